@@ -1,0 +1,4 @@
+//! jitduel sets a just-in-time compiler against an interpreter on a small stack language.
+
+pub mod isa;
+pub mod lir;
