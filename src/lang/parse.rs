@@ -1,0 +1,275 @@
+//! The parser: bytes to an [`Ast`], or the first fault in reading order.
+//!
+//! nom reads the tokens; bodies are kept on a stack of our own, so that the depth of nesting costs no host
+//! stack. One pass, linear in the length of the text.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_till, take_till1, take_until, take_while};
+use nom::character::complete::{digit1, hex_digit1};
+use nom::combinator::{all_consuming, map, opt, value};
+use nom::sequence::{preceded, terminated};
+use nom::{IResult, Parser};
+
+use super::{Ast, Node, NodeKind, Source, Span, Word, words};
+
+/// How many bodies may be nested.
+pub const MAX_NESTING: usize = 1000;
+
+/// A text that is not a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct SyntaxError {
+    /// What is wrong.
+    pub kind: SyntaxErrorKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxErrorKind {
+    /// A byte that is not part of a UTF-8 character.
+    #[error("the text is not valid UTF-8")]
+    NotUtf8,
+    /// The text is longer than spans can say.
+    #[error("the text is longer than {} bytes", Source::MAX_BYTES)]
+    TooLong,
+    /// A word that the language does not have.
+    #[error("unknown word `{word}`")]
+    UnknownWord {
+        /// The word, shortened where it is very long.
+        word: String,
+        /// The word of the language that is spelled most like it.
+        nearest: Option<&'static str>,
+    },
+    /// A literal that does not fit into 64 bits.
+    #[error("literal out of range")]
+    LiteralOutOfRange,
+    /// A body that is open at the end of the text.
+    #[error("`{0}` without its `end`")]
+    MissingEnd(&'static str),
+    /// A `while` whose condition is closed by `end`.
+    #[error("`while` without its `do`")]
+    MissingDo,
+    /// `end`, `else` or `do` that belongs to no open body.
+    #[error("stray `{0}`")]
+    Stray(&'static str),
+    /// `pick` without a literal of zero or more directly before it.
+    #[error("`pick` without its literal")]
+    PickWithoutLiteral,
+    /// `(` without `)`.
+    #[error("comment without its `)`")]
+    UnclosedComment,
+    /// More than [`MAX_NESTING`] nested bodies.
+    #[error("more than {MAX_NESTING} nested bodies")]
+    TooDeep,
+}
+
+/// Parses a whole text.
+///
+/// # Errors
+/// The first fault in reading order; a text that is not UTF-8 is reported before anything else.
+pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
+    let bytes = source.bytes();
+    let fault = |kind, start: usize, end: usize| Err(SyntaxError { kind, span: span(start, end) });
+    if bytes.len() > Source::MAX_BYTES {
+        return fault(SyntaxErrorKind::TooLong, 0, 0);
+    }
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let at = error.valid_up_to();
+        return fault(SyntaxErrorKind::NotUtf8, at, at + 1);
+    }
+    let mut builder = Builder::default();
+    let mut rest = bytes;
+    loop {
+        rest = skip_space(rest);
+        let start = bytes.len() - rest.len();
+        match token(rest) {
+            Ok((after, token)) => {
+                let end = bytes.len() - after.len();
+                if let Token::Word(word) = token {
+                    builder.word(word, span(start, end))?;
+                }
+                rest = after;
+            }
+            Err(_) if rest.is_empty() => break,
+            // The only token that can fail with text left is a comment that is never closed.
+            Err(_) => return fault(SyntaxErrorKind::UnclosedComment, start, start + 1),
+        }
+    }
+    builder.finish()
+}
+
+fn span(start: usize, end: usize) -> Span {
+    Span { start: start as u32, end: end as u32 }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
+}
+
+#[derive(Clone, Copy)]
+enum Token<'a> {
+    Comment,
+    Word(&'a [u8]),
+}
+
+fn skip_space(input: &[u8]) -> &[u8] {
+    let space: IResult<&[u8], &[u8]> = take_while(is_space).parse_complete(input);
+    space.map_or(input, |(rest, _)| rest)
+}
+
+/// One comment or one word.
+fn token(input: &[u8]) -> IResult<&[u8], Token<'_>> {
+    let (rest, word) = take_till1(is_space).parse_complete(input)?;
+    match word {
+        b"\\" => value(Token::Comment, take_till(|byte| byte == b'\n')).parse_complete(rest),
+        b"(" => value(Token::Comment, terminated(take_until(")"), tag(")"))).parse_complete(rest),
+        _ => Ok((rest, Token::Word(word))),
+    }
+}
+
+/// A literal's value, or `None` where it has the form of a literal and does not fit.
+fn literal(word: &[u8]) -> IResult<&[u8], Option<i64>> {
+    let hexadecimal = map(preceded(tag("0x"), hex_digit1), |digits| from_digits(digits, 16, false));
+    let decimal =
+        map((opt(tag("-")), digit1), |(sign, digits): (Option<&[u8]>, _)| from_digits(digits, 10, sign.is_some()));
+    all_consuming(alt((hexadecimal, decimal))).parse_complete(word)
+}
+
+/// Folds digits, of any number, into a value: hexadecimal as 64 bits without sign, decimal in the i64 range.
+fn from_digits(digits: &[u8], radix: u32, negative: bool) -> Option<i64> {
+    let magnitude = digits.iter().try_fold(0u64, |value, &digit| {
+        let digit = (digit as char).to_digit(radix)?;
+        value.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
+    })?;
+    match (radix, negative) {
+        (16, _) => Some(magnitude as i64),
+        (_, false) => i64::try_from(magnitude).ok(),
+        (_, true) => 0i64.checked_sub_unsigned(magnitude),
+    }
+}
+
+/// Which part of which body is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Times,
+    Then,
+    Else,
+    Cond,
+    Body,
+}
+
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Node>,
+    /// The open bodies, innermost last, each with the index of its node.
+    open: Vec<(Open, usize)>,
+    nesting: usize,
+    /// Whether the word just read was a literal, and so may be the K of a `pick`.
+    after_literal: bool,
+}
+
+impl Builder {
+    #[inline]
+    fn word(&mut self, word: &[u8], span: Span) -> Result<(), SyntaxError> {
+        let after_literal = std::mem::take(&mut self.after_literal);
+        let fault = |kind| Err(SyntaxError { kind, span });
+        // Indices are known when a body closes; until then they point at the node itself.
+        let here = self.nodes.len() as u32;
+        if let Some(word) = Word::from_spelling(word) {
+            self.nodes.push(Node { kind: NodeKind::Word(word), span });
+            return Ok(());
+        }
+        match word {
+            b"times" => return self.open(Open::Times, NodeKind::Times { end: here }, span),
+            b"if" => return self.open(Open::Then, NodeKind::If { otherwise: here, end: here }, span),
+            b"while" => return self.open(Open::Cond, NodeKind::While { body: here, end: here }, span),
+            b"else" => match self.open.last_mut() {
+                Some((open @ Open::Then, index)) => {
+                    *open = Open::Else;
+                    self.nodes[*index].kind = NodeKind::If { otherwise: here, end: here };
+                }
+                _ => return fault(SyntaxErrorKind::Stray("else")),
+            },
+            b"do" => match self.open.last_mut() {
+                Some((open @ Open::Cond, index)) => {
+                    *open = Open::Body;
+                    self.nodes[*index].kind = NodeKind::While { body: here, end: here };
+                }
+                _ => return fault(SyntaxErrorKind::Stray("do")),
+            },
+            b"end" => match self.open.pop() {
+                Some((Open::Cond, _)) => return fault(SyntaxErrorKind::MissingDo),
+                Some((open, index)) => match &mut self.nodes[index].kind {
+                    NodeKind::Times { end } | NodeKind::While { end, .. } => *end = here,
+                    NodeKind::If { otherwise, end } => {
+                        *end = here;
+                        if open == Open::Then {
+                            *otherwise = here;
+                        }
+                    }
+                    _ => unreachable!("only loops and branches are opened"),
+                },
+                None => return fault(SyntaxErrorKind::Stray("end")),
+            },
+            b"pick" => match self.nodes.last_mut() {
+                Some(Node { kind: NodeKind::Literal(depth @ 0..), span: at }) if after_literal => {
+                    let kind = NodeKind::Pick(*depth as u64);
+                    *at = span;
+                    self.nodes.last_mut().expect("it was just there").kind = kind;
+                }
+                _ => return fault(SyntaxErrorKind::PickWithoutLiteral),
+            },
+            _ => match literal(word) {
+                Ok((_, Some(value))) => {
+                    self.nodes.push(Node { kind: NodeKind::Literal(value), span });
+                    self.after_literal = true;
+                }
+                Ok((_, None)) => return fault(SyntaxErrorKind::LiteralOutOfRange),
+                Err(_) => return fault(unknown_word(word)),
+            },
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, open: Open, kind: NodeKind, span: Span) -> Result<(), SyntaxError> {
+        if self.open.len() == MAX_NESTING {
+            return Err(SyntaxError { kind: SyntaxErrorKind::TooDeep, span });
+        }
+        self.open.push((open, self.nodes.len()));
+        self.nesting = self.nesting.max(self.open.len());
+        self.nodes.push(Node { kind, span });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Ast, SyntaxError> {
+        let Some(&(open, index)) = self.open.last() else {
+            return Ok(Ast { nodes: self.nodes, nesting: self.nesting });
+        };
+        let opener = match open {
+            Open::Times => "times",
+            Open::Then | Open::Else => "if",
+            Open::Cond | Open::Body => "while",
+        };
+        Err(SyntaxError { kind: SyntaxErrorKind::MissingEnd(opener), span: self.nodes[index].span })
+    }
+}
+
+fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
+    /// Longer words are shortened in messages, and too far from any word of the language to name one.
+    const LONGEST_SHOWN: usize = 40;
+    let text = String::from_utf8_lossy(word);
+    if text.chars().count() > LONGEST_SHOWN {
+        let word = text.chars().take(LONGEST_SHOWN).chain(['…']).collect();
+        return SyntaxErrorKind::UnknownWord { word, nearest: None };
+    }
+    let lower = text.to_lowercase();
+    let nearest = words::spellings()
+        .map(|spelling| (strsim::damerau_levenshtein(&lower, spelling), spelling))
+        // A suggestion must share at least half of its letters with what was written.
+        .filter(|(distance, spelling)| *distance <= 2 && distance * 2 <= spelling.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, spelling)| spelling);
+    SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest }
+}

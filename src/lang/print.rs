@@ -1,0 +1,109 @@
+//! The printer: a syntax tree back to text that parses to the same tree.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::{Ast, NodeKind};
+
+/// Bodies nested deeper than this are not indented further, so that output stays linear in the tree.
+const DEEPEST_INDENT: usize = 40;
+
+/// The canonical text of a program: a line each for opening, dividing and closing words, plain words in rows.
+pub fn print(ast: &Ast) -> String {
+    let mut printer = Printer { ast, text: String::new(), column: 0 };
+    printer.body(0..ast.nodes.len(), 0);
+    printer.break_line();
+    printer.text
+}
+
+/// The last column that a row of plain words may reach, except with a word that is longer.
+const LAST_COLUMN: usize = 100;
+
+struct Printer<'a> {
+    ast: &'a Ast,
+    text: String,
+    column: usize,
+}
+
+impl Printer<'_> {
+    /// Recursion is bounded by the parser's bound on nesting.
+    fn body(&mut self, range: Range<usize>, level: usize) {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = self.ast.nodes[index].kind;
+            match kind {
+                NodeKind::Literal(value) => self.word(&value.to_string(), level),
+                NodeKind::Word(word) => self.word(word.spelling(), level),
+                NodeKind::Pick(depth) => self.word(&format!("{depth} pick"), level),
+                NodeKind::Times { end } => {
+                    self.line("times", level);
+                    self.body(index + 1..end as usize, level + 1);
+                    self.line("end", level);
+                }
+                NodeKind::If { otherwise, end } => {
+                    self.line("if", level);
+                    self.body(index + 1..otherwise as usize, level + 1);
+                    if otherwise < end {
+                        self.line("else", level);
+                        self.body(otherwise as usize..end as usize, level + 1);
+                    }
+                    self.line("end", level);
+                }
+                NodeKind::While { body, end } => {
+                    self.line("while", level);
+                    self.body(index + 1..body as usize, level + 1);
+                    self.line("do", level);
+                    self.body(body as usize..end as usize, level + 1);
+                    self.line("end", level);
+                }
+            }
+            index = kind.next(index);
+        }
+    }
+
+    fn word(&mut self, word: &str, level: usize) {
+        if self.column > 0 && self.column + 1 + word.len() > LAST_COLUMN {
+            self.break_line();
+        }
+        if self.column == 0 {
+            let indent = 2 * level.min(DEEPEST_INDENT);
+            write!(self.text, "{:indent$}{word}", "").expect("a string takes all text");
+            self.column = indent + word.len();
+        } else {
+            self.text.push(' ');
+            self.text.push_str(word);
+            self.column += 1 + word.len();
+        }
+    }
+
+    fn line(&mut self, word: &str, level: usize) {
+        self.break_line();
+        self.word(word, level);
+        self.break_line();
+    }
+
+    fn break_line(&mut self) {
+        if self.column > 0 {
+            self.text.push('\n');
+            self.column = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, parse};
+    use super::*;
+
+    #[test]
+    fn printed_text_parses_to_the_same_tree() {
+        let text = "1 -2 0xff ( c ) 3 pick times if dup else end end while 0 do if 1 end 5 drop end \\ x";
+        let kinds = |text: &str| {
+            let ast = parse(&Source::new("test", text)).expect("it parses");
+            ast.nodes.iter().map(|node| node.kind).collect::<Vec<_>>()
+        };
+        let printed = print(&parse(&Source::new("test", text)).expect("it parses"));
+        assert_eq!(kinds(&printed), kinds(text));
+        assert!(printed.contains("\n  while\n") || printed.contains("\nwhile\n"), "{printed}");
+    }
+}

@@ -1,0 +1,265 @@
+//! The verifier: follows the interval of depths that the stack can have, rejects what can never succeed and
+//! says which checks must remain at run time.
+//!
+//! Every loop body is walked from the depth at its entry; where it ends deeper or shallower the entry is
+//! widened, on the side that moved, and the body is walked again until nothing changes. Walks of one loop from
+//! one interval are remembered: without that, nested loops that change the depth would cost 2^depth.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Ast, NodeKind, Span};
+
+/// A program that passed the verifier for a given number of inputs.
+#[derive(Clone, Debug)]
+pub struct Program {
+    ast: Arc<Ast>,
+    inputs: usize,
+    facts: Arc<[Fact]>,
+}
+
+impl Program {
+    /// The syntax tree.
+    pub fn ast(&self) -> &Arc<Ast> {
+        &self.ast
+    }
+
+    /// The number of inputs that the program was verified for.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// What is known of each node, in the order of [`Ast::nodes`].
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+}
+
+/// What the verifier knows of one node over all of its runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fact {
+    /// Whether the stack may be too shallow here, so that underflow must be checked at run time.
+    pub may_underflow: bool,
+    /// The greatest depth behind the node's own pops and pushes; `None` where there is no bound.
+    pub greatest: Bound,
+}
+
+/// An upper bound of a depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bound(u64);
+
+impl Bound {
+    /// No bound: greater than every number.
+    pub const NONE: Bound = Bound(u64::MAX);
+
+    /// Whether a stack of this depth may hold more than `limit` values.
+    pub fn may_exceed(self, limit: u64) -> bool {
+        self.0 > limit
+    }
+}
+
+impl Default for Bound {
+    fn default() -> Bound {
+        Bound(0)
+    }
+}
+
+/// A program that can never succeed, or whose branches disagree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct Rejection {
+    /// What is wrong.
+    pub kind: RejectionKind,
+    /// The word that cannot succeed, or the `if` whose branches disagree.
+    pub span: Span,
+}
+
+/// What the verifier found wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RejectionKind {
+    /// A word needs more values than the stack can hold there.
+    #[error("stack underflow: {needed} needed, at most {greatest} there")]
+    Underflow {
+        /// Values that the word needs.
+        needed: u64,
+        /// Values that there can be.
+        greatest: u64,
+    },
+    /// The branches of an `if` end at different depths, both known exactly.
+    #[error("unbalanced `if`: the first branch leaves {then} on the stack, the other {otherwise}")]
+    UnbalancedIf {
+        /// Depth at the end of THEN.
+        then: u64,
+        /// Depth at the end of ELSE, or at the `if` where there is none.
+        otherwise: u64,
+    },
+}
+
+/// Verifies a program for a number of inputs. Takes at most time proportional to length times nesting.
+///
+/// # Errors
+/// The first rejection in the order of the walks.
+pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
+    let mut walk = Walk { ast, facts: vec![Fact::default(); ast.nodes.len()], seen: HashMap::new(), words_walked: 0 };
+    walk.body(0..ast.nodes.len(), Depth::exactly(inputs as u64))?;
+    Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into() })
+}
+
+/// The depths that the stack can have at one point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Depth {
+    least: u64,
+    greatest: Bound,
+}
+
+impl Depth {
+    fn exactly(depth: u64) -> Depth {
+        Depth { least: depth, greatest: Bound(depth) }
+    }
+
+    fn exact(self) -> Option<u64> {
+        (Bound(self.least) == self.greatest).then_some(self.least)
+    }
+
+    /// The entry of a loop, widened on each side on which its end moved away.
+    fn widened_by(self, end: Depth) -> Depth {
+        Depth {
+            least: if end.least < self.least { 0 } else { self.least },
+            greatest: if end.greatest > self.greatest { Bound::NONE } else { self.greatest },
+        }
+    }
+
+    fn spanning(self, other: Depth) -> Depth {
+        Depth { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
+    }
+}
+
+struct Walk<'a> {
+    ast: &'a Ast,
+    /// Facts hold over all walks: a check that one walk needs stays.
+    facts: Vec<Fact>,
+    /// The result of a loop, by its node and the depth at its entry (its count popped already).
+    seen: HashMap<(usize, Depth), Depth>,
+    /// Nodes visited in all walks: what the time is proportional to.
+    words_walked: usize,
+}
+
+impl Walk<'_> {
+    /// Walks the nodes of one body. Recursion is bounded by the parser's bound on nesting.
+    fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Depth, Rejection> {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = self.ast.nodes[index].kind;
+            self.words_walked += 1;
+            depth = match kind {
+                NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
+                NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
+                NodeKind::Pick(k) => self.effect(index, depth, k + 1, k + 2)?,
+                NodeKind::Times { .. } | NodeKind::While { .. } => self.repetition(index, depth)?,
+                NodeKind::If { otherwise, end } => {
+                    let entry = self.effect(index, depth, 1, 0)?;
+                    let then = self.body(index + 1..otherwise as usize, entry)?;
+                    let other = self.body(otherwise as usize..end as usize, entry)?;
+                    match (then.exact(), other.exact()) {
+                        (Some(then), Some(otherwise)) if then != otherwise => {
+                            return self.reject(index, RejectionKind::UnbalancedIf { then, otherwise });
+                        }
+                        _ => then.spanning(other),
+                    }
+                }
+            };
+            index = kind.next(index);
+        }
+        Ok(depth)
+    }
+
+    /// Walks a loop until its entry is wide enough for its end.
+    fn repetition(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
+        let kind = self.ast.nodes[index].kind;
+        let first = match kind {
+            NodeKind::Times { .. } => self.effect(index, depth, 1, 0)?,
+            _ => depth,
+        };
+        if let Some(&result) = self.seen.get(&(index, first)) {
+            return Ok(result);
+        }
+        let mut entry = first;
+        let result = loop {
+            let (leaving, end) = match kind {
+                NodeKind::While { body, end } => {
+                    let flag = self.body(index + 1..body as usize, entry)?;
+                    let leaving = self.effect(index, flag, 1, 0)?;
+                    (leaving, self.body(body as usize..end as usize, leaving)?)
+                }
+                _ => (entry, self.body(index + 1..kind.next(index), entry)?),
+            };
+            let widened = entry.widened_by(end);
+            if widened == entry {
+                break leaving;
+            }
+            entry = widened;
+        };
+        self.seen.insert((index, first), result);
+        Ok(result)
+    }
+
+    /// One word's own pops and pushes.
+    fn effect(&mut self, index: usize, depth: Depth, pops: u64, pushes: u64) -> Result<Depth, Rejection> {
+        if depth.greatest < Bound(pops) {
+            return self.reject(index, RejectionKind::Underflow { needed: pops, greatest: depth.greatest.0 });
+        }
+        let greatest = match depth.greatest {
+            Bound::NONE => Bound::NONE,
+            Bound(greatest) => Bound(greatest - pops + pushes),
+        };
+        let fact = &mut self.facts[index];
+        fact.may_underflow |= depth.least < pops;
+        fact.greatest = fact.greatest.max(greatest);
+        Ok(Depth { least: depth.least.max(pops) - pops + pushes, greatest })
+    }
+
+    fn reject<T>(&self, index: usize, kind: RejectionKind) -> Result<T, Rejection> {
+        Err(Rejection { kind, span: self.ast.nodes[index].span })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, parse};
+    use super::*;
+
+    fn walked(text: &str, inputs: u64) -> (usize, usize) {
+        let ast = parse(&Source::new("test", text)).expect("the test's program parses");
+        let facts = vec![Fact::default(); ast.nodes.len()];
+        let mut walk = Walk { ast: &ast, facts, seen: HashMap::new(), words_walked: 0 };
+        walk.body(0..ast.nodes.len(), Depth::exactly(inputs)).expect("the test's program verifies");
+        (walk.words_walked, ast.nodes.len())
+    }
+
+    /// Counts visits instead of measuring time: doubling the nesting may double the visits a word, no more.
+    #[test]
+    fn nested_loops_that_change_the_depth_cost_at_most_length_times_nesting() {
+        let nested = |levels: usize| "1 times 9 ".repeat(levels) + &"drop drop end ".repeat(levels);
+        for levels in [10, 100, 1000] {
+            let (visits, length) = walked(&nested(levels), 1);
+            assert!(visits <= 2 * length * levels, "{visits} visits of {length} words nested {levels} deep");
+        }
+    }
+
+    #[test]
+    fn balanced_nested_loops_are_walked_once() {
+        let (visits, length) = walked(&("3 times 1 + ".repeat(1000) + &"end ".repeat(1000)), 1);
+        assert_eq!(visits, length);
+    }
+
+    #[test]
+    fn facts_say_which_checks_remain() {
+        let ast = Arc::new(parse(&Source::new("test", "5 times drop 1 + end drop 7 +")).expect("it parses"));
+        let program = verify(&ast, 9).expect("it verifies");
+        let remain: Vec<_> = program.facts().iter().map(|fact| fact.may_underflow).collect();
+        // After the loop at most nine values remain, and perhaps none.
+        assert_eq!(remain, [false, false, true, false, true, true, false, true]);
+        assert!(program.facts().iter().all(|fact| !fact.greatest.may_exceed(10)));
+    }
+}
