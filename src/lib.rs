@@ -1,5 +1,9 @@
 //! jitduel sets a just-in-time compiler against an interpreter on a small stack language.
 
+pub mod bytecode;
+pub mod engine;
+pub mod exec;
+pub mod interp;
 pub mod isa;
 pub mod lang;
 pub mod lir;

@@ -39,11 +39,9 @@ macro_rules! table {
         impl Word {
             /// The word that is written so, if there is one.
             #[inline]
+            #[expect(non_upper_case_globals, reason = "the constants are named like the words")]
             pub fn from_spelling(spelling: &[u8]) -> Option<Word> {
-                $(
-                    #[allow(non_upper_case_globals, reason = "the constants are named like the words")]
-                    const $name: &[u8] = $spelling.as_bytes();
-                )*
+                $(const $name: &[u8] = $spelling.as_bytes();)*
                 match spelling { $($name => Some(Word::$name),)* _ => None }
             }
 

@@ -1,0 +1,42 @@
+//! The bytecode as text: a line an operation, with the place and the word that it was made from.
+
+use std::fmt::Write;
+
+use super::{Bytecode, Op};
+use crate::lang::Source;
+
+impl Bytecode {
+    /// The listing; `source` must be the text that the program was parsed from.
+    pub fn dump(&self, source: &Source) -> String {
+        let mut text = String::new();
+        let mut heads = self.heads.iter().peekable();
+        for (pc, (op, span)) in self.ops.iter().zip(&self.spans).enumerate() {
+            let mut mark = ' ';
+            while heads.next_if(|head| head.index() == pc).is_some() {
+                mark = '*';
+            }
+            let word = if *op == Op::Return { String::new() } else { format!("\\ {}", source.text(*span)) };
+            let line = format!("{pc:>6} {mark} {:<32}{word}", op.to_string());
+            writeln!(text, "{}", line.trim_end()).expect("a string takes all text");
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Op::Literal(value) => write!(f, "literal {value}"),
+            Op::Word(word) => f.write_str(word.spelling()),
+            Op::Pick(depth) => write!(f, "pick {depth}"),
+            Op::Times { counter, exit } => write!(f, "times c{}, exit {}", counter.0, exit.0),
+            Op::Next { counter, head } => write!(f, "next c{}, head {}", counter.0, head.0),
+            Op::BranchIfZero(to) => write!(f, "branch-if-zero {}", to.0),
+            Op::Jump(to) => write!(f, "jump {}", to.0),
+            Op::Pass => f.write_str("pass"),
+            Op::Need { values, run } => write!(f, "need {values}, run {}", run.0),
+            Op::Room { values, run } => write!(f, "room {values}, run {}", run.0),
+            Op::Return => f.write_str("return"),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The operations of the bytecode, and the table from which a failed check finds its word.
+
+use crate::lang::{Span, Word};
+use crate::outcome::{Trap, TrapKind};
+
+/// The index of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pc(pub u32);
+
+impl Pc {
+    /// The index, to look the operation up.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where the count of a `times` loop is kept. Counted from the innermost loops outward: a loop that holds no
+/// counted loop has counter 0, so that the hottest counters are always the first few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counter(pub u32);
+
+/// The index of a run of words whose checks are made at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckRun(pub u32);
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Pushes a constant.
+    Literal(i64),
+    /// Carries a plain word out. `/` and `mod` trap where the divisor is zero.
+    Word(Word),
+    /// Copies the value that lies this deep below the top.
+    Pick(u64),
+    /// Pops a count; where it is not positive goes to `exit`, else keeps it in `counter`.
+    Times {
+        /// Where the count is kept.
+        counter: Counter,
+        /// Behind the loop.
+        exit: Pc,
+    },
+    /// Counts `counter` down by one; where it is not yet zero goes to `head`.
+    Next {
+        /// Where the count is kept.
+        counter: Counter,
+        /// The first operation of a pass.
+        head: Pc,
+    },
+    /// Pops a flag; where it is zero goes to the target.
+    BranchIfZero(Pc),
+    /// Goes to the target.
+    Jump(Pc),
+    /// Takes one pass from the fuel that is left; traps where there is none.
+    Pass,
+    /// Traps where the stack holds fewer values.
+    Need {
+        /// How many values must be there.
+        values: u64,
+        /// The words that this stands for.
+        run: CheckRun,
+    },
+    /// Traps where the stack has not room for so many values more.
+    Room {
+        /// How many values there must be room for.
+        values: u64,
+        /// The words that this stands for.
+        run: CheckRun,
+    },
+    /// Ends the run; the stack is the result.
+    Return,
+}
+
+/// What one word needs, measured from the depth at the start of its run of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Which of the two it is.
+    pub kind: CheckKind,
+    /// Values that must be there, or for which there must be room.
+    pub values: u64,
+    /// The word.
+    pub at: Span,
+}
+
+/// Against what the stack is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    /// Underflow: there must be so many values.
+    Need,
+    /// Overflow: there must be room for so many.
+    Room,
+}
+
+/// A flat program.
+#[derive(Clone, Debug)]
+pub struct Bytecode {
+    /// The operations; the last one is [`Op::Return`].
+    pub ops: Vec<Op>,
+    /// The word that each operation was made from, in the order of `ops`.
+    pub spans: Vec<Span>,
+    /// The first operation of every loop, in ascending order; twice where two loops start at one place.
+    pub heads: Vec<Pc>,
+    /// How many counters the program uses.
+    pub counters: u32,
+    /// The checks of all runs of words, in reading order.
+    pub checks: Vec<Check>,
+    /// For each run the index of its first check; the run ends where the next begins.
+    pub runs: Vec<u32>,
+    /// The number of inputs the program was verified for.
+    pub inputs: usize,
+    /// The greatest number of values on the stack.
+    pub stack_limit: u64,
+}
+
+impl Bytecode {
+    /// The checks of one run of words.
+    pub fn run(&self, run: CheckRun) -> &[Check] {
+        let index = run.0 as usize;
+        let end = self.runs.get(index + 1).map_or(self.checks.len(), |&end| end as usize);
+        &self.checks[self.runs[index] as usize..end]
+    }
+
+    /// The trap of the first word of a run that a stack of this depth fails.
+    ///
+    /// # Panics
+    /// Where no word fails: an engine reported a failed check that did not fail.
+    pub fn failed(&self, run: CheckRun, depth: u64) -> Trap {
+        let failed = self.run(run).iter().find_map(|check| match check.kind {
+            CheckKind::Need if depth < check.values => Some((TrapKind::StackUnderflow, check.at)),
+            CheckKind::Room if check.values > self.stack_limit.saturating_sub(depth) => {
+                Some((TrapKind::StackOverflow, check.at))
+            }
+            _ => None,
+        });
+        let (kind, at) = failed.expect("a run's check fails only where one of its words does");
+        Trap { kind, at }
+    }
+}

@@ -1,0 +1,114 @@
+//! What every engine is: something that prepares a program, and then runs it any number of times.
+
+use std::io;
+
+use crate::bytecode::TooLarge;
+use crate::exec::Stack;
+use crate::lang::Program;
+use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap};
+
+/// An engine. It owns what it can reuse from one program to the next.
+pub trait Engine {
+    /// The name under which users ask for it.
+    fn name(&self) -> &'static str;
+
+    /// Makes a program ready to run, telling the clock where each phase begins.
+    ///
+    /// # Errors
+    /// [`PrepareError::Unsupported`] where the host cannot run this engine; the others where the program asks
+    /// for more than can be had.
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError>;
+}
+
+/// A program made ready by an engine.
+pub trait Prepared {
+    /// Runs the program on the caller's stack, which then holds the result. `fuel` is the number of passes that
+    /// loops may start in all; `None` is no limit.
+    ///
+    /// # Errors
+    /// The trap that ended the run; what the stack then holds is not defined.
+    ///
+    /// # Panics
+    /// Where the number of inputs is not that of the program, the stack is smaller than the limit that the
+    /// program was prepared for, or fuel is given to a program that was not prepared to meter it.
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap>;
+
+    /// The size of the machine code in bytes, where there is any.
+    fn code_bytes(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// What a program is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether passes of loops are counted, so that a run may be given fuel.
+    pub metered: bool,
+    /// The greatest number of values on the stack.
+    pub stack_limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { metered: false, stack_limit: DEFAULT_STACK_LIMIT }
+    }
+}
+
+/// What an engine does while it prepares a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Tree to bytecode.
+    Lower,
+    /// Bytecode to machine code.
+    Generate,
+    /// Machine code to executable memory.
+    Seal,
+}
+
+/// Told by an engine where each phase begins.
+pub trait PhaseClock {
+    /// The phase begins now; the one before it has ended.
+    fn begin(&mut self, phase: Phase);
+}
+
+/// A clock for those who do not measure.
+pub struct NoClock;
+
+impl PhaseClock for NoClock {
+    fn begin(&mut self, _phase: Phase) {}
+}
+
+/// Why a program could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The host cannot run what this engine makes.
+    #[error("engine `{engine}` is not supported on this host ({host}): it makes machine code for AArch64 and x86-64")]
+    Unsupported {
+        /// The engine.
+        engine: &'static str,
+        /// The host's architecture.
+        host: &'static str,
+    },
+    /// The program's bytecode cannot be numbered.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The machine code would be larger than its branches can be.
+    #[error("the program's machine code would be larger than 2 GiB")]
+    CodeTooLarge,
+    /// The system gave no memory for the code, or did not let it be executed.
+    #[error("no executable memory: {0}")]
+    Memory(#[from] io::Error),
+}
+
+/// Runs a prepared program and takes the outcome from the stack.
+pub fn outcome(prepared: &mut dyn Prepared, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Outcome {
+    match prepared.run(inputs, fuel, stack) {
+        Ok(()) => Outcome::Done(stack.values().to_vec()),
+        Err(trap) => Outcome::Trap(trap),
+    }
+}

@@ -1,0 +1,14 @@
+//! Memory that is executed, memory that executed code works on, and the call into it: all the system calls.
+//!
+//! Knows nothing of the language. No mapping is ever writable and executable at once, and code can be called
+//! only through [`Code`], which sealing alone produces.
+#![allow(unsafe_code, reason = "system calls, raw memory and calls into generated code are this room's task")]
+
+mod call;
+mod icache;
+mod memory;
+mod stack;
+
+pub use call::{Entry, Exit};
+pub use memory::{Code, CodeBuffer};
+pub use stack::Stack;

@@ -1,0 +1,4 @@
+//! The interpreters: the naive referee and the fast one.
+
+pub mod bytecode;
+pub mod tree;

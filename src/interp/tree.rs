@@ -1,0 +1,192 @@
+//! `tree`, the referee: walks the syntax tree and checks every word itself.
+//!
+//! Naive on purpose. It shares nothing with the other engines after the tree, and believes nothing that the
+//! verifier says.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::engine::{Engine, Options, PhaseClock, PrepareError, Prepared};
+use crate::exec::Stack;
+use crate::lang::{Ast, NodeKind, Program, Span, Word};
+use crate::outcome::{Outcome, Trap, TrapKind};
+
+/// The referee.
+pub struct Tree;
+
+impl Engine for Tree {
+    fn name(&self) -> &'static str {
+        "tree"
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        _clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *options }))
+    }
+}
+
+struct Ready {
+    ast: Arc<Ast>,
+    inputs: usize,
+    options: Options,
+}
+
+impl Prepared for Ready {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
+        assert!(fuel.is_none() || self.options.metered, "the program was not prepared to meter fuel");
+        match evaluate(&self.ast, inputs, fuel, self.options.stack_limit) {
+            Outcome::Done(values) => {
+                stack.set(&values);
+                Ok(())
+            }
+            Outcome::Trap(trap) => Err(trap),
+        }
+    }
+}
+
+/// Runs a tree, verified or not.
+pub fn evaluate(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Outcome {
+    let mut run = Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit };
+    match run.body(0..ast.nodes.len()) {
+        Ok(()) => Outcome::Done(run.stack),
+        Err(trap) => Outcome::Trap(trap),
+    }
+}
+
+struct Run<'a> {
+    ast: &'a Ast,
+    stack: Vec<i64>,
+    fuel: Option<u64>,
+    limit: usize,
+}
+
+impl Run<'_> {
+    /// Recursion is bounded by the parser's bound on nesting.
+    fn body(&mut self, range: Range<usize>) -> Result<(), Trap> {
+        let mut index = range.start;
+        while index < range.end {
+            let node = self.ast.nodes[index];
+            let at = node.span;
+            match node.kind {
+                NodeKind::Literal(value) => self.push(value, at)?,
+                NodeKind::Word(word) => self.word(word, at)?,
+                NodeKind::Pick(depth) => {
+                    let from_top = usize::try_from(depth).ok().filter(|depth| *depth < self.stack.len());
+                    let from_top = from_top.ok_or(Trap { kind: TrapKind::StackUnderflow, at })?;
+                    let value = self.stack[self.stack.len() - 1 - from_top];
+                    self.push(value, at)?;
+                }
+                NodeKind::Times { end } => {
+                    let mut left = self.pop(at)?;
+                    while left > 0 {
+                        self.pass(at)?;
+                        self.body(index + 1..end as usize)?;
+                        left -= 1;
+                    }
+                }
+                NodeKind::If { otherwise, end } => {
+                    if self.pop(at)? != 0 {
+                        self.body(index + 1..otherwise as usize)?;
+                    } else {
+                        self.body(otherwise as usize..end as usize)?;
+                    }
+                }
+                NodeKind::While { body, end } => loop {
+                    self.pass(at)?;
+                    self.body(index + 1..body as usize)?;
+                    if self.pop(at)? == 0 {
+                        break;
+                    }
+                    self.body(body as usize..end as usize)?;
+                },
+            }
+            index = node.kind.next(index);
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: Word, at: Span) -> Result<(), Trap> {
+        if self.stack.len() < word.pops() {
+            return Err(Trap { kind: TrapKind::StackUnderflow, at });
+        }
+        match word {
+            Word::Add => self.binary(at, |a, b| Some(a.wrapping_add(b))),
+            Word::Sub => self.binary(at, |a, b| Some(a.wrapping_sub(b))),
+            Word::Mul => self.binary(at, |a, b| Some(a.wrapping_mul(b))),
+            Word::Div => self.binary(at, |a, b| (b != 0).then(|| a.wrapping_div(b))),
+            Word::Mod => self.binary(at, |a, b| (b != 0).then(|| a.wrapping_rem(b))),
+            Word::And => self.binary(at, |a, b| Some(a & b)),
+            Word::Or => self.binary(at, |a, b| Some(a | b)),
+            Word::Xor => self.binary(at, |a, b| Some(a ^ b)),
+            Word::Lshift => self.binary(at, |a, n| Some(a << (n & 63))),
+            Word::Rshift => self.binary(at, |a, n| Some(((a as u64) >> (n & 63)) as i64)),
+            Word::Eq => self.binary(at, |a, b| Some((a == b).into())),
+            Word::Ne => self.binary(at, |a, b| Some((a != b).into())),
+            Word::Lt => self.binary(at, |a, b| Some((a < b).into())),
+            Word::Gt => self.binary(at, |a, b| Some((a > b).into())),
+            Word::Le => self.binary(at, |a, b| Some((a <= b).into())),
+            Word::Ge => self.binary(at, |a, b| Some((a >= b).into())),
+            Word::Dup => {
+                let a = self.pop(at)?;
+                self.push_all(&[a, a], at)
+            }
+            Word::Drop => self.pop(at).map(drop),
+            Word::Swap => {
+                let (b, a) = (self.pop(at)?, self.pop(at)?);
+                self.push_all(&[b, a], at)
+            }
+            Word::Over => {
+                let (b, a) = (self.pop(at)?, self.pop(at)?);
+                self.push_all(&[a, b, a], at)
+            }
+            Word::Rot => {
+                let (c, b, a) = (self.pop(at)?, self.pop(at)?, self.pop(at)?);
+                self.push_all(&[b, c, a], at)
+            }
+            Word::Nip => {
+                let (b, _) = (self.pop(at)?, self.pop(at)?);
+                self.push(b, at)
+            }
+            Word::Tuck => {
+                let (b, a) = (self.pop(at)?, self.pop(at)?);
+                self.push_all(&[b, a, b], at)
+            }
+        }
+    }
+
+    /// Replaces the two topmost values by one; `None` is a division by zero.
+    fn binary(&mut self, at: Span, f: impl Fn(i64, i64) -> Option<i64>) -> Result<(), Trap> {
+        let (b, a) = (self.pop(at)?, self.pop(at)?);
+        let result = f(a, b).ok_or(Trap { kind: TrapKind::DivisionByZero, at })?;
+        self.push(result, at)
+    }
+
+    fn pop(&mut self, at: Span) -> Result<i64, Trap> {
+        self.stack.pop().ok_or(Trap { kind: TrapKind::StackUnderflow, at })
+    }
+
+    fn push(&mut self, value: i64, at: Span) -> Result<(), Trap> {
+        if self.stack.len() >= self.limit {
+            return Err(Trap { kind: TrapKind::StackOverflow, at });
+        }
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn push_all(&mut self, values: &[i64], at: Span) -> Result<(), Trap> {
+        values.iter().try_for_each(|&value| self.push(value, at))
+    }
+
+    /// Takes one pass of the loop at `at` from the fuel.
+    fn pass(&mut self, at: Span) -> Result<(), Trap> {
+        if let Some(fuel) = &mut self.fuel {
+            *fuel = fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at })?;
+        }
+        Ok(())
+    }
+}
