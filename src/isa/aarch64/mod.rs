@@ -1,1 +1,4 @@
-//! placeholder
+//! AArch64: its registers and the encoding of the instructions we use.
+
+pub mod encode;
+pub mod regs;
