@@ -5,6 +5,8 @@ pub mod engine;
 pub mod exec;
 pub mod interp;
 pub mod isa;
+pub mod jit;
 pub mod lang;
 pub mod lir;
 pub mod outcome;
+pub mod registry;

@@ -1,4 +1,56 @@
-//! The machine-like operations between the tiers and the instruction sets.
+//! LIR: the machine-like operations between the tiers and the instruction sets.
+//!
+//! LIR is first a stream: a tier puts operations into a [`Sink`], and an instruction set's emitter, the peephole
+//! pass and the [`Recorder`] are sinks. Nothing need be stored to be improved.
+//!
+//! Operands are physical registers. Destination and sources may be the same register in every combination. An
+//! operation changes its destination and the registers that the instruction set lists as clobbered by it, and
+//! nothing else. Flags never live from one operation to the next. The second operand of an operation that
+//! computes, compares or divides is not read again by the code around it, unless it is the destination or the
+//! register in which a tier keeps the top of the stack.
+
+use std::fmt;
+
+/// A register, by the number that the machine gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reg(pub u8);
+
+/// A value of the data stack, in slots above where the data-stack pointer points; below it where negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub i64);
+
+impl Slot {
+    /// The distance from the data-stack pointer in bytes.
+    pub const fn bytes(self) -> i64 {
+        self.0.wrapping_mul(8)
+    }
+}
+
+/// A cell of the frame, which belongs to one run of the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrameSlot(pub u32);
+
+/// A place in the code to branch to. Numbered from 0 without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label(pub u32);
+
+/// A place from which the code can leave through a trap exit. Numbered from 0 without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site(pub u32);
+
+/// The layout of what generated code is given: offsets in bytes from the address in its only argument.
+pub mod frame {
+    /// The address of the lowest slot of the data stack.
+    pub const BOTTOM: i32 = 0;
+    /// The address behind the highest slot that may be used.
+    pub const LIMIT: i32 = 8;
+    /// Out: at a normal end the address behind the topmost value, at a trap the data-stack pointer.
+    pub const POINTER: i32 = 16;
+    /// The number of passes that loops may still start.
+    pub const FUEL: i32 = 24;
+    /// The first frame slot; one has 8 bytes.
+    pub const SLOTS: i32 = 32;
+}
 
 /// A signed comparison of two 64-bit integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,4 +67,209 @@ pub enum Cond {
     Le,
     /// Greater than or equal, signed.
     Ge,
+}
+
+impl Cond {
+    /// Every condition.
+    pub const ALL: [Cond; 6] = [Cond::Eq, Cond::Ne, Cond::Lt, Cond::Gt, Cond::Le, Cond::Ge];
+
+    /// The condition that holds where this one does not.
+    pub const fn inverted(self) -> Cond {
+        match self {
+            Cond::Eq => Cond::Ne,
+            Cond::Ne => Cond::Eq,
+            Cond::Lt => Cond::Ge,
+            Cond::Gt => Cond::Le,
+            Cond::Le => Cond::Gt,
+            Cond::Ge => Cond::Lt,
+        }
+    }
+
+    /// The condition that holds of `b, a` where this one holds of `a, b`.
+    pub const fn swapped(self) -> Cond {
+        match self {
+            Cond::Lt => Cond::Gt,
+            Cond::Gt => Cond::Lt,
+            Cond::Le => Cond::Ge,
+            Cond::Ge => Cond::Le,
+            equality => equality,
+        }
+    }
+
+    /// Whether it holds.
+    pub const fn holds(self, a: i64, b: i64) -> bool {
+        match self {
+            Cond::Eq => a == b,
+            Cond::Ne => a != b,
+            Cond::Lt => a < b,
+            Cond::Gt => a > b,
+            Cond::Le => a <= b,
+            Cond::Ge => a >= b,
+        }
+    }
+}
+
+/// An operation of two operands and one result that cannot fail. All wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AluOp {
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Bitwise and.
+    And,
+    /// Bitwise or.
+    Or,
+    /// Bitwise exclusive or.
+    Xor,
+    /// Shift left by the low six bits of the second operand.
+    Shl,
+    /// Logical shift right by the low six bits of the second operand.
+    Shr,
+}
+
+impl AluOp {
+    /// Every operation.
+    pub const ALL: [AluOp; 8] =
+        [AluOp::Add, AluOp::Sub, AluOp::Mul, AluOp::And, AluOp::Or, AluOp::Xor, AluOp::Shl, AluOp::Shr];
+
+    /// Whether the operands may be exchanged.
+    pub const fn commutes(self) -> bool {
+        !matches!(self, AluOp::Sub | AluOp::Shl | AluOp::Shr)
+    }
+}
+
+/// Which result of a division is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DivOp {
+    /// The quotient, truncated toward zero; MIN / -1 is MIN.
+    Quotient,
+    /// The remainder of that division; MIN mod -1 is 0.
+    Remainder,
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant says what its fields do")]
+pub enum Op {
+    /// The place that branches to the label go to.
+    Label(Label),
+    /// `d = s`.
+    Move { d: Reg, s: Reg },
+    /// `d = value`.
+    Constant { d: Reg, value: i64 },
+    /// `d = slot`. With `last`, nothing reads the slot again before it is written.
+    Load { d: Reg, slot: Slot, last: bool },
+    /// `slot = s`.
+    Store { s: Reg, slot: Slot },
+    /// `d = a op b`.
+    Alu { op: AluOp, d: Reg, a: Reg, b: Reg },
+    /// `d = a op imm`.
+    AluImm { op: AluOp, d: Reg, a: Reg, imm: i64 },
+    /// `d = 1` where the comparison holds, else 0.
+    Set { cond: Cond, d: Reg, a: Reg, b: Reg },
+    /// `d = 1` where the comparison with `imm` holds, else 0.
+    SetImm { cond: Cond, d: Reg, a: Reg, imm: i64 },
+    /// `d = a op b`; where `b` is zero, traps instead.
+    Divide { op: DivOp, d: Reg, a: Reg, b: Reg, site: Site },
+    /// `d = a op imm`; `imm` is not zero.
+    DivideImm { op: DivOp, d: Reg, a: Reg, imm: i64 },
+    /// Goes to the label where the comparison holds.
+    Branch { cond: Cond, a: Reg, b: Reg, to: Label },
+    /// Goes to the label where the comparison with `imm` holds.
+    BranchImm { cond: Cond, a: Reg, imm: i64, to: Label },
+    /// Goes to the label.
+    Jump { to: Label },
+    /// `d -= 1`, then goes to the label where `d` is not zero.
+    CountDown { d: Reg, to: Label },
+    /// `d = slot` of the frame.
+    LoadFrame { d: Reg, slot: FrameSlot },
+    /// `slot = s`, of the frame.
+    StoreFrame { s: Reg, slot: FrameSlot },
+    /// Takes one from the fuel; where there is none, traps instead.
+    Fuel { site: Site },
+    /// Traps where the slot lies below the bottom of the stack.
+    Need { slot: Slot, site: Site },
+    /// Traps where the slot lies above the first one behind the stack's limit.
+    Room { slot: Slot, site: Site },
+    /// Moves the data-stack pointer up by so many slots, down where negative.
+    MovePointer { slots: i64 },
+    /// Ends the run; `end` is the first slot behind the topmost value.
+    Return { end: Slot },
+}
+
+/// Something that takes operations one by one.
+pub trait Sink {
+    /// The operations that follow are made for this bytecode operation.
+    fn at(&mut self, pc: u32);
+
+    /// Takes one operation. An implementation inlines, so that the `match` on an operation that is constant at
+    /// the call costs nothing.
+    fn put(&mut self, op: Op);
+}
+
+/// A sink that keeps everything: LIR as data, for listings and tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorder {
+    /// The operations, each with the bytecode operation that it was made for.
+    pub ops: Vec<(u32, Op)>,
+    pc: u32,
+}
+
+impl Sink for Recorder {
+    fn at(&mut self, pc: u32) {
+        self.pc = pc;
+    }
+
+    fn put(&mut self, op: Op) {
+        self.ops.push((self.pc, op));
+    }
+}
+
+impl Op {
+    /// The operation as text, with registers named as the machine's manual does.
+    pub fn display(self, name: fn(Reg) -> String) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let s = |slot: Slot| format!("[{:+}]", slot.0);
+            match self {
+                Op::Label(label) => write!(f, "L{}:", label.0),
+                Op::Move { d, s } => write!(f, "move {}, {}", name(d), name(s)),
+                Op::Constant { d, value } => write!(f, "constant {}, {value}", name(d)),
+                Op::Load { d, slot, last } => {
+                    write!(f, "load {}, {}{}", name(d), s(slot), if last { ", last" } else { "" })
+                }
+                Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
+                Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower(op), name(d), name(a), name(b)),
+                Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
+                Op::Set { cond, d, a, b } => write!(f, "set-{} {}, {}, {}", lower(cond), name(d), name(a), name(b)),
+                Op::SetImm { cond, d, a, imm } => write!(f, "set-{} {}, {}, #{imm}", lower(cond), name(d), name(a)),
+                Op::Divide { op, d, a, b, site } => {
+                    write!(f, "{} {}, {}, {}, trap {}", lower(op), name(d), name(a), name(b), site.0)
+                }
+                Op::DivideImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
+                Op::Branch { cond, a, b, to } => {
+                    write!(f, "branch-{} {}, {}, L{}", lower(cond), name(a), name(b), to.0)
+                }
+                Op::BranchImm { cond, a, imm, to } => {
+                    write!(f, "branch-{} {}, #{imm}, L{}", lower(cond), name(a), to.0)
+                }
+                Op::Jump { to } => write!(f, "jump L{}", to.0),
+                Op::CountDown { d, to } => write!(f, "count-down {}, L{}", name(d), to.0),
+                Op::LoadFrame { d, slot } => write!(f, "load {}, frame[{}]", name(d), slot.0),
+                Op::StoreFrame { s, slot } => write!(f, "store frame[{}], {}", slot.0, name(s)),
+                Op::Fuel { site } => write!(f, "fuel trap {}", site.0),
+                Op::Need { slot, site } => write!(f, "need {}, trap {}", s(slot), site.0),
+                Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
+                Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
+                Op::Return { end } => write!(f, "return {}", s(end)),
+            }
+        })
+    }
+}
+
+/// The name of a field-less variant in lower case.
+fn lower(variant: impl fmt::Debug) -> String {
+    format!("{variant:?}").to_lowercase()
 }

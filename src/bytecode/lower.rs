@@ -34,8 +34,9 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         runs: Vec::new(),
         inputs: program.inputs(),
         stack_limit,
+        metered,
     };
-    let mut lowering = Lowering { program, metered, code, run: Run::default() };
+    let mut lowering = Lowering { program, code, run: Run::default() };
     lowering.code.counters = lowering.body(0..length);
     let end = program.ast().nodes.last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
@@ -44,7 +45,6 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
 
 struct Lowering<'a> {
     program: &'a Program,
-    metered: bool,
     code: Bytecode,
     run: Run,
 }
@@ -188,7 +188,7 @@ impl Lowering<'_> {
     fn head(&mut self, span: Span) -> Pc {
         let head = self.here();
         self.code.heads.push(head);
-        if self.metered {
+        if self.code.metered {
             self.branch(Op::Pass, span);
         }
         head

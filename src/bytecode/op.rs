@@ -110,6 +110,8 @@ pub struct Bytecode {
     pub inputs: usize,
     /// The greatest number of values on the stack.
     pub stack_limit: u64,
+    /// Whether every pass of a loop takes fuel.
+    pub metered: bool,
 }
 
 impl Bytecode {

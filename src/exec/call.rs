@@ -1,33 +1,25 @@
 //! The call into generated code, and what comes back from it.
 
-use std::mem::offset_of;
-
 use super::{Code, Stack};
 use crate::lir::frame;
 
-/// What generated code is given, by reference, and leaves its results in.
-#[repr(C)]
-struct Context {
-    bottom: *mut i64,
-    limit: *mut i64,
-    pointer: *mut i64,
-    fuel: u64,
-}
-
-const _: () = assert!(offset_of!(Context, bottom) == frame::BOTTOM as usize);
-const _: () = assert!(offset_of!(Context, limit) == frame::LIMIT as usize);
-const _: () = assert!(offset_of!(Context, pointer) == frame::POINTER as usize);
-const _: () = assert!(offset_of!(Context, fuel) == frame::FUEL as usize);
-
-/// Sealed code that an emitter of this crate has made for this machine.
+/// Sealed code that an emitter of this crate has made for this machine, with the frame that it is given.
 pub struct Entry {
     code: Code,
+    /// The layout is that of [`frame`], in cells of 8 bytes.
+    frame: Box<[u64]>,
 }
+
+const BOTTOM: usize = frame::BOTTOM as usize / 8;
+const LIMIT: usize = frame::LIMIT as usize / 8;
+const POINTER: usize = frame::POINTER as usize / 8;
+const FUEL: usize = frame::FUEL as usize / 8;
+const SLOTS: usize = frame::SLOTS as usize / 8;
 
 /// How generated code came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It ended, with so many values on the stack.
+    /// It ended; the stack knows how many values it left.
     Done,
     /// It left through the exit of a trap site.
     Trap {
@@ -39,10 +31,11 @@ pub enum Exit {
 }
 
 impl Entry {
-    /// Takes code that may be called with every stack: what can go wrong in it leaves through a trap exit.
-    /// Only emitters make such code, so only this crate may say that it has some.
-    pub(crate) fn new(code: Code) -> Entry {
-        Entry { code }
+    /// Takes code that may be called with every stack: what can go wrong in it leaves through a trap exit. Only
+    /// emitters make such code, so only this crate may say that it has some. The code uses at most `slots` frame
+    /// slots.
+    pub(crate) fn new(code: Code, slots: usize) -> Entry {
+        Entry { code, frame: vec![0; SLOTS + slots].into() }
     }
 
     /// The code.
@@ -54,24 +47,25 @@ impl Entry {
     ///
     /// # Panics
     /// Where the stack is smaller than `limit`.
-    pub fn run(&self, stack: &mut Stack, limit: usize, fuel: u64) -> Exit {
+    pub fn run(&mut self, stack: &mut Stack, limit: usize, fuel: u64) -> Exit {
         assert!(limit <= stack.capacity(), "the stack has room for the limit");
         let bottom = stack.bottom();
-        let mut context = Context { bottom, limit: bottom.wrapping_add(limit), pointer: bottom, fuel };
-        let argument = (&raw mut context).expose_provenance() as u64;
+        self.frame[BOTTOM] = bottom.expose_provenance() as u64;
+        self.frame[LIMIT] = bottom.wrapping_add(limit).expose_provenance() as u64;
+        self.frame[FUEL] = fuel;
         // SAFETY: by the contract of `new` the code keeps to the calling convention, reads and writes nothing
-        // but the context, its own frame and the stack between the spare slot and the limit.
-        let status = unsafe { self.code.call(argument) };
-        let pointer = (context.pointer as isize).wrapping_sub(bottom as isize) / 8;
+        // but the frame, registers saved on the machine stack, and the data stack between the spare slot and the
+        // limit.
+        let status = unsafe { self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
+        let pointer = (self.frame[POINTER].wrapping_sub(self.frame[BOTTOM]) as i64) / 8;
         match status.checked_sub(1) {
             None => {
                 stack.set_depth(usize::try_from(pointer).expect("the stack's end is not below its bottom"));
                 Exit::Done
             }
-            Some(site) => Exit::Trap {
-                site: u32::try_from(site).expect("a trap exit returns a number of 32 bits"),
-                pointer: pointer as i64,
-            },
+            Some(site) => {
+                Exit::Trap { site: u32::try_from(site).expect("a trap exit returns a number of 32 bits"), pointer }
+            }
         }
     }
 }

@@ -27,20 +27,19 @@ impl Engine for Interpreter {
         clock.begin(Phase::Lower);
         let code = lower(program, options.stack_limit as u64, options.metered)?;
         let counters = vec![0; code.counters as usize];
-        Ok(Box::new(Ready { code, counters, metered: options.metered }))
+        Ok(Box::new(Ready { code, counters }))
     }
 }
 
 struct Ready {
     code: Bytecode,
     counters: Vec<i64>,
-    metered: bool,
 }
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         assert_eq!(inputs.len(), self.code.inputs, "the program was verified for another number of inputs");
-        assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
+        assert!(fuel.is_none() || self.code.metered, "the program was not prepared to meter fuel");
         assert!(stack.capacity() as u64 >= self.code.stack_limit, "the stack has room for the limit");
         stack.set(inputs);
         // More passes than 64 bits can count never happen.

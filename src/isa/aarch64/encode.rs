@@ -20,6 +20,11 @@ impl Inst {
         self.0
     }
 
+    /// The instruction that a word in memory is.
+    pub(super) const fn from_word(word: u32) -> Inst {
+        Inst(word)
+    }
+
     /// The same `B` or `BL` with another displacement.
     pub const fn with_rel26(self, rel: Rel26) -> Inst {
         debug_assert!(self.0 & 0x7c00_0000 == 0x1400_0000, "not a B or BL");
@@ -212,11 +217,7 @@ pub struct Shift6(u32);
 impl Shift6 {
     /// Takes 0 to 63.
     pub const fn new(value: u8) -> Option<Shift6> {
-        if value < 64 {
-            Some(Shift6(value as u32))
-        } else {
-            None
-        }
+        if value < 64 { Some(Shift6(value as u32)) } else { None }
     }
 }
 
@@ -227,11 +228,7 @@ pub struct Scaled(u32);
 impl Scaled {
     /// Takes the multiples of 8 from 0 to 32760.
     pub const fn new(offset: i64) -> Option<Scaled> {
-        if 0 <= offset && offset <= 32760 && offset % 8 == 0 {
-            Some(Scaled((offset / 8) as u32))
-        } else {
-            None
-        }
+        if 0 <= offset && offset <= 32760 && offset % 8 == 0 { Some(Scaled((offset / 8) as u32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -246,11 +243,7 @@ pub struct Unscaled(i32);
 impl Unscaled {
     /// Takes -256 to 255.
     pub const fn new(offset: i64) -> Option<Unscaled> {
-        if -256 <= offset && offset <= 255 {
-            Some(Unscaled(offset as i32))
-        } else {
-            None
-        }
+        if -256 <= offset && offset <= 255 { Some(Unscaled(offset as i32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -265,11 +258,7 @@ pub struct Pair(i32);
 impl Pair {
     /// Takes the multiples of 8 from -512 to 504.
     pub const fn new(offset: i64) -> Option<Pair> {
-        if -512 <= offset && offset <= 504 && offset % 8 == 0 {
-            Some(Pair((offset / 8) as i32))
-        } else {
-            None
-        }
+        if -512 <= offset && offset <= 504 && offset % 8 == 0 { Some(Pair((offset / 8) as i32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -290,11 +279,7 @@ pub struct Rel26(i32);
 impl Rel26 {
     /// Takes the multiples of 4 from -128 MiB to 128 MiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel26> {
-        if bytes % 4 == 0 && fits_signed(bytes / 4, 26) {
-            Some(Rel26((bytes / 4) as i32))
-        } else {
-            None
-        }
+        if bytes % 4 == 0 && fits_signed(bytes / 4, 26) { Some(Rel26((bytes / 4) as i32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -309,11 +294,7 @@ pub struct Rel19(i32);
 impl Rel19 {
     /// Takes the multiples of 4 from -1 MiB to 1 MiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel19> {
-        if bytes % 4 == 0 && fits_signed(bytes / 4, 19) {
-            Some(Rel19((bytes / 4) as i32))
-        } else {
-            None
-        }
+        if bytes % 4 == 0 && fits_signed(bytes / 4, 19) { Some(Rel19((bytes / 4) as i32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -328,11 +309,7 @@ pub struct Rel14(i32);
 impl Rel14 {
     /// Takes the multiples of 4 from -32 KiB to 32 KiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel14> {
-        if bytes % 4 == 0 && fits_signed(bytes / 4, 14) {
-            Some(Rel14((bytes / 4) as i32))
-        } else {
-            None
-        }
+        if bytes % 4 == 0 && fits_signed(bytes / 4, 14) { Some(Rel14((bytes / 4) as i32)) } else { None }
     }
 
     const fn field(self) -> u32 {
@@ -347,11 +324,7 @@ pub struct Rel21(i32);
 impl Rel21 {
     /// Takes every byte from -1 MiB to 1 MiB - 1.
     pub const fn new(bytes: i64) -> Option<Rel21> {
-        if fits_signed(bytes, 21) {
-            Some(Rel21(bytes as i32))
-        } else {
-            None
-        }
+        if fits_signed(bytes, 21) { Some(Rel21(bytes as i32)) } else { None }
     }
 
     /// The fields immlo and immhi, which stand apart.
@@ -644,10 +617,7 @@ pub const fn stp_pre(t1: Xz, t2: Xz, base: Xs, offset: Pair) -> Inst {
 /// The manual leaves it unpredictable when `t1` and `t2` are the same register, or one of them is the base.
 pub const fn ldp_post(t1: X, t2: X, base: Xs, offset: Pair) -> Inst {
     debug_assert!(t1.number() != t2.number(), "LDP to one register twice");
-    debug_assert!(
-        base.number() != t1.number() && base.number() != t2.number(),
-        "LDP to its own base with write-back"
-    );
+    debug_assert!(base.number() != t1.number() && base.number() != t2.number(), "LDP to its own base with write-back");
     pair(0xa8c0_0000, t1.number(), t2.number(), base, offset)
 }
 

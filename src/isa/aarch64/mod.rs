@@ -1,4 +1,9 @@
-//! AArch64: its registers and the encoding of the instructions we use.
+//! AArch64 (ARM64).
 
+pub mod assemble;
+pub mod emit;
 pub mod encode;
 pub mod regs;
+
+pub use assemble::Assembler;
+pub use emit::Emitter;

@@ -18,10 +18,7 @@ pub struct Inst {
     len: u8,
 }
 
-#[allow(
-    clippy::len_without_is_empty,
-    reason = "no instruction is empty, so the question would be odd"
-)]
+#[allow(clippy::len_without_is_empty, reason = "no instruction is empty, so the question would be odd")]
 impl Inst {
     /// The bytes of the instruction.
     pub const fn bytes(&self) -> &[u8] {
@@ -38,10 +35,7 @@ impl Inst {
         self.len as usize
     }
 
-    const EMPTY: Inst = Inst {
-        bytes: [0; 16],
-        len: 0,
-    };
+    const EMPTY: Inst = Inst { bytes: [0; 16], len: 0 };
 
     /// Appends one byte.
     const fn byte(mut self, byte: u8) -> Inst {
@@ -59,11 +53,7 @@ impl Inst {
     /// Appends an opcode of one byte, or of two if it begins with 0F.
     const fn opcode(self, op: u16) -> Inst {
         let [high, low] = op.to_be_bytes();
-        if high == 0 {
-            self.byte(low)
-        } else {
-            self.byte(high).byte(low)
-        }
+        if high == 0 { self.byte(low) } else { self.byte(high).byte(low) }
     }
 
     /// Appends a REX prefix with the fourth bits of the three register numbers, `w` being 8 or 0 for REX.W.
@@ -73,11 +63,7 @@ impl Inst {
 
     /// Appends the same prefix, or nothing if it would say nothing.
     const fn rex_if_needed(self, reg: u8, base: u8) -> Inst {
-        if reg >= 8 || base >= 8 {
-            self.rex(0, reg, 0, base)
-        } else {
-            self
-        }
+        if reg >= 8 || base >= 8 { self.rex(0, reg, 0, base) } else { self }
     }
 
     /// Appends a ModRM byte of these three fields.
@@ -178,11 +164,7 @@ pub struct Shift6(u8);
 impl Shift6 {
     /// Takes 0 to 63.
     pub const fn new(value: u8) -> Option<Shift6> {
-        if value < 64 {
-            Some(Shift6(value))
-        } else {
-            None
-        }
+        if value < 64 { Some(Shift6(value)) } else { None }
     }
 }
 
@@ -193,11 +175,7 @@ pub struct Index(Gp);
 impl Index {
     /// Takes every register but `RSP`.
     pub const fn new(reg: Gp) -> Option<Index> {
-        if reg.number() == RSP.number() {
-            None
-        } else {
-            Some(Index(reg))
-        }
+        if reg.number() == RSP.number() { None } else { Some(Index(reg)) }
     }
 }
 
@@ -220,19 +198,9 @@ pub struct Mem(Form);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Form {
-    Base {
-        base: Gp,
-        disp: i32,
-    },
-    Indexed {
-        base: Gp,
-        index: Index,
-        scale: Scale,
-        disp: i32,
-    },
-    Rip {
-        disp: i32,
-    },
+    Base { base: Gp, disp: i32 },
+    Indexed { base: Gp, index: Index, scale: Scale, disp: i32 },
+    Rip { disp: i32 },
 }
 
 impl Mem {
@@ -243,12 +211,7 @@ impl Mem {
 
     /// `[base + index * scale + disp]`.
     pub const fn indexed(base: Gp, index: Index, scale: Scale, disp: i32) -> Mem {
-        Mem(Form::Indexed {
-            base,
-            index,
-            scale,
-            disp,
-        })
+        Mem(Form::Indexed { base, index, scale, disp })
     }
 
     /// `[rip + disp]`, counted from the end of the instruction.
@@ -276,10 +239,7 @@ const fn mode(base: Gp, disp: i32) -> u8 {
 
 /// An instruction on a register, or an extension of the opcode, and another register in the r/m operand.
 const fn on_reg(op: u16, reg: u8, rm: Gp) -> Inst {
-    Inst::EMPTY
-        .rex(8, reg, 0, rm.number())
-        .opcode(op)
-        .modrm(0b11, reg, rm.number())
+    Inst::EMPTY.rex(8, reg, 0, rm.number()).opcode(op).modrm(0b11, reg, rm.number())
 }
 
 /// An instruction on a register, or an extension of the opcode, and memory in the r/m operand.
@@ -287,25 +247,12 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     match mem.0 {
         Form::Base { base, disp } => {
             let mode = mode(base, disp);
-            let inst = Inst::EMPTY.rex(8, reg, 0, base.number()).opcode(op).modrm(
-                mode,
-                reg,
-                base.number(),
-            );
+            let inst = Inst::EMPTY.rex(8, reg, 0, base.number()).opcode(op).modrm(mode, reg, base.number());
             // The number of RSP and R12 in ModRM calls for a SIB byte, where 100 as index means none.
-            let inst = if base.number() & 7 == 0b100 {
-                inst.byte(0b00_100_100)
-            } else {
-                inst
-            };
+            let inst = if base.number() & 7 == 0b100 { inst.byte(0b00_100_100) } else { inst };
             inst.disp(mode, disp)
         }
-        Form::Indexed {
-            base,
-            index,
-            scale,
-            disp,
-        } => {
+        Form::Indexed { base, index, scale, disp } => {
             let mode = mode(base, disp);
             let index = index.0.number();
             Inst::EMPTY
@@ -315,21 +262,13 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
                 .modrm(scale as u8, index, base.number())
                 .disp(mode, disp)
         }
-        Form::Rip { disp } => Inst::EMPTY
-            .rex(8, reg, 0, 0)
-            .opcode(op)
-            .modrm(0b00, reg, 0b101)
-            .dword(disp),
+        Form::Rip { disp } => Inst::EMPTY.rex(8, reg, 0, 0).opcode(op).modrm(0b00, reg, 0b101).dword(disp),
     }
 }
 
 /// One of the eight arithmetic operations that share their forms, by its number, with an immediate: 83 /n ib or 81 /n id.
 const fn arith_imm(n: u8, d: Gp, imm: i32) -> Inst {
-    if fits_i8(imm) {
-        on_reg(0x83, n, d).byte(imm as u8)
-    } else {
-        on_reg(0x81, n, d).dword(imm)
-    }
+    if fits_i8(imm) { on_reg(0x83, n, d).byte(imm as u8) } else { on_reg(0x81, n, d).dword(imm) }
 }
 
 // Moves.
@@ -341,10 +280,7 @@ pub const fn mov(d: Gp, s: Gp) -> Inst {
 
 /// `MOV r32, imm32`: `d = imm`, the upper half zero.
 pub const fn mov_imm32(d: Gp, imm: u32) -> Inst {
-    Inst::EMPTY
-        .rex_if_needed(0, d.number())
-        .byte(0xb8 | d.number() & 7)
-        .dword(imm as i32)
+    Inst::EMPTY.rex_if_needed(0, d.number()).byte(0xb8 | d.number() & 7).dword(imm as i32)
 }
 
 /// `MOV r/m64, imm32`: `d = imm`, sign-extended.
@@ -354,11 +290,7 @@ pub const fn mov_simm32(d: Gp, imm: i32) -> Inst {
 
 /// `MOV r64, imm64`: `d = imm`.
 pub const fn mov_imm64(d: Gp, imm: u64) -> Inst {
-    Inst::EMPTY
-        .rex(8, 0, 0, d.number())
-        .byte(0xb8 | d.number() & 7)
-        .dword(imm as i32)
-        .dword((imm >> 32) as i32)
+    Inst::EMPTY.rex(8, 0, 0, d.number()).byte(0xb8 | d.number() & 7).dword(imm as i32).dword((imm >> 32) as i32)
 }
 
 /// `MOV r64, r/m64` from memory: `d = [mem]`.
@@ -383,10 +315,7 @@ pub const fn lea(d: Gp, mem: Mem) -> Inst {
 
 /// `XOR r32, r32` with itself: `d = 0`, the short way; changes the flags.
 pub const fn zero(d: Gp) -> Inst {
-    Inst::EMPTY
-        .rex_if_needed(d.number(), d.number())
-        .byte(0x31)
-        .modrm(0b11, d.number(), d.number())
+    Inst::EMPTY.rex_if_needed(d.number(), d.number()).byte(0x31).modrm(0b11, d.number(), d.number())
 }
 
 // Arithmetic and logic.
@@ -515,11 +444,7 @@ pub const fn imul(d: Gp, s: Gp) -> Inst {
 
 /// `IMUL r64, r/m64, imm8` or `imm32`: `d = s * imm`, sign-extended.
 pub const fn imul_imm(d: Gp, s: Gp, imm: i32) -> Inst {
-    if fits_i8(imm) {
-        on_reg(0x6b, d.number(), s).byte(imm as u8)
-    } else {
-        on_reg(0x69, d.number(), s).dword(imm)
-    }
+    if fits_i8(imm) { on_reg(0x6b, d.number(), s).byte(imm as u8) } else { on_reg(0x69, d.number(), s).dword(imm) }
 }
 
 /// `IMUL r64, r/m64`: `d *= [mem]`.
@@ -553,11 +478,7 @@ pub const fn shr_imm(d: Gp, shift: Shift6) -> Inst {
 
 /// D1 /n, which has no immediate, for a shift by one, else C1 /n ib.
 const fn shift_imm(n: u8, d: Gp, shift: Shift6) -> Inst {
-    if shift.0 == 1 {
-        on_reg(0xd1, n, d)
-    } else {
-        on_reg(0xc1, n, d).byte(shift.0)
-    }
+    if shift.0 == 1 { on_reg(0xd1, n, d) } else { on_reg(0xc1, n, d).byte(shift.0) }
 }
 
 /// `SHL r/m64, CL`: `d <<= CL mod 64`.
@@ -574,27 +495,19 @@ pub const fn shr_cl(d: Gp) -> Inst {
 
 /// `SETcc r/m8`: the low byte of `d` becomes 1 or 0, the other bytes stay.
 pub const fn setcc(cc: Cc, d: Gp) -> Inst {
-    byte_rex(0, d)
-        .opcode(0x0f90 | cc.bits() as u16)
-        .modrm(0b11, 0, d.number())
+    byte_rex(0, d).opcode(0x0f90 | cc.bits() as u16).modrm(0b11, 0, d.number())
 }
 
 /// `MOVZX r32, r/m8`: `d` becomes the low byte of `s`, all upper bits zero.
 pub const fn movzx8(d: Gp, s: Gp) -> Inst {
-    byte_rex(d.number(), s)
-        .opcode(0x0fb6)
-        .modrm(0b11, d.number(), s.number())
+    byte_rex(d.number(), s).opcode(0x0fb6).modrm(0b11, d.number(), s.number())
 }
 
 /// The prefix of an instruction on the low byte of `rm`.
 ///
 /// Without one, the numbers 4 to 7 mean `AH`, `CH`, `DH`, `BH` and not `SPL`, `BPL`, `SIL`, `DIL`.
 const fn byte_rex(reg: u8, rm: Gp) -> Inst {
-    if rm.number() >= 4 {
-        Inst::EMPTY.rex(0, reg, 0, rm.number())
-    } else {
-        Inst::EMPTY.rex_if_needed(reg, rm.number())
-    }
+    if rm.number() >= 4 { Inst::EMPTY.rex(0, reg, 0, rm.number()) } else { Inst::EMPTY.rex_if_needed(reg, rm.number()) }
 }
 
 /// `CMOVcc r64, r/m64`: `d = s` if the condition holds.
@@ -636,24 +549,17 @@ pub const fn call(s: Gp) -> Inst {
 
 /// FF /n, which is 64 bits wide without REX.W.
 const fn near(n: u8, s: Gp) -> Inst {
-    Inst::EMPTY
-        .rex_if_needed(0, s.number())
-        .byte(0xff)
-        .modrm(0b11, n, s.number())
+    Inst::EMPTY.rex_if_needed(0, s.number()).byte(0xff).modrm(0b11, n, s.number())
 }
 
 /// `PUSH r64`.
 pub const fn push(s: Gp) -> Inst {
-    Inst::EMPTY
-        .rex_if_needed(0, s.number())
-        .byte(0x50 | s.number() & 7)
+    Inst::EMPTY.rex_if_needed(0, s.number()).byte(0x50 | s.number() & 7)
 }
 
 /// `POP r64`.
 pub const fn pop(d: Gp) -> Inst {
-    Inst::EMPTY
-        .rex_if_needed(0, d.number())
-        .byte(0x58 | d.number() & 7)
+    Inst::EMPTY.rex_if_needed(0, d.number()).byte(0x58 | d.number() & 7)
 }
 
 /// `RET`, near.

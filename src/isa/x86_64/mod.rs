@@ -1,4 +1,9 @@
-//! x86-64: its registers and the encoding of the instructions we use.
+//! x86-64 (AMD64), for the System V calling convention.
 
+pub mod assemble;
+pub mod emit;
 pub mod encode;
 pub mod regs;
+
+pub use assemble::Assembler;
+pub use emit::Emitter;

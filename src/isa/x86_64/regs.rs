@@ -21,17 +21,15 @@ impl Gp {
 impl fmt::Display for Gp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 16] = [
-            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
-            "r12", "r13", "r14", "r15",
+            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+            "r15",
         ];
         f.write_str(NAMES[usize::from(self.0)])
     }
 }
 
 /// All registers, in the order of their numbers.
-pub const ALL: [Gp; 16] = [
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
-];
+pub const ALL: [Gp; 16] = [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
 
 /// The register `RAX`.
 pub const RAX: Gp = Gp(0);

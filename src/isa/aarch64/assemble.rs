@@ -1,0 +1,276 @@
+//! The assembler: places instructions one behind the other and joins branches to labels.
+//!
+//! A conditional branch reaches 1 MiB, `b` 128 MiB, and a computed `br` everything. A branch whose target is known
+//! takes the shortest form that reaches. A branch forward takes the form that [`Forms`] says, and where that turns
+//! out too short [`Assembler::finish`] says which to try next.
+
+use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
+use super::regs::{X, X16, X17};
+use crate::isa::labels::{Fixup, Labels, Target};
+use crate::isa::{Forms, OutOfRange, Reach, Tuning};
+use crate::lir::{Label, Site};
+
+/// Registers that long branches overwrite.
+const FAR: (X, X) = (X16, X17);
+
+/// Assembles AArch64 machine code.
+///
+/// ```
+/// use jitduel::exec::Code;
+/// use jitduel::isa::aarch64::Assembler;
+/// use jitduel::isa::aarch64::encode::{Half, mov, movz, mul, ret};
+/// use jitduel::isa::aarch64::regs::{X0, X1};
+///
+/// // fn(x) = 6 * x
+/// let mut asm = Assembler::new();
+/// asm.put(mov(X1, X0.into()));
+/// asm.put(movz(X0, 6, Half::H0));
+/// asm.put(mul(X0, X0, X1));
+/// asm.put(ret());
+/// let bytes = asm.finish()?;
+/// assert_eq!(bytes.len(), 16);
+/// # #[cfg(target_arch = "aarch64")] {
+/// let code = Code::new(&bytes)?;
+/// // SAFETY: the code is for this machine, and only computes with registers that a function may change.
+/// assert_eq!(unsafe { code.call(7) }, 42);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Assembler {
+    code: Vec<u8>,
+    labels: Labels<Kind>,
+}
+
+/// How a displacement is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// `b.cond`, `cbz`, `cbnz`.
+    Rel19,
+    /// `b`.
+    Rel26,
+    /// `movz`, `movk`, `adr`, `add`, `br`: from the `adr` on.
+    Far,
+}
+
+/// What decides whether a branch is taken.
+#[derive(Clone, Copy)]
+enum Test {
+    Flags(Cc),
+    Zero(X),
+    NotZero(X),
+}
+
+impl Test {
+    fn inverted(self) -> Test {
+        match self {
+            Test::Flags(cc) => Test::Flags(cc.invert()),
+            Test::Zero(x) => Test::NotZero(x),
+            Test::NotZero(x) => Test::Zero(x),
+        }
+    }
+
+    fn branch(self, rel: Rel19) -> Inst {
+        match self {
+            Test::Flags(cc) => a64::b_cond(cc, rel),
+            Test::Zero(x) => a64::cbz(x, rel),
+            Test::NotZero(x) => a64::cbnz(x, rel),
+        }
+    }
+}
+
+impl Default for Assembler {
+    fn default() -> Assembler {
+        Assembler::new()
+    }
+}
+
+impl Assembler {
+    /// An empty piece of code.
+    pub fn new() -> Assembler {
+        Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
+    }
+
+    /// The same in memory that may be reused, with ranges and forms of the caller's.
+    pub fn with(mut memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
+        memory.clear();
+        memory.reserve(tuning.initial_bytes);
+        Assembler { code: memory, labels: Labels::new(tuning, forms) }
+    }
+
+    /// The offset of the next instruction in bytes.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.code.len()
+    }
+
+    /// Places an instruction.
+    #[inline]
+    pub fn put(&mut self, inst: Inst) {
+        self.code.extend_from_slice(&inst.word().to_le_bytes());
+    }
+
+    /// A new label, not yet bound.
+    pub fn label(&mut self) -> Label {
+        self.labels.create()
+    }
+
+    /// Binds a label to the next instruction.
+    ///
+    /// # Panics
+    /// Where it is bound already.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        self.labels.bind(label, self.code.len());
+    }
+
+    /// `B`: goes to the label. A long form changes `x16` and `x17`, as that of every branch below.
+    pub fn b(&mut self, to: Label) {
+        self.jump(Target::Label(to));
+    }
+
+    /// `B.cond`: goes to the label where the condition holds.
+    pub fn b_cond(&mut self, cc: Cc, to: Label) {
+        self.branch(Test::Flags(cc), Target::Label(to));
+    }
+
+    /// `CBZ`: goes to the label where the register is zero.
+    pub fn cbz(&mut self, x: X, to: Label) {
+        self.branch(Test::Zero(x), Target::Label(to));
+    }
+
+    /// `CBNZ`: goes to the label where the register is not zero.
+    pub fn cbnz(&mut self, x: X, to: Label) {
+        self.branch(Test::NotZero(x), Target::Label(to));
+    }
+
+    /// Leaves through the exit of a trap site where the condition holds.
+    pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
+        self.branch(Test::Flags(cc), Target::Exit(site));
+    }
+
+    /// Leaves through the exit of a trap site where the register is zero.
+    pub(super) fn exit_if_zero(&mut self, x: X, site: Site) {
+        self.branch(Test::Zero(x), Target::Exit(site));
+    }
+
+    /// The sites whose exits are wanted.
+    pub(super) fn sites(&self) -> Vec<Site> {
+        self.labels.sites().collect()
+    }
+
+    /// Joins branches and labels and hands out the code.
+    ///
+    /// # Errors
+    /// [`OutOfRange`], where a branch does not reach.
+    ///
+    /// # Panics
+    /// Where a label was branched to and never bound.
+    pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
+        self.finish_with_exits(|_| unreachable!("only emitters make exits"))
+    }
+
+    /// The same, with the offsets of the exits of trap sites.
+    pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
+        self.labels.resolve(self.code, exit, patch)
+    }
+
+    fn jump(&mut self, target: Target) {
+        let here = self.code.len();
+        if let Some(distance) = self.distance(target, here) {
+            match Rel26::new(distance).filter(|_| self.labels.is_near(distance)) {
+                Some(rel) => self.put(a64::b(rel)),
+                None => self.far(target),
+            }
+        } else if self.labels.form(target) == Reach::Far {
+            self.far(target);
+        } else {
+            self.labels.wait(here, target, Kind::Rel26);
+            self.put(a64::b(ZERO26));
+        }
+    }
+
+    fn branch(&mut self, test: Test, target: Target) {
+        let here = self.code.len();
+        if let Some(distance) = self.distance(target, here) {
+            match Rel19::new(distance).filter(|_| self.labels.is_short(distance)) {
+                Some(rel) => self.put(test.branch(rel)),
+                None => self.branch_over(test, target),
+            }
+        } else if self.labels.form(target) == Reach::Short {
+            self.labels.wait(here, target, Kind::Rel19);
+            self.put(test.branch(ZERO19));
+        } else {
+            self.branch_over(test, target);
+        }
+    }
+
+    /// The opposite condition skips a jump.
+    fn branch_over(&mut self, test: Test, target: Target) {
+        let skip = self.code.len();
+        self.put(test.inverted().branch(ZERO19));
+        self.jump(target);
+        let rel = Rel19::new((self.code.len() - skip) as i64).expect("a jump is a few instructions long");
+        let inst = test.inverted().branch(rel);
+        self.code[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
+    }
+
+    /// A computed jump: a distance of up to 2^32 bytes, added to or taken from the address of the `adr`.
+    fn far(&mut self, target: Target) {
+        let adr = self.code.len() + 8;
+        let distance = self.distance(target, adr);
+        let [low, high] = far_distance(distance.unwrap_or(0));
+        self.put(low);
+        self.put(high);
+        self.put(a64::adr(FAR.1, ZERO21));
+        match distance {
+            Some(..=0) => self.put(a64::sub(FAR.0.into(), FAR.1.into(), FAR.0.into())),
+            _ => self.put(a64::add(FAR.0.into(), FAR.1.into(), FAR.0.into())),
+        }
+        self.put(a64::br(FAR.0));
+        if distance.is_none() {
+            self.labels.wait(adr, target, Kind::Far);
+        }
+    }
+
+    fn distance(&self, target: Target, from: usize) -> Option<i64> {
+        match target {
+            Target::Label(label) => self.labels.offset(label).map(|to| to as i64 - from as i64),
+            Target::Exit(_) => None,
+        }
+    }
+}
+
+const ZERO19: Rel19 = Rel19::new(0).expect("zero is in every range");
+const ZERO21: Rel21 = Rel21::new(0).expect("zero is in every range");
+const ZERO26: Rel26 = Rel26::new(0).expect("zero is in every range");
+
+fn far_distance(distance: i64) -> [Inst; 2] {
+    let distance = distance.unsigned_abs();
+    [a64::movz(FAR.0, distance as u16, Half::H0), a64::movk(FAR.0, (distance >> 16) as u16, Half::H16)]
+}
+
+/// Writes the displacement of a branch that waited; false where it does not fit.
+fn patch(code: &mut [u8], fixup: Fixup<Kind>, distance: i64, ranges: &Tuning) -> bool {
+    let word_at = |code: &[u8], at: usize| u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"));
+    let mut write = |at: usize, inst: Inst| code[at..at + 4].copy_from_slice(&inst.word().to_le_bytes());
+    match fixup.kind {
+        Kind::Rel19 => {
+            let rel = Rel19::new(distance).filter(|_| distance.abs() <= ranges.short_range);
+            let Some(rel) = rel else { return false };
+            let inst = Inst::from_word(word_at(code, fixup.at)).with_rel19(rel);
+            code[fixup.at..fixup.at + 4].copy_from_slice(&inst.word().to_le_bytes());
+        }
+        Kind::Rel26 => {
+            let rel = Rel26::new(distance).filter(|_| distance.abs() <= ranges.near_range);
+            let Some(rel) = rel else { return false };
+            write(fixup.at, a64::b(rel));
+        }
+        Kind::Far => {
+            let [low, high] = far_distance(distance);
+            write(fixup.at - 8, low);
+            write(fixup.at - 4, high);
+        }
+    }
+    true
+}

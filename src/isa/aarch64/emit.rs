@@ -1,0 +1,376 @@
+//! The emitter: LIR to AArch64.
+//!
+//! `x8` holds the address of the frame, `x9` the data-stack pointer, `x15` the fuel; `x16` and `x17` belong to the
+//! emitter from one operation to the next. `x18` is the system's and never touched.
+
+use super::assemble::Assembler;
+use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
+use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
+use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
+
+const FRAME: X = X8;
+const POINTER: X = X9;
+const FUEL: X = X15;
+/// Immediates, addresses and quotients, for the length of one operation.
+const SCRATCH: X = X16;
+const OTHER: X = X17;
+
+/// Emits AArch64 machine code.
+#[derive(Debug)]
+pub struct Emitter {
+    asm: Assembler,
+    /// Callee-saved registers that the code uses, in pairs: they are stored and loaded two at a time.
+    saved: &'static [Reg],
+    marks: Vec<(u32, Mark)>,
+    marked: bool,
+}
+
+const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
+    let mut regs = [Reg(0); N];
+    let mut index = 0;
+    while index < N {
+        regs[index] = Reg(numbers[index]);
+        index += 1;
+    }
+    regs
+}
+
+/// Registers that cost nothing, then those that must be saved.
+const ALLOCATABLE: [Reg; 23] =
+    regs([0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
+const CALLEE_SAVED: [Reg; 10] = regs([19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
+const UNSAVED: usize = ALLOCATABLE.len() - CALLEE_SAVED.len();
+
+impl Isa for Emitter {
+    const NAME: &'static str = "aarch64";
+    const ALLOCATABLE: &'static [Reg] = &ALLOCATABLE;
+    const CALLEE_SAVED: &'static [Reg] = &CALLEE_SAVED;
+    const SHIFT_CLOBBERS: &'static [Reg] = &[];
+    const DIVIDE_CLOBBERS: &'static [Reg] = &[];
+
+    fn reg_name(reg: Reg) -> String {
+        x(reg).to_string()
+    }
+
+    fn fits_alu(op: AluOp, imm: i64) -> bool {
+        match op {
+            AluOp::Add | AluOp::Sub => Imm12::new(imm.unsigned_abs()).is_some(),
+            AluOp::And | AluOp::Or | AluOp::Xor => Bitmask::new(imm as u64).is_some(),
+            AluOp::Mul => (imm as u64).is_power_of_two(),
+            AluOp::Shl | AluOp::Shr => true,
+        }
+    }
+
+    fn fits_compare(imm: i64) -> bool {
+        Imm12::new(imm.unsigned_abs()).is_some()
+    }
+
+    fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
+        // Pairs keep the stack pointer aligned to 16 bytes.
+        let used = shape.registers.saturating_sub(UNSAVED).next_multiple_of(2);
+        let saved = &CALLEE_SAVED[..used];
+        let mut emitter =
+            Emitter { asm: Assembler::with(memory, tuning, forms), saved, marks: Vec::new(), marked: shape.marked };
+        emitter.mark(Mark::Prologue);
+        for pair in saved.chunks(2) {
+            emitter.put_inst(a64::stp_pre(x(pair[0]).into(), x(pair[1]).into(), SP, pair_offset(-16)));
+        }
+        emitter.put_inst(a64::mov(FRAME, X0.into()));
+        emitter.load_field(POINTER, frame::BOTTOM);
+        if shape.metered {
+            emitter.load_field(FUEL, frame::FUEL);
+        }
+        emitter
+    }
+
+    fn finish(mut self) -> Result<Machine, OutOfRange> {
+        self.mark(Mark::Exits);
+        let sites = self.asm.sites();
+        let first = self.asm.offset();
+        let common = self.asm.label();
+        for site in &sites {
+            self.put_inst(a64::movz(SCRATCH, site.0 as u16, Half::H0));
+            self.put_inst(a64::movk(SCRATCH, (site.0 >> 16) as u16, Half::H16));
+            self.asm.b(common);
+        }
+        let exit_bytes = (self.asm.offset() - first).checked_div(sites.len()).unwrap_or(0);
+        self.asm.bind(common);
+        if !sites.is_empty() {
+            self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
+            self.put_inst(a64::add_imm(X0.into(), SCRATCH.into(), imm12(1)));
+            self.leave();
+        }
+        // A label's exits stand in the order of its branches, and each site has one branch.
+        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
+        for (index, site) in sites.iter().enumerate() {
+            at[site.0 as usize] = first + index * exit_bytes;
+        }
+        let bytes = self.asm.finish_with_exits(|site| at[site.0 as usize])?;
+        Ok(Machine { bytes, marks: self.marks })
+    }
+}
+
+impl Sink for Emitter {
+    #[inline]
+    fn at(&mut self, pc: u32) {
+        if self.marked {
+            self.mark(Mark::Op(pc));
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, op: Op) {
+        match op {
+            Op::Label(label) => self.asm.bind(label),
+            Op::Move { d, s } if d == s => {}
+            Op::Move { d, s } => self.put_inst(a64::mov(x(d), x(s).into())),
+            Op::Constant { d, value } => self.constant(x(d), value),
+            Op::Load { d, slot, .. } => self.access(slot.bytes(), Access::Load(x(d))),
+            Op::Store { s, slot } => self.access(slot.bytes(), Access::Store(x(s))),
+            Op::Alu { op, d, a, b } => self.alu(op, x(d), x(a), x(b)),
+            Op::AluImm { op, d, a, imm } => self.alu_imm(op, x(d), x(a), imm),
+            Op::Set { cond, d, a, b } => {
+                self.put_inst(a64::cmp(x(a).into(), x(b).into()));
+                self.put_inst(a64::cset(x(d), cc(cond)));
+            }
+            Op::SetImm { cond, d, a, imm } => {
+                self.compare_imm(x(a), imm);
+                self.put_inst(a64::cset(x(d), cc(cond)));
+            }
+            Op::Divide { op, d, a, b, site } => {
+                self.asm.exit_if_zero(x(b), site);
+                self.divide(op, x(d), x(a), x(b));
+            }
+            Op::DivideImm { op, d, a, imm } => {
+                assert_ne!(imm, 0, "a division by a constant zero is not emitted as one");
+                self.constant(OTHER, imm);
+                self.divide(op, x(d), x(a), OTHER);
+            }
+            Op::Branch { cond, a, b, to } => {
+                self.put_inst(a64::cmp(x(a).into(), x(b).into()));
+                self.asm.b_cond(cc(cond), to);
+            }
+            Op::BranchImm { cond: Cond::Eq, a, imm: 0, to } => self.asm.cbz(x(a), to),
+            Op::BranchImm { cond: Cond::Ne, a, imm: 0, to } => self.asm.cbnz(x(a), to),
+            Op::BranchImm { cond, a, imm, to } => {
+                self.compare_imm(x(a), imm);
+                self.asm.b_cond(cc(cond), to);
+            }
+            Op::Jump { to } => self.asm.b(to),
+            Op::CountDown { d, to } => {
+                self.put_inst(a64::subs_imm(x(d).into(), x(d).into(), imm12(1)));
+                self.asm.b_cond(Cc::Ne, to);
+            }
+            Op::LoadFrame { d, slot } => self.put_inst(a64::ldr(x(d), FRAME.into(), cell(slot))),
+            Op::StoreFrame { s, slot } => self.put_inst(a64::str_(x(s).into(), FRAME.into(), cell(slot))),
+            Op::Fuel { site } => {
+                self.put_inst(a64::subs_imm(FUEL.into(), FUEL.into(), imm12(1)));
+                // A borrow: there was none left.
+                self.asm.exit_if(Cc::Lo, site);
+            }
+            // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
+            // when they are taken as signed.
+            Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
+            Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::Gt, site),
+            Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::Return { end } => {
+                self.add(OTHER, POINTER, end.bytes());
+                self.put_inst(a64::str_(OTHER.into(), FRAME.into(), field(frame::POINTER)));
+                self.put_inst(a64::mov(X0, XZR));
+                self.leave();
+            }
+        }
+    }
+}
+
+enum Access {
+    Load(X),
+    Store(X),
+}
+
+impl Emitter {
+    #[inline]
+    fn put_inst(&mut self, inst: Inst) {
+        self.asm.put(inst);
+    }
+
+    #[cold]
+    fn mark(&mut self, mark: Mark) {
+        if self.marked {
+            self.marks.push((self.asm.offset() as u32, mark));
+        }
+    }
+
+    /// Gives saved registers back and returns.
+    fn leave(&mut self) {
+        for pair in self.saved.rchunks(2) {
+            self.asm.put(a64::ldp_post(x(pair[0]), x(pair[1]), SP, pair_offset(16)));
+        }
+        self.put_inst(a64::ret());
+    }
+
+    fn load_field(&mut self, d: X, offset: i32) {
+        self.put_inst(a64::ldr(d, FRAME.into(), field(offset)));
+    }
+
+    /// `d = value`, in as few instructions as the forms of `mov` allow.
+    fn constant(&mut self, d: X, value: i64) {
+        const HALVES: [Half; 4] = [Half::H0, Half::H16, Half::H32, Half::H48];
+        let bits = value as u64;
+        let half = |index: usize| (bits >> (16 * index)) as u16;
+        let zeros = (0..4).filter(|&index| half(index) == 0).count();
+        let ones = (0..4).filter(|&index| half(index) == u16::MAX).count();
+        // Halves that the first instruction does not set already.
+        let background = if ones > zeros { u16::MAX } else { 0 };
+        let mut others = (0..4).filter(|&index| half(index) != background);
+        if zeros.max(ones) < 3
+            && let Some(mask) = Bitmask::new(bits)
+        {
+            return self.put_inst(a64::orr_imm(d.into(), XZR, mask));
+        }
+        let first = others.next().unwrap_or(0);
+        if background == 0 {
+            self.put_inst(a64::movz(d, half(first), HALVES[first]));
+        } else {
+            self.put_inst(a64::movn(d, !half(first), HALVES[first]));
+        }
+        for index in others {
+            self.put_inst(a64::movk(d, half(index), HALVES[index]));
+        }
+    }
+
+    /// A load or store at so many bytes from the data-stack pointer.
+    #[inline]
+    fn access(&mut self, bytes: i64, access: Access) {
+        if let Some(offset) = Scaled::new(bytes) {
+            self.put_inst(match access {
+                Access::Load(d) => a64::ldr(d, POINTER.into(), offset),
+                Access::Store(s) => a64::str_(s.into(), POINTER.into(), offset),
+            });
+        } else if let Some(offset) = Unscaled::new(bytes) {
+            self.put_inst(match access {
+                Access::Load(d) => a64::ldur(d, POINTER.into(), offset),
+                Access::Store(s) => a64::stur(s.into(), POINTER.into(), offset),
+            });
+        } else {
+            self.constant(SCRATCH, bytes);
+            self.put_inst(match access {
+                Access::Load(d) => a64::ldr_reg(d, POINTER.into(), SCRATCH),
+                Access::Store(s) => a64::str_reg(s.into(), POINTER.into(), SCRATCH),
+            });
+        }
+    }
+
+    fn alu(&mut self, op: AluOp, d: X, a: X, b: X) {
+        self.put_inst(match op {
+            AluOp::Add => a64::add(d.into(), a.into(), b.into()),
+            AluOp::Sub => a64::sub(d.into(), a.into(), b.into()),
+            AluOp::Mul => a64::mul(d, a, b),
+            AluOp::And => a64::and(d.into(), a.into(), b.into()),
+            AluOp::Or => a64::orr(d.into(), a.into(), b.into()),
+            AluOp::Xor => a64::eor(d.into(), a.into(), b.into()),
+            // The machine takes the low six bits of the count, as the language does.
+            AluOp::Shl => a64::lsl_reg(d, a, b),
+            AluOp::Shr => a64::lsr_reg(d, a, b),
+        });
+    }
+
+    fn alu_imm(&mut self, op: AluOp, d: X, a: X, imm: i64) {
+        let mask = Bitmask::new(imm as u64);
+        match (op, mask) {
+            (AluOp::Add, _) => self.add(d, a, imm),
+            (AluOp::Sub, _) => self.add(d, a, imm.wrapping_neg()),
+            (AluOp::And, Some(mask)) => self.put_inst(a64::and_imm(d.into(), a.into(), mask)),
+            (AluOp::Or, Some(mask)) => self.put_inst(a64::orr_imm(d.into(), a.into(), mask)),
+            (AluOp::Xor, Some(mask)) => self.put_inst(a64::eor_imm(d.into(), a.into(), mask)),
+            (AluOp::Shl, _) => self.put_inst(a64::lsl_imm(d, a, shift(imm))),
+            (AluOp::Shr, _) => self.put_inst(a64::lsr_imm(d, a, shift(imm))),
+            (AluOp::Mul, _) if (imm as u64).is_power_of_two() => {
+                self.put_inst(a64::lsl_imm(d, a, shift(i64::from(imm.trailing_zeros()))));
+            }
+            _ => {
+                self.constant(SCRATCH, imm);
+                self.alu(op, d, a, SCRATCH);
+            }
+        }
+    }
+
+    /// `d = a + value`.
+    fn add(&mut self, d: X, a: X, value: i64) {
+        match Imm12::new(value.unsigned_abs()) {
+            Some(imm) if value >= 0 => self.put_inst(a64::add_imm(d.into(), a.into(), imm)),
+            Some(imm) => self.put_inst(a64::sub_imm(d.into(), a.into(), imm)),
+            None => {
+                self.constant(SCRATCH, value);
+                self.put_inst(a64::add(d.into(), a.into(), SCRATCH.into()));
+            }
+        }
+    }
+
+    fn compare_imm(&mut self, a: X, imm: i64) {
+        match Imm12::new(imm.unsigned_abs()) {
+            Some(field) if imm >= 0 => self.put_inst(a64::cmp_imm(a.into(), field)),
+            Some(field) => self.put_inst(a64::cmn_imm(a.into(), field)),
+            None => {
+                self.constant(SCRATCH, imm);
+                self.put_inst(a64::cmp(a.into(), SCRATCH.into()));
+            }
+        }
+    }
+
+    /// The machine divides MIN by -1 as the language does; a divisor of zero was sorted out before.
+    fn divide(&mut self, op: DivOp, d: X, a: X, b: X) {
+        match op {
+            DivOp::Quotient => self.put_inst(a64::sdiv(d, a, b)),
+            DivOp::Remainder => {
+                self.put_inst(a64::sdiv(SCRATCH, a, b));
+                self.put_inst(a64::msub(d, SCRATCH, b, a.into()));
+            }
+        }
+    }
+
+    /// Traps where the address of a slot stands so to a bound from the frame.
+    fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
+        self.add(OTHER, POINTER, bytes);
+        self.load_field(SCRATCH, bound);
+        self.put_inst(a64::cmp(OTHER.into(), SCRATCH.into()));
+        self.asm.exit_if(fails, site);
+    }
+}
+
+#[inline]
+fn x(reg: Reg) -> X {
+    X::new(reg.0).expect("LIR for AArch64 names registers of AArch64")
+}
+
+fn cc(cond: Cond) -> Cc {
+    match cond {
+        Cond::Eq => Cc::Eq,
+        Cond::Ne => Cc::Ne,
+        Cond::Lt => Cc::Lt,
+        Cond::Gt => Cc::Gt,
+        Cond::Le => Cc::Le,
+        Cond::Ge => Cc::Ge,
+    }
+}
+
+fn imm12(value: u64) -> Imm12 {
+    Imm12::new(value).expect("small constants fit")
+}
+
+fn shift(count: i64) -> Shift6 {
+    Shift6::new((count & 63) as u8).expect("six bits")
+}
+
+fn pair_offset(bytes: i64) -> Pair {
+    Pair::new(bytes).expect("16 bytes at a time")
+}
+
+fn field(offset: i32) -> Scaled {
+    Scaled::new(offset.into()).expect("the frame's head is small")
+}
+
+fn cell(slot: FrameSlot) -> Scaled {
+    Scaled::new(i64::from(frame::SLOTS) + 8 * i64::from(slot.0)).expect("at most a thousand loops are nested")
+}

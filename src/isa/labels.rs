@@ -1,0 +1,145 @@
+//! Where labels lie, and which branches still wait to learn it: the same for both instruction sets.
+
+use super::{Forms, MAX_CODE_BYTES, OutOfRange, Reach, Tuning};
+use crate::lir::{Label, Site};
+
+/// The offset of a label that is not yet bound.
+const UNBOUND: u32 = u32::MAX;
+
+/// To what a branch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Label(Label),
+    /// The exit of a trap site.
+    Exit(Site),
+}
+
+/// A branch that waits for its target; `K` says how its displacement is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fixup<K> {
+    pub at: usize,
+    pub target: Target,
+    pub kind: K,
+}
+
+#[derive(Debug)]
+pub(super) struct Labels<K> {
+    offsets: Vec<u32>,
+    next: u32,
+    fixups: Vec<Fixup<K>>,
+    pub forms: Forms,
+    pub short_range: i64,
+    pub near_range: i64,
+}
+
+impl<K: Copy> Labels<K> {
+    pub fn new(tuning: &Tuning, forms: Forms) -> Labels<K> {
+        Labels {
+            offsets: Vec::new(),
+            next: 0,
+            fixups: Vec::new(),
+            forms,
+            short_range: tuning.short_range,
+            near_range: tuning.near_range,
+        }
+    }
+
+    /// A label that nobody has used.
+    pub fn create(&mut self) -> Label {
+        self.next += 1;
+        Label(self.next - 1)
+    }
+
+    /// Says that the label lies at this offset.
+    ///
+    /// # Panics
+    /// Where the label is bound already.
+    #[inline]
+    pub fn bind(&mut self, label: Label, offset: usize) {
+        let index = label.0 as usize;
+        if index >= self.offsets.len() {
+            self.offsets.resize(index + 1, UNBOUND);
+            self.next = self.next.max(label.0 + 1);
+        }
+        assert_eq!(self.offsets[index], UNBOUND, "label {} is bound once", label.0);
+        self.offsets[index] = offset as u32;
+    }
+
+    /// The label's offset, where it is bound.
+    #[inline]
+    pub fn offset(&self, label: Label) -> Option<usize> {
+        self.offsets.get(label.0 as usize).filter(|offset| **offset != UNBOUND).map(|offset| *offset as usize)
+    }
+
+    /// The form of a branch that goes to a target not yet known.
+    pub fn form(&self, target: Target) -> Reach {
+        match target {
+            Target::Label(_) => self.forms.labels,
+            Target::Exit(_) => self.forms.exits,
+        }
+    }
+
+    /// Whether a branch over `distance` bytes may take the short form, as far as tuning goes.
+    pub fn is_short(&self, distance: i64) -> bool {
+        distance.abs() <= self.short_range
+    }
+
+    /// The same for the next longer form.
+    pub fn is_near(&self, distance: i64) -> bool {
+        distance.abs() <= self.near_range
+    }
+
+    #[inline]
+    pub fn wait(&mut self, at: usize, target: Target, kind: K) {
+        self.fixups.push(Fixup { at, target, kind });
+    }
+
+    /// The sites whose exits are wanted, in the order of their branches.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        self.fixups.iter().filter_map(|fixup| match fixup.target {
+            Target::Exit(site) => Some(site),
+            Target::Label(_) => None,
+        })
+    }
+
+    /// Joins every branch that waits with its target: `patch` writes a displacement, and says whether it fits.
+    ///
+    /// # Panics
+    /// Where a label was branched to and never bound.
+    pub fn resolve(
+        self,
+        mut code: Vec<u8>,
+        exit: impl Fn(Site) -> usize,
+        patch: impl Fn(&mut [u8], Fixup<K>, i64, &Tuning) -> bool,
+    ) -> Result<Vec<u8>, OutOfRange> {
+        if code.len() > MAX_CODE_BYTES {
+            return Err(OutOfRange { next: None, memory: code });
+        }
+        let ranges = Tuning { short_range: self.short_range, near_range: self.near_range, ..Tuning::default() };
+        let mut failed = None;
+        for &fixup in &self.fixups {
+            let to = match fixup.target {
+                Target::Label(label) => self.offset(label).unwrap_or_else(|| panic!("label {} is bound", label.0)),
+                Target::Exit(site) => exit(site),
+            };
+            if !patch(&mut code, fixup, to as i64 - fixup.at as i64, &ranges) {
+                let forms = failed.get_or_insert(self.forms);
+                match fixup.target {
+                    Target::Label(_) => forms.labels = longer(self.forms.labels),
+                    Target::Exit(_) => forms.exits = longer(self.forms.exits),
+                }
+            }
+        }
+        match failed {
+            None => Ok(code),
+            Some(forms) => Err(OutOfRange { next: Some(forms), memory: code }),
+        }
+    }
+}
+
+fn longer(reach: Reach) -> Reach {
+    match reach {
+        Reach::Short => Reach::Near,
+        Reach::Near | Reach::Far => Reach::Far,
+    }
+}

@@ -1,0 +1,174 @@
+//! The assembler: places instructions one behind the other and joins branches to labels.
+//!
+//! A branch back takes the form with an 8-bit displacement where that reaches. A branch forward takes the form
+//! with a 32-bit one, which reaches everything: no piece of code is longer than 2 GiB.
+
+use super::encode::{self as x64, Cc, Inst};
+use crate::isa::labels::{Fixup, Labels, Target};
+use crate::isa::{Forms, OutOfRange, Tuning};
+use crate::lir::{Label, Site};
+
+/// Assembles x86-64 machine code.
+///
+/// ```
+/// use jitduel::exec::Code;
+/// use jitduel::isa::x86_64::Assembler;
+/// use jitduel::isa::x86_64::encode::{imul, mov, mov_imm32, ret};
+/// use jitduel::isa::x86_64::regs::{RAX, RDI};
+///
+/// // fn(x) = 6 * x
+/// let mut asm = Assembler::new();
+/// asm.put(mov_imm32(RAX, 6));
+/// asm.put(imul(RAX, RDI));
+/// asm.put(ret());
+/// let bytes = asm.finish()?;
+/// assert_eq!(bytes.len(), 10);
+/// # #[cfg(target_arch = "x86_64")] {
+/// let code = Code::new(&bytes)?;
+/// // SAFETY: the code is for this machine, and only computes with registers that a function may change.
+/// assert_eq!(unsafe { code.call(7) }, 42);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Assembler {
+    code: Vec<u8>,
+    labels: Labels<Rel32>,
+}
+
+/// A displacement of 32 bits, counted from behind it; the fixup lies at its first byte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rel32;
+
+impl Default for Assembler {
+    fn default() -> Assembler {
+        Assembler::new()
+    }
+}
+
+impl Assembler {
+    /// An empty piece of code.
+    pub fn new() -> Assembler {
+        Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
+    }
+
+    /// The same in memory that may be reused, with ranges of the caller's.
+    pub fn with(mut memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
+        memory.clear();
+        memory.reserve(tuning.initial_bytes);
+        Assembler { code: memory, labels: Labels::new(tuning, forms) }
+    }
+
+    /// The offset of the next instruction in bytes.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.code.len()
+    }
+
+    /// Places an instruction.
+    #[inline]
+    pub fn put(&mut self, inst: Inst) {
+        self.code.extend_from_slice(inst.bytes());
+    }
+
+    /// A new label, not yet bound.
+    pub fn label(&mut self) -> Label {
+        self.labels.create()
+    }
+
+    /// Binds a label to the next instruction.
+    ///
+    /// # Panics
+    /// Where it is bound already.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        self.labels.bind(label, self.code.len());
+    }
+
+    /// `JMP`: goes to the label.
+    pub fn jmp(&mut self, to: Label) {
+        self.branch(None, Target::Label(to));
+    }
+
+    /// `Jcc`: goes to the label where the condition holds.
+    pub fn jcc(&mut self, cc: Cc, to: Label) {
+        self.branch(Some(cc), Target::Label(to));
+    }
+
+    /// Leaves through the exit of a trap site where the condition holds.
+    pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
+        self.branch(Some(cc), Target::Exit(site));
+    }
+
+    /// `JMP rel8` or `Jcc rel8` over instructions that follow: what comes back says where it was placed.
+    pub(super) fn skip(&mut self, cc: Option<Cc>) -> Skip {
+        self.put(match cc {
+            Some(cc) => x64::jcc_rel8(cc, 0),
+            None => x64::jmp_rel8(0),
+        });
+        Skip { end: self.code.len() }
+    }
+
+    /// Lets a skip end here.
+    pub(super) fn land(&mut self, skip: Skip) {
+        let distance = i8::try_from(self.code.len() - skip.end).expect("a skip is over a few instructions");
+        self.code[skip.end - 1] = distance as u8;
+    }
+
+    /// The sites whose exits are wanted.
+    pub(super) fn sites(&self) -> Vec<Site> {
+        self.labels.sites().collect()
+    }
+
+    /// Joins branches and labels and hands out the code.
+    ///
+    /// # Errors
+    /// [`OutOfRange`], where the code is longer than 2 GiB.
+    ///
+    /// # Panics
+    /// Where a label was branched to and never bound.
+    pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
+        self.finish_with_exits(|_| unreachable!("only emitters make exits"))
+    }
+
+    /// The same, with the offsets of the exits of trap sites.
+    pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
+        self.labels.resolve(self.code, exit, patch)
+    }
+
+    fn branch(&mut self, cc: Option<Cc>, target: Target) {
+        let here = self.code.len();
+        let known = match target {
+            Target::Label(label) => self.labels.offset(label),
+            Target::Exit(_) => None,
+        };
+        if let Some(to) = known {
+            // The displacement counts from behind the instruction, which has two bytes in its short form.
+            let distance = to as i64 - (here as i64 + 2);
+            if let Some(rel) = i8::try_from(distance).ok().filter(|_| self.labels.is_short(distance)) {
+                self.put(match cc {
+                    Some(cc) => x64::jcc_rel8(cc, rel),
+                    None => x64::jmp_rel8(rel),
+                });
+                return;
+            }
+        }
+        self.put(match cc {
+            Some(cc) => x64::jcc_rel32(cc, 0),
+            None => x64::jmp_rel32(0),
+        });
+        self.labels.wait(self.code.len() - 4, target, Rel32);
+    }
+}
+
+/// A short branch whose end is not yet known.
+pub(super) struct Skip {
+    end: usize,
+}
+
+/// Writes the displacement of a branch that waited; it always fits, since code is never longer than 2 GiB.
+fn patch(code: &mut [u8], fixup: Fixup<Rel32>, distance: i64, _ranges: &Tuning) -> bool {
+    let rel = i32::try_from(distance - 4).expect("code is at most 2 GiB long");
+    code[fixup.at..fixup.at + 4].copy_from_slice(&rel.to_le_bytes());
+    true
+}

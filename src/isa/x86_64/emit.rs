@@ -1,0 +1,426 @@
+//! The emitter: LIR to x86-64.
+//!
+//! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel; `r11` belongs to the emitter
+//! from one operation to the next.
+
+use super::assemble::Assembler;
+use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
+use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
+use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
+
+const FRAME: Gp = RDI;
+const POINTER: Gp = RSI;
+const FUEL: Gp = R10;
+/// Immediates, addresses and operands out of the way of fixed registers, for the length of one operation.
+const SCRATCH: Gp = R11;
+
+/// Emits x86-64 machine code.
+#[derive(Debug)]
+pub struct Emitter {
+    asm: Assembler,
+    /// Callee-saved registers that the code uses.
+    saved: &'static [Reg],
+    marks: Vec<(u32, Mark)>,
+    marked: bool,
+}
+
+const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
+    let mut regs = [Reg(0); N];
+    let mut index = 0;
+    while index < N {
+        regs[index] = Reg(numbers[index]);
+        index += 1;
+    }
+    regs
+}
+
+/// rax, rdx, rcx, r8, r9, which cost nothing, then those that must be saved. The order suits the tiers: the top
+/// of the stack in rax, first operands in rdx, second ones, shift counts among them, in rcx.
+const ALLOCATABLE: [Reg; 11] = regs([0, 2, 1, 8, 9, 3, 5, 12, 13, 14, 15]);
+const CALLEE_SAVED: [Reg; 6] = regs([3, 5, 12, 13, 14, 15]);
+const UNSAVED: usize = ALLOCATABLE.len() - CALLEE_SAVED.len();
+
+impl Isa for Emitter {
+    const NAME: &'static str = "x86_64";
+    const ALLOCATABLE: &'static [Reg] = &ALLOCATABLE;
+    const CALLEE_SAVED: &'static [Reg] = &CALLEE_SAVED;
+    const SHIFT_CLOBBERS: &'static [Reg] = &regs::<1>([1]);
+    const DIVIDE_CLOBBERS: &'static [Reg] = &regs::<2>([0, 2]);
+
+    fn reg_name(reg: Reg) -> String {
+        gp(reg).to_string()
+    }
+
+    fn fits_alu(op: AluOp, imm: i64) -> bool {
+        match op {
+            AluOp::Shl | AluOp::Shr => true,
+            AluOp::Mul => imm32(imm).is_some() || (imm as u64).is_power_of_two(),
+            _ => imm32(imm).is_some(),
+        }
+    }
+
+    fn fits_compare(imm: i64) -> bool {
+        imm32(imm).is_some()
+    }
+
+    fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
+        let saved = &CALLEE_SAVED[..shape.registers.saturating_sub(UNSAVED)];
+        let mut emitter =
+            Emitter { asm: Assembler::with(memory, tuning, forms), saved, marks: Vec::new(), marked: shape.marked };
+        emitter.mark(Mark::Prologue);
+        for &reg in saved {
+            emitter.put_inst(x64::push(gp(reg)));
+        }
+        // The argument arrives in `rdi`, where the frame's address stays.
+        emitter.put_inst(x64::load(POINTER, field(frame::BOTTOM)));
+        if shape.metered {
+            emitter.put_inst(x64::load(FUEL, field(frame::FUEL)));
+        }
+        emitter
+    }
+
+    fn finish(mut self) -> Result<Machine, OutOfRange> {
+        self.mark(Mark::Exits);
+        let sites = self.asm.sites();
+        let common = self.asm.label();
+        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
+        for site in &sites {
+            at[site.0 as usize] = self.asm.offset();
+            self.put_inst(x64::mov_imm32(RAX, site.0 + 1));
+            self.asm.jmp(common);
+        }
+        self.asm.bind(common);
+        if !sites.is_empty() {
+            self.put_inst(x64::store(field(frame::POINTER), POINTER));
+            self.leave();
+        }
+        let bytes = self.asm.finish_with_exits(|site| at[site.0 as usize])?;
+        Ok(Machine { bytes, marks: self.marks })
+    }
+}
+
+impl Sink for Emitter {
+    #[inline]
+    fn at(&mut self, pc: u32) {
+        if self.marked {
+            self.mark(Mark::Op(pc));
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, op: Op) {
+        match op {
+            Op::Label(label) => self.asm.bind(label),
+            Op::Move { d, s } => self.move_to(gp(d), gp(s)),
+            Op::Constant { d, value } => self.constant(gp(d), value),
+            Op::Load { d, slot, .. } => {
+                let slot = self.slot(slot.bytes());
+                self.put_inst(x64::load(gp(d), slot));
+            }
+            Op::Store { s, slot } => {
+                let slot = self.slot(slot.bytes());
+                self.put_inst(x64::store(slot, gp(s)));
+            }
+            Op::Alu { op, d, a, b } => self.alu(op, gp(d), gp(a), gp(b)),
+            Op::AluImm { op, d, a, imm } => self.alu_imm(op, gp(d), gp(a), imm),
+            Op::Set { cond, d, a, b } => {
+                self.put_inst(x64::cmp(gp(a), gp(b)));
+                self.set(cond, gp(d));
+            }
+            Op::SetImm { cond, d, a, imm } => {
+                self.compare_imm(gp(a), imm);
+                self.set(cond, gp(d));
+            }
+            Op::Divide { op, d, a, b, site } => {
+                self.put_inst(x64::test(gp(b), gp(b)));
+                self.asm.exit_if(Cc::E, site);
+                self.divide(op, gp(d), gp(a), gp(b));
+            }
+            Op::DivideImm { op, d, a, imm } => {
+                assert_ne!(imm, 0, "a division by a constant zero is not emitted as one");
+                self.divide_imm(op, gp(d), gp(a), imm);
+            }
+            Op::Branch { cond, a, b, to } => {
+                self.put_inst(x64::cmp(gp(a), gp(b)));
+                self.asm.jcc(cc(cond), to);
+            }
+            Op::BranchImm { cond, a, imm, to } => {
+                self.compare_imm(gp(a), imm);
+                self.asm.jcc(cc(cond), to);
+            }
+            Op::Jump { to } => self.asm.jmp(to),
+            Op::CountDown { d, to } => {
+                self.put_inst(x64::dec(gp(d)));
+                self.asm.jcc(Cc::Ne, to);
+            }
+            Op::LoadFrame { d, slot } => self.put_inst(x64::load(gp(d), cell(slot))),
+            Op::StoreFrame { s, slot } => self.put_inst(x64::store(cell(slot), gp(s))),
+            Op::Fuel { site } => {
+                self.put_inst(x64::sub_imm(FUEL, 1));
+                // A borrow: there was none left.
+                self.asm.exit_if(Cc::B, site);
+            }
+            // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
+            // when they are taken as signed.
+            Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::L, site),
+            Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::G, site),
+            Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::Return { end } => {
+                self.add(SCRATCH, POINTER, end.bytes());
+                self.put_inst(x64::store(field(frame::POINTER), SCRATCH));
+                self.put_inst(x64::zero(RAX));
+                self.leave();
+            }
+        }
+    }
+}
+
+impl Emitter {
+    #[inline]
+    fn put_inst(&mut self, inst: Inst) {
+        self.asm.put(inst);
+    }
+
+    #[cold]
+    fn mark(&mut self, mark: Mark) {
+        if self.marked {
+            self.marks.push((self.asm.offset() as u32, mark));
+        }
+    }
+
+    /// Gives saved registers back and returns.
+    fn leave(&mut self) {
+        for &reg in self.saved.iter().rev() {
+            self.asm.put(x64::pop(gp(reg)));
+        }
+        self.put_inst(x64::ret());
+    }
+
+    #[inline]
+    fn move_to(&mut self, d: Gp, s: Gp) {
+        if d != s {
+            self.put_inst(x64::mov(d, s));
+        }
+    }
+
+    fn constant(&mut self, d: Gp, value: i64) {
+        self.put_inst(if value == 0 {
+            x64::zero(d)
+        } else if let Ok(value) = u32::try_from(value) {
+            x64::mov_imm32(d, value)
+        } else if let Some(value) = imm32(value) {
+            x64::mov_simm32(d, value)
+        } else {
+            x64::mov_imm64(d, value as u64)
+        });
+    }
+
+    /// The operand at so many bytes from the data-stack pointer.
+    #[inline]
+    fn slot(&mut self, bytes: i64) -> Mem {
+        match imm32(bytes) {
+            Some(disp) => Mem::base(POINTER, disp),
+            None => {
+                self.constant(SCRATCH, bytes);
+                Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0)
+            }
+        }
+    }
+
+    fn alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
+        match op {
+            AluOp::Shl | AluOp::Shr => self.shift(op, d, a, b),
+            AluOp::Add if d != a && d != b => {
+                self.put_inst(x64::lea(d, Mem::indexed(a, index(b), Scale::X1, 0)));
+            }
+            _ if d == a => self.put_inst(two_operands(op, d, b)),
+            _ if d == b && op.commutes() => self.put_inst(two_operands(op, d, a)),
+            _ if d == b => {
+                // a - b = -b + a
+                self.put_inst(x64::neg(d));
+                self.put_inst(x64::add(d, a));
+            }
+            _ => {
+                self.put_inst(x64::mov(d, a));
+                self.put_inst(two_operands(op, d, b));
+            }
+        }
+    }
+
+    /// The count must be in `rcx`, of which the machine takes the low six bits as the language does.
+    fn shift(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
+        let shift = |d| if op == AluOp::Shl { x64::shl_cl(d) } else { x64::shr_cl(d) };
+        if d == RCX || (a == RCX && b != RCX) {
+            self.put_inst(x64::mov(SCRATCH, a));
+            self.move_to(RCX, b);
+            self.put_inst(shift(SCRATCH));
+            self.put_inst(x64::mov(d, SCRATCH));
+        } else {
+            self.move_to(RCX, b);
+            self.move_to(d, a);
+            self.put_inst(shift(d));
+        }
+    }
+
+    fn alu_imm(&mut self, op: AluOp, d: Gp, a: Gp, imm: i64) {
+        match op {
+            AluOp::Add => self.add(d, a, imm),
+            AluOp::Sub => self.add(d, a, imm.wrapping_neg()),
+            AluOp::Shl | AluOp::Shr => {
+                let count = shift6(imm);
+                self.move_to(d, a);
+                self.put_inst(if op == AluOp::Shl { x64::shl_imm(d, count) } else { x64::shr_imm(d, count) });
+            }
+            AluOp::Mul if (imm as u64).is_power_of_two() => {
+                self.move_to(d, a);
+                self.put_inst(x64::shl_imm(d, shift6(i64::from(imm.trailing_zeros()))));
+            }
+            AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
+                Some(imm) if op == AluOp::Mul => self.put_inst(x64::imul_imm(d, a, imm)),
+                Some(imm) => {
+                    self.move_to(d, a);
+                    self.put_inst(match op {
+                        AluOp::And => x64::and_imm(d, imm),
+                        AluOp::Or => x64::or_imm(d, imm),
+                        _ => x64::xor_imm(d, imm),
+                    });
+                }
+                None => {
+                    self.constant(SCRATCH, imm);
+                    self.alu(op, d, a, SCRATCH);
+                }
+            },
+        }
+    }
+
+    /// `d = a + value`.
+    fn add(&mut self, d: Gp, a: Gp, value: i64) {
+        match imm32(value) {
+            Some(imm) if d == a => self.put_inst(x64::add_imm(d, imm)),
+            Some(imm) => self.put_inst(x64::lea(d, Mem::base(a, imm))),
+            None => {
+                self.constant(SCRATCH, value);
+                self.alu(AluOp::Add, d, a, SCRATCH);
+            }
+        }
+    }
+
+    /// Makes `d` the flags' answer: 1 or 0.
+    fn set(&mut self, cond: Cond, d: Gp) {
+        self.put_inst(x64::setcc(cc(cond), d));
+        self.put_inst(x64::movzx8(d, d));
+    }
+
+    fn compare_imm(&mut self, a: Gp, imm: i64) {
+        match imm32(imm) {
+            Some(0) => self.put_inst(x64::test(a, a)),
+            Some(imm) => self.put_inst(x64::cmp_imm(a, imm)),
+            None => {
+                self.constant(SCRATCH, imm);
+                self.put_inst(x64::cmp(a, SCRATCH));
+            }
+        }
+    }
+
+    /// `idiv` divides `rdx:rax`, and raises a signal for MIN / -1: a divisor of -1 is sorted out.
+    fn divide(&mut self, op: DivOp, d: Gp, a: Gp, b: Gp) {
+        let divisor = if b == RAX || b == RDX { SCRATCH } else { b };
+        self.move_to(divisor, b);
+        self.move_to(RAX, a);
+        self.put_inst(x64::cmp_imm(divisor, -1));
+        let minus_one = self.asm.skip(Some(Cc::E));
+        self.put_inst(x64::cqo());
+        self.put_inst(x64::idiv(divisor));
+        let done = self.asm.skip(None);
+        self.asm.land(minus_one);
+        match op {
+            DivOp::Quotient => self.put_inst(x64::neg(RAX)),
+            DivOp::Remainder => self.put_inst(x64::zero(RDX)),
+        }
+        self.asm.land(done);
+        self.move_to(d, result(op));
+    }
+
+    fn divide_imm(&mut self, op: DivOp, d: Gp, a: Gp, imm: i64) {
+        match (op, imm) {
+            (DivOp::Quotient, -1) => {
+                self.move_to(d, a);
+                self.put_inst(x64::neg(d));
+            }
+            (DivOp::Remainder, -1) => self.put_inst(x64::zero(d)),
+            _ => {
+                self.constant(SCRATCH, imm);
+                self.move_to(RAX, a);
+                self.put_inst(x64::cqo());
+                self.put_inst(x64::idiv(SCRATCH));
+                self.move_to(d, result(op));
+            }
+        }
+    }
+
+    /// Traps where the address of a slot stands so to a bound from the frame.
+    fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
+        self.add(SCRATCH, POINTER, bytes);
+        self.put_inst(x64::cmp_load(SCRATCH, field(bound)));
+        self.asm.exit_if(fails, site);
+    }
+}
+
+fn two_operands(op: AluOp, d: Gp, s: Gp) -> Inst {
+    match op {
+        AluOp::Add => x64::add(d, s),
+        AluOp::Sub => x64::sub(d, s),
+        AluOp::Mul => x64::imul(d, s),
+        AluOp::And => x64::and(d, s),
+        AluOp::Or => x64::or(d, s),
+        AluOp::Xor => x64::xor(d, s),
+        AluOp::Shl | AluOp::Shr => unreachable!("shifts take their count in a fixed register"),
+    }
+}
+
+/// Where `idiv` leaves its results.
+fn result(op: DivOp) -> Gp {
+    match op {
+        DivOp::Quotient => RAX,
+        DivOp::Remainder => RDX,
+    }
+}
+
+#[inline]
+fn gp(reg: Reg) -> Gp {
+    Gp::new(reg.0).expect("LIR for x86-64 names registers of x86-64")
+}
+
+fn index(reg: Gp) -> Index {
+    Index::new(reg).expect("the stack pointer is not allocatable")
+}
+
+/// The immediate, where it fits the sign-extended field of 32 bits.
+#[inline]
+fn imm32(imm: i64) -> Option<i32> {
+    i32::try_from(imm).ok()
+}
+
+fn shift6(count: i64) -> Shift6 {
+    Shift6::new((count & 63) as u8).expect("six bits")
+}
+
+fn cc(cond: Cond) -> Cc {
+    match cond {
+        Cond::Eq => Cc::E,
+        Cond::Ne => Cc::Ne,
+        Cond::Lt => Cc::L,
+        Cond::Gt => Cc::G,
+        Cond::Le => Cc::Le,
+        Cond::Ge => Cc::Ge,
+    }
+}
+
+fn field(offset: i32) -> Mem {
+    Mem::base(FRAME, offset)
+}
+
+fn cell(slot: FrameSlot) -> Mem {
+    Mem::base(FRAME, frame::SLOTS + 8 * slot.0 as i32)
+}

@@ -1,0 +1,172 @@
+//! The baseline JIT: bytecode to machine code in one pass, with two independent switches.
+//!
+//! `lower` turns bytecode into LIR, `peephole` improves LIR on its way, the instruction set's emitter makes machine
+//! code of it. [`compile`] is the whole pipeline.
+
+pub mod lower;
+pub mod peephole;
+
+use std::env::consts::ARCH;
+
+use crate::bytecode::{self, Bytecode, Op};
+use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::exec::{Code, Entry, Exit, Stack};
+use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
+use crate::lang::Program;
+use crate::outcome::{Trap, TrapKind};
+use lower::{Lowered, lower, registers};
+use peephole::{Fired, Peephole};
+
+/// How values are addressed, where the topmost one is kept, and whether LIR is improved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Switches {
+    /// The peephole pass is on.
+    pub peephole: bool,
+    /// The topmost value is kept in a register.
+    pub top_in_register: bool,
+    /// Every push and pop moves the data-stack pointer, as in a first toy JIT; goes with neither of the others.
+    pub pushing: bool,
+}
+
+/// The variants, each an engine of its own.
+pub const VARIANTS: [(&str, Switches); 5] = [
+    ("jit-naive", Switches { peephole: false, top_in_register: false, pushing: false }),
+    ("jit-peephole", Switches { peephole: true, top_in_register: false, pushing: false }),
+    ("jit-tos", Switches { peephole: false, top_in_register: true, pushing: false }),
+    ("jit", Switches { peephole: true, top_in_register: true, pushing: false }),
+    ("jit-push", Switches { peephole: false, top_in_register: false, pushing: true }),
+];
+
+/// A compiled piece of code, not yet executable.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The machine code.
+    pub machine: Machine,
+    /// What its trap sites mean.
+    pub lowered: Lowered,
+    /// How often each peephole rule fired.
+    pub fired: Fired,
+}
+
+/// Compiles bytecode for an instruction set, in memory that may be reused. With `marked`, the machine code says
+/// which part of it was made for which operation.
+///
+/// # Errors
+/// [`PrepareError::CodeTooLarge`], where the code would be larger than branches reach.
+pub fn compile<I: Isa>(
+    code: &Bytecode,
+    switches: Switches,
+    tuning: &Tuning,
+    marked: bool,
+    mut memory: Vec<u8>,
+) -> Result<Compiled, PrepareError> {
+    let shape = Shape { registers: registers::<I>(code, tuning), metered: code.metered, marked };
+    let mut forms = Forms::default();
+    // Every round asks for a longer form of something, of which there are three of each.
+    loop {
+        let emitter = I::begin(memory, &shape, tuning, forms);
+        let (emitter, lowered, fired) = if switches.peephole {
+            let mut peephole = Peephole::<I, I>::new(emitter);
+            let lowered = lower::<I, _>(code, switches, tuning, &mut peephole);
+            let (emitter, fired) = peephole.finish();
+            (emitter, lowered, fired)
+        } else {
+            let mut emitter = emitter;
+            let lowered = lower::<I, _>(code, switches, tuning, &mut emitter);
+            (emitter, lowered, Fired::default())
+        };
+        match emitter.finish() {
+            Ok(machine) => return Ok(Compiled { machine, lowered, fired }),
+            Err(too_short) => {
+                forms = too_short.next.ok_or(PrepareError::CodeTooLarge)?;
+                memory = too_short.memory;
+            }
+        }
+    }
+}
+
+/// One variant of the JIT as an engine.
+pub struct Jit {
+    name: &'static str,
+    switches: Switches,
+    tuning: Tuning,
+    memory: Vec<u8>,
+}
+
+impl Jit {
+    /// The variant with these switches.
+    pub fn new(name: &'static str, switches: Switches) -> Jit {
+        Jit::with_tuning(name, switches, Tuning::default())
+    }
+
+    /// The same with sizes of the caller's, for tests that want ordinary programs to reach the long forms.
+    pub fn with_tuning(name: &'static str, switches: Switches, tuning: Tuning) -> Jit {
+        Jit { name, switches, tuning, memory: Vec::new() }
+    }
+}
+
+impl Engine for Jit {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        let compile = match ARCH {
+            aarch64::Emitter::NAME => compile::<aarch64::Emitter>,
+            x86_64::Emitter::NAME => compile::<x86_64::Emitter>,
+            host => return Err(PrepareError::Unsupported { engine: self.name, host }),
+        };
+        clock.begin(Phase::Lower);
+        let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
+        clock.begin(Phase::Generate);
+        let memory = std::mem::take(&mut self.memory);
+        let Compiled { machine, lowered, .. } = compile(&code, self.switches, &self.tuning, false, memory)?;
+        clock.begin(Phase::Seal);
+        let sealed = Code::new(&machine.bytes)?;
+        self.memory = machine.bytes;
+        let entry = Entry::new(sealed, code.counters as usize);
+        Ok(Box::new(Ready { entry, code, lowered }))
+    }
+}
+
+struct Ready {
+    entry: Entry,
+    code: Bytecode,
+    lowered: Lowered,
+}
+
+impl Prepared for Ready {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        assert_eq!(inputs.len(), self.code.inputs, "the program was verified for another number of inputs");
+        assert!(fuel.is_none() || self.code.metered, "the program was not prepared to meter fuel");
+        stack.set(inputs);
+        // More passes than 64 bits can count never happen.
+        match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {
+            Exit::Done => Ok(()),
+            Exit::Trap { site, pointer } => Err(trap(&self.code, &self.lowered, site, pointer)),
+        }
+    }
+
+    fn code_bytes(&self) -> Option<usize> {
+        Some(self.entry.code().bytes().len())
+    }
+}
+
+/// The trap of a site that the code left through.
+fn trap(code: &Bytecode, lowered: &Lowered, site: u32, pointer: i64) -> Trap {
+    let site = lowered.sites[site as usize];
+    let kind = match code.ops[site.pc.index()] {
+        Op::Need { run, .. } | Op::Room { run, .. } => {
+            let depth = u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative");
+            return code.failed(run, depth);
+        }
+        Op::Pass => TrapKind::OutOfFuel,
+        _ => TrapKind::DivisionByZero,
+    };
+    Trap { kind, at: code.spans[site.pc.index()] }
+}

@@ -1,0 +1,41 @@
+//! The engines by name.
+
+use crate::engine::Engine;
+use crate::interp::{bytecode::Interpreter, tree::Tree};
+use crate::isa::{Isa, aarch64, x86_64};
+use crate::jit::{Jit, VARIANTS};
+
+/// The names of all engines, the referee first.
+pub const ENGINES: [&str; 7] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push"];
+
+/// The engine of this name, if there is one. That there is does not say that the host can run what it makes.
+pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
+    match name {
+        "tree" => Some(Box::new(Tree)),
+        "bytecode" => Some(Box::new(Interpreter)),
+        _ => {
+            let (name, switches) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
+            Some(Box::new(Jit::new(name, switches)))
+        }
+    }
+}
+
+/// The name of the fastest engine that the host can run.
+pub fn fastest() -> &'static str {
+    let host = std::env::consts::ARCH;
+    if [aarch64::Emitter::NAME, x86_64::Emitter::NAME].contains(&host) { "jit" } else { "bytecode" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_its_engine() {
+        for name in ENGINES {
+            assert_eq!(engine(name).map(|engine| engine.name()), Some(name));
+        }
+        assert!(engine("jit-").is_none());
+        assert_eq!(ENGINES.len(), 2 + VARIANTS.len());
+    }
+}
