@@ -722,6 +722,7 @@ fn immediates_end_at_their_borders() {
         &IMM12,
         &[
             4097,
+            4096 + 2048,
             8191,
             4095 * 4096 - 1,
             4095 * 4096 + 1,
@@ -821,6 +822,24 @@ fn immediates_end_at_their_borders() {
         ],
     );
     assert!(checked > 190, "only {checked} values were checked");
+}
+
+#[test]
+fn every_value_near_the_small_ranges_is_judged_by_its_definition() {
+    for v in 0..1 << 25 {
+        let fits = v <= 4095 || v % 4096 == 0 && v / 4096 <= 4095;
+        assert_eq!(Imm12::new(v).is_some(), fits, "{v}");
+    }
+    for v in -(1i64 << 17)..1 << 17 {
+        let multiple = |of: i64| v.rem_euclid(of) == 0;
+        let scaled = multiple(8) && (0..=32760).contains(&v);
+        assert_eq!(Scaled::new(v).is_some(), scaled, "{v}");
+        assert_eq!(Unscaled::new(v).is_some(), (-256..=255).contains(&v), "{v}");
+        let pair = multiple(8) && (-512..=504).contains(&v);
+        assert_eq!(Pair::new(v).is_some(), pair, "{v}");
+        let near = multiple(4) && (-32768..=32764).contains(&v);
+        assert_eq!(Rel14::new(v).is_some(), near, "{v}");
+    }
 }
 
 #[test]
