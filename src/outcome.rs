@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::lang::Span;
-use crate::lang::diagnostic::Diagnostic;
+use crate::lang::{Diagnostic, Fault, Place, Source, Span};
 
 /// Greatest number of values on the stack unless another is set.
 pub const DEFAULT_STACK_LIMIT: usize = 65_536;
@@ -53,6 +52,59 @@ impl fmt::Display for TrapKind {
             TrapKind::DivisionByZero => "division by zero",
             TrapKind::OutOfFuel => "out of fuel",
         })
+    }
+}
+
+/// What a program comes to, its rejection included, with places as people name them. Written and read in the
+/// notation of case lines: `6 120`, `trap division by zero 3:5`, `rejected underflow 1:1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It finished, with these values on the stack, bottom first.
+    Done(Vec<i64>),
+    /// It was ended by a trap.
+    Trap {
+        /// Why.
+        kind: TrapKind,
+        /// The word.
+        at: Place,
+    },
+    /// It was not run.
+    Rejected {
+        /// One of [`Verdict::REJECTIONS`].
+        kind: &'static str,
+        /// The word.
+        at: Place,
+    },
+}
+
+impl Verdict {
+    /// The kinds of rejection.
+    pub const REJECTIONS: [&'static str; 3] = ["syntax", "underflow", "unbalanced if"];
+
+    /// Of a run of a program from this text.
+    pub fn of(outcome: &Outcome, source: &Source) -> Verdict {
+        match outcome {
+            Outcome::Done(values) => Verdict::Done(values.clone()),
+            Outcome::Trap(trap) => Verdict::Trap { kind: trap.kind, at: source.place(trap.at) },
+        }
+    }
+
+    /// Of a text that is not run.
+    pub fn of_fault(fault: &Fault, source: &Source) -> Verdict {
+        Verdict::Rejected { kind: fault.kind(), at: source.place(fault.span()) }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Done(values) => {
+                let values: Vec<_> = values.iter().map(i64::to_string).collect();
+                f.write_str(&values.join(" "))
+            }
+            Verdict::Trap { kind, at } => write!(f, "trap {kind} {at}"),
+            Verdict::Rejected { kind, at } => write!(f, "rejected {kind} {at}"),
+        }
     }
 }
 

@@ -71,10 +71,7 @@ fn xs_or_sp() -> Vec<Op<Xs>> {
 }
 
 /// The values as operands of the type that `new` makes.
-fn numbers<V: Copy + std::fmt::Display, T>(
-    values: &[V],
-    new: impl Fn(V) -> Option<T>,
-) -> Vec<Op<T>> {
+fn numbers<V: Copy + std::fmt::Display, T>(values: &[V], new: impl Fn(V) -> Option<T>) -> Vec<Op<T>> {
     values
         .iter()
         .map(|&v| {
@@ -85,14 +82,9 @@ fn numbers<V: Copy + std::fmt::Display, T>(
 }
 
 fn halves() -> Vec<Op<Half>> {
-    [
-        (Half::H0, "lsl #0"),
-        (Half::H16, "lsl #16"),
-        (Half::H32, "lsl #32"),
-        (Half::H48, "lsl #48"),
-    ]
-    .map(|(h, t)| (h, t.to_string()))
-    .into()
+    [(Half::H0, "lsl #0"), (Half::H16, "lsl #16"), (Half::H32, "lsl #32"), (Half::H48, "lsl #48")]
+        .map(|(h, t)| (h, t.to_string()))
+        .into()
 }
 
 fn conditions() -> Vec<Op<Cc>> {
@@ -100,17 +92,7 @@ fn conditions() -> Vec<Op<Cc>> {
 }
 
 const HALFWORDS: [u16; 7] = [0, 1, 2, 0x7fff, 0x8000, 0xa5c3, 0xffff];
-const IMM12: [u64; 9] = [
-    0,
-    1,
-    8,
-    2048,
-    4095,
-    4096,
-    4096 * 2,
-    4096 * 2048,
-    4096 * 4095,
-];
+const IMM12: [u64; 9] = [0, 1, 8, 2048, 4095, 4096, 4096 * 2, 4096 * 2048, 4096 * 4095];
 const BITMASKS: [u64; 15] = [
     1,
     2,
@@ -135,21 +117,8 @@ const PAIRS: [i64; 7] = [-512, -504, -16, -8, 0, 8, 504];
 const REL26: [i64; 8] = [-(1 << 27), -(1 << 26), -4, 0, 4, 8, 1 << 26, (1 << 27) - 4];
 const REL19: [i64; 8] = [-(1 << 20), -(1 << 19), -4, 0, 4, 8, 1 << 19, (1 << 20) - 4];
 const REL14: [i64; 8] = [-(1 << 15), -(1 << 14), -4, 0, 4, 8, 1 << 14, (1 << 15) - 4];
-const REL21: [i64; 13] = [
-    -(1 << 20),
-    1 - (1 << 20),
-    -(1 << 19),
-    -4,
-    -1,
-    0,
-    1,
-    2,
-    3,
-    4,
-    1 << 19,
-    (1 << 20) - 2,
-    (1 << 20) - 1,
-];
+const REL21: [i64; 13] =
+    [-(1 << 20), 1 - (1 << 20), -(1 << 19), -4, -1, 0, 1, 2, 3, 4, 1 << 19, (1 << 20) - 2, (1 << 20) - 1];
 
 /// Displacements, which the assembler counts from the instruction, its dot.
 fn rels<T>(values: &[i64], new: impl Fn(i64) -> Option<T>) -> Vec<Op<T>> {
@@ -176,11 +145,7 @@ fn rel14s() -> Vec<Op<Rel14>> {
 
 /// `[base]` or `[base, #offset]`.
 fn at(base: &str, offset: &str) -> String {
-    if offset == "#0" {
-        format!("[{base}]")
-    } else {
-        format!("[{base}, {offset}]")
-    }
+    if offset == "#0" { format!("[{base}]") } else { format!("[{base}, {offset}]") }
 }
 
 /// An instruction and what the assembler calls it.
@@ -245,8 +210,7 @@ impl Forms {
     fn collect(&mut self, cases: Vec<(Inst, String)>) {
         assert!(!cases.is_empty());
         self.made.push(cases.len());
-        self.cases
-            .extend(cases.into_iter().map(|(inst, text)| Case { inst, text }));
+        self.cases.extend(cases.into_iter().map(|(inst, text)| Case { inst, text }));
     }
 
     fn plain(&mut self, inst: Inst, text: &str) {
@@ -267,9 +231,7 @@ impl Forms {
         text: impl Fn(&str, &str) -> String,
     ) {
         let cases = self.positions([a.len(), b.len()]);
-        let cases = cases
-            .iter()
-            .map(|&[i, j]| (make(a[i].0, b[j].0), text(&a[i].1, &b[j].1)));
+        let cases = cases.iter().map(|&[i, j]| (make(a[i].0, b[j].0), text(&a[i].1, &b[j].1)));
         self.collect(cases.collect());
     }
 
@@ -280,12 +242,7 @@ impl Forms {
         text: impl Fn(&str, &str, &str) -> String,
     ) {
         let cases = self.positions([a.len(), b.len(), c.len()]);
-        let cases = cases.iter().map(|&[i, j, k]| {
-            (
-                make(a[i].0, b[j].0, c[k].0),
-                text(&a[i].1, &b[j].1, &c[k].1),
-            )
-        });
+        let cases = cases.iter().map(|&[i, j, k]| (make(a[i].0, b[j].0, c[k].0), text(&a[i].1, &b[j].1, &c[k].1)));
         self.collect(cases.collect());
     }
 
@@ -301,12 +258,7 @@ impl Forms {
         let cases = cases
             .iter()
             .filter(|&&[i, j, k, _]| legal(&a[i].1, &b[j].1, &c[k].1))
-            .map(|&[i, j, k, l]| {
-                (
-                    make(a[i].0, b[j].0, c[k].0, d[l].0),
-                    text(&a[i].1, &b[j].1, &c[k].1, &d[l].1),
-                )
-            });
+            .map(|&[i, j, k, l]| (make(a[i].0, b[j].0, c[k].0, d[l].0), text(&a[i].1, &b[j].1, &c[k].1, &d[l].1)));
         self.collect(cases.collect());
     }
 }
@@ -330,17 +282,8 @@ fn row4(name: &str) -> impl Fn(&str, &str, &str, &str) -> String {
 
 /// Every constructor over its edges.
 fn forms(choice: Choice) -> Forms {
-    let mut f = Forms {
-        choice,
-        cases: Vec::new(),
-        made: Vec::new(),
-    };
-    let (xs, xz, xsp, cc) = (
-        &xs()[..],
-        &xs_or_zero()[..],
-        &xs_or_sp()[..],
-        &conditions()[..],
-    );
+    let mut f = Forms { choice, cases: Vec::new(), made: Vec::new() };
+    let (xs, xz, xsp, cc) = (&xs()[..], &xs_or_zero()[..], &xs_or_sp()[..], &conditions()[..]);
     let imm16 = &numbers(&HALFWORDS, Some)[..];
     let halves = &halves()[..];
     let imm12 = &numbers(&IMM12, Imm12::new)[..];
@@ -393,8 +336,7 @@ fn forms(choice: Choice) -> Forms {
     f.four((xs, xz, xz, cc), |_, _, _| true, csel, row4("csel"));
     f.four((xs, xz, xz, cc), |_, _, _| true, csinc, row4("csinc"));
 
-    let offset =
-        |name: &'static str| move |t: &str, b: &str, o: &str| format!("{name} {t}, {}", at(b, o));
+    let offset = |name: &'static str| move |t: &str, b: &str, o: &str| format!("{name} {t}, {}", at(b, o));
     f.three((xs, xsp, scaled), ldr, offset("ldr"));
     f.three((xz, xsp, scaled), str_, offset("str"));
     f.three((xs, xsp, unscaled), ldur, offset("ldur"));
@@ -403,26 +345,12 @@ fn forms(choice: Choice) -> Forms {
     f.three((xz, xsp, xs), str_reg, offset("str"));
 
     // The unpredictable pairs are left out; the constructors refuse them.
-    f.four(
-        (xs, xs, xsp, pairs),
-        |t, u, _| t != u,
-        ldp,
-        |t, u, b, o| format!("ldp {t}, {u}, {}", at(b, o)),
-    );
-    f.four(
-        (xz, xz, xsp, pairs),
-        |_, _, _| true,
-        stp,
-        |t, u, b, o| format!("stp {t}, {u}, {}", at(b, o)),
-    );
+    f.four((xs, xs, xsp, pairs), |t, u, _| t != u, ldp, |t, u, b, o| format!("ldp {t}, {u}, {}", at(b, o)));
+    f.four((xz, xz, xsp, pairs), |_, _, _| true, stp, |t, u, b, o| format!("stp {t}, {u}, {}", at(b, o)));
     let apart = |t: &str, u: &str, b: &str| t != b && u != b;
-    f.four((xz, xz, xsp, pairs), apart, stp_pre, |t, u, b, o| {
-        format!("stp {t}, {u}, [{b}, {o}]!")
-    });
+    f.four((xz, xz, xsp, pairs), apart, stp_pre, |t, u, b, o| format!("stp {t}, {u}, [{b}, {o}]!"));
     let all_apart = |t: &str, u: &str, b: &str| t != u && t != b && u != b;
-    f.four((xs, xs, xsp, pairs), all_apart, ldp_post, |t, u, b, o| {
-        format!("ldp {t}, {u}, [{b}], {o}")
-    });
+    f.four((xs, xs, xsp, pairs), all_apart, ldp_post, |t, u, b, o| format!("ldp {t}, {u}, [{b}], {o}"));
 
     f.one(rel26, b, row1("b"));
     f.one(rel26, bl, row1("bl"));
@@ -505,9 +433,7 @@ fn without_aliases(text: &str) -> Vec<String> {
         ["tst", n, m] => ["ands", "xzr", n, m].map(String::from).into(),
         ["neg", d, m] => ["sub", d, "xzr", m].map(String::from).into(),
         ["mul", d, n, m] => ["madd", d, n, m, "xzr"].map(String::from).into(),
-        ["cset", d, c] => ["csinc", d, "xzr", "xzr", opposite(c)]
-            .map(String::from)
-            .into(),
+        ["cset", d, c] => ["csinc", d, "xzr", "xzr", opposite(c)].map(String::from).into(),
         ["ret"] => ["ret", "x30"].map(String::from).into(),
         ["lsl", d, n, m] => match number(m) {
             Err(_) => ["lslv", d, n, m].map(String::from).into(),
@@ -529,25 +455,13 @@ fn without_aliases(text: &str) -> Vec<String> {
 fn the_decoder_reads_every_form_back() {
     let forms = forms(Choice::Cross);
     for Case { inst, text } in &forms.cases {
-        let decoded = disarm64::decoder::decode(inst.word())
-            .unwrap_or_else(|| panic!("{text}: {inst:?} does not decode"));
+        let decoded =
+            disarm64::decoder::decode(inst.word()).unwrap_or_else(|| panic!("{text}: {inst:?} does not decode"));
         let decoded = decoded.to_string();
-        assert_eq!(
-            from_decoder(&decoded),
-            without_aliases(text),
-            "{text}: {inst:?} decodes as {decoded}"
-        );
+        assert_eq!(from_decoder(&decoded), without_aliases(text), "{text}: {inst:?} decodes as {decoded}");
     }
-    assert_eq!(
-        forms.made.len(),
-        SOURCE.matches("\npub const fn ").count(),
-        "forms"
-    );
-    assert!(
-        forms.cases.len() > 120_000,
-        "only {} cases",
-        forms.cases.len()
-    );
+    assert_eq!(forms.made.len(), SOURCE.matches("\npub const fn ").count(), "forms");
+    assert!(forms.cases.len() > 120_000, "only {} cases", forms.cases.len());
 }
 
 /// The texts that the table must hold, with our words for them.
@@ -555,10 +469,7 @@ fn selected() -> BTreeMap<String, u32> {
     let mut map = BTreeMap::new();
     for Case { inst, text } in forms(Choice::Star).cases {
         let before = map.insert(text.clone(), inst.word());
-        assert!(
-            before.is_none_or(|w| w == inst.word()),
-            "{text} has two words"
-        );
+        assert!(before.is_none_or(|w| w == inst.word()), "{text} has two words");
     }
     map
 }
@@ -570,20 +481,12 @@ fn the_gnu_assembler_makes_the_same_words() {
     for line in GAS.lines().filter(|line| !line.starts_with('#')) {
         let (word, text) = line.split_once('\t').expect("a word, a tab, a text");
         let word = u32::from_str_radix(word, 16).expect("a word in hexadecimal");
-        let our = ours
-            .remove(text)
-            .unwrap_or_else(|| panic!("no case, or a second line, for `{text}`"));
-        assert_eq!(
-            our, word,
-            "{text}: ours is {our:08x}, the GNU assembler's {word:08x}"
-        );
+        let our = ours.remove(text).unwrap_or_else(|| panic!("no case, or a second line, for `{text}`"));
+        assert_eq!(our, word, "{text}: ours is {our:08x}, the GNU assembler's {word:08x}");
         lines += 1;
     }
     if let Some((text, word)) = ours.first_key_value() {
-        panic!(
-            "{} cases are not in the table, the first is `{text}`, {word:08x}",
-            ours.len()
-        );
+        panic!("{} cases are not in the table, the first is `{text}`, {word:08x}", ours.len());
     }
     assert!(lines > 1400, "only {lines} lines");
 }
@@ -646,11 +549,7 @@ fn the_5334_bitmasks_are_accepted_and_mean_themselves() {
 
     let mut decodable = BTreeSet::new();
     for fields in 0..1u32 << 13 {
-        decodable.extend(decode_bit_masks(
-            fields >> 12,
-            fields >> 6 & 63,
-            fields & 63,
-        ));
+        decodable.extend(decode_bit_masks(fields >> 12, fields >> 6 & 63, fields & 63));
     }
     assert_eq!(decodable, all, "the two definitions of this test disagree");
 
@@ -700,11 +599,7 @@ fn no_other_value_is_a_bitmask() {
 }
 
 /// Checks one immediate type at its borders.
-fn borders<V: Copy + std::fmt::Debug, T>(
-    new: impl Fn(V) -> Option<T>,
-    accepted: &[V],
-    refused: &[V],
-) -> usize {
+fn borders<V: Copy + std::fmt::Debug, T>(new: impl Fn(V) -> Option<T>, accepted: &[V], refused: &[V]) -> usize {
     for &v in accepted {
         assert!(new(v).is_some(), "{v:?} must be accepted");
     }
@@ -735,51 +630,10 @@ fn immediates_end_at_their_borders() {
     );
     checked += borders(Shift6::new, &SHIFTS, &[64, 65, 128, 255]);
     checked += borders(X::new, &REGS, &[31, 32, 63, 64, 255]);
-    checked += borders(
-        Scaled::new,
-        &SCALED,
-        &[
-            -8,
-            -1,
-            1,
-            4,
-            7,
-            9,
-            32759,
-            32761,
-            32764,
-            32768,
-            65536,
-            1 << 32,
-            min,
-            max,
-        ],
-    );
-    checked += borders(
-        Unscaled::new,
-        &UNSCALED,
-        &[-257, 256, 512, -512, 1 << 32, -1 << 32, min, max],
-    );
-    checked += borders(
-        Pair::new,
-        &PAIRS,
-        &[
-            -520,
-            -513,
-            -511,
-            -4,
-            -1,
-            1,
-            4,
-            503,
-            505,
-            508,
-            512,
-            1 << 32,
-            min,
-            max,
-        ],
-    );
+    checked +=
+        borders(Scaled::new, &SCALED, &[-8, -1, 1, 4, 7, 9, 32759, 32761, 32764, 32768, 65536, 1 << 32, min, max]);
+    checked += borders(Unscaled::new, &UNSCALED, &[-257, 256, 512, -512, 1 << 32, -1 << 32, min, max]);
+    checked += borders(Pair::new, &PAIRS, &[-520, -513, -511, -4, -1, 1, 4, 503, 505, 508, 512, 1 << 32, min, max]);
     let word_borders = |bits: u32| {
         let half = 1i64 << (bits + 1);
         [
@@ -808,19 +662,7 @@ fn immediates_end_at_their_borders() {
     checked += borders(Rel26::new, &REL26, &word_borders(26));
     checked += borders(Rel19::new, &REL19, &word_borders(19));
     checked += borders(Rel14::new, &REL14, &word_borders(14));
-    checked += borders(
-        Rel21::new,
-        &REL21,
-        &[
-            -(1 << 20) - 1,
-            1 << 20,
-            1 << 21,
-            1 << 32,
-            -1 << 32,
-            min,
-            max,
-        ],
-    );
+    checked += borders(Rel21::new, &REL21, &[-(1 << 20) - 1, 1 << 20, 1 << 21, 1 << 32, -1 << 32, min, max]);
     assert!(checked > 190, "only {checked} values were checked");
 }
 
@@ -889,10 +731,7 @@ fn registers_are_named_and_numbered() {
         assert_eq!(reg.xs().to_string(), name);
     }
     assert_eq!((XZR.number(), SP.number()), (31, 31));
-    assert_eq!(
-        (XZR.to_string(), SP.to_string()),
-        ("xzr".into(), "sp".into())
-    );
+    assert_eq!((XZR.to_string(), SP.to_string()), ("xzr".into(), "sp".into()));
 }
 
 #[test]

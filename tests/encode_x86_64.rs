@@ -7,9 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use iced_x86::{
-    Decoder, DecoderError, DecoderOptions, Instruction, MemorySize, OpKind, Register as R,
-};
+use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, MemorySize, OpKind, Register as R};
 use iced_x86::{Mnemonic as M, Mnemonic};
 use jitduel::isa::x86_64::encode::*;
 use jitduel::isa::x86_64::regs::{self, Gp};
@@ -63,30 +61,11 @@ const CONDITIONS: [(Cc, &str, [M; 3]); 16] = [
     (Cc::G, "g", [M::Jg, M::Setg, M::Cmovg]),
 ];
 
-const IMMEDIATES: [i32; 13] = [
-    0,
-    1,
-    -1,
-    2,
-    127,
-    128,
-    -128,
-    -129,
-    255,
-    256,
-    0x1234_5678,
-    i32::MIN,
-    i32::MAX,
-];
+const IMMEDIATES: [i32; 13] = [0, 1, -1, 2, 127, 128, -128, -129, 255, 256, 0x1234_5678, i32::MIN, i32::MAX];
 
 const DISPLACEMENTS: [i32; 9] = [0, 1, -1, 127, 128, -128, -129, i32::MIN, i32::MAX];
 
-const SCALES: [(Scale, u32); 4] = [
-    (Scale::X1, 1),
-    (Scale::X2, 2),
-    (Scale::X4, 4),
-    (Scale::X8, 8),
-];
+const SCALES: [(Scale, u32); 4] = [(Scale::X1, 1), (Scale::X2, 2), (Scale::X4, 4), (Scale::X8, 8)];
 
 /// An operand as it must be read back.
 #[derive(Clone, Copy, Debug)]
@@ -134,9 +113,7 @@ impl Case {
     fn text(&self) -> String {
         let name = match self.mnemonic {
             // The assembler's name for the form with eight bytes of immediate.
-            M::Mov if self.inst.len() == 10 && matches!(self.ops[0], Op::Reg(_)) => {
-                "movabs".to_string()
-            }
+            M::Mov if self.inst.len() == 10 && matches!(self.ops[0], Op::Reg(_)) => "movabs".to_string(),
             m => format!("{m:?}").to_lowercase(),
         };
         let mut text = name;
@@ -229,20 +206,11 @@ fn mems(choice: Choice) -> Vec<MemCase> {
     } else {
         // The bases with a form of their own meet every short displacement here too.
         for base in 0..16 {
-            all.extend(
-                [0, 127, 128]
-                    .map(|d| indexed(base, 9, SCALES[3], d))
-                    .into_iter()
-                    .flatten(),
-            );
+            all.extend([0, 127, 128].map(|d| indexed(base, 9, SCALES[3], d)).into_iter().flatten());
         }
         all.extend((0..16).filter_map(|index| indexed(3, index, SCALES[2], -128)));
         all.extend(SCALES.iter().filter_map(|&s| indexed(12, 13, s, 0)));
-        all.extend(
-            DISPLACEMENTS
-                .iter()
-                .filter_map(|&d| indexed(5, 15, SCALES[1], d)),
-        );
+        all.extend(DISPLACEMENTS.iter().filter_map(|&d| indexed(5, 15, SCALES[1], d)));
     }
     all
 }
@@ -258,11 +226,7 @@ struct Forms<'a> {
 impl Forms<'_> {
     fn case(&mut self, inst: Inst, mnemonic: Mnemonic, ops: &[Op]) {
         let ops = ops.to_vec();
-        (self.sink)(Case {
-            inst,
-            mnemonic,
-            ops,
-        });
+        (self.sink)(Case { inst, mnemonic, ops });
     }
 
     /// Pairs of positions in two lists of these lengths.
@@ -325,30 +289,17 @@ impl Forms<'_> {
 
 /// Every constructor over its edges, and how many forms those are.
 fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
-    let mut f = Forms {
-        choice,
-        mems: mems(choice),
-        sink,
-        forms: 0,
-    };
+    let mut f = Forms { choice, mems: mems(choice), sink, forms: 0 };
 
     f.reg_reg(mov, M::Mov);
     f.forms += 3;
     for (d, i) in f.pairs(16, IMMEDIATES.len()) {
         let (d, imm) = (d as u8, IMMEDIATES[i]);
         let unsigned = imm as u32;
-        f.case(
-            mov_imm32(gp(d), unsigned),
-            M::Mov,
-            &[r32(d), Op::Imm(unsigned.into())],
-        );
+        f.case(mov_imm32(gp(d), unsigned), M::Mov, &[r32(d), Op::Imm(unsigned.into())]);
         f.case(mov_simm32(gp(d), imm), M::Mov, &[r64(d), simm(imm)]);
         // The edges of 32 bits in either half.
-        for wide in [
-            i64::from(imm) as u64,
-            u64::from(unsigned) << 32 | 0x89ab_cdef,
-            u64::from(unsigned),
-        ] {
+        for wide in [i64::from(imm) as u64, u64::from(unsigned) << 32 | 0x89ab_cdef, u64::from(unsigned)] {
             f.case(mov_imm64(gp(d), wide), M::Mov, &[r64(d), Op::Imm(wide)]);
         }
     }
@@ -458,10 +409,7 @@ fn decode(inst: &Inst) -> Instruction {
     assert_eq!(inst.bytes().len(), inst.len());
     let (bytes, rest) = inst.padded().split_at(inst.len());
     assert_eq!(bytes, inst.bytes());
-    assert!(
-        rest.iter().all(|&b| b == 0),
-        "{inst:?} has bytes past its end"
-    );
+    assert!(rest.iter().all(|&b| b == 0), "{inst:?} has bytes past its end");
     decoded
 }
 
@@ -523,11 +471,7 @@ fn the_decoder_reads_every_form_back() {
     let forms = forms(Choice::Cross, &mut |case| {
         let decoded = decode(&case.inst);
         assert_eq!(decoded.mnemonic(), case.mnemonic, "{case:?}: {decoded}");
-        assert_eq!(
-            decoded.op_count() as usize,
-            case.ops.len(),
-            "{case:?}: {decoded}"
-        );
+        assert_eq!(decoded.op_count() as usize, case.ops.len(), "{case:?}: {decoded}");
         for i in 0..decoded.op_count() {
             check_operand(&case, &decoded, i);
         }
@@ -544,18 +488,9 @@ fn selected() -> BTreeMap<String, String> {
         if case.has_accumulator_form() {
             return;
         }
-        let hex: String = case
-            .inst
-            .bytes()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let hex: String = case.inst.bytes().iter().map(|b| format!("{b:02x}")).collect();
         let before = map.insert(case.text(), hex.clone());
-        assert!(
-            before.is_none_or(|h| h == hex),
-            "{} has two encodings",
-            case.text()
-        );
+        assert!(before.is_none_or(|h| h == hex), "{} has two encodings", case.text());
     });
     map
 }
@@ -566,20 +501,12 @@ fn the_gnu_assembler_makes_the_same_bytes() {
     let mut lines = 0;
     for line in GAS.lines().filter(|line| !line.starts_with('#')) {
         let (bytes, text) = line.split_once('\t').expect("bytes, a tab, a text");
-        let our = ours
-            .remove(text)
-            .unwrap_or_else(|| panic!("no case, or a second line, for `{text}`"));
-        assert_eq!(
-            our, bytes,
-            "{text}: ours is {our}, the GNU assembler's {bytes}"
-        );
+        let our = ours.remove(text).unwrap_or_else(|| panic!("no case, or a second line, for `{text}`"));
+        assert_eq!(our, bytes, "{text}: ours is {our}, the GNU assembler's {bytes}");
         lines += 1;
     }
     if let Some((text, bytes)) = ours.first_key_value() {
-        panic!(
-            "{} cases are not in the table, the first is `{text}`, {bytes}",
-            ours.len()
-        );
+        panic!("{} cases are not in the table, the first is `{text}`, {bytes}", ours.len());
     }
     assert!(lines > 5000, "only {lines} lines");
 }
@@ -616,19 +543,14 @@ fn operands_end_at_their_borders() {
         assert_eq!(Gp::new(number).is_some(), number < 16, "register {number}");
         assert_eq!(Shift6::new(number).is_some(), number < 64, "shift {number}");
     }
-    let refused: Vec<Gp> = regs::ALL
-        .into_iter()
-        .filter(|&r| Index::new(r).is_none())
-        .collect();
+    let refused: Vec<Gp> = regs::ALL.into_iter().filter(|&r| Index::new(r).is_none()).collect();
     assert_eq!(refused, [regs::RSP]);
 }
 
 #[test]
 fn registers_are_named_and_numbered() {
     use regs::{R8, R9, R10, R11, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
-    let all = [
-        RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
-    ];
+    let all = [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15];
     assert_eq!(regs::ALL, all);
     for (number, reg) in (0..16).zip(all) {
         assert_eq!(reg.number(), number);

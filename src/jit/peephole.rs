@@ -45,6 +45,8 @@ rules! {
     StoreLoad "store-load";
     /// The same with one operation between them.
     StoreOtherLoad "store-other-load";
+    /// A value stored, copied and loaded for both operands is one operand twice.
+    DuplicatedOperand "duplicated-operand";
     /// A result computed in a temporary and then moved is computed where it goes.
     Retarget "retarget";
     /// The same for a register that is loaded anew behind the move.
@@ -207,15 +209,22 @@ fn rewrite<I: Isa>(window: &[Op]) -> Option<Rewrite> {
         [.., store @ Op::Store { s, slot }, Op::Load { d, slot: slot2, last: false }] if slot == slot2 =>
             Rewrite::new(Rule::StoreLoad, 2, [store, Op::Move { d, s }]),
 
-        // The value is still in its register.
+        // The value is still in its register; a temporary that the other operation reads would be dead, though.
         [.., Op::Store { s, slot }, other, Op::Load { d, slot: slot2, last: true }]
-            if slot == slot2 && d == s && other.is_pure() && other.defines().is_some_and(|reg| reg != s) && !other.loads(slot) =>
+            if slot == slot2 && d == s && other.is_pure() && other.defines().is_some_and(|reg| reg != s)
+                && !other.loads(slot) && !(temporary(s) && other.reads(s)) =>
             Rewrite::new(Rule::StoreOtherLoad, 3, [other]),
 
         // The move comes first, so the other operation may overwrite what is moved, but not read or write its target.
         [.., Op::Store { s, slot }, other, Op::Load { d, slot: slot2, last: true }]
-            if slot == slot2 && other.is_pure() && other.defines().is_some_and(|reg| reg != d) && !other.reads(d) && !other.loads(slot) =>
+            if slot == slot2 && other.is_pure() && other.defines().is_some_and(|reg| reg != d)
+                && !other.reads(d) && !other.loads(slot) && !(temporary(s) && other.reads(s)) =>
             Rewrite::new(Rule::StoreOtherLoad, 3, [Op::Move { d, s }, other]),
+
+        [.., Op::Store { s, slot }, Op::Move { d: t, s: s2 }, Op::Load { d, slot: slot2, last: true }, user]
+            if slot == slot2 && s == s2 && d == s && t != s && temporary(t)
+                && user.first_operand() == Some(s) && user.second_operand() == Some(t) =>
+            Rewrite::new(Rule::DuplicatedOperand, 4, [user.with_operand(t, s)]),
 
         [.., definition, Op::Move { d, s }] if definition.defines() == Some(s) && temporary(s) =>
             Rewrite::new(Rule::Retarget, 2, [definition.with_destination(d)]),

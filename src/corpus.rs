@@ -1,0 +1,136 @@
+//! Corpus files: programs that carry their own cases in comments.
+//!
+//! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
+//! that a program that is not even UTF-8 can say what becomes of it.
+
+use crate::lang::{Place, Source};
+use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
+
+/// One case of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The line that it stands on, from 1.
+    pub line: usize,
+    /// Passes that loops may start, if there is a limit.
+    pub fuel: Option<u64>,
+    /// The greatest number of values on the stack.
+    pub stack_limit: usize,
+    /// The initial stack, bottom first.
+    pub inputs: Vec<i64>,
+    /// What must come of it.
+    pub expected: Verdict,
+}
+
+/// A line that begins like a case and is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}; write `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`")]
+pub struct CaseError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The cases of a text, in the order of their lines.
+///
+/// # Errors
+/// The first line that begins like a case and is not one.
+pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
+    let mut cases = Vec::new();
+    for (index, bytes) in source.bytes().split(|&byte| byte == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(bytes);
+        let Some(rest) = text.trim_start().strip_prefix("\\ case") else { continue };
+        if !rest.starts_with([' ', ':']) {
+            continue;
+        }
+        let line = index + 1;
+        cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
+    }
+    Ok(cases)
+}
+
+fn case(line: usize, rest: &str) -> Result<Case, String> {
+    let (options, rest) = rest.split_once(':').ok_or("a case has a `:` before its inputs")?;
+    let (inputs, result) = rest.split_once("->").ok_or("a case has a `->` before its result")?;
+    let (mut fuel, mut stack_limit) = (None, DEFAULT_STACK_LIMIT);
+    for option in options.split_whitespace() {
+        match option.split_once('=') {
+            Some(("fuel", value)) => fuel = Some(number(value)?),
+            Some(("stack-limit", value)) => stack_limit = number(value)?,
+            _ => return Err(format!("unknown option `{option}`")),
+        }
+    }
+    let inputs = values(inputs)?;
+    if inputs.len() > stack_limit {
+        return Err(format!("{} inputs do not fit a stack of at most {stack_limit} values", inputs.len()));
+    }
+    Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    let split = |rest: &str| -> Result<(String, Place), String> {
+        let (kind, at) = rest.trim().rsplit_once(' ').ok_or("a trap or rejection has a kind and a place")?;
+        let (line, column) = at.split_once(':').ok_or(format!("`{at}` is not a place LINE:COLUMN"))?;
+        Ok((kind.trim().into(), Place { line: number(line)?, column: number(column)? }))
+    };
+    if let Some(rest) = text.strip_prefix("trap ") {
+        let (kind, at) = split(rest)?;
+        let kind = TrapKind::ALL.into_iter().find(|known| known.to_string() == kind);
+        Ok(Verdict::Trap { kind: kind.ok_or(format!("unknown trap in `{text}`"))?, at })
+    } else if let Some(rest) = text.strip_prefix("rejected ") {
+        let (kind, at) = split(rest)?;
+        let kind = Verdict::REJECTIONS.into_iter().find(|known| *known == kind);
+        Ok(Verdict::Rejected { kind: kind.ok_or(format!("unknown rejection in `{text}`"))?, at })
+    } else {
+        Ok(Verdict::Done(values(text)?))
+    }
+}
+
+fn values(text: &str) -> Result<Vec<i64>, String> {
+    text.split_whitespace().map(number).collect()
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number that fits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Vec<Case>, CaseError> {
+        cases(&Source::new("test", text))
+    }
+
+    #[test]
+    fn a_case_has_options_inputs_and_a_result() {
+        let cases =
+            parsed("\\ case fuel=5 stack-limit=7: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n").expect("right");
+        assert_eq!(
+            cases[0],
+            Case { line: 1, fuel: Some(5), stack_limit: 7, inputs: vec![1, -2], expected: Verdict::Done(vec![3]) }
+        );
+        assert_eq!((cases.len(), &cases[1].expected), (2, &Verdict::Done(vec![])));
+    }
+
+    #[test]
+    fn results_read_as_they_are_written() {
+        for result in ["1 2 -3", "trap division by zero 3:5", "trap out of fuel 1:1", "rejected unbalanced if 2:9"] {
+            let case = &parsed(&format!("\\ case: -> {result}")).expect("right")[0];
+            assert_eq!(case.expected.to_string(), result);
+        }
+    }
+
+    #[test]
+    fn what_begins_like_a_case_must_be_one() {
+        for wrong in [
+            "\\ case 1 -> 2",
+            "\\ case: 1",
+            "\\ case x=1: -> 2",
+            "\\ case: 1 -> trap explosion 1:1",
+            "\\ case: 1 2 -> x",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

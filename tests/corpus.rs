@@ -1,0 +1,71 @@
+//! Every case of the corpus on every engine, with and without fuel metered, against the expected result.
+
+use std::path::{Path, PathBuf};
+
+use jitduel::corpus::cases;
+use jitduel::lang::{Source, load};
+use jitduel::oracle::{Oracle, Run};
+use jitduel::outcome::{TrapKind, Verdict};
+use jitduel::registry::ENGINES;
+
+fn programs(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("the corpus is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            found.extend(programs(&path));
+        } else if path.extension().is_some_and(|ending| ending == "stk") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_case_on_every_engine() {
+    let mut oracle = Oracle::new(&ENGINES).expect("the engines exist");
+    let (mut count, mut failures) = (0, Vec::new());
+    let paths = programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"));
+    for path in &paths {
+        let name = path.display().to_string();
+        let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
+        let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!cases.is_empty(), "{name} has no case");
+        for case in cases {
+            count += 1;
+            let fail = |engine: &str, verdict: &Verdict| {
+                format!("{name}:{}: {engine}: {verdict}, expected {}", case.line, case.expected)
+            };
+            let program = match load(&source, case.inputs.len()) {
+                Ok(program) => program,
+                Err(fault) => {
+                    let verdict = Verdict::of_fault(&fault, &source);
+                    if verdict != case.expected {
+                        failures.push(fail("front end", &verdict));
+                    }
+                    continue;
+                }
+            };
+            // Where there is no limit, a run must come to the same with more fuel than it needs and with none
+            // metered. A run that only its fuel ends is run with fuel alone.
+            let metered = Some(case.fuel.unwrap_or(1_000_000_000));
+            let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
+            let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
+            for fuel in fuels {
+                let run = Run { inputs: &case.inputs, fuel, stack_limit: case.stack_limit };
+                let answers = oracle.run(&program, run).unwrap_or_else(|error| panic!("{name}: {error}"));
+                for answer in answers {
+                    let verdict = Verdict::of(&answer.outcome, &source);
+                    if verdict != case.expected {
+                        failures.push(fail(answer.engine, &verdict));
+                    }
+                }
+            }
+        }
+    }
+    assert!(oracle.skipped().is_empty(), "{:?}", oracle.skipped());
+    println!("{} programs, {count} cases, {} engines", paths.len(), oracle.engines());
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(40)].join("\n"));
+    assert!(count > 1000, "only {count} cases");
+}
