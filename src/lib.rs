@@ -1,6 +1,7 @@
 //! jitduel sets a just-in-time compiler against an interpreter on a small stack language.
 
 pub mod bytecode;
+pub mod cli;
 pub mod corpus;
 pub mod engine;
 pub mod exec;
