@@ -139,19 +139,25 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Swi
         return Ok(lines.iter().map(|line| hex_line(I::NAME, line) + "\n").collect());
     }
     let mut text = format!("\\ {engine}, {}, {} bytes, {} instructions\n", I::NAME, machine.bytes.len(), lines.len());
+    // An instruction of AArch64 has 4 bytes, one of x86-64 seldom more than 10.
+    let width = if I::NAME == aarch64::Emitter::NAME { 11 } else { 30 };
     let mut marks = machine.marks.iter().peekable();
+    let mut last = None;
     for line in &lines {
         // An operation that left no instruction has no line.
-        let mut label = String::new();
-        while let Some((_, mark)) = marks.next_if(|(offset, _)| *offset as usize <= line.offset) {
-            label = match mark {
-                Mark::Prologue => "\\ prologue".into(),
-                Mark::Exits => "\\ trap exits".into(),
-                Mark::Op(pc) => word(code, source, *pc),
-            };
+        let mut mark = last;
+        while let Some(&(_, next)) = marks.next_if(|(offset, _)| *offset as usize <= line.offset) {
+            mark = Some(next);
         }
+        let label = match mark {
+            _ if mark == last => String::new(),
+            Some(Mark::Op(pc)) => word(code, source, pc),
+            Some(Mark::Exits) => "\\ trap exits".into(),
+            _ => "\\ prologue".into(),
+        };
+        last = mark;
         let bytes = line.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-        let row = format!("{:>6x}  {bytes:<30}  {:<40}  {label}", line.offset, line.text.trim());
+        let row = format!("{:>6x}  {bytes:<width$}  {:<32}  {label}", line.offset, line.text);
         text += row.trim_end();
         text.push('\n');
     }

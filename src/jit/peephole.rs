@@ -407,7 +407,7 @@ impl Op {
                 replace(b);
             }
             Op::AluImm { a, .. } | Op::SetImm { a, .. } | Op::DivideImm { a, .. } | Op::BranchImm { a, .. } => {
-                replace(a)
+                replace(a);
             }
             _ => unreachable!("only an operation with operands is given others"),
         }
