@@ -425,3 +425,173 @@ impl Op {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{aarch64, x86_64};
+    use crate::lir::{DivOp, Label, Recorder, Site};
+
+    fn improved<I: Isa>(before: &[Op]) -> (Vec<Op>, Vec<Rule>) {
+        let mut pass = Peephole::<I, Recorder>::new(Recorder::default());
+        for &op in before {
+            pass.put(op);
+        }
+        let (recorder, fired) = pass.finish();
+        (recorder.ops.into_iter().map(|(_, op)| op).collect(), fired.counts().map(|(rule, _)| rule).collect())
+    }
+
+    const ADD: AluOp = AluOp::Add;
+    const SUB: AluOp = AluOp::Sub;
+
+    /// A row for each rule, more where it has more forms: the rules that fire, the operations before and after.
+    fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Op>, Vec<Op>)> {
+        let &[t, a, b, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has three registers") };
+        let (x, y, to) = (Slot(0), Slot(1), Label(0));
+        let load = |d, slot| Op::Load { d, slot, last: true };
+        let keep = |d, slot| Op::Load { d, slot, last: false };
+        let store = |s, slot| Op::Store { s, slot };
+        let mov = |d, s| Op::Move { d, s };
+        let constant = |d, value| Op::Constant { d, value };
+        let alu = |op, d, a, b| Op::Alu { op, d, a, b };
+        let imm = |op, d, a, imm| Op::AluImm { op, d, a, imm };
+        let set = |d, a, b| Op::Set { cond: Cond::Lt, d, a, b };
+        let set_imm = |d, a, imm| Op::SetImm { cond: Cond::Lt, d, a, imm };
+        let zero = |a| Op::BranchImm { cond: Cond::Eq, a, imm: 0, to };
+        let divide = |d, a, b| Op::Divide { op: DivOp::Quotient, d, a, b, site: Site(0) };
+        let divide_imm = |d, a, imm| Op::DivideImm { op: DivOp::Quotient, d, a, imm };
+        vec![
+            (vec![Rule::SelfMove], vec![mov(t, t)], vec![]),
+            (vec![Rule::MoveBack], vec![mov(t, a), mov(a, t)], vec![mov(t, a)]),
+            (vec![Rule::DeadDefinition], vec![constant(t, 1), load(t, x)], vec![load(t, x)]),
+            (vec![Rule::DeadDefinition], vec![load(t, y), load(t, x)], vec![load(t, x)]),
+            // A division may trap, and what the next operation reads is not dead.
+            (vec![], vec![divide(t, a, b), constant(t, 1)], vec![divide(t, a, b), constant(t, 1)]),
+            (vec![], vec![load(t, x), imm(AluOp::Shl, t, t, 1)], vec![load(t, x), imm(AluOp::Shl, t, t, 1)]),
+            (vec![Rule::DeadStore], vec![store(a, x), store(b, x)], vec![store(b, x)]),
+            (vec![], vec![store(a, x), store(b, y)], vec![store(a, x), store(b, y)]),
+            (vec![Rule::StoreLoad], vec![store(t, x), load(a, x)], vec![mov(a, t)]),
+            (vec![Rule::StoreLoad], vec![store(t, x), keep(a, x)], vec![store(t, x), mov(a, t)]),
+            (vec![], vec![store(t, x), load(a, y)], vec![store(t, x), load(a, y)]),
+            (
+                vec![Rule::StoreOtherLoad],
+                vec![store(t, x), constant(t, 5), load(a, x)],
+                vec![mov(a, t), constant(t, 5)],
+            ),
+            (vec![Rule::StoreOtherLoad], vec![store(t, x), constant(a, 5), load(t, x)], vec![constant(a, 5)]),
+            // The other operation writes the target, or reads it, or loads the slot itself.
+            (
+                vec![],
+                vec![store(t, x), imm(AluOp::Shl, t, a, 1), load(a, x)],
+                vec![store(t, x), imm(AluOp::Shl, t, a, 1), load(a, x)],
+            ),
+            // A temporary that the other operation reads once more would be taken for dead.
+            (
+                vec![],
+                vec![store(a, x), imm(AluOp::Shl, b, a, 1), load(a, x)],
+                vec![store(a, x), imm(AluOp::Shl, b, a, 1), load(a, x)],
+            ),
+            (
+                vec![Rule::DuplicatedOperand],
+                vec![store(a, x), mov(b, a), load(a, x), alu(AluOp::Mul, a, a, b)],
+                vec![alu(AluOp::Mul, a, a, a)],
+            ),
+            (vec![Rule::Retarget], vec![alu(SUB, a, b, a), mov(t, a)], vec![alu(SUB, t, b, a)]),
+            // The top stays alive when it is copied.
+            (vec![], vec![alu(SUB, t, b, t), mov(a, t)], vec![alu(SUB, t, b, t), mov(a, t)]),
+            (
+                vec![Rule::RetargetBeforeLoad],
+                vec![alu(SUB, t, b, t), mov(a, t), load(t, x)],
+                vec![alu(SUB, a, b, t), load(t, x)],
+            ),
+            (vec![Rule::MovedOperand], vec![mov(a, t), imm(ADD, t, a, 1)], vec![imm(ADD, t, t, 1)]),
+            (vec![Rule::MovedOperand], vec![mov(a, t), alu(ADD, t, a, t)], vec![alu(ADD, t, t, t)]),
+            (vec![Rule::MovedOperand], vec![mov(a, t), zero(a)], vec![zero(t)]),
+            (
+                vec![Rule::ExchangedOperands],
+                vec![mov(a, t), load(t, x), alu(SUB, t, a, t)],
+                vec![load(a, x), alu(SUB, t, t, a)],
+            ),
+            (vec![Rule::ExchangedOperands], vec![mov(a, t), keep(t, x), set(t, a, t)], vec![keep(a, x), set(t, t, a)]),
+            (
+                vec![Rule::SwappedOperands],
+                vec![load(a, x), store(t, x), mov(t, a), load(a, x), alu(SUB, t, a, t)],
+                vec![load(a, x), alu(SUB, t, t, a)],
+            ),
+            (
+                vec![Rule::SwappedOperands],
+                vec![load(a, x), store(t, x), mov(t, a), load(a, x), set(t, a, t)],
+                vec![load(a, x), set(t, t, a)],
+            ),
+            (vec![Rule::ConstantOperand], vec![constant(b, 5), alu(ADD, a, a, b)], vec![imm(ADD, a, a, 5)]),
+            (
+                vec![Rule::ConstantOperand],
+                vec![constant(b, 5), load(a, x), alu(SUB, a, a, b)],
+                vec![load(a, x), imm(SUB, a, a, 5)],
+            ),
+            (vec![Rule::ConstantOperand], vec![constant(b, 5), set(a, a, b)], vec![set_imm(a, a, 5)]),
+            (vec![Rule::ConstantOperand], vec![constant(b, -1), divide(a, a, b)], vec![divide_imm(a, a, -1)]),
+            // Zero must trap, and what no field holds stays in its register.
+            (vec![], vec![constant(b, 0), divide(a, a, b)], vec![constant(b, 0), divide(a, a, b)]),
+            (vec![], vec![constant(b, i64::MIN), alu(ADD, a, a, b)], vec![constant(b, i64::MIN), alu(ADD, a, a, b)]),
+            // Only a second operand can be an immediate.
+            (vec![], vec![constant(a, 5), alu(SUB, a, a, b)], vec![constant(a, 5), alu(SUB, a, a, b)]),
+            (vec![Rule::AddedImmediates], vec![imm(ADD, t, a, 5), imm(SUB, t, t, 7)], vec![imm(ADD, t, a, -2)]),
+            (vec![], vec![imm(ADD, t, a, 5), imm(ADD, a, t, 7)], vec![imm(ADD, t, a, 5), imm(ADD, a, t, 7)]),
+            (vec![Rule::CompareBranch], vec![set(a, a, b), zero(a)], vec![Op::Branch { cond: Cond::Ge, a, b, to }]),
+            (
+                vec![Rule::CompareBranch],
+                vec![set_imm(a, a, 5), Op::BranchImm { cond: Cond::Ne, a, imm: 0, to }],
+                vec![Op::BranchImm { cond: Cond::Lt, a, imm: 5, to }],
+            ),
+            (
+                vec![Rule::CompareBranch],
+                vec![set(b, a, t), load(t, x), zero(b)],
+                vec![mov(b, t), load(t, x), Op::Branch { cond: Cond::Ge, a, b, to }],
+            ),
+            (
+                vec![Rule::CompareBranch],
+                vec![set_imm(b, t, 5), load(t, x), zero(b)],
+                vec![mov(b, t), load(t, x), Op::BranchImm { cond: Cond::Ge, a: b, imm: 5, to }],
+            ),
+            // A branch that asks something else of the flag is left alone.
+            (
+                vec![],
+                vec![set(a, a, b), Op::BranchImm { cond: Cond::Le, a, imm: 0, to }],
+                vec![set(a, a, b), Op::BranchImm { cond: Cond::Le, a, imm: 0, to }],
+            ),
+            // Nothing is rewritten across a label.
+            (vec![], vec![store(t, x), Op::Label(to), load(a, x)], vec![store(t, x), Op::Label(to), load(a, x)]),
+        ]
+    }
+
+    #[test]
+    fn every_rule_turns_before_into_after() {
+        for (rules, before, after) in table::<aarch64::Emitter>() {
+            assert_eq!(improved::<aarch64::Emitter>(&before), (after, rules), "of {before:?}");
+        }
+        for (rules, before, after) in table::<x86_64::Emitter>() {
+            assert_eq!(improved::<x86_64::Emitter>(&before), (after, rules), "of {before:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_row() {
+        let tested: Vec<_> = table::<x86_64::Emitter>().into_iter().flat_map(|(rules, ..)| rules).collect();
+        for rule in Rule::ALL {
+            assert!(tested.contains(rule), "{}", rule.name());
+        }
+    }
+
+    #[test]
+    fn a_constant_becomes_an_immediate_only_where_the_instruction_set_has_a_field() {
+        let before = |value| {
+            let (a, b) = (Reg(1), Reg(2));
+            [Op::Constant { d: b, value }, Op::Alu { op: ADD, d: a, a, b }]
+        };
+        assert_eq!(improved::<aarch64::Emitter>(&before(4095)).0.len(), 1);
+        assert_eq!(improved::<aarch64::Emitter>(&before(4097)).0.len(), 2);
+        assert_eq!(improved::<x86_64::Emitter>(&before(4097)).0.len(), 1);
+        assert_eq!(improved::<x86_64::Emitter>(&before(1 << 31)).0.len(), 2);
+    }
+}
