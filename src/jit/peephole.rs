@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use super::rules::{LONGEST, Rewrite, Rule, rewrite};
+use super::rules::{LONGEST, Operands, Rewrite, Rule, rewrite};
 use crate::isa::Isa;
 use crate::lir::{Op, Sink};
 
@@ -30,6 +30,7 @@ pub struct Peephole<I, S> {
     held: [(u32, Op); HELD],
     len: usize,
     pc: u32,
+    operands: Operands,
     fired: Fired,
     isa: PhantomData<I>,
 }
@@ -38,7 +39,15 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     /// A pass in front of a sink; `I` says which immediates fit.
     pub fn new(sink: S) -> Peephole<I, S> {
         let nothing = (0, Op::MovePointer { slots: 0 });
-        Peephole { sink, held: [nothing; HELD], len: 0, pc: 0, fired: Fired::default(), isa: PhantomData }
+        Peephole {
+            sink,
+            held: [nothing; HELD],
+            len: 0,
+            pc: 0,
+            operands: Operands::default(),
+            fired: Fired::default(),
+            isa: PhantomData,
+        }
     }
 
     /// Lets go of what is held back.
@@ -59,7 +68,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         for (entry, held) in window.iter_mut().zip(&self.held[self.len - count..self.len]) {
             *entry = held.1;
         }
-        if let Some(Rewrite { rule, removes, with }) = rewrite::<I>(&window[..count]) {
+        if let Some(Rewrite { rule, removes, with }) = rewrite::<I>(&window[..count], self.operands) {
             self.fired.0[rule as usize] += 1;
             self.len -= removes;
             for op in with.into_iter().flatten() {
@@ -83,6 +92,7 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
     #[inline]
     fn at(&mut self, pc: u32) {
         self.pc = pc;
+        self.operands = Operands::default();
     }
 
     #[inline]
@@ -104,7 +114,12 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
                 self.sink.at(self.pc);
                 self.sink.put(op);
             }
-            _ => self.hold(self.pc, op),
+            _ => {
+                self.hold(self.pc, op);
+                if let Some(reg) = op.defines() {
+                    self.operands.insert(reg);
+                }
+            }
         }
     }
 }
@@ -145,7 +160,10 @@ mod tests {
         let divide_imm = |d, a, imm| Op::DivideImm { op: DivOp::Quotient, d, a, imm };
         vec![
             (vec![Rule::SelfMove], vec![mov(t, t)], vec![]),
-            (vec![Rule::MoveBack], vec![mov(t, a), mov(a, t)], vec![mov(t, a)]),
+            // Moved there and back: the top stays alive, a temporary does not.
+            (vec![], vec![mov(t, a), mov(a, t)], vec![mov(t, a), mov(a, t)]),
+            (vec![Rule::SelfMove, Rule::Retarget], vec![mov(a, b), mov(b, a)], vec![]),
+            (vec![Rule::SelfMove, Rule::RetargetBeforeLoad], vec![mov(t, a), mov(a, t), load(t, x)], vec![load(t, x)]),
             (vec![Rule::DeadDefinition], vec![constant(t, 1), load(t, x)], vec![load(t, x)]),
             (vec![Rule::DeadDefinition], vec![load(t, y), load(t, x)], vec![load(t, x)]),
             // A division may trap, and what the next operation reads is not dead.
@@ -162,6 +180,8 @@ mod tests {
                 vec![mov(a, t), constant(t, 5)],
             ),
             (vec![Rule::StoreOtherLoad], vec![store(t, x), constant(a, 5), load(t, x)], vec![constant(a, 5)]),
+            // A temporary that is an operand already must not be moved away from.
+            (vec![], vec![load(b, y), store(b, x), load(a, x)], vec![load(b, y), store(b, x), load(a, x)]),
             // The other operation writes the target, or reads it, or loads the slot itself.
             (
                 vec![],

@@ -4,8 +4,10 @@
 //! make a flag.
 //!
 //! The rules rely on how `lower` uses registers. One that holds operands within a word (a *temporary*) is dead behind a
-//! `Move` that reads it and behind an operation that computes, compares, divides or branches and reads but does not
-//! write it. A slot is dead behind a load that says so.
+//! `Move` that reads it, behind an operation that computes, compares, divides or branches and reads but does not write
+//! it, and between words. A slot is dead behind a load that says so. A rule that takes a value from a temporary instead
+//! of its slot makes it live on from one word to the next, and so must not let a `Move` read a temporary that is an
+//! operand of the word at hand already: those are the `operands`.
 
 use super::lower::SCRATCH;
 use crate::isa::Isa;
@@ -32,8 +34,6 @@ macro_rules! rules {
 rules! {
     /// A register moved to itself.
     SelfMove "self-move";
-    /// A register moved back to where it came from.
-    MoveBack "move-back";
     /// A register written twice without being read.
     DeadDefinition "dead-definition";
     /// A slot written twice without being read.
@@ -84,15 +84,27 @@ impl Rewrite {
     }
 }
 
+/// The registers that the word at hand has written so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Operands(u32);
+
+impl Operands {
+    pub fn insert(&mut self, reg: Reg) {
+        self.0 |= 1 << reg.0;
+    }
+
+    pub fn contains(self, reg: Reg) -> bool {
+        self.0 & 1 << reg.0 != 0
+    }
+}
+
 /// The table of rules: the first whose pattern is the window's end.
 #[rustfmt::skip]
-pub(super) fn rewrite<I: Isa>(window: &[Op]) -> Option<Rewrite> {
+pub(super) fn rewrite<I: Isa>(window: &[Op], operands: Operands) -> Option<Rewrite> {
     let temporary = |reg: Reg| I::ALLOCATABLE[SCRATCH].contains(&reg);
+    let may_die = |reg: Reg| !(temporary(reg) && operands.contains(reg));
     match *window {
         [.., Op::Move { d, s }] if d == s => Rewrite::new(Rule::SelfMove, 1, []),
-
-        [.., kept @ Op::Move { d, s }, Op::Move { d: d2, s: s2 }] if d2 == s && s2 == d =>
-            Rewrite::new(Rule::MoveBack, 2, [kept]),
 
         [.., first, second]
             if first.is_pure() && first.defines().is_some_and(|d| second.defines() == Some(d) && !second.reads(d)) =>
@@ -101,10 +113,10 @@ pub(super) fn rewrite<I: Isa>(window: &[Op]) -> Option<Rewrite> {
         [.., Op::Store { slot, .. }, second @ Op::Store { slot: slot2, .. }] if slot == slot2 =>
             Rewrite::new(Rule::DeadStore, 2, [second]),
 
-        [.., Op::Store { s, slot }, Op::Load { d, slot: slot2, last: true }] if slot == slot2 =>
+        [.., Op::Store { s, slot }, Op::Load { d, slot: slot2, last: true }] if slot == slot2 && (d == s || may_die(s)) =>
             Rewrite::new(Rule::StoreLoad, 2, [Op::Move { d, s }]),
 
-        [.., store @ Op::Store { s, slot }, Op::Load { d, slot: slot2, last: false }] if slot == slot2 =>
+        [.., store @ Op::Store { s, slot }, Op::Load { d, slot: slot2, last: false }] if slot == slot2 && (d == s || may_die(s)) =>
             Rewrite::new(Rule::StoreLoad, 2, [store, Op::Move { d, s }]),
 
         // The value is still in its register; a temporary that the other operation reads would be dead, though.
@@ -116,7 +128,7 @@ pub(super) fn rewrite<I: Isa>(window: &[Op]) -> Option<Rewrite> {
         // The move comes first, so the other operation may overwrite what is moved, but not read or write its target.
         [.., Op::Store { s, slot }, other, Op::Load { d, slot: slot2, last: true }]
             if slot == slot2 && other.is_pure() && other.defines().is_some_and(|reg| reg != d)
-                && !other.reads(d) && !other.loads(slot) && !(temporary(s) && other.reads(s)) =>
+                && !other.reads(d) && !other.loads(slot) && !(temporary(s) && other.reads(s)) && may_die(s) =>
             Rewrite::new(Rule::StoreOtherLoad, 3, [Op::Move { d, s }, other]),
 
         [.., Op::Store { s, slot }, Op::Move { d: t, s: s2 }, Op::Load { d, slot: slot2, last: true }, user]
