@@ -1138,6 +1138,30 @@ fn fuel_is_counted_exactly() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn a_trap_exit_returns_the_number_of_its_site_in_every_form() {
+    let mut rig = Rig::new(18);
+    let values = rig.values();
+    // More sites than sixteen bits count; the ranges ask for short, longer and computed branches to and from exits.
+    for (sites, fuels) in [(3, vec![0, 1, 2, 3]), (70_000, vec![0, 65_534, 65_535, 65_536, 69_999, 70_000])] {
+        for (short_range, near_range) in [(i64::MAX, i64::MAX), (0, i64::MAX), (0, 0), (64, 64)] {
+            let mut builder = Builder::new();
+            for _ in 0..sites {
+                let site = builder.site();
+                builder.put(Op::Fuel { site });
+            }
+            builder.ops.push(Op::Return { end: Slot(0) });
+            let piece = builder.seal(&Tuning { short_range, near_range, ..Tuning::default() });
+            for &fuel in &fuels {
+                let status = rig.check_from(&piece, &values, Start { fuel, ..PLENTY }).status;
+                assert_eq!(status, if fuel < sites { fuel + 1 } else { 0 }, "{short_range} {near_range}");
+            }
+        }
+    }
+    rig.done(1_000_000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn the_stack_is_checked_to_the_slot() {
     let mut rig = Rig::new(14);
     let (mut trapped, mut passed) = (0, 0);
