@@ -1,6 +1,72 @@
-//! jitduel sets a just-in-time compiler against an interpreter on a small stack language.
+//! jitduel sets a just-in-time compiler against an interpreter on a small stack language, and proves at every step
+//! that they agree.
+//!
+//! This page is the map of the crate. The language is defined in `docs/LANGUAGE.md`.
+//!
+//! # One way through
+//!
+//! ```text
+//! text ── lang::parse ──> Ast ── lang::verify ──> Program ── bytecode::lower ──> Bytecode
+//!                          │                                                        │
+//!                    interp::tree                                      ┌────────────┴────────────┐
+//!                    (the referee)                              interp::bytecode            jit::lower
+//!                                                                                                │
+//!                                                                             LIR ── jit::peephole ──> LIR
+//!                                                                                                │
+//!                                                          isa::{aarch64, x86_64}::Emitter ──> machine code
+//!                                                                       exec: write, seal, call
+//! every engine ──> Outcome ──> oracle (all equal?) ──> cli
+//! ```
+//!
+//! # Rooms
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
+//! | [`lir`] | the machine-like operations between the JIT and the instruction sets, as a stream |
+//! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
+//! | [`corpus`] | the cases that programs carry in their comments |
+//! | [`isa`] | AArch64 and x86-64 as twin rooms: registers, encoder, assembler, emitter |
+//! | [`exec`] | executable memory, the data stack, the call into generated code: all system calls |
+//! | [`bytecode`] | flat code in which every check that remains is an operation of its own |
+//! | [`engine`] | what an engine is: prepare a program, then run it any number of times |
+//! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
+//! | [`jit`] | the compiler: lowering, the peephole pass, the pipeline and its switches |
+//! | [`registry`] | the engines by name |
+//! | [`oracle`] | the same program on every engine |
+//! | [`cli`] | the command line, one file a verb |
+//!
+//! Imports run downward in this table and never in a circle; a test reads them. [`isa`] and [`exec`] know nothing of
+//! the language. Unsafe code stands in [`exec`] and in [`interp::bytecode`] alone.
+//!
+//! # What is absent
+//!
+//! There is no optimizing tier, no register allocation across words, no garbage collector, no call from generated code
+//! into the runtime: what can go wrong leaves through a trap exit. There is no type of value but the 64-bit integer.
+//!
+//! # Run a program
+//!
+//! ```
+//! use jitduel::engine::{NoClock, Options, outcome};
+//! use jitduel::exec::Stack;
+//! use jitduel::lang::{Source, load};
+//! use jitduel::outcome::Outcome;
+//! use jitduel::registry;
+//!
+//! let source = Source::new("example", "1 swap times 2 * end");
+//! let program = load(&source, 1)?;
+//! let options = Options::default();
+//! let mut stack = Stack::new(options.stack_limit)?;
+//! for name in ["tree", registry::fastest()] {
+//!     let mut engine = registry::engine(name).expect("both exist");
+//!     let mut prepared = engine.prepare(&program, &options, &mut NoClock)?;
+//!     assert_eq!(outcome(&mut *prepared, &[10], None, &mut stack), Outcome::Done(vec![1024]));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod bytecode;
+pub mod cli;
 pub mod corpus;
 pub mod engine;
 pub mod exec;

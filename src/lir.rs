@@ -228,6 +228,111 @@ impl Sink for Recorder {
     }
 }
 
+/// What an operation reads and writes. Operations that end a stretch of straight code are not asked.
+impl Op {
+    /// The register it writes.
+    pub(crate) fn defines(self) -> Option<Reg> {
+        match self {
+            Op::Move { d, .. }
+            | Op::Constant { d, .. }
+            | Op::Load { d, .. }
+            | Op::Alu { d, .. }
+            | Op::AluImm { d, .. }
+            | Op::Set { d, .. }
+            | Op::SetImm { d, .. }
+            | Op::Divide { d, .. }
+            | Op::DivideImm { d, .. }
+            | Op::LoadFrame { d, .. } => Some(d),
+            _ => None,
+        }
+    }
+
+    /// Whether it writes one register and does nothing else at all.
+    pub(crate) fn is_pure(self) -> bool {
+        matches!(
+            self,
+            Op::Move { .. }
+                | Op::Constant { .. }
+                | Op::Load { .. }
+                | Op::Set { .. }
+                | Op::SetImm { .. }
+                | Op::LoadFrame { .. }
+                | Op::Alu { op: AluOp::Add | AluOp::Sub | AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor, .. }
+                | Op::AluImm { .. }
+        )
+    }
+
+    pub(crate) fn reads(self, reg: Reg) -> bool {
+        match self {
+            Op::Move { s, .. } | Op::Store { s, .. } | Op::StoreFrame { s, .. } => s == reg,
+            _ => self.first_operand() == Some(reg) || self.second_operand() == Some(reg),
+        }
+    }
+
+    pub(crate) fn loads(self, from: Slot) -> bool {
+        matches!(self, Op::Load { slot, .. } if slot == from)
+    }
+
+    pub(crate) fn first_operand(self) -> Option<Reg> {
+        match self {
+            Op::Alu { a, .. }
+            | Op::AluImm { a, .. }
+            | Op::Set { a, .. }
+            | Op::SetImm { a, .. }
+            | Op::Divide { a, .. }
+            | Op::DivideImm { a, .. }
+            | Op::Branch { a, .. }
+            | Op::BranchImm { a, .. } => Some(a),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn second_operand(self) -> Option<Reg> {
+        match self {
+            Op::Alu { b, .. } | Op::Set { b, .. } | Op::Divide { b, .. } | Op::Branch { b, .. } => Some(b),
+            _ => None,
+        }
+    }
+
+    /// The same operation with its result elsewhere.
+    pub(crate) fn with_destination(mut self, to: Reg) -> Op {
+        match &mut self {
+            Op::Move { d, .. }
+            | Op::Constant { d, .. }
+            | Op::Load { d, .. }
+            | Op::Alu { d, .. }
+            | Op::AluImm { d, .. }
+            | Op::Set { d, .. }
+            | Op::SetImm { d, .. }
+            | Op::Divide { d, .. }
+            | Op::DivideImm { d, .. }
+            | Op::LoadFrame { d, .. } => *d = to,
+            _ => unreachable!("only an operation with a destination is given another"),
+        }
+        self
+    }
+
+    /// The same operation with one register read in place of another.
+    pub(crate) fn with_operand(mut self, from: Reg, to: Reg) -> Op {
+        let replace = |reg: &mut Reg| {
+            if *reg == from {
+                *reg = to;
+            }
+        };
+        match &mut self {
+            Op::Alu { a, b, .. } | Op::Set { a, b, .. } | Op::Divide { a, b, .. } | Op::Branch { a, b, .. } => {
+                replace(a);
+                replace(b);
+            }
+            Op::AluImm { a, .. } | Op::SetImm { a, .. } | Op::DivideImm { a, .. } | Op::BranchImm { a, .. } => {
+                replace(a);
+            }
+            _ => unreachable!("only an operation with operands is given others"),
+        }
+        self
+    }
+}
+
 impl Op {
     /// The operation as text, with registers named as the machine's manual does.
     pub fn display(self, name: fn(Reg) -> String) -> impl fmt::Display {

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `jitduel` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jitduel::cli::main()
+}

@@ -49,11 +49,11 @@ struct Lowering<'a> {
     run: Run,
 }
 
-/// The run of words that is being lowered: its operations wait for its checks.
+/// The run of words that is being lowered.
 #[derive(Default)]
 struct Run {
-    ops: Vec<Op>,
-    spans: Vec<Span>,
+    /// Index of its first operation, before which its checks will stand.
+    start: usize,
     /// Depth here minus depth at the start of the run.
     rise: i64,
     need: u64,
@@ -130,8 +130,8 @@ impl Lowering<'_> {
     #[inline]
     fn word(&mut self, index: usize, op: Op, pops: u64, pushes: u64) {
         self.effect(index, pops, pushes);
-        self.run.ops.push(op);
-        self.run.spans.push(self.program.ast().nodes[index].span);
+        self.code.ops.push(op);
+        self.code.spans.push(self.program.ast().nodes[index].span);
     }
 
     /// Moves the depth by a word's effect, and keeps the checks that the verifier left to it.
@@ -155,24 +155,21 @@ impl Lowering<'_> {
         }
     }
 
-    /// Writes the current run behind its checks and starts the next.
+    /// Puts the checks of the current run before it and starts the next. Nothing points into a run, so its operations may
+    /// still move.
     fn end_run(&mut self) {
-        let run = &mut self.run;
-        if self.code.checks.len() > run.checks {
-            let at = self.code.checks[run.checks].at;
-            let id = CheckRun(self.code.runs.len() as u32);
-            self.code.runs.push(run.checks as u32);
-            let need = (run.need > 0).then_some(Op::Need { values: run.need, run: id });
-            let room = (run.room > 0).then_some(Op::Room { values: run.room, run: id });
-            for check in [need, room].into_iter().flatten() {
-                self.code.ops.push(check);
-                self.code.spans.push(at);
-            }
-            run.checks = self.code.checks.len();
+        let Run { start, need, room, checks, .. } = self.run;
+        if self.code.checks.len() > checks {
+            let at = self.code.checks[checks].at;
+            let run = CheckRun(self.code.runs.len() as u32);
+            self.code.runs.push(checks as u32);
+            let need = (need > 0).then_some(Op::Need { values: need, run });
+            let room = (room > 0).then_some(Op::Room { values: room, run });
+            let ops: Vec<_> = need.into_iter().chain(room).collect();
+            self.code.spans.splice(start..start, ops.iter().map(|_| at));
+            self.code.ops.splice(start..start, ops);
         }
-        self.code.ops.append(&mut run.ops);
-        self.code.spans.append(&mut run.spans);
-        (run.rise, run.need, run.room) = (0, 0, 0);
+        self.run = Run { start: self.code.ops.len(), checks: self.code.checks.len(), ..Run::default() };
     }
 
     /// An operation that ends the current run.
@@ -181,6 +178,7 @@ impl Lowering<'_> {
         let pc = self.here();
         self.code.ops.push(op);
         self.code.spans.push(span);
+        self.run.start += 1;
         pc
     }
 

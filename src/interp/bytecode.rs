@@ -43,83 +43,83 @@ impl Prepared for Ready {
         assert!(stack.capacity() as u64 >= self.code.stack_limit, "the stack has room for the limit");
         stack.set(inputs);
         // More passes than 64 bits can count never happen.
-        let depth = interpret(&self.code, &mut self.counters, fuel.unwrap_or(u64::MAX), stack)?;
+        // SAFETY: the code comes from `lower`, there are as many counters as it uses, and the stack holds as many
+        // inputs as it expects and has room for its limit.
+        let depth = unsafe { interpret(&self.code, &mut self.counters, fuel.unwrap_or(u64::MAX), stack)? };
         stack.set_depth(depth);
         Ok(())
     }
 }
 
 /// Runs bytecode on a stack that holds the inputs and returns the depth at the end.
-fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut Stack) -> Result<usize, Trap> {
+///
+/// # Safety
+/// The code was made by `lower`, `counters` are as many as it uses, and the stack holds the inputs that it expects and
+/// has room for its limit.
+///
+/// Then the verifier and the checks that it left (`Need` and `Room`, which stand before the words that they cover) keep
+/// the depth between none and the limit: `sp` stays between the spare slot and the last one, and operands lie in the
+/// stack. Targets and counters were numbered by `lower`, and the last operation is `Return`: `ip` stays within the
+/// operations.
+#[allow(unsafe_op_in_unsafe_fn, reason = "every line of the loop relies on the same contract")]
+unsafe fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut Stack) -> Result<usize, Trap> {
     let bottom = stack.bottom();
     let ops = code.ops.as_ptr();
     let counters = counters.as_mut_ptr();
     let mut ip = ops;
     // `top` is the topmost value and `sp` the slot where it would lie: with an empty stack the spare slot.
-    // SAFETY: the stack has a slot for every depth from none (the spare one) to its limit.
-    let (mut sp, mut top) = unsafe {
-        let sp = bottom.offset(code.inputs as isize - 1);
-        (sp, *sp)
-    };
+    let mut sp = bottom.offset(code.inputs as isize - 1);
+    let mut top = *sp;
 
-    // SAFETY, for every block below: the verifier and the checks that it left (`Need` and `Room`, which stand
-    // before the words that they cover) keep the depth between none and the limit, so `sp` stays between the
-    // spare slot and the last one, and operands lie in the stack. Targets and counters were numbered by
-    // `lower`, and the last operation is `Return`, so `ip` stays within the operations.
     macro_rules! push {
         ($value:expr) => {{
             let value = $value;
-            unsafe {
-                *sp = top;
-                sp = sp.add(1);
-            }
+            *sp = top;
+            sp = sp.add(1);
             top = value;
         }};
     }
     macro_rules! pop {
         () => {{
             let value = top;
-            unsafe {
-                sp = sp.sub(1);
-                top = *sp;
-            }
+            sp = sp.sub(1);
+            top = *sp;
             value
         }};
     }
     macro_rules! below {
         ($depth:expr) => {
-            *unsafe { &mut *sp.sub($depth) }
+            *sp.sub($depth)
         };
     }
     macro_rules! binary {
         ($a:ident, $b:ident, $result:expr) => {{
             let $b = top;
-            unsafe { sp = sp.sub(1) };
-            let $a = unsafe { *sp };
+            sp = sp.sub(1);
+            let $a = *sp;
             top = $result;
         }};
     }
     macro_rules! go {
         ($pc:expr) => {
-            ip = unsafe { ops.add($pc.index()) }
+            ip = ops.add($pc.index())
         };
     }
     macro_rules! trap {
         ($kind:ident) => {{
-            let pc = unsafe { ip.offset_from(ops) } as usize - 1;
+            let pc = ip.offset_from(ops) as usize - 1;
             return Err(Trap { kind: TrapKind::$kind, at: code.spans[pc] });
         }};
     }
     macro_rules! depth {
         () => {
-            unsafe { sp.offset_from(bottom) + 1 } as u64
+            (sp.offset_from(bottom) + 1) as u64
         };
     }
 
     loop {
-        // SAFETY: as above.
-        let op = unsafe { *ip };
-        ip = unsafe { ip.add(1) };
+        let op = *ip;
+        ip = ip.add(1);
         match op {
             Op::Literal(value) => push!(value),
             Op::Word(Word::Add) => binary!(a, b, a.wrapping_add(b)),
@@ -152,7 +152,11 @@ fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut S
             Op::Word(Word::Drop) => {
                 pop!();
             }
-            Op::Word(Word::Swap) => std::mem::swap(&mut top, &mut below!(1)),
+            Op::Word(Word::Swap) => {
+                let a = below!(1);
+                below!(1) = top;
+                top = a;
+            }
             Op::Word(Word::Over) => push!(below!(1)),
             Op::Word(Word::Rot) => {
                 let a = below!(2);
@@ -160,12 +164,12 @@ fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut S
                 below!(1) = top;
                 top = a;
             }
-            Op::Word(Word::Nip) => unsafe { sp = sp.sub(1) },
+            Op::Word(Word::Nip) => sp = sp.sub(1),
             Op::Word(Word::Tuck) => {
                 let a = below!(1);
                 below!(1) = top;
                 below!(0) = a;
-                unsafe { sp = sp.add(1) };
+                sp = sp.add(1);
             }
             Op::Pick(0) => push!(top),
             Op::Pick(depth) => push!(below!(depth as usize)),
@@ -174,11 +178,11 @@ fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut S
                 if count <= 0 {
                     go!(exit);
                 } else {
-                    unsafe { *counters.add(counter.0 as usize) = count };
+                    *counters.add(counter.0 as usize) = count;
                 }
             }
             Op::Next { counter, head } => {
-                let left = unsafe { &mut *counters.add(counter.0 as usize) };
+                let left = &mut *counters.add(counter.0 as usize);
                 *left -= 1;
                 if *left != 0 {
                     go!(head);
@@ -205,7 +209,7 @@ fn interpret(code: &Bytecode, counters: &mut [i64], mut fuel: u64, stack: &mut S
                 }
             }
             Op::Return => {
-                unsafe { *sp = top };
+                *sp = top;
                 return Ok(depth!() as usize);
             }
         }

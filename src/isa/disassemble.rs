@@ -27,11 +27,18 @@ pub fn disassemble(isa: &str, code: &[u8]) -> Option<Vec<Line>> {
 fn aarch64_lines(code: &[u8]) -> Vec<Line> {
     let line = |(index, word): (usize, &[u8])| {
         let value = u32::from_le_bytes(word.try_into().expect("chunks of four"));
-        let text = match disarm64::decoder::decode(value) {
-            Some(instruction) => instruction.to_string(),
-            None => format!(".word {value:#010x}"),
+        let offset = 4 * index;
+        let mut text = String::new();
+        if let Some(instruction) = disarm64::decoder::decode(value) {
+            disarm64::format_insn::format_insn_pc(offset as u64, &mut text, &instruction)
+                .expect("a string takes all text");
+        }
+        // The decoder leaves tabs and blanks behind the mnemonic.
+        let text = match text.split_whitespace().collect::<Vec<_>>().join(" ") {
+            unknown if unknown.is_empty() => format!(".word {value:#010x}"),
+            text => text,
         };
-        Line { offset: 4 * index, bytes: word.to_vec(), text }
+        Line { offset, bytes: word.to_vec(), text }
     };
     code.chunks_exact(4).enumerate().map(line).collect()
 }
@@ -39,6 +46,11 @@ fn aarch64_lines(code: &[u8]) -> Vec<Line> {
 fn x86_64_lines(code: &[u8]) -> Vec<Line> {
     let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
     let mut formatter = IntelFormatter::new();
+    let options = formatter.options_mut();
+    options.set_hex_prefix("0x");
+    options.set_hex_suffix("");
+    options.set_branch_leading_zeros(false);
+    options.set_space_after_operand_separator(true);
     let mut instruction = Instruction::default();
     let mut lines = Vec::new();
     while decoder.can_decode() {

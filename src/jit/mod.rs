@@ -5,6 +5,7 @@
 
 pub mod lower;
 pub mod peephole;
+pub mod rules;
 
 use std::env::consts::ARCH;
 

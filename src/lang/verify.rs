@@ -46,7 +46,7 @@ pub struct Fact {
 }
 
 /// An upper bound of a depth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bound(u64);
 
 impl Bound {
@@ -56,12 +56,6 @@ impl Bound {
     /// Whether a stack of this depth may hold more than `limit` values.
     pub fn may_exceed(self, limit: u64) -> bool {
         self.0 > limit
-    }
-}
-
-impl Default for Bound {
-    fn default() -> Bound {
-        Bound(0)
     }
 }
 

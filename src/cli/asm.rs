@@ -1,0 +1,212 @@
+//! `asm`: what each stage made of a program.
+
+use std::env::consts::ARCH;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::Status;
+use super::input::{Inputs, ProgramArg, cases, engine_names, show};
+use crate::bytecode::{self, Bytecode};
+use crate::isa::disassemble::{Line, disassemble};
+use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
+use crate::jit::peephole::{Fired, Peephole};
+use crate::jit::{Switches, VARIANTS, compile, lower::lower};
+use crate::lang::{Fault, Source, parse, print, verify};
+use crate::lir::Recorder;
+use crate::outcome::DEFAULT_STACK_LIMIT;
+
+/// Show what each stage made of a program: its tree, bytecode, LIR, machine code
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel asm -e '1 +' --input 0 --isa aarch64\n  \
+    jitduel asm corpus/basics/gcd.stk --engine jit-naive --stage lir\n\n\
+    Works for either instruction set on any host. Only the number of inputs matters; without --input it is that of\n\
+    the first `\\ case` line.")]
+pub(super) struct Asm {
+    #[command(flatten)]
+    program: ProgramArg,
+
+    /// The engine whose code is shown
+    #[arg(long, value_name = "E", value_parser = engine_names(), default_value = "jit")]
+    engine: String,
+
+    /// The instruction set; the host's unless set
+    #[arg(long)]
+    isa: Option<IsaName>,
+
+    /// What to show
+    #[arg(long, default_value = "asm")]
+    stage: Stage,
+
+    /// Inputs, of which there are as many in the initial stack
+    #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
+    input: Option<Inputs>,
+
+    /// Meter fuel
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+
+    /// Greatest number of values on the stack [default: 65536]
+    #[arg(long, value_name = "N")]
+    stack_limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum IsaName {
+    #[value(name = "aarch64")]
+    Aarch64,
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// The syntax tree, printed as a program
+    Ast,
+    /// The bytecode
+    Bytecode,
+    /// The machine-like operations, and which peephole rules fired
+    Lir,
+    /// The machine code, disassembled
+    Asm,
+    /// The machine code, an instruction a line in hexadecimal
+    Hex,
+}
+
+impl Asm {
+    pub fn run(self) -> Result<Status> {
+        let source = self.program.source()?;
+        let case = if self.input.is_none() { cases(&source)?.into_iter().next() } else { None };
+        let inputs = match (&self.input, &case) {
+            (Some(Inputs(values)), _) => values.len(),
+            (None, Some(case)) => case.inputs.len(),
+            (None, None) => 0,
+        };
+        let stack_limit = self.stack_limit.or(case.map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
+        if inputs > stack_limit {
+            bail!("{inputs} inputs do not fit a stack of at most {stack_limit} values");
+        }
+        let switches = VARIANTS.into_iter().find(|(name, _)| *name == self.engine).map(|(_, switches)| switches);
+        if switches.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
+            bail!("engine `{}` makes no machine code; it has the stages ast and bytecode", self.engine);
+        }
+        let program = parse(&source).map_err(Fault::from).and_then(|ast| {
+            if self.stage == Stage::Ast { Ok(Err(ast)) } else { Ok(Ok(verify(&Arc::new(ast), inputs)?)) }
+        });
+        let program = match program {
+            Ok(Err(ast)) => {
+                write_out(&print::print(&ast))?;
+                return Ok(Status::Ok);
+            }
+            Ok(Ok(program)) => program,
+            Err(fault) => {
+                show(&fault, &source);
+                return Ok(Status::Stopped);
+            }
+        };
+        let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
+        let (Some(switches), false) = (switches, self.stage == Stage::Bytecode) else {
+            write_out(&code.dump(&source))?;
+            return Ok(Status::Ok);
+        };
+        let text =
+            match self.isa.unwrap_or(if ARCH == x86_64::Emitter::NAME { IsaName::X86_64 } else { IsaName::Aarch64 }) {
+                IsaName::Aarch64 => listing::<aarch64::Emitter>(&code, &source, &self.engine, switches, self.stage)?,
+                IsaName::X86_64 => listing::<x86_64::Emitter>(&code, &source, &self.engine, switches, self.stage)?,
+            };
+        write_out(&text)?;
+        Ok(Status::Ok)
+    }
+}
+
+fn write_out(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Switches, stage: Stage) -> Result<String> {
+    if stage == Stage::Lir {
+        return Ok(lir_listing::<I>(code, source, engine, switches));
+    }
+    let machine = compile::<I>(code, switches, &Tuning::default(), true, Vec::new())?.machine;
+    let lines = disassemble(I::NAME, &machine.bytes).expect("each of our instruction sets has a decoder");
+    if stage == Stage::Hex {
+        return Ok(lines.iter().map(|line| hex_line(I::NAME, line) + "\n").collect());
+    }
+    let mut text = format!("\\ {engine}, {}, {} bytes, {} instructions\n", I::NAME, machine.bytes.len(), lines.len());
+    // An instruction of AArch64 has 4 bytes, one of x86-64 seldom more than 10.
+    let width = if I::NAME == aarch64::Emitter::NAME { 11 } else { 30 };
+    let mut marks = machine.marks.iter().peekable();
+    let mut last = None;
+    for line in &lines {
+        // An operation that left no instruction has no line.
+        let mut mark = last;
+        while let Some(&(_, next)) = marks.next_if(|(offset, _)| *offset as usize <= line.offset) {
+            mark = Some(next);
+        }
+        let label = match mark {
+            _ if mark == last => String::new(),
+            Some(Mark::Op(pc)) => word(code, source, pc),
+            Some(Mark::Exits) => "\\ trap exits".into(),
+            _ => "\\ prologue".into(),
+        };
+        last = mark;
+        let bytes = line.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        let row = format!("{:>6x}  {bytes:<width$}  {:<32}  {label}", line.offset, line.text);
+        text += row.trim_end();
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The bare code: AArch64 has words of 32 bits, x86-64 bytes.
+fn hex_line(isa: &str, line: &Line) -> String {
+    let bytes: Box<dyn Iterator<Item = &u8>> =
+        if isa == aarch64::Emitter::NAME { Box::new(line.bytes.iter().rev()) } else { Box::new(line.bytes.iter()) };
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The source word that an operation was made from.
+fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
+    let span = code.spans[pc as usize];
+    match code.ops[pc as usize] {
+        bytecode::Op::Return => "\\ return".into(),
+        bytecode::Op::Next { .. } => format!("\\ end of {} {}", source.text(span), source.place(span)),
+        bytecode::Op::Need { .. } | bytecode::Op::Room { .. } | bytecode::Op::Pass | bytecode::Op::Jump(_) => {
+            format!("\\ {} for {} {}", code.ops[pc as usize], source.text(span), source.place(span))
+        }
+        _ => format!("\\ {} {}", source.text(span), source.place(span)),
+    }
+}
+
+fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Switches) -> String {
+    let tuning = Tuning::default();
+    let (recorder, fired) = if switches.peephole {
+        let mut peephole = Peephole::<I, Recorder>::new(Recorder::default());
+        lower::<I, _>(code, switches, &tuning, &mut peephole);
+        peephole.finish()
+    } else {
+        let mut recorder = Recorder::default();
+        lower::<I, _>(code, switches, &tuning, &mut recorder);
+        (recorder, Fired::default())
+    };
+    let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
+    let mut last = None;
+    for (pc, op) in &recorder.ops {
+        let label = if last == Some(pc) { String::new() } else { word(code, source, *pc) };
+        last = Some(pc);
+        let row = format!("  {:<40}  {label}", op.display(I::reg_name).to_string());
+        text += row.trim_end();
+        text.push('\n');
+    }
+    let fired: Vec<_> = fired.counts().map(|(rule, count)| format!("{} {count}", rule.name())).collect();
+    if switches.peephole {
+        text += &format!("\\ rules fired: {}\n", if fired.is_empty() { "none".into() } else { fired.join(", ") });
+    }
+    text
+}

@@ -1,0 +1,236 @@
+//! `check`: programs on every engine, compared with each other and with their cases.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Status;
+use super::input::{cases, engine_names, read, show};
+use super::run::add_verdict;
+use crate::corpus::Case;
+use crate::lang::{Fault, Source, load};
+use crate::oracle::{Oracle, Run};
+use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
+use crate::registry::ENGINES;
+
+/// Run programs on every engine and compare the outcomes with each other and with the programs' cases
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel check corpus\n  \
+    jitduel check corpus/basics/gcd.stk --engine tree,jit\n\n\
+    A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
+    without inputs. Each case runs with fuel metered and, where fuel does not end it, without.")]
+pub(super) struct Check {
+    /// Programs, and folders that are searched for *.stk
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+
+    /// The engines, separated by commas; all unless set
+    #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
+    engine: Vec<String>,
+
+    /// Passes that the loops of a run may start, where its case does not say
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
+    fuel: u64,
+
+    /// Print a line of JSON a case
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(self) -> Result<Status> {
+        let mut names: Vec<&str> = self.engine.iter().map(String::as_str).collect();
+        if names.is_empty() {
+            names = ENGINES.to_vec();
+        }
+        let mut checking = Checking {
+            oracle: Oracle::new(&names).context("clap lets only names of engines pass")?,
+            fuel: self.fuel,
+            cases: 0,
+            runs: 0,
+        };
+        let mut paths = Vec::new();
+        for path in &self.paths {
+            find(path, &mut paths)?;
+        }
+        if paths.is_empty() {
+            bail!(
+                "no program (*.stk) in {}",
+                self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+            );
+        }
+        let mut status = Status::Ok;
+        let mut failed = 0;
+        let mut out = io::stdout().lock();
+        for path in &paths {
+            let source = read(path)?;
+            let reports = checking.program(&source)?;
+            let worst = reports.iter().map(Report::status).max().unwrap_or(Status::Ok);
+            failed += reports.iter().filter(|report| report.status() == Status::Disagreement).count();
+            status = status.max(worst);
+            for report in &reports {
+                if self.json {
+                    writeln!(out, "{}", report.json(&source))?;
+                } else if report.case.is_none() || report.status() == Status::Disagreement {
+                    writeln!(out, "{}", report.text(&source))?;
+                }
+                if report.case.is_none()
+                    && let Some(fault) = &report.fault
+                {
+                    show(fault, &source);
+                }
+            }
+            if !self.json && worst != Status::Disagreement && reports.iter().any(|report| report.case.is_some()) {
+                writeln!(out, "ok {}: {} cases", source.name(), reports.len())?;
+            }
+        }
+        for skipped in checking.oracle.skipped() {
+            anstream::eprintln!("skipped: {skipped}");
+        }
+        let summary = format!(
+            "{} programs, {} cases x {} engines, {} runs: {}",
+            paths.len(),
+            checking.cases,
+            checking.oracle.engines(),
+            checking.runs,
+            if failed == 0 { "all agree".into() } else { format!("{failed} cases FAILED") },
+        );
+        if self.json {
+            anstream::eprintln!("{summary}");
+        } else {
+            writeln!(out, "{summary}")?;
+        }
+        out.flush()?;
+        Ok(status)
+    }
+}
+
+/// The programs at a path: itself, or those below it in order of their names.
+fn find(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries: Vec<_> = entries
+        .with_context(|| format!("cannot read `{}`", path.display()))?
+        .into_iter()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "stk"))
+        .collect();
+    entries.sort();
+    entries.iter().try_for_each(|path| find(path, found))
+}
+
+struct Checking {
+    oracle: Oracle,
+    fuel: u64,
+    cases: usize,
+    /// Runs of an engine.
+    runs: usize,
+}
+
+/// What became of one case, or of a program without cases.
+struct Report {
+    case: Option<Case>,
+    /// What each engine said, a run with fuel and one without; of a rejected program, the front end.
+    answers: Vec<(&'static str, Verdict)>,
+    fault: Option<Fault>,
+}
+
+impl Checking {
+    fn program(&mut self, source: &Source) -> Result<Vec<Report>> {
+        let cases = cases(source)?;
+        if cases.is_empty() {
+            return Ok(vec![self.case(source, None)?]);
+        }
+        cases.into_iter().map(|case| self.case(source, Some(case))).collect()
+    }
+
+    fn case(&mut self, source: &Source, case: Option<Case>) -> Result<Report> {
+        self.cases += 1;
+        let inputs = case.as_ref().map_or(&[][..], |case| &case.inputs);
+        let fuel = case.as_ref().and_then(|case| case.fuel).unwrap_or(self.fuel);
+        let stack_limit = case.as_ref().map_or(DEFAULT_STACK_LIMIT, |case| case.stack_limit);
+        let program = match load(source, inputs.len()) {
+            Ok(program) => program,
+            Err(fault) => {
+                let answers = vec![("front end", Verdict::of_fault(&fault, source))];
+                return Ok(Report { case, answers, fault: Some(fault) });
+            }
+        };
+        let mut answers = Vec::new();
+        for fuel in [Some(fuel), None] {
+            let run = Run { inputs, fuel, stack_limit };
+            let new = self.oracle.run(&program, run).with_context(|| source.name().to_owned())?;
+            self.runs += new.len();
+            let verdicts = new.into_iter().map(|answer| (answer.engine, Verdict::of(&answer.outcome, source)));
+            answers.extend(verdicts);
+            // Without fuel such a run might never end.
+            if answers.iter().any(|(_, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
+                break;
+            }
+        }
+        Ok(Report { case, answers, fault: None })
+    }
+}
+
+impl Report {
+    fn agree(&self) -> bool {
+        self.answers.windows(2).all(|pair| pair[0].1 == pair[1].1)
+    }
+
+    fn met(&self) -> bool {
+        self.case.as_ref().is_none_or(|case| self.answers.iter().all(|(_, verdict)| *verdict == case.expected))
+    }
+
+    fn status(&self) -> Status {
+        match &self.answers[..] {
+            _ if !self.agree() || !self.met() => Status::Disagreement,
+            // A case says what becomes of the program: it may well be a trap.
+            [(_, verdict), ..] if self.case.is_none() && !matches!(verdict, Verdict::Done(_)) => Status::Stopped,
+            _ => Status::Ok,
+        }
+    }
+
+    fn text(&self, source: &Source) -> String {
+        let name = source.name();
+        if self.status() != Status::Disagreement {
+            return format!("ok {name}: {}", self.answers[0].1);
+        }
+        let mut text = match &self.case {
+            Some(case) => format!("FAILED {name}:{}: expected {}", case.line, case.expected),
+            None => format!("FAILED {name}: engines disagree"),
+        };
+        for (engine, verdict) in &self.answers {
+            text += &format!("\n  {engine}: {verdict}");
+        }
+        text
+    }
+
+    fn json(&self, source: &Source) -> Value {
+        let mut line = json!({ "program": source.name(), "engine": "all", "isa": std::env::consts::ARCH });
+        add_verdict(&mut line, &self.answers[0].1, self.fault.as_ref());
+        line["agree"] = self.agree().into();
+        if let Some(case) = &self.case {
+            line["case"] = case.line.into();
+            line["met"] = self.met().into();
+            if !self.met() {
+                line["expected"] = case.expected.to_string().into();
+            }
+        }
+        if !self.agree() {
+            let answers = self.answers.iter().map(|(engine, verdict)| {
+                let mut answer = json!({ "engine": engine });
+                add_verdict(&mut answer, verdict, None);
+                answer
+            });
+            line["engines"] = answers.collect();
+        }
+        line
+    }
+}

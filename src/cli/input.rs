@@ -1,0 +1,88 @@
+//! What the verbs are given: a program, its inputs, an engine.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::corpus::{self, Case};
+use crate::lang::{Diagnostic, Source};
+use crate::registry::ENGINES;
+
+/// The program: a file, standard input, or the command line itself.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct ProgramArg {
+    /// The program's file; `-` is standard input
+    file: Option<PathBuf>,
+
+    /// The program itself
+    #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
+    expression: Option<String>,
+}
+
+impl ProgramArg {
+    /// Reads the text.
+    pub fn source(&self) -> Result<Source> {
+        match (&self.expression, &self.file) {
+            (Some(text), _) => Ok(Source::new("-e", text.as_bytes())),
+            (None, Some(path)) if path.as_os_str() == "-" => {
+                Ok(Source::new("-", read_all(io::stdin()).context("cannot read standard input")?))
+            }
+            (None, Some(path)) => read(path),
+            (None, None) => bail!("no program was given"),
+        }
+    }
+}
+
+/// Reads a program's file.
+pub(super) fn read(path: &std::path::Path) -> Result<Source> {
+    let name = path.display().to_string();
+    let bytes = File::open(path).and_then(read_all).with_context(|| format!("cannot read `{name}`"))?;
+    Ok(Source::new(name, bytes))
+}
+
+/// Reads no more than the parser will refuse, so that an endless file ends.
+fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(Source::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The cases of a program's text.
+pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
+    corpus::cases(source).with_context(|| source.name().to_owned())
+}
+
+/// A list of inputs, bottom of the stack first, as it is written on the command line.
+#[derive(Clone, Debug)]
+pub(super) struct Inputs(pub Vec<i64>);
+
+impl std::str::FromStr for Inputs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Inputs, String> {
+        let words = text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
+        let value = |word: &str| {
+            let value = match word.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16).ok().map(|bits| bits as i64),
+                None => word.parse().ok(),
+            };
+            value.filter(|_| !word.contains('+')).ok_or(format!("`{word}` is not a 64-bit integer"))
+        };
+        words.map(value).collect::<Result<_, _>>().map(Inputs)
+    }
+}
+
+/// Names of engines, for clap to check.
+pub(super) fn engine_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(ENGINES)
+}
+
+/// Shows a diagnostic on stderr.
+pub(super) fn show(diagnostic: impl Into<Diagnostic>, source: &Source) {
+    anstream::eprintln!("{}", diagnostic.into().render(source));
+}

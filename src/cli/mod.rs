@@ -1,0 +1,66 @@
+//! The command line: one file a verb. Data goes to stdout; diagnostics and progress go to stderr.
+
+mod asm;
+mod check;
+mod complete;
+mod input;
+mod run;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Sets a just-in-time compiler against an interpreter on a small stack language.
+#[derive(Parser)]
+#[command(name = "jitduel", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage or a file that cannot be \
+    read, 4 engines disagree or a case was not met.")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Run(run::Run),
+    Check(check::Check),
+    Asm(asm::Asm),
+    Completions(complete::Completions),
+    Man(complete::Man),
+}
+
+/// What a verb came to; of several runs the worst counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    Ok = 0,
+    /// The program was rejected or trapped.
+    Stopped = 1,
+    /// Usage, or a file that cannot be read.
+    Usage = 2,
+    /// Engines disagree, or a case was not met.
+    Disagreement = 4,
+}
+
+/// Parses the arguments, runs the verb and says how it ended.
+pub fn main() -> ExitCode {
+    let status = match Cli::parse().verb {
+        Verb::Run(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Asm(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(Cli::command()),
+        Verb::Man(verb) => verb.run(Cli::command()),
+    };
+    let status = status.unwrap_or_else(|error| {
+        // Whoever reads our output has read enough.
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return Status::Ok;
+        }
+        anstream::eprintln!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset());
+        Status::Usage
+    });
+    ExitCode::from(status as u8)
+}
+
+/// How the word "error" looks, here as in clap's own messages and in diagnostics.
+const ERROR: anstyle::Style = anstyle::AnsiColor::BrightRed.on_default().effects(anstyle::Effects::BOLD);
