@@ -90,15 +90,16 @@ impl Isa for Emitter {
         let first = self.asm.offset();
         let common = self.asm.label();
         for site in &sites {
-            self.put_inst(a64::movz(SCRATCH, site.0 as u16, Half::H0));
-            self.put_inst(a64::movk(SCRATCH, (site.0 >> 16) as u16, Half::H16));
+            // Not in the scratch register: a long jump to the common end changes that.
+            let status = site.0 + 1;
+            self.put_inst(a64::movz(X0, status as u16, Half::H0));
+            self.put_inst(a64::movk(X0, (status >> 16) as u16, Half::H16));
             self.asm.b(common);
         }
         let exit_bytes = (self.asm.offset() - first).checked_div(sites.len()).unwrap_or(0);
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
-            self.put_inst(a64::add_imm(X0.into(), SCRATCH.into(), imm12(1)));
             self.leave();
         }
         // A label's exits stand in the order of its branches, and each site has one branch.

@@ -56,7 +56,9 @@ impl Isa for Emitter {
         match op {
             AluOp::Shl | AluOp::Shr => true,
             AluOp::Mul => imm32(imm).is_some() || (imm as u64).is_power_of_two(),
-            _ => imm32(imm).is_some(),
+            // It is the negated immediate that is added.
+            AluOp::Sub => imm32(imm.wrapping_neg()).is_some(),
+            AluOp::Add | AluOp::And | AluOp::Or | AluOp::Xor => imm32(imm).is_some(),
         }
     }
 

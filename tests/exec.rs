@@ -1,0 +1,766 @@
+//! Executable memory, the data stack's memory, and the calling convention of generated code.
+//!
+//! Several of these tests look at the whole process, so that all of them take a lock: none sees what another does.
+#![allow(unsafe_code, reason = "calls generated code through a trampoline, touches guard pages in a child process")]
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jitduel::bytecode::{self, Bytecode};
+use jitduel::engine::{Engine, NoClock, Options, outcome};
+use jitduel::exec::{Code, CodeBuffer, Stack};
+use jitduel::interp::tree::evaluate;
+use jitduel::isa::{Tuning, aarch64, x86_64};
+use jitduel::jit::{self, Switches, VARIANTS};
+use jitduel::lang::{Program, Source, load};
+use jitduel::lir::frame;
+use jitduel::outcome::{Outcome, TrapKind};
+use jitduel::registry;
+
+#[cfg(target_arch = "aarch64")]
+type Host = aarch64::Emitter;
+/// Hosts that can run neither instruction set compile this file and ignore its tests aloud.
+#[cfg(not(target_arch = "aarch64"))]
+type Host = x86_64::Emitter;
+
+fn alone() -> MutexGuard<'static, ()> {
+    static PROCESS: Mutex<()> = Mutex::new(());
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn program(text: &str, inputs: usize) -> Program {
+    load(&Source::new("test", text), inputs).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+}
+
+/// A few instructions that return their argument plus one.
+fn plus_one() -> Vec<u8> {
+    if cfg!(target_arch = "aarch64") {
+        use aarch64::encode::{Imm12, add_imm, ret};
+        use aarch64::regs::X0;
+        let one = Imm12::new(1).expect("it fits");
+        assembled_a64([add_imm(X0.into(), X0.into(), one), ret()])
+    } else {
+        use x86_64::encode::{Mem, lea, ret};
+        use x86_64::regs::{RAX, RDI};
+        assembled_x64([lea(RAX, Mem::base(RDI, 1)), ret()])
+    }
+}
+
+fn assembled_a64(instructions: impl IntoIterator<Item = aarch64::encode::Inst>) -> Vec<u8> {
+    let mut asm = aarch64::Assembler::new();
+    instructions.into_iter().for_each(|inst| asm.put(inst));
+    asm.finish().expect("there are no branches")
+}
+
+fn assembled_x64(instructions: impl IntoIterator<Item = x86_64::encode::Inst>) -> Vec<u8> {
+    let mut asm = x86_64::Assembler::new();
+    instructions.into_iter().for_each(|inst| asm.put(inst));
+    asm.finish().expect("there are no branches")
+}
+
+/// Whether this is an AArch64 program under QEMU: slow, never given the same address twice, and with the emulator's
+/// own memory counted as ours. The process then bears the emulator's name.
+fn emulated() -> bool {
+    let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    cfg!(target_arch = "aarch64") && name.starts_with("qemu")
+}
+
+fn page_bytes() -> usize {
+    // SAFETY: sysconf only reads a constant of the system.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("every system has a page size")
+}
+
+// What the system says of our mappings.
+
+struct Mapping {
+    start: usize,
+    end: usize,
+    permissions: String,
+}
+
+fn mappings() -> Vec<Mapping> {
+    let text = std::fs::read_to_string("/proc/self/maps").expect("Linux lists its mappings");
+    let mapping = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let (start, end) = fields.next().and_then(|range| range.split_once('-')).expect("a range");
+        let address = |text: &str| usize::from_str_radix(text, 16).expect("an address");
+        let permissions = fields.next().expect("permissions").to_owned();
+        Mapping { start: address(start), end: address(end), permissions }
+    };
+    text.lines().map(mapping).collect()
+}
+
+/// The permissions of the page at an address, where it is mapped.
+fn permissions(address: usize) -> Option<String> {
+    mappings().into_iter().find(|mapping| (mapping.start..mapping.end).contains(&address)).map(|it| it.permissions)
+}
+
+/// That no mapping of the process can be both written and executed.
+fn nothing_is_writable_and_executable() {
+    for Mapping { start, permissions, .. } in mappings() {
+        assert!(!(permissions.contains('w') && permissions.contains('x')), "{start:x} is {permissions}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
+fn code_is_written_and_then_executed_and_never_both() {
+    let _alone = alone();
+    let page = page_bytes();
+    for bytes in [1, page - 1, page, page + 1, 5 * page, 300 * page + 5] {
+        let mut buffer = CodeBuffer::new(bytes).expect("the system gives memory");
+        let start = buffer.bytes_mut().as_ptr().addr();
+        let pages = || (start..start + bytes).step_by(page);
+        let all_pages_are = |expected: &str| {
+            for address in pages() {
+                assert_eq!(permissions(address).as_deref(), Some(expected), "{address:x}, {bytes} bytes");
+                // One look suffices for large pieces, which are one mapping.
+                if bytes > 10 * page && address > start + 3 * page && address < start + bytes - 2 * page {
+                    break;
+                }
+            }
+            assert_eq!(permissions(start + bytes - 1).as_deref(), Some(expected));
+            nothing_is_writable_and_executable();
+        };
+        assert_eq!(buffer.bytes_mut().len(), bytes);
+        assert!(buffer.bytes_mut().iter().all(|byte| *byte == 0));
+        all_pages_are("rw-p");
+        buffer.bytes_mut().fill(0x5a);
+        all_pages_are("rw-p");
+        let code = buffer.seal().expect("the system allows generated code");
+        assert_eq!((code.bytes().as_ptr().addr(), code.bytes().len()), (start, bytes));
+        assert!(code.bytes().iter().all(|byte| *byte == 0x5a));
+        all_pages_are("r-xp");
+        drop(code);
+        for address in [start, start + bytes - 1] {
+            let left = permissions(address);
+            assert!(left.as_ref().is_none_or(|left| !left.contains('x')), "{left:?} after the drop");
+        }
+        nothing_is_writable_and_executable();
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
+fn engines_leave_no_page_writable_and_executable() {
+    let _alone = alone();
+    let executable = || mappings().iter().filter(|mapping| mapping.permissions.contains('x')).count();
+    let before = executable();
+    let program = program("1 + 5 times dup * end", 1);
+    let mut kept = Vec::new();
+    for name in registry::ENGINES {
+        let mut engine = registry::engine(name).expect("it exists");
+        let Ok(mut prepared) = engine.prepare(&program, &Options::default(), &mut NoClock) else {
+            println!("NOT RUN: {name} is not supported on this host");
+            continue;
+        };
+        nothing_is_writable_and_executable();
+        let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
+        prepared.run(&[1], None, &mut stack).expect("it ends");
+        nothing_is_writable_and_executable();
+        kept.push(prepared);
+    }
+    if cfg!(any(target_arch = "aarch64", target_arch = "x86_64")) {
+        // Mappings that touch are listed as one, so that there need not be one for each.
+        assert!(executable() > before, "the code of the JITs is mapped as long as it is kept");
+    }
+    drop(kept);
+    assert_eq!(executable(), before, "and gone with them");
+}
+
+// The calling convention.
+
+/// The stack pointer inside of the trampoline, which finds it here again whatever the code did to it.
+static STACK_POINTER: AtomicUsize = AtomicUsize::new(0);
+
+/// What a set bit of the trampoline's answer says has changed, from bit 0 on.
+#[cfg(not(target_arch = "aarch64"))]
+const WATCHED: &[&str] = &["rsp", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
+#[cfg(target_arch = "aarch64")]
+const WATCHED: &[&str] = &[
+    "sp",
+    "the caller's stack",
+    "x18",
+    "x19",
+    "x20",
+    "x21",
+    "x22",
+    "x23",
+    "x24",
+    "x25",
+    "x26",
+    "x27",
+    "x28",
+    "x29",
+    "d8",
+    "d9",
+    "d10",
+    "d11",
+    "d12",
+    "d13",
+    "d14",
+    "d15",
+];
+
+/// Calls code at an address with one argument, with canaries in every register that the code must give back
+/// unchanged and in two words on top of its caller's stack. Answers what changed; `status` gets what the code returned.
+///
+/// # Safety
+/// The code must return to where it was called from, and with a stack pointer that is at most somewhat off.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "sysv64" fn trampoline(code: *const u8, argument: u64, status: *mut u64) -> u64 {
+    core::arch::naked_asm!(
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "push rdx",
+        "movabs rax, 0x0fedcba987654321",
+        "push rax",
+        "push rax",
+        "mov [rip + {saved}], rsp",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "movabs rbx, 0xb0b1b2b3b4b5b6b7",
+        "movabs rbp, 0xc0c1c2c3c4c5c6c7",
+        "movabs r12, 0xd0d1d2d3d4d5d6d7",
+        "movabs r13, 0xe0e1e2e3e4e5e6e7",
+        "movabs r14, 0xf0f1f2f3f4f5f6f7",
+        "movabs r15, 0xa0a1a2a3a4a5a6a7",
+        "call rax",
+        "mov rcx, rax",
+        "xor eax, eax",
+        "cmp rsp, [rip + {saved}]",
+        "je 2f",
+        "or eax, 1",
+        "2: mov rsp, [rip + {saved}]",
+        "movabs rdx, 0x0fedcba987654321",
+        "cmp rdx, [rsp]",
+        "jne 3f",
+        "cmp rdx, [rsp + 8]",
+        "je 4f",
+        "3: or eax, 2",
+        "4: movabs rdx, 0xb0b1b2b3b4b5b6b7",
+        "cmp rbx, rdx",
+        "je 5f",
+        "or eax, 4",
+        "5: movabs rdx, 0xc0c1c2c3c4c5c6c7",
+        "cmp rbp, rdx",
+        "je 6f",
+        "or eax, 8",
+        "6: movabs rdx, 0xd0d1d2d3d4d5d6d7",
+        "cmp r12, rdx",
+        "je 7f",
+        "or eax, 16",
+        "7: movabs rdx, 0xe0e1e2e3e4e5e6e7",
+        "cmp r13, rdx",
+        "je 8f",
+        "or eax, 32",
+        "8: movabs rdx, 0xf0f1f2f3f4f5f6f7",
+        "cmp r14, rdx",
+        "je 9f",
+        "or eax, 64",
+        "9: movabs rdx, 0xa0a1a2a3a4a5a6a7",
+        "cmp r15, rdx",
+        "je 22f",
+        "or eax, 128",
+        "22: add rsp, 16",
+        "pop rdx",
+        "mov [rdx], rcx",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
+        saved = sym STACK_POINTER,
+    )
+}
+
+/// The address of the saved stack pointer in `x16`.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! saved {
+    () => {
+        "adrp x16, {saved}@PAGE\nadd x16, x16, {saved}@PAGEOFF"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! saved {
+    () => {
+        "adrp x16, {saved}\nadd x16, x16, :lo12:{saved}"
+    };
+}
+
+/// Apple's systems change `x18` behind a program's back, so that only the others can watch it.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! x18_changed {
+    () => {
+        "cmp xzr, xzr"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! x18_changed {
+    () => {
+        "cmp x18, x3"
+    };
+}
+
+/// The same for AArch64: the canaries are `x3`, which is a number that grows from register to register.
+///
+/// # Safety
+/// As above.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+unsafe extern "C" fn trampoline(code: *const u8, argument: u64, status: *mut u64) -> u64 {
+    core::arch::naked_asm!(
+        "stp x29, x30, [sp, #-16]!",
+        "stp x27, x28, [sp, #-16]!",
+        "stp x25, x26, [sp, #-16]!",
+        "stp x23, x24, [sp, #-16]!",
+        "stp x21, x22, [sp, #-16]!",
+        "stp x19, x20, [sp, #-16]!",
+        "stp d14, d15, [sp, #-16]!",
+        "stp d12, d13, [sp, #-16]!",
+        "stp d10, d11, [sp, #-16]!",
+        "stp d8, d9, [sp, #-16]!",
+        "stp x2, x18, [sp, #-16]!",
+        "movz x3, #0x4321",
+        "movk x3, #0x8765, lsl #16",
+        "movk x3, #0xcba9, lsl #32",
+        "movk x3, #0x0fed, lsl #48",
+        "stp x3, x3, [sp, #-16]!",
+        saved!(),
+        "mov x17, sp",
+        "str x17, [x16]",
+        "mov x16, x0",
+        "mov x0, x1",
+        "mov x18, x3",
+        "add x19, x18, #1",
+        "add x20, x19, #1",
+        "add x21, x20, #1",
+        "add x22, x21, #1",
+        "add x23, x22, #1",
+        "add x24, x23, #1",
+        "add x25, x24, #1",
+        "add x26, x25, #1",
+        "add x27, x26, #1",
+        "add x28, x27, #1",
+        "add x29, x28, #1",
+        "fmov d8, x19",
+        "fmov d9, x20",
+        "fmov d10, x21",
+        "fmov d11, x22",
+        "fmov d12, x23",
+        "fmov d13, x24",
+        "fmov d14, x25",
+        "fmov d15, x26",
+        "blr x16",
+        // x1 collects bits, x2 is the bit, x3 the canary.
+        "mov x1, #0",
+        "mov x2, #1",
+        saved!(),
+        "ldr x17, [x16]",
+        "mov x4, sp",
+        "cmp x4, x17",
+        "csel x5, xzr, x2, eq",
+        "orr x1, x1, x5",
+        "lsl x2, x2, #1",
+        "mov sp, x17",
+        "movz x3, #0x4321",
+        "movk x3, #0x8765, lsl #16",
+        "movk x3, #0xcba9, lsl #32",
+        "movk x3, #0x0fed, lsl #48",
+        "ldp x4, x5, [sp], #16",
+        "cmp x4, x3",
+        "ccmp x5, x3, #0, eq",
+        "csel x5, xzr, x2, eq",
+        "orr x1, x1, x5",
+        "lsl x2, x2, #1",
+        x18_changed!(),
+        "csel x5, xzr, x2, eq",
+        "orr x1, x1, x5",
+        ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
+        "lsl x2, x2, #1",
+        "add x3, x3, #1",
+        "cmp x\\n, x3",
+        "csel x5, xzr, x2, eq",
+        "orr x1, x1, x5",
+        ".endr",
+        "sub x3, x3, #11",
+        ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
+        "lsl x2, x2, #1",
+        "add x3, x3, #1",
+        "fmov x4, d\\n",
+        "cmp x4, x3",
+        "csel x5, xzr, x2, eq",
+        "orr x1, x1, x5",
+        ".endr",
+        "ldp x2, x18, [sp], #16",
+        "str x0, [x2]",
+        "mov x0, x1",
+        "ldp d8, d9, [sp], #16",
+        "ldp d10, d11, [sp], #16",
+        "ldp d12, d13, [sp], #16",
+        "ldp d14, d15, [sp], #16",
+        "ldp x19, x20, [sp], #16",
+        "ldp x21, x22, [sp], #16",
+        "ldp x23, x24, [sp], #16",
+        "ldp x25, x26, [sp], #16",
+        "ldp x27, x28, [sp], #16",
+        "ldp x29, x30, [sp], #16",
+        "ret",
+        saved = sym STACK_POINTER,
+    )
+}
+
+/// Hosts that run neither instruction set run no test that comes here.
+///
+/// # Safety
+/// None is needed.
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+unsafe extern "C" fn trampoline(_code: *const u8, _argument: u64, _status: *mut u64) -> u64 {
+    let _ = &STACK_POINTER;
+    unreachable!("its tests are ignored")
+}
+
+/// What code that was called through the trampoline changed, by name, and what it returned.
+///
+/// # Safety
+/// As of the trampoline.
+unsafe fn changed_by(code: &Code, argument: u64) -> (Vec<&'static str>, u64) {
+    let mut status = 0;
+    // SAFETY: the caller's promise.
+    let mask = unsafe { trampoline(code.bytes().as_ptr(), argument, &raw mut status) };
+    assert_eq!(STACK_POINTER.load(Ordering::Relaxed) % 16, 0, "the trampoline called with an aligned stack");
+    assert_eq!(mask >> WATCHED.len(), 0, "every bit has a name");
+    let names = WATCHED.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
+    (names.map(|(_, name)| *name).collect(), status)
+}
+
+/// For everything that is watched, code that changes it and only it.
+fn culprits() -> Vec<(&'static str, Vec<u8>)> {
+    if cfg!(target_arch = "aarch64") {
+        use aarch64::encode::{Half, Imm12, Scaled, movz, ret, str_, sub_imm};
+        use aarch64::regs::{SP, X, X0};
+        let mut all = vec![
+            ("sp", assembled_a64([sub_imm(SP, SP, Imm12::new(16).expect("it fits")), ret()])),
+            ("the caller's stack", assembled_a64([str_(X0.into(), SP, Scaled::new(8).expect("it fits")), ret()])),
+        ];
+        for (name, number) in WATCHED[2..].iter().zip(18..30) {
+            let x = X::new(number).expect("a register");
+            all.push((name, assembled_a64([movz(x, 1, Half::H0), ret()])));
+        }
+        for (name, number) in WATCHED[14..].iter().zip(8_u32..) {
+            // `fmov dN, xzr`, which the assembler does not know.
+            let word = 0x9e67_03e0 | number;
+            all.push((name, [&word.to_le_bytes()[..], &assembled_a64([ret()])].concat()));
+        }
+        all
+    } else {
+        use x86_64::encode::{Mem, mov_imm32, pop, push, ret, store};
+        use x86_64::regs::{R12, R13, R14, R15, RBP, RBX, RCX, RDI, RSP};
+        let mut all = vec![
+            ("rsp", assembled_x64([pop(RCX), push(RCX), push(RCX), ret()])),
+            ("the caller's stack", assembled_x64([store(Mem::base(RSP, 16), RDI), ret()])),
+        ];
+        for (name, register) in WATCHED[2..].iter().zip([RBX, RBP, R12, R13, R14, R15]) {
+            all.push((name, assembled_x64([mov_imm32(register, 1), ret()])));
+        }
+        all
+    }
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn the_trampoline_sees_every_change() {
+    let _alone = alone();
+    let innocent = Code::new(&plus_one()).expect("executable memory");
+    // SAFETY: the code returns its argument plus one.
+    assert_eq!(unsafe { changed_by(&innocent, 41) }, (vec![], 42));
+    let culprits = culprits();
+    let names: Vec<_> = culprits.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, WATCHED, "there is code for everything that is watched");
+    for (name, bytes) in culprits {
+        if name == "x18" && cfg!(target_vendor = "apple") {
+            println!("NOT RUN: Apple's systems change x18 themselves");
+            continue;
+        }
+        let code = Code::new(&bytes).expect("executable memory");
+        // SAFETY: the code changes one thing and returns, with the stack pointer off by a few words at most.
+        assert_eq!(unsafe { changed_by(&code, 1) }.0, [name]);
+    }
+}
+
+fn compiled(code: &Bytecode, switches: Switches, tuning: &Tuning) -> Code {
+    let compiled = jit::compile::<Host>(code, switches, tuning, false, Vec::new()).expect("it is small");
+    Code::new(&compiled.machine.bytes).expect("executable memory")
+}
+
+/// A frame as [`frame`] lays it out, on a stack.
+fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: u32) -> Vec<u64> {
+    let mut cells = vec![0; frame::SLOTS as usize / 8 + slots as usize];
+    let bottom = stack.values().as_ptr();
+    cells[frame::BOTTOM as usize / 8] = bottom.expose_provenance() as u64;
+    cells[frame::LIMIT as usize / 8] = bottom.wrapping_add(limit).addr() as u64;
+    cells[frame::FUEL as usize / 8] = fuel;
+    cells
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn compiled_programs_keep_the_calling_convention() {
+    const LIMIT: usize = 100;
+    let _alone = alone();
+    let (mut calls, mut ended, mut trapped) = (0, 0, BTreeSet::new());
+    for depth in (0..=12).chain([30]) {
+        // Outer loops make two passes, as far as that ends soon.
+        let opening: String = (0..depth).map(|level| if level < 10 { "2 times " } else { "1 times " }).collect();
+        let nested = |body: &str| format!("{opening}{body}{}", " end".repeat(depth));
+        // A result, and every trap in the innermost body; the value below the top is the divisor, 0 or 3.
+        let texts = [
+            nested("over / 7 + 3 *"),
+            nested("over mod 1 + 5 pick drop"),
+            format!("{} {}", nested("dup *"), "dup times 1 end"),
+            format!("{} {}", nested("1 +"), "dup times drop end"),
+        ];
+        for (text, metered) in texts.iter().flat_map(|text| [(text, false), (text, true)]) {
+            let inputs = [5, 4, 3, 2, 3, 1000];
+            let program = program(text, inputs.len());
+            let code = bytecode::lower(&program, LIMIT as u64, metered).expect("it is small");
+            for (name, switches) in VARIANTS {
+                for counter_registers in [usize::MAX, 1] {
+                    let tuning = Tuning { counter_registers, ..Tuning::default() };
+                    let machine = compiled(&code, switches, &tuning);
+                    for (divisor, fuel) in [(3, u64::MAX), (0, u64::MAX), (3, 0), (3, 1), (3, depth as u64)] {
+                        let mut inputs = inputs;
+                        inputs[4] = divisor;
+                        let mut stack = Stack::new(LIMIT).expect("memory");
+                        stack.set(&inputs);
+                        let mut cells = frame_on(&stack, LIMIT, fuel, code.counters);
+                        // SAFETY: the code was compiled for this machine, and the frame is as it expects.
+                        let (changed, status) =
+                            unsafe { changed_by(&machine, cells.as_mut_ptr().expose_provenance() as u64) };
+                        assert!(changed.is_empty(), "{name} changes {changed:?} in `{text}`, status {status}");
+                        calls += 1;
+                        let fuel = metered.then_some(fuel);
+                        match evaluate(program.ast(), &inputs, fuel, LIMIT) {
+                            Outcome::Done(values) => {
+                                let bottom = cells[frame::BOTTOM as usize / 8];
+                                let end = cells[frame::POINTER as usize / 8];
+                                assert_eq!((status, end - bottom), (0, 8 * values.len() as u64), "{name}: `{text}`");
+                                ended += 1;
+                            }
+                            Outcome::Trap(trap) => {
+                                assert_ne!(status, 0, "{name}: `{text}`");
+                                trapped.insert(trap.kind.to_string());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{calls} calls, {ended} ended, the others trapped: {trapped:?}");
+    assert!(calls > 5000 && ended > 1000 && ended < calls);
+    assert_eq!(trapped, TrapKind::ALL.map(|kind| kind.to_string()).into(), "every trap was taken");
+}
+
+// Memory that comes and goes.
+
+/// How many pages of the process lie in memory.
+fn resident_pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux says how much memory is used");
+    text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).expect("the second field")
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn compiling_and_dropping_takes_no_memory() {
+    let rounds = if emulated() { 50_000 } else { 1_000_000 };
+    if emulated() {
+        println!("NOT RUN: {rounds} rounds instead of a million, since this is an emulator");
+    }
+    let _alone = alone();
+    let program = program("dup 1 + *", 1);
+    let mut engine = registry::engine("jit").expect("it exists");
+    let mut round = || drop(engine.prepare(&program, &Options::default(), &mut NoClock).expect("it is small"));
+    (0..1000).for_each(|_| round());
+    let (mapped, resident) = (mappings().len(), resident_pages());
+    (1000..rounds).for_each(|_| round());
+    let (mapped_after, resident_after) = (mappings().len(), resident_pages());
+    println!("{rounds} rounds: {mapped} mappings became {mapped_after}, {resident} pages became {resident_after}");
+    // Even sixteen bytes lost in a hundred rounds would be more than that many pages. The emulator remembers
+    // something of every page that it ever mapped; there only whole pages of ours would be seen.
+    let some = if emulated() { rounds / 25 } else { rounds / 100 * 16 / page_bytes() + 16 } as u64;
+    assert!(mapped_after <= mapped + 2, "{mapped} mappings became {mapped_after}");
+    assert!(resident_after <= resident + some, "{resident} pages became {resident_after}");
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn other_code_at_the_same_address_is_what_runs() {
+    const ROUNDS: i64 = 10_000;
+    let _alone = alone();
+    let mut places = BTreeSet::new();
+    let mut stack = Stack::new(100).expect("memory");
+    for round in 0..ROUNDS {
+        // Programs of different lengths, whose results tell them apart.
+        let (word, expected) = match round % 5 {
+            0 => (format!("{round} +"), 7 + round),
+            1 => (format!("{round} swap -"), round - 7),
+            2 => (format!("{round} * {round} xor"), (7 * round) ^ round),
+            3 => (format!("3 times {round} + end"), 7 + 3 * round),
+            _ => (format!("dup 0 > if {round} else 1 end +"), 7 + round),
+        };
+        let code = bytecode::lower(&program(&word, 1), 100, false).expect("it is small");
+        let machine = compiled(&code, VARIANTS[round as usize % 5].1, &Tuning::default());
+        places.insert(machine.bytes().as_ptr().addr());
+        stack.set(&[7]);
+        let mut cells = frame_on(&stack, 100, u64::MAX, code.counters);
+        // SAFETY: the code was compiled for this machine, and the frame is as it expects.
+        let status = unsafe { machine.call(cells.as_mut_ptr().expose_provenance() as u64) };
+        // The stack knows of one value, since it was set to one; the code left one as well.
+        assert_eq!((status, stack.values()), (0, &[expected][..]), "round {round}: `{word}`");
+    }
+    println!("{ROUNDS} pieces of code at {} addresses", places.len());
+    if emulated() {
+        println!("NOT RUN: whether addresses are used again, which an emulator does not do");
+    } else {
+        assert!(places.len() < ROUNDS as usize / 10, "hardly any address was used twice");
+    }
+}
+
+#[test]
+fn every_engine_runs_many_programs_on_one_stack() {
+    let _alone = alone();
+    let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
+    for name in registry::ENGINES {
+        let mut engine: Box<dyn Engine> = registry::engine(name).expect("it exists");
+        for round in 0..200_i64 {
+            let program = program(&format!("{round} + {} times dup 1 + end", round % 7), 1);
+            let mut prepared = match engine.prepare(&program, &Options::default(), &mut NoClock) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    println!("NOT RUN: {error}");
+                    break;
+                }
+            };
+            let expected = (0..=round % 7).map(|pass| round + 1 + pass).collect();
+            assert_eq!(outcome(&mut *prepared, &[1], None, &mut stack), Outcome::Done(expected), "{name}");
+        }
+    }
+}
+
+// The data stack.
+
+#[test]
+fn values_come_back_from_a_stack() {
+    let _alone = alone();
+    for capacity in [0, 1, 2, 510, 511, 512, 513, 65_536] {
+        let mut stack = Stack::new(capacity).expect("memory");
+        assert_eq!((stack.capacity(), stack.values()), (capacity, &[][..]));
+        for length in [capacity, capacity / 2, 0, capacity] {
+            let values: Vec<i64> = (0..length as i64).map(|index| index * 0x0101_0101_0101 - 5).collect();
+            stack.set(&values);
+            assert_eq!(stack.values(), values);
+        }
+        let too_many = vec![0; capacity + 1];
+        let set = std::panic::AssertUnwindSafe(|| stack.set(&too_many));
+        assert!(std::panic::catch_unwind(set).is_err(), "{} values on a stack for {capacity}", capacity + 1);
+    }
+}
+
+#[test]
+fn an_absurd_capacity_is_an_error() {
+    let _alone = alone();
+    for capacity in [usize::MAX, usize::MAX - 1, usize::MAX / 8, usize::MAX / 8 - 1, isize::MAX as usize / 8, 1 << 60] {
+        let error = Stack::new(capacity).err().unwrap_or_else(|| panic!("{capacity} values are not to be had"));
+        assert!(!error.to_string().is_empty());
+    }
+    assert!(CodeBuffer::new(usize::MAX).is_err());
+    assert!(CodeBuffer::new(isize::MAX as usize).is_err());
+}
+
+#[test]
+fn a_large_stack_costs_nothing_until_it_is_used() {
+    let _alone = alone();
+    let resident = || if cfg!(target_os = "linux") { resident_pages() } else { 0 };
+    let before = resident();
+    let mut stack = Stack::new(1 << 27).expect("a gigabyte of address space");
+    stack.set(&[1, 2, 3]);
+    assert_eq!(stack.values(), [1, 2, 3]);
+    // Of a quarter of a million pages. An emulator notes something of each.
+    let some = if emulated() { 10_000 } else { 100 };
+    let after = resident();
+    assert!(after < before + some, "{before} pages became {after}: a stack's memory is taken when it is used");
+}
+
+/// How a child process that reads and writes an address ends: by this signal, if by one.
+fn signal_of_touching(address: *mut i64) -> Option<i32> {
+    // SAFETY: the child only makes calls that are allowed between `fork` and `_exit`.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "the system gives a child process");
+    if child == 0 {
+        let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: this process is a copy that ends here; the access may fault, which is what is asked.
+        unsafe {
+            libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
+            libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+            libc::signal(libc::SIGBUS, libc::SIG_DFL);
+            let value = address.read_volatile();
+            address.write_volatile(value);
+            libc::_exit(0);
+        }
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child and writes its status.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    if libc::WIFSIGNALED(status) {
+        return Some(libc::WTERMSIG(status));
+    }
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the child ended in its own way");
+    None
+}
+
+#[test]
+fn what_lies_around_a_stack_cannot_be_touched() {
+    let _alone = alone();
+    let page_slots = page_bytes() / 8;
+    let faults = |address: *mut i64| match signal_of_touching(address) {
+        None => false,
+        Some(libc::SIGSEGV | libc::SIGBUS) => true,
+        Some(signal) => panic!("signal {signal} is not for touching memory"),
+    };
+    for capacity in [0, 1, page_slots - 2, page_slots - 1, page_slots, 5 * page_slots - 1] {
+        let stack = Stack::new(capacity).expect("memory");
+        let bottom = stack.values().as_ptr().cast_mut();
+        // The spare slot lies before the bottom; with it the values fill whole pages.
+        let end = (capacity + 1).next_multiple_of(page_slots) - 1;
+        assert!(!faults(bottom.wrapping_sub(1)), "the spare slot of a stack for {capacity}");
+        assert!(!faults(bottom.wrapping_add(capacity.saturating_sub(1))), "the last slot of a stack for {capacity}");
+        assert!(!faults(bottom.wrapping_add(end - 1)), "the last slot of the last page, capacity {capacity}");
+        assert!(faults(bottom.wrapping_sub(2)), "before the spare slot of a stack for {capacity}");
+        assert!(faults(bottom.wrapping_sub(1 + page_slots)), "the page before, capacity {capacity}");
+        assert!(faults(bottom.wrapping_add(end)), "behind the last page of a stack for {capacity}");
+        assert!(faults(bottom.wrapping_add(end + page_slots - 1)), "the page behind, capacity {capacity}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn sealed_code_cannot_be_written() {
+    let _alone = alone();
+    let code = Code::new(&plus_one()).expect("executable memory");
+    let start = code.bytes().as_ptr().cast::<i64>().cast_mut();
+    // SAFETY: the code returns its argument plus one.
+    assert_eq!(unsafe { code.call(u64::MAX - 1) }, u64::MAX);
+    assert!(signal_of_touching(start).is_some(), "sealed code is not written");
+    let mut buffer = CodeBuffer::new(64).expect("memory");
+    assert_eq!(signal_of_touching(buffer.bytes_mut().as_mut_ptr().cast()), None, "what is not yet sealed is");
+}

@@ -1,0 +1,1394 @@
+//! Every LIR operation, executed on the host's instruction set and compared with a plain evaluator.
+//!
+//! A piece of code loads every allocatable register from the stack, carries out operations, and stores every
+//! register again. What it leaves in registers, stack, frame, status and pointer must be what the evaluator of
+//! this file leaves, which knows LIR and no machine.
+#![allow(unsafe_code, reason = "calls generated code on frames and stacks of its own")]
+
+use std::collections::BTreeSet;
+
+use jitduel::exec::{Code, Stack};
+use jitduel::isa::disassemble::disassemble;
+use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot, frame};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, SeedableRng};
+
+#[cfg(target_arch = "aarch64")]
+type Host = aarch64::Emitter;
+/// Hosts that can run neither instruction set compile this file and ignore its tests aloud.
+#[cfg(not(target_arch = "aarch64"))]
+type Host = x86_64::Emitter;
+
+const REGISTERS: &[Reg] = Host::ALLOCATABLE;
+/// Where the registers' first values lie, from the bottom of the stack on.
+const INPUTS: i64 = 0;
+/// Where their last values go.
+const DUMP: i64 = REGISTERS.len() as i64;
+/// Where single results go.
+const OUTPUTS: i64 = 2 * REGISTERS.len() as i64;
+/// Slots that nothing may touch, below and behind those in use.
+const GUARD: i64 = 16;
+
+const DIVISIONS: [DivOp; 2] = [DivOp::Quotient, DivOp::Remainder];
+
+// The evaluator.
+
+/// What operations work on. Slots count from the bottom of the stack.
+struct State<'a> {
+    registers: [i64; 32],
+    /// Bit n says that register n has a value that operations may read.
+    defined: u32,
+    memory: &'a mut [i64],
+    /// The index of the bottom's slot in `memory`.
+    bottom: i64,
+    frame: &'a mut [u64],
+    pointer: i64,
+    limit: i64,
+    fuel: u64,
+}
+
+/// How a run ends: what the code returns, and the slot that its frame then points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    status: u64,
+    pointer: i64,
+}
+
+fn compute(op: AluOp, a: i64, b: i64) -> i64 {
+    let count = (b as u64 % 64) as u32;
+    match op {
+        AluOp::Add => (a as i128 + b as i128) as i64,
+        AluOp::Sub => (a as i128 - b as i128) as i64,
+        AluOp::Mul => (a as i128 * b as i128) as i64,
+        AluOp::And => a & b,
+        AluOp::Or => a | b,
+        AluOp::Xor => a ^ b,
+        AluOp::Shl => ((a as u128) << count) as i64,
+        AluOp::Shr => (u128::from(a as u64) >> count) as i64,
+    }
+}
+
+fn divide(op: DivOp, a: i64, b: i64) -> i64 {
+    match op {
+        DivOp::Quotient => (a as i128 / b as i128) as i64,
+        DivOp::Remainder => (a as i128 % b as i128) as i64,
+    }
+}
+
+fn compare(cond: Cond, a: i64, b: i64) -> bool {
+    let order = a.cmp(&b);
+    match cond {
+        Cond::Eq => order.is_eq(),
+        Cond::Ne => order.is_ne(),
+        Cond::Lt => order.is_lt(),
+        Cond::Gt => order.is_gt(),
+        Cond::Le => order.is_le(),
+        Cond::Ge => order.is_ge(),
+    }
+}
+
+/// The registers that an operation may leave with any value.
+fn clobbered(op: Op) -> &'static [Reg] {
+    match op {
+        Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Host::SHIFT_CLOBBERS,
+        Op::Divide { .. } | Op::DivideImm { .. } => Host::DIVIDE_CLOBBERS,
+        _ => &[],
+    }
+}
+
+fn destination(op: Op) -> Option<Reg> {
+    match op {
+        Op::Move { d, .. }
+        | Op::Constant { d, .. }
+        | Op::Load { d, .. }
+        | Op::Alu { d, .. }
+        | Op::AluImm { d, .. }
+        | Op::Set { d, .. }
+        | Op::SetImm { d, .. }
+        | Op::Divide { d, .. }
+        | Op::DivideImm { d, .. }
+        | Op::CountDown { d, .. }
+        | Op::LoadFrame { d, .. } => Some(d),
+        _ => None,
+    }
+}
+
+impl State<'_> {
+    fn get(&self, reg: Reg) -> i64 {
+        assert!(self.defined >> reg.0 & 1 == 1, "a test reads {}, which has no value", Host::reg_name(reg));
+        self.registers[reg.0 as usize]
+    }
+
+    fn set(&mut self, op: Op, d: Reg, value: i64) {
+        for reg in clobbered(op) {
+            self.defined &= !(1 << reg.0);
+        }
+        self.defined |= 1 << d.0;
+        self.registers[d.0 as usize] = value;
+    }
+
+    fn cell(&mut self, slot: Slot) -> &mut i64 {
+        let index = self.bottom + self.pointer + slot.0;
+        &mut self.memory[index as usize]
+    }
+
+    fn frame_cell(&mut self, slot: FrameSlot) -> &mut u64 {
+        &mut self.frame[frame::SLOTS as usize / 8 + slot.0 as usize]
+    }
+
+    fn run(&mut self, ops: &[Op], labels: &[usize]) -> End {
+        let mut index = 0;
+        loop {
+            let op = ops[index];
+            index += 1;
+            let mut goes_to = None;
+            let mut traps_at = None;
+            match op {
+                Op::Label(_) => {}
+                Op::Move { d, s } => self.set(op, d, self.get(s)),
+                Op::Constant { d, value } => self.set(op, d, value),
+                Op::Load { d, slot, .. } => {
+                    let value = *self.cell(slot);
+                    self.set(op, d, value);
+                }
+                Op::Store { s, slot } => *self.cell(slot) = self.get(s),
+                Op::Alu { op: alu, d, a, b } => self.set(op, d, compute(alu, self.get(a), self.get(b))),
+                Op::AluImm { op: alu, d, a, imm } => self.set(op, d, compute(alu, self.get(a), imm)),
+                Op::Set { cond, d, a, b } => self.set(op, d, compare(cond, self.get(a), self.get(b)).into()),
+                Op::SetImm { cond, d, a, imm } => self.set(op, d, compare(cond, self.get(a), imm).into()),
+                Op::Divide { op: div, d, a, b, site } => match self.get(b) {
+                    0 => traps_at = Some(site),
+                    divisor => self.set(op, d, divide(div, self.get(a), divisor)),
+                },
+                Op::DivideImm { op: div, d, a, imm } => self.set(op, d, divide(div, self.get(a), imm)),
+                Op::Branch { cond, a, b, to } => {
+                    goes_to = compare(cond, self.get(a), self.get(b)).then_some(to);
+                }
+                Op::BranchImm { cond, a, imm, to } => goes_to = compare(cond, self.get(a), imm).then_some(to),
+                Op::Jump { to } => goes_to = Some(to),
+                Op::CountDown { d, to } => {
+                    let left = self.get(d).wrapping_sub(1);
+                    self.set(op, d, left);
+                    goes_to = (left != 0).then_some(to);
+                }
+                Op::LoadFrame { d, slot } => {
+                    let value = *self.frame_cell(slot) as i64;
+                    self.set(op, d, value);
+                }
+                Op::StoreFrame { s, slot } => *self.frame_cell(slot) = self.get(s) as u64,
+                Op::Fuel { site } => match self.fuel.checked_sub(1) {
+                    Some(left) => self.fuel = left,
+                    None => traps_at = Some(site),
+                },
+                Op::Need { slot, site } => traps_at = (self.pointer + slot.0 < 0).then_some(site),
+                Op::Room { slot, site } => traps_at = (self.pointer + slot.0 > self.limit).then_some(site),
+                Op::MovePointer { slots } => self.pointer += slots,
+                Op::Return { end } => return End { status: 0, pointer: self.pointer + end.0 },
+            }
+            if let Some(site) = traps_at {
+                return End { status: u64::from(site.0) + 1, pointer: self.pointer };
+            }
+            if let Some(to) = goes_to {
+                index = labels[to.0 as usize];
+            }
+        }
+    }
+}
+
+// Pieces of code.
+
+/// Operations being put together, behind loads of every register.
+struct Builder {
+    ops: Vec<Op>,
+    labels: u32,
+    sites: u32,
+    outputs: i64,
+    /// Operations that are not there to carry values in and out.
+    subjects: u64,
+}
+
+impl Builder {
+    fn new() -> Builder {
+        let load = |(slot, &d): (usize, &Reg)| Op::Load { d, slot: Slot(INPUTS + slot as i64), last: false };
+        let ops = REGISTERS.iter().enumerate().map(load).collect();
+        Builder { ops, labels: 0, sites: 0, outputs: 0, subjects: 0 }
+    }
+
+    fn put(&mut self, op: Op) {
+        self.subjects += 1;
+        self.ops.push(op);
+    }
+
+    fn label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels - 1)
+    }
+
+    fn site(&mut self) -> Site {
+        self.sites += 1;
+        Site(self.sites - 1)
+    }
+
+    /// A slot for a result.
+    fn output(&mut self) -> Slot {
+        self.outputs += 1;
+        Slot(OUTPUTS + self.outputs - 1)
+    }
+
+    /// An operation whose result is stored, and what it may change is then as it was before.
+    fn observe(&mut self, op: Op) {
+        self.put(op);
+        let d = destination(op).expect("the operation has a result");
+        let slot = self.output();
+        self.ops.push(Op::Store { s: d, slot });
+        self.reload(d);
+        for &reg in clobbered(op) {
+            self.reload(reg);
+        }
+    }
+
+    fn reload(&mut self, d: Reg) {
+        let index = REGISTERS.iter().position(|reg| *reg == d).expect("an allocatable register");
+        self.ops.push(Op::Load { d, slot: Slot(INPUTS + index as i64), last: false });
+    }
+
+    /// Behind the operations every register is stored, so that one that was changed and should not be is seen.
+    fn dump(&mut self) {
+        for (index, &s) in REGISTERS.iter().enumerate() {
+            self.ops.push(Op::Store { s, slot: Slot(DUMP + index as i64) });
+        }
+    }
+
+    fn finish(mut self) -> Piece {
+        self.dump();
+        let end = Slot(OUTPUTS + self.outputs);
+        self.ops.push(Op::Return { end });
+        self.seal(&Tuning::default())
+    }
+
+    fn seal(self, tuning: &Tuning) -> Piece {
+        let mut labels = vec![usize::MAX; self.labels as usize];
+        for (index, op) in self.ops.iter().enumerate() {
+            if let Op::Label(label) = op {
+                labels[label.0 as usize] = index + 1;
+            }
+        }
+        Piece {
+            code: Code::new(&emit::<Host>(&self.ops, tuning)).expect("the system gives executable memory"),
+            below: GUARD,
+            above: OUTPUTS + self.outputs + GUARD,
+            ops: self.ops,
+            labels,
+            subjects: self.subjects,
+        }
+    }
+}
+
+fn emit<I: Isa>(ops: &[Op], tuning: &Tuning) -> Vec<u8> {
+    let shape = Shape { registers: I::ALLOCATABLE.len(), metered: true, marked: false };
+    let mut forms = Forms::default();
+    loop {
+        let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);
+        for &op in ops {
+            emitter.put(op);
+        }
+        match emitter.finish() {
+            Ok(machine) => return machine.bytes,
+            Err(error) => forms = error.next.expect("there is a longer form"),
+        }
+    }
+}
+
+/// Operations, and the code made of them.
+struct Piece {
+    ops: Vec<Op>,
+    labels: Vec<usize>,
+    code: Code,
+    /// How many slots below the bottom, and from it on, belong to the stack.
+    below: i64,
+    above: i64,
+    subjects: u64,
+}
+
+/// What a run begins with besides the registers.
+#[derive(Clone, Copy)]
+struct Start {
+    fuel: u64,
+    /// How many values the stack may hold.
+    limit: i64,
+}
+
+const PLENTY: Start = Start { fuel: u64::MAX, limit: 1000 };
+/// Every frame has room for the counters of a thousand nested loops.
+const FRAME_SLOTS: usize = 1000;
+const FRAME_CELLS: usize = frame::SLOTS as usize / 8 + FRAME_SLOTS;
+const BOTTOM: usize = frame::BOTTOM as usize / 8;
+const LIMIT: usize = frame::LIMIT as usize / 8;
+const POINTER: usize = frame::POINTER as usize / 8;
+const FUEL: usize = frame::FUEL as usize / 8;
+
+/// The memory of both sides, kept from run to run, and the random numbers of a test.
+struct Rig {
+    rng: Xoshiro256PlusPlus,
+    canaries: Vec<i64>,
+    actual: Vec<i64>,
+    expected: Vec<i64>,
+    frame: Vec<u64>,
+    expected_frame: Vec<u64>,
+    /// Frame cells from here on are not looked at; most pieces use none.
+    frame_cells: usize,
+    edges: Vec<i64>,
+    /// Operations carried out on both sides.
+    compared: u64,
+    ends: u64,
+}
+
+impl Rig {
+    fn new(seed: u64) -> Rig {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let canaries = (0..4096).map(|_| rng.next_u64() as i64).collect();
+        Rig {
+            rng,
+            canaries,
+            actual: Vec::new(),
+            expected: Vec::new(),
+            frame: vec![0; FRAME_CELLS],
+            expected_frame: vec![0; FRAME_CELLS],
+            frame_cells: frame::SLOTS as usize / 8 + 4,
+            edges: edges(),
+            compared: 0,
+            ends: 0,
+        }
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.rng.next_u64() % bound as u64) as usize
+    }
+
+    fn edge(&mut self) -> i64 {
+        let index = self.below(self.edges.len());
+        self.edges[index]
+    }
+
+    /// Mostly an edge, else any number, else a small one.
+    fn value(&mut self) -> i64 {
+        match self.below(8) {
+            0 => self.rng.next_u64() as i64,
+            1 => self.below(130) as i64 - 65,
+            _ => self.edge(),
+        }
+    }
+
+    fn values(&mut self) -> Vec<i64> {
+        (0..REGISTERS.len()).map(|_| self.value()).collect()
+    }
+
+    fn register(&mut self) -> Reg {
+        REGISTERS[self.below(REGISTERS.len())]
+    }
+
+    /// Runs the code and the evaluator, and says where they differ.
+    fn compare(&mut self, piece: &Piece, registers: &[i64], start: Start) -> Result<End, String> {
+        let slots = (piece.below + piece.above) as usize;
+        while self.canaries.len() < slots {
+            self.canaries.push(self.rng.next_u64() as i64);
+        }
+        let bottom = piece.below as usize;
+        for memory in [&mut self.actual, &mut self.expected] {
+            memory.clear();
+            memory.extend_from_slice(&self.canaries[..slots]);
+            memory[bottom..bottom + registers.len()].copy_from_slice(registers);
+        }
+        let address = self.actual[bottom..].as_mut_ptr().expose_provenance() as u64;
+        let head = frame::SLOTS as usize / 8;
+        self.frame[BOTTOM] = address;
+        self.frame[LIMIT] = address.wrapping_add_signed(8 * start.limit);
+        self.frame[POINTER] = 0x5a5a_5a5a_5a5a_5a5a;
+        self.frame[FUEL] = start.fuel;
+        for (cell, canary) in self.frame[head..self.frame_cells].iter_mut().zip(&self.canaries) {
+            *cell = *canary as u64;
+        }
+        self.expected_frame[..self.frame_cells].copy_from_slice(&self.frame[..self.frame_cells]);
+
+        let mut state = State {
+            registers: [0; 32],
+            defined: 0,
+            memory: &mut self.expected,
+            bottom: piece.below,
+            frame: &mut self.expected_frame,
+            pointer: 0,
+            limit: start.limit,
+            fuel: start.fuel,
+        };
+        let end = state.run(&piece.ops, &piece.labels);
+        self.expected_frame[POINTER] = address.wrapping_add_signed(8 * end.pointer);
+
+        // SAFETY: an emitter made the code for this machine; the evaluator has carried the same operations out
+        // without leaving the frame and the memory, in both of which it indexes with bounds checked.
+        let status = unsafe { piece.code.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
+        self.compared += piece.subjects;
+        self.ends += 1;
+
+        if status != end.status {
+            return Err(format!("returned {status}, expected {}", end.status));
+        }
+        if self.frame[..self.frame_cells] != self.expected_frame[..self.frame_cells] {
+            let cell = (0..self.frame_cells).find(|&cell| self.frame[cell] != self.expected_frame[cell]);
+            let cell = cell.expect("the frames differ");
+            let (is, expected) = (self.frame[cell], self.expected_frame[cell]);
+            return Err(format!("frame cell {cell} is {is:#x}, expected {expected:#x}"));
+        }
+        if self.actual != self.expected {
+            let index = (0..slots).find(|&index| self.actual[index] != self.expected[index]);
+            let index = index.expect("the memories differ");
+            let slot = index as i64 - piece.below;
+            let (is, expected) = (self.actual[index], self.expected[index]);
+            return Err(format!("slot {slot} is {is:#x}, expected {expected:#x}: {}", piece.about(slot)));
+        }
+        Ok(end)
+    }
+
+    fn check_from(&mut self, piece: &Piece, registers: &[i64], start: Start) -> End {
+        self.compare(piece, registers, start).unwrap_or_else(|difference| {
+            let named = REGISTERS.iter().zip(registers).map(|(reg, value)| format!("{}={value:#x}", name(*reg)));
+            let listing: Vec<_> = piece.ops.iter().take(60).map(|op| op.display(name).to_string()).collect();
+            panic!("{difference}\nregisters: {}\n{}", named.collect::<Vec<_>>().join(" "), listing.join("\n"))
+        })
+    }
+
+    fn check(&mut self, piece: &Piece, registers: &[i64]) {
+        self.check_from(piece, registers, PLENTY);
+    }
+
+    fn done(&self, at_least: u64) {
+        println!("{} operations compared in {} calls on {}", self.compared, self.ends, Host::NAME);
+        assert!(self.compared >= at_least, "only {} operations were compared, not {at_least}", self.compared);
+    }
+}
+
+fn name(reg: Reg) -> String {
+    Host::reg_name(reg)
+}
+
+impl Piece {
+    /// What the slot holds, in words.
+    fn about(&self, slot: i64) -> String {
+        let stored = self.ops.iter().position(|op| matches!(op, Op::Store { slot: to, .. } if to.0 == slot));
+        match (usize::try_from(slot - DUMP).ok().and_then(|index| REGISTERS.get(index)), stored) {
+            (Some(&reg), _) if slot >= DUMP => format!("{} at the end", name(reg)),
+            (_, Some(index)) => {
+                let ops = &self.ops[index.saturating_sub(2)..=index];
+                ops.iter().map(|op| op.display(name).to_string()).collect::<Vec<_>>().join("; ")
+            }
+            _ => "nothing stores there".into(),
+        }
+    }
+}
+
+/// The values at which machines, immediate fields and shifts change their ways.
+fn edges() -> Vec<i64> {
+    let mut edges = BTreeSet::new();
+    for power in 0..64 {
+        for near in [-1, 0, 1] {
+            let value = (1_i64 << power).wrapping_add(near);
+            edges.extend([value, value.wrapping_neg(), !value]);
+        }
+    }
+    for value in [0xfff, 0x1000, 0xff_f000, 0x100_0000, 0x7fff_f000, 3, 5, 7, 10, 100, 31, 32, 63, 64, 65] {
+        for near in [-1, 0, 1] {
+            edges.extend([value + near, -(value + near)]);
+        }
+    }
+    let patterns: [u64; 12] = [
+        0x5555_5555_5555_5555,
+        0x3333_3333_3333_3333,
+        0x0f0f_0f0f_0f0f_0f0f,
+        0x00ff_00ff_00ff_00ff,
+        0x0000_ffff_0000_ffff,
+        0x8000_0001_8000_0001,
+        0xff00_0000_0000_00ff,
+        0x0000_ffff_ffff_0000,
+        0x1234_0000_0000_0000,
+        0x0000_1234_0000_ffff,
+        0xffff_1234_ffff_ffff,
+        0x0123_4567_89ab_cdef,
+    ];
+    for pattern in patterns {
+        for value in [pattern, !pattern] {
+            edges.extend([value as i64, (value as i64).wrapping_add(1), (value as i64).wrapping_sub(1)]);
+        }
+    }
+    edges.into_iter().collect()
+}
+
+/// A few of the edges, for tests in which all registers vary as well.
+const IMMEDIATES: [i64; 26] = [
+    0,
+    1,
+    -1,
+    2,
+    -2,
+    63,
+    64,
+    127,
+    128,
+    -128,
+    -129,
+    0xfff,
+    -0xfff,
+    0x1000,
+    0x1001,
+    0xff_f000,
+    -0xff_f000,
+    0x7fff_ffff,
+    0x8000_0000,
+    -0x8000_0000,
+    -0x8000_0001,
+    0xffff_ffff,
+    0x00ff_00ff_00ff_00ff,
+    0x1234_5678_9abc_def0,
+    i64::MIN,
+    i64::MAX,
+];
+
+// Moves and constants.
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn moves_between_all_registers() {
+    let mut rig = Rig::new(1);
+    for &d in REGISTERS {
+        let mut builder = Builder::new();
+        for &s in REGISTERS {
+            builder.observe(Op::Move { d, s });
+        }
+        let piece = builder.finish();
+        for _ in 0..50 {
+            let values = rig.values();
+            rig.check(&piece, &values);
+        }
+    }
+    rig.done(50 * (REGISTERS.len() * REGISTERS.len()) as u64);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn constants_of_every_class() {
+    let mut rig = Rig::new(2);
+    let mut constants = rig.edges.clone();
+    // Halves of 16 bits, each of them zero, all ones, or something else: what AArch64 builds constants of.
+    for _ in 0..60 {
+        for class in 0..81 {
+            let half = |index: u32| match class / 3_u32.pow(index) % 3 {
+                0 => 0,
+                1 => 0xffff,
+                _ => rig.rng.next_u64() & 0xffff,
+            };
+            let halves = [0, 1, 2, 3].map(half);
+            constants.push(halves.iter().rev().fold(0, |value, half| value << 16 | half) as i64);
+        }
+    }
+    // All the bitmask immediates of AArch64: a run of ones in an element that is repeated, and their neighbors.
+    for size in [2_u32, 4, 8, 16, 32, 64] {
+        for ones in 1..size {
+            for turn in 0..size {
+                let run = (1_u64 << ones) - 1;
+                let element = (run << turn | run.checked_shr(size - turn).unwrap_or(0)) & (u64::MAX >> (64 - size));
+                let mask = (0..64 / size).fold(0, |mask, index| mask | element << (size * index));
+                constants.extend([mask as i64, (mask ^ 1 << (turn * 7 % 64)) as i64]);
+            }
+        }
+    }
+    // Numbers of every length, of both signs.
+    for index in 0..6000 {
+        let value = (rig.rng.next_u64() >> (index % 64)) as i64;
+        constants.push(if index % 2 == 0 { value } else { value.wrapping_neg() });
+    }
+    let values = rig.values();
+    for (index, chunk) in constants.chunks(500).enumerate() {
+        // Every chunk has its register, and each in turn has all the edges, which are the first ones.
+        let registers: &[Reg] = if index == 0 { REGISTERS } else { &[REGISTERS[index % REGISTERS.len()]] };
+        for &d in registers {
+            let mut builder = Builder::new();
+            chunk.iter().for_each(|&value| builder.observe(Op::Constant { d, value }));
+            rig.check(&builder.finish(), &values);
+        }
+    }
+    rig.done(20_000);
+}
+
+// Computations.
+
+/// Every operation of two registers and a result.
+fn computations() -> Vec<Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>> {
+    let mut all: Vec<Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>> = Vec::new();
+    for op in AluOp::ALL {
+        all.push(Box::new(move |d, a, b, _| Op::Alu { op, d, a, b }));
+    }
+    for cond in Cond::ALL {
+        all.push(Box::new(move |d, a, b, _| Op::Set { cond, d, a, b }));
+    }
+    for op in DIVISIONS {
+        all.push(Box::new(move |d, a, b, site| Op::Divide { op, d, a, b, site }));
+    }
+    all
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn computations_with_every_register_in_every_place() {
+    let mut rig = Rig::new(3);
+    let rows = 40_000 / (REGISTERS.len() * REGISTERS.len());
+    for make in computations() {
+        for &d in REGISTERS {
+            let mut builder = Builder::new();
+            for &a in REGISTERS {
+                for &b in REGISTERS {
+                    let site = builder.site();
+                    builder.observe(make(d, a, b, site));
+                }
+            }
+            let divides = builder.ops.iter().any(|op| matches!(op, Op::Divide { .. }));
+            let piece = builder.finish();
+            for _ in 0..rows {
+                let mut values = rig.values();
+                if divides {
+                    values.iter_mut().filter(|value| **value == 0).for_each(|value| *value = -1);
+                }
+                assert_eq!(rig.check_from(&piece, &values, PLENTY).status, 0);
+            }
+        }
+    }
+    rig.done(16 * 30_000 * REGISTERS.len() as u64);
+}
+
+/// Triples of registers with every way of being the same: none, each two, all.
+fn aliasings() -> Vec<[Reg; 3]> {
+    let &[first, second, third, fourth, ..] = REGISTERS else { unreachable!("there are four registers") };
+    let last = REGISTERS[REGISTERS.len() - 1];
+    vec![
+        [first, second, third],
+        [last, fourth, first],
+        [first, first, second],
+        [first, second, first],
+        [third, first, third],
+        [second, first, first],
+        [third, third, third],
+        [last, last, last],
+    ]
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn computations_on_every_pair_of_edges() {
+    let mut rig = Rig::new(4);
+    // Divisions stand last: where the divisor is zero the first of them traps, and nothing before it is lost.
+    let mut pieces = Vec::new();
+    for [d, a, b] in aliasings() {
+        let mut builder = Builder::new();
+        for make in computations() {
+            let site = builder.site();
+            builder.observe(make(d, a, b, site));
+        }
+        pieces.push(([d, a, b], builder.finish()));
+    }
+    let edges = rig.edges.clone();
+    let mut traps = 0;
+    for ([_, a, b], piece) in &pieces {
+        let place = |reg: &Reg| REGISTERS.iter().position(|other| other == reg).expect("allocatable");
+        let mut values = rig.values();
+        for &first in &edges {
+            values[place(a)] = first;
+            // With one register for both operands the second value is the first.
+            let seconds = if a == b { std::slice::from_ref(&first) } else { &edges };
+            for &second in seconds {
+                values[place(b)] = second;
+                let end = rig.check_from(piece, &values, PLENTY);
+                assert_eq!(end.status != 0, second == 0, "{first} / {second}");
+                traps += u64::from(end.status != 0);
+            }
+        }
+    }
+    println!("{} edges, {traps} divisions by zero", edges.len());
+    rig.done(5_000_000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn a_division_by_zero_leaves_through_its_own_site_whatever_its_registers() {
+    let mut rig = Rig::new(5);
+    let mut traps = 0;
+    for op in DIVISIONS {
+        for &b in REGISTERS {
+            for (index, &a) in REGISTERS.iter().enumerate() {
+                for &d in REGISTERS {
+                    // What stands before has a site of its own, and a pointer that moved is given back.
+                    let mut builder = Builder::new();
+                    let before = builder.site();
+                    builder.put(Op::Need { slot: Slot(0), site: before });
+                    builder.put(Op::MovePointer { slots: index as i64 - 3 });
+                    let site = builder.site();
+                    builder.put(Op::Divide { op, d, a, b, site });
+                    builder.ops.push(Op::Return { end: Slot(7) });
+                    let piece = builder.seal(&Tuning::default());
+                    let mut values = rig.values();
+                    let place = REGISTERS.iter().position(|reg| *reg == b).expect("allocatable");
+                    values[place] = 0;
+                    assert_eq!(rig.check_from(&piece, &values, PLENTY), End { status: 2, pointer: index as i64 - 3 });
+                    values[place] = 1;
+                    assert_eq!(rig.check_from(&piece, &values, PLENTY).status, 0);
+                    traps += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(traps, 2 * REGISTERS.len().pow(3));
+    rig.done(6 * traps as u64);
+}
+
+// Immediates.
+
+/// Every operation of a register, an immediate and a result.
+fn with_immediates() -> Vec<Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>> {
+    let mut all: Vec<Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>> = Vec::new();
+    for op in AluOp::ALL {
+        all.push(Box::new(move |d, a, imm| Some(Op::AluImm { op, d, a, imm })));
+    }
+    for cond in Cond::ALL {
+        all.push(Box::new(move |d, a, imm| Some(Op::SetImm { cond, d, a, imm })));
+    }
+    for op in DIVISIONS {
+        all.push(Box::new(move |d, a, imm| (imm != 0).then_some(Op::DivideImm { op, d, a, imm })));
+    }
+    all
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn immediates_with_every_register_in_every_place() {
+    let mut rig = Rig::new(6);
+    for make in with_immediates() {
+        for &d in REGISTERS {
+            let mut builder = Builder::new();
+            for &a in REGISTERS {
+                for imm in IMMEDIATES {
+                    make(d, a, imm).into_iter().for_each(|op| builder.observe(op));
+                }
+            }
+            let piece = builder.finish();
+            for _ in 0..30 {
+                let values = rig.values();
+                rig.check(&piece, &values);
+            }
+        }
+    }
+    rig.done(16 * 30 * 25 * (REGISTERS.len() * REGISTERS.len()) as u64);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn every_edge_as_immediate_on_every_edge() {
+    let mut rig = Rig::new(7);
+    let edges = rig.edges.clone();
+    for make in with_immediates() {
+        for [d, a, _] in [aliasings()[0], aliasings()[2]] {
+            let mut builder = Builder::new();
+            for &imm in &edges {
+                make(d, a, imm).into_iter().for_each(|op| builder.observe(op));
+            }
+            let piece = builder.finish();
+            let place = REGISTERS.iter().position(|reg| *reg == a).expect("allocatable");
+            let mut values = rig.values();
+            for &edge in &edges {
+                values[place] = edge;
+                rig.check(&piece, &values);
+            }
+        }
+    }
+    rig.done(16 * 2 * (edges.len() * (edges.len() - 1)) as u64);
+}
+
+/// The bytes of one operation.
+fn code_of<I: Isa>(op: Op) -> Vec<u8> {
+    let end = Op::Return { end: Slot(0) };
+    let prologue = emit::<I>(&[], &Tuning::default()).len();
+    let without = emit::<I>(&[end], &Tuning::default());
+    let with = emit::<I>(&[op, end], &Tuning::default());
+    let length = with.len() - without.len();
+    assert_eq!(with[..prologue], without[..prologue], "what stands before an operation does not depend on it");
+    assert_eq!(with[prologue + length..], without[prologue..], "nor does what stands behind it");
+    with[prologue..prologue + length].to_vec()
+}
+
+/// A fitting immediate has its place in the instruction, and one that does not fit goes through a register.
+fn fits_are_true<I: Isa>(scratch: &str) -> (usize, usize) {
+    let (mut fitting, mut others) = (0, 0);
+    let mut judge = |op: Op, fits: bool| {
+        let code = code_of::<I>(op);
+        let lines = disassemble(I::NAME, &code).expect("there is a decoder");
+        let through_register = lines.iter().any(|line| line.text.contains(scratch));
+        assert_eq!(!through_register, fits, "{}: {lines:?}", op.display(I::reg_name));
+        if fits {
+            fitting += 1;
+        } else {
+            others += 1;
+        }
+        code.len()
+    };
+    let &[d, a, ..] = I::ALLOCATABLE else { unreachable!("there are registers") };
+    for imm in edges() {
+        for op in AluOp::ALL {
+            let fits = I::fits_alu(op, imm);
+            for d in [d, a] {
+                let bytes = judge(Op::AluImm { op, d, a, imm }, fits);
+                assert!(I::NAME != "aarch64" || !fits || bytes == 4, "{op:?} {imm} has {bytes} bytes");
+            }
+        }
+        for cond in Cond::ALL {
+            let bytes = judge(Op::SetImm { cond, d, a, imm }, I::fits_compare(imm));
+            assert!(I::NAME != "aarch64" || !I::fits_compare(imm) || bytes == 8, "{cond:?} {imm} has {bytes} bytes");
+        }
+    }
+    (fitting, others)
+}
+
+#[test]
+fn an_immediate_that_fits_costs_nothing_and_one_that_does_not_goes_through_a_register() {
+    for (fitting, others) in [fits_are_true::<aarch64::Emitter>("x16"), fits_are_true::<x86_64::Emitter>("r11")] {
+        println!("{fitting} immediates fit, {others} do not");
+        assert!(fitting > 1000 && others > 1000);
+    }
+}
+
+// Branches.
+
+/// Operations that store something where the branch is not taken, or where it is.
+fn observe_branch(builder: &mut Builder, back: bool, branch: impl FnOnce(Label) -> Op) {
+    let slot = builder.output();
+    let mark = Op::Store { s: REGISTERS[builder.outputs as usize % REGISTERS.len()], slot };
+    let to = builder.label();
+    if back {
+        let (test, behind) = (builder.label(), builder.label());
+        builder.ops.push(Op::Jump { to: test });
+        builder.ops.push(Op::Label(to));
+        builder.ops.push(mark);
+        builder.ops.push(Op::Jump { to: behind });
+        builder.ops.push(Op::Label(test));
+        builder.put(branch(to));
+        builder.ops.push(Op::Label(behind));
+    } else {
+        builder.put(branch(to));
+        builder.ops.push(mark);
+        builder.ops.push(Op::Label(to));
+    }
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn branches_with_every_register_in_every_place() {
+    let mut rig = Rig::new(8);
+    for cond in Cond::ALL {
+        for back in [false, true] {
+            let mut builder = Builder::new();
+            for &a in REGISTERS {
+                for &b in REGISTERS {
+                    observe_branch(&mut builder, back, |to| Op::Branch { cond, a, b, to });
+                }
+            }
+            let piece = builder.finish();
+            for index in 0..300 {
+                let mut values = rig.values();
+                if index % 3 == 0 {
+                    // Few values, so that many registers are equal.
+                    let few = [rig.value(), rig.value()];
+                    values.iter_mut().for_each(|value| *value = few[(*value & 1) as usize]);
+                }
+                rig.check(&piece, &values);
+            }
+        }
+    }
+    rig.done(12 * 300 * (REGISTERS.len() * REGISTERS.len()) as u64);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn branches_on_immediates_with_every_register_and_every_edge() {
+    let mut rig = Rig::new(9);
+    let edges = rig.edges.clone();
+    for cond in Cond::ALL {
+        for back in [false, true] {
+            let mut builder = Builder::new();
+            for &a in REGISTERS {
+                for imm in IMMEDIATES {
+                    observe_branch(&mut builder, back, |to| Op::BranchImm { cond, a, imm, to });
+                }
+            }
+            let piece = builder.finish();
+            for _ in 0..40 {
+                let mut values = rig.values();
+                // Registers at an immediate or beside it.
+                for value in values.iter_mut().step_by(2) {
+                    *value = IMMEDIATES[rig.below(IMMEDIATES.len())].wrapping_add(rig.below(3) as i64 - 1);
+                }
+                rig.check(&piece, &values);
+            }
+            let mut builder = Builder::new();
+            let a = REGISTERS[usize::from(back)];
+            for &imm in &edges {
+                observe_branch(&mut builder, back, |to| Op::BranchImm { cond, a, imm, to });
+            }
+            let piece = builder.finish();
+            let mut values = rig.values();
+            for &edge in &edges {
+                values[usize::from(back)] = edge;
+                rig.check(&piece, &values);
+            }
+        }
+    }
+    rig.done(12 * ((edges.len() * edges.len()) + 40 * 26 * REGISTERS.len()) as u64);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn counting_down_goes_on_until_zero() {
+    let mut rig = Rig::new(10);
+    let edges = rig.edges.clone();
+    for (index, &d) in REGISTERS.iter().enumerate() {
+        // Once, from every edge: what becomes of the register, and whether the branch is taken.
+        let mut builder = Builder::new();
+        observe_branch(&mut builder, false, |to| Op::CountDown { d, to });
+        observe_branch(&mut builder, true, |to| Op::CountDown { d, to });
+        let piece = builder.finish();
+        let mut values = rig.values();
+        for &edge in &edges {
+            values[index] = edge;
+            rig.check(&piece, &values);
+        }
+        // A whole loop, of which every pass adds to another register.
+        let other = REGISTERS[(index + 1) % REGISTERS.len()];
+        let mut builder = Builder::new();
+        let head = builder.label();
+        builder.ops.push(Op::Label(head));
+        builder.put(Op::AluImm { op: AluOp::Add, d: other, a: other, imm: 3 });
+        builder.put(Op::CountDown { d, to: head });
+        let piece = builder.finish();
+        for passes in [1, 2, 3, 4, 100, 1000] {
+            values[index] = passes;
+            rig.check(&piece, &values);
+        }
+    }
+    rig.done(2 * (REGISTERS.len() * edges.len()) as u64);
+}
+
+// Memory.
+
+/// Slots at and beside the ends of every addressing form, and far beyond.
+fn far_slots() -> Vec<i64> {
+    let mut slots = BTreeSet::new();
+    // 8-bit and 9-bit signed bytes, 12 bits scaled, 16-bit halves of constants, 32 bits unscaled and scaled.
+    for border in [0_i64, 16, 32, 1 << 8, 1 << 12, 1 << 13, 1 << 15, 1 << 16, 50_000, 12_345] {
+        for near in -2..=2 {
+            slots.extend([border + near, -border + near]);
+        }
+    }
+    slots.into_iter().collect()
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn loads_and_stores_at_the_borders_of_every_addressing_form() {
+    let mut rig = Rig::new(11);
+    let reach = 1 << 17;
+    for (index, &reg) in REGISTERS.iter().enumerate() {
+        let mut builder = Builder::new();
+        // The results lie above all the slots that are loaded and stored.
+        builder.outputs = 1 << 16 | 64;
+        for slot in far_slots() {
+            builder.observe(Op::Load { d: reg, slot: Slot(slot), last: slot % 2 == 0 });
+        }
+        for slot in far_slots().into_iter().filter(|slot| !(0..OUTPUTS).contains(slot)) {
+            builder.put(Op::Store { s: reg, slot: Slot(slot) });
+            // What is stored next differs.
+            builder.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: 1 });
+        }
+        builder.reload(REGISTERS[index]);
+        let mut piece = builder.finish();
+        (piece.below, piece.above) = (reach, reach);
+        for _ in 0..2 {
+            let values = rig.values();
+            rig.check(&piece, &values);
+        }
+    }
+    rig.done(2 * 200 * REGISTERS.len() as u64);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn loads_and_stores_farther_than_two_gigabytes() {
+    const HALF: usize = (1 << 28) + (1 << 20);
+    let Ok(stack) = Stack::new(2 * HALF) else {
+        println!("NOT RUN: the system does not give 4 GiB of address space");
+        return;
+    };
+    let middle = stack.values().as_ptr().wrapping_add(HALF).cast_mut();
+    let borders = [(1 << 28) - 1, 1 << 28, (1 << 28) + 1, (1 << 28) + 54_321, (1 << 27) + 3, 0x0fff_f123];
+    let slots: Vec<i64> = borders.into_iter().flat_map(|slot| [slot, -slot]).collect();
+    let mut checked = 0;
+    for &reg in REGISTERS {
+        for &slot in &slots {
+            // The value goes from slot 0 to the far slot, and from the one beside it back to slot 1.
+            let ops = [
+                Op::Load { d: reg, slot: Slot(0), last: true },
+                Op::Store { s: reg, slot: Slot(slot) },
+                Op::Load { d: reg, slot: Slot(slot ^ 1), last: false },
+                Op::Store { s: reg, slot: Slot(1) },
+                Op::Return { end: Slot(slot) },
+            ];
+            let code = Code::new(&emit::<Host>(&ops, &Tuning::default())).expect("executable memory");
+            let far = middle.wrapping_offset(slot as isize);
+            let beside = middle.wrapping_offset((slot ^ 1) as isize);
+            let value = 0x0123_4567_89ab_cdef ^ (slot << 8) ^ i64::from(reg.0);
+            // SAFETY: all four slots lie in the stack's memory, which nobody else uses.
+            unsafe {
+                middle.write_volatile(value);
+                far.write_volatile(-1);
+                beside.write_volatile(!value);
+            }
+            let mut frame = [middle.expose_provenance() as u64, 0, 0, 0, 0, 0];
+            // SAFETY: the code was made for this machine and touches the frame's head and those slots.
+            let status = unsafe { code.call(frame.as_mut_ptr().expose_provenance() as u64) };
+            assert_eq!((status, frame[POINTER]), (0, far.addr() as u64));
+            // SAFETY: as above.
+            let left = unsafe { [far.read_volatile(), beside.read_volatile(), middle.add(1).read_volatile()] };
+            assert_eq!(left, [value, !value, !value], "{} at slot {slot}", name(reg));
+            checked += 1;
+        }
+    }
+    println!("{checked} far slots");
+    assert_eq!(checked, slots.len() * REGISTERS.len());
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn frame_slots_of_a_thousand_nested_loops() {
+    let mut rig = Rig::new(12);
+    rig.frame_cells = FRAME_CELLS;
+    for (index, &reg) in REGISTERS.iter().enumerate() {
+        let mut builder = Builder::new();
+        for slot in (0..FRAME_SLOTS as u32).map(FrameSlot) {
+            builder.observe(Op::LoadFrame { d: reg, slot });
+        }
+        // Backwards, with another value each.
+        for slot in (0..FRAME_SLOTS as u32).rev().map(FrameSlot) {
+            builder.put(Op::StoreFrame { s: reg, slot });
+            builder.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: 1 + index as i64 });
+        }
+        let piece = builder.finish();
+        let values = rig.values();
+        rig.check(&piece, &values);
+    }
+    rig.done(2 * (REGISTERS.len() * FRAME_SLOTS) as u64);
+}
+
+// Traps and the pointer.
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn fuel_is_counted_exactly() {
+    let mut rig = Rig::new(13);
+    // Twenty in a row, each with its site; the pointer tells how far the run came, too.
+    let mut builder = Builder::new();
+    for _ in 0..20 {
+        let site = builder.site();
+        builder.put(Op::Fuel { site });
+        builder.put(Op::MovePointer { slots: 1 });
+    }
+    builder.ops.push(Op::Return { end: Slot(0) });
+    let piece = builder.seal(&Tuning::default());
+    let values = rig.values();
+    for fuel in (0..25).chain([1 << 31, 1 << 32, i64::MAX as u64, 1 << 63, (1 << 63) + 1, u64::MAX]) {
+        let end = rig.check_from(&piece, &values, Start { fuel, ..PLENTY });
+        let expected =
+            if fuel < 20 { End { status: fuel + 1, pointer: fuel as i64 } } else { End { status: 0, pointer: 20 } };
+        assert_eq!(end, expected, "with fuel {fuel}");
+    }
+    // An endless loop, which stores how many passes it made.
+    let &[passes, ..] = REGISTERS else { unreachable!("there are registers") };
+    let mut builder = Builder::new();
+    let slot = builder.output();
+    let (head, site) = (builder.label(), builder.site());
+    builder.put(Op::Constant { d: passes, value: 0 });
+    builder.ops.push(Op::Label(head));
+    builder.put(Op::Fuel { site });
+    builder.put(Op::AluImm { op: AluOp::Add, d: passes, a: passes, imm: 1 });
+    builder.put(Op::Store { s: passes, slot });
+    builder.put(Op::Jump { to: head });
+    builder.ops.push(Op::Return { end: Slot(0) });
+    let piece = builder.seal(&Tuning::default());
+    for fuel in [0, 1, 2, 3, 10, 1000, 100_000] {
+        let end = rig.check_from(&piece, &values, Start { fuel, ..PLENTY });
+        assert_eq!(end, End { status: 1, pointer: 0 });
+        if fuel > 0 {
+            assert_eq!(rig.actual[(piece.below + slot.0) as usize], fuel as i64);
+        }
+    }
+    rig.done(1000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn a_trap_exit_returns_the_number_of_its_site_in_every_form() {
+    let mut rig = Rig::new(18);
+    let values = rig.values();
+    // More sites than sixteen bits count; the ranges ask for short, longer and computed branches to and from exits.
+    for (sites, fuels) in [(3, vec![0, 1, 2, 3]), (70_000, vec![0, 65_534, 65_535, 65_536, 69_999, 70_000])] {
+        for (short_range, near_range) in [(i64::MAX, i64::MAX), (0, i64::MAX), (0, 0), (64, 64)] {
+            let mut builder = Builder::new();
+            for _ in 0..sites {
+                let site = builder.site();
+                builder.put(Op::Fuel { site });
+            }
+            builder.ops.push(Op::Return { end: Slot(0) });
+            let piece = builder.seal(&Tuning { short_range, near_range, ..Tuning::default() });
+            for &fuel in &fuels {
+                let status = rig.check_from(&piece, &values, Start { fuel, ..PLENTY }).status;
+                assert_eq!(status, if fuel < sites { fuel + 1 } else { 0 }, "{short_range} {near_range}");
+            }
+        }
+    }
+    rig.done(1_000_000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn the_stack_is_checked_to_the_slot() {
+    let mut rig = Rig::new(14);
+    let (mut trapped, mut passed) = (0, 0);
+    let values = rig.values();
+    // Distances from the bottom or the limit to the slot that is asked for. Nothing is read or written there.
+    let beside = [0, 1, -1, 2, -2, 511, -512, 4096, -4096, 1 << 28, -(1 << 28), 1 << 40, -(1 << 40)];
+    for moved in [0, 3, -5, 511, 4096, -4097, 1 << 20, 1 << 28, -(1 << 30), 1 << 40] {
+        for limit in [0, 1, 7, 512, 65_536, 1 << 29, 1 << 40] {
+            let start = Start { limit, ..PLENTY };
+            for distance in beside {
+                for need in [true, false] {
+                    let mut builder = Builder::new();
+                    builder.put(Op::MovePointer { slots: moved });
+                    let (other, site) = (builder.site(), builder.site());
+                    // One that never fails stands before, so that the site is not just the first one.
+                    builder.put(Op::Room { slot: Slot(-moved), site: other });
+                    let border = if need { 0 } else { limit };
+                    let slot = Slot(border + distance - moved);
+                    builder.put(if need { Op::Need { slot, site } } else { Op::Room { slot, site } });
+                    builder.put(Op::MovePointer { slots: -moved });
+                    let piece = builder.finish();
+                    let end = rig.check_from(&piece, &values, start);
+                    let fails = if need { distance < 0 } else { distance > 0 };
+                    assert_eq!(
+                        end.status,
+                        if fails { 2 } else { 0 },
+                        "need {need} {slot:?} from {moved}, limit {limit}"
+                    );
+                    if fails {
+                        assert_eq!(end.pointer, moved);
+                        trapped += 1;
+                    } else {
+                        passed += 1;
+                    }
+                }
+            }
+        }
+    }
+    // The farthest slots that addresses can be computed of, far outside of everything.
+    for slot in [1 << 58, (1 << 59) - 1, 1 << 50, (1 << 50) + 12_345] {
+        for (op, fails) in [
+            ((|slot, site| Op::Need { slot, site }) as fn(Slot, Site) -> Op, [false, true]),
+            (|slot, site| Op::Room { slot, site }, [true, false]),
+        ] {
+            for (slot, fails) in [slot, -slot].into_iter().zip(fails) {
+                let mut builder = Builder::new();
+                let site = builder.site();
+                builder.put(op(Slot(slot), site));
+                let end = rig.check_from(&builder.finish(), &values, PLENTY);
+                assert_eq!(end.status != 0, fails, "slot {slot}");
+                trapped += u64::from(fails);
+            }
+        }
+    }
+    println!("{trapped} trapped, {passed} passed");
+    assert!(trapped > 500 && passed > 500);
+    rig.done(4000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn the_pointer_moves_and_a_run_ends_anywhere() {
+    let mut rig = Rig::new(15);
+    let distances: Vec<i64> = far_slots()
+        .into_iter()
+        .chain([1 << 20, 1 << 28, (1 << 28) - 1, (1 << 28) + 1, 1 << 29, 1 << 32, 1 << 40, (1 << 40) + 0x1_2345])
+        .flat_map(|slots| [slots, -slots])
+        .collect();
+    let values = rig.values();
+    for &moved in &distances {
+        let mut builder = Builder::new();
+        builder.put(Op::MovePointer { slots: moved });
+        // Registers and slots are the same from the new place.
+        if moved.abs() < 1 << 17 {
+            let s = rig.register();
+            let slot = builder.output();
+            builder.put(Op::Store { s, slot: Slot(slot.0 - moved) });
+        }
+        builder.put(Op::MovePointer { slots: -moved });
+        rig.check(&builder.finish(), &values);
+        for end in [0, 5, moved, -moved, 1000] {
+            let mut builder = Builder::new();
+            builder.put(Op::MovePointer { slots: moved });
+            builder.put(Op::Return { end: Slot(end) });
+            let end_of_run = rig.check_from(&builder.seal(&Tuning::default()), &values, PLENTY);
+            assert_eq!(end_of_run, End { status: 0, pointer: moved + end });
+        }
+    }
+    rig.done(1500);
+}
+
+// All together.
+
+/// A random operation, with what must follow it so that nothing undefined is read.
+fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usize)>) {
+    let (d, a, b) = (rig.register(), rig.register(), rig.register());
+    let alu = AluOp::ALL[rig.below(8)];
+    let cond = Cond::ALL[rig.below(6)];
+    let division = DIVISIONS[rig.below(2)];
+    let imm = rig.value();
+    let slot = Slot(rig.below(100) as i64);
+    let frame_slot = FrameSlot(rig.below(4) as u32);
+    let mut target = |builder: &mut Builder, skipped: usize| {
+        let label = builder.label();
+        pending.push((label, skipped));
+        label
+    };
+    let skipped = 1 + rig.below(12);
+    let op = match rig.below(24) {
+        0 => Op::Move { d, s: a },
+        1 => Op::Constant { d, value: imm },
+        2 | 3 => Op::Load { d, slot, last: false },
+        4 | 5 => Op::Store { s: a, slot },
+        6..=8 => Op::Alu { op: alu, d, a, b },
+        9 | 10 => Op::AluImm { op: alu, d, a, imm },
+        11 => Op::Set { cond, d, a, b },
+        12 => Op::SetImm { cond, d, a, imm },
+        13 => Op::Divide { op: division, d, a, b, site: builder.site() },
+        14 if imm != 0 => Op::DivideImm { op: division, d, a, imm },
+        15 | 16 => Op::Branch { cond, a, b, to: target(builder, skipped) },
+        17 => Op::BranchImm { cond, a, imm, to: target(builder, skipped) },
+        18 => Op::CountDown { d, to: target(builder, skipped) },
+        19 => Op::LoadFrame { d, slot: frame_slot },
+        20 => Op::StoreFrame { s: a, slot: frame_slot },
+        21 => Op::Fuel { site: builder.site() },
+        22 => match rig.below(4) {
+            0 => Op::Need { slot: Slot(slot.0 - 60), site: builder.site() },
+            1 => Op::Room { slot: Slot(slot.0 + 950), site: builder.site() },
+            2 => Op::Jump { to: target(builder, skipped) },
+            _ => Op::MovePointer { slots: slot.0 % 9 - 4 },
+        },
+        _ => Op::MovePointer { slots: slot.0 % 3 - 1 },
+    };
+    builder.put(op);
+    for &reg in clobbered(op) {
+        if destination(op) != Some(reg) {
+            builder.put(Op::Constant { d: reg, value: imm });
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn random_sequences_with_branches_of_every_form() {
+    let mut rig = Rig::new(16);
+    let (mut done, mut trapped) = (0_u64, 0_u64);
+    for round in 0..4000 {
+        let mut builder = Builder::new();
+        let mut pending = Vec::new();
+        for _ in 0..10 + round % 90 {
+            random_op(&mut rig, &mut builder, &mut pending);
+            for (_, skipped) in &mut pending {
+                *skipped -= 1;
+            }
+            pending.retain(|&(label, skipped)| {
+                if skipped == 0 {
+                    builder.ops.push(Op::Label(label));
+                }
+                skipped > 0
+            });
+        }
+        pending.drain(..).for_each(|(label, _)| builder.ops.push(Op::Label(label)));
+        builder.dump();
+        builder.ops.push(Op::Return { end: Slot(round % 50) });
+        let tuning = Tuning {
+            short_range: [i64::MAX, 0, 16, 64, 256][round as usize % 5],
+            near_range: [i64::MAX, 0, 64, 512][round as usize % 4],
+            ..Tuning::default()
+        };
+        let mut piece = builder.seal(&tuning);
+        (piece.below, piece.above) = (600, 800);
+        for _ in 0..4 {
+            let values = rig.values();
+            let start = Start { fuel: rig.below(12) as u64, limit: 1000 };
+            match rig.check_from(&piece, &values, start).status {
+                0 => done += 1,
+                _ => trapped += 1,
+            }
+        }
+    }
+    println!("{done} runs ended, {trapped} trapped");
+    assert!(done > 2000 && trapped > 2000, "{done} runs ended, {trapped} trapped");
+    rig.done(500_000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn the_comparison_sees_wrong_code() {
+    let mut rig = Rig::new(17);
+    let &[d, a, b, other, ..] = REGISTERS else { unreachable!("there are four registers") };
+    let right = Op::Alu { op: AluOp::Add, d, a, b };
+    let wrong: [&[Op]; 6] = [
+        // Another operation, another register as operand, another one as destination, one changed besides.
+        &[Op::Alu { op: AluOp::Sub, d, a, b }],
+        &[Op::Alu { op: AluOp::Add, d, a, b: other }],
+        &[Op::Alu { op: AluOp::Add, d: other, a, b }],
+        &[right, Op::AluImm { op: AluOp::Add, d: other, a: other, imm: 1 }],
+        // A slot changed that nothing may touch, and one of the frame.
+        &[right, Op::Store { s: a, slot: Slot(-3) }],
+        &[right, Op::StoreFrame { s: a, slot: FrameSlot(1) }],
+    ];
+    let build = |ops: &[Op]| {
+        let mut builder = Builder::new();
+        ops.iter().for_each(|op| builder.put(*op));
+        builder.finish()
+    };
+    let mut values = rig.values();
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = 1000 + 7 * index as i64;
+    }
+    let piece = build(&[right]);
+    assert!(rig.compare(&piece, &values, PLENTY).is_ok());
+    for ops in wrong {
+        let piece = Piece { code: build(ops).code, ..build(&[right]) };
+        let difference = rig.compare(&piece, &values, PLENTY).expect_err("the code is wrong");
+        println!("{difference}");
+    }
+    // An end elsewhere, and a trap that should not be.
+    let ends = |op: Op| {
+        let mut builder = Builder::new();
+        builder.put(op);
+        builder.ops.push(Op::Return { end: Slot(0) });
+        builder.seal(&Tuning::default())
+    };
+    let (stays, moves) = (ends(Op::MovePointer { slots: 0 }), ends(Op::MovePointer { slots: 1 }));
+    assert!(rig.compare(&Piece { code: moves.code, ..stays }, &values, PLENTY).is_err());
+    let (fine, traps) =
+        (ends(Op::Need { slot: Slot(0), site: Site(0) }), ends(Op::Need { slot: Slot(-1), site: Site(0) }));
+    assert!(rig.compare(&Piece { code: traps.code, ..fine }, &values, PLENTY).is_err());
+}
