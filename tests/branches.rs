@@ -32,8 +32,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The cases of the corpus whose programs are run, each with its program.
-fn corpus() -> Vec<(String, Source, Vec<(Case, Program)>)> {
+/// A corpus file's name and text, and its cases that are run, each with its program.
+type File = (String, Source, Vec<(Case, Program)>);
+
+fn corpus() -> Vec<File> {
     let mut corpus = Vec::new();
     for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")) {
         let name = path.display().to_string();
