@@ -620,9 +620,12 @@ fn constants_of_every_class() {
 
 // Computations.
 
+/// Makes an operation of its destination, its operands and a site for it.
+type Computation = Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>;
+
 /// Every operation of two registers and a result.
-fn computations() -> Vec<Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>> {
-    let mut all: Vec<Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>> = Vec::new();
+fn computations() -> Vec<Computation> {
+    let mut all: Vec<Computation> = Vec::new();
     for op in AluOp::ALL {
         all.push(Box::new(move |d, a, b, _| Op::Alu { op, d, a, b }));
     }
@@ -749,9 +752,12 @@ fn a_division_by_zero_leaves_through_its_own_site_whatever_its_registers() {
 
 // Immediates.
 
+/// Makes an operation of its destination, its operand and an immediate that it can have.
+type WithImmediate = Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>;
+
 /// Every operation of a register, an immediate and a result.
-fn with_immediates() -> Vec<Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>> {
-    let mut all: Vec<Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>> = Vec::new();
+fn with_immediates() -> Vec<WithImmediate> {
+    let mut all: Vec<WithImmediate> = Vec::new();
     for op in AluOp::ALL {
         all.push(Box::new(move |d, a, imm| Some(Op::AluImm { op, d, a, imm })));
     }
