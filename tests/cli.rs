@@ -897,3 +897,40 @@ fn deep_picks_find_their_value() {
     let ended = survives(&file(&folder, "straight.stk", words));
     assert!(ended.stdout.ends_with(" 1 7\n"), "{}", ended.stderr);
 }
+
+#[test]
+fn large_programs_run_and_are_listed() {
+    let folder = folder("large");
+    let repeated = |text: &str, bytes: usize| text.repeat(bytes / text.len());
+    let (straight, looped, wrong) = ("7 + ", "0 1 times 1 + end if 2 else 3 end drop\n", "7 drop ( é ) ");
+    let bytes = size("bytes of a large program", 10_000_000, 300_000);
+
+    let (words, answer) = ("1 ".to_owned() + &repeated(straight, bytes), format!("{}\n", 1 + 7 * (bytes / 4)));
+    let path = file(&folder, "straight.stk", &words);
+    expect(&cli(&["run", &path]), 0, &answer);
+    expect(&jitduel(["run", "-"]).stdin(words).run(), 0, &answer);
+    assert_eq!(cli(&["check", &path, "--engine", "tree,jit"]).code, 0);
+
+    let path = file(&folder, "loops.stk", repeated(looped, bytes));
+    let fuel = (bytes / looped.len()).to_string();
+    for engine in ENGINES {
+        expect(&cli(&["run", &path, "--fuel", &fuel, "--engine", engine]), 0, "\n");
+    }
+    // Each line of a listing names a place: finding it must not cost the length of the text.
+    let lines = cli(&["asm", &path, "--isa", "aarch64"]).stdout.lines().count();
+    assert!(lines > bytes / 8, "{lines}");
+
+    let path = file(&folder, "wrong.stk", repeated(wrong, bytes) + "drup");
+    let ended = survives(&path);
+    let column = wrong.chars().count() * (bytes / wrong.len()) + 1;
+    expect(&ended, 1, &format!("rejected syntax 1:{column}\n"));
+    assert!(ended.stderr.contains(&format!(":1:{column}\n")) && ended.stderr.contains("`drop`"), "{}", ended.stderr);
+    expect(&survives(&file(&folder, "comment.stk", "( ".to_owned() + &repeated("a", bytes) + ")9")), 0, "9\n");
+
+    // Every stage of programs that are still long.
+    let bytes = bytes / 20;
+    let ended = survives(&file(&folder, "straight.stk", "1 ".to_owned() + &repeated(straight, bytes)));
+    expect(&ended, 0, &format!("{}\n", 1 + 7 * (bytes / 4)));
+    let ended = survives(&file(&folder, "loops.stk", repeated(looped, bytes)));
+    expect(&ended, 1, "trap out of fuel 1001:5\n");
+}

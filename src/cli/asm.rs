@@ -14,7 +14,7 @@ use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::jit::peephole::{Fired, Peephole};
 use crate::jit::{Switches, VARIANTS, compile, lower::lower};
-use crate::lang::{Fault, Source, parse, print, verify};
+use crate::lang::{Fault, Places, Source, parse, print, verify};
 use crate::lir::Recorder;
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
@@ -142,6 +142,7 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Swi
     // An instruction of AArch64 has 4 bytes, one of x86-64 seldom more than 10.
     let width = if I::NAME == aarch64::Emitter::NAME { 11 } else { 30 };
     let mut marks = machine.marks.iter().peekable();
+    let places = source.places();
     let mut last = None;
     for line in &lines {
         // An operation that left no instruction has no line.
@@ -151,7 +152,7 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Swi
         }
         let label = match mark {
             _ if mark == last => String::new(),
-            Some(Mark::Op(pc)) => word(code, source, pc),
+            Some(Mark::Op(pc)) => word(code, source, &places, pc),
             Some(Mark::Exits) => "\\ trap exits".into(),
             _ => "\\ prologue".into(),
         };
@@ -172,15 +173,15 @@ fn hex_line(isa: &str, line: &Line) -> String {
 }
 
 /// The source word that an operation was made from.
-fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
+fn word(code: &Bytecode, source: &Source, places: &Places, pc: u32) -> String {
     let span = code.spans[pc as usize];
     match code.ops[pc as usize] {
         bytecode::Op::Return => "\\ return".into(),
-        bytecode::Op::Next { .. } => format!("\\ end of {} {}", source.text(span), source.place(span)),
+        bytecode::Op::Next { .. } => format!("\\ end of {} {}", source.text(span), places.place(span)),
         bytecode::Op::Need { .. } | bytecode::Op::Room { .. } | bytecode::Op::Pass | bytecode::Op::Jump(_) => {
-            format!("\\ {} for {} {}", code.ops[pc as usize], source.text(span), source.place(span))
+            format!("\\ {} for {} {}", code.ops[pc as usize], source.text(span), places.place(span))
         }
-        _ => format!("\\ {} {}", source.text(span), source.place(span)),
+        _ => format!("\\ {} {}", source.text(span), places.place(span)),
     }
 }
 
@@ -196,9 +197,10 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches:
         (recorder, Fired::default())
     };
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
+    let places = source.places();
     let mut last = None;
     for (pc, op) in &recorder.ops {
-        let label = if last == Some(pc) { String::new() } else { word(code, source, *pc) };
+        let label = if last == Some(pc) { String::new() } else { word(code, source, &places, *pc) };
         last = Some(pc);
         let row = format!("  {:<40}  {label}", op.display(I::reg_name).to_string());
         text += row.trim_end();

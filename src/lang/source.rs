@@ -66,6 +66,46 @@ impl Source {
             column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
         }
     }
+
+    /// The same for many spans of a text that is valid UTF-8.
+    pub fn places(&self) -> Places<'_> {
+        let mut at = Place { line: 1, column: 1 };
+        let mut marks = vec![at];
+        for stretch in self.bytes.chunks_exact(Places::STEP) {
+            at = stretch.iter().fold(at, step);
+            marks.push(at);
+        }
+        Places { bytes: &self.bytes, marks }
+    }
+}
+
+/// Finds many places in one text: each takes a bounded time, however far into the text it lies.
+#[derive(Clone, Debug)]
+pub struct Places<'a> {
+    bytes: &'a [u8],
+    /// The place at every [`Places::STEP`]th byte, counted as if a character began there.
+    marks: Vec<Place>,
+}
+
+impl Places<'_> {
+    /// Bytes between two marks: few enough to count quickly, enough that the marks are smaller than the text.
+    const STEP: usize = 256;
+
+    /// Line and column of a span's first byte.
+    pub fn place(&self, span: Span) -> Place {
+        let mark = span.start as usize / Places::STEP;
+        self.bytes[mark * Places::STEP..span.start as usize].iter().fold(self.marks[mark], step)
+    }
+}
+
+/// The place behind a byte of UTF-8 at this place.
+fn step(at: Place, &byte: &u8) -> Place {
+    match byte {
+        b'\n' => Place { line: at.line + 1, column: 1 },
+        // All bytes of a character but its first have the form 10xxxxxx.
+        0x80..=0xbf => at,
+        _ => Place { column: at.column + 1, ..at },
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +120,18 @@ mod tests {
         assert_eq!(at(4), "2:1");
         assert_eq!(at(6), "2:2");
         assert_eq!(at(8), "2:4");
+    }
+
+    #[test]
+    fn many_places_are_those_that_are_found_one_by_one() {
+        for text in ["", "1", &"é\r\nüb 𝄞 c\t".repeat(100), &"1 ".repeat(128), &"x".repeat(255), &"𝄞".repeat(200)]
+        {
+            let source = Source::new("x", text);
+            let places = source.places();
+            for start in (0..=text.len()).filter(|&at| text.is_char_boundary(at)) {
+                let span = Span { start: start as u32, end: start as u32 };
+                assert_eq!(places.place(span), source.place(span), "{start} in {text:?}");
+            }
+        }
     }
 }
