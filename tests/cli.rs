@@ -521,6 +521,31 @@ fn check_keeps_to_its_fuel_unless_the_case_says() {
     }
 }
 
+#[test]
+fn check_goes_on_behind_a_file_that_cannot_be_checked() {
+    let folder = folder("goes-on");
+    file(&folder, "good.stk", "\\ case: -> 1\n1");
+    file(&folder, "malformed.stk", "\\ case 1\n1");
+    file(&folder, "wrong.stk", "\\ case: -> 2\n1");
+    let check = |arguments: &[&str]| {
+        jitduel([&["check", "--engine", "tree,jit"], arguments].concat()).current_dir(&folder).run()
+    };
+    let ended = check(&["missing.stk", "malformed.stk", "good.stk"]);
+    expect(
+        &ended,
+        2,
+        "ok good.stk: 1 cases\n1 programs, 1 cases x 2 engines, 4 runs: all agree; 2 programs could not be checked\n",
+    );
+    assert!(ended.stderr.contains("error: cannot read `missing.stk`: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: malformed.stk: line 1: "), "{}", ended.stderr);
+    // What is worst counts, wherever it stands.
+    assert_eq!(check(&["wrong.stk", "missing.stk"]).code, 4);
+    assert_eq!(check(&["missing.stk", "wrong.stk"]).code, 4);
+    let ended = check(&["wrong.stk", "no-folder/"]);
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.contains("cannot read `no-folder/`"), "{}", ended.stderr);
+}
+
 // asm.
 
 /// An instruction of a listing: its bytes, its text and the source word that it was made for.
