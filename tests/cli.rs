@@ -134,6 +134,10 @@ fn inputs_are_decimal_or_hexadecimal_and_separated_by_commas() {
         refused(&run("", &["--input", input]), "is not a 64-bit integer");
         refused(&cli(&["asm", "-e", "1", "--input", input]), "is not a 64-bit integer");
     }
+    // A comma stands between two values: a value that was forgotten is not a shorter list.
+    for input in [",", "1,", ",1", "1,,2", "1, ,2"] {
+        refused(&run("", &["--input", input]), "a value is missing");
+    }
     refused(&run("", &["--input", "4", "--input", "x5"]), "`x5`");
 }
 
