@@ -833,6 +833,27 @@ fn a_reader_that_has_read_enough_is_not_an_error() {
     }
 }
 
+#[test]
+fn diagnostics_that_nobody_can_take_change_nothing() {
+    for (arguments, code) in [
+        (vec!["run", "-e", "1 dpu"], 1),
+        (vec!["run", "-e", "1 0 /"], 1),
+        (vec!["run", "-e", "\\ case: -> 1\n1"], 0),
+        (vec!["run", "no-such-file"], 2),
+        (vec!["check", "no-such-file"], 2),
+        (vec!["run"], 2),
+    ] {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        for stderr in [closed().into(), full().into()] {
+            let ended = jitduel(&arguments).run_with_streams(std::process::Stdio::null(), stderr);
+            assert_eq!(ended, Some(code), "{arguments:?}");
+        }
+    }
+    // Data that nobody can take is an error.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    assert_eq!(jitduel(["run", "-e", "1"]).run_with_streams(full.into(), std::process::Stdio::null()), Some(2));
+}
+
 // Texts that nobody meant as programs.
 
 /// Every verb and stage on a file. What they say of it is for the caller to look at: `run`'s result.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::input::{cases, engine_names, read, show};
+use super::input::{cases, engine_names, read, say, show};
 use super::run::add_verdict;
 use super::{Status, complain};
 use crate::corpus::Case;
@@ -101,7 +101,7 @@ impl Check {
             }
         }
         for skipped in checking.oracle.skipped() {
-            anstream::eprintln!("skipped: {skipped}");
+            say(format_args!("skipped: {skipped}"));
         }
         if unchecked == paths.len() {
             return Ok(status);
@@ -116,7 +116,7 @@ impl Check {
             if unchecked == 0 { String::new() } else { format!("; {unchecked} programs could not be checked") },
         );
         if self.json {
-            anstream::eprintln!("{summary}");
+            say(summary);
         } else {
             writeln!(out, "{summary}")?;
         }

@@ -1,7 +1,7 @@
 //! What the verbs are given: a program, its inputs, an engine.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -95,5 +95,10 @@ pub(super) fn engine_names() -> PossibleValuesParser {
 
 /// Shows a diagnostic on stderr.
 pub(super) fn show(diagnostic: impl Into<Diagnostic>, source: &Source) {
-    anstream::eprintln!("{}", diagnostic.into().render(source));
+    say(diagnostic.into().render(source));
+}
+
+/// Says something on stderr. Where that cannot take it there is nobody left to tell.
+pub(super) fn say(message: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{message}");
 }

@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
 
 /// Says on stderr what went wrong.
 fn complain(error: &anyhow::Error) {
-    anstream::eprintln!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset());
+    input::say(format_args!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset()));
 }
 
 /// How the word "error" looks, here as in clap's own messages and in diagnostics.

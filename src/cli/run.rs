@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, cases, engine_names, show};
+use super::input::{Inputs, ProgramArg, cases, engine_names, say, show};
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Stack;
 use crate::lang::{Ast, Fault, Source, SyntaxError, parse, verify};
@@ -102,7 +102,7 @@ impl Run {
             }
             if let Some(case) = &case {
                 let met = if verdict == case.expected { "met" } else { "NOT met" };
-                anstream::eprintln!("case on line {} {met}: {} expected", case.line, case.expected);
+                say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
             }
         }
         out.flush()?;
