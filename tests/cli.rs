@@ -755,6 +755,9 @@ fn completions_and_the_manual_know_the_verbs_and_options() {
     assert!(manual.stdout.contains(".TH jitduel 1"), "{}", manual.stdout);
     for verb in ["run", "check", "asm", "completions", "man"] {
         assert!(manual.stdout.contains(&format!(".TH jitduel-{verb} 1")), "{}", manual.stdout);
+        // A page is found by the name in it, and shows the command as it is typed.
+        assert!(manual.stdout.contains(&format!("\njitduel\\-{verb} \\- ")), "{verb}");
+        assert!(manual.stdout.contains(&format!("\n\\fBjitduel {verb}\\fR ")), "{verb}");
     }
     for option in ["\\-\\-input", "\\-\\-stack\\-limit", "\\-\\-isa", "Exit codes"] {
         assert!(manual.stdout.contains(option), "{option}");
