@@ -208,7 +208,7 @@ fn fuel_counts_the_passes_of_all_loops() {
         expect(&with("while 1 do end", "1000"), 1, "trap out of fuel 1:1\n");
         expect(&with("3 times 1 end", "18446744073709551615"), 0, "1 1 1\n");
     }
-    for fuel in ["x", "", "1.5", "18446744073709551616"] {
+    for fuel in ["-1", "x", "", "1.5", "18446744073709551616"] {
         refused(&run("1", &["--fuel", fuel]), "--fuel");
     }
 }
@@ -235,7 +235,7 @@ fn the_stack_limit_holds_to_the_value() {
             "trap stack overflow 1:1\n",
         );
     }
-    for limit in ["x", "", "18446744073709551616"] {
+    for limit in ["-1", "x", "", "18446744073709551616"] {
         refused(&run("1", &["--stack-limit", limit]), "--stack-limit");
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Check {
     engine: Vec<String>,
 
     /// Passes that the loops of a run may start, where its case does not say
-    #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000, allow_negative_numbers = true)]
     fuel: u64,
 
     /// Print a line of JSON a case

@@ -39,11 +39,11 @@ pub(super) struct Run {
     input: Vec<Inputs>,
 
     /// Passes that the loops of a run may start in all; no limit unless set
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
     /// Greatest number of values on the stack [default: 65536]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 
     /// Print a line of JSON a run
