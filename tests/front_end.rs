@@ -240,6 +240,76 @@ fn diagnostics_say_what_is_wrong_where_and_what_would_mend_it() {
     Assert::new().action_env("SNAPSHOTS").eq(Data::text(text).raw(), Data::read_from(&path, None).raw());
 }
 
+fn nearest(word: &str) -> Option<&'static str> {
+    match parse(&Source::new("test", word)).map_err(|error| error.kind) {
+        Err(SyntaxErrorKind::UnknownWord { nearest, .. }) => nearest,
+        other => panic!("`{word}` is known: {other:?}"),
+    }
+}
+
+/// Slips of the hand in a word: a letter left out, doubled or exchanged with its neighbor, and capitals.
+fn misspelled(word: &str) -> Vec<String> {
+    let mut slips = vec![word.to_uppercase()];
+    for at in 0..word.len() {
+        if word.len() > 3 {
+            slips.push(format!("{}{}", &word[..at], &word[at + 1..]));
+        }
+        slips.push(format!("{}{}", &word[..=at], &word[at..]));
+        if at > 0 {
+            let mut letters: Vec<char> = word.chars().collect();
+            letters.swap(at - 1, at);
+            slips.push(letters.into_iter().collect());
+        }
+    }
+    slips.retain(|slip| slip != word && !spellings().any(|known| known == slip));
+    slips
+}
+
+#[test]
+fn a_misspelled_word_is_answered_with_the_word() {
+    let mut count = 0;
+    for word in spellings().filter(|word| word.len() > 1 && word.chars().all(char::is_alphabetic)) {
+        for slip in misspelled(word) {
+            // As near to another word.
+            let meant = match &*slip {
+                "oor" => "xor",
+                "shift" => "lshift",
+                _ => word,
+            };
+            assert_eq!(nearest(&slip), Some(meant), "{slip}");
+            count += 1;
+        }
+    }
+    assert!(count > 150, "{count}");
+    for (foreign, ours) in [
+        ("==", "="),
+        ("!=", "<>"),
+        ("=<", "<="),
+        ("=>", ">="),
+        ("%", "mod"),
+        ("rem", "mod"),
+        ("&", "and"),
+        ("&&", "and"),
+        ("|", "or"),
+        ("||", "or"),
+        ("^", "xor"),
+        ("<<", "lshift"),
+        (">>", "rshift"),
+        ("shl", "lshift"),
+        ("shr", "rshift"),
+        ("pop", "drop"),
+        ("Swap", "swap"),
+        ("time", "times"),
+        ("roto", "rot"),
+    ] {
+        assert_eq!(nearest(foreign), Some(ours), "{foreign}");
+    }
+    // Where nothing is near, nothing is named.
+    for word in ["x", "!", "~", "?", "frobnicate", "hello", "emit", ".", "@", "constant", "dup+swap", "ü"] {
+        assert_eq!(nearest(word), None, "{word}");
+    }
+}
+
 // Text.
 
 #[test]
