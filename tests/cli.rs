@@ -980,8 +980,8 @@ fn large_programs_run_and_are_listed() {
     assert!(ended.stderr.contains(&format!(":1:{column}\n")) && ended.stderr.contains("`drop`"), "{}", ended.stderr);
     expect(&survives(&file(&folder, "comment.stk", "( ".to_owned() + &repeated("a", bytes) + ")9")), 0, "9\n");
 
-    // Every stage of programs that are still long.
-    let bytes = bytes / 20;
+    // Every stage of programs that are still long, and have more loops than `survives` has fuel for.
+    let bytes = (bytes / 20).max(1100 * looped.len());
     let ended = survives(&file(&folder, "straight.stk", "1 ".to_owned() + &repeated(straight, bytes)));
     expect(&ended, 0, &format!("{}\n", 1 + 7 * (bytes / 4)));
     let ended = survives(&file(&folder, "loops.stk", repeated(looped, bytes)));
