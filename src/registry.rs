@@ -2,8 +2,7 @@
 
 use crate::engine::Engine;
 use crate::interp::{bytecode::Interpreter, tree::Tree};
-use crate::isa::{Isa, aarch64, x86_64};
-use crate::jit::{Jit, VARIANTS};
+use crate::jit::{Jit, VARIANTS, is_supported};
 
 /// The names of all engines, the referee first.
 pub const ENGINES: [&str; 7] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push"];
@@ -22,8 +21,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
 
 /// The name of the fastest engine that the host can run.
 pub fn fastest() -> &'static str {
-    let host = std::env::consts::ARCH;
-    if [aarch64::Emitter::NAME, x86_64::Emitter::NAME].contains(&host) { "jit" } else { "bytecode" }
+    if is_supported() { "jit" } else { "bytecode" }
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Lowering<'_> {
             self.run.need = self.run.need.max(values);
             self.code.checks.push(Check { kind: CheckKind::Need, values, at });
         }
-        self.run.rise += pushes as i64 - pops as i64;
+        self.run.rise += pushes.wrapping_sub(pops) as i64;
         if pushes > pops && self.run.rise > 0 && fact.greatest.may_exceed(limit) {
             let values = self.run.rise as u64;
             self.run.room = self.run.room.max(values);

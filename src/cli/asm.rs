@@ -46,11 +46,11 @@ pub(super) struct Asm {
     input: Option<Inputs>,
 
     /// Meter fuel
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
     /// Greatest number of values on the stack [default: 65536]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 }
 

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Status;
-use super::input::{cases, engine_names, read, show};
+use super::input::{cases, engine_names, read, say, show};
 use super::run::add_verdict;
+use super::{Status, complain};
 use crate::corpus::Case;
 use crate::lang::{Fault, Source, load};
 use crate::oracle::{Oracle, Run};
@@ -33,7 +33,7 @@ pub(super) struct Check {
     engine: Vec<String>,
 
     /// Passes that the loops of a run may start, where its case does not say
-    #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000, allow_negative_numbers = true)]
     fuel: u64,
 
     /// Print a line of JSON a case
@@ -53,22 +53,34 @@ impl Check {
             cases: 0,
             runs: 0,
         };
+        let mut status = Status::Ok;
         let mut paths = Vec::new();
         for path in &self.paths {
-            find(path, &mut paths)?;
+            if let Err(error) = find(path, &mut paths) {
+                complain(&error);
+                status = Status::Usage;
+            }
         }
-        if paths.is_empty() {
+        if paths.is_empty() && status == Status::Ok {
             bail!(
                 "no program (*.stk) in {}",
                 self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             );
         }
-        let mut status = Status::Ok;
-        let mut failed = 0;
+        let (mut failed, mut unchecked) = (0, 0);
         let mut out = io::stdout().lock();
         for path in &paths {
-            let source = read(path)?;
-            let reports = checking.program(&source)?;
+            let checked = read(path).and_then(|source| Ok((checking.program(&source)?, source)));
+            let (reports, source) = match checked {
+                Ok(checked) => checked,
+                // What is wrong with one file is no reason not to look at the others.
+                Err(error) => {
+                    complain(&error);
+                    unchecked += 1;
+                    status = status.max(Status::Usage);
+                    continue;
+                }
+            };
             let worst = reports.iter().map(Report::status).max().unwrap_or(Status::Ok);
             failed += reports.iter().filter(|report| report.status() == Status::Disagreement).count();
             status = status.max(worst);
@@ -89,18 +101,22 @@ impl Check {
             }
         }
         for skipped in checking.oracle.skipped() {
-            anstream::eprintln!("skipped: {skipped}");
+            say(format_args!("skipped: {skipped}"));
+        }
+        if unchecked == paths.len() {
+            return Ok(status);
         }
         let summary = format!(
-            "{} programs, {} cases x {} engines, {} runs: {}",
-            paths.len(),
+            "{} programs, {} cases x {} engines, {} runs: {}{}",
+            paths.len() - unchecked,
             checking.cases,
             checking.oracle.engines(),
             checking.runs,
             if failed == 0 { "all agree".into() } else { format!("{failed} cases FAILED") },
+            if unchecked == 0 { String::new() } else { format!("; {unchecked} programs could not be checked") },
         );
         if self.json {
-            anstream::eprintln!("{summary}");
+            say(summary);
         } else {
             writeln!(out, "{summary}")?;
         }

@@ -31,11 +31,14 @@ impl Completions {
 pub(super) struct Man {}
 
 impl Man {
-    pub fn run(self, command: Command) -> Result<Status> {
+    pub fn run(self, mut command: Command) -> Result<Status> {
         let mut text = Vec::new();
         clap_mangen::Man::new(command.clone()).render(&mut text)?;
-        for verb in command.get_subcommands() {
-            clap_mangen::Man::new(verb.clone()).title(format!("jitduel-{}", verb.get_name())).render(&mut text)?;
+        // Only then does a verb know that it is typed behind the command's name.
+        command.build();
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let page = clap_mangen::Man::new(verb.clone()).title(format!("jitduel-{}", verb.get_name()));
+            page.source(concat!("jitduel ", env!("CARGO_PKG_VERSION"))).render(&mut text)?;
         }
         io::stdout().write_all(&text)?;
         Ok(Status::Ok)

@@ -1,7 +1,7 @@
 //! What the verbs are given: a program, its inputs, an engine.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -65,7 +65,6 @@ impl std::str::FromStr for Inputs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Inputs, String> {
-        let words = text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty());
         let value = |word: &str| {
             let value = match word.strip_prefix("0x") {
                 Some(digits) => u64::from_str_radix(digits, 16).ok().map(|bits| bits as i64),
@@ -73,7 +72,19 @@ impl std::str::FromStr for Inputs {
             };
             value.filter(|_| !word.contains('+')).ok_or(format!("`{word}` is not a 64-bit integer"))
         };
-        words.map(value).collect::<Result<_, _>>().map(Inputs)
+        let mut values = Vec::new();
+        if text.trim().is_empty() {
+            return Ok(Inputs(values));
+        }
+        for part in text.split(',') {
+            if part.trim().is_empty() {
+                return Err("a value is missing before or behind a comma".into());
+            }
+            for word in part.split_whitespace() {
+                values.push(value(word)?);
+            }
+        }
+        Ok(Inputs(values))
     }
 }
 
@@ -84,5 +95,10 @@ pub(super) fn engine_names() -> PossibleValuesParser {
 
 /// Shows a diagnostic on stderr.
 pub(super) fn show(diagnostic: impl Into<Diagnostic>, source: &Source) {
-    anstream::eprintln!("{}", diagnostic.into().render(source));
+    say(diagnostic.into().render(source));
+}
+
+/// Says something on stderr. Where that cannot take it there is nobody left to tell.
+pub(super) fn say(message: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{message}");
 }

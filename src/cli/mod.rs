@@ -56,10 +56,15 @@ pub fn main() -> ExitCode {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return Status::Ok;
         }
-        anstream::eprintln!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset());
+        complain(&error);
         Status::Usage
     });
     ExitCode::from(status as u8)
+}
+
+/// Says on stderr what went wrong.
+fn complain(error: &anyhow::Error) {
+    input::say(format_args!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset()));
 }
 
 /// How the word "error" looks, here as in clap's own messages and in diagnostics.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, cases, engine_names, show};
+use super::input::{Inputs, ProgramArg, cases, engine_names, say, show};
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Stack;
 use crate::lang::{Ast, Fault, Source, SyntaxError, parse, verify};
@@ -39,11 +39,11 @@ pub(super) struct Run {
     input: Vec<Inputs>,
 
     /// Passes that the loops of a run may start in all; no limit unless set
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
     /// Greatest number of values on the stack [default: 65536]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 
     /// Print a line of JSON a run
@@ -102,7 +102,7 @@ impl Run {
             }
             if let Some(case) = &case {
                 let met = if verdict == case.expected { "met" } else { "NOT met" };
-                anstream::eprintln!("case on line {} {met}: {} expected", case.line, case.expected);
+                say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
             }
         }
         out.flush()?;

@@ -118,7 +118,8 @@ pub enum Mark {
 }
 
 /// A branch did not reach its target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a branch does not reach its target")]
 pub struct OutOfRange {
     /// The forms to try next; `None` where the code is larger than any form reaches (2 GiB).
     pub next: Option<Forms>,

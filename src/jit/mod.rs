@@ -86,6 +86,23 @@ pub fn compile<I: Isa>(
     }
 }
 
+/// [`compile`] for one instruction set.
+type Compiler = fn(&Bytecode, Switches, &Tuning, bool, Vec<u8>) -> Result<Compiled, PrepareError>;
+
+/// The compiler whose code a host can run, if there is one.
+fn compiler(host: &str) -> Option<Compiler> {
+    match host {
+        aarch64::Emitter::NAME => Some(compile::<aarch64::Emitter>),
+        x86_64::Emitter::NAME => Some(compile::<x86_64::Emitter>),
+        _ => None,
+    }
+}
+
+/// Whether this host can run what the JIT makes.
+pub fn is_supported() -> bool {
+    compiler(ARCH).is_some()
+}
+
 /// One variant of the JIT as an engine.
 pub struct Jit {
     name: &'static str,
@@ -117,11 +134,7 @@ impl Engine for Jit {
         options: &Options,
         clock: &mut dyn PhaseClock,
     ) -> Result<Box<dyn Prepared>, PrepareError> {
-        let compile = match ARCH {
-            aarch64::Emitter::NAME => compile::<aarch64::Emitter>,
-            x86_64::Emitter::NAME => compile::<x86_64::Emitter>,
-            host => return Err(PrepareError::Unsupported { engine: self.name, host }),
-        };
+        let compile = compiler(ARCH).ok_or(PrepareError::Unsupported { engine: self.name, host: ARCH })?;
         clock.begin(Phase::Lower);
         let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
         clock.begin(Phase::Generate);
@@ -170,4 +183,17 @@ fn trap(code: &Bytecode, lowered: &Lowered, site: u32, pointer: i64) -> Trap {
         _ => TrapKind::DivisionByZero,
     };
     Trap { kind, at: code.spans[site.pc.index()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_another_kind_has_no_compiler() {
+        assert!(compiler("riscv64").is_none());
+        assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
+        let error = PrepareError::Unsupported { engine: "jit", host: "riscv64" };
+        assert!(error.to_string().contains("not supported on this host (riscv64)"));
+    }
 }

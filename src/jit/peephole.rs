@@ -115,10 +115,11 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
                 self.sink.put(op);
             }
             _ => {
-                self.hold(self.pc, op);
+                // Before the rules, which may take the operation away but not what it means to the word.
                 if let Some(reg) = op.defines() {
                     self.operands.insert(reg);
                 }
+                self.hold(self.pc, op);
             }
         }
     }

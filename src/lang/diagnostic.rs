@@ -56,6 +56,8 @@ impl Window {
         let (start, end) = (span.start as usize, span.end as usize);
         let line_start = bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let line_end = bytes[start..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| start + at);
+        // The line ends of other systems are not shown.
+        let line_end = if bytes[start..line_end].ends_with(b"\r") { line_end - 1 } else { line_end };
         let lossy = |from: usize, to: usize| String::from_utf8_lossy(&bytes[from..to.max(from)]).into_owned();
         // Four bytes a character at most: cutting the bytes first keeps a line of 10 MB cheap.
         let (before, marked, after) = (
@@ -72,6 +74,9 @@ impl Window {
         let from = text.len();
         text.extend(marked.chars().take(SHOWN_AROUND));
         let to = text.len();
+        if to - from < end.min(line_end) - start {
+            text.push('…');
+        }
         text.extend(after.chars().take(SHOWN_AROUND));
         if after.chars().count() > SHOWN_AROUND {
             text.push('…');

@@ -3,6 +3,8 @@
 //! nom reads the tokens; bodies are kept on a stack of our own, so that the depth of nesting costs no host
 //! stack. One pass, linear in the length of the text.
 
+use std::cmp::Reverse;
+
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_till, take_till1, take_until, take_while};
 use nom::character::complete::{digit1, hex_digit1};
@@ -265,11 +267,20 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
         return SyntaxErrorKind::UnknownWord { word, nearest: None };
     }
     let lower = text.to_lowercase();
+    if let Some((_, ours)) = words::FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
+        return SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest: Some(ours) };
+    }
+    let letters = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
     let nearest = words::spellings()
         .map(|spelling| (strsim::damerau_levenshtein(&lower, spelling), spelling))
         // A suggestion must share at least half of its letters with what was written.
         .filter(|(distance, spelling)| *distance <= 2 && distance * 2 <= spelling.len())
-        .min_by_key(|(distance, _)| *distance)
+        // Of several, the one whose letters all were there, then the longest, of which most was there.
+        .min_by_key(|(distance, spelling)| (*distance, letters(spelling) != letters(&lower), Reverse(spelling.len())))
         .map(|(_, spelling)| spelling);
     SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest }
 }

@@ -1,6 +1,7 @@
 //! Source text and places in it.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A range of bytes of the source text; `end` is exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +32,12 @@ impl fmt::Display for Place {
 pub struct Source {
     name: String,
     bytes: Vec<u8>,
+    /// The place of every byte whose offset is a multiple of [`CHUNK`], from the first question on.
+    chunks: OnceLock<Vec<Place>>,
 }
+
+/// Bytes that are looked through for one place at most.
+const CHUNK: usize = 4096;
 
 impl Source {
     /// The greatest size of a source text in bytes: spans hold 32-bit offsets.
@@ -39,7 +45,7 @@ impl Source {
 
     /// Names a text. The bytes need not be valid UTF-8: `parse` reports where they are not.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Source {
-        Source { name: name.into(), bytes: bytes.into() }
+        Source { name: name.into(), bytes: bytes.into(), chunks: OnceLock::new() }
     }
 
     /// The name under which the text is reported: a path, `-` or `-e`.
@@ -57,15 +63,31 @@ impl Source {
         String::from_utf8_lossy(&self.bytes[span.start as usize..span.end as usize]).into_owned()
     }
 
-    /// Line and column of a span's first byte. Takes time proportional to the offset.
+    /// Line and column of a span's first byte.
     pub fn place(&self, span: Span) -> Place {
-        let before = &self.bytes[..span.start as usize];
-        let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        Place {
-            line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
-            column: String::from_utf8_lossy(&before[line_start..]).chars().count() + 1,
-        }
+        let start = span.start as usize;
+        let chunks = self.chunks.get_or_init(|| {
+            let mut place = Place { line: 1, column: 1 };
+            let next = |chunk: &[u8]| {
+                let start = place;
+                place = behind(start, chunk);
+                start
+            };
+            // An offset at the very end lies behind the last chunk, which may be full.
+            self.bytes.chunks(CHUNK).chain([&[][..]]).map(next).collect()
+        });
+        let chunk = start / CHUNK;
+        behind(chunks[chunk], &self.bytes[chunk * CHUNK..start])
     }
+}
+
+/// The place behind some text that begins at a place. Of a character, all bytes but its first are continuation bytes.
+fn behind(place: Place, text: &[u8]) -> Place {
+    text.iter().fold(place, |Place { line, column }, &byte| match byte {
+        b'\n' => Place { line: line + 1, column: 1 },
+        0x80..0xc0 => Place { line, column },
+        _ => Place { line, column: column + 1 },
+    })
 }
 
 #[cfg(test)]
@@ -80,5 +102,15 @@ mod tests {
         assert_eq!(at(4), "2:1");
         assert_eq!(at(6), "2:2");
         assert_eq!(at(8), "2:4");
+    }
+
+    #[test]
+    fn places_behind_many_chunks_are_right() {
+        let text = "é\n".repeat(CHUNK) + &"é".repeat(CHUNK);
+        let source = Source::new("x", text.as_str());
+        let at = |start: usize| source.place(Span { start: start as u32, end: start as u32 });
+        assert_eq!(at(text.len()), Place { line: CHUNK + 1, column: CHUNK + 1 });
+        assert_eq!(at(3 * CHUNK - 3), Place { line: CHUNK, column: 1 });
+        assert_eq!(at(3 * CHUNK - 1), Place { line: CHUNK, column: 2 });
     }
 }

@@ -140,6 +140,24 @@ impl Word {
 /// The words that open, divide and close bodies, and `pick`: every spelling that is not in [`WORDS`].
 pub const KEYWORDS: &[&str] = &["pick", "times", "if", "else", "while", "do", "end"];
 
+/// What other languages call our words, where the spelling does not lead there.
+pub const FOREIGN: &[(&str, &str)] = &[
+    ("==", "="),
+    ("!=", "<>"),
+    ("%", "mod"),
+    ("rem", "mod"),
+    ("&", "and"),
+    ("&&", "and"),
+    ("|", "or"),
+    ("||", "or"),
+    ("^", "xor"),
+    ("<<", "lshift"),
+    (">>", "rshift"),
+    ("shl", "lshift"),
+    ("shr", "rshift"),
+    ("pop", "drop"),
+];
+
 /// Every spelling that the language knows.
 pub fn spellings() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(_, entry)| entry.spelling).chain(KEYWORDS.iter().copied())

@@ -87,25 +87,18 @@ impl Isa for Emitter {
     fn finish(mut self) -> Result<Machine, OutOfRange> {
         self.mark(Mark::Exits);
         let sites = self.asm.sites();
-        let first = self.asm.offset();
         let common = self.asm.label();
+        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
         for site in &sites {
+            at[site.0 as usize] = self.asm.offset();
             // Not in the scratch register: a long jump to the common end changes that.
-            let status = site.0 + 1;
-            self.put_inst(a64::movz(X0, status as u16, Half::H0));
-            self.put_inst(a64::movk(X0, (status >> 16) as u16, Half::H16));
+            self.constant(X0, i64::from(site.0) + 1);
             self.asm.b(common);
         }
-        let exit_bytes = (self.asm.offset() - first).checked_div(sites.len()).unwrap_or(0);
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
             self.leave();
-        }
-        // A label's exits stand in the order of its branches, and each site has one branch.
-        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
-        for (index, site) in sites.iter().enumerate() {
-            at[site.0 as usize] = first + index * exit_bytes;
         }
         let bytes = self.asm.finish_with_exits(|site| at[site.0 as usize])?;
         Ok(Machine { bytes, marks: self.marks })

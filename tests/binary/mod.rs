@@ -1,0 +1,204 @@
+//! How tests start the built binary: on every host, with a bound on its time, and never to see it panic.
+
+// Each test crate that includes this file uses another part of it.
+#![allow(dead_code, reason = "no test crate uses all of it")]
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Far more than the slowest run needs, also in an emulator on a busy machine: it ends a run that hangs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Whether tests take smaller sizes: most AArch64 test programs run in an emulator, 10 to 50 times slower.
+pub const SMALL: bool = cfg!(target_arch = "aarch64");
+
+/// The size for this host, and a line that says so where it is the smaller one.
+pub fn size(what: &str, full: usize, small: usize) -> usize {
+    if SMALL {
+        println!("{what}: {small} instead of {full}, since this is an AArch64 program and likely emulated");
+    }
+    if SMALL { small } else { full }
+}
+
+/// How a run of the binary ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The binary with arguments, not yet started.
+pub struct Invocation {
+    command: Command,
+    stdin: Vec<u8>,
+    shown: String,
+}
+
+/// The binary with these arguments. It runs in an empty folder and hears nothing of the caller's taste in colors.
+pub fn jitduel<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Invocation {
+    let mut command = bare();
+    let mut shown = String::from("jitduel");
+    for argument in arguments {
+        let text = argument.as_ref().to_string_lossy();
+        shown += &format!(" {:?}", text.chars().take(200).collect::<String>());
+        command.arg(argument);
+    }
+    Invocation { command, stdin: Vec::new(), shown }
+}
+
+impl Invocation {
+    /// What it reads from standard input; nothing unless set.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Invocation {
+        self.stdin = bytes.into();
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Invocation {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn current_dir(mut self, path: &Path) -> Invocation {
+        self.command.current_dir(path);
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// Where it panics, is killed by a signal, ends with a code that it does not document or does not end.
+    pub fn run(mut self) -> Ended {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown));
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let bytes = std::mem::take(&mut self.stdin);
+        // A program that does not read its input to the end is free to do so.
+        let writer = thread::spawn(move || drop(stdin.write_all(&bytes)));
+        let stdout = read(child.stdout.take().expect("it is piped"));
+        let stderr = read(child.stderr.take().expect("it is piped"));
+        let (stdout, stderr) = (self.wait_for(&stdout, &mut child), self.wait_for(&stderr, &mut child));
+        let status = child.wait().expect("it was started");
+        writer.join().expect("writing does not panic");
+        let code = status.code().unwrap_or_else(|| panic!("{}: {status}\n{stderr}", self.shown));
+        assert!(!stderr.contains("panicked"), "{}: {stderr}", self.shown);
+        assert!([0, 1, 2, 4].contains(&code), "{}: exit code {code}\n{stderr}", self.shown);
+        Ended { code, stdout, stderr }
+    }
+
+    /// Runs it with these streams in place of pipes; only the exit code is seen.
+    pub fn run_with_streams(mut self, stdout: Stdio, stderr: Stdio) -> Option<i32> {
+        self.command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        self.command.status().unwrap_or_else(|error| panic!("{}: {error}", self.shown)).code()
+    }
+
+    /// Starts it with its standard output piped and its standard error piped.
+    pub fn spawn(mut self) -> Child {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown))
+    }
+
+    fn wait_for(&self, stream: &mpsc::Receiver<Vec<u8>>, child: &mut Child) -> String {
+        match stream.recv_timeout(PATIENCE) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => {
+                child.kill().expect("it was started");
+                panic!("{}: not ended after {PATIENCE:?}", self.shown);
+            }
+        }
+    }
+}
+
+/// Reads a stream to its end on a thread of its own, so that no pipe fills up while another is waited for.
+fn read(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a pipe can be read");
+        // Whoever waited may have given up.
+        drop(sender.send(bytes));
+    });
+    receiver
+}
+
+/// The binary without arguments, behind its runner where it needs one.
+fn bare() -> Command {
+    static EMPTY: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = with_runner(runner());
+    command.current_dir(EMPTY.get_or_init(|| folder("empty")));
+    command
+}
+
+fn with_runner(runner: Option<&[String]>) -> Command {
+    let exe = env!("CARGO_BIN_EXE_jitduel");
+    let mut command = match runner {
+        Some([program, arguments @ ..]) => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(exe);
+            command
+        }
+        _ => Command::new(exe),
+    };
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// What must stand before the binary to start it. A test program that runs in an emulator asks the host's kernel
+/// to start the binary, which refuses one of another architecture unless it was told how; then it is started like
+/// cargo started the test program.
+fn runner() -> Option<&'static [String]> {
+    static RUNNER: OnceLock<Option<Vec<String>>> = OnceLock::new();
+    let starts = |runner: Option<&[String]>| {
+        // The emulator may lose the error of a failed exec; then the code is 127.
+        with_runner(runner).arg("--version").output().is_ok_and(|output| {
+            output.status.success() && String::from_utf8_lossy(&output.stdout).starts_with("jitduel ")
+        })
+    };
+    let find = || {
+        if starts(None) {
+            return None;
+        }
+        let runner = configured_runner().expect("the binary does not start, and cargo has no runner for it");
+        assert!(starts(Some(&runner)), "the binary starts neither by itself nor by {runner:?}");
+        println!("the binary is started by {runner:?}");
+        Some(runner)
+    };
+    RUNNER.get_or_init(find).as_deref()
+}
+
+/// The runner of AArch64 programs by cargo's variable, else by the crate's cargo configuration.
+fn configured_runner() -> Option<Vec<String>> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    if let Ok(text) = std::env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER") {
+        return Some(words(&text));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo/config.toml");
+    let text = std::fs::read_to_string(path).ok()?;
+    let (_, section) = text.split_once("[target.aarch64-unknown-linux-gnu]")?;
+    let line = section.lines().find_map(|line| line.trim().strip_prefix("runner"))?;
+    Some(words(line.trim_start().strip_prefix('=')?.trim().trim_matches('"')))
+}
+
+/// A new empty folder for files of one test.
+pub fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME")).join(name);
+    if path.exists() {
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
+    std::fs::create_dir_all(&path).expect("the target folder can be written");
+    path
+}
+
+/// Writes a file of one test and returns its path as text.
+pub fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).expect("the target folder can be written");
+    path.to_str().expect("the tests' paths are UTF-8").to_owned()
+}

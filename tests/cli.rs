@@ -1,0 +1,989 @@
+//! The command line as its users meet it: every verb and option, exit codes, streams, and texts that nobody meant as
+//! programs. Each run of the binary is also watched for panics, signals and hanging (see `binary`).
+
+mod binary;
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use binary::{Ended, SMALL, file, folder, jitduel, size};
+use jitduel::isa::disassemble::disassemble;
+use jitduel::jit::VARIANTS;
+use jitduel::registry::ENGINES;
+
+const ISAS: [&str; 2] = ["aarch64", "x86_64"];
+const STAGES: [&str; 5] = ["ast", "bytecode", "lir", "asm", "hex"];
+
+/// The architecture that the binary says it runs on.
+const HOST: &str = std::env::consts::ARCH;
+
+fn cli(arguments: &[&str]) -> Ended {
+    jitduel(arguments).run()
+}
+
+/// `run -e TEXT` with further arguments.
+fn run(text: &str, arguments: &[&str]) -> Ended {
+    cli(&[&["run", "-e", text], arguments].concat())
+}
+
+/// A run that must end with this code and this standard output.
+#[track_caller]
+fn expect(ended: &Ended, code: i32, stdout: &str) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
+}
+
+/// A run that must be refused as wrongly used: nothing on standard output, and a message with this in it.
+#[track_caller]
+fn refused(ended: &Ended, message: &str) {
+    expect(ended, 2, "");
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
+}
+
+// run: the program, its inputs, its engine.
+
+#[test]
+fn a_program_comes_from_a_file_from_standard_input_or_from_the_command_line() {
+    let folder = folder("program");
+    let path = file(&folder, "six.stk", "2 3 *");
+    expect(&cli(&["run", &path]), 0, "6\n");
+    expect(&jitduel(["run", "six.stk"]).current_dir(&folder).run(), 0, "6\n");
+    expect(&jitduel(["run", "-"]).stdin("2 3 * \\ no line end").run(), 0, "6\n");
+    expect(&run("2 3 *", &[]), 0, "6\n");
+    // A text may begin with what looks like an option.
+    expect(&run("-7 2 /", &[]), 0, "-3\n");
+    expect(&run("- 1", &["--input", "9,2"]), 0, "7 1\n");
+    for (arguments, stdin) in
+        [(["run", "-e", ""], ""), (["run", "-", "--json"], "\\ nothing"), (["run", "-", "--json"], "")]
+    {
+        let ended = jitduel(arguments).stdin(stdin).run();
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        assert!(["\n", &json_done("-", "jit", "")].contains(&ended.stdout.as_str()), "{}", ended.stdout);
+    }
+}
+
+fn json_done(program: &str, engine: &str, stack: &str) -> String {
+    format!(
+        "{{\"program\":\"{program}\",\"engine\":\"{engine}\",\"isa\":\"{HOST}\",\"outcome\":\"done\",\"stack\":[{stack}]}}\n"
+    )
+}
+
+#[test]
+fn every_engine_runs_and_the_default_is_the_fastest() {
+    for engine in ENGINES {
+        let with = |text: &str, more: &[&str]| run(text, &[&["--engine", engine], more].concat());
+        expect(&with("1 3 times 2 times 1 + end end", &[]), 0, "7\n");
+        expect(&with("7 0 times 1 + end", &[]), 0, "7\n");
+        expect(&with("11 *", &["--input", "7", "--input", "-8"]), 0, "77\n-88\n");
+        expect(&with("1 2 3 times 100 end", &[]), 0, "1 2 100 100 100\n");
+        expect(&with("1 0 /", &[]), 1, "trap division by zero 1:5\n");
+        expect(&with("1", &["--json"]), 0, &json_done("-e", engine, "1"));
+    }
+    expect(&run("1", &["--json"]), 0, &json_done("-e", "jit", "1"));
+}
+
+#[test]
+fn each_input_is_a_run_and_a_line_and_their_counts_may_differ() {
+    expect(&run("+", &["--input", "1,2", "--input", "5,6"]), 0, "3\n11\n");
+    let inputs = ["--input", "1,2", "--input", "1", "--input", "3,4,5", "--input", "", "--input", "7,8"];
+    let ended = run("+", &inputs);
+    expect(&ended, 1, "3\nrejected underflow 1:1\n3 9\nrejected underflow 1:1\n15\n");
+    assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs 2, there can be at most 0"), "{}", ended.stderr);
+    let ended = run("+", &[&inputs[..], &["--json"]].concat());
+    let outcomes: Vec<_> = ended.stdout.lines().map(|line| line.contains("\"outcome\":\"done\"")).collect();
+    assert_eq!((ended.code, &outcomes[..]), (1, &[true, false, true, false, true][..]));
+    // A run begins with its own inputs and full fuel, whatever the one before has left.
+    let twice = ["--input", "3", "--input", "3", "--fuel", "3", "--stack-limit", "3"];
+    expect(&run("times 1 end", &twice), 0, "1 1 1\n1 1 1\n");
+}
+
+#[test]
+fn inputs_are_decimal_or_hexadecimal_and_separated_by_commas() {
+    for (input, stack) in [
+        ("-3,4", "-3 4"),
+        ("", ""),
+        (" ", ""),
+        ("0xff,0x0,0xFFFFFFFFFFFFFFFF", "255 0 -1"),
+        ("0x8000000000000000,0x7fffffffffffffff", "-9223372036854775808 9223372036854775807"),
+        ("-9223372036854775808,9223372036854775807", "-9223372036854775808 9223372036854775807"),
+        ("007,-0", "7 0"),
+        ("1, 2 ,3", "1 2 3"),
+        ("1 2", "1 2"),
+    ] {
+        expect(&run("", &["--input", input]), 0, &format!("{stack}\n"));
+        expect(&run("", &[&format!("--input={input}")]), 0, &format!("{stack}\n"));
+    }
+    for input in [
+        "x",
+        "1,x",
+        "1.5",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "0x",
+        "0x10000000000000000",
+        "0xg",
+        "+5",
+        "0x+5",
+        "-0x5",
+        "1;2",
+        "--5",
+        "1_000",
+        "١",
+    ] {
+        refused(&run("", &["--input", input]), "is not a 64-bit integer");
+        refused(&cli(&["asm", "-e", "1", "--input", input]), "is not a 64-bit integer");
+    }
+    // A comma stands between two values: a value that was forgotten is not a shorter list.
+    for input in [",", "1,", ",1", "1,,2", "1, ,2"] {
+        refused(&run("", &["--input", input]), "a value is missing");
+    }
+    refused(&run("", &["--input", "4", "--input", "x5"]), "`x5`");
+}
+
+#[test]
+fn without_inputs_the_first_case_gives_them_and_its_result_is_noted() {
+    let folder = folder("case");
+    let path = file(&folder, "cases.stk", "\\ adds\n\\ case: 1 2 -> 3\n\\ case: 5 6 -> 11\n+\n");
+    let ended = cli(&["run", &path]);
+    expect(&ended, 0, "3\n");
+    assert_eq!(ended.stderr, "case on line 2 met: 3 expected\n");
+    let ended = cli(&["run", &path, "--input", "7,8"]);
+    expect(&ended, 0, "15\n");
+    assert_eq!(ended.stderr, "");
+
+    let path = file(&folder, "wrong.stk", "\\ case: 1 2 -> 4\n+\n");
+    let ended = cli(&["run", &path]);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("3\n", "case on line 1 NOT met: 4 expected\n"));
+
+    // The case's limits hold, and the command line's go before them.
+    let path = file(&folder, "limits.stk", "\\ case fuel=2 stack-limit=3: 3 -> trap out of fuel 2:1\ntimes 1 end\n");
+    let ended = cli(&["run", &path]);
+    expect(&ended, 1, "trap out of fuel 2:1\n");
+    assert!(ended.stderr.contains("case on line 1 met: trap out of fuel 2:1 expected"), "{}", ended.stderr);
+    let ended = cli(&["run", &path, "--fuel", "3"]);
+    assert_eq!(ended.stdout, "1 1 1\n");
+    assert!(ended.stderr.contains("NOT met"), "{}", ended.stderr);
+    let ended = cli(&["run", &path, "--fuel", "3", "--stack-limit", "2"]);
+    assert_eq!(ended.stdout, "trap stack overflow 2:7\n");
+    refused(&cli(&["run", &path, "--stack-limit", "0"]), "1 inputs do not fit a stack of at most 0 values");
+
+    // Rejections are results too.
+    let ended = run("\\ case: -> rejected underflow 2:1\n+", &[]);
+    expect(&ended, 1, "rejected underflow 2:1\n");
+    assert!(ended.stderr.contains("case on line 1 met"), "{}", ended.stderr);
+
+    // A line that begins like a case and is not one is an error even where only its inputs are asked for.
+    for (verb, line) in [("run", "\\ case 1 -> 2"), ("asm", "\\ case: 1"), ("check", "\\ case: -> x")] {
+        let path = file(&folder, "malformed.stk", format!("1\n{line}\n"));
+        let ended = cli(&[verb, &path]);
+        refused(&ended, &format!("{path}: line 2: "));
+        assert!(
+            ended.stderr.contains("write `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let path = file(&folder, "malformed.stk", "1 +\n\\ case 1 -> 2\n");
+    expect(&cli(&["run", &path, "--input", "4"]), 0, "5\n");
+}
+
+// run: limits.
+
+#[test]
+fn fuel_counts_the_passes_of_all_loops() {
+    for engine in ENGINES {
+        let with = |text: &str, fuel: &str| run(text, &["--engine", engine, "--fuel", fuel]);
+        expect(&with("3 times 1 end", "3"), 0, "1 1 1\n");
+        let ended = with("3 times 1 end", "2");
+        expect(&ended, 1, "trap out of fuel 1:3\n");
+        assert!(ended.stderr.contains("`--fuel N` allows more passes"), "{}", ended.stderr);
+        expect(&with("0 times 1 end 5", "0"), 0, "5\n");
+        expect(&with("while 0 do end", "0"), 1, "trap out of fuel 1:1\n");
+        expect(&with("while 0 do end", "1"), 0, "\n");
+        expect(&with("1 while dup do 1 - end", "1"), 1, "trap out of fuel 1:3\n");
+        expect(&with("1 while dup do 1 - end", "2"), 0, "0\n");
+        expect(&with("2 times 2 times end end", "5"), 1, "trap out of fuel 1:11\n");
+        expect(&with("2 times 2 times end end", "6"), 0, "\n");
+        expect(&with("while 1 do end", "1000"), 1, "trap out of fuel 1:1\n");
+        expect(&with("3 times 1 end", "18446744073709551615"), 0, "1 1 1\n");
+    }
+    for fuel in ["-1", "x", "", "1.5", "18446744073709551616"] {
+        refused(&run("1", &["--fuel", fuel]), "--fuel");
+    }
+}
+
+#[test]
+fn the_stack_limit_holds_to_the_value() {
+    for engine in ENGINES {
+        let with = |text: &str, limit: &str| run(text, &["--engine", engine, "--stack-limit", limit]);
+        expect(&with("", "0"), 0, "\n");
+        expect(&with("1", "0"), 1, "trap stack overflow 1:1\n");
+        expect(&with("1 2 3", "3"), 0, "1 2 3\n");
+        let ended = with("1 2 3 4", "3");
+        expect(&ended, 1, "trap stack overflow 1:7\n");
+        assert!(ended.stderr.contains("`--stack-limit N` allows more"), "{}", ended.stderr);
+        // A word that pops before it pushes needs no room for both.
+        expect(&with("1 2 3 rot + dup drop", "3"), 0, "2 4\n");
+        expect(&with("1 2 over", "2"), 1, "trap stack overflow 1:5\n");
+        let full = run("65536 times 1 end", &["--engine", engine]);
+        assert_eq!((full.code, full.stdout.len()), (0, 2 * 65536), "{engine}: {}", full.stderr);
+        expect(&run("65537 times 1 end", &["--engine", engine]), 1, "trap stack overflow 1:13\n");
+        expect(
+            &run("1 2", &["--engine", engine, "--stack-limit", "2", "--input", "5,6"]),
+            1,
+            "trap stack overflow 1:1\n",
+        );
+    }
+    for limit in ["-1", "x", "", "18446744073709551616"] {
+        refused(&run("1", &["--stack-limit", limit]), "--stack-limit");
+    }
+}
+
+#[test]
+fn an_absurd_stack_limit_works_or_is_a_clear_error() {
+    let mut limits = vec![1u64 << 60, (1 << 60) - 3, 1 << 61, 1 << 63, u64::MAX - 1, u64::MAX];
+    if SMALL {
+        println!("no stacks of 2^32 to 2^46 values, for each page of which an old emulator keeps a record");
+    } else {
+        limits.extend([1 << 32, 1 << 40, 1 << 46]);
+    }
+    for limit in limits {
+        for engine in ["tree", "bytecode", "jit-push", "jit"] {
+            let ended = run("3 times 1 2 end 5 0 pick", &["--engine", engine, "--stack-limit", &limit.to_string()]);
+            if ended.code == 0 {
+                expect(&ended, 0, "1 2 1 2 1 2 5 5\n");
+            } else {
+                refused(&ended, &format!("no memory for a stack of {limit} values"));
+            }
+        }
+        // Code is made for every limit: nobody need have the memory.
+        for isa in ISAS {
+            let text = "times 1 2 end 5 0 pick";
+            let ended = cli(&["asm", "-e", text, "--input", "1", "--isa", isa, "--stack-limit", &limit.to_string()]);
+            assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        }
+    }
+}
+
+#[test]
+fn more_inputs_than_the_stack_limit_are_refused_before_anything_else() {
+    for text in ["+", "", "no such word", "("] {
+        let message = "2 inputs do not fit a stack of at most 1 values";
+        refused(&run(text, &["--input", "1,2", "--stack-limit", "1"]), message);
+        refused(&run(text, &["--input", "1", "--input", "1,2", "--stack-limit", "1"]), message);
+        refused(&cli(&["asm", "-e", text, "--input", "1,2", "--stack-limit", "1"]), message);
+    }
+    expect(&run("+", &["--input", "1,2", "--stack-limit", "2"]), 0, "3\n");
+    let many = vec!["1"; 65537].join(" ");
+    let ended = jitduel(["check", &file(&folder("many"), "many.stk", format!("\\ case: {many} -> 1\n"))]).run();
+    refused(&ended, "65537 inputs do not fit a stack of at most 65536 values");
+}
+
+// run: what is printed where.
+
+#[test]
+fn json_lines_have_exactly_the_documented_members() {
+    let start = |program: &str| format!("{{\"program\":\"{program}\",\"engine\":\"jit\",\"isa\":\"{HOST}\",");
+    for (text, code, rest) in [
+        ("6 120", 0, r#""outcome":"done","stack":[6,120]}"#),
+        ("", 0, r#""outcome":"done","stack":[]}"#),
+        (
+            "0x8000000000000000 9223372036854775807",
+            0,
+            r#""outcome":"done","stack":[-9223372036854775808,9223372036854775807]}"#,
+        ),
+        ("1 0 /", 1, r#""outcome":"trap","kind":"division by zero","line":1,"column":5}"#),
+        ("1 0\nmod", 1, r#""outcome":"trap","kind":"division by zero","line":2,"column":1}"#),
+        ("70000 times 1 end", 1, r#""outcome":"trap","kind":"stack overflow","line":1,"column":13}"#),
+        ("1 2 times drop end", 1, r#""outcome":"trap","kind":"stack underflow","line":1,"column":11}"#),
+        ("while 1 do end", 1, r#""outcome":"trap","kind":"out of fuel","line":1,"column":1}"#),
+        (
+            "1 +",
+            1,
+            r#""outcome":"rejected","kind":"underflow","line":1,"column":3,"message":"stack underflow: 2 needed, at most 1 there"}"#,
+        ),
+        (
+            "1 if 2 3 else 4 end",
+            1,
+            r#""outcome":"rejected","kind":"unbalanced if","line":1,"column":3,"message":"unbalanced `if`: the first branch leaves 2 on the stack, the other 1"}"#,
+        ),
+        (
+            "( é ) \"drup\"",
+            1,
+            r#""outcome":"rejected","kind":"syntax","line":1,"column":7,"message":"unknown word `\"drup\"`"}"#,
+        ),
+    ] {
+        let ended = run(text, &["--json", "--fuel", "100000"]);
+        expect(&ended, code, &format!("{}{rest}\n", start("-e")));
+        let ended = jitduel(["run", "--json", "--fuel", "100000", "-"]).stdin(text).run();
+        expect(&ended, code, &format!("{}{rest}\n", start("-")));
+    }
+    let folder = folder("json");
+    file(&folder, "quote\".stk", "1");
+    let ended = jitduel(["run", "--json", "quote\".stk"]).current_dir(&folder).run();
+    expect(&ended, 0, &format!("{}\"outcome\":\"done\",\"stack\":[1]}}\n", start("quote\\\".stk")));
+}
+
+#[test]
+fn data_goes_to_standard_output_and_diagnostics_to_standard_error() {
+    let ended = run("1 2", &[]);
+    assert_eq!(ended.stderr, "");
+    let ended = run("1 2 dpu", &[]);
+    expect(&ended, 1, "rejected syntax 1:5\n");
+    assert_eq!(
+        ended.stderr,
+        "error: unknown word `dpu`\n --> -e:1:5\n  |\n1 | 1 2 dpu\n  |     ^^^ not a word of the language\n  |\nhelp: did you mean `dup`?\n"
+    );
+    let ended = run("1\n0 /", &["--json"]);
+    assert!(ended.stdout.starts_with("{\"program\":\"-e\"") && ended.stdout.lines().count() == 1, "{}", ended.stdout);
+    assert!(ended.stderr.contains("error: division by zero\n --> -e:2:3\n"), "{}", ended.stderr);
+    let ended = cli(&["asm", "-e", "1 +"]);
+    expect(&ended, 1, "");
+    assert!(ended.stderr.contains("error: stack underflow: 2 needed, at most 1 there"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_worst_of_several_runs_is_the_exit_code() {
+    assert_eq!(run("/", &["--input", "6,3"]).code, 0);
+    assert_eq!(run("/", &["--input", "6,3", "--input", "6,0"]).code, 1);
+    assert_eq!(run("/", &["--input", "6,0", "--input", "6,3"]).code, 1);
+    assert_eq!(run("/", &["--input", "6", "--input", "6,3"]).code, 1);
+    let folder = folder("codes");
+    let stopped = file(&folder, "stopped.stk", "1 0 /");
+    let wrong = file(&folder, "wrong.stk", "\\ case: -> 2\n1");
+    let fine = file(&folder, "fine.stk", "\\ case: -> 1\n1");
+    for (paths, code) in [
+        (vec![&fine], 0),
+        (vec![&fine, &stopped], 1),
+        (vec![&stopped, &fine], 1),
+        (vec![&fine, &wrong, &stopped], 4),
+        (vec![&wrong, &fine], 4),
+    ] {
+        let ended = jitduel(std::iter::once(&"check".to_owned()).chain(paths)).run();
+        assert_eq!(ended.code, code, "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn wrong_use_is_refused_with_what_would_be_right() {
+    refused(&run("1", &["--engine", "jit-tops"]), "jit-tos");
+    for engine in ENGINES {
+        assert!(run("1", &["--engine", "no"]).stderr.contains(engine));
+    }
+    refused(&cli(&["check", "x.stk", "--engine", "tree,no"]), "no");
+    refused(&cli(&["asm", "-e", "1", "--isa", "mips"]), "aarch64, x86_64");
+    refused(&cli(&["asm", "-e", "1", "--stage", "ats"]), "ast");
+    refused(&cli(&["ran", "x.stk"]), "unrecognized subcommand");
+    refused(&run("1", &["--jsn"]), "--json");
+    for verb in ["run", "asm", "check", "completions"] {
+        refused(&cli(&[verb]), "required");
+    }
+    refused(&cli(&["run", "a.stk", "-e", "1"]), "cannot be used with");
+    refused(&cli(&["run", "a.stk", "b.stk"]), "unexpected argument");
+    refused(&cli(&["run", "-e"]), "a value is required");
+    refused(&cli(&["run", "-e", "1", "--engine"]), "a value is required");
+    refused(&cli(&["asm", "-e", "1", "--input", "1", "--input", "2"]), "multiple times");
+    let ended = cli(&[]);
+    expect(&ended, 2, "");
+    assert!(ended.stderr.contains("Usage: jitduel"), "{}", ended.stderr);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = folder("unreadable");
+    let folder = folder.to_str().expect("it is UTF-8");
+    // The first page of memory is mapped in no process, so this cannot be read, not even by root.
+    let unreadable = "/proc/self/mem";
+    for verb in ["run", "asm", "check"] {
+        refused(&cli(&[verb, "no-such-file.stk"]), "cannot read `no-such-file.stk`: No such file or directory");
+        refused(&cli(&[verb, unreadable]), "cannot read `/proc/self/mem`: ");
+        if verb != "check" {
+            refused(&cli(&[verb, folder]), &format!("cannot read `{folder}`: Is a directory"));
+        }
+    }
+    refused(&cli(&["check", folder]), &format!("no program (*.stk) in {folder}"));
+}
+
+// check.
+
+/// A folder with programs of each kind.
+fn programs() -> std::path::PathBuf {
+    let folder = folder("check");
+    std::fs::create_dir(folder.join("sub")).expect("it is new");
+    file(&folder, "add.stk", "\\ case: 1 2 -> 3\n\\ case: 5 6 -> 11\n\\ case: 1 -> rejected underflow 4:1\n+\n");
+    file(&folder, "plain.stk", "2 3 *");
+    file(&folder, "notes.txt", "not a program");
+    file(&folder.join("sub"), "trap.stk", "\\ case fuel=5: -> trap out of fuel 2:1\nwhile 1 do end\n");
+    folder
+}
+
+#[test]
+fn check_takes_files_and_folders() {
+    let folder = programs();
+    let check = |arguments: &[&str]| jitduel([&["check"], arguments].concat()).current_dir(&folder).run();
+    let engines = ENGINES.len();
+    expect(
+        &check(&["."]),
+        0,
+        // A run that its fuel ends is not run without.
+        &format!(
+            "ok ./add.stk: 3 cases\nok ./plain.stk: 6\nok ./sub/trap.stk: 1 cases\n\
+             3 programs, 5 cases x {engines} engines, {} runs: all agree\n",
+            7 * engines
+        ),
+    );
+    expect(
+        &check(&["add.stk"]),
+        0,
+        &format!("ok add.stk: 3 cases\n1 programs, 3 cases x {engines} engines, {} runs: all agree\n", 4 * engines),
+    );
+    expect(
+        &check(&["sub", "plain.stk", "--engine", "tree,jit"]),
+        0,
+        "ok sub/trap.stk: 1 cases\nok plain.stk: 6\n2 programs, 2 cases x 2 engines, 6 runs: all agree\n",
+    );
+    // A file is checked whatever its name ends with.
+    let ended = check(&["notes.txt", "--engine", "tree"]);
+    expect(&ended, 1, "ok notes.txt: rejected syntax 1:1\n1 programs, 1 cases x 1 engines, 0 runs: all agree\n");
+    assert!(ended.stderr.contains("error: unknown word `not`"), "{}", ended.stderr);
+}
+
+#[test]
+fn check_says_of_a_case_that_is_not_met_what_each_engine_said() {
+    let folder = folder("unmet");
+    file(&folder, "wrong.stk", "\\ case: 1 -> 2\n\\ case: 1 -> 3\n\\ case: -> 3\n1 +\n");
+    let ended = jitduel(["check", "wrong.stk"]).current_dir(&folder).run();
+    assert_eq!(ended.code, 4);
+    let mut lines = ended.stdout.lines();
+    assert_eq!(lines.next(), Some("FAILED wrong.stk:2: expected 3"));
+    for _metered in [true, false] {
+        for engine in ENGINES {
+            assert_eq!(lines.next(), Some(&*format!("  {engine}: 2")));
+        }
+    }
+    assert_eq!(lines.next(), Some("FAILED wrong.stk:3: expected 3"));
+    assert_eq!(lines.next(), Some("  front end: rejected underflow 4:3"));
+    let summary =
+        format!("1 programs, 3 cases x {} engines, {} runs: 2 cases FAILED", ENGINES.len(), 4 * ENGINES.len());
+    assert_eq!((lines.next(), lines.next()), (Some(&*summary), None));
+}
+
+#[test]
+fn check_prints_a_line_of_json_a_case() {
+    let folder = programs();
+    file(&folder, "wrong.stk", "\\ case: 1 -> 3\n1 +\n");
+    let ended = jitduel(["check", "--json", "."]).current_dir(&folder).run();
+    let line = |program: &str, rest: &str| {
+        format!("{{\"program\":\"./{program}\",\"engine\":\"all\",\"isa\":\"{HOST}\",\"outcome\":{rest}}}\n")
+    };
+    expect(
+        &ended,
+        4,
+        &[
+            line("add.stk", r#""done","stack":[3],"agree":true,"case":1,"met":true"#),
+            line("add.stk", r#""done","stack":[11],"agree":true,"case":2,"met":true"#),
+            line(
+                "add.stk",
+                r#""rejected","kind":"underflow","line":4,"column":1,"message":"stack underflow: 2 needed, at most 1 there","agree":true,"case":3,"met":true"#,
+            ),
+            line("plain.stk", r#""done","stack":[6],"agree":true"#),
+            line(
+                "sub/trap.stk",
+                r#""trap","kind":"out of fuel","line":2,"column":1,"agree":true,"case":1,"met":true"#,
+            ),
+            line("wrong.stk", r#""done","stack":[2],"agree":true,"case":1,"met":false,"expected":"3""#),
+        ]
+        .concat(),
+    );
+    assert!(ended.stderr.contains("4 programs, 6 cases"), "{}", ended.stderr);
+}
+
+#[test]
+fn check_keeps_to_its_fuel_unless_the_case_says() {
+    let folder = folder("fuel");
+    file(&folder, "endless.stk", "while 1 do end");
+    file(&folder, "own.stk", "\\ case fuel=3: -> 1 1 1\n3 times 1 end");
+    let check = |arguments: &[&str]| jitduel([&["check"], arguments].concat()).current_dir(&folder).run();
+    let ended = check(&["endless.stk", "--fuel", "10", "--engine", "tree,bytecode,jit"]);
+    expect(&ended, 1, "ok endless.stk: trap out of fuel 1:1\n1 programs, 1 cases x 3 engines, 3 runs: all agree\n");
+    let ended = check(&["own.stk", "--fuel", "0", "--engine", "jit"]);
+    expect(&ended, 0, "ok own.stk: 1 cases\n1 programs, 1 cases x 1 engines, 2 runs: all agree\n");
+    for (line, message) in [
+        ("\\ case fuel=-1: -> 1", "`-1` is not a number that fits"),
+        ("\\ case fule=1: -> 1", "unknown option `fule=1`"),
+        ("\\ case 1 -> 1", "a case has a `:` before its inputs"),
+        ("\\ case: 1", "a case has a `->` before its result"),
+        ("\\ case: -> trap 1:1", "a trap or rejection has a kind and a place"),
+        ("\\ case: -> trap out of feul 1:1", "unknown trap in `trap out of feul 1:1`"),
+        ("\\ case: -> rejected overflow 1:1", "unknown rejection"),
+        ("\\ case: -> trap out of fuel 11", "`11` is not a place LINE:COLUMN"),
+        ("\\ case: -> 9223372036854775808", "`9223372036854775808` is not a number that fits"),
+    ] {
+        file(&folder, "malformed.stk", format!("1\n\n{line}\n"));
+        refused(&check(&["malformed.stk"]), &format!("malformed.stk: line 3: {message}"));
+    }
+}
+
+#[test]
+fn check_goes_on_behind_a_file_that_cannot_be_checked() {
+    let folder = folder("goes-on");
+    file(&folder, "good.stk", "\\ case: -> 1\n1");
+    file(&folder, "malformed.stk", "\\ case 1\n1");
+    file(&folder, "wrong.stk", "\\ case: -> 2\n1");
+    let check = |arguments: &[&str]| {
+        jitduel([&["check", "--engine", "tree,jit"], arguments].concat()).current_dir(&folder).run()
+    };
+    let ended = check(&["missing.stk", "malformed.stk", "good.stk"]);
+    expect(
+        &ended,
+        2,
+        "ok good.stk: 1 cases\n1 programs, 1 cases x 2 engines, 4 runs: all agree; 2 programs could not be checked\n",
+    );
+    assert!(ended.stderr.contains("error: cannot read `missing.stk`: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: malformed.stk: line 1: "), "{}", ended.stderr);
+    // What is worst counts, wherever it stands.
+    assert_eq!(check(&["wrong.stk", "missing.stk"]).code, 4);
+    assert_eq!(check(&["missing.stk", "wrong.stk"]).code, 4);
+    let ended = check(&["wrong.stk", "no-folder/"]);
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.contains("cannot read `no-folder/`"), "{}", ended.stderr);
+}
+
+// asm.
+
+/// An instruction of a listing: its bytes, its text and the source word that it was made for.
+struct Instruction {
+    bytes: Vec<u8>,
+    text: String,
+    word: String,
+}
+
+/// Reads `asm --stage asm` back.
+fn instructions(listing: &str) -> Vec<Instruction> {
+    let mut word = String::new();
+    let read = |line: &str| {
+        let (columns, label) = line.split_once('\\').unwrap_or((line, ""));
+        if !label.is_empty() {
+            word = label.trim().to_owned();
+        }
+        let columns: Vec<_> = columns.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
+        let [_offset, bytes, text] = columns[..] else { panic!("not a line of a listing: {line}") };
+        let bytes = bytes.split(' ').map(|byte| u8::from_str_radix(byte, 16).expect("a byte")).collect();
+        Instruction { bytes, text: text.to_owned(), word: word.clone() }
+    };
+    listing.lines().skip(1).map(read).collect()
+}
+
+const LISTED: [&str; 4] = [
+    "1 + dup * 3 times 1 + end",
+    "swap over 7 mod if 1 times 9 end else while dup 3 > do 2 / end drop 0 end 5 pick",
+    "times times 0x123456789abcdef xor end rot end 5 lshift -1 rshift",
+    "",
+];
+
+#[test]
+fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
+    let count = size("programs", LISTED.len(), 2);
+    for text in &LISTED[..count] {
+        let stage = |engine: &str, isa: &str, stage: &str| {
+            cli(&["asm", "-e", text, "--input", "6,5,4,3,2,1", "--engine", engine, "--isa", isa, "--stage", stage])
+        };
+        let bytecode = stage("tree", "x86_64", "bytecode").stdout;
+        let tree = stage("tree", "x86_64", "ast").stdout;
+        assert!(bytecode.ends_with("return\n"), "{bytecode}");
+        assert_eq!(tree.split_whitespace().count(), text.split_whitespace().count());
+        for engine in ENGINES {
+            let machine = VARIANTS.iter().any(|(name, _)| *name == engine);
+            for isa in ISAS {
+                expect(&stage(engine, isa, "ast"), 0, &tree);
+                expect(&stage(engine, isa, "bytecode"), 0, &bytecode);
+                for name in ["lir", "asm", "hex"] {
+                    let ended = stage(engine, isa, name);
+                    if machine {
+                        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+                    } else {
+                        let message =
+                            format!("engine `{engine}` makes no machine code; it has the stages ast and bytecode");
+                        refused(&ended, &message);
+                    }
+                }
+                if machine {
+                    let asm = stage(engine, isa, "asm").stdout;
+                    let hex = stage(engine, isa, "hex").stdout;
+                    listings_agree(&asm, &hex, engine, isa);
+                    let lir = stage(engine, isa, "lir").stdout;
+                    let operations = lir.lines().filter(|line| !line.starts_with('\\')).count();
+                    assert!(lir.starts_with(&format!("\\ {engine}, {isa}, {operations} operations\n")), "{lir}");
+                    assert_eq!(lir.contains("\\ rules fired: "), engine == "jit" || engine == "jit-peephole", "{lir}");
+                }
+            }
+        }
+    }
+}
+
+/// The hexadecimal digits alone decode to the instructions that the listing shows, in each of its columns.
+fn listings_agree(asm: &str, hex: &str, engine: &str, isa: &str) {
+    let listed = instructions(asm);
+    let mut code = Vec::new();
+    for line in hex.lines() {
+        let mut bytes: Vec<_> =
+            (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).expect("a byte")).collect();
+        if isa == "aarch64" {
+            // A word of 32 bits, as the manual writes it.
+            assert_eq!(bytes.len(), 4, "{line}");
+            bytes.reverse();
+        }
+        code.extend(bytes);
+    }
+    let header = format!("\\ {engine}, {isa}, {} bytes, {} instructions", code.len(), listed.len());
+    assert_eq!(asm.lines().next(), Some(&*header));
+    let decoded = disassemble(isa, &code).expect("it has a decoder");
+    assert_eq!(decoded.len(), hex.lines().count());
+    assert_eq!(decoded.len(), listed.len());
+    for (decoded, listed) in decoded.iter().zip(&listed) {
+        assert_eq!((&decoded.bytes, &decoded.text), (&listed.bytes, &listed.text));
+    }
+}
+
+#[test]
+fn one_plus_is_one_add_immediate_where_the_peephole_pass_is_on() {
+    for (engine, immediates) in [("jit", 1), ("jit-peephole", 1), ("jit-tos", 0), ("jit-naive", 0)] {
+        let ended = cli(&["asm", "-e", "1 +", "--input", "0", "--isa", "aarch64", "--engine", engine]);
+        let of_the_word: Vec<_> =
+            instructions(&ended.stdout).into_iter().filter(|instruction| instruction.word == "+ 1:3").collect();
+        let adds: Vec<_> = of_the_word.iter().filter(|instruction| instruction.text.starts_with("add ")).collect();
+        assert_eq!(adds.len(), 1, "{}", ended.stdout);
+        let immediate = adds.iter().filter(|add| add.text.contains("#0x1") && !add.text.contains("#0x10")).count();
+        assert_eq!(immediate, immediates, "{}", ended.stdout);
+        let constants = ended.stdout.matches("movz").count() + ended.stdout.matches("mov x").count();
+        assert_eq!(constants, 1 - immediates, "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn asm_knows_its_own_mistakes() {
+    for stage in STAGES {
+        let ended = cli(&["asm", "-e", "1 dpu", "--stage", stage]);
+        expect(&ended, 1, "");
+        assert!(ended.stderr.contains("did you mean `dup`?"), "{}", ended.stderr);
+        let ended = cli(&["asm", "-e", "1 +", "--stage", stage]);
+        if stage == "ast" {
+            // The tree of a program is shown before its depth is looked at.
+            expect(&ended, 0, "1 +\n");
+        } else {
+            expect(&ended, 1, "");
+            assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
+        }
+    }
+    // The first case says how many inputs there are.
+    let cased = cli(&["asm", "-e", "\\ case: 4 -> 5\n1 +", "--stage", "bytecode"]);
+    let given = cli(&["asm", "-e", "\\ case: 4 -> 5\n1 +", "--stage", "bytecode", "--input", "9"]);
+    assert_eq!((cased.code, &cased.stdout), (0, &given.stdout));
+    // Fuel is metered where it is given, however much.
+    let passes = |arguments: &[&str]| {
+        let ended = cli(&[&["asm", "-e", "3 times end while 0 do end", "--stage", "bytecode"], arguments].concat());
+        ended.stdout.lines().filter(|line| line.contains("pass ")).count()
+    };
+    assert_eq!((passes(&[]), passes(&["--fuel", "0"]), passes(&["--fuel", "7"])), (0, 2, 2));
+    // Without an instruction set it is the host's.
+    let of_the_host = cli(&["asm", "-e", "1 2 +"]);
+    assert_eq!(of_the_host.stdout, cli(&["asm", "-e", "1 2 +", "--isa", HOST]).stdout);
+}
+
+// Help, completions, the manual, colors.
+
+#[test]
+fn help_has_an_example_for_each_verb() {
+    let general = cli(&["--help"]);
+    assert_eq!((general.code, general.stderr.as_str()), (0, ""));
+    assert!(general.stdout.contains("Exit codes: 0 ok, 1 "), "{}", general.stdout);
+    for verb in ["run", "check", "asm", "completions", "man"] {
+        assert!(general.stdout.contains(&format!("\n  {verb} ")), "{}", general.stdout);
+        for help in [cli(&[verb, "--help"]), cli(&[verb, "-h"]), cli(&["help", verb])] {
+            assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+            assert!(
+                help.stdout.contains("Example") && help.stdout.contains(&format!("\n  jitduel {verb} ")),
+                "{}",
+                help.stdout
+            );
+        }
+    }
+    assert_eq!(cli(&["--version"]).stdout, concat!("jitduel ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// What help shows as examples works.
+#[test]
+fn the_examples_of_the_help_work() {
+    let mut count = 0;
+    for verb in ["run", "check", "asm", "completions", "man"] {
+        for line in cli(&[verb, "--help"]).stdout.lines().filter_map(|line| line.strip_prefix("  jitduel ")) {
+            // The corpus has a test of its own, and takes an emulator long.
+            if line == "check corpus" {
+                continue;
+            }
+            // Where the output goes does not matter here; words are joined by quotes as in a shell.
+            let line = line.split(" > ").next().expect("split has a first part");
+            let mut arguments = Vec::new();
+            for (index, part) in line.split('\'').enumerate() {
+                if index % 2 == 1 {
+                    arguments.push(part);
+                } else {
+                    arguments.extend(part.split_whitespace());
+                }
+            }
+            let ended = jitduel(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).run();
+            assert_eq!(ended.code, 0, "{line}: {}", ended.stderr);
+            count += 1;
+        }
+    }
+    assert!(count >= 8, "only {count} examples");
+}
+
+#[test]
+fn completions_and_the_manual_know_the_verbs_and_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = cli(&["completions", shell]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        for known in ["run", "check", "asm", "stack-limit", "jit-peephole", "bytecode", "x86_64"] {
+            assert!(ended.stdout.contains(known), "{shell} does not know {known}");
+        }
+    }
+    refused(&cli(&["completions", "csh"]), "possible values");
+    let manual = cli(&["man"]);
+    assert_eq!((manual.code, manual.stderr.as_str()), (0, ""));
+    assert!(manual.stdout.contains(".TH jitduel 1"), "{}", manual.stdout);
+    for verb in ["run", "check", "asm", "completions", "man"] {
+        assert!(manual.stdout.contains(&format!(".TH jitduel-{verb} 1")), "{}", manual.stdout);
+        // A page is found by the name in it, and shows the command as it is typed.
+        assert!(manual.stdout.contains(&format!("\njitduel\\-{verb} \\- ")), "{verb}");
+        assert!(manual.stdout.contains(&format!("\n\\fBjitduel {verb}\\fR ")), "{verb}");
+    }
+    for option in ["\\-\\-input", "\\-\\-stack\\-limit", "\\-\\-isa", "Exit codes"] {
+        assert!(manual.stdout.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn colors_obey_the_environment() {
+    let wrong = [["run", "-e", "1 dpu"], ["run", "-e", "1 0 /"], ["run", "-e", "+"], ["asm", "-e", "+"]];
+    let more = [["run", "no-such-file"], ["run", "--no-such-option"], ["check", "no-such-file"]];
+    for arguments in wrong.iter().map(|list| &list[..]).chain(more.iter().map(|list| &list[..])) {
+        let plain = jitduel(arguments).run();
+        assert!(!plain.stderr.contains('\x1b'), "no terminal, no colors: {}", plain.stderr);
+        let forced = jitduel(arguments).env("CLICOLOR_FORCE", "1").run();
+        assert!(forced.stderr.contains("\x1b["), "{}", forced.stderr);
+        let none = jitduel(arguments).env("NO_COLOR", "1").run();
+        assert_eq!(none.stderr, plain.stderr);
+        let both = jitduel(arguments).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1").run();
+        assert_eq!(both.stderr, plain.stderr, "NO_COLOR goes first");
+        for ended in [&plain, &forced, &none] {
+            assert_eq!(ended.stdout, plain.stdout, "data has no colors");
+            assert!(!ended.stdout.contains('\x1b'));
+        }
+        assert_eq!(anstream::adapter::strip_str(&forced.stderr).to_string(), plain.stderr);
+    }
+    // What a program's text does to a terminal is not for the text to say.
+    let hostile = run("\x1b[31mred \x07", &[]);
+    assert!(!hostile.stderr.contains(['\x1b', '\x07']), "{:?}", hostile.stderr);
+    assert!(!run("\x1b[31mred", &["--json"]).stdout.contains('\x1b'));
+    let forced = jitduel(["run", "-e", "1 \x1b]0;title\x07 drop"]).env("CLICOLOR_FORCE", "1").run();
+    assert!(!forced.stderr.contains("\x1b]") && !forced.stderr.contains('\x07'), "{:?}", forced.stderr);
+}
+
+// Streams that end early.
+
+/// The writing end of a pipe that nobody reads.
+fn closed() -> std::io::PipeWriter {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_not_an_error() {
+    let path = file(&folder("closed"), "program.stk", "\\ case: -> 1\n1");
+    let verbs: [&[&str]; 8] = [
+        &["run", "-e", "1 2"],
+        &["run", "-e", "1 2", "--json"],
+        &["check", &path],
+        &["check", &path, "--json"],
+        &["asm", "-e", "1 2"],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+    ];
+    for arguments in verbs {
+        let (mut stderr, writer) = std::io::pipe().expect("a pipe");
+        let code = jitduel(arguments).run_with_streams(closed().into(), writer.into());
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).expect("it can be read");
+        let quiet = text.is_empty() || (arguments.contains(&"--json") && text.contains("all agree"));
+        assert!(code == Some(0) && quiet, "{arguments:?}: {code:?} {text}");
+        assert_eq!(jitduel(arguments).run_with_streams(closed().into(), closed().into()), Some(0), "{arguments:?}");
+    }
+    // `| head -1` on a listing much longer than a pipe holds.
+    let path = file(&folder("head"), "long.stk", format!("1 {}", "7 + ".repeat(100_000)));
+    for stage in STAGES {
+        let mut child = jitduel(["asm", &path, "--stage", stage]).spawn();
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut first = String::new();
+        lines.read_line(&mut first).expect("it can be read");
+        drop(lines);
+        let output = child.wait_with_output().expect("it was started");
+        assert!(!first.is_empty() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn diagnostics_that_nobody_can_take_change_nothing() {
+    for (arguments, code) in [
+        (vec!["run", "-e", "1 dpu"], 1),
+        (vec!["run", "-e", "1 0 /"], 1),
+        (vec!["run", "-e", "\\ case: -> 1\n1"], 0),
+        (vec!["run", "no-such-file"], 2),
+        (vec!["check", "no-such-file"], 2),
+        (vec!["run"], 2),
+    ] {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        for stderr in [closed().into(), full().into()] {
+            let ended = jitduel(&arguments).run_with_streams(std::process::Stdio::null(), stderr);
+            assert_eq!(ended, Some(code), "{arguments:?}");
+        }
+    }
+    // Data that nobody can take is an error.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    assert_eq!(jitduel(["run", "-e", "1"]).run_with_streams(full.into(), std::process::Stdio::null()), Some(2));
+}
+
+// Texts that nobody meant as programs.
+
+/// Every verb and stage on a file. What they say of it is for the caller to look at: `run`'s result.
+fn survives(path: &str) -> Ended {
+    let check = cli(&["check", path, "--fuel", "1000"]);
+    let ended = cli(&["run", path, "--fuel", "1000"]);
+    assert_eq!(check.code, ended.code, "check: {}", check.stderr);
+    for stage in STAGES {
+        for (isa, engine) in ISAS.into_iter().zip(["jit", "jit-push"]) {
+            let asm = cli(&["asm", path, "--stage", stage, "--isa", isa, "--engine", engine]);
+            // A program that would trap has code; one that is rejected has a tree where its syntax is right.
+            let shown = !ended.stdout.starts_with("rejected")
+                || (stage == "ast" && !ended.stdout.starts_with("rejected syntax"));
+            assert_eq!(asm.code, if shown { 0 } else { 1 }, "{stage}: {}", asm.stderr);
+            assert_eq!(asm.stderr, if shown { "" } else { &ended.stderr });
+        }
+    }
+    assert!(ended.stderr.len() < 10_000, "a diagnostic is short, whatever the line's length: {}", ended.stderr);
+    ended
+}
+
+/// Bytes that no one wrote, the same on every host.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e3779b97f4a7c15u64;
+    let step = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    std::iter::repeat_with(step).take(count).collect()
+}
+
+#[test]
+fn texts_that_are_no_programs_are_rejected_at_their_place() {
+    let folder = folder("no-programs");
+    let nested = "1 times ".repeat(100_000) + &"end ".repeat(100_000);
+    for (name, text, result) in [
+        ("noise", noise(100_000), "rejected syntax 1:1"),
+        ("nul", vec![0; 5000], "rejected syntax 1:1"),
+        ("line ends", vec![b'\n'; 100_000], ""),
+        ("ones", vec![b'1'; 100_000], "rejected syntax 1:1"),
+        ("one word", vec![b'x'; 100_000], "rejected syntax 1:1"),
+        ("parentheses", vec![b'('; 100_000], "rejected syntax 1:1"),
+        ("backslashes", "\\ ".repeat(50_000).into(), ""),
+        ("empty", vec![], ""),
+        ("unclosed", b"1 2\n ( 3 4 \\ ".to_vec(), "rejected syntax 2:2"),
+        ("decimal", b"1 9223372036854775808".to_vec(), "rejected syntax 1:3"),
+        ("negative", b"1 -9223372036854775809".to_vec(), "rejected syntax 1:3"),
+        ("hexadecimal", b"1 0x10000000000000000".to_vec(), "rejected syntax 1:3"),
+        ("nested", nested.into(), "rejected syntax 1:8003"),
+        ("ends", "end ".repeat(100_000).into(), "rejected syntax 1:1"),
+        ("times", "1 times ".repeat(1000).into(), "rejected syntax 1:7995"),
+        ("utf-16", b"\xff\xfe1\0 \0".to_vec(), "rejected syntax 1:1"),
+        ("mark", b"\xef\xbb\xbf1".to_vec(), "rejected syntax 1:1"),
+        ("cut character", "1 2 \\ caf\u{e9}".as_bytes()[..10].to_vec(), "rejected syntax 1:10"),
+        ("deepest pick", b"9223372036854775807 pick".to_vec(), "rejected underflow 1:21"),
+        ("picked behind a loop", b"3 times 1 end 9223372036854775807 pick".to_vec(), "trap stack underflow 1:35"),
+    ] {
+        let ended = survives(&file(&folder, name, text));
+        assert_eq!(ended.stdout, format!("{result}\n"), "{name}");
+        assert_eq!(ended.stderr.is_empty(), result.is_empty(), "{name}: {}", ended.stderr);
+    }
+    assert_eq!(cli(&["run", "/dev/null"]).stdout, "\n");
+    survives("/dev/null");
+    // This very program, in whose strings are also lines that begin like cases.
+    let path = std::env::current_exe().expect("it has a path");
+    let path = path.to_str().expect("it is UTF-8");
+    let ended = cli(&["run", path, "--input", "1"]);
+    assert!(ended.code == 1 && ended.stdout.starts_with("rejected syntax 1:"), "{} {}", ended.stdout, ended.stderr);
+    for stage in STAGES {
+        expect(&cli(&["asm", path, "--stage", stage, "--input", "1"]), 1, "");
+    }
+    refused(&cli(&["check", path]), &format!("{path}: line "));
+    refused(&cli(&["run", env!("CARGO_MANIFEST_DIR")]), "Is a directory");
+}
+
+#[test]
+fn deep_picks_find_their_value() {
+    let folder = folder("picks");
+    let path = file(&folder, "pick.stk", "7 60000 times 1 end 60000 pick");
+    for engine in ENGINES {
+        let ended = cli(&["run", &path, "--engine", engine]);
+        assert!(ended.code == 0 && ended.stdout.ends_with(" 1 7\n"), "{engine}: {}", ended.stderr);
+        let ended = run("7 65534 times 1 end 65535 pick", &["--engine", engine]);
+        expect(&ended, 1, "trap stack underflow 1:27\n");
+        let ended = run("7 65535 times 1 end 65535 pick", &["--engine", engine]);
+        expect(&ended, 1, "trap stack overflow 1:27\n");
+    }
+    let words = "7 ".to_owned() + &"1 ".repeat(20_000) + "20000 pick";
+    let ended = survives(&file(&folder, "straight.stk", words));
+    assert!(ended.stdout.ends_with(" 1 7\n"), "{}", ended.stderr);
+}
+
+#[test]
+fn large_programs_run_and_are_listed() {
+    let folder = folder("large");
+    let repeated = |text: &str, bytes: usize| text.repeat(bytes / text.len());
+    let (straight, looped, wrong) = ("7 + ", "0 1 times 1 + end if 2 else 3 end drop\n", "7 drop ( é ) ");
+    let bytes = size("bytes of a large program", 10_000_000, 300_000);
+
+    let (words, answer) = ("1 ".to_owned() + &repeated(straight, bytes), format!("{}\n", 1 + 7 * (bytes / 4)));
+    let path = file(&folder, "straight.stk", &words);
+    expect(&cli(&["run", &path]), 0, &answer);
+    expect(&jitduel(["run", "-"]).stdin(words).run(), 0, &answer);
+    assert_eq!(cli(&["check", &path, "--engine", "tree,jit"]).code, 0);
+
+    let path = file(&folder, "loops.stk", repeated(looped, bytes));
+    let fuel = (bytes / looped.len()).to_string();
+    for engine in ENGINES {
+        expect(&cli(&["run", &path, "--fuel", &fuel, "--engine", engine]), 0, "\n");
+    }
+    // Each line of a listing names a place: finding it must not cost the length of the text.
+    let lines = cli(&["asm", &path, "--isa", "aarch64"]).stdout.lines().count();
+    assert!(lines > bytes / 8, "{lines}");
+
+    let path = file(&folder, "wrong.stk", repeated(wrong, bytes) + "drup");
+    let ended = survives(&path);
+    let column = wrong.chars().count() * (bytes / wrong.len()) + 1;
+    expect(&ended, 1, &format!("rejected syntax 1:{column}\n"));
+    assert!(ended.stderr.contains(&format!(":1:{column}\n")) && ended.stderr.contains("`drop`"), "{}", ended.stderr);
+    expect(&survives(&file(&folder, "comment.stk", "( ".to_owned() + &repeated("a", bytes) + ")9")), 0, "9\n");
+
+    // Every stage of programs that are still long.
+    let bytes = bytes / 20;
+    let ended = survives(&file(&folder, "straight.stk", "1 ".to_owned() + &repeated(straight, bytes)));
+    expect(&ended, 0, &format!("{}\n", 1 + 7 * (bytes / 4)));
+    let ended = survives(&file(&folder, "loops.stk", repeated(looped, bytes)));
+    expect(&ended, 1, "trap out of fuel 1001:5\n");
+}

@@ -1,0 +1,73 @@
+//! What each stage makes of a few small programs, word for word: a change of any tier shows as a change of a file in
+//! `tests/golden`, and is read there before it is meant. A file holds one program and all its listings for one
+//! instruction set; they are the same on every host.
+
+mod binary;
+
+use std::path::Path;
+
+use binary::jitduel;
+use jitduel::jit::VARIANTS;
+use snapbox::{Assert, Data};
+
+const HEADER: &str = "\\ Compared by tests/golden.rs. After a change that is meant, write it anew and read the \
+                      difference:\n\\ SNAPSHOTS=overwrite cargo test --test golden\n";
+
+/// Each stage of a program, for one instruction set: tree and bytecode once, then all variants of the JIT.
+fn listings(text: &str, arguments: &[&str], isa: &str) -> String {
+    let stage = |engine: &str, stage: &str| {
+        let verb = ["asm", "-e", text, "--isa", isa, "--engine", engine, "--stage", stage];
+        let ended = jitduel([&verb[..], arguments].concat()).run();
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        ended.stdout
+    };
+    let mut file = format!("{HEADER}\n{text}\n\n== {isa}, inputs and limits: {arguments:?}\n");
+    for name in ["ast", "bytecode"] {
+        file += &format!("\n== {name}\n{}", stage("tree", name));
+    }
+    for (engine, _) in VARIANTS {
+        for name in ["lir", "asm", "hex"] {
+            file += &format!("\n== {engine}, {name}\n{}", stage(engine, name));
+        }
+    }
+    file
+}
+
+fn compare(name: &str, text: &str, arguments: &[&str]) {
+    for isa in ["aarch64", "x86_64"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.{isa}.txt"));
+        // Raw, for brackets are operands here, not placeholders.
+        let expected = Data::read_from(&path, None).raw();
+        Assert::new().action_env("SNAPSHOTS").eq(Data::text(listings(text, arguments, isa)).raw(), expected);
+    }
+}
+
+#[test]
+fn factorial() {
+    compare("factorial", "1 swap 1 swap times\n  tuck * swap 1 +\nend drop", &["--input", "20"]);
+}
+
+#[test]
+fn gcd() {
+    compare("gcd", "while dup do tuck mod end drop", &["--input", "1071,462"]);
+}
+
+/// Loops that change the depth leave checks to run time: one of them for several words, and a division between two.
+#[test]
+fn checks_and_traps() {
+    let text =
+        "dup times 2 end\nwhile dup 7 < do drop swap over end\n100 swap / rot 2 pick drop drop\nif 3 else drop end +";
+    compare("checks_and_traps", text, &["--input", "5"]);
+}
+
+#[test]
+fn metered() {
+    compare("metered", "0 swap times 3 times 1 + end while dup 1 and do 2 / end end", &["--input", "4", "--fuel", "9"]);
+}
+
+/// More nested counters than either instruction set has registers for: the outermost ones live in the frame.
+#[test]
+fn nested_loops() {
+    let text = format!("0\n{}\n1 +\n{}", ["2 times"; 20].join(" "), ["end"; 20].join(" "));
+    compare("nested_loops", &text, &[]);
+}

@@ -1,0 +1,56 @@
+//! What the README says is so: the table of instruction counts, and the counts of the corpus.
+
+use std::path::Path;
+
+use jitduel::bytecode;
+use jitduel::isa::disassemble::{Line, disassemble};
+use jitduel::isa::{Isa, Tuning, aarch64, x86_64};
+use jitduel::jit::{VARIANTS, compile};
+use jitduel::lang::{Source, load};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file is there")
+}
+
+/// The number of instructions of the shortest loop in a listing: from the target of a branch back to that branch.
+fn shortest_loop(lines: &[Line]) -> usize {
+    let loops = lines.iter().enumerate().filter_map(|(last, line)| {
+        let (_, target) = line.text.rsplit_once("0x")?;
+        let target = usize::from_str_radix(target, 16).ok()?;
+        let mnemonic = line.text.split(' ').next()?;
+        let branches = mnemonic.starts_with("b.") || mnemonic == "b" || mnemonic.starts_with('j');
+        let first = lines.iter().position(|line| line.offset == target)?;
+        (branches && first <= last).then(|| last - first + 1)
+    });
+    loops.min().expect("the program has a loop")
+}
+
+fn inner_loop<I: Isa>(engine: &str, text: &str) -> usize {
+    let (_, switches) = VARIANTS.into_iter().find(|(name, _)| *name == engine).expect("the engine exists");
+    let program = load(&Source::new("-e", text), 1).expect("it is a program");
+    let code = bytecode::lower(&program, 65_536, false).expect("it is small");
+    let compiled = compile::<I>(&code, switches, &Tuning::default(), false, Vec::new()).expect("it is small");
+    shortest_loop(&disassemble(I::NAME, &compiled.machine.bytes).expect("there is a decoder"))
+}
+
+#[test]
+fn the_table_of_instructions_is_true() {
+    let fact = read("corpus/workloads/fact.stk");
+    let readme = read("README.md");
+    for (engine, _) in VARIANTS {
+        let row =
+            readme.lines().find(|line| line.starts_with(&format!("| `{engine}` |")) && line.matches('|').count() == 6);
+        let row = row.unwrap_or_else(|| panic!("the README's table has a row for {engine}"));
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let counts = [inner_loop::<aarch64::Emitter>(engine, &fact), inner_loop::<x86_64::Emitter>(engine, &fact)];
+        assert_eq!([cells[4], cells[5]], counts.map(|count| count.to_string()), "{engine}");
+    }
+}
+
+/// The first toy JIT spent 46 instructions on this loop, and `jit` may not spend more than 10.
+#[test]
+fn the_factorial_loop_is_short() {
+    let fact = read("corpus/workloads/fact.stk");
+    assert!(inner_loop::<aarch64::Emitter>("jit-push", &fact) <= 46);
+    assert!(inner_loop::<aarch64::Emitter>("jit", &fact) <= 10);
+}
