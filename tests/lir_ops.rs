@@ -867,6 +867,36 @@ fn an_immediate_that_fits_costs_nothing_and_one_that_does_not_goes_through_a_reg
     }
 }
 
+#[test]
+fn a_constant_takes_the_shortest_code_that_makes_it() {
+    let mut constants = edges();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(19);
+    constants.extend((0..1000).map(|index| (rng.next_u64() >> (index % 64)) as i64));
+    for &value in &constants {
+        let halves = [0, 16, 32, 48].map(|shift| (value >> shift) as u16);
+        let count = |half: u16| halves.iter().filter(|other| **other == half).count();
+        // One instruction a half that is not as most others, or one for a pattern that a logical one can hold.
+        let mask = aarch64::encode::Bitmask::new(value as u64).is_some();
+        let instructions = if mask { 1 } else { (4 - count(0).max(count(0xffff))).max(1) };
+        let [d, .., e] = *aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
+        for d in [d, e] {
+            assert_eq!(code_of::<aarch64::Emitter>(Op::Constant { d, value }).len(), 4 * instructions, "{value:#x}");
+        }
+        // The numbers of the upper registers take a prefix, which instructions of 64 bits have anyway.
+        let [d, .., e] = *x86_64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
+        for (d, prefix) in [(d, 0), (e, 1)] {
+            let bytes = match value {
+                0 => 2 + prefix,
+                1..=0xffff_ffff => 5 + prefix,
+                -0x8000_0000..0 => 7,
+                _ => 10,
+            };
+            assert_eq!(code_of::<x86_64::Emitter>(Op::Constant { d, value }).len(), bytes, "{value:#x}");
+        }
+    }
+    assert!(constants.len() > 1500);
+}
+
 // Branches.
 
 /// Operations that store something where the branch is not taken, or where it is.
