@@ -250,3 +250,42 @@ impl Report {
         line
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Place;
+
+    /// No program makes the engines disagree, so what is said then is tested without one.
+    #[test]
+    fn engines_that_disagree_are_shown_each() {
+        let source = Source::new("program.stk", "");
+        let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
+        let answers = vec![("tree", Verdict::Done(vec![1])), ("bytecode", Verdict::Done(vec![1])), ("jit", trap)];
+        let report = Report { case: None, answers, fault: None };
+        assert_eq!(report.status(), Status::Disagreement);
+        assert_eq!(
+            report.text(&source),
+            "FAILED program.stk: engines disagree\n  tree: 1\n  bytecode: 1\n  jit: trap division by zero 1:5"
+        );
+        let start = format!(r#"{{"program":"program.stk","engine":"all","isa":"{}""#, std::env::consts::ARCH);
+        let engines = concat!(
+            r#"{"engine":"tree","outcome":"done","stack":[1]},{"engine":"bytecode","outcome":"done","stack":[1]},"#,
+            r#"{"engine":"jit","outcome":"trap","kind":"division by zero","line":1,"column":5}"#
+        );
+        let json = format!(r#"{start},"outcome":"done","stack":[1],"agree":false,"engines":[{engines}]}}"#);
+        assert_eq!(report.json(&source).to_string(), json);
+    }
+
+    #[test]
+    fn a_case_that_one_engine_does_not_meet_is_not_met() {
+        let source = Source::new("program.stk", "\\ case: -> 1\n");
+        let case = cases(&source).expect("it is a case").remove(0);
+        let answers = vec![("tree", Verdict::Done(vec![1])), ("jit", Verdict::Done(vec![2]))];
+        let report = Report { case: Some(case), answers, fault: None };
+        assert_eq!((report.agree(), report.met(), report.status()), (false, false, Status::Disagreement));
+        assert_eq!(report.text(&source), "FAILED program.stk:1: expected 1\n  tree: 1\n  jit: 2");
+        let line = report.json(&source);
+        assert_eq!((&line["agree"], &line["met"], &line["expected"]), (&false.into(), &false.into(), &"1".into()));
+    }
+}
