@@ -49,6 +49,7 @@ fn x86_64_lines(code: &[u8]) -> Vec<Line> {
     let options = formatter.options_mut();
     options.set_hex_prefix("0x");
     options.set_hex_suffix("");
+    options.set_uppercase_hex(false);
     options.set_branch_leading_zeros(false);
     options.set_space_after_operand_separator(true);
     let mut instruction = Instruction::default();
