@@ -1,6 +1,7 @@
 //! The front end against the language's definition: a checker written straight from its text judges the same programs,
 //! and sizes at which recursion, repeated walks or counting from the start would show.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -502,12 +503,29 @@ impl Reader<'_> {
 /// The least and the greatest depth; `None` is no bound.
 type Depth = (u64, Option<u64>);
 
+/// What all walks together say of a word: whether underflow must be checked, and the depths that it can leave.
+#[derive(Clone, Copy)]
+struct Seen {
+    may_underflow: bool,
+    greatest: Option<u64>,
+}
+
 /// "A word that pops p and pushes q needs greatest >= p, else it can never succeed in this walk".
-fn effect((least, greatest): Depth, pops: u64, pushes: u64, at: usize) -> Result<Depth, Wrong> {
+fn effect(
+    (least, greatest): Depth,
+    pops: u64,
+    pushes: u64,
+    at: usize,
+    seen: &mut BTreeMap<usize, Seen>,
+) -> Result<Depth, Wrong> {
     if greatest.is_some_and(|greatest| greatest < pops) {
         return Err(("underflow", at));
     }
-    Ok((least.max(pops) - pops + pushes, greatest.map(|greatest| greatest - pops + pushes)))
+    let greatest = greatest.map(|greatest| greatest - pops + pushes);
+    let seen = seen.entry(at).or_insert(Seen { may_underflow: false, greatest });
+    seen.may_underflow |= least < pops;
+    seen.greatest = seen.greatest.zip(greatest).map(|(before, now)| before.max(now));
+    Ok((least.max(pops) - pops + pushes, greatest))
 }
 
 /// "Where the end's least lies below the entry's, the entry's least becomes 0; where its greatest lies above, the
@@ -521,13 +539,13 @@ fn widened(entry: Depth, end: Depth) -> Depth {
     (if end.0 < entry.0 { 0 } else { entry.0 }, if above { None } else { entry.1 })
 }
 
-fn walk(trees: &[Tree], mut depth: Depth) -> Result<Depth, Wrong> {
+fn walk(trees: &[Tree], mut depth: Depth, seen: &mut BTreeMap<usize, Seen>) -> Result<Depth, Wrong> {
     for tree in trees {
         depth = match tree {
-            Tree::Word { pops, pushes, at } => effect(depth, *pops, *pushes, *at)?,
+            Tree::Word { pops, pushes, at } => effect(depth, *pops, *pushes, *at, seen)?,
             Tree::If { then, otherwise, at } => {
-                let entry = effect(depth, 1, 0, *at)?;
-                let (then, otherwise) = (walk(then, entry)?, walk(otherwise, entry)?);
+                let entry = effect(depth, 1, 0, *at, seen)?;
+                let (then, otherwise) = (walk(then, entry, seen)?, walk(otherwise, entry, seen)?);
                 let exact = |depth: Depth| Some(depth.0) == depth.1;
                 if exact(then) && exact(otherwise) && then != otherwise {
                     return Err(("unbalanced if", *at));
@@ -535,9 +553,9 @@ fn walk(trees: &[Tree], mut depth: Depth) -> Result<Depth, Wrong> {
                 (then.0.min(otherwise.0), then.1.zip(otherwise.1).map(|(then, otherwise)| then.max(otherwise)))
             }
             Tree::Times { body, at } => {
-                let mut entry = effect(depth, 1, 0, *at)?;
+                let mut entry = effect(depth, 1, 0, *at, seen)?;
                 loop {
-                    let wide = widened(entry, walk(body, entry)?);
+                    let wide = widened(entry, walk(body, entry, seen)?);
                     if wide == entry {
                         break entry;
                     }
@@ -547,8 +565,8 @@ fn walk(trees: &[Tree], mut depth: Depth) -> Result<Depth, Wrong> {
             Tree::While { cond, body, at } => {
                 let mut entry = depth;
                 loop {
-                    let leaving = effect(walk(cond, entry)?, 1, 0, *at)?;
-                    let wide = widened(entry, walk(body, leaving)?);
+                    let leaving = effect(walk(cond, entry, seen)?, 1, 0, *at, seen)?;
+                    let wide = widened(entry, walk(body, leaving, seen)?);
                     if wide == entry {
                         break leaving;
                     }
@@ -608,12 +626,23 @@ impl Judge {
         let ast = parse(&source).map(Arc::new);
         let read = Reader { words, next: 0 }.body(Inside::Program, 0).map(|(trees, _)| trees);
         for inputs in 0..3 {
-            let expected = read
-                .as_ref()
-                .map_err(|wrong| *wrong)
-                .and_then(|trees| walk(trees, (inputs as u64, Some(inputs as u64))).map(|_depth| ()));
+            let mut seen = BTreeMap::new();
+            let depth = (inputs as u64, Some(inputs as u64));
+            let expected =
+                read.as_ref().map_err(|wrong| *wrong).and_then(|trees| walk(trees, depth, &mut seen).map(|_depth| ()));
             match (judged(&ast, inputs), expected) {
-                (Ok(program), Ok(())) => self.run(&program, &text, &[2, 1][..inputs], stack_limit),
+                (Ok(program), Ok(())) => {
+                    // Nodes stand in the order of their words, of which some have no effect of their own.
+                    assert_eq!(program.facts().len(), seen.len(), "{text:?}");
+                    for (fact, seen) in program.facts().iter().zip(seen.values()) {
+                        assert_eq!(fact.may_underflow, seen.may_underflow, "{text:?} with {inputs} inputs");
+                        for limit in 0..8 {
+                            let exceeds = seen.greatest.is_none_or(|greatest| greatest > limit);
+                            assert_eq!(fact.greatest.may_exceed(limit), exceeds, "{text:?} with {inputs} inputs");
+                        }
+                    }
+                    self.run(&program, &text, &[2, 1][..inputs], stack_limit);
+                }
                 (Err((kind, start)), Err((expected, at))) if (kind, start as usize) == (expected, starts[at]) => {
                     self.rejected += 1;
                 }
