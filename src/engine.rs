@@ -100,6 +100,14 @@ pub enum PrepareError {
     /// The machine code would be larger than its branches can be.
     #[error("the program's machine code would be larger than 2 GiB")]
     CodeTooLarge,
+    /// The system gave no memory for the stack.
+    #[error("no memory for a stack of {values} values: {error}")]
+    Stack {
+        /// How many values it was to hold.
+        values: usize,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The system gave no memory for the code, or did not let it be executed.
     #[error("no executable memory: {0}")]
     Memory(#[from] io::Error),

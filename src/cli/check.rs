@@ -11,8 +11,8 @@ use super::input::{cases, engine_names, read, say, show};
 use super::run::add_verdict;
 use super::{Status, complain};
 use crate::corpus::Case;
-use crate::lang::{Fault, Source, load};
-use crate::oracle::{Oracle, Run};
+use crate::lang::{Fault, Program, Source, load};
+use crate::oracle::{Answer, Oracle, Run};
 use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 use crate::registry::ENGINES;
 
@@ -153,8 +153,8 @@ struct Checking {
 /// What became of one case, or of a program without cases.
 struct Report {
     case: Option<Case>,
-    /// What each engine said, a run with fuel and one without; of a rejected program, the front end.
-    answers: Vec<(&'static str, Verdict)>,
+    /// What each engine said, with fuel metered, and without where that differs; of a rejected program, the front end.
+    answers: Vec<(String, Verdict)>,
     fault: Option<Fault>,
 }
 
@@ -175,23 +175,26 @@ impl Checking {
         let program = match load(source, inputs.len()) {
             Ok(program) => program,
             Err(fault) => {
-                let answers = vec![("front end", Verdict::of_fault(&fault, source))];
+                let answers = vec![("front end".into(), Verdict::of_fault(&fault, source))];
                 return Ok(Report { case, answers, fault: Some(fault) });
             }
         };
-        let mut answers = Vec::new();
-        for fuel in [Some(fuel), None] {
-            let run = Run { inputs, fuel, stack_limit };
-            let new = self.oracle.run(&program, run).with_context(|| source.name().to_owned())?;
-            self.runs += new.len();
-            let verdicts = new.into_iter().map(|answer| (answer.engine, Verdict::of(&answer.outcome, source)));
-            answers.extend(verdicts);
-            // Without fuel such a run might never end.
-            if answers.iter().any(|(_, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
-                break;
-            }
+        let mut answers = self.answers(source, &program, Run { inputs, fuel: Some(fuel), stack_limit })?;
+        // Without fuel a run that only its fuel ends might never end.
+        if !answers.iter().any(|(_, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
+            let mut unmetered = self.answers(source, &program, Run { inputs, fuel: None, stack_limit })?;
+            unmetered.retain(|answer| !answers.contains(answer));
+            answers.extend(unmetered.into_iter().map(|(engine, verdict)| (engine + " without fuel", verdict)));
         }
         Ok(Report { case, answers, fault: None })
+    }
+
+    /// What each engine says of one run.
+    fn answers(&mut self, source: &Source, program: &Program, run: Run) -> Result<Vec<(String, Verdict)>> {
+        let answers = self.oracle.run(program, run).with_context(|| source.name().to_owned())?;
+        self.runs += answers.len();
+        let verdict = |answer: Answer| (answer.engine.to_owned(), Verdict::of(&answer.outcome, source));
+        Ok(answers.into_iter().map(verdict).collect())
     }
 }
 
@@ -256,12 +259,17 @@ mod tests {
     use super::*;
     use crate::lang::Place;
 
+    fn said(engine: &str, verdict: Verdict) -> (String, Verdict) {
+        (engine.into(), verdict)
+    }
+
     /// No program makes the engines disagree, so what is said then is tested without one.
     #[test]
     fn engines_that_disagree_are_shown_each() {
         let source = Source::new("program.stk", "");
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
-        let answers = vec![("tree", Verdict::Done(vec![1])), ("bytecode", Verdict::Done(vec![1])), ("jit", trap)];
+        let answers =
+            vec![said("tree", Verdict::Done(vec![1])), said("bytecode", Verdict::Done(vec![1])), said("jit", trap)];
         let report = Report { case: None, answers, fault: None };
         assert_eq!(report.status(), Status::Disagreement);
         assert_eq!(
@@ -281,7 +289,7 @@ mod tests {
     fn a_case_that_one_engine_does_not_meet_is_not_met() {
         let source = Source::new("program.stk", "\\ case: -> 1\n");
         let case = cases(&source).expect("it is a case").remove(0);
-        let answers = vec![("tree", Verdict::Done(vec![1])), ("jit", Verdict::Done(vec![2]))];
+        let answers = vec![said("tree", Verdict::Done(vec![1])), said("jit", Verdict::Done(vec![2]))];
         let report = Report { case: Some(case), answers, fault: None };
         assert_eq!((report.agree(), report.met(), report.status()), (false, false, Status::Disagreement));
         assert_eq!(report.text(&source), "FAILED program.stk:1: expected 1\n  tree: 1\n  jit: 2");

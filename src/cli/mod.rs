@@ -13,7 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Sets a just-in-time compiler against an interpreter on a small stack language.
 #[derive(Parser)]
-#[command(name = "jitduel", version, max_term_width = 100)]
+#[command(name = "jitduel", version)]
 #[command(after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage or a file that cannot be \
     read, 4 engines disagree or a case was not met.")]
 struct Cli {

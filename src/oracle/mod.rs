@@ -80,7 +80,7 @@ impl Oracle {
 /// The stack, made anew where it is too small.
 fn stack_for(stack: &mut Option<Stack>, limit: usize) -> Result<&mut Stack, PrepareError> {
     if stack.as_ref().is_none_or(|stack| stack.capacity() < limit) {
-        *stack = Some(Stack::new(limit)?);
+        *stack = Some(Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })?);
     }
     Ok(stack.as_mut().expect("it was just made"))
 }
