@@ -3,7 +3,7 @@
 //! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
 //! that a program that is not even UTF-8 can say what becomes of it.
 
-use crate::lang::{Place, Source};
+use crate::lang::{Place, Source, integer};
 use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 
 /// One case of a program.
@@ -87,7 +87,8 @@ fn verdict(text: &str) -> Result<Verdict, String> {
 }
 
 fn values(text: &str) -> Result<Vec<i64>, String> {
-    text.split_whitespace().map(number).collect()
+    let value = |word| integer(word).ok_or(format!("`{word}` is not a 64-bit integer"));
+    text.split_whitespace().map(value).collect()
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {

@@ -34,8 +34,8 @@ pub trait Prepared {
     /// The trap that ended the run; what the stack then holds is not defined.
     ///
     /// # Panics
-    /// Where the number of inputs is not that of the program, the stack is smaller than the limit that the
-    /// program was prepared for, or fuel is given to a program that was not prepared to meter it.
+    /// Where the number of inputs is not that of the program or greater than the stack's limit, the stack is smaller
+    /// than the limit that the program was prepared for, or fuel is given to a program that was not prepared to meter it.
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap>;
 
     /// The size of the machine code in bytes, where there is any.

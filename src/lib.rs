@@ -36,7 +36,7 @@
 //! | [`oracle`] | the same program on every engine |
 //! | [`cli`] | the command line, one file a verb |
 //!
-//! Imports run downward in this table and never in a circle; a test reads them. [`isa`] and [`exec`] know nothing of
+//! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of
 //! the language. Unsafe code stands in [`exec`] and in [`interp::bytecode`] alone.
 //!
 //! # What is absent

@@ -11,8 +11,6 @@ use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
 use jitduel::exec::Stack;
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64};
-use jitduel::jit::lower::lower;
-use jitduel::jit::peephole::Peephole;
 use jitduel::jit::{self, Jit, Switches, VARIANTS};
 use jitduel::lang::{Program, Source, load};
 use jitduel::lir::{Label, Op, Recorder, Site, Slot};
@@ -120,16 +118,7 @@ const BR: u32 = 0xd61f_0000;
 
 /// The LIR of a program as the emitter gets it.
 fn lir<I: Isa>(code: &bytecode::Bytecode, switches: Switches) -> Vec<Op> {
-    let tuning = Tuning::default();
-    let recorder = if switches.peephole {
-        let mut peephole = Peephole::<I, Recorder>::new(Recorder::default());
-        lower::<I, _>(code, switches, &tuning, &mut peephole);
-        peephole.finish().0
-    } else {
-        let mut recorder = Recorder::default();
-        lower::<I, _>(code, switches, &tuning, &mut recorder);
-        recorder
-    };
+    let (recorder, ..) = jit::stream::<I, _>(code, switches, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What the README says is so: the table of instruction counts, and the counts of the corpus.
+//! What the README's table says is so. Its counts of the corpus are checked with the corpus.
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! The operations of the bytecode, and the table from which a failed check finds its word.
 
+use crate::exec::Stack;
 use crate::lang::{Span, Word};
 use crate::outcome::{Trap, TrapKind};
 
@@ -120,6 +121,17 @@ impl Bytecode {
         let index = run.0 as usize;
         let end = self.runs.get(index + 1).map_or(self.checks.len(), |&end| end as usize);
         &self.checks[self.runs[index] as usize..end]
+    }
+
+    /// What every run of an engine that runs this relies on: that it is given what the code was made for.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub(crate) fn expect(&self, inputs: &[i64], fuel: Option<u64>, stack: &Stack) {
+        assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
+        assert!(inputs.len() as u64 <= self.stack_limit, "the inputs do not fit the stack's limit");
+        assert!(stack.capacity() as u64 >= self.stack_limit, "the stack has no room for its limit");
+        assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
     }
 
     /// The trap of the first word of a run that a stack of this depth fails.

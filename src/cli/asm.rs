@@ -12,8 +12,7 @@ use super::input::{Inputs, ProgramArg, cases, engine_names, show};
 use crate::bytecode::{self, Bytecode};
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
-use crate::jit::peephole::{Fired, Peephole};
-use crate::jit::{Switches, VARIANTS, compile, lower::lower};
+use crate::jit::{Switches, VARIANTS, compile, stream};
 use crate::lang::{Fault, Source, parse, print, verify};
 use crate::lir::Recorder;
 use crate::outcome::DEFAULT_STACK_LIMIT;
@@ -185,16 +184,7 @@ fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
 }
 
 fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Switches) -> String {
-    let tuning = Tuning::default();
-    let (recorder, fired) = if switches.peephole {
-        let mut peephole = Peephole::<I, Recorder>::new(Recorder::default());
-        lower::<I, _>(code, switches, &tuning, &mut peephole);
-        peephole.finish()
-    } else {
-        let mut recorder = Recorder::default();
-        lower::<I, _>(code, switches, &tuning, &mut recorder);
-        (recorder, Fired::default())
-    };
+    let (recorder, _, fired) = stream::<I, _>(code, switches, &Tuning::default(), Recorder::default());
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
     let mut last = None;
     for (pc, op) in &recorder.ops {

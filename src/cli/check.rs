@@ -24,7 +24,7 @@ use crate::registry::ENGINES;
     A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
     without inputs. Each case runs with fuel metered and, where fuel does not end it, without.")]
 pub(super) struct Check {
-    /// Programs, and folders that are searched for *.stk
+    /// Programs, and folders that are searched for *.stk; `-` is standard input
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 
@@ -135,6 +135,8 @@ fn find(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries: Vec<_> = entries
         .with_context(|| format!("cannot read `{}`", path.display()))?
         .into_iter()
+        // A link to a folder might lead back to where we are.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
         .map(|entry| entry.path())
         .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "stk"))
         .collect();
@@ -192,6 +194,9 @@ impl Checking {
     /// What each engine says of one run.
     fn answers(&mut self, source: &Source, program: &Program, run: Run) -> Result<Vec<(String, Verdict)>> {
         let answers = self.oracle.run(program, run).with_context(|| source.name().to_owned())?;
+        if answers.is_empty() {
+            bail!("none of the engines asked for runs on this host ({})", std::env::consts::ARCH);
+        }
         self.runs += answers.len();
         let verdict = |answer: Answer| (answer.engine.to_owned(), Verdict::of(&answer.outcome, source));
         Ok(answers.into_iter().map(verdict).collect())

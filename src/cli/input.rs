@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::corpus::{self, Case};
-use crate::lang::{Diagnostic, Source};
+use crate::lang::{Diagnostic, Source, integer};
 use crate::registry::ENGINES;
 
 /// The program: a file, standard input, or the command line itself.
@@ -29,17 +29,17 @@ impl ProgramArg {
     pub fn source(&self) -> Result<Source> {
         match (&self.expression, &self.file) {
             (Some(text), _) => Ok(Source::new("-e", text.as_bytes())),
-            (None, Some(path)) if path.as_os_str() == "-" => {
-                Ok(Source::new("-", read_all(io::stdin()).context("cannot read standard input")?))
-            }
             (None, Some(path)) => read(path),
             (None, None) => bail!("no program was given"),
         }
     }
 }
 
-/// Reads a program's file.
+/// Reads a program's file; `-` is standard input.
 pub(super) fn read(path: &std::path::Path) -> Result<Source> {
+    if path.as_os_str() == "-" {
+        return Ok(Source::new("-", read_all(io::stdin()).context("cannot read standard input")?));
+    }
     let name = path.display().to_string();
     let bytes = File::open(path).and_then(read_all).with_context(|| format!("cannot read `{name}`"))?;
     Ok(Source::new(name, bytes))
@@ -65,13 +65,7 @@ impl std::str::FromStr for Inputs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Inputs, String> {
-        let value = |word: &str| {
-            let value = match word.strip_prefix("0x") {
-                Some(digits) => u64::from_str_radix(digits, 16).ok().map(|bits| bits as i64),
-                None => word.parse().ok(),
-            };
-            value.filter(|_| !word.contains('+')).ok_or(format!("`{word}` is not a 64-bit integer"))
-        };
+        let value = |word: &str| integer(word).ok_or(format!("`{word}` is not a 64-bit integer"));
         let mut values = Vec::new();
         if text.trim().is_empty() {
             return Ok(Inputs(values));

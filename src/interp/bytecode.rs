@@ -38,9 +38,7 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        assert_eq!(inputs.len(), self.code.inputs, "the program was verified for another number of inputs");
-        assert!(fuel.is_none() || self.code.metered, "the program was not prepared to meter fuel");
-        assert!(stack.capacity() as u64 >= self.code.stack_limit, "the stack has room for the limit");
+        self.code.expect(inputs, fuel, stack);
         stack.set(inputs);
         // More passes than 64 bits can count never happen.
         // SAFETY: the code comes from `lower`, there are as many counters as it uses, and the stack holds as many

@@ -38,6 +38,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
+        assert!(inputs.len() <= self.options.stack_limit, "the inputs do not fit the stack's limit");
         assert!(fuel.is_none() || self.options.metered, "the program was not prepared to meter fuel");
         match evaluate(&self.ast, inputs, fuel, self.options.stack_limit) {
             Outcome::Done(values) => {

@@ -9,7 +9,7 @@
 //! loops' first. An operand in one of the three is read for the last time where a `Move` reads it, or an operation
 //! that computes, compares, divides or branches and does not write it: the peephole pass relies on that.
 
-use super::Switches;
+use super::Layout;
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc};
 use crate::isa::{Isa, Tuning};
 use crate::lang::Word;
@@ -46,11 +46,11 @@ fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
 }
 
 /// Lowers a program into a sink.
-pub fn lower<I: Isa, S: Sink>(code: &Bytecode, switches: Switches, tuning: &Tuning, sink: &mut S) -> Lowered {
+pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, sink: &mut S) -> Lowered {
     let &[top, a, b, c, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has four registers") };
     let mut lowering = Lowering {
         sink,
-        switches,
+        layout,
         top,
         scratch: [a, b, c],
         counters: counter_registers::<I>(tuning),
@@ -66,7 +66,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, switches: Switches, tuning: &Tuni
 
 struct Lowering<'a, S> {
     sink: &'a mut S,
-    switches: Switches,
+    layout: Layout,
     top: Reg,
     scratch: [Reg; 3],
     counters: &'static [Reg],
@@ -95,11 +95,11 @@ struct Loop {
 
 impl<S: Sink> Lowering<'_, S> {
     fn program(&mut self, code: &Bytecode) {
-        if self.switches.pushing {
+        if self.layout == Layout::Pushing {
             self.sink.put(Op::MovePointer { slots: self.above });
             self.above = 0;
         }
-        if self.switches.top_in_register {
+        if self.layout == Layout::TopInRegister {
             // Of an empty stack this loads the spare slot.
             self.sink.put(Op::Load { d: self.top, slot: self.slot(0), last: true });
         }
@@ -156,7 +156,7 @@ impl<S: Sink> Lowering<'_, S> {
                     self.sink.put(Op::Room { slot: Slot(self.above.wrapping_add_unsigned(values)), site });
                 }
                 Code::Return => {
-                    if self.switches.top_in_register {
+                    if self.layout == Layout::TopInRegister {
                         self.sink.put(Op::Store { s: self.top, slot: self.slot(0) });
                     }
                     self.sink.put(Op::Return { end: Slot(self.above) });
@@ -195,7 +195,7 @@ impl<S: Sink> Lowering<'_, S> {
 
     /// Pops a value that lies in memory.
     fn pop(&mut self, d: Reg) {
-        if self.switches.pushing {
+        if self.layout == Layout::Pushing {
             self.sink.put(Op::MovePointer { slots: -1 });
             self.sink.put(Op::Load { d, slot: Slot(0), last: true });
         } else {
@@ -206,7 +206,7 @@ impl<S: Sink> Lowering<'_, S> {
 
     /// Pushes a value to memory.
     fn push(&mut self, s: Reg) {
-        if self.switches.pushing {
+        if self.layout == Layout::Pushing {
             self.sink.put(Op::Store { s, slot: Slot(0) });
             self.sink.put(Op::MovePointer { slots: 1 });
         } else {
@@ -217,7 +217,7 @@ impl<S: Sink> Lowering<'_, S> {
 
     /// Pops the topmost value into a register, wherever it is kept.
     fn pop_top(&mut self, d: Reg) {
-        if self.switches.top_in_register {
+        if self.layout == Layout::TopInRegister {
             self.sink.put(Op::Move { d, s: self.top });
             self.above -= 1;
             self.sink.put(Op::Load { d: self.top, slot: self.slot(0), last: true });
@@ -228,7 +228,7 @@ impl<S: Sink> Lowering<'_, S> {
 
     fn literal(&mut self, value: i64) {
         let [a, ..] = self.scratch;
-        if self.switches.top_in_register {
+        if self.layout == Layout::TopInRegister {
             self.spill_top();
             self.sink.put(Op::Constant { d: self.top, value });
         } else {
@@ -246,7 +246,7 @@ impl<S: Sink> Lowering<'_, S> {
     fn pick(&mut self, depth: i64) {
         let [a, ..] = self.scratch;
         let slot = self.slot(depth);
-        if !self.switches.top_in_register {
+        if self.layout != Layout::TopInRegister {
             self.sink.put(Op::Load { d: a, slot, last: false });
             self.push(a);
         } else {
@@ -259,7 +259,7 @@ impl<S: Sink> Lowering<'_, S> {
 
     fn word(&mut self, word: Word, pc: Pc) {
         match word.class() {
-            Class::Shuffle if self.switches.pushing => self.shuffle_by_pushes(word),
+            Class::Shuffle if self.layout == Layout::Pushing => self.shuffle_by_pushes(word),
             Class::Shuffle => self.shuffle(word),
             _ => self.two_operands(word, pc),
         }
@@ -269,7 +269,7 @@ impl<S: Sink> Lowering<'_, S> {
     fn two_operands(&mut self, word: Word, pc: Pc) {
         let [a, mut b, _] = self.scratch;
         let site = if word.class() == Class::Division { self.site(pc) } else { Site(0) };
-        let d = if self.switches.top_in_register {
+        let d = if self.layout == Layout::TopInRegister {
             self.above -= 1;
             self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
             b = self.top;
@@ -303,7 +303,7 @@ impl<S: Sink> Lowering<'_, S> {
                 unreachable!("a shuffle has no operation of its own")
             }
         });
-        if !self.switches.top_in_register {
+        if self.layout != Layout::TopInRegister {
             self.push(d);
         }
     }
@@ -322,7 +322,7 @@ impl<S: Sink> Lowering<'_, S> {
     fn shuffle(&mut self, word: Word) {
         let (pops, pushes) = (word.pops(), word.pushes());
         let base = self.above - pops as i64;
-        let in_register = self.switches.top_in_register;
+        let in_register = self.layout == Layout::TopInRegister;
         // Operands and results below these lie in slots, the one above in the register of the top.
         let (operands, results) = if in_register { (pops - 1, pushes.saturating_sub(1)) } else { (pops, pushes) };
         let slot = |index: usize| Slot(base + index as i64);

@@ -14,28 +14,38 @@ use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
 use crate::exec::{Code, Entry, Exit, Stack};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::lang::Program;
+use crate::lir::Sink;
 use crate::outcome::{Trap, TrapKind};
 use lower::{Lowered, lower, registers};
 use peephole::{Fired, Peephole};
 
-/// How values are addressed, where the topmost one is kept, and whether LIR is improved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where values are kept, and whether LIR is improved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switches {
+    /// Where values are kept.
+    pub layout: Layout,
     /// The peephole pass is on.
     pub peephole: bool,
-    /// The topmost value is kept in a register.
-    pub top_in_register: bool,
-    /// Every push and pop moves the data-stack pointer, as in a first toy JIT; goes with neither of the others.
-    pub pushing: bool,
+}
+
+/// Where the values of the stack are kept while code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// In memory; every push and pop moves the data-stack pointer, as in a first toy JIT.
+    Pushing,
+    /// In memory, at distances from the data-stack pointer that are known when the code is made.
+    Memory,
+    /// The topmost one in a register, the others in memory.
+    TopInRegister,
 }
 
 /// The variants, each an engine of its own.
 pub const VARIANTS: [(&str, Switches); 5] = [
-    ("jit-naive", Switches { peephole: false, top_in_register: false, pushing: false }),
-    ("jit-peephole", Switches { peephole: true, top_in_register: false, pushing: false }),
-    ("jit-tos", Switches { peephole: false, top_in_register: true, pushing: false }),
-    ("jit", Switches { peephole: true, top_in_register: true, pushing: false }),
-    ("jit-push", Switches { peephole: false, top_in_register: false, pushing: true }),
+    ("jit-naive", Switches { layout: Layout::Memory, peephole: false }),
+    ("jit-peephole", Switches { layout: Layout::Memory, peephole: true }),
+    ("jit-tos", Switches { layout: Layout::TopInRegister, peephole: false }),
+    ("jit", Switches { layout: Layout::TopInRegister, peephole: true }),
+    ("jit-push", Switches { layout: Layout::Pushing, peephole: false }),
 ];
 
 /// A compiled piece of code, not yet executable.
@@ -66,16 +76,7 @@ pub fn compile<I: Isa>(
     // Every round asks for a longer form of something, of which there are three of each.
     loop {
         let emitter = I::begin(memory, &shape, tuning, forms);
-        let (emitter, lowered, fired) = if switches.peephole {
-            let mut peephole = Peephole::<I, I>::new(emitter);
-            let lowered = lower::<I, _>(code, switches, tuning, &mut peephole);
-            let (emitter, fired) = peephole.finish();
-            (emitter, lowered, fired)
-        } else {
-            let mut emitter = emitter;
-            let lowered = lower::<I, _>(code, switches, tuning, &mut emitter);
-            (emitter, lowered, Fired::default())
-        };
+        let (emitter, lowered, fired) = stream::<I, _>(code, switches, tuning, emitter);
         match emitter.finish() {
             Ok(machine) => return Ok(Compiled { machine, lowered, fired }),
             Err(too_short) => {
@@ -83,6 +84,24 @@ pub fn compile<I: Isa>(
                 memory = too_short.memory;
             }
         }
+    }
+}
+
+/// Sends the LIR of a program, improved or not, into a sink, and hands that back.
+pub fn stream<I: Isa, S: Sink>(
+    code: &Bytecode,
+    switches: Switches,
+    tuning: &Tuning,
+    mut sink: S,
+) -> (S, Lowered, Fired) {
+    if switches.peephole {
+        let mut peephole = Peephole::<I, S>::new(sink);
+        let lowered = lower::<I, _>(code, switches.layout, tuning, &mut peephole);
+        let (sink, fired) = peephole.finish();
+        (sink, lowered, fired)
+    } else {
+        let lowered = lower::<I, _>(code, switches.layout, tuning, &mut sink);
+        (sink, lowered, Fired::default())
     }
 }
 
@@ -156,8 +175,7 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        assert_eq!(inputs.len(), self.code.inputs, "the program was verified for another number of inputs");
-        assert!(fuel.is_none() || self.code.metered, "the program was not prepared to meter fuel");
+        self.code.expect(inputs, fuel, stack);
         stack.set(inputs);
         // More passes than 64 bits can count never happen.
         match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {

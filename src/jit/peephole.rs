@@ -27,9 +27,10 @@ const HELD: usize = 8;
 #[derive(Debug)]
 pub struct Peephole<I, S> {
     sink: S,
-    held: [(u32, Op); HELD],
+    held: [(Option<u32>, Op); HELD],
     len: usize,
-    pc: u32,
+    /// None before the first operation.
+    pc: Option<u32>,
     operands: Operands,
     fired: Fired,
     isa: PhantomData<I>,
@@ -38,12 +39,12 @@ pub struct Peephole<I, S> {
 impl<I: Isa, S: Sink> Peephole<I, S> {
     /// A pass in front of a sink; `I` says which immediates fit.
     pub fn new(sink: S) -> Peephole<I, S> {
-        let nothing = (0, Op::MovePointer { slots: 0 });
+        let nothing = (None, Op::MovePointer { slots: 0 });
         Peephole {
             sink,
             held: [nothing; HELD],
             len: 0,
-            pc: 0,
+            pc: None,
             operands: Operands::default(),
             fired: Fired::default(),
             isa: PhantomData,
@@ -57,7 +58,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     }
 
     /// Takes an operation into the window and applies rules as long as one fits.
-    fn hold(&mut self, pc: u32, op: Op) {
+    fn hold(&mut self, pc: Option<u32>, op: Op) {
         if self.len == HELD {
             self.release(HELD - LONGEST);
         }
@@ -77,11 +78,18 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         }
     }
 
+    fn pass_on(&mut self, pc: Option<u32>, op: Op) {
+        if let Some(pc) = pc {
+            self.sink.at(pc);
+        }
+        self.sink.put(op);
+    }
+
     /// Passes the oldest operations on.
     fn release(&mut self, count: usize) {
-        for &(pc, op) in &self.held[..count] {
-            self.sink.at(pc);
-            self.sink.put(op);
+        for index in 0..count {
+            let (pc, op) = self.held[index];
+            self.pass_on(pc, op);
         }
         self.held.copy_within(count..self.len, 0);
         self.len -= count;
@@ -91,7 +99,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
     #[inline]
     fn at(&mut self, pc: u32) {
-        self.pc = pc;
+        self.pc = Some(pc);
         self.operands = Operands::default();
     }
 
@@ -111,8 +119,7 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
             | Op::MovePointer { .. }
             | Op::Return { .. } => {
                 self.release(self.len);
-                self.sink.at(self.pc);
-                self.sink.put(op);
+                self.pass_on(self.pc, op);
             }
             _ => {
                 // Before the rules, which may take the operation away but not what it means to the word.

@@ -131,6 +131,11 @@ fn token(input: &[u8]) -> IResult<&[u8], Token<'_>> {
     }
 }
 
+/// The value of a text that is one literal of the language.
+pub fn integer(text: &str) -> Option<i64> {
+    literal(text.as_bytes()).ok().and_then(|(_, value)| value)
+}
+
 /// A literal's value, or `None` where it has the form of a literal and does not fit.
 fn literal(word: &[u8]) -> IResult<&[u8], Option<i64>> {
     let hexadecimal = map(preceded(tag("0x"), hex_digit1), |digits| from_digits(digits, 16, false));

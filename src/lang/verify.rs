@@ -41,7 +41,7 @@ impl Program {
 pub struct Fact {
     /// Whether the stack may be too shallow here, so that underflow must be checked at run time.
     pub may_underflow: bool,
-    /// The greatest depth behind the node's own pops and pushes; `None` where there is no bound.
+    /// The greatest depth behind the node's own pops and pushes.
     pub greatest: Bound,
 }
 

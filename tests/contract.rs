@@ -1,0 +1,35 @@
+//! What every engine demands of whoever runs it: a run that it was not prepared for ends before it begins.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jitduel::engine::{NoClock, Options};
+use jitduel::exec::Stack;
+use jitduel::lang::{Source, load};
+use jitduel::registry::{ENGINES, engine};
+
+/// Runs a program of two inputs on every engine with what it is given, and says on which it did not panic.
+fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: usize) -> Vec<&'static str> {
+    let program = load(&Source::new("-e", "+ 3 times 7 end"), 2).expect("it is a program");
+    let mut stack = Stack::new(capacity).expect("it is small");
+    let runs = |name: &&str| {
+        let mut engine = engine(name).expect("it exists");
+        let Ok(mut prepared) = engine.prepare(&program, &options, &mut NoClock) else { return false };
+        catch_unwind(AssertUnwindSafe(|| prepared.run(inputs, fuel, &mut stack))).is_ok()
+    };
+    ENGINES.into_iter().filter(runs).collect()
+}
+
+#[test]
+fn a_run_that_an_engine_was_not_prepared_for_is_refused() {
+    let options = Options { metered: false, stack_limit: 8 };
+    let none: [&str; 0] = [];
+    assert!(accepted_by(options, &[1, 2], None, 8).contains(&"tree"));
+    assert_eq!(accepted_by(options, &[1], None, 8), none, "another number of inputs");
+    assert_eq!(accepted_by(options, &[1, 2], Some(5), 8), none, "fuel without metering");
+    // With more inputs than the limit the room that is left would be taken for endless.
+    let limit_below_inputs = Options { stack_limit: 1, ..options };
+    assert_eq!(accepted_by(limit_below_inputs, &[1, 2], None, 8), none, "inputs above the limit");
+    // The referee has a stack of its own and only hands its result over.
+    let small_stack: Vec<_> = accepted_by(options, &[1, 2], None, 2);
+    assert!(small_stack.is_empty(), "a stack below the limit: {small_stack:?}");
+}
