@@ -129,3 +129,14 @@ pub struct OutOfRange {
 
 /// No piece of code is longer, in bytes: offsets within code are signed 32-bit numbers on x86-64.
 pub const MAX_CODE_BYTES: usize = i32::MAX as usize;
+
+/// Registers by their numbers.
+const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
+    let mut regs = [Reg(0); N];
+    let mut index = 0;
+    while index < N {
+        regs[index] = Reg(numbers[index]);
+        index += 1;
+    }
+    regs
+}

@@ -6,7 +6,7 @@
 use super::assemble::Assembler;
 use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
 use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
-use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning};
+use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
 const FRAME: X = X8;
@@ -24,16 +24,6 @@ pub struct Emitter {
     saved: &'static [Reg],
     marks: Vec<(u32, Mark)>,
     marked: bool,
-}
-
-const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
-    let mut regs = [Reg(0); N];
-    let mut index = 0;
-    while index < N {
-        regs[index] = Reg(numbers[index]);
-        index += 1;
-    }
-    regs
 }
 
 /// Registers that cost nothing, then those that must be saved.

@@ -6,7 +6,7 @@
 use super::assemble::Assembler;
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
-use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning};
+use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
 const FRAME: Gp = RDI;
@@ -23,16 +23,6 @@ pub struct Emitter {
     saved: &'static [Reg],
     marks: Vec<(u32, Mark)>,
     marked: bool,
-}
-
-const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
-    let mut regs = [Reg(0); N];
-    let mut index = 0;
-    while index < N {
-        regs[index] = Reg(numbers[index]);
-        index += 1;
-    }
-    regs
 }
 
 /// rax, rdx, rcx, r8, r9, which cost nothing, then those that must be saved. The order suits the tiers: the top
