@@ -3,6 +3,9 @@
 //! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
 //! that a program that is not even UTF-8 can say what becomes of it.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use crate::lang::{Place, Source, integer};
 use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 
@@ -29,6 +32,38 @@ pub struct CaseError {
     pub line: usize,
     /// What is wrong with it.
     pub message: String,
+}
+
+/// A folder that could not be searched.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`", path.display())]
+pub struct FolderError {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Finds the programs at a path: the file itself, or the `*.stk` in and below a folder, in order of their names.
+///
+/// # Errors
+/// The first folder that cannot be searched; what was found before it is kept.
+pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries: Vec<_> = entries
+        .map_err(|source| FolderError { path: path.to_owned(), source })?
+        .into_iter()
+        // A link to a folder might lead back to where we are.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "stk"))
+        .collect();
+    entries.sort();
+    entries.iter().try_for_each(|path| programs(path, found))
 }
 
 /// The cases of a text, in the order of their lines.

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jitduel::bytecode;
-use jitduel::corpus::{Case, cases};
+use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
 use jitduel::exec::Stack;
 use jitduel::interp::tree::evaluate;
@@ -16,26 +16,14 @@ use jitduel::lang::{Program, Source, load};
 use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("the corpus is there") {
-        let path = entry.expect("it can be read").path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "stk") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 /// A corpus file's name and text, and its cases that are run, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
 
 fn corpus() -> Vec<File> {
     let mut corpus = Vec::new();
-    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")) {
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    for path in paths {
         let name = path.display().to_string();
         let source = Source::new(&name, std::fs::read(&path).expect("it can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,32 +1,19 @@
 //! Every case of the corpus on every engine, with and without fuel metered, against the expected result.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use jitduel::corpus::cases;
+use jitduel::corpus::{cases, programs};
 use jitduel::lang::{Source, load};
 use jitduel::oracle::{Oracle, Run};
 use jitduel::outcome::{TrapKind, Verdict};
 use jitduel::registry::ENGINES;
 
-fn programs(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("the corpus is there") {
-        let path = entry.expect("it can be read").path();
-        if path.is_dir() {
-            found.extend(programs(&path));
-        } else if path.extension().is_some_and(|ending| ending == "stk") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 #[test]
 fn every_case_on_every_engine() {
     let mut oracle = Oracle::new(&ENGINES).expect("the engines exist");
     let (mut count, mut failures) = (0, Vec::new());
-    let paths = programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"));
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     for path in &paths {
         let name = path.display().to_string();
         let source = Source::new(&name, std::fs::read(path).expect("it can be read"));

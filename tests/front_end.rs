@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use jitduel::corpus::programs;
 use jitduel::lang::print::print;
 use jitduel::lang::words::spellings;
 use jitduel::lang::{Ast, Diagnostic, Fault, NodeKind, Program, Source, SyntaxErrorKind, load, parse, verify};
@@ -51,19 +52,6 @@ fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
 
 // Printing.
 
-fn stk_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the corpus is there") {
-        let path = entry.expect("it can be read").path();
-        if path.is_dir() {
-            found.extend(stk_files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "stk") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// A printed program parses to the same tree, and prints the same again.
 fn round_trip(ast: &Ast) {
     let text = print(ast);
@@ -77,7 +65,8 @@ fn round_trip(ast: &Ast) {
 #[test]
 fn every_valid_program_of_the_corpus_survives_printing() {
     let mut valid = 0;
-    let paths = stk_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"));
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     for path in &paths {
         let source = Source::new("corpus", std::fs::read(path).expect("it can be read"));
         if let Ok(ast) = parse(&source) {

@@ -1,7 +1,7 @@
 //! `check`: programs on every engine, compared with each other and with their cases.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::input::{cases, engine_names, read, say, show};
 use super::run::add_verdict;
 use super::{Status, complain};
-use crate::corpus::Case;
+use crate::corpus::{Case, programs};
 use crate::lang::{Fault, Program, Source, load};
 use crate::oracle::{Answer, Oracle, Run};
 use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
@@ -56,8 +56,8 @@ impl Check {
         let mut status = Status::Ok;
         let mut paths = Vec::new();
         for path in &self.paths {
-            if let Err(error) = find(path, &mut paths) {
-                complain(&error);
+            if let Err(error) = programs(path, &mut paths) {
+                complain(&error.into());
                 status = Status::Usage;
             }
         }
@@ -123,25 +123,6 @@ impl Check {
         out.flush()?;
         Ok(status)
     }
-}
-
-/// The programs at a path: itself, or those below it in order of their names.
-fn find(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries: Vec<_> = entries
-        .with_context(|| format!("cannot read `{}`", path.display()))?
-        .into_iter()
-        // A link to a folder might lead back to where we are.
-        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "stk"))
-        .collect();
-    entries.sort();
-    entries.iter().try_for_each(|path| find(path, found))
 }
 
 struct Checking {
