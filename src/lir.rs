@@ -85,17 +85,6 @@ impl Cond {
         }
     }
 
-    /// The condition that holds of `b, a` where this one holds of `a, b`.
-    pub const fn swapped(self) -> Cond {
-        match self {
-            Cond::Lt => Cond::Gt,
-            Cond::Gt => Cond::Lt,
-            Cond::Le => Cond::Ge,
-            Cond::Ge => Cond::Le,
-            equality => equality,
-        }
-    }
-
     /// Whether it holds.
     pub const fn holds(self, a: i64, b: i64) -> bool {
         match self {
@@ -308,6 +297,15 @@ impl Op {
             | Op::DivideImm { d, .. }
             | Op::LoadFrame { d, .. } => *d = to,
             _ => unreachable!("only an operation with a destination is given another"),
+        }
+        self
+    }
+
+    /// The same operation with its two operands in each other's place; the meaning is another unless they commute.
+    pub(crate) fn with_operands_exchanged(mut self) -> Op {
+        match &mut self {
+            Op::Alu { a, b, .. } | Op::Set { a, b, .. } => std::mem::swap(a, b),
+            _ => unreachable!("only an operation with two operands has them exchanged"),
         }
         self
     }

@@ -143,21 +143,15 @@ pub(super) fn rewrite<I: Isa>(window: &[Op], operands: Operands) -> Option<Rewri
             if definition.defines() == Some(s) && d2 == s && d != s =>
             Rewrite::new(Rule::RetargetBeforeLoad, 3, [definition.with_destination(d), load]),
 
-        [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }, Op::Alu { op, d, a, b }]
-            if temporary(t) && s == top && a == t && b == top && d == top =>
-            Rewrite::new(Rule::ExchangedOperands, 3, [Op::Load { d: t, slot, last }, Op::Alu { op, d, a: top, b: t }]),
+        [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }, user @ (Op::Alu { .. } | Op::Set { .. })]
+            if temporary(t) && s == top && user.first_operand() == Some(t) && user.second_operand() == Some(top)
+                && user.defines() == Some(top) =>
+            Rewrite::new(Rule::ExchangedOperands, 3, [Op::Load { d: t, slot, last }, user.with_operands_exchanged()]),
 
-        [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }, Op::Set { cond, d, a, b }]
-            if temporary(t) && s == top && a == t && b == top && d == top =>
-            Rewrite::new(Rule::ExchangedOperands, 3, [Op::Load { d: t, slot, last }, Op::Set { cond, d, a: top, b: t }]),
-
-        [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }, Op::Alu { op, d, a, b }]
-            if temporary(t) && slot == slot2 && top == top2 && t == t2 && a == t && b == top && d == top =>
-            Rewrite::new(Rule::SwappedOperands, 4, [Op::Alu { op, d, a: top, b: t }]),
-
-        [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }, Op::Set { cond, d, a, b }]
-            if temporary(t) && slot == slot2 && top == top2 && t == t2 && a == t && b == top && d == top =>
-            Rewrite::new(Rule::SwappedOperands, 4, [Op::Set { cond, d, a: top, b: t }]),
+        [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }, user @ (Op::Alu { .. } | Op::Set { .. })]
+            if temporary(t) && slot == slot2 && top == top2 && t == t2 && user.first_operand() == Some(t)
+                && user.second_operand() == Some(top) && user.defines() == Some(top) =>
+            Rewrite::new(Rule::SwappedOperands, 4, [user.with_operands_exchanged()]),
 
         [.., Op::Constant { d: c, value }, user]
             if user.second_operand() == Some(c) && user.first_operand() != Some(c) && (temporary(c) || user.defines() == Some(c)) =>
