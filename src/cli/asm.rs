@@ -92,19 +92,17 @@ impl Asm {
         if switches.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             bail!("engine `{}` makes no machine code; it has the stages ast and bytecode", self.engine);
         }
-        let program = parse(&source).map_err(Fault::from).and_then(|ast| {
-            if self.stage == Stage::Ast { Ok(Err(ast)) } else { Ok(Ok(verify(&Arc::new(ast), inputs)?)) }
-        });
-        let program = match program {
-            Ok(Err(ast)) => {
-                write_out(&print::print(&ast))?;
-                return Ok(Status::Ok);
-            }
-            Ok(Ok(program)) => program,
-            Err(fault) => {
-                show(&fault, &source);
-                return Ok(Status::Stopped);
-            }
+        let ast = match parse(&source).map_err(Fault::from) {
+            Ok(ast) => Arc::new(ast),
+            Err(fault) => return Ok(stopped(&fault, &source)),
+        };
+        if self.stage == Stage::Ast {
+            write_out(&print::print(&ast))?;
+            return Ok(Status::Ok);
+        }
+        let program = match verify(&ast, inputs).map_err(Fault::from) {
+            Ok(program) => program,
+            Err(fault) => return Ok(stopped(&fault, &source)),
         };
         let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
         let (Some(switches), false) = (switches, self.stage == Stage::Bytecode) else {
@@ -119,6 +117,11 @@ impl Asm {
         write_out(&text)?;
         Ok(Status::Ok)
     }
+}
+
+fn stopped(fault: &Fault, source: &Source) -> Status {
+    show(fault, source);
+    Status::Stopped
 }
 
 fn write_out(text: &str) -> Result<()> {
