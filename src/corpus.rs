@@ -3,6 +3,7 @@
 //! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
 //! that a program that is not even UTF-8 can say what becomes of it.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,21 @@ pub struct Case {
     pub inputs: Vec<i64>,
     /// What must come of it.
     pub expected: Verdict,
+}
+
+/// The line itself, as [`cases`] reads it.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\\ case")?;
+        if let Some(fuel) = self.fuel {
+            write!(f, " fuel={fuel}")?;
+        }
+        if self.stack_limit != DEFAULT_STACK_LIMIT {
+            write!(f, " stack-limit={}", self.stack_limit)?;
+        }
+        let inputs: String = self.inputs.iter().map(|input| format!(" {input}")).collect();
+        write!(f, ":{inputs} -> {}", self.expected)
+    }
 }
 
 /// A line that begins like a case and is not one.
@@ -154,6 +170,14 @@ mod tests {
         for result in ["1 2 -3", "trap division by zero 3:5", "trap out of fuel 1:1", "rejected unbalanced if 2:9"] {
             let case = &parsed(&format!("\\ case: -> {result}")).expect("right")[0];
             assert_eq!(case.expected.to_string(), result);
+        }
+    }
+
+    #[test]
+    fn cases_are_written_as_they_are_read() {
+        for line in ["\\ case: -> ", "\\ case fuel=5 stack-limit=7: 1 -2 -> trap out of fuel 1:1", "\\ case: 1 -> 3 4"]
+        {
+            assert_eq!(parsed(line).expect("right")[0].to_string(), line);
         }
     }
 

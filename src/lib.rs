@@ -33,6 +33,7 @@
 //! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
 //! | [`jit`] | the compiler: lowering, the peephole pass, the pipeline and its switches |
 //! | [`registry`] | the engines by name |
+//! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |
 //! | [`cli`] | the command line, one file a verb |
 //!
@@ -70,6 +71,7 @@ pub mod cli;
 pub mod corpus;
 pub mod engine;
 pub mod exec;
+pub mod generate;
 pub mod interp;
 pub mod isa;
 pub mod jit;

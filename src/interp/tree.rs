@@ -52,11 +52,33 @@ impl Prepared for Ready {
 
 /// Runs a tree, verified or not.
 pub fn evaluate(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Outcome {
-    let mut run = Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit };
-    match run.body(0..ast.nodes.len()) {
-        Ok(()) => Outcome::Done(run.stack),
+    measure(ast, inputs, fuel, stack_limit).outcome
+}
+
+/// A run with what it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Words carried out, loops and branches as one each time they are entered; the one that trapped included.
+    pub words: u64,
+    /// Passes that loops started: the least fuel that does not change the outcome.
+    pub passes: u64,
+    /// The most values that were on the stack: the least limit that does not change the outcome.
+    pub deepest: usize,
+}
+
+/// Runs a tree, verified or not, and says what that took.
+pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
+    let mut run =
+        Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
+    let ended = run.body(0..ast.nodes.len());
+    let Run { stack, words, passes, deepest, .. } = run;
+    let outcome = match ended {
+        Ok(()) => Outcome::Done(stack),
         Err(trap) => Outcome::Trap(trap),
-    }
+    };
+    Measured { outcome, words, passes, deepest }
 }
 
 struct Run<'a> {
@@ -64,6 +86,9 @@ struct Run<'a> {
     stack: Vec<i64>,
     fuel: Option<u64>,
     limit: usize,
+    words: u64,
+    passes: u64,
+    deepest: usize,
 }
 
 impl Run<'_> {
@@ -73,6 +98,7 @@ impl Run<'_> {
         while index < range.end {
             let node = self.ast.nodes[index];
             let at = node.span;
+            self.words += 1;
             match node.kind {
                 NodeKind::Literal(value) => self.push(value, at)?,
                 NodeKind::Word(word) => self.word(word, at)?,
@@ -176,6 +202,7 @@ impl Run<'_> {
             return Err(Trap { kind: TrapKind::StackOverflow, at });
         }
         self.stack.push(value);
+        self.deepest = self.deepest.max(self.stack.len());
         Ok(())
     }
 
@@ -188,6 +215,7 @@ impl Run<'_> {
         if let Some(fuel) = &mut self.fuel {
             *fuel = fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at })?;
         }
+        self.passes += 1;
         Ok(())
     }
 }

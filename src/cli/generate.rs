@@ -1,0 +1,105 @@
+//! `gen`: random programs, to look at or to keep.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::Status;
+use super::input::say;
+use crate::generate::statistics::Statistics;
+use crate::generate::{Kind, Trial, trial};
+use crate::outcome::Verdict;
+
+/// Generate random programs, each with a case that says what the referee makes of it
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel gen --seed 7 --count 3\n  \
+    jitduel gen --kind loops --work 1000000 --out /tmp/loops --count 50\n  \
+    jitduel gen --count 10000 --stats\n\n\
+    The same seed gives the same programs on every host. `jitduel check DIR` runs them on every engine.")]
+pub(super) struct Generate {
+    /// What to generate
+    #[arg(long, value_enum, default_value_t = KindArg::Random)]
+    kind: KindArg,
+
+    /// Words that a program of the kind `loops` carries out, within a factor of two
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..))]
+    work: u64,
+
+    /// Chooses the sequence of programs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// How many programs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u64,
+
+    /// Write each program to a file of its own in this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print what the programs are made of in place of the programs
+    #[arg(long, conflicts_with = "out")]
+    stats: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KindArg {
+    /// Valid programs over the whole language, some of which trap
+    Random,
+    /// Loops with a given amount of work, whose values stay alive
+    Loops,
+    /// Programs that are rejected: valid ones with one word changed
+    Invalid,
+}
+
+impl Generate {
+    pub fn run(self) -> Result<Status> {
+        let (kind, name) = match self.kind {
+            KindArg::Random => (Kind::Random, "random"),
+            KindArg::Loops => (Kind::Loops { work: self.work }, "loops"),
+            KindArg::Invalid => (Kind::Invalid, "invalid"),
+        };
+        let mut out = io::stdout().lock();
+        let trials = (0..self.count).map(|index| (index, trial(kind, self.seed, index)));
+        if self.stats {
+            let mut statistics = Statistics::default();
+            trials.for_each(|(_, trial)| statistics.add(&trial));
+            write!(out, "{statistics}")?;
+            return Ok(Status::Ok);
+        }
+        if let Some(folder) = &self.out {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+            for (index, trial) in trials {
+                let path = folder.join(format!("{name}-{}-{index}.stk", self.seed));
+                if path.exists() {
+                    bail!("`{}` is there already", path.display());
+                }
+                std::fs::write(&path, text(&trial)).with_context(|| format!("cannot write `{}`", path.display()))?;
+            }
+            say(format_args!("{} programs in {}", self.count, folder.display()));
+            return Ok(Status::Ok);
+        }
+        for (index, trial) in trials {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            write!(out, "{}", text(&trial))?;
+        }
+        out.flush()?;
+        Ok(Status::Ok)
+    }
+}
+
+/// The program with its case at the end, where it moves no word from its place.
+fn text(trial: &Trial) -> String {
+    let source = trial.source();
+    let verdict = match trial.load() {
+        Ok(program) => Verdict::of(&trial.measure(program.ast()).outcome, &source),
+        Err(fault) => Verdict::of_fault(&fault, &source),
+    };
+    trial.with_case(verdict)
+}

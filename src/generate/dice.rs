@@ -1,0 +1,51 @@
+//! Decisions: everything that a generator draws.
+
+use rand::Rng;
+
+/// Draws from a stream of random numbers. The arithmetic is ours, so that the same stream means the same decisions
+/// whatever becomes of the library's, and on hosts of every word size.
+pub struct Dice<'a> {
+    stream: &'a mut dyn Rng,
+}
+
+impl<'a> Dice<'a> {
+    /// Draws from this stream.
+    pub fn new(stream: &'a mut dyn Rng) -> Dice<'a> {
+        Dice { stream }
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.stream.next_u64()
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        ((u64::from(self.stream.next_u32()) * u64::from(bound)) >> 32) as u32
+    }
+
+    /// An index below `bound`, which is not zero and fits 32 bits.
+    pub fn index(&mut self, bound: usize) -> usize {
+        self.below(u32::try_from(bound).expect("nothing generated has more than 32 bits of parts")) as usize
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub fn long_below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// True once in `n` times.
+    pub fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+
+    /// True in so many of a hundred.
+    pub fn percent(&mut self, percent: u32) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of several, each as likely.
+    pub fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
+        &from[self.index(from.len())]
+    }
+}

@@ -1,0 +1,70 @@
+//! Programs that are rejected: valid ones in which one word was changed, taken out, doubled or put elsewhere.
+
+use super::dice::Dice;
+use super::{Trial, operands, random};
+use crate::lang::words::spellings;
+
+/// Words that no program has, near to ones that it may have.
+const NONSENSE: [&str; 22] = [
+    "+5",
+    "--1",
+    "0x",
+    "0xG",
+    "-0x1",
+    "0X1",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "0x10000000000000000",
+    "1.0",
+    "12a",
+    "DUP",
+    "dupe",
+    "(c)",
+    ")",
+    "\u{feff}",
+    "\u{a0}",
+    "\u{b}",
+    "\u{1d54f}",
+    "(",
+    "1pick",
+    "-1 pick",
+];
+
+/// A program that is not valid.
+pub(super) fn trial(dice: &mut Dice) -> Trial {
+    loop {
+        let valid = random::trial(dice);
+        for _ in 0..8 {
+            let trial = Trial { text: changed(dice, &valid.text), ..valid.clone() };
+            if trial.load().is_err() {
+                return trial;
+            }
+        }
+    }
+}
+
+/// The text with one word changed. White space and comments around it stay; a word of a comment is one as well.
+fn changed(dice: &mut Dice, text: &str) -> String {
+    let words: Vec<(usize, &str)> =
+        text.split_ascii_whitespace().map(|word| (word.as_ptr().addr() - text.as_ptr().addr(), word)).collect();
+    let Some(&(at, word)) = (!words.is_empty()).then(|| dice.pick(&words)) else { return another(dice) };
+    let new = match dice.below(5) {
+        0 => String::new(),
+        1 => format!("{word} {word}"),
+        2 => dice.pick(&words).1.to_owned(),
+        _ => another(dice),
+    };
+    format!("{}{new}{}", &text[..at], &text[at + word.len()..])
+}
+
+/// Any word, of the language or not.
+fn another(dice: &mut Dice) -> String {
+    match dice.below(3) {
+        0 => operands::operand(dice).to_string(),
+        1 => (*dice.pick(&NONSENSE)).to_owned(),
+        _ => {
+            let spellings: Vec<_> = spellings().collect();
+            (*dice.pick(&spellings)).to_owned()
+        }
+    }
+}

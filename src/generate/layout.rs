@@ -1,0 +1,91 @@
+//! Layout: nodes as text, plainly or with all the white space, comments and spellings of literals that are allowed.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::dice::Dice;
+use crate::lang::NodeKind;
+
+/// What may stand between two words. The last ones are comments, of which one spans lines.
+const GAPS: [&str; 10] =
+    ["  ", "\t", "\n", "\r\n", "\x0c", "\n\n", " ( c ) ", " \\ end\n", " ( \u{e9}\u{1d54f} ) ", " ( if\n)\t"];
+
+/// The text of these nodes, in one of four laid out with everything that the language allows.
+pub(super) fn text(dice: &mut Dice, nodes: &[NodeKind]) -> String {
+    let fancy = dice.one_in(4);
+    let mut writer = Writer { dice, nodes, text: String::with_capacity(nodes.len() * 6), fancy };
+    writer.body(0..nodes.len());
+    writer.text
+}
+
+struct Writer<'a, 'd> {
+    dice: &'a mut Dice<'d>,
+    nodes: &'a [NodeKind],
+    text: String,
+    fancy: bool,
+}
+
+impl Writer<'_, '_> {
+    fn body(&mut self, range: Range<usize>) {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = self.nodes[index];
+            match kind {
+                NodeKind::Literal(value) => self.literal(value),
+                NodeKind::Word(word) => self.word(word.spelling()),
+                NodeKind::Pick(depth) => {
+                    self.word(&depth.to_string());
+                    self.word("pick");
+                }
+                NodeKind::Times { end } => {
+                    self.word("times");
+                    self.body(index + 1..end as usize);
+                    self.word("end");
+                }
+                NodeKind::If { otherwise, end } => {
+                    self.word("if");
+                    self.body(index + 1..otherwise as usize);
+                    if otherwise < end || self.fancy && self.dice.one_in(4) {
+                        self.word("else");
+                        self.body(otherwise as usize..end as usize);
+                    }
+                    self.word("end");
+                }
+                NodeKind::While { body, end } => {
+                    self.word("while");
+                    self.body(index + 1..body as usize);
+                    self.word("do");
+                    self.body(body as usize..end as usize);
+                    self.word("end");
+                }
+            }
+            index = kind.next(index);
+        }
+    }
+
+    fn literal(&mut self, value: i64) {
+        self.gap();
+        let written = match self.dice.below(32) {
+            0 | 1 => write!(self.text, "0x{value:x}"),
+            2 => write!(self.text, "0x{value:020X}"),
+            3 if value >= 0 => write!(self.text, "00{value}"),
+            _ => write!(self.text, "{value}"),
+        };
+        written.expect("a string takes all text");
+    }
+
+    fn word(&mut self, word: &str) {
+        self.gap();
+        self.text.push_str(word);
+    }
+
+    fn gap(&mut self) {
+        if self.fancy && self.dice.one_in(6) {
+            let gap = *self.dice.pick(&GAPS);
+            // At the beginning a gap may stand as well.
+            self.text.push_str(gap);
+        } else if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push(' ');
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Statistics: what was generated, so that a generator that has become one-sided is seen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Trial, net_effect};
+use crate::interp::tree::Measured;
+use crate::lang::{Ast, NodeKind};
+use crate::outcome::Outcome;
+
+/// What was seen of the programs so far.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// Programs.
+    pub programs: u64,
+    /// Programs that are not valid, by the kind of their fault.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Valid programs by their outcome: `done`, or the kind of the trap.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Words of valid programs, by spelling; a literal is `N`, and `K pick` is `pick`.
+    pub words: BTreeMap<&'static str, u64>,
+    /// Words that were carried out.
+    pub executed: u64,
+    /// Passes that loops started.
+    pub passes: u64,
+    /// Inputs.
+    pub inputs: u64,
+    /// Valid programs by the greatest number of bodies inside each other.
+    pub nesting: BTreeMap<usize, u64>,
+    /// Loops, and those of them whose body changes the depth.
+    pub loops: [u64; 2],
+    /// Literals by what makes them telling.
+    pub literals: BTreeMap<&'static str, u64>,
+    /// Valid programs in which not one pass was started.
+    pub without_passes: u64,
+    /// Runs that end exactly at their limit: of fuel, of the stack.
+    pub borders: [u64; 2],
+}
+
+impl Statistics {
+    /// Counts a program.
+    pub fn add(&mut self, trial: &Trial) {
+        self.programs += 1;
+        let program = match trial.load() {
+            Ok(program) => program,
+            Err(fault) => {
+                *self.rejected.entry(fault.kind()).or_default() += 1;
+                return;
+            }
+        };
+        self.valid(trial, program.ast(), &trial.measure(program.ast()));
+    }
+
+    fn valid(&mut self, trial: &Trial, ast: &Ast, measured: &Measured) {
+        let Measured { outcome, words, passes, deepest } = measured;
+        let outcome = match outcome {
+            Outcome::Done(_) => "done".to_owned(),
+            Outcome::Trap(trap) => trap.kind.to_string(),
+        };
+        if outcome == "done" {
+            self.borders[0] += u64::from(*passes > 0 && *passes == trial.fuel);
+            self.borders[1] += u64::from(*deepest == trial.stack_limit);
+        }
+        *self.outcomes.entry(outcome).or_default() += 1;
+        self.executed += words;
+        self.passes += passes;
+        self.inputs += trial.inputs.len() as u64;
+        self.without_passes += u64::from(*passes == 0);
+        *self.nesting.entry(ast.nesting).or_default() += 1;
+        let kinds: Vec<NodeKind> = ast.nodes.iter().map(|node| node.kind).collect();
+        for (index, kind) in kinds.iter().enumerate() {
+            let spelling = match *kind {
+                NodeKind::Literal(value) => {
+                    *self.literals.entry(class(value)).or_default() += 1;
+                    "N"
+                }
+                NodeKind::Word(word) => word.spelling(),
+                NodeKind::Pick(_) => "pick",
+                NodeKind::If { .. } => "if",
+                NodeKind::Times { end } => {
+                    self.loops[0] += 1;
+                    self.loops[1] += u64::from(net_effect(&kinds, index + 1..end as usize) != 0);
+                    "times"
+                }
+                NodeKind::While { end, .. } => {
+                    self.loops[0] += 1;
+                    // The flag is popped between the two bodies.
+                    self.loops[1] += u64::from(net_effect(&kinds, index + 1..end as usize) != 1);
+                    "while"
+                }
+            };
+            *self.words.entry(spelling).or_default() += 1;
+        }
+    }
+
+    /// Valid programs.
+    pub fn valid_programs(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
+    /// Words of all valid programs.
+    pub fn words_in_all(&self) -> u64 {
+        self.words.values().sum()
+    }
+}
+
+/// What makes a literal telling.
+fn class(value: i64) -> &'static str {
+    let near_power = |value: u64| (-1..=1).any(|by| value.wrapping_add_signed(by).is_power_of_two());
+    match value {
+        0 => "0",
+        1 | -1 => "1 or -1",
+        i64::MIN | i64::MAX => "MIN or MAX",
+        -64..=64 => "to 64 from 0",
+        _ if near_power(value.unsigned_abs()) => "near a power of two",
+        -0x1001..=0x1001 => "to 12 bits",
+        _ if i32::try_from(value).is_ok() => "to 32 bits",
+        _ => "to 64 bits",
+    }
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let valid = self.valid_programs().max(1);
+        let mean = |sum: u64| sum as f64 / valid as f64;
+        writeln!(f, "{} programs", self.programs)?;
+        if !self.rejected.is_empty() {
+            shares(f, "rejected", &self.rejected, self.programs)?;
+        }
+        if self.valid_programs() == 0 {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "on average {:.1} words, {:.1} inputs, {:.1} words carried out, {:.1} passes of loops",
+            mean(self.words_in_all()),
+            mean(self.inputs),
+            mean(self.executed),
+            mean(self.passes)
+        )?;
+        shares(f, "outcomes", &self.outcomes, valid)?;
+        shares(f, "words", &self.words, self.words_in_all())?;
+        shares(f, "literals", &self.literals, self.literals.values().sum())?;
+        shares(f, "bodies inside each other", &self.nesting, valid)?;
+        writeln!(f, "loops whose body changes the depth: {:.1} %", percent(self.loops[1], self.loops[0]))?;
+        writeln!(f, "programs without a pass: {:.1} %", percent(self.without_passes, valid))?;
+        writeln!(
+            f,
+            "done with the last pass of their fuel: {:.1} %, with the last slot of their stack: {:.1} %",
+            percent(self.borders[0], valid),
+            percent(self.borders[1], valid)
+        )
+    }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+/// A line of shares, in percent.
+fn shares<K: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    parts: &BTreeMap<K, u64>,
+    whole: u64,
+) -> fmt::Result {
+    let parts: Vec<_> = parts.iter().map(|(name, part)| format!("{name} {:.1}", percent(*part, whole))).collect();
+    writeln!(f, "{title}, in %: {}", parts.join(", "))
+}
