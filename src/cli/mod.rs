@@ -3,6 +3,7 @@
 mod asm;
 mod check;
 mod complete;
+mod fuzz;
 mod generate;
 mod input;
 mod run;
@@ -29,6 +30,7 @@ enum Verb {
     Asm(asm::Asm),
     #[command(name = "gen")]
     Generate(generate::Generate),
+    Fuzz(fuzz::Fuzz),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(),
         Verb::Asm(verb) => verb.run(),
         Verb::Generate(verb) => verb.run(),
+        Verb::Fuzz(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };

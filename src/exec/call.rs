@@ -46,17 +46,26 @@ impl Entry {
     /// Runs the code on a stack of which at most `limit` values may be used, with `fuel` passes of loops.
     ///
     /// # Panics
-    /// Where the stack is smaller than `limit`.
+    /// Where the stack is smaller than `limit`; with an armed stack, where the code breaks the calling convention.
     pub fn run(&mut self, stack: &mut Stack, limit: usize, fuel: u64) -> Exit {
         assert!(limit <= stack.capacity(), "the stack has room for the limit");
         let bottom = stack.bottom();
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
         self.frame[LIMIT] = bottom.wrapping_add(limit).expose_provenance() as u64;
         self.frame[FUEL] = fuel;
+        if let Some(poison) = stack.poison() {
+            // What code reads of the frame it has written before.
+            self.frame[SLOTS..].fill(!poison);
+            self.frame[POINTER] = !poison;
+        }
+        let frame = self.frame.as_mut_ptr().expose_provenance() as u64;
         // SAFETY: by the contract of `new` the code keeps to the calling convention, reads and writes nothing
         // but the frame, registers saved on the machine stack, and the data stack between the spare slot and the
         // limit.
-        let status = unsafe { self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
+        let status = match stack.poison() {
+            None => unsafe { self.code.call(frame) },
+            Some(poison) => unsafe { self.code.call_poisoned(frame, poison) },
+        };
         let pointer = (self.frame[POINTER].wrapping_sub(self.frame[BOTTOM]) as i64) / 8;
         match status.checked_sub(1) {
             None => {

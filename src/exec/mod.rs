@@ -1,4 +1,5 @@
-//! Memory that is executed, memory that executed code works on, and the call into it: all the system calls.
+//! Memory that is executed, memory that executed code works on, the call into it, and processes that such a call may
+//! kill: all the system calls.
 //!
 //! Knows nothing of the language. No mapping is ever writable and executable at once, and code can be called
 //! only through [`Code`], which sealing alone produces.
@@ -7,8 +8,11 @@
 mod call;
 mod icache;
 mod memory;
+mod process;
 mod stack;
+mod trampoline;
 
 pub use call::{Entry, Exit};
 pub use memory::{Code, CodeBuffer};
-pub use stack::Stack;
+pub use process::{Child, Ended, ready};
+pub use stack::{Armor, Edge, Stack};

@@ -10,9 +10,40 @@ use super::memory::{Access, Mapping, page_bytes};
 /// stack is empty. The pages before and behind are inaccessible.
 pub struct Stack {
     mapping: Mapping,
+    /// Slots that are mapped, the spare one included.
+    slots: usize,
+    /// The slot that is the lowest value's.
+    bottom: usize,
     capacity: usize,
     depth: usize,
+    armor: Option<Armor>,
 }
+
+/// How a stack is laid out and filled so that a stray access shows: next to an inaccessible page on one side, and
+/// next to slots on the other that nobody may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armor {
+    /// The greatest number of values.
+    pub limit: usize,
+    /// Which end touches an inaccessible page.
+    pub edge: Edge,
+    /// What is read where nobody has written. Every slot holds another value made from it.
+    pub poison: u64,
+    /// How many of the slots above the bottom are filled with poison before a run.
+    pub slots: usize,
+}
+
+/// One end of the slots that may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// The spare slot is the first that can be accessed.
+    Lower,
+    /// The slot of the last value that the limit allows is the last that can be accessed.
+    Upper,
+}
+
+/// Slots beyond the end that does not touch a page, at most, that are filled and looked at.
+const SLACK: usize = 32;
 
 impl Stack {
     /// Reserves memory for `capacity` values; what is never used costs no memory.
@@ -29,12 +60,47 @@ impl Stack {
             .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let mut mapping = Mapping::new(bytes + 2 * page, Access::None)?;
         mapping.protect(page, bytes, Access::ReadWrite)?;
-        Ok(Stack { mapping, capacity, depth: 0 })
+        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
     }
 
-    /// How many values it has room for.
+    /// How many values it has room for; of an armed one, the limit.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// The greatest limit that it can be armed with.
+    pub fn greatest_limit(&self) -> usize {
+        self.slots - 1
+    }
+
+    /// Lays it out anew, empty, and fills it with poison now and whenever its values are set.
+    ///
+    /// # Panics
+    /// Where it has not so many slots.
+    pub fn arm(&mut self, armor: Armor) {
+        assert!(armor.limit <= self.greatest_limit(), "the stack has room for the limit");
+        self.bottom = match armor.edge {
+            Edge::Lower => 1,
+            Edge::Upper => self.slots - armor.limit,
+        };
+        self.capacity = armor.limit;
+        self.armor = Some(armor);
+        self.set(&[]);
+    }
+
+    /// The poison, of an armed stack.
+    pub fn poison(&self) -> Option<u64> {
+        self.armor.map(|armor| armor.poison)
+    }
+
+    /// Whether no slot outside of those that may be used has changed since the values were set, as far as they can
+    /// be accessed. Always so where the stack is not armed.
+    pub fn is_intact(&self) -> bool {
+        self.armor.is_none_or(|armor| {
+            // SAFETY: all slots are mapped and readable, and nobody writes them while we hold `&self`.
+            let slots = unsafe { std::slice::from_raw_parts(self.first_slot(), self.slots) };
+            self.slack(armor).all(|slot| slots[slot] == poisoned(armor.poison, slot))
+        })
     }
 
     /// The values, bottom first.
@@ -49,15 +115,38 @@ impl Stack {
     /// Where there are more values than the capacity.
     pub fn set(&mut self, values: &[i64]) {
         assert!(values.len() <= self.capacity, "the caller keeps to the stack's capacity");
+        if let Some(armor) = self.armor {
+            let used = self.bottom - 1..self.bottom + self.capacity.min(armor.slots);
+            for slot in used.chain(self.slack(armor)) {
+                // SAFETY: the slots that may be used and the slack lie in the mapped ones.
+                unsafe { self.first_slot().add(slot).write(poisoned(armor.poison, slot)) };
+            }
+        }
         // SAFETY: there is room, and the source is not in our own mapping, since `&mut self` is exclusive.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.bottom(), values.len()) };
         self.depth = values.len();
     }
 
+    /// The mapped slots beyond the end that touches no page, as far as they are filled.
+    fn slack(&self, armor: Armor) -> std::ops::Range<usize> {
+        match armor.edge {
+            Edge::Lower => {
+                let end = self.bottom + self.capacity;
+                end..(end + SLACK).min(self.slots)
+            }
+            Edge::Upper => (self.bottom - 1).saturating_sub(SLACK)..self.bottom - 1,
+        }
+    }
+
+    fn first_slot(&self) -> *mut i64 {
+        // SAFETY: the second page is mapped; the slots begin there.
+        unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast() }
+    }
+
     /// Where the lowest value lies; the spare slot is directly before it.
     pub(crate) fn bottom(&self) -> *mut i64 {
-        // SAFETY: the second page is mapped and holds the spare slot and the bottom.
-        unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast::<i64>().add(1) }
+        // SAFETY: the bottom is one of the mapped slots, or directly behind them where the limit is 0.
+        unsafe { self.first_slot().add(self.bottom) }
     }
 
     /// Says how many values an engine left.
@@ -68,4 +157,9 @@ impl Stack {
         assert!(depth <= self.capacity, "an engine left {depth} values on a stack for {}", self.capacity);
         self.depth = depth;
     }
+}
+
+/// What lies in a slot that nobody has written: no two slots hold the same, so that two stray reads do not cancel.
+fn poisoned(poison: u64, slot: usize) -> i64 {
+    poison.wrapping_add((slot as u64).wrapping_mul(0x0101_0101_0101_0103)) as i64
 }

@@ -150,14 +150,14 @@ fn without_division_by_zero(
 }
 
 /// A tree of these nodes in which a span is the index of a node: good for measuring, without a text.
-fn tree(nodes: &[NodeKind]) -> Ast {
+pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
     let place = |index| Span { start: index, end: index + 1 };
     let nodes = nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect();
     Ast { nodes, nesting: 0 }
 }
 
 /// How one pass over these nodes changes the depth, where loops inside run not at all.
-fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
+pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
     let (mut net, mut index) = (0, range.start);
     while index < range.end {
         let kind = nodes[index];

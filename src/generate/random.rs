@@ -304,7 +304,8 @@ impl Grower<'_, '_> {
     }
 
     fn times(&mut self, levels: u32) {
-        let most = (MOST_REPETITIONS / self.repeated).min(12);
+        let often = if self.dice.one_in(5) { 60 } else { 12 };
+        let most = (MOST_REPETITIONS / self.repeated).min(often);
         if most == 0 {
             return self.with_literal();
         }

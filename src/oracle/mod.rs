@@ -1,7 +1,18 @@
 //! The oracle: the same program on every engine must come to the same.
+//!
+//! [`Oracle`] runs a program on engines, on a stack between inaccessible pages that is filled with another poison for
+//! each engine, as are the registers that generated code may not rely on. [`judge`] decides which runs a random program
+//! is worth and compares them with the referee, [`campaign`] does that with any number of programs in processes of their
+//! own, [`shrink`] makes a small program of one on which engines disagree.
 
-use crate::engine::{Engine, NoClock, Options, PrepareError, outcome};
-use crate::exec::Stack;
+pub mod campaign;
+pub mod judge;
+pub mod refute;
+pub mod shrink;
+mod worker;
+
+use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
+use crate::exec::{Armor, Edge, Stack};
 use crate::lang::Program;
 use crate::outcome::Outcome;
 use crate::registry;
@@ -33,6 +44,16 @@ pub struct Run<'a> {
     pub stack_limit: usize,
 }
 
+/// A program that every engine has prepared.
+pub struct Round<'o> {
+    ready: Vec<(&'static str, Box<dyn Prepared>)>,
+    stack: &'o mut Stack,
+    stack_limit: usize,
+}
+
+/// Slots above the inputs that are filled with poison before a run.
+const POISONED_SLOTS: usize = 512;
+
 impl Oracle {
     /// Compares the engines of these names; `None` where one does not exist.
     pub fn new(names: &[&str]) -> Option<Oracle> {
@@ -50,21 +71,25 @@ impl Oracle {
         self.engines.len()
     }
 
-    /// Runs the program on every engine. An engine that the host cannot run is left out from then on.
+    /// Runs the program on every engine.
     ///
     /// # Errors
     /// Where an engine cannot prepare the program, or there is no memory for the stack.
     pub fn run(&mut self, program: &Program, run: Run) -> Result<Vec<Answer>, PrepareError> {
         let options = Options { metered: run.fuel.is_some(), stack_limit: run.stack_limit };
-        let stack = stack_for(&mut self.stack, run.stack_limit)?;
-        let mut answers = Vec::new();
+        Ok(self.prepare(program, &options)?.run(run.inputs, run.fuel).collect())
+    }
+
+    /// Prepares the program on every engine. An engine that the host cannot run is left out from then on.
+    ///
+    /// # Errors
+    /// Where an engine cannot prepare the program, or there is no memory for the stack.
+    pub fn prepare(&mut self, program: &Program, options: &Options) -> Result<Round<'_>, PrepareError> {
+        let mut ready = Vec::with_capacity(self.engines.len());
         let mut unsupported = Vec::new();
         for engine in &mut self.engines {
-            match engine.prepare(program, &options, &mut NoClock) {
-                Ok(mut prepared) => answers.push(Answer {
-                    engine: engine.name(),
-                    outcome: outcome(&mut *prepared, run.inputs, run.fuel, stack),
-                }),
+            match engine.prepare(program, options, &mut NoClock) {
+                Ok(prepared) => ready.push((engine.name(), prepared)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
                 Err(error) => return Err(error),
             }
@@ -73,13 +98,34 @@ impl Oracle {
             self.engines.retain(|engine| engine.name() != name);
             self.skipped.push(message);
         }
-        Ok(answers)
+        let stack = stack_for(&mut self.stack, options.stack_limit)?;
+        Ok(Round { ready, stack, stack_limit: options.stack_limit })
+    }
+}
+
+impl Round<'_> {
+    /// Runs it on every engine, one after the other.
+    ///
+    /// # Panics
+    /// Where generated code wrote outside its stack or broke the calling convention.
+    pub fn run(&mut self, inputs: &[i64], fuel: Option<u64>) -> impl Iterator<Item = Answer> {
+        let Round { ready, stack, stack_limit } = self;
+        (1..).zip(ready).map(move |(number, (engine, prepared))| {
+            // What an engine reads although nobody wrote it differs from engine to engine.
+            let poison = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number);
+            let edge = if number % 2 == 0 { Edge::Lower } else { Edge::Upper };
+            let slots = inputs.len() + POISONED_SLOTS;
+            stack.arm(Armor { limit: *stack_limit, edge, poison, slots });
+            let outcome = outcome(&mut **prepared, inputs, fuel, stack);
+            assert!(stack.is_intact(), "{engine} wrote outside its stack");
+            Answer { engine, outcome }
+        })
     }
 }
 
 /// The stack, made anew where it is too small.
 fn stack_for(stack: &mut Option<Stack>, limit: usize) -> Result<&mut Stack, PrepareError> {
-    if stack.as_ref().is_none_or(|stack| stack.capacity() < limit) {
+    if stack.as_ref().is_none_or(|stack| stack.greatest_limit() < limit) {
         *stack = Some(Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })?);
     }
     Ok(stack.as_mut().expect("it was just made"))

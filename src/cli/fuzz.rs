@@ -1,0 +1,241 @@
+//! `fuzz`: random programs on every engine, in processes of their own, and what is found made small.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Status;
+use super::input::{engine_names, say};
+use crate::oracle::campaign::{Campaign, Finding, Shard, Tally};
+use crate::outcome::Verdict;
+use crate::registry::ENGINES;
+
+/// Run random programs on every engine and make a small program of each disagreement
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel fuzz --time 60s\n  \
+    jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
+    jitduel fuzz --time 1h --shard 3/100 --json     one of a hundred machines\n\n\
+    Each program runs with its fuel and without, every eighth with all limits around those that it needs. A crash, a hang\n\
+    and a broken calling convention are found like any other disagreement. What is found is written as a program with\n\
+    a case; `jitduel check FILE` repeats it. Without --programs and --time it runs for 60 seconds.")]
+pub(super) struct Fuzz {
+    /// How many programs
+    #[arg(long, value_name = "N")]
+    programs: Option<u64>,
+
+    /// How long, as 90s, 15m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+
+    /// Chooses the sequence of programs; drawn from the clock and printed unless set
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Processes at a time; as many as there are processors unless set
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+
+    /// Run part I of N of the sequence, counted from 1
+    #[arg(long, value_name = "I/N", value_parser = shard, default_value = "1/1")]
+    shard: Shard,
+
+    /// The engines, separated by commas; all unless set
+    #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
+    engine: Vec<String>,
+
+    /// How long one program may take before it counts as hanging
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    patience: Duration,
+
+    /// Where programs are written that show something wrong
+    #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
+    findings: PathBuf,
+
+    /// Print the summary as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Fuzz {
+    pub fn run(self) -> Result<Status> {
+        let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
+        let jobs = self.jobs.map(usize::from);
+        let campaign = Campaign {
+            seed: self.seed.unwrap_or_else(fresh_seed),
+            shard: self.shard,
+            programs: self.programs,
+            time: self.time.or(self.programs.is_none().then_some(Duration::from_secs(60))),
+            jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
+            engines: ENGINES.into_iter().filter(wanted).collect(),
+            patience: self.patience,
+        };
+        let Shard { index, of } = campaign.shard;
+        say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
+        let mut line = ProgressLine::default();
+        let mut elapsed = Duration::ZERO;
+        let mut shown = 0;
+        let mut unwritten = None;
+        let tally = campaign.run(&mut |tally, now| {
+            elapsed = now;
+            for finding in &tally.findings[shown..] {
+                line.clear();
+                unwritten = unwritten.take().or(self.report(&campaign, finding).err());
+            }
+            shown = tally.findings.len();
+            line.show(tally, now);
+        });
+        line.clear();
+        let tally = tally.context("cannot run programs in processes of their own")?;
+        tally.skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", self.summary_as_json(&campaign, &tally, elapsed))?;
+        } else {
+            writeln!(out, "{}", summary(&tally, elapsed))?;
+        }
+        match unwritten {
+            Some(error) => Err(error),
+            None if tally.wrong > 0 => Ok(Status::Disagreement),
+            None => Ok(Status::Ok),
+        }
+    }
+
+    /// Says what was found, and writes the program.
+    fn report(&self, campaign: &Campaign, finding: &Finding) -> Result<()> {
+        let Finding { index, class, engines, detail, small } = finding;
+        let engines = if engines.is_empty() { "none by itself".into() } else { engines.join(" ") };
+        let path = self.path(campaign, finding);
+        say(format_args!("FOUND program {index}: {class}; engines at fault: {engines}\n{}\n{detail}", small.text.trim_end()));
+        let verdict = match small.load() {
+            Ok(program) => Verdict::of(&small.measure(program.ast()).outcome, &small.source()),
+            Err(fault) => Verdict::of_fault(&fault, &small.source()),
+        };
+        let note = format!("\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {engines}\n", campaign.seed);
+        std::fs::create_dir_all(&self.findings)
+            .and_then(|()| std::fs::write(&path, small.with_case(verdict) + &note))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        say(format_args!("written to {}\n", path.display()));
+        Ok(())
+    }
+
+    fn path(&self, campaign: &Campaign, finding: &Finding) -> PathBuf {
+        Path::new(&self.findings).join(format!("fuzz-{}-{}.stk", campaign.seed, finding.index))
+    }
+
+    fn summary_as_json(&self, campaign: &Campaign, tally: &Tally, elapsed: Duration) -> Value {
+        let Tally { programs, runs, words, trapped, rejected, wrong, findings, skipped } = tally;
+        let finding = |finding: &Finding| {
+            json!({
+                "program": finding.index,
+                "class": finding.class,
+                "engines": finding.engines,
+                "detail": finding.detail,
+                "text": finding.small.text,
+                "inputs": finding.small.inputs,
+                "file": self.path(campaign, finding).display().to_string(),
+            })
+        };
+        json!({
+            "seed": campaign.seed,
+            "shard": format!("{}/{}", campaign.shard.index + 1, campaign.shard.of),
+            "engines": campaign.engines,
+            "isa": std::env::consts::ARCH,
+            "seconds": elapsed.as_secs_f64(),
+            "programs": programs,
+            "runs": runs,
+            "words": words,
+            "trapped": trapped,
+            "rejected": rejected,
+            "disagreements": wrong,
+            "findings": findings.iter().map(finding).collect::<Value>(),
+            "skipped": skipped,
+        })
+    }
+}
+
+/// The summary in words.
+fn summary(tally: &Tally, elapsed: Duration) -> String {
+    let Tally { programs, runs, words, trapped, rejected, wrong, findings, .. } = tally;
+    let found = match (wrong, findings.len()) {
+        (0, _) => "all agree".into(),
+        (wrong, kinds) => format!("{wrong} DISAGREE, of {kinds} kinds"),
+    };
+    format!(
+        "{programs} programs in {:.1} s, {runs} runs, {words} words, {trapped} trapped, {rejected} rejected: {found}",
+        elapsed.as_secs_f64()
+    )
+}
+
+/// A line on the terminal that says how far the campaign is.
+#[derive(Default)]
+struct ProgressLine {
+    shown: Option<Duration>,
+}
+
+impl ProgressLine {
+    fn show(&mut self, tally: &Tally, now: Duration) {
+        let due = self.shown.is_none_or(|shown| now >= shown + Duration::from_millis(500));
+        if due && io::stderr().is_terminal() {
+            let rate = tally.programs as f64 / now.as_secs_f64().max(1e-3);
+            let line = format!(
+                "{} programs, {rate:.0} a second, {} words, {} trapped, {} disagree",
+                tally.programs, tally.words, tally.trapped, tally.wrong
+            );
+            // Where stderr takes nothing, nobody looks.
+            let _ = write!(anstream::stderr(), "\r\x1b[K{line}");
+            self.shown = Some(now);
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.shown.take().is_some() {
+            let _ = write!(anstream::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// A seed that nobody has tried.
+fn fresh_seed() -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    now.as_nanos() as u64 % 1_000_000_000_000
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds: u64 = match &text[digits.len()..] {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        unit => return Err(format!("`{unit}` is not s, m or h")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let (index, of) = text.split_once('/').ok_or("write I/N, such as 1/4")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
+    match (number(index)?, number(of)?) {
+        (index, of) if (1..=of).contains(&index) && of <= 1_000_000 => Ok(Shard { index: index - 1, of }),
+        _ => Err("I is from 1 to N, N at most 1000000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_shards_are_read_as_documented() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert!(duration("5 days").is_err() && duration("s").is_err() && duration("99999999999999999999s").is_err());
+        assert_eq!(shard("2/4"), Ok(Shard { index: 1, of: 4 }));
+        assert!(shard("0/4").is_err() && shard("5/4").is_err() && shard("1").is_err());
+    }
+}

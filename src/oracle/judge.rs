@@ -1,0 +1,201 @@
+//! The judge: decides which runs a random program is worth, and compares each with what the referee says.
+
+use super::refute::wrongly_rejected;
+use super::{Oracle, Round};
+use crate::engine::{Options, PrepareError};
+use crate::generate::Trial;
+use crate::interp::tree::{Measured, measure};
+use crate::lang::print::print;
+use crate::lang::{Fault, NodeKind, Program, Source, parse};
+use crate::outcome::{Outcome, Trap};
+
+/// Engines that are held against the referee.
+pub struct Judge {
+    oracle: Oracle,
+}
+
+/// How much is tried with a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// With its own fuel, and without fuel.
+    Quick,
+    /// Also with every fuel and stack limit around those that it needs, and through the printer.
+    Thorough,
+}
+
+/// What a program took on which nothing was found to be wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Runs of an engine.
+    pub runs: u64,
+    /// Words that the referee carried out with the program's own limits; 0 where it was rejected.
+    pub words: u64,
+    /// It trapped under its own limits.
+    pub trapped: bool,
+    /// It was rejected before any run.
+    pub rejected: bool,
+}
+
+/// Something that is wrong, other than a death.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// What kind of disagreement it is: equal for programs that show the same bug.
+    pub class: String,
+    /// The engines that differ from the referee; none where the front end is wrong.
+    pub engines: Vec<&'static str>,
+    /// The run that shows it, and who said what.
+    pub detail: String,
+}
+
+/// Most values of fuel that are tried with one program.
+const MOST_FUELS: u64 = 24;
+
+impl Judge {
+    /// Holds the engines of these names against the referee; `None` where one does not exist.
+    pub fn new(names: &[&str]) -> Option<Judge> {
+        Some(Judge { oracle: Oracle::new(names)? })
+    }
+
+    /// What the host cannot run, in words; known after the first program.
+    pub fn skipped(&self) -> &[String] {
+        self.oracle.skipped()
+    }
+
+    /// Runs a program.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn judge(&mut self, trial: &Trial, care: Care) -> Result<Judged, Disagreement> {
+        let program = match trial.load() {
+            Ok(program) => program,
+            Err(fault) => {
+                rejected(trial, &fault)?;
+                return Ok(Judged { rejected: true, ..Judged::default() });
+            }
+        };
+        let measured = trial.measure(program.ast());
+        let mut judged = Judged { words: measured.words, ..Judged::default() };
+        judged.trapped = matches!(measured.outcome, Outcome::Trap(_));
+        if care == Care::Thorough {
+            printed(&program)?;
+        }
+        self.limit(trial, &program, trial.stack_limit, &measured, care, &mut judged.runs)?;
+        if care == Care::Thorough {
+            let least = trial.inputs.len();
+            let borders = [least, measured.deepest.saturating_sub(1), measured.deepest, measured.deepest + 1];
+            for stack_limit in borders.into_iter().filter(|limit| *limit >= least && *limit != trial.stack_limit) {
+                let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
+                self.limit(trial, &program, stack_limit, &measured, Care::Quick, &mut judged.runs)?;
+            }
+        }
+        Ok(judged)
+    }
+
+    /// The runs at one stack limit, for which `measured` is the referee's.
+    fn limit(
+        &mut self,
+        trial: &Trial,
+        program: &Program,
+        stack_limit: usize,
+        measured: &Measured,
+        care: Care,
+        runs: &mut u64,
+    ) -> Result<(), Disagreement> {
+        let mut options = Options { metered: true, stack_limit };
+        let mut against = Comparison { trial, stack_limit, fuel: Some(trial.fuel), runs };
+        {
+            let mut round = self.oracle.prepare(program, &options).map_err(unprepared)?;
+            against.with(&mut round, &measured.outcome)?;
+            if care == Care::Thorough {
+                // As much as it needs and one less; and what stops it elsewhere.
+                let passes = measured.passes;
+                let step = (passes / MOST_FUELS).max(1);
+                let few = (0..passes).step_by(step as usize);
+                for fuel in few.chain([passes.saturating_sub(1), passes, passes + 1]) {
+                    against.fuel = Some(fuel);
+                    let expected = measure(program.ast(), &trial.inputs, Some(fuel), stack_limit).outcome;
+                    against.with(&mut round, &expected)?;
+                }
+            }
+        }
+        if !matches!(measured.outcome, Outcome::Trap(Trap { kind: crate::outcome::TrapKind::OutOfFuel, .. })) {
+            options.metered = false;
+            against.fuel = None;
+            let mut round = self.oracle.prepare(program, &options).map_err(unprepared)?;
+            against.with(&mut round, &measured.outcome)?;
+        }
+        Ok(())
+    }
+}
+
+/// One run on all engines, held against what is expected.
+struct Comparison<'a> {
+    trial: &'a Trial,
+    stack_limit: usize,
+    fuel: Option<u64>,
+    runs: &'a mut u64,
+}
+
+impl Comparison<'_> {
+    fn with(&mut self, round: &mut Round, expected: &Outcome) -> Result<(), Disagreement> {
+        let mut wrong = Vec::new();
+        for answer in round.run(&self.trial.inputs, self.fuel) {
+            *self.runs += 1;
+            if answer.outcome != *expected {
+                wrong.push(answer);
+            }
+        }
+        let Some(first) = wrong.first() else { return Ok(()) };
+        let source = self.trial.source();
+        let fuel = self.fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
+        let mut detail = format!("{fuel}, stack limit {}\ntree: {}", self.stack_limit, show(expected, &source));
+        for answer in &wrong {
+            detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome, &source));
+        }
+        let class = class(expected, &first.outcome);
+        Err(Disagreement { class, engines: wrong.iter().map(|answer| answer.engine).collect(), detail })
+    }
+}
+
+fn show(outcome: &Outcome, source: &Source) -> String {
+    crate::outcome::Verdict::of(outcome, source).to_string()
+}
+
+/// What kind of disagreement two different outcomes are.
+fn class(expected: &Outcome, got: &Outcome) -> String {
+    let name = |outcome: &Outcome| match outcome {
+        Outcome::Done(_) => "done".into(),
+        Outcome::Trap(trap) => trap.kind.to_string(),
+    };
+    match (expected, got) {
+        (Outcome::Done(_), Outcome::Done(_)) => "other values".into(),
+        (Outcome::Trap(a), Outcome::Trap(b)) if a.kind == b.kind => format!("{} at another word", a.kind),
+        _ => format!("{} in place of {}", name(got), name(expected)),
+    }
+}
+
+fn unprepared(error: PrepareError) -> Disagreement {
+    Disagreement { class: "not prepared".into(), engines: Vec::new(), detail: error.to_string() }
+}
+
+/// That the program survives its own printing.
+fn printed(program: &Program) -> Result<(), Disagreement> {
+    let kinds = |nodes: &[crate::lang::Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
+    let text = print(program.ast());
+    let again = parse(&Source::new("printed", text.as_bytes()));
+    if again.as_ref().is_ok_and(|again| kinds(&again.nodes) == kinds(&program.ast().nodes)) {
+        return Ok(());
+    }
+    Err(Disagreement { class: "printed as another program".into(), engines: Vec::new(), detail: text })
+}
+
+/// That a rejected program could really not run past the word at which it was rejected.
+fn rejected(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
+    let (Fault::Rejection(rejection), Ok(ast)) = (fault, parse(&trial.source())) else { return Ok(()) };
+    if !wrongly_rejected(&ast, rejection, &trial.inputs, trial.fuel) {
+        return Ok(());
+    }
+    let place = trial.source().place(rejection.span);
+    let detail = format!("rejected at {place}: {rejection}; with these inputs the word has what it needs");
+    Err(Disagreement { class: "wrongly rejected".into(), engines: Vec::new(), detail })
+}

@@ -1,0 +1,347 @@
+//! Shrinking: from a program that shows something wrong to a small one that still does.
+//!
+//! A tree is kept flat, so that any of its nodes may be taken out and what is left is a tree again: a body whose opening
+//! word goes is spliced into the one around it. Each round takes out ranges of nodes, from long to short, with words put
+//! in their place that keep the depth; starts the program later, with the stack that the referee had there as inputs;
+//! and makes literals, inputs and limits simpler. It ends when a round finds nothing smaller.
+
+use std::ops::Range;
+
+use crate::generate::{Trial, net_effect, tree};
+use crate::interp::tree::measure;
+use crate::lang::print::print;
+use crate::lang::{NodeKind, Word, parse};
+use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
+
+/// Most values that a part of a program may leave to become inputs of the rest.
+const MOST_INPUTS: usize = 64;
+
+/// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times.
+pub fn shrink(trial: &Trial, tries: usize, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+    let Ok(ast) = parse(&trial.source()) else {
+        return Words { still_wrong, tries, best: trial.clone() }.shrink();
+    };
+    let nodes = ast.nodes.iter().map(|node| node.kind).collect();
+    let mut shrinker = Shrinker { still_wrong, tries, nodes, best: trial.clone() };
+    shrinker.shrink();
+    shrinker.best
+}
+
+/// A program that shrinks, as nodes.
+struct Shrinker<F> {
+    still_wrong: F,
+    /// How many times the question may still be asked.
+    tries: usize,
+    nodes: Vec<NodeKind>,
+    best: Trial,
+}
+
+impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
+    fn shrink(&mut self) {
+        loop {
+            let before = (self.nodes.len(), self.best.clone());
+            self.shorter_ranges();
+            self.later_start();
+            self.fewer_inputs();
+            self.simpler_nodes();
+            self.simpler_inputs();
+            self.simpler_limits();
+            if self.tries == 0 || (self.nodes.len(), &self.best) == (before.0, &before.1) {
+                return;
+            }
+        }
+    }
+
+    /// Keeps the candidate where it is still wrong.
+    fn accept(&mut self, nodes: Vec<NodeKind>, change: impl FnOnce(&mut Trial)) -> bool {
+        let mut trial = Trial { text: print(&tree(&nodes)), ..self.best.clone() };
+        change(&mut trial);
+        if self.tries == 0 || trial == self.best {
+            return false;
+        }
+        self.tries -= 1;
+        let kept = (self.still_wrong)(&trial);
+        if kept {
+            (self.nodes, self.best) = (nodes, trial);
+        }
+        kept
+    }
+
+    fn accept_nodes(&mut self, nodes: Vec<NodeKind>) -> bool {
+        self.accept(nodes, |_| {})
+    }
+
+    /// Takes out ranges of nodes, the longest first.
+    fn shorter_ranges(&mut self) {
+        let mut length = self.nodes.len();
+        while length > 0 {
+            let mut start = 0;
+            while start < self.nodes.len() {
+                let range = start..(start + length).min(self.nodes.len());
+                if !self.without(range) {
+                    start += length.div_ceil(2);
+                }
+            }
+            length /= 2;
+        }
+    }
+
+    /// Takes out a range, with nothing in its place, or with words that change the depth as it did.
+    fn without(&mut self, range: Range<usize>) -> bool {
+        if self.accept_nodes(replaced(&self.nodes, range.clone(), &[])) {
+            return true;
+        }
+        let net = net_effect(&self.nodes, range.clone());
+        let (one, many) = match net {
+            0 => return false,
+            1.. => (NodeKind::Literal(1), net as usize),
+            _ => (NodeKind::Word(Word::Drop), net.unsigned_abs() as usize),
+        };
+        many < range.len() && self.accept_nodes(replaced(&self.nodes, range, &vec![one; many]))
+    }
+
+    /// Starts behind the first words, or inside the last body that a run from there enters, with the stack that the
+    /// referee has there.
+    fn later_start(&mut self) {
+        for cut in (1..=self.nodes.len()).rev() {
+            // Only what ends at the cut can be run apart.
+            let Some(first) = top_level(&self.nodes, cut) else { continue };
+            let part = tree(&self.nodes[..cut]);
+            let measured = measure(&part, &self.best.inputs, Some(self.best.fuel), usize::MAX);
+            let Outcome::Done(mut inputs) = measured.outcome else { continue };
+            if inputs.len() > MOST_INPUTS.max(self.best.inputs.len()) {
+                continue;
+            }
+            let rest = replaced(&self.nodes, 0..first, &[]);
+            let fuel = self.best.fuel - measured.passes;
+            if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
+                return;
+            }
+            // Into the body of a loop or branch: its count or flag is gone.
+            let entered = matches!(rest.first(), Some(NodeKind::Times { .. } | NodeKind::If { .. })) && inputs.pop().is_some();
+            if entered && self.accept(replaced(&rest, 0..1, &[]), |trial| (trial.inputs, trial.fuel) = (inputs, fuel)) {
+                return;
+            }
+        }
+    }
+
+    fn fewer_inputs(&mut self) {
+        let mut length = self.best.inputs.len();
+        while length > 0 {
+            let mut start = 0;
+            while start < self.best.inputs.len() {
+                let range = start..(start + length).min(self.best.inputs.len());
+                let fewer = |trial: &mut Trial| drop(trial.inputs.drain(range));
+                if !self.accept(self.nodes.clone(), fewer) {
+                    start += length;
+                }
+            }
+            length /= 2;
+        }
+    }
+
+    fn simpler_nodes(&mut self) {
+        for index in 0..self.nodes.len() {
+            let simpler: Vec<NodeKind> = match self.nodes[index] {
+                NodeKind::Literal(value) => simpler_values(value).map(NodeKind::Literal).collect(),
+                NodeKind::Pick(depth) => {
+                    let below = [0, depth / 2, depth.saturating_sub(1)].into_iter().filter(|new| *new < depth);
+                    [NodeKind::Word(Word::Dup), NodeKind::Word(Word::Over), NodeKind::Literal(1)]
+                        .into_iter()
+                        .chain(below.map(NodeKind::Pick))
+                        .collect()
+                }
+                NodeKind::Word(word) if word.pops() < word.pushes() => vec![NodeKind::Literal(1)],
+                NodeKind::Word(word) if word.pops() == 2 && word.pushes() == 1 => {
+                    vec![NodeKind::Word(Word::Drop), NodeKind::Word(Word::Add)]
+                }
+                _ => continue,
+            };
+            for kind in simpler {
+                if kind != self.nodes[index] {
+                    let mut nodes = self.nodes.clone();
+                    nodes[index] = kind;
+                    if self.accept_nodes(nodes) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn simpler_inputs(&mut self) {
+        for index in 0..self.best.inputs.len() {
+            for value in simpler_values(self.best.inputs[index]) {
+                if self.accept(self.nodes.clone(), |trial| trial.inputs[index] = value) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The usual stack limit, and fuel that does not bite or just does.
+    fn simpler_limits(&mut self) {
+        self.accept(self.nodes.clone(), |trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
+        for fuel in [1_000, 0, 1, self.best.fuel / 2, self.best.fuel.saturating_sub(1)] {
+            // Never back to what was already found to be less simple.
+            if self.best.fuel != 1_000 && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
+                break;
+            }
+        }
+        let least = self.best.inputs.len();
+        for limit in [least, (least + self.best.stack_limit) / 2, self.best.stack_limit.saturating_sub(1)] {
+            let limited = self.best.stack_limit != DEFAULT_STACK_LIMIT;
+            if limited && limit >= least && self.accept(self.nodes.clone(), |trial| trial.stack_limit = limit) {
+                break;
+            }
+        }
+    }
+}
+
+/// Values that are simpler than this one, the simplest first.
+fn simpler_values(value: i64) -> impl Iterator<Item = i64> {
+    let size = |value: i64| (value.unsigned_abs(), value < 0);
+    [0, 1, -1, 2, value.wrapping_neg(), value / 1024, value / 2, value - value.signum()]
+        .into_iter()
+        .filter(move |simpler| size(*simpler) < size(value))
+}
+
+/// The tree with these nodes in place of a range, which may open bodies that end elsewhere or the other way round.
+fn replaced(nodes: &[NodeKind], range: Range<usize>, by: &[NodeKind]) -> Vec<NodeKind> {
+    let moved = |bound: u32| {
+        let bound = bound as usize;
+        if bound >= range.end { (bound + by.len() - range.len()) as u32 } else { bound.min(range.start) as u32 }
+    };
+    let mut kept: Vec<NodeKind> = nodes.to_vec();
+    for kind in &mut kept {
+        match kind {
+            NodeKind::Times { end } => *end = moved(*end),
+            NodeKind::If { otherwise, end } => (*otherwise, *end) = (moved(*otherwise), moved(*end)),
+            NodeKind::While { body, end } => (*body, *end) = (moved(*body), moved(*end)),
+            _ => {}
+        }
+    }
+    kept.splice(range, by.iter().copied());
+    kept
+}
+
+/// The cut itself, where no body is open there.
+fn top_level(nodes: &[NodeKind], cut: usize) -> Option<usize> {
+    let mut index = 0;
+    while index < cut {
+        index = nodes[index].next(index);
+    }
+    (index == cut).then_some(cut)
+}
+
+/// A text that is no program, which shrinks by words.
+struct Words<F> {
+    still_wrong: F,
+    tries: usize,
+    best: Trial,
+}
+
+impl<F: FnMut(&Trial) -> bool> Words<F> {
+    fn shrink(mut self) -> Trial {
+        let mut length = self.best.text.split_whitespace().count();
+        while length > 0 {
+            let mut start = 0;
+            loop {
+                let words: Vec<&str> = self.best.text.split_whitespace().collect();
+                if start >= words.len() || self.tries == 0 {
+                    break;
+                }
+                let end = (start + length).min(words.len());
+                let text = [&words[..start], &words[end..]].concat().join(" ");
+                let trial = Trial { text, ..self.best.clone() };
+                self.tries -= 1;
+                if (self.still_wrong)(&trial) {
+                    self.best = trial;
+                } else {
+                    start += length;
+                }
+            }
+            length /= 2;
+        }
+        self.best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{Kind, trial};
+    use crate::outcome::TrapKind;
+
+    /// How many words the program has.
+    fn size(trial: &Trial) -> usize {
+        parse(&trial.source()).expect("it parses").nodes.len()
+    }
+
+    /// A program that a planted bug of one word shows: it comes to something else where `word` is taken for `other`.
+    fn shows(trial: &Trial, word: Word, other: Word) -> bool {
+        let Ok(program) = trial.load() else { return false };
+        let ast = program.ast();
+        let mut wrong = (**ast).clone();
+        for node in &mut wrong.nodes {
+            if node.kind == NodeKind::Word(word) {
+                node.kind = NodeKind::Word(other);
+            }
+        }
+        let run = |ast| measure(ast, &trial.inputs, Some(trial.fuel), trial.stack_limit).outcome;
+        matches!((run(ast), run(&wrong)), (Outcome::Done(right), Outcome::Done(wrong)) if right != wrong)
+    }
+
+    #[test]
+    fn a_planted_bugs_program_of_two_hundred_words_shrinks_to_ten_or_fewer() {
+        for (word, other) in [(Word::Gt, Word::Ge), (Word::Rot, Word::Nip), (Word::Sub, Word::Add), (Word::Tuck, Word::Over)] {
+            // Whole programs of the generator, and the longest of them.
+            let shown: Vec<Trial> = (0..8_000)
+                .map(|index| trial(Kind::Random, 1, index))
+                .filter(|trial| trial.text.len() < 5_000 && shows(trial, word, other))
+                .collect();
+            let longest = shown.iter().filter(|trial| size(trial) >= 200).take(5);
+            let mut tried = 0;
+            for found in longest.chain(shown.iter().take(20)) {
+                let small = shrink(found, 5_000, |trial| shows(trial, word, other));
+                assert!(size(&small) <= 10, "{} words:\n{}\nfrom {}", size(&small), small.text, found.text);
+                tried += 1;
+            }
+            assert!(tried > 20 || other == Word::Nip, "{word:?}: only {tried} programs show it");
+        }
+    }
+
+    #[test]
+    fn limits_shrink_to_the_border_where_the_bug_is() {
+        let text = "1 2 3 4 5 6 times over over swap end 7 8 drop drop 3 times 1 end";
+        let whole = Trial { text: text.into(), inputs: vec![5, 6], fuel: 500, stack_limit: 300 };
+        let overflows = |trial: &Trial| {
+            let Ok(program) = trial.load() else { return false };
+            matches!(trial.measure(program.ast()).outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel)
+        };
+        assert!(!overflows(&whole));
+        let small = shrink(&Trial { fuel: 3, ..whole }, 1_000, overflows);
+        assert_eq!((small.fuel, size(&small)), (0, 2), "{}", small.text);
+    }
+
+    #[test]
+    fn any_range_of_nodes_can_be_taken_out() {
+        let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7")).expect("it parses");
+        let nodes: Vec<_> = ast.nodes.iter().map(|node| node.kind).collect();
+        for start in 0..nodes.len() {
+            for end in start..=nodes.len() {
+                let rest = replaced(&nodes, start..end, &[]);
+                let printed = print(&tree(&rest));
+                let again = parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("what is left is a tree");
+                assert_eq!(again.nodes.iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_program_shrinks_by_words() {
+        let whole = Trial { text: "1 2 if ( 3".into(), inputs: vec![], fuel: 0, stack_limit: 10 };
+        let small = shrink(&whole, 100, |trial| trial.text.contains('('));
+        assert_eq!(small.text, "(");
+    }
+}

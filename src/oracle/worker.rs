@@ -1,0 +1,140 @@
+//! A worker: a process of its own that judges programs and says what came of each, until it is done or dies.
+
+use std::io::{self, PipeWriter, Write};
+use std::panic;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::judge::Disagreement;
+use crate::exec::{Child, Ended};
+
+/// A process that judges programs.
+pub(super) struct Worker {
+    child: Child,
+    /// When it last said something.
+    heard: Instant,
+    hung: bool,
+    /// What it said, as far as it is not yet understood.
+    bytes: Vec<u8>,
+    /// The last words of a panic.
+    panic: Option<Wrong>,
+    done: bool,
+}
+
+/// What a worker says; it must be brief, for nobody may listen for a while.
+#[derive(Clone, Debug)]
+pub(super) enum Said {
+    /// The program of this index comes next.
+    Program(u64),
+    /// Something is wrong with that program.
+    Wrong(Wrong),
+    /// Numbers that it has counted; the last that it says.
+    Sum(Value),
+}
+
+/// What is wrong with a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// What kind of thing: equal for programs that show the same bug.
+    pub class: String,
+    /// The engines at fault, where the worker lived to say so.
+    pub engines: Vec<String>,
+    pub detail: String,
+}
+
+impl From<Disagreement> for Wrong {
+    fn from(Disagreement { class, engines, detail }: Disagreement) -> Wrong {
+        Wrong { class, engines: engines.into_iter().map(Into::into).collect(), detail }
+    }
+}
+
+/// Where a worker says what it has to say.
+pub(super) struct Mouth<'a>(&'a mut PipeWriter);
+
+impl Mouth<'_> {
+    pub fn say(&mut self, said: &Said) {
+        let line = match said {
+            Said::Program(index) => json!(index),
+            Said::Wrong(Wrong { class, engines, detail }) => json!(["wrong", class, engines, detail]),
+            Said::Sum(sum) => sum.clone(),
+        };
+        // Whoever no longer listens has ended us.
+        let _ = writeln!(self.0, "{line}");
+    }
+}
+
+impl Worker {
+    /// Starts a process that does this work. It ends with a [`Said::Sum`], or else it has died.
+    pub fn start(work: impl FnOnce(&mut Mouth)) -> io::Result<Worker> {
+        let child = Child::fork(|pipe| {
+            let last_words = pipe.try_clone().expect("a pipe has two ends");
+            let last_words = move |panic: &panic::PanicHookInfo| {
+                let place = panic.location().map_or("?".into(), ToString::to_string);
+                let message = panic.payload_as_str().unwrap_or("");
+                let _ = writeln!(&last_words, "{}", json!(["panic", place, message]));
+            };
+            panic::set_hook(Box::new(last_words));
+            work(&mut Mouth(pipe));
+        })?;
+        let heard = Instant::now();
+        Ok(Worker { child, heard, hung: false, bytes: Vec::new(), panic: None, done: false })
+    }
+
+    /// The process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Ends it where it has said nothing for so long.
+    pub fn end_if_silent_for(&mut self, patience: Duration) {
+        if !self.hung && self.heard.elapsed() > patience {
+            self.hung = true;
+            self.child.kill();
+        }
+    }
+
+    /// What it said since the last call, and whether it may say more.
+    pub fn hear(&mut self) -> io::Result<(Vec<Said>, bool)> {
+        let open = self.child.read_available(&mut self.bytes)?;
+        self.heard = Instant::now();
+        let complete = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines: Vec<u8> = self.bytes.drain(..complete).collect();
+        let mut said = Vec::new();
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // A process that dies in the middle of a line leaves half of it.
+            let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
+            let text = |index: usize| line[index].as_str().unwrap_or_default().to_owned();
+            match (line.as_u64(), text(0).as_str()) {
+                (Some(index), _) => said.push(Said::Program(index)),
+                (None, "wrong") => {
+                    let engines = line[2].as_array().into_iter().flatten();
+                    let engines = engines.filter_map(Value::as_str).map(Into::into).collect();
+                    said.push(Said::Wrong(Wrong { class: text(1), engines, detail: text(3) }));
+                }
+                (None, "panic") => {
+                    self.panic = Some(Wrong { class: format!("panic at {}", text(1)), engines: Vec::new(), detail: text(2) });
+                }
+                _ => {
+                    self.done = true;
+                    said.push(Said::Sum(line));
+                }
+            }
+        }
+        Ok((said, open))
+    }
+
+    /// What it died of, if it did; called when it can say no more.
+    pub fn death(self) -> io::Result<Option<Wrong>> {
+        let Worker { child, hung, panic, done, .. } = self;
+        let ended = child.wait()?;
+        let dead = |class: String| Wrong { class, engines: Vec::new(), detail: "the process that ran it died".into() };
+        Ok(match ended {
+            _ if done => None,
+            _ if hung => Some(dead("hang".into())),
+            _ if panic.is_some() => panic,
+            Ended::Killed { .. } => Some(dead(ended.to_string())),
+            Ended::Exited(_) => Some(dead(format!("ended early: {ended}"))),
+        })
+    }
+}
