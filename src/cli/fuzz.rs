@@ -110,12 +110,18 @@ impl Fuzz {
         let Finding { index, class, engines, detail, small } = finding;
         let engines = if engines.is_empty() { "none by itself".into() } else { engines.join(" ") };
         let path = self.path(campaign, finding);
-        say(format_args!("FOUND program {index}: {class}; engines at fault: {engines}\n{}\n{detail}", small.text.trim_end()));
+        say(format_args!(
+            "FOUND program {index}: {class}; engines at fault: {engines}\n{}\n{detail}",
+            small.text.trim_end()
+        ));
         let verdict = match small.load() {
             Ok(program) => Verdict::of(&small.measure(program.ast()).outcome, &small.source()),
             Err(fault) => Verdict::of_fault(&fault, &small.source()),
         };
-        let note = format!("\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {engines}\n", campaign.seed);
+        let note = format!(
+            "\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {engines}\n",
+            campaign.seed
+        );
         std::fs::create_dir_all(&self.findings)
             .and_then(|()| std::fs::write(&path, small.with_case(verdict) + &note))
             .with_context(|| format!("cannot write `{}`", path.display()))?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use super::{icache, trampoline};
 
@@ -31,9 +32,12 @@ impl Access {
 
 /// The size of a page in bytes.
 pub(super) fn page_bytes() -> usize {
-    // SAFETY: sysconf only reads a constant of the system.
-    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes).expect("every system has a page size")
+    static BYTES: OnceLock<usize> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        // SAFETY: sysconf only reads a constant of the system.
+        let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(bytes).expect("every system has a page size")
+    })
 }
 
 impl Mapping {

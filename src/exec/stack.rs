@@ -17,6 +17,8 @@ pub struct Stack {
     capacity: usize,
     depth: usize,
     armor: Option<Armor>,
+    /// Whether it was filled with the poison since it was armed.
+    poisoned: bool,
 }
 
 /// How a stack is laid out and filled so that a stray access shows: next to an inaccessible page on one side, and
@@ -60,7 +62,7 @@ impl Stack {
             .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let mut mapping = Mapping::new(bytes + 2 * page, Access::None)?;
         mapping.protect(page, bytes, Access::ReadWrite)?;
-        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
+        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None, poisoned: false })
     }
 
     /// How many values it has room for; of an armed one, the limit.
@@ -73,7 +75,7 @@ impl Stack {
         self.slots - 1
     }
 
-    /// Lays it out anew, empty, and fills it with poison now and whenever its values are set.
+    /// Lays it out anew, empty, and from now on fills it with poison whenever its values are set.
     ///
     /// # Panics
     /// Where it has not so many slots.
@@ -85,7 +87,8 @@ impl Stack {
         };
         self.capacity = armor.limit;
         self.armor = Some(armor);
-        self.set(&[]);
+        self.depth = 0;
+        self.poisoned = false;
     }
 
     /// The poison, of an armed stack.
@@ -94,9 +97,9 @@ impl Stack {
     }
 
     /// Whether no slot outside of those that may be used has changed since the values were set, as far as they can
-    /// be accessed. Always so where the stack is not armed.
+    /// be accessed. Always so where the stack is not armed or no values were set since.
     pub fn is_intact(&self) -> bool {
-        self.armor.is_none_or(|armor| {
+        self.armor.filter(|_| self.poisoned).is_none_or(|armor| {
             // SAFETY: all slots are mapped and readable, and nobody writes them while we hold `&self`.
             let slots = unsafe { std::slice::from_raw_parts(self.first_slot(), self.slots) };
             self.slack(armor).all(|slot| slots[slot] == poisoned(armor.poison, slot))
@@ -116,10 +119,14 @@ impl Stack {
     pub fn set(&mut self, values: &[i64]) {
         assert!(values.len() <= self.capacity, "the caller keeps to the stack's capacity");
         if let Some(armor) = self.armor {
+            self.poisoned = true;
             let used = self.bottom - 1..self.bottom + self.capacity.min(armor.slots);
-            for slot in used.chain(self.slack(armor)) {
-                // SAFETY: the slots that may be used and the slack lie in the mapped ones.
-                unsafe { self.first_slot().add(slot).write(poisoned(armor.poison, slot)) };
+            let first = self.first_slot();
+            for range in [used, self.slack(armor)] {
+                for slot in range {
+                    // SAFETY: the slots that may be used and the slack lie in the mapped ones.
+                    unsafe { first.add(slot).write(poisoned(armor.poison, slot)) };
+                }
             }
         }
         // SAFETY: there is room, and the source is not in our own mapping, since `&mut self` is exclusive.

@@ -110,7 +110,8 @@ impl Campaign {
     /// Where an engine does not exist or the process has more than one thread.
     pub fn run(&self, progress: &mut dyn FnMut(&Tally, Duration)) -> io::Result<Tally> {
         let started = Instant::now();
-        let mut running = Running { campaign: self, tally: Tally::default(), kinds: BTreeSet::new(), workers: Vec::new() };
+        let mut running =
+            Running { campaign: self, tally: Tally::default(), kinds: BTreeSet::new(), workers: Vec::new() };
         let mut waiting: Vec<Batch> = Vec::new();
         let mut next = 0;
         loop {

@@ -6,8 +6,8 @@ use crate::engine::{Options, PrepareError};
 use crate::generate::Trial;
 use crate::interp::tree::{Measured, measure};
 use crate::lang::print::print;
-use crate::lang::{Fault, NodeKind, Program, Source, parse};
-use crate::outcome::{Outcome, Trap};
+use crate::lang::{Fault, Node, NodeKind, Program, Source, parse};
+use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
 
 /// Engines that are held against the referee.
 pub struct Judge {
@@ -47,7 +47,7 @@ pub struct Disagreement {
     pub detail: String,
 }
 
-/// Most values of fuel that are tried with one program.
+/// Values of fuel that are tried with one program, about.
 const MOST_FUELS: u64 = 24;
 
 impl Judge {
@@ -79,67 +79,67 @@ impl Judge {
         if care == Care::Thorough {
             printed(&program)?;
         }
-        self.limit(trial, &program, trial.stack_limit, &measured, care, &mut judged.runs)?;
+        let mut against =
+            Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
+        let sweep = if care == Care::Thorough { MOST_FUELS } else { 0 };
+        against.metered(&mut self.oracle, &measured, sweep)?;
+        against.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
             let least = trial.inputs.len();
             let borders = [least, measured.deepest.saturating_sub(1), measured.deepest, measured.deepest + 1];
             for stack_limit in borders.into_iter().filter(|limit| *limit >= least && *limit != trial.stack_limit) {
                 let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
-                self.limit(trial, &program, stack_limit, &measured, Care::Quick, &mut judged.runs)?;
+                against.stack_limit = stack_limit;
+                if stack_limit % 2 == 0 {
+                    against.metered(&mut self.oracle, &measured, 0)?;
+                } else {
+                    against.unmetered(&mut self.oracle, &measured)?;
+                }
             }
         }
         Ok(judged)
     }
-
-    /// The runs at one stack limit, for which `measured` is the referee's.
-    fn limit(
-        &mut self,
-        trial: &Trial,
-        program: &Program,
-        stack_limit: usize,
-        measured: &Measured,
-        care: Care,
-        runs: &mut u64,
-    ) -> Result<(), Disagreement> {
-        let mut options = Options { metered: true, stack_limit };
-        let mut against = Comparison { trial, stack_limit, fuel: Some(trial.fuel), runs };
-        {
-            let mut round = self.oracle.prepare(program, &options).map_err(unprepared)?;
-            against.with(&mut round, &measured.outcome)?;
-            if care == Care::Thorough {
-                // As much as it needs and one less; and what stops it elsewhere.
-                let passes = measured.passes;
-                let step = (passes / MOST_FUELS).max(1);
-                let few = (0..passes).step_by(step as usize);
-                for fuel in few.chain([passes.saturating_sub(1), passes, passes + 1]) {
-                    against.fuel = Some(fuel);
-                    let expected = measure(program.ast(), &trial.inputs, Some(fuel), stack_limit).outcome;
-                    against.with(&mut round, &expected)?;
-                }
-            }
-        }
-        if !matches!(measured.outcome, Outcome::Trap(Trap { kind: crate::outcome::TrapKind::OutOfFuel, .. })) {
-            options.metered = false;
-            against.fuel = None;
-            let mut round = self.oracle.prepare(program, &options).map_err(unprepared)?;
-            against.with(&mut round, &measured.outcome)?;
-        }
-        Ok(())
-    }
 }
 
-/// One run on all engines, held against what is expected.
+/// A program at one stack limit on all engines, held against the referee.
 struct Comparison<'a> {
     trial: &'a Trial,
+    program: &'a Program,
     stack_limit: usize,
-    fuel: Option<u64>,
     runs: &'a mut u64,
 }
 
 impl Comparison<'_> {
-    fn with(&mut self, round: &mut Round, expected: &Outcome) -> Result<(), Disagreement> {
+    /// With the trial's fuel, for which `measured` is the referee's, and with up to `sweep` values of fuel around and
+    /// below what it needs.
+    fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, sweep: u64) -> Result<(), Disagreement> {
+        let options = Options { metered: true, stack_limit: self.stack_limit };
+        let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
+        self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
+        if sweep > 0 {
+            let passes = measured.passes;
+            let step = (passes / sweep).max(1) as usize;
+            for fuel in (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]) {
+                let expected = measure(self.program.ast(), &self.trial.inputs, Some(fuel), self.stack_limit).outcome;
+                self.compare(&mut round, Some(fuel), &expected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Without fuel, where a run surely ends without it.
+    fn unmetered(&mut self, oracle: &mut Oracle, measured: &Measured) -> Result<(), Disagreement> {
+        if matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::OutOfFuel, .. })) {
+            return Ok(());
+        }
+        let options = Options { metered: false, stack_limit: self.stack_limit };
+        let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
+        self.compare(&mut round, None, &measured.outcome)
+    }
+
+    fn compare(&mut self, round: &mut Round, fuel: Option<u64>, expected: &Outcome) -> Result<(), Disagreement> {
         let mut wrong = Vec::new();
-        for answer in round.run(&self.trial.inputs, self.fuel) {
+        for answer in round.run(&self.trial.inputs, fuel) {
             *self.runs += 1;
             if answer.outcome != *expected {
                 wrong.push(answer);
@@ -147,18 +147,15 @@ impl Comparison<'_> {
         }
         let Some(first) = wrong.first() else { return Ok(()) };
         let source = self.trial.source();
-        let fuel = self.fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
-        let mut detail = format!("{fuel}, stack limit {}\ntree: {}", self.stack_limit, show(expected, &source));
+        let show = |outcome: &Outcome| Verdict::of(outcome, &source).to_string();
+        let fuel = fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
+        let mut detail = format!("{fuel}, stack limit {}\ntree: {}", self.stack_limit, show(expected));
         for answer in &wrong {
-            detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome, &source));
+            detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome));
         }
         let class = class(expected, &first.outcome);
         Err(Disagreement { class, engines: wrong.iter().map(|answer| answer.engine).collect(), detail })
     }
-}
-
-fn show(outcome: &Outcome, source: &Source) -> String {
-    crate::outcome::Verdict::of(outcome, source).to_string()
 }
 
 /// What kind of disagreement two different outcomes are.
@@ -180,7 +177,7 @@ fn unprepared(error: PrepareError) -> Disagreement {
 
 /// That the program survives its own printing.
 fn printed(program: &Program) -> Result<(), Disagreement> {
-    let kinds = |nodes: &[crate::lang::Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
+    let kinds = |nodes: &[Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let text = print(program.ast());
     let again = parse(&Source::new("printed", text.as_bytes()));
     if again.as_ref().is_ok_and(|again| kinds(&again.nodes) == kinds(&program.ast().nodes)) {

@@ -52,7 +52,7 @@ pub struct Round<'o> {
 }
 
 /// Slots above the inputs that are filled with poison before a run.
-const POISONED_SLOTS: usize = 512;
+const POISONED_SLOTS: usize = 200;
 
 impl Oracle {
     /// Compares the engines of these names; `None` where one does not exist.

@@ -118,7 +118,8 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
                 return;
             }
             // Into the body of a loop or branch: its count or flag is gone.
-            let entered = matches!(rest.first(), Some(NodeKind::Times { .. } | NodeKind::If { .. })) && inputs.pop().is_some();
+            let entered =
+                matches!(rest.first(), Some(NodeKind::Times { .. } | NodeKind::If { .. })) && inputs.pop().is_some();
             if entered && self.accept(replaced(&rest, 0..1, &[]), |trial| (trial.inputs, trial.fuel) = (inputs, fuel)) {
                 return;
             }
@@ -294,7 +295,9 @@ mod tests {
 
     #[test]
     fn a_planted_bugs_program_of_two_hundred_words_shrinks_to_ten_or_fewer() {
-        for (word, other) in [(Word::Gt, Word::Ge), (Word::Rot, Word::Nip), (Word::Sub, Word::Add), (Word::Tuck, Word::Over)] {
+        for (word, other) in
+            [(Word::Gt, Word::Ge), (Word::Rot, Word::Nip), (Word::Sub, Word::Add), (Word::Tuck, Word::Over)]
+        {
             // Whole programs of the generator, and the longest of them.
             let shown: Vec<Trial> = (0..8_000)
                 .map(|index| trial(Kind::Random, 1, index))
@@ -326,13 +329,15 @@ mod tests {
 
     #[test]
     fn any_range_of_nodes_can_be_taken_out() {
-        let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7")).expect("it parses");
+        let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7"))
+            .expect("it parses");
         let nodes: Vec<_> = ast.nodes.iter().map(|node| node.kind).collect();
         for start in 0..nodes.len() {
             for end in start..=nodes.len() {
                 let rest = replaced(&nodes, start..end, &[]);
                 let printed = print(&tree(&rest));
-                let again = parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("what is left is a tree");
+                let again =
+                    parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("what is left is a tree");
                 assert_eq!(again.nodes.iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
             }
         }

@@ -113,7 +113,8 @@ impl Worker {
                     said.push(Said::Wrong(Wrong { class: text(1), engines, detail: text(3) }));
                 }
                 (None, "panic") => {
-                    self.panic = Some(Wrong { class: format!("panic at {}", text(1)), engines: Vec::new(), detail: text(2) });
+                    self.panic =
+                        Some(Wrong { class: format!("panic at {}", text(1)), engines: Vec::new(), detail: text(2) });
                 }
                 _ => {
                     self.done = true;
