@@ -52,6 +52,10 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     patience: Duration,
 
+    /// End when so many kinds of disagreement were found; go on to the end unless set
+    #[arg(long, value_name = "N")]
+    max_findings: Option<usize>,
+
     /// Where programs are written that show something wrong
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     findings: PathBuf,
@@ -73,6 +77,7 @@ impl Fuzz {
             jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             engines: ENGINES.into_iter().filter(wanted).collect(),
             patience: self.patience,
+            enough: self.max_findings,
         };
         let Shard { index, of } = campaign.shard;
         say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));

@@ -177,8 +177,9 @@ fn prepare(parent: libc::pid_t) {
 
 #[cfg(target_os = "linux")]
 fn is_single_threaded() -> bool {
-    // Where it cannot be known the caller is believed.
-    std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
+    // The threads of an emulator are its own affair. Where it cannot be known the caller is believed.
+    let emulated = || std::fs::read_to_string("/proc/self/comm").is_ok_and(|name| name.starts_with("qemu"));
+    std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1) || emulated()
 }
 
 /// Other systems do not say; the caller is believed.

@@ -33,6 +33,8 @@ pub struct Campaign {
     pub engines: Vec<&'static str>,
     /// How long one program may take before it counts as hanging.
     pub patience: Duration,
+    /// How many kinds of findings end it early; none unless set.
+    pub enough: Option<usize>,
 }
 
 /// One of several parts of a sequence: every program whose index divided by `of` leaves `index`.
@@ -115,6 +117,9 @@ impl Campaign {
         let mut waiting: Vec<Batch> = Vec::new();
         let mut next = 0;
         loop {
+            if self.enough.is_some_and(|enough| running.tally.findings.len() >= enough) {
+                return Ok(running.tally);
+            }
             let over = self.time.is_some_and(|time| started.elapsed() >= time);
             while !over && running.workers.len() < self.jobs {
                 let batch = waiting.pop().unwrap_or_else(|| {
