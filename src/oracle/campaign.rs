@@ -88,6 +88,9 @@ const BATCH: u64 = 256;
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
 
+/// Most tries where each costs a part of our patience.
+const TRIES_OF_HANGS: usize = 100;
+
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one is invalid.
 pub fn kind(index: u64) -> Kind {
     match index % 16 {
@@ -174,7 +177,7 @@ impl Campaign {
     }
 
     /// What is wrong with a program on some engines, tried in a process of its own.
-    fn tried(&self, trial: &Trial, care: Care, engines: &[&str]) -> io::Result<Option<Wrong>> {
+    fn tried(&self, trial: &Trial, care: Care, engines: &[&str], patience: Duration) -> io::Result<Option<Wrong>> {
         let mut worker = Worker::start(|mouth| {
             if let Err(disagreement) = judge(engines).judge(trial, care) {
                 mouth.say(&Said::Wrong(disagreement.into()));
@@ -183,7 +186,7 @@ impl Campaign {
         })?;
         let mut wrong = None;
         loop {
-            if ready([worker.child()], self.patience)?.is_empty() {
+            if ready([worker.child()], patience)?.is_empty() {
                 worker.end_if_silent_for(Duration::ZERO);
                 continue;
             }
@@ -266,11 +269,14 @@ impl Running<'_> {
         let campaign = self.campaign;
         let index = campaign.index(own);
         let (whole, care) = (trial(kind(index), campaign.seed, index), care(index));
+        let hangs = wrong.class == Worker::HANG;
+        let patience = if hangs { campaign.patience / 15 } else { campaign.patience };
+        let tried = |trial: &Trial, care, engines: &[&str]| campaign.tried(trial, care, engines, patience);
         // Each engine by itself: one that kills the process must not hide the others.
         let mut engines: Vec<&str> = Vec::new();
         let mut first: Option<Wrong> = None;
         for &engine in &campaign.engines {
-            if let Some(wrong) = campaign.tried(&whole, care, &[engine])? {
+            if let Some(wrong) = tried(&whole, care, &[engine])? {
                 engines.push(engine);
                 first.get_or_insert(wrong);
             }
@@ -284,25 +290,22 @@ impl Running<'_> {
         }
         let mut finding = Finding { index, class, engines: names, detail, small: whole };
         if repeated {
+            let culprit = &engines[..1];
             let mut failure = None;
-            let same = |trial: &Trial| match campaign.tried(trial, Care::Thorough, &engines[..1]) {
+            let same = |trial: &Trial| match tried(trial, Care::Thorough, culprit) {
                 Ok(wrong) => wrong.is_some_and(|wrong| wrong.class == finding.class),
                 Err(error) => {
                     failure = Some(error);
                     false
                 }
             };
-            let small = shrink(&finding.small, TRIES, same);
+            finding.small = shrink(&finding.small, if hangs { TRIES_OF_HANGS } else { TRIES }, same);
             if let Some(error) = failure {
                 return Err(error);
             }
-            let all = campaign.tried(&small, Care::Thorough, &engines)?.or(campaign.tried(
-                &small,
-                Care::Thorough,
-                &engines[..1],
-            )?);
-            finding.small = small;
-            finding.detail = all.map_or(finding.detail, |wrong| wrong.detail);
+            let of_all = tried(&finding.small, Care::Thorough, &engines)?;
+            let of_one = tried(&finding.small, Care::Thorough, culprit)?;
+            finding.detail = of_all.or(of_one).map_or(finding.detail, |wrong| wrong.detail);
         }
         self.tally.findings.push(finding);
         Ok(())
