@@ -88,8 +88,8 @@ const BATCH: u64 = 256;
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
 
-/// Most tries where each costs a part of our patience.
-const TRIES_OF_HANGS: usize = 100;
+/// Which part of our patience with a program a try has: what was changed may hang.
+const IMPATIENCE: u32 = 10;
 
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one is invalid.
 pub fn kind(index: u64) -> Kind {
@@ -269,9 +269,9 @@ impl Running<'_> {
         let campaign = self.campaign;
         let index = campaign.index(own);
         let (whole, care) = (trial(kind(index), campaign.seed, index), care(index));
-        let hangs = wrong.class == Worker::HANG;
-        let patience = if hangs { campaign.patience / 15 } else { campaign.patience };
-        let tried = |trial: &Trial, care, engines: &[&str]| campaign.tried(trial, care, engines, patience);
+        let tried = |trial: &Trial, care, engines: &[&str]| {
+            campaign.tried(trial, care, engines, campaign.patience / IMPATIENCE)
+        };
         // Each engine by itself: one that kills the process must not hide the others.
         let mut engines: Vec<&str> = Vec::new();
         let mut first: Option<Wrong> = None;
@@ -292,14 +292,15 @@ impl Running<'_> {
         if repeated {
             let culprit = &engines[..1];
             let mut failure = None;
-            let same = |trial: &Trial| match tried(trial, Care::Thorough, culprit) {
-                Ok(wrong) => wrong.is_some_and(|wrong| wrong.class == finding.class),
-                Err(error) => {
-                    failure = Some(error);
-                    false
-                }
+            // A program that is not quite small is better than none for an hour.
+            let end = Instant::now() + campaign.patience;
+            let same = |trial: &Trial| {
+                let over = failure.is_some() || Instant::now() > end;
+                let wrong = if over { Ok(None) } else { tried(trial, Care::Thorough, culprit) };
+                let class = wrong.map(|wrong| wrong.map(|wrong| wrong.class));
+                class.map_err(|error| failure = Some(error)) == Ok(Some(finding.class.clone()))
             };
-            finding.small = shrink(&finding.small, if hangs { TRIES_OF_HANGS } else { TRIES }, same);
+            finding.small = shrink(&finding.small, TRIES, same);
             if let Some(error) = failure {
                 return Err(error);
             }

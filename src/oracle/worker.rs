@@ -65,9 +65,6 @@ impl Mouth<'_> {
 }
 
 impl Worker {
-    /// The class of what is wrong where a worker says nothing for too long.
-    pub const HANG: &str = "hang";
-
     /// Starts a process that does this work. It ends with a [`Said::Sum`], or else it has died.
     pub fn start(work: impl FnOnce(&mut Mouth)) -> io::Result<Worker> {
         let child = Child::fork(|pipe| {
@@ -135,7 +132,7 @@ impl Worker {
         let dead = |class: String| Wrong { class, engines: Vec::new(), detail: "the process that ran it died".into() };
         Ok(match ended {
             _ if done => None,
-            _ if hung => Some(dead(Worker::HANG.into())),
+            _ if hung => Some(dead("hang".into())),
             _ if panic.is_some() => panic,
             Ended::Killed { .. } => Some(dead(ended.to_string())),
             Ended::Exited(_) => Some(dead(format!("ended early: {ended}"))),
