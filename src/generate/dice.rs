@@ -1,6 +1,9 @@
 //! Decisions: everything that a generator draws.
 
-use rand::Rng;
+use std::convert::Infallible;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng, TryRng};
 
 /// Draws from a stream of random numbers. The arithmetic is ours, so that the same stream means the same decisions
 /// whatever becomes of the library's, and on hosts of every word size.
@@ -47,5 +50,44 @@ impl<'a> Dice<'a> {
     /// One of several, each as likely.
     pub fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
         &from[self.index(from.len())]
+    }
+}
+
+/// A stream that begins with given bytes, for those who would rather mutate decisions than text.
+pub(super) struct Bytes<'a> {
+    bytes: &'a [u8],
+    /// What follows them.
+    rest: ChaCha8Rng,
+}
+
+impl Bytes<'_> {
+    pub fn new(bytes: &[u8]) -> Bytes<'_> {
+        Bytes { bytes, rest: ChaCha8Rng::seed_from_u64(bytes.len() as u64) }
+    }
+}
+
+impl TryRng for Bytes<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut word = [0; 4];
+        self.try_fill_bytes(&mut word)?;
+        // The first byte decides most, as in a number drawn below a small bound.
+        Ok(u32::from_be_bytes(word))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut word = [0; 8];
+        self.try_fill_bytes(&mut word)?;
+        Ok(u64::from_be_bytes(word))
+    }
+
+    fn try_fill_bytes(&mut self, into: &mut [u8]) -> Result<(), Infallible> {
+        let given = self.bytes.len().min(into.len());
+        let (now, later) = self.bytes.split_at(given);
+        into[..given].copy_from_slice(now);
+        self.bytes = later;
+        self.rest.fill_bytes(&mut into[given..]);
+        Ok(())
     }
 }

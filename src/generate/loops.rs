@@ -105,7 +105,8 @@ impl Builder<'_, '_> {
             self.computed(1, Word::Sub);
             body
         } else {
-            let most = if self.dice.one_in(6) { 60 } else { 8 };
+            // A pass must not be more than the whole work.
+            let most = if self.dice.one_in(6) { (work / 12).min(60) as u32 } else { 8 };
             let steps = 2 + self.dice.below(most);
             let inner = levels > 1 && work > 20 * LEAST_WORK && self.dice.one_in(2);
             let inner = inner.then(|| self.dice.below(steps));

@@ -90,6 +90,12 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     }
 }
 
+/// The program that these bytes decide; where they are used up, others follow.
+pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
+    let mut stream = dice::Bytes::new(bytes);
+    random::trial(&mut Dice::new(&mut stream))
+}
+
 /// Passes that a generated program may start while it is measured: more than it should ever need.
 const MOST_PASSES: u64 = 2_000;
 

@@ -9,6 +9,7 @@ pub mod campaign;
 pub mod judge;
 pub mod refute;
 pub mod shrink;
+pub mod targets;
 mod worker;
 
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};

@@ -3,7 +3,8 @@
 //!
 //! A program that was rejected for underflow is run all the same, by the referee, with a mark before the rejected word:
 //! words that need as many values as it does, and then a trap at a place of its own. A run that reaches that place had
-//! what the word needs.
+//! what the word needs. The verdict is about the first pass of every loop around the word (a body must be able to
+//! succeed on its first pass), and so the run ends where one of them would start its second.
 
 use crate::interp::tree::evaluate;
 use crate::lang::{Ast, Node, NodeKind, Rejection, RejectionKind, Span, Word};
@@ -11,6 +12,12 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind};
 
 /// The place of the mark: no word of a text has it.
 const MARK: Span = Span { start: u32::MAX, end: u32::MAX };
+
+/// The place where a loop would start its second pass.
+const STOP: Span = Span { start: u32::MAX - 1, end: u32::MAX - 1 };
+
+/// Words that trap.
+const TRAP: [NodeKind; 3] = [NodeKind::Literal(0), NodeKind::Literal(0), NodeKind::Word(Word::Div)];
 
 /// Whether the inputs let a program run past the word at which the verifier said it must underflow.
 pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: u64) -> bool {
@@ -23,32 +30,62 @@ pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: 
 
 /// The tree with a mark where the node at `index` takes its values: before it, or behind the condition of a `while`.
 fn marked(ast: &Ast, index: usize) -> Ast {
-    let (at, needed) = match ast.nodes[index].kind {
-        NodeKind::Literal(_) => (index, 0),
-        NodeKind::Word(word) => (index, word.pops() as u64),
-        NodeKind::Pick(depth) => (index, depth + 1),
-        NodeKind::Times { .. } | NodeKind::If { .. } => (index, 1),
-        NodeKind::While { body, .. } => (body as usize, 1),
+    let mut marked = ast.clone();
+    // From the outermost loop inward, so that what is put in moves nothing that is still to be found.
+    for (of, node) in ast.nodes[..=index].iter().enumerate() {
+        let (NodeKind::Times { end } | NodeKind::While { end, .. }) = node.kind else { continue };
+        if end as usize > index && (of < index || matches!(node.kind, NodeKind::While { .. })) {
+            insert(&mut marked, end as usize, Some(Part { of, condition: false }), &TRAP, STOP);
+        }
+    }
+    let (at, part, needed) = match ast.nodes[index].kind {
+        NodeKind::Literal(_) => (index, None, 0),
+        NodeKind::Word(word) => (index, None, word.pops() as u64),
+        NodeKind::Pick(depth) => (index, None, depth + 1),
+        NodeKind::Times { .. } | NodeKind::If { .. } => (index, None, 1),
+        NodeKind::While { body, .. } => (body as usize, Some(Part { of: index, condition: true }), 1),
     };
-    let zero = [NodeKind::Literal(0), NodeKind::Literal(0), NodeKind::Word(Word::Div)];
-    let mark: Vec<_> = needed.checked_sub(1).map(NodeKind::Pick).into_iter().chain(zero).collect();
-    // Bodies that end behind the mark end later; of those that end at it, the ones that it stands in.
-    let by = mark.len() as u32;
-    let shift = |of: usize, bound: u32| {
-        let stands_in = at > index && of <= index;
-        bound + if bound as usize > at || bound as usize == at && stands_in { by } else { 0 }
-    };
-    let mut nodes: Vec<Node> = ast.nodes.clone();
-    for (of, node) in nodes.iter_mut().enumerate() {
+    let mark: Vec<_> = needed.checked_sub(1).map(NodeKind::Pick).into_iter().chain(TRAP).collect();
+    insert(&mut marked, at, part, &mark, MARK);
+    marked
+}
+
+/// The end of a part of the node at `of`: of a `while`'s condition, or else of its last body.
+#[derive(Clone, Copy)]
+struct Part {
+    of: usize,
+    condition: bool,
+}
+
+/// Puts words before the node at `at`; or, at the end of a part, behind everything else in it.
+fn insert(ast: &mut Ast, at: usize, part: Option<Part>, words: &[NodeKind], span: Span) {
+    let by = words.len() as u32;
+    for (of, node) in ast.nodes.iter_mut().enumerate() {
+        // A body that ends at the place ends behind the words where they stand in it.
+        let stands_in = |condition: bool| match part {
+            Some(part) if of == part.of => part.condition || !condition,
+            Some(part) => of < part.of,
+            None => false,
+        };
+        let shift = |bound: &mut u32, condition: bool| {
+            if *bound as usize > at || *bound as usize == at && stands_in(condition) {
+                *bound += by;
+            }
+        };
         match &mut node.kind {
-            NodeKind::Times { end } => *end = shift(of, *end),
-            NodeKind::If { otherwise, end } => (*otherwise, *end) = (shift(of, *otherwise), shift(of, *end)),
-            NodeKind::While { body, end } => (*body, *end) = (shift(of, *body), shift(of, *end)),
+            NodeKind::Times { end } => shift(end, false),
+            NodeKind::If { otherwise, end } => {
+                shift(otherwise, false);
+                shift(end, false);
+            }
+            NodeKind::While { body, end } => {
+                shift(body, true);
+                shift(end, false);
+            }
             _ => {}
         }
     }
-    nodes.splice(at..at, mark.into_iter().map(|kind| Node { kind, span: MARK }));
-    Ast { nodes, nesting: ast.nesting }
+    ast.nodes.splice(at..at, words.iter().map(|&kind| Node { kind, span }));
 }
 
 #[cfg(test)]
@@ -65,10 +102,12 @@ mod tests {
             ("drop", "0 pick 0 0 / drop"),
             ("if 1 else 2 end", "0 pick 0 0 / if 1 else 2 end"),
             ("0 if else drop end", "0 if else 0 pick 0 0 / drop end"),
-            ("while do end", "while 0 pick 0 0 / do end"),
-            ("while 1 if drop end do 5 end 6", "while 1 if 0 pick 0 0 / drop end do 5 end 6"),
-            ("1 times while do end end", "1 times while 0 pick 0 0 / do end end"),
-            ("1 if while 1 if end do end else 7 end", "1 if while 1 if end 0 pick 0 0 / do end else 7 end"),
+            ("1 times drop end", "1 times 0 pick 0 0 / drop 0 0 / end"),
+            ("while do end", "while 0 pick 0 0 / do 0 0 / end"),
+            ("while 1 if drop end do 5 end 6", "while 1 if 0 pick 0 0 / drop end do 5 0 0 / end 6"),
+            ("1 times 7 drop while do end end", "1 times 7 drop while 0 pick 0 0 / do 0 0 / end 0 0 / end"),
+            ("1 if while 1 if end do end else 7 end", "1 if while 1 if end 0 pick 0 0 / do 0 0 / end else 7 end"),
+            ("1 while do drop end 2", "1 while do 0 pick 0 0 / drop 0 0 / end 2"),
             ("9 9 pick", "9 9 pick 0 0 / 9 pick"),
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
@@ -78,7 +117,15 @@ mod tests {
             assert_eq!(words(&print(&marked(&ast, index))), expected, "{text}");
             assert!(!wrongly_rejected(&ast, &rejection, &[], 10), "{text}");
             // With more inputs than it was verified for, the word does have what it needs.
-            assert!(wrongly_rejected(&ast, &rejection, &[0; 10], 10), "{text}");
+            assert!(wrongly_rejected(&ast, &rejection, &[1; 10], 10), "{text}");
         }
+    }
+
+    /// The second pass of the outer loop would find more values than the first, on which the verdict rests.
+    #[test]
+    fn the_verdict_is_about_first_passes() {
+        let ast = Arc::new(parse(&Source::new("test", "times times drop end 1 1 end")).expect("it parses"));
+        let rejection = verify(&ast, 2).expect_err("the inner loop's body cannot succeed on its first pass");
+        assert!(!wrongly_rejected(&ast, &rejection, &[0, 3], 10));
     }
 }

@@ -1,0 +1,7 @@
+//! Any bytes, parsed, printed and verified.
+#![no_main]
+
+use jitduel::oracle::targets::front_end;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| front_end(bytes));

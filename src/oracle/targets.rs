@@ -1,0 +1,75 @@
+//! What coverage-guided fuzzing calls: each function takes any bytes, and panics where something is wrong.
+
+use std::sync::Arc;
+
+use super::judge::{Care, Judge};
+use crate::corpus::cases;
+use crate::generate::{Trial, trial_from_bytes};
+use crate::lang::print::print;
+use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
+use crate::outcome::DEFAULT_STACK_LIMIT;
+
+/// Most passes that loops may start: no program is to take long.
+const MOST_PASSES: u64 = 1_000;
+
+/// Most cases of one text that are tried.
+const MOST_CASES: usize = 4;
+
+/// Parses, prints, parses and verifies any bytes; draws a diagnostic where they are no program.
+///
+/// # Panics
+/// Where a printed program is another than the one that was parsed.
+pub fn front_end(bytes: &[u8]) {
+    let source = Source::new("fuzz", bytes);
+    let kinds = |ast: &crate::lang::Ast| ast.nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
+    let shown = |fault: &Fault| assert!(!Diagnostic::from(fault).render(&source).to_string().is_empty());
+    match parse(&source) {
+        Err(error) => shown(&error.into()),
+        Ok(ast) => {
+            let ast = Arc::new(ast);
+            let printed = print(&ast);
+            let again = parse(&Source::new("printed", printed.as_bytes())).expect("what is printed can be parsed");
+            assert_eq!(kinds(&again), kinds(&ast), "what is printed is the same program");
+            for inputs in 0..4 {
+                if let Err(rejection) = verify(&ast, inputs) {
+                    shown(&rejection.into());
+                }
+            }
+        }
+    }
+}
+
+/// Runs any bytes on all engines: as a text with its own cases, or without inputs.
+///
+/// # Panics
+/// Where the judge finds something wrong.
+pub fn source(judge: &mut Judge, bytes: &[u8]) {
+    let source = Source::new("fuzz", bytes);
+    let Ok(text) = str::from_utf8(bytes) else { return front_end(bytes) };
+    let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize| Trial {
+        text: text.to_owned(),
+        stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
+        inputs,
+        fuel: fuel.unwrap_or(MOST_PASSES).min(MOST_PASSES),
+    };
+    let cases = cases(&source).unwrap_or_default().into_iter().take(MOST_CASES);
+    let mut trials: Vec<Trial> = cases.map(|case| trial(case.inputs, case.fuel, case.stack_limit)).collect();
+    if trials.is_empty() {
+        trials.push(trial(Vec::new(), None, DEFAULT_STACK_LIMIT));
+    }
+    trials.iter().for_each(|trial| judged(judge, trial));
+}
+
+/// Runs the program that the generator makes where these bytes are its decisions.
+///
+/// # Panics
+/// Where the judge finds something wrong.
+pub fn program(judge: &mut Judge, bytes: &[u8]) {
+    judged(judge, &trial_from_bytes(bytes));
+}
+
+fn judged(judge: &mut Judge, trial: &Trial) {
+    if let Err(disagreement) = judge.judge(trial, Care::Thorough) {
+        panic!("{}: {:?}\n{}\n{trial:?}", disagreement.class, disagreement.engines, disagreement.detail);
+    }
+}

@@ -1,0 +1,136 @@
+//! A short campaign in the test's own process, and the command `fuzz`.
+
+mod binary;
+
+use std::path::Path;
+
+use binary::{jitduel, size};
+use jitduel::generate::trial;
+use jitduel::oracle::campaign::kind;
+use jitduel::oracle::judge::{Care, Judge};
+use jitduel::registry::ENGINES;
+use serde_json::Value;
+
+/// Random programs of every kind, each with all limits around those that it needs.
+#[test]
+fn random_programs_agree_on_all_engines() {
+    let programs = size("random programs", 6_000, 300) as u64;
+    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let (mut trapped, mut rejected, mut runs) = (0, 0, 0);
+    for index in 0..programs {
+        let trial = trial(kind(index), 2, index);
+        let judged = judge.judge(&trial, Care::Thorough).unwrap_or_else(|disagreement| {
+            panic!("program {index}: {disagreement:?}\n{}\ninputs {:?}", trial.text, trial.inputs)
+        });
+        trapped += u64::from(judged.trapped);
+        rejected += u64::from(judged.rejected);
+        runs += judged.runs;
+    }
+    println!("{programs} programs, {runs} runs, {trapped} trapped, {rejected} rejected");
+    assert!(judge.skipped().is_empty(), "{:?}", judge.skipped());
+    assert!(trapped > programs / 8 && rejected >= programs / 16 && runs > 50 * programs);
+}
+
+fn fuzzed(arguments: &[&str]) -> Value {
+    let ended = jitduel(["fuzz", "--json"].iter().chain(arguments)).run();
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stdout))
+}
+
+#[test]
+fn a_campaign_says_what_it_did_and_repeats_from_its_seed() {
+    let programs = size("programs of a campaign", 2_000, 320);
+    let count = programs.to_string();
+    let whole = fuzzed(&["--programs", &count, "--seed", "5", "--jobs", "1"]);
+    assert_eq!((&whole["programs"], &whole["disagreements"]), (&programs.into(), &0.into()));
+    assert_eq!(
+        (&whole["findings"], &whole["skipped"], &whole["seed"]),
+        (&Value::Array(vec![]), &Value::Array(vec![]), &5.into())
+    );
+    assert_eq!(whole["engines"].as_array().map(Vec::len), Some(ENGINES.len()));
+
+    // Two halves, on two processes each, make the same whole.
+    let half = (programs / 2).to_string();
+    let halves =
+        ["1/2", "2/2"].map(|shard| fuzzed(&["--programs", &half, "--seed", "5", "--jobs", "2", "--shard", shard]));
+    for name in ["programs", "runs", "words", "trapped", "rejected"] {
+        let sum: u64 = halves.iter().map(|half| half[name].as_u64().expect("a number")).sum();
+        assert_eq!(whole[name].as_u64(), Some(sum), "{name}");
+        assert!(sum > 0, "{name}");
+    }
+}
+
+#[test]
+fn a_campaign_ends_when_its_time_is_over_and_draws_a_seed_where_none_is_given() {
+    let ended = jitduel(["fuzz", "--time", "1s", "--engine", "bytecode"]).run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.ends_with(" rejected: all agree\n"), "{}", ended.stdout);
+    assert!(
+        ended.stderr.starts_with("seed ") && ended.stderr.ends_with(", part 1 of 1, engines bytecode\n"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    for (arguments, expected) in [
+        (&["--shard", "3/2"][..], "I is from 1 to N"),
+        (&["--time", "5 days"], "is not s, m or h"),
+        (&["--jobs", "0"], "0 is not in 1..=1024"),
+        (&["--engine", "jit-"], "invalid value 'jit-'"),
+    ] {
+        let ended = jitduel(["fuzz"].iter().chain(arguments)).run();
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn generated_programs_are_printed_kept_and_checked() {
+    let folder = std::env::temp_dir().join(format!("jitduel-gen-{}", std::process::id()));
+    let out = folder.to_str().expect("a plain name");
+    for kind in ["random", "loops", "invalid"] {
+        let arguments = ["gen", "--kind", kind, "--count", "20", "--seed", "9", "--work", "1000"];
+        let kept = jitduel(arguments.iter().chain(&["--out", out])).run();
+        assert_eq!((kept.code, kept.stdout.as_str()), (0, ""), "{}", kept.stderr);
+        let printed = jitduel(arguments).run();
+        let texts: Vec<String> = (0..20)
+            .map(|index| std::fs::read_to_string(folder.join(format!("{kind}-9-{index}.stk"))).expect("it was written"))
+            .collect();
+        assert_eq!(printed.stdout, texts.join("\n"));
+        // What is there is not overwritten.
+        let again = jitduel(arguments.iter().chain(&["--out", out])).run();
+        assert_eq!(again.code, 2, "{}", again.stderr);
+    }
+    let checked = jitduel(["check", out]).run();
+    assert_eq!(checked.code, 0, "{}", checked.stdout);
+    assert!(checked.stdout.contains("\n60 programs, 60 cases x 7 engines, "), "{}", checked.stdout);
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+
+    let statistics = jitduel(["gen", "--count", "200", "--stats"]).run();
+    assert!(statistics.stdout.starts_with("200 programs\non average "), "{}", statistics.stdout);
+    assert_eq!(jitduel(["gen", "--kind", "loops", "--work", "99"]).run().code, 2);
+}
+
+/// A finding's file is a program of the corpus: the engines agree on all of those that are kept.
+#[test]
+fn every_patch_of_a_planted_bug_names_its_class() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
+    let mut classes: Vec<u32> = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        let text = std::fs::read_to_string(&path).expect("it can be read");
+        let class: u32 =
+            text.strip_prefix("Class ").and_then(|rest| rest.split(':').next()?.parse().ok()).expect("a class");
+        assert!(path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{class:02}-"))));
+        let changed = text.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++")).count();
+        assert!(changed <= 2, "{}: a bug of a line", path.display());
+        classes.push(class);
+    }
+    classes.sort_unstable();
+    classes.dedup();
+    // Those that cannot be planted here are explained in docs/PLANTED.md.
+    let absent: Vec<u32> = (1..=32).filter(|class| !classes.contains(class)).collect();
+    assert_eq!(absent, [20, 21, 29]);
+}

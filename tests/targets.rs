@@ -1,0 +1,89 @@
+//! What coverage-guided fuzzing calls, for a second or two each: with the corpus, and with it changed at random.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jitduel::corpus::programs;
+use jitduel::lang::words::spellings;
+use jitduel::oracle::judge::Judge;
+use jitduel::oracle::targets::{front_end, program, source};
+use jitduel::registry::ENGINES;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt, SeedableRng};
+
+/// How long each function is tried.
+const TIME: Duration = Duration::from_secs(2);
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn corpus() -> Vec<Vec<u8>> {
+    let mut paths = Vec::new();
+    for folder in ["basics", "traps", "regressions"] {
+        programs(&root().join("corpus").join(folder), &mut paths).expect("the corpus can be read");
+    }
+    paths.iter().map(|path| std::fs::read(path).expect("it can be read")).collect()
+}
+
+/// Calls `target` with every text, and then with texts in which something was changed, until the time is over.
+fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
+    let mut stream = ChaCha8Rng::seed_from_u64(1);
+    let started = Instant::now();
+    let words: Vec<&str> = spellings().collect();
+    let mut changed = 0;
+    texts.iter().for_each(|text| target(text));
+    while started.elapsed() < TIME {
+        let mut text = texts[stream.random_range(0..texts.len())].clone();
+        for _ in 0..stream.random_range(1..6) {
+            let at = stream.random_range(0..=text.len());
+            let end = (at + stream.random_range(0..8)).min(text.len());
+            let new = match stream.random_range(0..4) {
+                0 => Vec::new(),
+                1 => vec![stream.random()],
+                2 => format!(" {} ", words[stream.random_range(0..words.len())]).into_bytes(),
+                _ => text[end..].iter().take(9).copied().collect(),
+            };
+            text.splice(at..end, new);
+        }
+        target(&text);
+        changed += 1;
+    }
+    println!("{} texts, {changed} changed ones", texts.len());
+    assert!(changed > 10);
+}
+
+#[test]
+fn the_front_end_takes_any_bytes() {
+    with_changes(&corpus(), front_end);
+}
+
+#[test]
+fn engines_agree_on_any_source() {
+    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    with_changes(&corpus(), |text| source(&mut judge, text));
+}
+
+#[test]
+fn engines_agree_on_the_program_that_any_bytes_decide() {
+    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let mut stream = ChaCha8Rng::seed_from_u64(2);
+    let some = |length: usize| {
+        let mut bytes = vec![0; length];
+        stream.fill_bytes(&mut bytes);
+        bytes
+    };
+    let mut decisions: Vec<Vec<u8>> = (0..40).map(|length| 8 * length).map(some).collect();
+    // The same decision again and again must end as well.
+    decisions.extend([vec![0; 4_000], vec![0xff; 4_000]]);
+    with_changes(&decisions, |bytes| program(&mut judge, bytes));
+}
+
+/// The dictionary is written by hand; this is what keeps it to the table.
+#[test]
+fn the_dictionary_has_every_word() {
+    let text = std::fs::read_to_string(root().join("fuzz/words.dict")).expect("it can be read");
+    for spelling in spellings() {
+        assert!(text.lines().any(|line| line == format!("\" {spelling} \"")), "{spelling}");
+    }
+}

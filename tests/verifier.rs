@@ -1,0 +1,170 @@
+//! The verifier, which all engines but the referee believe: held against an enumeration of paths, and against runs of
+//! what it rejected.
+
+mod binary;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use binary::{SMALL, size};
+use jitduel::generate::{Kind, trial};
+use jitduel::lang::{Ast, Fault, Node, NodeKind, Rejection, RejectionKind, Source, parse, verify};
+use jitduel::oracle::refute::wrongly_rejected;
+
+/// Words that take nothing, one, two and three values, and every kind of body.
+const WORDS: [&str; 10] = ["1", "drop", "+", "rot", "times", "if", "while", "else", "do", "end"];
+
+/// Calls `each` with every program of up to `most` words over [`WORDS`] whose bodies are closed.
+fn programs(most: usize, words: &mut Vec<&'static str>, open: &mut Vec<&'static str>, each: &mut dyn FnMut(&str)) {
+    if open.is_empty() && !words.is_empty() {
+        each(&words.join(" "));
+    }
+    // Each open body takes its `end`, an open `while` its `do` as well.
+    let closing: usize = open.iter().map(|opener| if *opener == "while" { 2 } else { 1 }).sum();
+    if words.len() + closing >= most + usize::from(closing > 0) {
+        return;
+    }
+    for word in WORDS {
+        let before = open.clone();
+        match (word, open.last()) {
+            ("times" | "if" | "while", _) => open.push(word),
+            ("else", Some(&"if")) | ("do", Some(&"while")) => *open.last_mut().expect("it is there") = word,
+            ("end", Some(&("times" | "if" | "else" | "do"))) => drop(open.pop()),
+            ("else" | "do" | "end", _) => continue,
+            _ => {}
+        }
+        words.push(word);
+        programs(most, words, open, each);
+        words.pop();
+        *open = before;
+    }
+}
+
+/// More passes than a program of seven words needs to reach any depth that one of its words asks for.
+const PASSES: usize = 24;
+
+/// The depths in which every path through these nodes can end that begins with one of the given depths, every branch
+/// taken both ways and every loop any number of times; or the first word in reading order that no path gets past.
+fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<BTreeSet<usize>, usize> {
+    let past = |depths: &BTreeSet<usize>, index: usize, pops: usize, pushes: usize| {
+        let past: BTreeSet<usize> =
+            depths.iter().filter(|depth| **depth >= pops).map(|depth| depth - pops + pushes).collect();
+        if past.is_empty() { Err(index) } else { Ok(past) }
+    };
+    let mut index = range.start;
+    while index < range.end {
+        let kind = ast.nodes[index].kind;
+        depths = match kind {
+            NodeKind::Literal(_) => past(&depths, index, 0, 1)?,
+            NodeKind::Word(word) => past(&depths, index, word.pops(), word.pushes())?,
+            NodeKind::Pick(depth) => past(&depths, index, depth as usize + 1, depth as usize + 2)?,
+            NodeKind::If { otherwise, end } => {
+                let entry = past(&depths, index, 1, 0)?;
+                let then = paths(ast, index + 1..otherwise as usize, entry.clone())?;
+                &then | &paths(ast, otherwise as usize..end as usize, entry)?
+            }
+            NodeKind::Times { end } => {
+                let mut left = past(&depths, index, 1, 0)?;
+                let mut passes = left.clone();
+                for pass in 0..PASSES {
+                    passes = match paths(ast, index + 1..end as usize, passes) {
+                        Err(stuck) if pass == 0 => return Err(stuck),
+                        // Every word of the body was passed before; only no further pass succeeds.
+                        Err(_) => break,
+                        Ok(passes) => passes,
+                    };
+                    left.extend(&passes);
+                }
+                left
+            }
+            NodeKind::While { body, end } => {
+                let mut left = BTreeSet::new();
+                let mut passes = depths;
+                for pass in 0..PASSES {
+                    let one = |passes| {
+                        let leaving = past(&paths(ast, index + 1..body as usize, passes)?, index, 1, 0)?;
+                        Ok((paths(ast, body as usize..end as usize, leaving.clone()), leaving))
+                    };
+                    let (next, leaving) = match one(passes) {
+                        Err(stuck) if pass == 0 => return Err(stuck),
+                        Err(_) => break,
+                        Ok(ended) => ended,
+                    };
+                    left.extend(&leaving);
+                    passes = match next {
+                        Err(stuck) if pass == 0 => return Err(stuck),
+                        Err(_) => break,
+                        Ok(next) => next,
+                    };
+                }
+                left
+            }
+        };
+        index = kind.next(index);
+    }
+    Ok(depths)
+}
+
+/// All inputs of this length from a small pool.
+fn inputs(length: usize) -> Vec<Vec<i64>> {
+    (0..length).fold(vec![vec![]], |shorter, _| {
+        shorter.iter().flat_map(|inputs| [0, 1, -1, 3].map(|input| [&inputs[..], &[input]].concat())).collect()
+    })
+}
+
+#[test]
+fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
+    let most = size("words of a program", 7, 5);
+    let (mut accepted, mut underflows, mut unbalanced, mut runs) = (0, 0, 0, 0);
+    let inputs: Vec<_> = (0..=2).map(inputs).collect();
+    programs(most, &mut Vec::new(), &mut Vec::new(), &mut |text| {
+        let ast = Arc::new(parse(&Source::new("test", text)).unwrap_or_else(|error| panic!("{text}: {error}")));
+        for (count, inputs) in inputs.iter().enumerate() {
+            let expected = paths(&ast, 0..ast.nodes.len(), BTreeSet::from([count]));
+            match (verify(&ast, count), expected) {
+                (Ok(_), Ok(_)) => accepted += 1,
+                (Err(rejection @ Rejection { kind: RejectionKind::Underflow { .. }, .. }), Err(index)) => {
+                    assert_eq!(rejection.span, ast.nodes[index].span, "{text} with {count} inputs");
+                    underflows += 1;
+                    for inputs in inputs {
+                        runs += 1;
+                        assert!(!wrongly_rejected(&ast, &rejection, inputs, 12), "{text} with {inputs:?}");
+                    }
+                }
+                // Branches that differ are found by the definition, not by a path that ends. No word is stuck before;
+                // the flag of a `while` is popped behind its condition.
+                (Err(Rejection { kind: RejectionKind::UnbalancedIf { .. }, span }), expected) => {
+                    unbalanced += 1;
+                    let behind =
+                        |node: &Node| node.span.start > span.start || matches!(node.kind, NodeKind::While { .. });
+                    assert!(expected.err().is_none_or(|index| behind(&ast.nodes[index])), "{text}");
+                }
+                (verdict, expected) => panic!("{text} with {count} inputs: {verdict:?}, but by paths {expected:?}"),
+            }
+        }
+    });
+    println!("{accepted} accepted, {underflows} underflows, tried in {runs} runs, {unbalanced} unbalanced");
+    assert!(accepted > 10_000 || SMALL);
+    assert!(underflows > 100_000 || SMALL);
+    assert!(unbalanced > 1_000 || SMALL);
+}
+
+/// The same for long programs of the generator with a word changed, on inputs of all kinds.
+#[test]
+fn no_input_lets_a_program_run_past_the_word_at_which_it_was_rejected() {
+    let (mut tried, count) = (0, size("invalid programs", 20_000, 1_000) as u64);
+    for index in 0..count {
+        let trial = trial(Kind::Invalid, 11, index);
+        let Err(Fault::Rejection(rejection)) = trial.load() else { continue };
+        let RejectionKind::Underflow { .. } = rejection.kind else { continue };
+        let ast = parse(&trial.source()).expect("only its depth is wrong");
+        for value in [0, 1, -1, 7] {
+            let inputs = vec![value; trial.inputs.len()];
+            assert!(!wrongly_rejected(&ast, &rejection, &inputs, 500), "{} with {inputs:?}", trial.text);
+        }
+        assert!(!wrongly_rejected(&ast, &rejection, &trial.inputs, 500), "{}", trial.text);
+        tried += 1;
+    }
+    assert!(tried > count / 20, "{tried} of {count}");
+}
