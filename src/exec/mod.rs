@@ -11,4 +11,4 @@ mod stack;
 
 pub use call::{Entry, Exit};
 pub use memory::{Code, CodeBuffer};
-pub use stack::Stack;
+pub use stack::{Armor, Edge, Stack};
