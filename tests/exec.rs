@@ -4,11 +4,13 @@
 #![allow(unsafe_code, reason = "calls generated code through a trampoline, touches guard pages in a child process")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jitduel::bytecode::{self, Bytecode};
-use jitduel::engine::{Engine, NoClock, Options, outcome};
+use jitduel::corpus::{cases, programs};
+use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
 use jitduel::exec::{Armor, Code, CodeBuffer, Edge, Stack};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Tuning, aarch64, x86_64};
@@ -496,6 +498,71 @@ fn the_trampoline_sees_every_change() {
     }
 }
 
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[test]
+fn a_poisoned_call_names_what_was_not_given_back() {
+    let _alone = alone();
+    let innocent = Code::new(&plus_one()).expect("executable memory");
+    for poison in [0, 1, u64::MAX, 0x5555_5555_5555_5555] {
+        // SAFETY: the code returns its argument plus one.
+        assert_eq!(unsafe { innocent.call_poisoned(41, poison) }, 42);
+        for (name, bytes) in culprits() {
+            if name == "x18" && cfg!(target_vendor = "apple") {
+                println!("NOT RUN: Apple's systems change x18 themselves");
+                continue;
+            }
+            let code = Code::new(&bytes).expect("executable memory");
+            // SAFETY: the code changes one thing and returns, with the stack pointer off by a few words at most.
+            let call = || unsafe { code.call_poisoned(1, poison) };
+            let panic = std::panic::catch_unwind(call).expect_err(name);
+            let message = panic.downcast_ref::<String>().expect("a message");
+            assert!(message.ends_with(&format!("calling convention: changed [{name:?}]")), "{name}: {message}");
+        }
+    }
+}
+
+/// For every register that means nothing to code when it is called, code that returns it.
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+fn reading_garbage() -> Vec<(String, Vec<u8>)> {
+    if cfg!(target_arch = "aarch64") {
+        use aarch64::encode::{mov, ret};
+        use aarch64::regs::{X, X0};
+        // The branch to the code needs `x16`, which the linker may change as well.
+        let numbers = (1..=17).filter(|number| *number != 16);
+        numbers
+            .map(|number| {
+                let register = X::new(number).expect("a register");
+                (format!("x{number}"), assembled_a64([mov(X0, register.into()), ret()]))
+            })
+            .collect()
+    } else {
+        use x86_64::encode::{mov, ret};
+        use x86_64::regs::{R8, R9, R10, R11, RAX, RCX, RDX, RSI};
+        let registers = [RAX, RCX, RDX, RSI, R8, R9, R10, R11];
+        registers.map(|register| (format!("{register:?}"), assembled_x64([mov(RAX, register), ret()]))).into()
+    }
+}
+
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[test]
+fn a_poisoned_call_fills_every_register_that_may_be_garbage() {
+    let _alone = alone();
+    let codes = reading_garbage();
+    let words = |poison: u64| -> Vec<u64> {
+        let read = |(_, bytes): &(String, Vec<u8>)| {
+            let code = Code::new(bytes).expect("executable memory");
+            // SAFETY: the code reads a register.
+            unsafe { code.call_poisoned(1, poison) }
+        };
+        codes.iter().map(read).collect()
+    };
+    let (some, others) = (words(1), words(2));
+    for (index, (name, _)) in codes.iter().enumerate() {
+        assert_eq!(some[index].wrapping_add(1), others[index], "{name} is made of the poison");
+    }
+    assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and of the register");
+}
+
 fn compiled(code: &Bytecode, switches: Switches, tuning: &Tuning) -> Code {
     let compiled = jit::compile::<Host>(code, switches, tuning, false, Vec::new()).expect("it is small");
     Code::new(&compiled.machine.bytes).expect("executable memory")
@@ -943,4 +1010,52 @@ fn sealed_code_cannot_be_written() {
     assert!(signal_of_touching(start).is_some(), "sealed code is not written");
     let mut buffer = CodeBuffer::new(64).expect("memory");
     assert_eq!(signal_of_touching(buffer.bytes_mut().as_mut_ptr().cast()), None, "what is not yet sealed is");
+}
+
+#[test]
+fn the_corpus_comes_to_the_same_on_an_armed_stack() {
+    let _alone = alone();
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    let mut engines = registry::ENGINES.map(|name| registry::engine(name).expect("it exists"));
+    let mut room = 1 << 20;
+    let mut stack = Stack::new(room).expect("memory");
+    let (mut runs, mut skipped) = (0, BTreeSet::new());
+    for path in &paths {
+        let name = path.display().to_string();
+        let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
+        for case in cases(&source).unwrap_or_else(|error| panic!("{name}: {error}")) {
+            let Ok(program) = load(&source, case.inputs.len()) else { continue };
+            // Large ones would take long, above all in an emulator; they end where the fuel does.
+            let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
+            let expected = evaluate(program.ast(), &case.inputs, fuel, case.stack_limit);
+            let options = Options { metered: true, stack_limit: case.stack_limit };
+            for engine in &mut engines {
+                let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
+                    Ok(prepared) => prepared,
+                    Err(PrepareError::Unsupported { engine, .. }) => {
+                        skipped.insert(engine);
+                        continue;
+                    }
+                    Err(error) => panic!("{name}: {error}"),
+                };
+                if room < case.stack_limit {
+                    // An armed stack only tells its limit.
+                    room = case.stack_limit;
+                    stack = Stack::new(room).expect("memory");
+                }
+                for (edge, poison) in [(Edge::Lower, 0x1234_5678_9abc_def0), (Edge::Upper, u64::MAX)] {
+                    stack.arm(Armor { limit: case.stack_limit, edge, poison, slots: 100 });
+                    let found = outcome(&mut *prepared, &case.inputs, fuel, &mut stack);
+                    let at = format!("{name}:{}: {}, {edge:?}", case.line, engine.name());
+                    assert_eq!(found, expected, "{at}");
+                    assert!(stack.is_intact(), "{at}");
+                    runs += 1;
+                }
+            }
+        }
+    }
+    skipped.iter().for_each(|engine| println!("NOT RUN: {engine} is not supported on this host"));
+    println!("{runs} runs on an armed stack");
+    assert!(runs > 5000, "only {runs} runs");
 }

@@ -8,6 +8,7 @@ mod call;
 mod icache;
 mod memory;
 mod stack;
+mod trampoline;
 
 pub use call::{Entry, Exit};
 pub use memory::{Code, CodeBuffer};

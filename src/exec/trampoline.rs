@@ -1,0 +1,256 @@
+//! A call that trusts the code with nothing: poison in all registers that mean nothing to it, canaries in those that it
+//! must give back unchanged.
+#![cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+
+use std::cell::UnsafeCell;
+use std::sync::{Mutex, PoisonError};
+
+use super::Code;
+
+impl Code {
+    /// Calls the first instruction as [`call`](Code::call) does, with registers full of what is made of the poison.
+    /// One such call runs at a time in the process.
+    ///
+    /// # Panics
+    /// Where the code did not keep to the calling convention, naming what it changed.
+    ///
+    /// # Safety
+    /// As of [`call`](Code::call), except that registers and the words on top of its caller's stack may come back
+    /// changed.
+    pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        // Distances between the words as large as between those of an armed stack, but others.
+        let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = CONTEXT.0.get();
+        // SAFETY: who has the lock has the context. What the trampoline does with it is said there; that the code
+        // returns to it is the caller's promise.
+        let (result, damage) = unsafe {
+            context.write(Context {
+                code: self.bytes().as_ptr(),
+                argument,
+                result: 0,
+                garbage: std::array::from_fn(|index| word(index + KEPT.len())),
+                given: std::array::from_fn(word),
+                found: [0; KEPT.len()],
+            });
+            trampoline();
+            let Context { given, found, result, .. } = context.read();
+            let kept = KEPT.iter().zip(given.iter().zip(found));
+            (result, kept.filter(|(_, (given, found))| **given != *found).map(|(name, _)| *name).collect::<Vec<_>>())
+        };
+        assert!(damage.is_empty(), "generated code does not keep to the calling convention: changed {damage:?}");
+        result
+    }
+}
+
+/// What goes into a call and what comes out. It lies at a fixed address, so that it is found again after the call
+/// without any register.
+#[repr(C)]
+struct Context {
+    code: *const u8,
+    argument: u64,
+    result: u64,
+    /// For registers that may hold anything; each takes the word of its number.
+    garbage: [u64; 32],
+    /// What the things of [`KEPT`] were at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
+    given: [u64; KEPT.len()],
+    /// What they were when the call returned.
+    found: [u64; KEPT.len()],
+}
+
+/// Memory that assembly writes.
+struct Place(UnsafeCell<Context>);
+
+// SAFETY: only `call_poisoned` uses the one that exists, under a lock.
+unsafe impl Sync for Place {}
+
+static CONTEXT: Place = Place(UnsafeCell::new(Context {
+    code: std::ptr::null(),
+    argument: 0,
+    result: 0,
+    garbage: [0; 32],
+    given: [0; KEPT.len()],
+    found: [0; KEPT.len()],
+}));
+
+/// What generated code must give back unchanged, in the order of the context.
+#[cfg(target_arch = "x86_64")]
+const KEPT: [&str; 9] = ["rsp", "the caller's stack", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
+
+/// What generated code must give back unchanged, in the order of the context. `x18` is the system's on some systems, so
+/// that no code of ours may touch it anywhere.
+#[cfg(target_arch = "aarch64")]
+#[rustfmt::skip]
+const KEPT: [&str; 23] = [
+    "sp", "the caller's stack", "the caller's stack", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+    "x27", "x28", "x29", "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15",
+];
+
+/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
+/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "sysv64" fn trampoline() {
+    core::arch::naked_asm!(
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        // Keeps the stack aligned at the call.
+        "sub rsp, 8",
+        "push qword ptr [rip + {context} + {given} + 16]",
+        "push qword ptr [rip + {context} + {given} + 8]",
+        "mov [rip + {context} + {given}], rsp",
+        "mov rbx, [rip + {context} + {given} + 24]",
+        "mov rbp, [rip + {context} + {given} + 32]",
+        "mov r12, [rip + {context} + {given} + 40]",
+        "mov r13, [rip + {context} + {given} + 48]",
+        "mov r14, [rip + {context} + {given} + 56]",
+        "mov r15, [rip + {context} + {given} + 64]",
+        "mov rax, [rip + {context} + {garbage}]",
+        "mov rcx, [rip + {context} + {garbage} + 8]",
+        "mov rdx, [rip + {context} + {garbage} + 16]",
+        "mov rsi, [rip + {context} + {garbage} + 48]",
+        "mov r8, [rip + {context} + {garbage} + 64]",
+        "mov r9, [rip + {context} + {garbage} + 72]",
+        "mov r10, [rip + {context} + {garbage} + 80]",
+        "mov r11, [rip + {context} + {garbage} + 88]",
+        // Both halves: two neighbors of the garbage.
+        ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+        "movups xmm\\n, [rip + {context} + {garbage} + 16 * \\n]",
+        ".endr",
+        "mov rdi, [rip + {context} + {argument}]",
+        "call qword ptr [rip + {context} + {code}]",
+        "mov [rip + {context} + {result}], rax",
+        "mov [rip + {context} + {found}], rsp",
+        "mov rsp, [rip + {context} + {given}]",
+        "mov [rip + {context} + {found} + 24], rbx",
+        "mov [rip + {context} + {found} + 32], rbp",
+        "mov [rip + {context} + {found} + 40], r12",
+        "mov [rip + {context} + {found} + 48], r13",
+        "mov [rip + {context} + {found} + 56], r14",
+        "mov [rip + {context} + {found} + 64], r15",
+        "pop qword ptr [rip + {context} + {found} + 8]",
+        "pop qword ptr [rip + {context} + {found} + 16]",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
+        context = sym CONTEXT,
+        code = const core::mem::offset_of!(Context, code),
+        argument = const core::mem::offset_of!(Context, argument),
+        result = const core::mem::offset_of!(Context, result),
+        garbage = const core::mem::offset_of!(Context, garbage),
+        given = const core::mem::offset_of!(Context, given),
+        found = const core::mem::offset_of!(Context, found),
+    )
+}
+
+/// The address of the context in `x16`.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! context {
+    () => {
+        "adrp x16, {context}@PAGE\nadd x16, x16, {context}@PAGEOFF"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! context {
+    () => {
+        "adrp x16, {context}\nadd x16, x16, :lo12:{context}"
+    };
+}
+
+/// The `x18` of after the call, in `x17`. Apple's systems change it behind a program's back: there it counts as kept.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! x18_after {
+    () => {
+        "ldr x17, [x16, #{given} + 24]"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! x18_after {
+    () => {
+        "mov x17, x18"
+    };
+}
+
+/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
+/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+unsafe extern "C" fn trampoline() {
+    core::arch::naked_asm!(
+        "stp x29, x30, [sp, #-16]!",
+        "stp x27, x28, [sp, #-16]!",
+        "stp x25, x26, [sp, #-16]!",
+        "stp x23, x24, [sp, #-16]!",
+        "stp x21, x22, [sp, #-16]!",
+        "stp x19, x20, [sp, #-16]!",
+        "stp d14, d15, [sp, #-16]!",
+        "stp d12, d13, [sp, #-16]!",
+        "stp d10, d11, [sp, #-16]!",
+        "stp d8, d9, [sp, #-16]!",
+        context!(),
+        "ldp x1, x2, [x16, #{given} + 8]",
+        "stp x1, x2, [sp, #-16]!",
+        "mov x17, sp",
+        "str x17, [x16, #{given}]",
+        "str x18, [x16, #{given} + 24]",
+        ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
+        "ldr x\\n, [x16, #{given} + 8 * (\\n - 15)]",
+        ".endr",
+        ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
+        "ldr d\\n, [x16, #{given} + 8 * (\\n + 7)]",
+        ".endr",
+        ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+        "ldr d\\n, [x16, #{garbage} + 8 * \\n]",
+        ".endr",
+        ".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17",
+        "ldr x\\n, [x16, #{garbage} + 8 * \\n]",
+        ".endr",
+        "ldr x0, [x16, #{argument}]",
+        "ldr x16, [x16, #{code}]",
+        "blr x16",
+        context!(),
+        "str x0, [x16, #{result}]",
+        x18_after!(),
+        "str x17, [x16, #{found} + 24]",
+        "mov x17, sp",
+        "str x17, [x16, #{found}]",
+        "ldr x17, [x16, #{given}]",
+        "mov sp, x17",
+        ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
+        "str x\\n, [x16, #{found} + 8 * (\\n - 15)]",
+        ".endr",
+        ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
+        "str d\\n, [x16, #{found} + 8 * (\\n + 7)]",
+        ".endr",
+        "ldp x1, x2, [sp], #16",
+        "stp x1, x2, [x16, #{found} + 8]",
+        "ldp d8, d9, [sp], #16",
+        "ldp d10, d11, [sp], #16",
+        "ldp d12, d13, [sp], #16",
+        "ldp d14, d15, [sp], #16",
+        "ldp x19, x20, [sp], #16",
+        "ldp x21, x22, [sp], #16",
+        "ldp x23, x24, [sp], #16",
+        "ldp x25, x26, [sp], #16",
+        "ldp x27, x28, [sp], #16",
+        "ldp x29, x30, [sp], #16",
+        "ret",
+        context = sym CONTEXT,
+        code = const core::mem::offset_of!(Context, code),
+        argument = const core::mem::offset_of!(Context, argument),
+        result = const core::mem::offset_of!(Context, result),
+        garbage = const core::mem::offset_of!(Context, garbage),
+        given = const core::mem::offset_of!(Context, given),
+        found = const core::mem::offset_of!(Context, found),
+    )
+}
