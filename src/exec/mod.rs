@@ -7,9 +7,11 @@
 mod call;
 mod icache;
 mod memory;
+mod process;
 mod stack;
 mod trampoline;
 
 pub use call::{Entry, Exit};
 pub use memory::{Code, CodeBuffer};
+pub use process::{Child, Ended, ready};
 pub use stack::{Armor, Edge, Stack};
