@@ -89,7 +89,9 @@ impl Stack {
             Edge::Upper => self.slots - armor.limit,
         };
         self.armor = Some(armor);
-        self.set(&[]);
+        self.depth = 0;
+        // The slots for values are left to `set`, which comes before every run.
+        self.fill(&armor, armor.limit);
     }
 
     /// What an armed stack is filled with.
