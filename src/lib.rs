@@ -27,7 +27,7 @@
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
 //! | [`isa`] | AArch64 and x86-64 as twin rooms: registers, encoder, assembler, emitter |
-//! | [`exec`] | executable memory, the data stack, the call into generated code: all system calls |
+//! | [`exec`] | executable memory, the data stack, the call into generated code, forked children: all system calls |
 //! | [`bytecode`] | flat code in which every check that remains is an operation of its own |
 //! | [`engine`] | what an engine is: prepare a program, then run it any number of times |
 //! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |

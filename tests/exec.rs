@@ -4,12 +4,14 @@
 #![allow(unsafe_code, reason = "calls generated code through a trampoline, touches guard pages in a child process")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jitduel::bytecode::{self, Bytecode};
-use jitduel::engine::{Engine, NoClock, Options, outcome};
-use jitduel::exec::{Code, CodeBuffer, Stack};
+use jitduel::corpus::{cases, programs};
+use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
+use jitduel::exec::{Armor, Code, CodeBuffer, Edge, Stack};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Tuning, aarch64, x86_64};
 use jitduel::jit::{self, Switches, VARIANTS};
@@ -496,6 +498,71 @@ fn the_trampoline_sees_every_change() {
     }
 }
 
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[test]
+fn a_poisoned_call_names_what_was_not_given_back() {
+    let _alone = alone();
+    let innocent = Code::new(&plus_one()).expect("executable memory");
+    for poison in [0, 1, u64::MAX, 0x5555_5555_5555_5555] {
+        // SAFETY: the code returns its argument plus one.
+        assert_eq!(unsafe { innocent.call_poisoned(41, poison) }, 42);
+        for (name, bytes) in culprits() {
+            if name == "x18" && cfg!(target_vendor = "apple") {
+                println!("NOT RUN: Apple's systems change x18 themselves");
+                continue;
+            }
+            let code = Code::new(&bytes).expect("executable memory");
+            // SAFETY: the code changes one thing and returns, with the stack pointer off by a few words at most.
+            let call = || unsafe { code.call_poisoned(1, poison) };
+            let panic = std::panic::catch_unwind(call).expect_err(name);
+            let message = panic.downcast_ref::<String>().expect("a message");
+            assert!(message.ends_with(&format!("calling convention: changed [{name:?}]")), "{name}: {message}");
+        }
+    }
+}
+
+/// For every register that means nothing to code when it is called, code that returns it.
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+fn reading_garbage() -> Vec<(String, Vec<u8>)> {
+    if cfg!(target_arch = "aarch64") {
+        use aarch64::encode::{mov, ret};
+        use aarch64::regs::{X, X0};
+        // The branch to the code needs `x16`, which the linker may change as well.
+        let numbers = (1..=17).filter(|number| *number != 16);
+        numbers
+            .map(|number| {
+                let register = X::new(number).expect("a register");
+                (format!("x{number}"), assembled_a64([mov(X0, register.into()), ret()]))
+            })
+            .collect()
+    } else {
+        use x86_64::encode::{mov, ret};
+        use x86_64::regs::{R8, R9, R10, R11, RAX, RCX, RDX, RSI};
+        let registers = [RAX, RCX, RDX, RSI, R8, R9, R10, R11];
+        registers.map(|register| (format!("{register:?}"), assembled_x64([mov(RAX, register), ret()]))).into()
+    }
+}
+
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[test]
+fn a_poisoned_call_fills_every_register_that_may_be_garbage() {
+    let _alone = alone();
+    let codes = reading_garbage();
+    let words = |poison: u64| -> Vec<u64> {
+        let read = |(_, bytes): &(String, Vec<u8>)| {
+            let code = Code::new(bytes).expect("executable memory");
+            // SAFETY: the code reads a register.
+            unsafe { code.call_poisoned(1, poison) }
+        };
+        codes.iter().map(read).collect()
+    };
+    let (some, others) = (words(1), words(2));
+    for (index, (name, _)) in codes.iter().enumerate() {
+        assert_eq!(some[index].wrapping_add(1), others[index], "{name} is made of the poison");
+    }
+    assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and of the register");
+}
+
 fn compiled(code: &Bytecode, switches: Switches, tuning: &Tuning) -> Code {
     let compiled = jit::compile::<Host>(code, switches, tuning, false, Vec::new()).expect("it is small");
     Code::new(&compiled.machine.bytes).expect("executable memory")
@@ -701,22 +768,22 @@ fn a_large_stack_costs_nothing_until_it_is_used() {
     assert!(after < before + some, "{before} pages became {after}: a stack's memory is taken when it is used");
 }
 
-/// How a child process that reads and writes an address ends: by this signal, if by one.
-fn signal_of_touching(address: *mut i64) -> Option<i32> {
+/// How a child process that does one piece of work ends: by this signal, if by one. The work only touches memory.
+fn signal_of(work: impl FnOnce()) -> Option<i32> {
     // SAFETY: the child only makes calls that are allowed between `fork` and `_exit`.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "the system gives a child process");
     if child == 0 {
         let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: this process is a copy that ends here; the access may fault, which is what is asked.
+        // SAFETY: this process is a copy that ends here; the work may fault, which is what is asked.
         unsafe {
             libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
             libc::signal(libc::SIGSEGV, libc::SIG_DFL);
             libc::signal(libc::SIGBUS, libc::SIG_DFL);
-            let value = address.read_volatile();
-            address.write_volatile(value);
-            libc::_exit(0);
         }
+        work();
+        // SAFETY: ends the copy.
+        unsafe { libc::_exit(0) };
     }
     let mut status = 0;
     // SAFETY: waits for our own child and writes its status.
@@ -726,6 +793,29 @@ fn signal_of_touching(address: *mut i64) -> Option<i32> {
     }
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the child ended in its own way");
     None
+}
+
+/// How a child process that reads an address ends.
+fn signal_of_reading(address: *mut i64) -> Option<i32> {
+    // SAFETY: done in a process that ends with it.
+    signal_of(|| _ = unsafe { address.read_volatile() })
+}
+
+/// How a child process that writes an address ends.
+fn signal_of_writing(address: *mut i64) -> Option<i32> {
+    // SAFETY: done in a process that ends with it.
+    signal_of(|| unsafe { address.write_volatile(1) })
+}
+
+/// How a child process that reads and writes an address ends.
+fn signal_of_touching(address: *mut i64) -> Option<i32> {
+    signal_of(|| {
+        // SAFETY: done in a process that ends with it.
+        unsafe {
+            let value = address.read_volatile();
+            address.write_volatile(value);
+        }
+    })
 }
 
 #[test]
@@ -752,6 +842,163 @@ fn what_lies_around_a_stack_cannot_be_touched() {
     }
 }
 
+// The armed data stack.
+
+#[test]
+fn one_slot_beyond_the_edge_of_an_armed_stack_faults() {
+    let _alone = alone();
+    let page_slots = page_bytes() / 8;
+    let faults = |address: *mut i64| {
+        let signals = [signal_of_reading(address), signal_of_writing(address)];
+        assert_eq!(signals[0], signals[1], "what cannot be read cannot be written");
+        assert!(matches!(signals[0], None | Some(libc::SIGSEGV | libc::SIGBUS)), "{signals:?}");
+        signals[0].is_some()
+    };
+    for capacity in [0, 1, page_slots - 1, page_slots, 2000] {
+        let mut stack = Stack::new(capacity).expect("memory");
+        for limit in BTreeSet::from([0, capacity.min(1), capacity / 2, capacity]) {
+            for edge in [Edge::Lower, Edge::Upper] {
+                stack.arm(Armor { limit, edge, poison: 7, slots: 100 });
+                let bottom = stack.values().as_ptr().cast_mut();
+                let case = format!("capacity {capacity}, limit {limit}, {edge:?}");
+                assert_eq!((stack.capacity(), stack.values()), (limit, &[][..]), "{case}");
+                assert!(!faults(bottom.wrapping_sub(1)), "the spare slot, {case}");
+                if limit > 0 {
+                    assert!(!faults(bottom), "the bottom, {case}");
+                    assert!(!faults(bottom.wrapping_add(limit - 1)), "the last slot, {case}");
+                }
+                match edge {
+                    Edge::Lower => assert!(faults(bottom.wrapping_sub(2)), "below the spare slot, {case}"),
+                    Edge::Upper => assert!(faults(bottom.wrapping_add(limit)), "above the limit, {case}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stray_writes_in_the_slack_of_an_armed_stack_are_seen() {
+    let _alone = alone();
+    let mut stack = Stack::new(1000).expect("memory");
+    assert!(stack.is_intact() && stack.poison().is_none());
+    for (limit, edge) in [(100, Edge::Lower), (100, Edge::Upper), (0, Edge::Lower), (0, Edge::Upper)] {
+        stack.arm(Armor { limit, edge, poison: 99, slots: 10 });
+        assert!(stack.is_intact() && stack.poison() == Some(99));
+        let inputs = &[1, 2, 3][..limit.min(3)];
+        stack.set(inputs);
+        assert!(stack.is_intact() && stack.values() == inputs);
+        let bottom = stack.values().as_ptr().cast_mut();
+        for away in 0..40 {
+            let slot = match edge {
+                Edge::Lower => limit as isize + away,
+                Edge::Upper => -2 - away,
+            };
+            // SAFETY: the stack has room for a thousand values, and nothing borrows them.
+            unsafe { *bottom.offset(slot) ^= 1 << 63 };
+            assert_eq!(stack.is_intact(), away >= 32, "slot {slot}, {edge:?}");
+            stack.set(inputs);
+            assert!(stack.is_intact(), "it is filled anew");
+        }
+        // What may be used is no slack.
+        for slot in -1..limit as isize {
+            // SAFETY: these are the spare slot and the slots of values.
+            unsafe { *bottom.offset(slot) = 5 };
+        }
+        assert!(stack.is_intact(), "limit {limit}, {edge:?}");
+    }
+    // A limit that reaches both pages leaves none.
+    let mut full = Stack::new(page_bytes() / 8 - 1).expect("memory");
+    for edge in [Edge::Lower, Edge::Upper] {
+        full.arm(Armor { limit: full.capacity(), edge, poison: 1, slots: usize::MAX });
+        assert!(full.is_intact());
+    }
+}
+
+#[test]
+fn unused_slots_of_an_armed_stack_are_poisoned_each_in_its_own_way() {
+    let _alone = alone();
+    let mut stack = Stack::new(1000).expect("memory");
+    let mut patterns = Vec::new();
+    for (poison, edge) in [(3, Edge::Lower), (3, Edge::Upper), (4, Edge::Lower)] {
+        stack.arm(Armor { limit: 50, edge, poison, slots: 20 });
+        // As a run would leave it.
+        stack.set(&[-1; 50]);
+        stack.set(&[6, 7]);
+        let bottom = stack.values().as_ptr();
+        // SAFETY: these are the spare slot and the slots of values.
+        let slots: Vec<i64> = (-1..50).map(|slot| unsafe { *bottom.offset(slot) }).collect();
+        assert_eq!(slots[1..3], [6, 7]);
+        assert!(slots[21..].iter().all(|value| *value == -1), "only the first twenty are filled");
+        let filled: Vec<i64> = [&slots[..1], &slots[3..21]].concat();
+        let distances: BTreeSet<i64> =
+            filled.iter().flat_map(|a| filled.iter().map(|b| a.wrapping_sub(*b).wrapping_abs())).collect();
+        assert!(distances.range(1..1 << 32).next().is_none(), "no two of them are near");
+        patterns.push(filled);
+    }
+    assert_eq!(patterns[0], patterns[1], "the pattern does not depend on the edge");
+    assert!(patterns[0].iter().zip(&patterns[2]).all(|(a, b)| a != b), "but on the poison");
+}
+
+#[test]
+fn an_armed_stack_keeps_to_its_limit() {
+    let _alone = alone();
+    let mut stack = Stack::new(10).expect("memory");
+    let panics = |work: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err();
+    let armor = Armor { limit: 5, edge: Edge::Upper, poison: 1, slots: 10 };
+    assert!(panics(&mut || stack.arm(Armor { limit: 11, ..armor })));
+    stack.arm(armor);
+    assert!(panics(&mut || stack.set(&[0; 6])));
+    stack.set(&[0; 5]);
+    // The room that it was made with is still there.
+    stack.arm(Armor { limit: 10, ..armor });
+    stack.set(&[0; 10]);
+    let mut engine = registry::engine("bytecode").expect("it exists");
+    let options = Options { stack_limit: 6, ..Options::default() };
+    let mut prepared = engine.prepare(&program("1", 0), &options, &mut NoClock).expect("it is small");
+    stack.arm(armor);
+    assert!(panics(&mut || _ = prepared.run(&[], None, &mut stack)), "a limit of 6 on a stack for 5");
+}
+
+#[test]
+fn results_on_an_armed_stack_are_the_same() {
+    const LIMIT: usize = 20;
+    let _alone = alone();
+    let mut stack = Stack::new(1000).expect("memory");
+    let texts = [
+        "",
+        "drop drop drop",
+        "+ *",
+        "rot tuck over nip swap",
+        "2 pick / mod",
+        "times dup end",
+        "if 1 else drop 5 end",
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17",
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
+        "times drop end",
+    ];
+    let mut runs = 0;
+    for (text, name) in texts.iter().flat_map(|text| registry::ENGINES.map(|name| (text, name))) {
+        let Ok(program) = load(&Source::new("test", *text), 3) else { continue };
+        let mut engine = registry::engine(name).expect("it exists");
+        let options = Options { stack_limit: LIMIT, ..Options::default() };
+        let Ok(mut prepared) = engine.prepare(&program, &options, &mut NoClock) else {
+            println!("NOT RUN: {name} is not supported on this host");
+            continue;
+        };
+        for inputs in [[1, 2, 3], [0, 0, 0], [5, -7, 100]] {
+            let expected = evaluate(program.ast(), &inputs, None, LIMIT);
+            for (edge, poison) in [(Edge::Lower, 0), (Edge::Upper, 0), (Edge::Upper, u64::MAX / 3)] {
+                stack.arm(Armor { limit: LIMIT, edge, poison, slots: LIMIT });
+                let found = outcome(&mut *prepared, &inputs, None, &mut stack);
+                assert_eq!(found, expected, "{name}: `{text}`, {inputs:?}, {edge:?}");
+                assert!(stack.is_intact(), "{name}: `{text}`, {inputs:?}, {edge:?}");
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 100, "{runs} runs");
+}
+
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn sealed_code_cannot_be_written() {
@@ -763,4 +1010,52 @@ fn sealed_code_cannot_be_written() {
     assert!(signal_of_touching(start).is_some(), "sealed code is not written");
     let mut buffer = CodeBuffer::new(64).expect("memory");
     assert_eq!(signal_of_touching(buffer.bytes_mut().as_mut_ptr().cast()), None, "what is not yet sealed is");
+}
+
+#[test]
+fn the_corpus_comes_to_the_same_on_an_armed_stack() {
+    let _alone = alone();
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    let mut engines = registry::ENGINES.map(|name| registry::engine(name).expect("it exists"));
+    let mut room = 1 << 20;
+    let mut stack = Stack::new(room).expect("memory");
+    let (mut runs, mut skipped) = (0, BTreeSet::new());
+    for path in &paths {
+        let name = path.display().to_string();
+        let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
+        for case in cases(&source).unwrap_or_else(|error| panic!("{name}: {error}")) {
+            let Ok(program) = load(&source, case.inputs.len()) else { continue };
+            // Large ones would take long, above all in an emulator; they end where the fuel does.
+            let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
+            let expected = evaluate(program.ast(), &case.inputs, fuel, case.stack_limit);
+            let options = Options { metered: true, stack_limit: case.stack_limit };
+            for engine in &mut engines {
+                let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
+                    Ok(prepared) => prepared,
+                    Err(PrepareError::Unsupported { engine, .. }) => {
+                        skipped.insert(engine);
+                        continue;
+                    }
+                    Err(error) => panic!("{name}: {error}"),
+                };
+                if room < case.stack_limit {
+                    // An armed stack only tells its limit.
+                    room = case.stack_limit;
+                    stack = Stack::new(room).expect("memory");
+                }
+                for (edge, poison) in [(Edge::Lower, 0x1234_5678_9abc_def0), (Edge::Upper, u64::MAX)] {
+                    stack.arm(Armor { limit: case.stack_limit, edge, poison, slots: 100 });
+                    let found = outcome(&mut *prepared, &case.inputs, fuel, &mut stack);
+                    let at = format!("{name}:{}: {}, {edge:?}", case.line, engine.name());
+                    assert_eq!(found, expected, "{at}");
+                    assert!(stack.is_intact(), "{at}");
+                    runs += 1;
+                }
+            }
+        }
+    }
+    skipped.iter().for_each(|engine| println!("NOT RUN: {engine} is not supported on this host"));
+    println!("{runs} runs on an armed stack");
+    assert!(runs > 5000, "only {runs} runs");
 }

@@ -43,28 +43,26 @@ impl Entry {
         &self.code
     }
 
-    /// Runs the code on a stack of which at most `limit` values may be used, with `fuel` passes of loops.
+    /// Runs the code on a stack of which at most `limit` values may be used, with `fuel` passes of loops. On an armed
+    /// stack, all that the code may not rely on is poison: registers, frame slots, where it is to say how far it came.
     ///
     /// # Panics
-    /// Where the stack is smaller than `limit`; with an armed stack, where the code breaks the calling convention.
+    /// Where the stack is smaller than `limit`. On an armed stack also where the code does not keep to the calling
+    /// convention.
     pub fn run(&mut self, stack: &mut Stack, limit: usize, fuel: u64) -> Exit {
         assert!(limit <= stack.capacity(), "the stack has room for the limit");
         let bottom = stack.bottom();
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
         self.frame[LIMIT] = bottom.wrapping_add(limit).expose_provenance() as u64;
         self.frame[FUEL] = fuel;
-        if let Some(poison) = stack.poison() {
-            // What code reads of the frame it has written before.
-            self.frame[SLOTS..].fill(!poison);
-            self.frame[POINTER] = !poison;
-        }
-        let frame = self.frame.as_mut_ptr().expose_provenance() as u64;
         // SAFETY: by the contract of `new` the code keeps to the calling convention, reads and writes nothing
         // but the frame, registers saved on the machine stack, and the data stack between the spare slot and the
         // limit.
-        let status = match stack.poison() {
-            None => unsafe { self.code.call(frame) },
-            Some(poison) => unsafe { self.code.call_poisoned(frame, poison) },
+        let status = unsafe {
+            match stack.poison() {
+                None => self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64),
+                Some(poison) => self.call_poisoned(poison),
+            }
         };
         let pointer = (self.frame[POINTER].wrapping_sub(self.frame[BOTTOM]) as i64) / 8;
         match status.checked_sub(1) {
@@ -76,5 +74,23 @@ impl Entry {
                 Exit::Trap { site: u32::try_from(site).expect("a trap exit returns a number of 32 bits"), pointer }
             }
         }
+    }
+
+    /// Calls the code with poison in the cells of the frame that it is to write, and in registers.
+    ///
+    /// # Safety
+    /// As of [`Code::call`], with the frame.
+    unsafe fn call_poisoned(&mut self, poison: u64) -> u64 {
+        // Odd, so that none of them is the address of a slot.
+        let cell = |index: usize| poison.wrapping_add((index as u64).wrapping_mul(0x94d0_49bb_1331_11eb)) | 1;
+        for index in std::iter::once(POINTER).chain(SLOTS..self.frame.len()) {
+            self.frame[index] = cell(index);
+        }
+        let frame = self.frame.as_mut_ptr().expose_provenance() as u64;
+        // SAFETY: the caller's promise.
+        #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+        return unsafe { self.code.call_poisoned(frame, poison) };
+        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+        unreachable!("no emitter makes code for this machine, to be given {frame:x}")
     }
 }

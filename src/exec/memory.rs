@@ -4,7 +4,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use super::{icache, trampoline};
+use super::icache;
 
 /// A range of whole pages of our own.
 pub(super) struct Mapping {
@@ -147,23 +147,5 @@ impl Code {
         // SAFETY: the address is that of sealed, executable memory; what is there is the caller's promise.
         let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(self.mapping.start().as_ptr()) };
         function(argument)
-    }
-
-    /// Calls it as [`Code::call`] does, with the other registers filled with values made from `poison`.
-    ///
-    /// # Panics
-    /// Where the code did not preserve a register that the calling convention says it must.
-    ///
-    /// # Safety
-    /// As for [`Code::call`], but for the registers.
-    pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
-        let mut damage = 0;
-        // SAFETY: the address is that of sealed, executable memory; what is there is the caller's promise. The damage is ours.
-        let result = unsafe { trampoline::call(self.mapping.start().as_ptr(), argument, poison, &raw mut damage) };
-        let damaged = |bit: &usize| damage >> bit & 1 != 0;
-        let registers: Vec<_> =
-            (0..trampoline::CALLEE_SAVED.len()).filter(damaged).map(|bit| trampoline::CALLEE_SAVED[bit]).collect();
-        assert!(registers.is_empty(), "generated code did not preserve {}", registers.join(", "));
-        result
     }
 }

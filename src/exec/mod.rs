@@ -1,5 +1,5 @@
-//! Memory that is executed, memory that executed code works on, the call into it, and processes that such a call may
-//! kill: all the system calls.
+//! Memory that is executed, memory that executed code works on, the call into it, and processes that may crash in it:
+//! all the system calls.
 //!
 //! Knows nothing of the language. No mapping is ever writable and executable at once, and code can be called
 //! only through [`Code`], which sealing alone produces.

@@ -1,189 +1,257 @@
-//! Copies of this process: generated code that crashes or hangs takes down a copy, and not what watches it.
+//! Work in a forked copy of this process, where generated code may crash or hang without taking us with it.
 //!
-//! A copy is forked and never starts another program: what is emulated could not start one.
+//! Forked and not executed anew, since an emulator for programs of another machine cannot execute them from inside.
 
 use std::fmt;
-use std::io::{self, PipeReader, PipeWriter, Read};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// A copy of this process that does one piece of work and writes what it has to say into a pipe. Killed on drop.
+/// A forked copy of this process that does one piece of work and writes what it has to say into a pipe. Killed and
+/// waited for when it is dropped.
 pub struct Child {
+    /// 0 once it was waited for: its number may then be another process's.
     process: libc::pid_t,
-    pipe: PipeReader,
-    waited: bool,
+    output: PipeReader,
 }
 
-/// How a copy ended.
+/// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// By itself; its exit code.
+    /// With this status: 0 after its work, 101 after a panic.
     Exited(i32),
     /// By a signal.
     Killed {
-        /// The signal's number.
+        /// The signal's number on this system.
         signal: i32,
     },
 }
 
-/// The exit code of a copy whose work panicked.
-const PANICKED: i32 = 101;
+/// The status of a child whose work panicked, which is that of every Rust program.
+const PANICKED: libc::c_int = 101;
 
 impl Child {
-    /// Makes a copy that does this work and ends with 0. Nothing that this process would do at its end is done by the
-    /// copy, and it dies with this process.
+    /// Forks. The copy calls `work` with the end of a pipe to write to and then ends, without running what this
+    /// process would do at its end. It dumps no core, and on Linux it dies with this process.
     ///
     /// # Errors
-    /// The system's, where it gives no process or pipe.
+    /// The system's, where it has no process or no pipe to give.
     ///
     /// # Panics
-    /// Where this process has more than one thread: a copy has only the one that made it, and locks that others hold
-    /// would stay locked in it.
+    /// Where this process has several threads, as far as the system tells: the copy would have one of them alone, and
+    /// wait forever for locks that others held.
     pub fn fork(work: impl FnOnce(&mut PipeWriter)) -> io::Result<Child> {
-        assert!(is_single_threaded(), "a process with several threads cannot be copied");
-        let (pipe, mut writer) = io::pipe()?;
-        // SAFETY: there is one thread, so that nothing in the copy waits for another; the copy ends in this function.
+        expect_one_thread();
+        let (output, mut writer) = io::pipe()?;
+        never_wait(&output)?;
+        // What waits to be printed would be printed by both. That it cannot be printed is not the child's concern.
+        let _ = io::stdout().flush();
+        // SAFETY: getpid only reads.
         let parent = unsafe { libc::getpid() };
-        // SAFETY: as above.
+        // SAFETY: there is one thread, so that the copy is a whole process with no lock held by somebody else.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
-                drop(pipe);
-                prepare(parent);
-                let code = if catch_unwind(AssertUnwindSafe(|| work(&mut writer))).is_ok() { 0 } else { PANICKED };
-                drop(writer);
-                // SAFETY: ends the copy, without what the original would do at its end.
-                unsafe { libc::_exit(code) }
+                drop(output);
+                prepare_to_crash(parent);
+                // A panic must not unwind into what this process did before it was copied.
+                let result = catch_unwind(AssertUnwindSafe(|| work(&mut writer)));
+                let status = if result.is_ok() { 0 } else { PANICKED };
+                // SAFETY: ends the copy, whose memory nobody needs any longer.
+                unsafe { libc::_exit(status) }
             }
-            process => Ok(Child { process, pipe, waited: false }),
+            process => Ok(Child { process, output }),
         }
     }
 
-    /// Reads what the copy has written since the last time, at least one byte; waits where there is nothing yet. False
-    /// where the copy has closed its end, by dying at the latest.
+    /// Appends what has arrived since the last call, a megabyte at most, without waiting for more. Whether there may
+    /// be more later: not after the end of the child's output.
     ///
     /// # Errors
     /// The system's.
     pub fn read_available(&mut self, into: &mut Vec<u8>) -> io::Result<bool> {
-        let mut buffer = [0; 1 << 16];
-        loop {
-            match self.pipe.read(&mut buffer) {
-                Ok(bytes) => {
-                    into.extend_from_slice(&buffer[..bytes]);
-                    return Ok(bytes > 0);
-                }
+        const AT_MOST: usize = 1 << 20;
+        let before = into.len();
+        let mut piece = [0; 1 << 14];
+        // A child that never stops writing must not keep us here.
+        while into.len() - before < AT_MOST {
+            match self.output.read(&mut piece) {
+                Ok(0) => return Ok(false),
+                Ok(bytes) => into.extend_from_slice(&piece[..bytes]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(true)
     }
 
-    /// Ends the copy at once.
+    /// Kills it, if it has not ended yet.
     pub fn kill(&mut self) {
-        // SAFETY: it is our own child, which nobody has waited for, so that the number is still its own.
+        // SAFETY: the process is our own child, which keeps its number until we have waited for it.
         unsafe { libc::kill(self.process, libc::SIGKILL) };
     }
 
-    /// Waits until the copy has ended.
+    /// Waits for it to end. Output that was not read yet is lost.
     ///
     /// # Errors
     /// The system's.
     pub fn wait(mut self) -> io::Result<Ended> {
+        // A child that fills the pipe waits for a reader, and would never end while we wait for it.
+        let mut lost = Vec::new();
+        while self.read_available(&mut lost)? {
+            lost.clear();
+            ready([&self], Duration::MAX)?;
+        }
         self.reap()
     }
 
     fn reap(&mut self) -> io::Result<Ended> {
         let mut status = 0;
-        // SAFETY: it is our own child, and the status is written to our own variable.
+        // SAFETY: waits for our own child, which was not waited for yet, and writes its status.
         while unsafe { libc::waitpid(self.process, &raw mut status, 0) } < 0 {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
             }
         }
-        self.waited = true;
-        Ok(if libc::WIFSIGNALED(status) {
-            Ended::Killed { signal: libc::WTERMSIG(status) }
+        self.process = 0;
+        if libc::WIFSIGNALED(status) {
+            Ok(Ended::Killed { signal: libc::WTERMSIG(status) })
         } else {
-            Ended::Exited(libc::WEXITSTATUS(status))
-        })
+            Ok(Ended::Exited(libc::WEXITSTATUS(status)))
+        }
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.waited {
+        if self.process != 0 {
             self.kill();
-            // Nothing is lost where the system does not know it any longer.
+            // There is nobody to tell that the system does not know the child, and nothing left to do for it.
             let _ = self.reap();
         }
     }
 }
 
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signal = match *self {
-            Ended::Exited(code) => return write!(f, "exit code {code}"),
-            Ended::Killed { signal } => signal,
-        };
-        match signal {
-            libc::SIGSEGV => f.write_str("SIGSEGV"),
-            libc::SIGBUS => f.write_str("SIGBUS"),
-            libc::SIGILL => f.write_str("SIGILL"),
-            libc::SIGFPE => f.write_str("SIGFPE"),
-            libc::SIGTRAP => f.write_str("SIGTRAP"),
-            libc::SIGABRT => f.write_str("SIGABRT"),
-            libc::SIGKILL => f.write_str("SIGKILL"),
-            _ => write!(f, "signal {signal}"),
+/// Waits until a child has output or has come to the end of it, or the timeout has passed. The places of all such
+/// children in the order given; none after a timeout. A child at the end of its output is always ready.
+///
+/// # Errors
+/// The system's.
+pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, timeout: Duration) -> io::Result<Vec<usize>> {
+    let poll = |child: &Child| libc::pollfd { fd: child.output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut polled: Vec<libc::pollfd> = children.into_iter().map(poll).collect();
+    // A timeout that no clock can count is none.
+    let end = Instant::now().checked_add(timeout);
+    loop {
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        // Rounded up, so that we do not ask again and again for the last part of a millisecond.
+        let milliseconds = libc::c_int::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX);
+        // SAFETY: the array is ours and as long as we say.
+        let count = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, milliseconds) };
+        if count > 0 || (count == 0 && left.is_zero()) {
+            let is_ready = |(index, polled): (usize, &libc::pollfd)| (polled.revents != 0).then_some(index);
+            return Ok(polled.iter().enumerate().filter_map(is_ready).collect());
+        }
+        // A signal ended the wait early, or time has to be asked for anew.
+        if count < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return Err(io::Error::last_os_error());
         }
     }
 }
 
-/// The numbers of the children that have written something or closed their end, once there is one or the time is over.
-///
-/// # Errors
-/// The system's.
-pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, time: Duration) -> io::Result<Vec<usize>> {
-    let poll = |child: &Child| libc::pollfd { fd: child.pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let mut polled: Vec<libc::pollfd> = children.into_iter().map(poll).collect();
-    let time = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the list is ours and as long as we say.
-    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, time) };
-    if ready < 0 {
-        let error = io::Error::last_os_error();
-        // Whoever asks will ask again.
-        return if error.kind() == io::ErrorKind::Interrupted { Ok(Vec::new()) } else { Err(error) };
+/// That this process has one thread. Linux tells; elsewhere we believe it.
+fn expect_one_thread() {
+    // A thread that was joined may be listed for a moment longer.
+    for _ in 0..20 {
+        if threads() <= 1 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
-    Ok((0..polled.len()).filter(|&index| polled[index].revents != 0).collect())
+    panic!("a process with {} threads cannot be forked: the copy would have one of them alone", threads());
 }
 
-/// What a copy does first: it leaves no image of its memory where it crashes, and it dies with the original.
-fn prepare(parent: libc::pid_t) {
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: limits this process; the structure is ours.
-    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: asks for a signal.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    }
-    // SAFETY: only asks. Where the original died before the signal was asked for, nobody is left to work for.
-    if unsafe { libc::getppid() } != parent {
-        // SAFETY: ends the copy.
-        unsafe { libc::_exit(0) };
+/// How many threads this process has, without those of an emulator that it runs in.
+fn threads() -> usize {
+    let count = |path| std::fs::read_dir(path).map_or(1, |tasks| tasks.count());
+    // QEMU has a thread of its own and lets the process bear its name.
+    let is_emulator = |name: String| name.starts_with("qemu");
+    match cfg!(target_os = "linux") {
+        false => 1,
+        true if std::fs::read_to_string("/proc/self/comm").is_ok_and(is_emulator) => count("/proc/self/task") - 1,
+        true => count("/proc/self/task"),
     }
 }
 
-#[cfg(target_os = "linux")]
-fn is_single_threaded() -> bool {
-    // The threads of an emulator are its own affair. Where it cannot be known the caller is believed.
-    let emulated = || std::fs::read_to_string("/proc/self/comm").is_ok_and(|name| name.starts_with("qemu"));
-    std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1) || emulated()
+/// Makes reads of a pipe return where they would wait.
+fn never_wait(pipe: &PipeReader) -> io::Result<()> {
+    let descriptor = pipe.as_raw_fd();
+    // SAFETY: the descriptor is open; both calls only read and write its flags.
+    let result = unsafe {
+        match libc::fcntl(descriptor, libc::F_GETFL) {
+            -1 => -1,
+            flags => libc::fcntl(descriptor, libc::F_SETFL, flags | libc::O_NONBLOCK),
+        }
+    };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Other systems do not say; the caller is believed.
-#[cfg(not(target_os = "linux"))]
-fn is_single_threaded() -> bool {
-    true
+/// What a copy of the process `parent` does first.
+fn prepare_to_crash(parent: libc::pid_t) {
+    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: changes this process alone. Faults then end it, without the handler that Rust has for stack overflows.
+    unsafe {
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
+        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+        libc::signal(libc::SIGBUS, libc::SIG_DFL);
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: changes this process alone.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    // A parent that ended before it was asked for sends no signal.
+    // SAFETY: getppid only reads, and nobody waits for an orphan's work.
+    unsafe {
+        if libc::getppid() != parent {
+            libc::_exit(PANICKED);
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match *self {
+            Ended::Exited(status) => write!(f, "exited with status {status}"),
+            Ended::Killed { signal } => match name(signal) {
+                Some(name) => write!(f, "killed by {name}"),
+                None => write!(f, "killed by signal {signal}"),
+            },
+        }
+    }
+}
+
+/// The name of a signal that ends processes.
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGXCPU => "SIGXCPU",
+        _ => return None,
+    })
 }

@@ -10,42 +10,48 @@ use super::memory::{Access, Mapping, page_bytes};
 /// stack is empty. The pages before and behind are inaccessible.
 pub struct Stack {
     mapping: Mapping,
-    /// Slots that are mapped, the spare one included.
+    /// How many slots lie between the inaccessible pages.
     slots: usize,
-    /// The slot that is the lowest value's.
+    /// Which of them is the bottom; the spare slot is the one before.
     bottom: usize,
     capacity: usize,
     depth: usize,
     armor: Option<Armor>,
-    /// Whether it was filled with the poison since it was armed.
-    poisoned: bool,
 }
 
-/// How a stack is laid out and filled so that a stray access shows: next to an inaccessible page on one side, and
-/// next to slots on the other that nobody may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Armor {
-    /// The greatest number of values.
-    pub limit: usize,
-    /// Which end touches an inaccessible page.
-    pub edge: Edge,
-    /// What is read where nobody has written. Every slot holds another value made from it.
-    pub poison: u64,
-    /// How many of the slots above the bottom are filled with poison before a run.
-    pub slots: usize,
-}
-
-/// One end of the slots that may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which end of the usable slots touches an inaccessible page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
-    /// The spare slot is the first that can be accessed.
+    /// The spare slot is the first that can be touched.
     Lower,
-    /// The slot of the last value that the limit allows is the last that can be accessed.
+    /// The slot below the limit is the last that can be touched.
     Upper,
 }
 
-/// Slots beyond the end that does not touch a page, at most, that are filled and looked at.
+/// How a stack is laid out and filled so that a stray access shows: beyond one edge it faults, beyond the other a
+/// write changes the slack, and a read of what nobody wrote gives poison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armor {
+    /// The greatest number of values; at most what the stack has room for.
+    pub limit: usize,
+    /// Which end faults.
+    pub edge: Edge,
+    /// What the pattern is made of. Two runs that differ in nothing else must come to the same.
+    pub poison: u64,
+    /// Slots from this one on are not filled before a run, since to fill a large stack each time would be slow.
+    pub slots: usize,
+}
+
+/// The most slots that are looked at for stray writes.
 const SLACK: usize = 32;
+
+impl Armor {
+    /// The pattern of a slot, numbered from the bottom. It differs from slot to slot by more than a small number, so
+    /// that two stray reads do not cancel.
+    fn pattern(&self, slot: isize) -> i64 {
+        self.poison.wrapping_add((slot as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64
+    }
+}
 
 impl Stack {
     /// Reserves memory for `capacity` values; what is never used costs no memory.
@@ -62,48 +68,61 @@ impl Stack {
             .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let mut mapping = Mapping::new(bytes + 2 * page, Access::None)?;
         mapping.protect(page, bytes, Access::ReadWrite)?;
-        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None, poisoned: false })
+        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
     }
 
-    /// How many values it has room for; of an armed one, the limit.
+    /// How many values it has room for; of an armed stack the limit.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.armor.map_or(self.capacity, |armor| armor.limit)
     }
 
     /// The greatest limit that it can be armed with.
     pub fn greatest_limit(&self) -> usize {
-        self.slots - 1
+        self.capacity
     }
 
-    /// Lays it out anew, empty, and from now on fills it with poison whenever its values are set.
+    /// From now on the bottom lies so that the edge touches an inaccessible page, and each [`set`](Stack::set) fills
+    /// the slots that hold no value, and the slack at the other edge, with poison. The stack is empty then. No system
+    /// call is needed, so that a stack may be armed anew for every run.
     ///
     /// # Panics
-    /// Where it has not so many slots.
+    /// Where the limit is greater than the capacity that the stack was made with.
     pub fn arm(&mut self, armor: Armor) {
-        assert!(armor.limit <= self.greatest_limit(), "the stack has room for the limit");
+        assert!(armor.limit <= self.capacity, "the stack has room for the armor's limit");
         self.bottom = match armor.edge {
             Edge::Lower => 1,
             Edge::Upper => self.slots - armor.limit,
         };
-        self.capacity = armor.limit;
         self.armor = Some(armor);
         self.depth = 0;
-        self.poisoned = false;
+        // The slots for values are left to `set`, which comes before every run.
+        self.fill(&armor, armor.limit);
     }
 
-    /// The poison, of an armed stack.
+    /// What an armed stack is filled with.
     pub fn poison(&self) -> Option<u64> {
         self.armor.map(|armor| armor.poison)
     }
 
-    /// Whether no slot outside of those that may be used has changed since the values were set, as far as they can
-    /// be accessed. Always so where the stack is not armed or no values were set since.
+    /// Whether the slack, which lies at the edge that touches no inaccessible page, is still as it was filled: up to
+    /// 32 slots, fewer where the page is nearer. A stack that is not armed has none.
     pub fn is_intact(&self) -> bool {
-        self.armor.filter(|_| self.poisoned).is_none_or(|armor| {
-            // SAFETY: all slots are mapped and readable, and nobody writes them while we hold `&self`.
-            let slots = unsafe { std::slice::from_raw_parts(self.first_slot(), self.slots) };
-            self.slack(armor).all(|slot| slots[slot] == poisoned(armor.poison, slot))
+        let Some(armor) = &self.armor else { return true };
+        let bottom = self.bottom();
+        self.slack(armor).all(|slot| {
+            // SAFETY: the slack lies between the inaccessible pages, and arming has filled it.
+            unsafe { bottom.offset(slot).read() == armor.pattern(slot) }
         })
+    }
+
+    /// The slots of the slack, numbered from the bottom.
+    fn slack(&self, armor: &Armor) -> std::ops::Range<isize> {
+        let slack = match armor.edge {
+            Edge::Lower => self.bottom + armor.limit..(self.bottom + armor.limit + SLACK).min(self.slots),
+            Edge::Upper => (self.bottom - 1).saturating_sub(SLACK)..self.bottom - 1,
+        };
+        let from_bottom = |slot: usize| slot as isize - self.bottom as isize;
+        from_bottom(slack.start)..from_bottom(slack.end)
     }
 
     /// The values, bottom first.
@@ -117,43 +136,30 @@ impl Stack {
     /// # Panics
     /// Where there are more values than the capacity.
     pub fn set(&mut self, values: &[i64]) {
-        assert!(values.len() <= self.capacity, "the caller keeps to the stack's capacity");
+        assert!(values.len() <= self.capacity(), "the caller keeps to the stack's capacity");
         if let Some(armor) = self.armor {
-            self.poisoned = true;
-            let used = self.bottom - 1..self.bottom + self.capacity.min(armor.slots);
-            let first = self.first_slot();
-            for range in [used, self.slack(armor)] {
-                for slot in range {
-                    // SAFETY: the slots that may be used and the slack lie in the mapped ones.
-                    unsafe { first.add(slot).write(poisoned(armor.poison, slot)) };
-                }
-            }
+            self.fill(&armor, values.len());
         }
         // SAFETY: there is room, and the source is not in our own mapping, since `&mut self` is exclusive.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.bottom(), values.len()) };
         self.depth = values.len();
     }
 
-    /// The mapped slots beyond the end that touches no page, as far as they are filled.
-    fn slack(&self, armor: Armor) -> std::ops::Range<usize> {
-        match armor.edge {
-            Edge::Lower => {
-                let end = self.bottom + self.capacity;
-                end..(end + SLACK).min(self.slots)
-            }
-            Edge::Upper => (self.bottom - 1).saturating_sub(SLACK)..self.bottom - 1,
+    /// Fills what will hold none of so many values with poison.
+    fn fill(&mut self, armor: &Armor, values: usize) {
+        let bottom = self.bottom();
+        let unused = values as isize..armor.limit.min(armor.slots) as isize;
+        for slot in std::iter::once(-1).chain(unused).chain(self.slack(armor)) {
+            // SAFETY: the spare slot, the slots below the limit and the slack lie between the inaccessible pages.
+            unsafe { bottom.offset(slot).write(armor.pattern(slot)) };
         }
-    }
-
-    fn first_slot(&self) -> *mut i64 {
-        // SAFETY: the second page is mapped; the slots begin there.
-        unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast() }
     }
 
     /// Where the lowest value lies; the spare slot is directly before it.
     pub(crate) fn bottom(&self) -> *mut i64 {
-        // SAFETY: the bottom is one of the mapped slots, or directly behind them where the limit is 0.
-        unsafe { self.first_slot().add(self.bottom) }
+        // SAFETY: at least one slot lies before the bottom and `capacity` behind it, between the first page and the
+        // last; where the limit is 0 the bottom may be where the last page begins.
+        unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast::<i64>().add(self.bottom) }
     }
 
     /// Says how many values an engine left.
@@ -161,12 +167,7 @@ impl Stack {
     /// # Panics
     /// Where there cannot be so many: an engine is wrong.
     pub(crate) fn set_depth(&mut self, depth: usize) {
-        assert!(depth <= self.capacity, "an engine left {depth} values on a stack for {}", self.capacity);
+        assert!(depth <= self.capacity(), "an engine left {depth} values on a stack for {}", self.capacity());
         self.depth = depth;
     }
-}
-
-/// What lies in a slot that nobody has written: no two slots hold the same, so that two stray reads do not cancel.
-fn poisoned(poison: u64, slot: usize) -> i64 {
-    poison.wrapping_add((slot as u64).wrapping_mul(0x0101_0101_0101_0103)) as i64
 }

@@ -1,92 +1,141 @@
-//! A call that trusts nothing: the registers that code may not rely on hold poison, and those that it must preserve are
-//! looked at afterwards.
-//!
-//! Not the way in which code is measured, but the way in which it is tried.
+//! A call that trusts the code with nothing: poison in all registers that mean nothing to it, canaries in those that it
+//! must give back unchanged.
+#![cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 
-/// The registers that a called function must preserve, but for the stack pointer: without that one it would not return.
+use std::cell::UnsafeCell;
+use std::sync::{Mutex, PoisonError};
+
+use super::Code;
+
+impl Code {
+    /// Calls the first instruction as [`call`](Code::call) does, with registers full of what is made of the poison.
+    /// One such call runs at a time in the process.
+    ///
+    /// # Panics
+    /// Where the code did not keep to the calling convention, naming what it changed.
+    ///
+    /// # Safety
+    /// As of [`call`](Code::call), except that registers and the words on top of its caller's stack may come back
+    /// changed.
+    pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        // Distances between the words as large as between those of an armed stack, but others.
+        let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = CONTEXT.0.get();
+        // SAFETY: who has the lock has the context. What the trampoline does with it is said there; that the code
+        // returns to it is the caller's promise.
+        let (result, damage) = unsafe {
+            context.write(Context {
+                code: self.bytes().as_ptr(),
+                argument,
+                result: 0,
+                garbage: std::array::from_fn(|index| word(index + KEPT.len())),
+                given: std::array::from_fn(word),
+                found: [0; KEPT.len()],
+            });
+            trampoline();
+            let Context { given, found, result, .. } = context.read();
+            let kept = KEPT.iter().zip(given.iter().zip(found));
+            (result, kept.filter(|(_, (given, found))| **given != *found).map(|(name, _)| *name).collect::<Vec<_>>())
+        };
+        assert!(damage.is_empty(), "generated code does not keep to the calling convention: changed {damage:?}");
+        result
+    }
+}
+
+/// What goes into a call and what comes out. It lies at a fixed address, so that it is found again after the call
+/// without any register.
+#[repr(C)]
+struct Context {
+    code: *const u8,
+    argument: u64,
+    result: u64,
+    /// For registers that may hold anything; each takes the word of its number.
+    garbage: [u64; 32],
+    /// What the things of [`KEPT`] were at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
+    given: [u64; KEPT.len()],
+    /// What they were when the call returned.
+    found: [u64; KEPT.len()],
+}
+
+/// Memory that assembly writes.
+struct Place(UnsafeCell<Context>);
+
+// SAFETY: only `call_poisoned` uses the one that exists, under a lock.
+unsafe impl Sync for Place {}
+
+static CONTEXT: Place = Place(UnsafeCell::new(Context {
+    code: std::ptr::null(),
+    argument: 0,
+    result: 0,
+    garbage: [0; 32],
+    given: [0; KEPT.len()],
+    found: [0; KEPT.len()],
+}));
+
+/// What generated code must give back unchanged, in the order of the context.
 #[cfg(target_arch = "x86_64")]
-pub const CALLEE_SAVED: &[&str] = &["rbx", "rbp", "r12", "r13", "r14", "r15"];
+const KEPT: [&str; 9] = ["rsp", "the caller's stack", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
 
-/// The registers that a called function must preserve, but for the stack pointer: without that one it would not return.
+/// What generated code must give back unchanged, in the order of the context. `x18` is the system's on some systems, so
+/// that no code of ours may touch it anywhere.
 #[cfg(target_arch = "aarch64")]
-pub const CALLEE_SAVED: &[&str] = &[
-    "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "d8", "d9", "d10", "d11", "d12",
-    "d13", "d14", "d15",
+#[rustfmt::skip]
+const KEPT: [&str; 23] = [
+    "sp", "the caller's stack", "the caller's stack", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+    "x27", "x28", "x29", "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15",
 ];
 
-/// No generated code runs on machines of other kinds.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub const CALLEE_SAVED: &[&str] = &[];
-
-/// Calls the code at `function` with `argument`, its other registers filled with values made from `poison`. Writes to
-/// `damage` a bit for each of [`CALLEE_SAVED`] that was not preserved.
-///
-/// # Safety
-/// As for a call of the code as `extern "C" fn(u64) -> u64`; `damage` can be written.
+/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
+/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-pub(super) unsafe extern "sysv64" fn call(function: *const u8, argument: u64, poison: u64, damage: *mut u64) -> u64 {
+unsafe extern "sysv64" fn trampoline() {
     core::arch::naked_asm!(
-        // Six registers, the two arguments that are needed behind the call, and 8 bytes that keep the stack aligned.
         "push rbx",
         "push rbp",
         "push r12",
         "push r13",
         "push r14",
         "push r15",
-        "push rdx",
-        "push rcx",
+        // Keeps the stack aligned at the call.
         "sub rsp, 8",
-        "mov rax, rdi",
-        "mov rdi, rsi",
-        "lea rbx, [rdx + 1]",
-        "lea rbp, [rdx + 2]",
-        "lea r12, [rdx + 3]",
-        "lea r13, [rdx + 4]",
-        "lea r14, [rdx + 5]",
-        "lea r15, [rdx + 6]",
-        "lea rcx, [rdx + 17]",
-        "lea rsi, [rdx + 18]",
-        "lea r8, [rdx + 19]",
-        "lea r9, [rdx + 20]",
-        "lea r10, [rdx + 21]",
-        "lea r11, [rdx + 22]",
-        "call rax",
-        "mov rcx, [rsp + 8]",
-        "mov rdx, [rsp + 16]",
-        "xor r8d, r8d",
-        "lea rsi, [rdx + 6]",
-        "cmp rsi, r15",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "lea rsi, [rdx + 5]",
-        "cmp rsi, r14",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "lea rsi, [rdx + 4]",
-        "cmp rsi, r13",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "lea rsi, [rdx + 3]",
-        "cmp rsi, r12",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "lea rsi, [rdx + 2]",
-        "cmp rsi, rbp",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "lea rsi, [rdx + 1]",
-        "cmp rsi, rbx",
-        "setne r9b",
-        "movzx r9d, r9b",
-        "lea r8d, [r9 + 2 * r8]",
-        "mov [rcx], r8",
-        "add rsp, 24",
+        "push qword ptr [rip + {context} + {given} + 16]",
+        "push qword ptr [rip + {context} + {given} + 8]",
+        "mov [rip + {context} + {given}], rsp",
+        "mov rbx, [rip + {context} + {given} + 24]",
+        "mov rbp, [rip + {context} + {given} + 32]",
+        "mov r12, [rip + {context} + {given} + 40]",
+        "mov r13, [rip + {context} + {given} + 48]",
+        "mov r14, [rip + {context} + {given} + 56]",
+        "mov r15, [rip + {context} + {given} + 64]",
+        "mov rax, [rip + {context} + {garbage}]",
+        "mov rcx, [rip + {context} + {garbage} + 8]",
+        "mov rdx, [rip + {context} + {garbage} + 16]",
+        "mov rsi, [rip + {context} + {garbage} + 48]",
+        "mov r8, [rip + {context} + {garbage} + 64]",
+        "mov r9, [rip + {context} + {garbage} + 72]",
+        "mov r10, [rip + {context} + {garbage} + 80]",
+        "mov r11, [rip + {context} + {garbage} + 88]",
+        // Both halves: two neighbors of the garbage.
+        ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+        "movups xmm\\n, [rip + {context} + {garbage} + 16 * \\n]",
+        ".endr",
+        "mov rdi, [rip + {context} + {argument}]",
+        "call qword ptr [rip + {context} + {code}]",
+        "mov [rip + {context} + {result}], rax",
+        "mov [rip + {context} + {found}], rsp",
+        "mov rsp, [rip + {context} + {given}]",
+        "mov [rip + {context} + {found} + 24], rbx",
+        "mov [rip + {context} + {found} + 32], rbp",
+        "mov [rip + {context} + {found} + 40], r12",
+        "mov [rip + {context} + {found} + 48], r13",
+        "mov [rip + {context} + {found} + 56], r14",
+        "mov [rip + {context} + {found} + 64], r15",
+        "pop qword ptr [rip + {context} + {found} + 8]",
+        "pop qword ptr [rip + {context} + {found} + 16]",
+        "add rsp, 8",
         "pop r15",
         "pop r14",
         "pop r13",
@@ -94,173 +143,114 @@ pub(super) unsafe extern "sysv64" fn call(function: *const u8, argument: u64, po
         "pop rbp",
         "pop rbx",
         "ret",
+        context = sym CONTEXT,
+        code = const core::mem::offset_of!(Context, code),
+        argument = const core::mem::offset_of!(Context, argument),
+        result = const core::mem::offset_of!(Context, result),
+        garbage = const core::mem::offset_of!(Context, garbage),
+        given = const core::mem::offset_of!(Context, given),
+        found = const core::mem::offset_of!(Context, found),
     )
 }
 
-/// Calls the code at `function` with `argument`, its other registers filled with values made from `poison`. Writes to
-/// `damage` a bit for each of [`CALLEE_SAVED`] that was not preserved.
-///
-/// # Safety
-/// As for a call of the code as `extern "C" fn(u64) -> u64`; `damage` can be written.
+/// The address of the context in `x16`.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! context {
+    () => {
+        "adrp x16, {context}@PAGE\nadd x16, x16, {context}@PAGEOFF"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! context {
+    () => {
+        "adrp x16, {context}\nadd x16, x16, :lo12:{context}"
+    };
+}
+
+/// The `x18` of after the call, in `x17`. Apple's systems change it behind a program's back: there it counts as kept.
+#[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
+macro_rules! x18_after {
+    () => {
+        "ldr x17, [x16, #{given} + 24]"
+    };
+}
+#[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
+macro_rules! x18_after {
+    () => {
+        "mov x17, x18"
+    };
+}
+
+/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
+/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn call(function: *const u8, argument: u64, poison: u64, damage: *mut u64) -> u64 {
+unsafe extern "C" fn trampoline() {
     core::arch::naked_asm!(
-        "stp x29, x30, [sp, #-176]!",
-        "stp x19, x20, [sp, #16]",
-        "stp x21, x22, [sp, #32]",
-        "stp x23, x24, [sp, #48]",
-        "stp x25, x26, [sp, #64]",
-        "stp x27, x28, [sp, #80]",
-        "stp d8, d9, [sp, #96]",
-        "stp d10, d11, [sp, #112]",
-        "stp d12, d13, [sp, #128]",
-        "stp d14, d15, [sp, #144]",
-        "stp x2, x3, [sp, #160]",
-        "mov x16, x0",
-        "mov x0, x1",
-        "add x19, x2, #1",
-        "add x20, x2, #2",
-        "add x21, x2, #3",
-        "add x22, x2, #4",
-        "add x23, x2, #5",
-        "add x24, x2, #6",
-        "add x25, x2, #7",
-        "add x26, x2, #8",
-        "add x27, x2, #9",
-        "add x28, x2, #10",
-        "add x29, x2, #11",
-        "fmov d8, x19",
-        "fmov d9, x20",
-        "fmov d10, x21",
-        "fmov d11, x22",
-        "fmov d12, x23",
-        "fmov d13, x24",
-        "fmov d14, x25",
-        "fmov d15, x26",
-        // Not x18, which belongs to the system on some.
-        "add x1, x2, #33",
-        "add x3, x2, #35",
-        "add x4, x2, #36",
-        "add x5, x2, #37",
-        "add x6, x2, #38",
-        "add x7, x2, #39",
-        "add x8, x2, #40",
-        "add x9, x2, #41",
-        "add x10, x2, #42",
-        "add x11, x2, #43",
-        "add x12, x2, #44",
-        "add x13, x2, #45",
-        "add x14, x2, #46",
-        "add x15, x2, #47",
-        "add x17, x2, #49",
+        "stp x29, x30, [sp, #-16]!",
+        "stp x27, x28, [sp, #-16]!",
+        "stp x25, x26, [sp, #-16]!",
+        "stp x23, x24, [sp, #-16]!",
+        "stp x21, x22, [sp, #-16]!",
+        "stp x19, x20, [sp, #-16]!",
+        "stp d14, d15, [sp, #-16]!",
+        "stp d12, d13, [sp, #-16]!",
+        "stp d10, d11, [sp, #-16]!",
+        "stp d8, d9, [sp, #-16]!",
+        context!(),
+        "ldp x1, x2, [x16, #{given} + 8]",
+        "stp x1, x2, [sp, #-16]!",
+        "mov x17, sp",
+        "str x17, [x16, #{given}]",
+        "str x18, [x16, #{given} + 24]",
+        ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
+        "ldr x\\n, [x16, #{given} + 8 * (\\n - 15)]",
+        ".endr",
+        ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
+        "ldr d\\n, [x16, #{given} + 8 * (\\n + 7)]",
+        ".endr",
+        ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
+        "ldr d\\n, [x16, #{garbage} + 8 * \\n]",
+        ".endr",
+        ".irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17",
+        "ldr x\\n, [x16, #{garbage} + 8 * \\n]",
+        ".endr",
+        "ldr x0, [x16, #{argument}]",
+        "ldr x16, [x16, #{code}]",
         "blr x16",
-        "ldp x2, x3, [sp, #160]",
-        "mov x4, #0",
-        "add x5, x2, #1",
-        "cmp x5, x19",
-        "cset x6, ne",
-        "orr x4, x4, x6",
-        "add x5, x2, #2",
-        "cmp x5, x20",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #1",
-        "add x5, x2, #3",
-        "cmp x5, x21",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #2",
-        "add x5, x2, #4",
-        "cmp x5, x22",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #3",
-        "add x5, x2, #5",
-        "cmp x5, x23",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #4",
-        "add x5, x2, #6",
-        "cmp x5, x24",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #5",
-        "add x5, x2, #7",
-        "cmp x5, x25",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #6",
-        "add x5, x2, #8",
-        "cmp x5, x26",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #7",
-        "add x5, x2, #9",
-        "cmp x5, x27",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #8",
-        "add x5, x2, #10",
-        "cmp x5, x28",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #9",
-        "add x5, x2, #11",
-        "cmp x5, x29",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #10",
-        "add x5, x2, #1",
-        "fmov x7, d8",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #11",
-        "add x5, x2, #2",
-        "fmov x7, d9",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #12",
-        "add x5, x2, #3",
-        "fmov x7, d10",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #13",
-        "add x5, x2, #4",
-        "fmov x7, d11",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #14",
-        "add x5, x2, #5",
-        "fmov x7, d12",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #15",
-        "add x5, x2, #6",
-        "fmov x7, d13",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #16",
-        "add x5, x2, #7",
-        "fmov x7, d14",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #17",
-        "add x5, x2, #8",
-        "fmov x7, d15",
-        "cmp x5, x7",
-        "cset x6, ne",
-        "orr x4, x4, x6, lsl #18",
-        "str x4, [x3]",
-        "ldp x19, x20, [sp, #16]",
-        "ldp x21, x22, [sp, #32]",
-        "ldp x23, x24, [sp, #48]",
-        "ldp x25, x26, [sp, #64]",
-        "ldp x27, x28, [sp, #80]",
-        "ldp d8, d9, [sp, #96]",
-        "ldp d10, d11, [sp, #112]",
-        "ldp d12, d13, [sp, #128]",
-        "ldp d14, d15, [sp, #144]",
-        "ldp x29, x30, [sp], #176",
+        context!(),
+        "str x0, [x16, #{result}]",
+        x18_after!(),
+        "str x17, [x16, #{found} + 24]",
+        "mov x17, sp",
+        "str x17, [x16, #{found}]",
+        "ldr x17, [x16, #{given}]",
+        "mov sp, x17",
+        ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
+        "str x\\n, [x16, #{found} + 8 * (\\n - 15)]",
+        ".endr",
+        ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
+        "str d\\n, [x16, #{found} + 8 * (\\n + 7)]",
+        ".endr",
+        "ldp x1, x2, [sp], #16",
+        "stp x1, x2, [x16, #{found} + 8]",
+        "ldp d8, d9, [sp], #16",
+        "ldp d10, d11, [sp], #16",
+        "ldp d12, d13, [sp], #16",
+        "ldp d14, d15, [sp], #16",
+        "ldp x19, x20, [sp], #16",
+        "ldp x21, x22, [sp], #16",
+        "ldp x23, x24, [sp], #16",
+        "ldp x25, x26, [sp], #16",
+        "ldp x27, x28, [sp], #16",
+        "ldp x29, x30, [sp], #16",
         "ret",
+        context = sym CONTEXT,
+        code = const core::mem::offset_of!(Context, code),
+        argument = const core::mem::offset_of!(Context, argument),
+        result = const core::mem::offset_of!(Context, result),
+        garbage = const core::mem::offset_of!(Context, garbage),
+        given = const core::mem::offset_of!(Context, given),
+        found = const core::mem::offset_of!(Context, found),
     )
-}
-
-/// No generated code runs on machines of other kinds.
-///
-/// # Safety
-/// It never returns.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) unsafe fn call(_function: *const u8, _argument: u64, _poison: u64, _damage: *mut u64) -> u64 {
-    unreachable!("this machine has no compiler")
 }
