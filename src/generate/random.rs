@@ -67,9 +67,9 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         grower.left -= rest;
         grower.program();
         if trap == Some(TrapKind::DivisionByZero) {
-            grower.division_by_zero()
+            grower.division_by_zero();
         } else {
-            grower.underflow()
+            grower.underflow();
         }
         grower.left += rest;
     }
