@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets into $OUT, each with its dictionary and a first corpus: what ClusterFuzzLite and OSS-Fuzz run
+# in their image. It also runs on an ordinary machine with cargo-fuzz, without a sanitizer where Rust is not nightly:
+#
+#   OUT=/tmp/out SANITIZER=none .clusterfuzzlite/build.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[ -d fuzz ] || cd "${SRC:?}/jitduel"
+
+cargo fuzz build -O --sanitizer "${SANITIZER:-address}"
+mkdir -p "${OUT:?where the targets go}"
+seeds=$(mktemp -d)
+trap 'rm -rf "$seeds"' EXIT
+for folder in basics traps regressions; do
+  for program in corpus/"$folder"/*.stk; do cp "$program" "$seeds/$folder-$(basename "$program")"; done
+done
+host=$(rustc -vV | sed -n 's/^host: //p')
+for target in fuzz/fuzz_targets/*.rs; do
+  name=$(basename "$target" .rs)
+  cp "fuzz/target/$host/release/$name" "$OUT/"
+  # The decisions of the generator are no text: that target begins with nothing.
+  if [ "$name" != program ]; then
+    cp fuzz/words.dict "$OUT/$name.dict"
+    (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)
+  fi
+done
+ls -l "$OUT"
