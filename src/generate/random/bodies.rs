@@ -1,0 +1,141 @@
+//! Branches and counted loops: balanced ones, and ones that change the depth.
+
+use super::{Grower, MOST_REPETITIONS};
+use crate::generate::operands::operand;
+use crate::lang::words::Class;
+use crate::lang::{NodeKind, Word};
+
+impl Grower<'_, '_> {
+    /// A value to branch on.
+    pub(super) fn flag(&mut self) {
+        match self.dice.below(6) {
+            0 => self.need(1),
+            1 => {
+                let value = operand(self.dice);
+                self.literal(value);
+            }
+            _ => self.comparison(),
+        }
+    }
+
+    pub(super) fn comparison(&mut self) {
+        if self.dice.one_in(2) {
+            self.need(1);
+            let value = operand(self.dice);
+            self.literal(value);
+        } else {
+            self.need(2);
+            if self.dice.one_in(2) {
+                self.words(&[Word::Over, Word::Over]);
+            }
+        }
+        let word = self.drawn(&[Class::Comparison]);
+        self.word(word);
+    }
+
+    pub(super) fn branch(&mut self, levels: u32) {
+        self.flag();
+        let opener = self.open();
+        self.sure -= 1;
+        let entry = (self.sure, self.exact);
+        self.items(4, levels);
+        let otherwise = self.nodes.len() as u32;
+        let then = (self.sure, self.exact);
+        (self.sure, self.exact) = entry;
+        if self.dice.percent(65) {
+            self.items(4, levels);
+        }
+        // Branches may end at different depths only where the verifier does not know one of them.
+        if (then.1 && self.exact) || self.dice.one_in(2) {
+            self.settle(then.0);
+            if otherwise as usize == self.nodes.len() && then.0 == self.sure && self.dice.one_in(3) {
+                // An ELSE that changes nothing is one all the same.
+                self.need(1);
+                self.words(&[Word::Dup, Word::Drop]);
+                self.settle(then.0);
+            }
+        } else {
+            self.sure = self.sure.min(then.0);
+        }
+        self.exact &= then.1;
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::If { otherwise, end };
+    }
+
+    /// Puts a node whose ends are not yet known.
+    pub(super) fn open(&mut self) -> usize {
+        self.put(NodeKind::Times { end: 0 });
+        self.nodes.len() - 1
+    }
+
+    pub(super) fn times(&mut self, levels: u32) {
+        let often = if self.dice.one_in(5) { 60 } else { 12 };
+        let most = (MOST_REPETITIONS / self.repeated).min(often);
+        if most == 0 {
+            return self.with_literal();
+        }
+        let count = 1 + self.dice.long_below(most);
+        let change = match self.dice.below(100) {
+            0..70 => 0,
+            70..88 => 1 + self.dice.index(2) as i64,
+            _ => -1 - self.dice.index(2) as i64,
+        };
+        // A body that takes from the stack must find enough in its last pass too.
+        let taken = if change < 0 { change.unsigned_abs() as usize * count as usize } else { 0 };
+        self.need(taken);
+        let known = change < 0 || self.count(count as i64);
+        if change < 0 {
+            self.literal(count as i64);
+        }
+        let opener = self.open();
+        self.sure -= 1;
+        let entry = (self.sure, self.repeated);
+        self.repeated *= count;
+        self.sure -= taken.saturating_sub(change.unsigned_abs() as usize);
+        let lowest = self.sure;
+        self.items(6, levels);
+        self.settle(lowest.saturating_add_signed(change as isize));
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::Times { end };
+        (self.sure, self.repeated) = entry;
+        if change != 0 {
+            self.exact = false;
+            self.sure -= taken;
+        }
+        if known && change > 0 {
+            self.sure += change as usize * count as usize;
+        }
+    }
+
+    /// Pushes a count of at most `most`; true where it is exactly that.
+    pub(super) fn count(&mut self, most: i64) -> bool {
+        match self.dice.below(20) {
+            0 => {
+                let few = *self.dice.pick(&[0, -1, i64::MIN, 0]);
+                self.literal(few);
+                false
+            }
+            1 => {
+                self.need(1);
+                self.literal(most + 1);
+                self.word(Word::Mod);
+                false
+            }
+            2 | 3 => {
+                self.need(1);
+                // All ones below the greatest bit of `most`.
+                self.literal((1 << most.ilog2()) - 1);
+                self.word(Word::And);
+                false
+            }
+            4 => {
+                self.comparison();
+                false
+            }
+            _ => {
+                self.literal(most);
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Random programs over the whole language, valid by construction.
+//!
+//! While a program grows, a depth is known that the stack surely has at this point of the run (counts of loops that
+//! change the depth are literals). A word is only drawn where that suffices for it, except where an underflow is wanted.
+
+mod bodies;
+mod rare;
+mod whiles;
+
+use super::dice::Dice;
+use super::operands::{divisor, operand, shift};
+use super::{Trial, limited};
+use crate::lang::words::{Class, WORDS};
+use crate::lang::{NodeKind, Word};
+use crate::outcome::TrapKind;
+
+/// Words of two operands that cannot trap.
+pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xor, Word::Or];
+
+/// Words that take one value off the stack and keep what was in it, mostly.
+const JOINING: &[Word] =
+    &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
+
+/// Most passes that a word may be carried out by literal counts alone.
+const MOST_REPETITIONS: u64 = 250;
+
+/// A valid program; in about a quarter of them a trap is wanted.
+pub(super) fn trial(dice: &mut Dice) -> Trial {
+    loop {
+        if let Some(trial) = candidate(dice) {
+            return trial;
+        }
+    }
+}
+
+fn candidate(dice: &mut Dice) -> Option<Trial> {
+    let trap = match dice.below(100) {
+        0..8 => Some(TrapKind::DivisionByZero),
+        8..14 => Some(TrapKind::StackUnderflow),
+        14..20 => Some(TrapKind::StackOverflow),
+        20..26 => Some(TrapKind::OutOfFuel),
+        _ => None,
+    };
+    let count = match dice.below(1000) {
+        0 => 4_085 + dice.index(1_000),
+        1..20 => 100 + dice.index(500),
+        20..150 => 6 + dice.index(34),
+        _ => dice.index(6),
+    };
+    let inputs: Vec<i64> =
+        (0..count).map(|_| if dice.one_in(4) { dice.below(9).into() } else { operand(dice) }).collect();
+    let size = match dice.below(1000) {
+        0 if dice.one_in(4) => 60_000,
+        0..250 => 4 + dice.below(16),
+        250..850 => 20 + dice.below(60),
+        _ => 80 + dice.below(130),
+    };
+    let mut grower = Grower {
+        dice,
+        nodes: Vec::new(),
+        sure: count,
+        below: 0,
+        exact: true,
+        repeated: 1,
+        left: size.into(),
+        safe: size > 1_000,
+    };
+    if trap.is_some_and(|kind| matches!(kind, TrapKind::DivisionByZero | TrapKind::StackUnderflow)) {
+        // The trap comes somewhere in the program, between two parts of it.
+        let rest = grower.dice.long_below(grower.left as u64) as i64;
+        grower.left -= rest;
+        grower.program();
+        if trap == Some(TrapKind::DivisionByZero) {
+            grower.division_by_zero();
+        } else {
+            grower.underflow();
+        }
+        grower.left += rest;
+    }
+    grower.program();
+    let mut nodes = grower.nodes;
+    limited(dice, &mut nodes, inputs, trap)
+}
+
+/// A program that grows.
+struct Grower<'a, 'd> {
+    dice: &'a mut Dice<'d>,
+    nodes: Vec<NodeKind>,
+    /// Values on the stack, at least, that words may pop here.
+    sure: usize,
+    /// Values below those, at least, that may be read and must stay.
+    below: usize,
+    /// Whether the verifier knows the depth exactly.
+    exact: bool,
+    /// How often what is drawn now is carried out, at most.
+    repeated: u64,
+    /// Words that may still be drawn.
+    left: i64,
+    /// No division by what the stack holds: in a long program one of many would be by zero.
+    safe: bool,
+}
+
+impl Grower<'_, '_> {
+    fn program(&mut self) {
+        if self.left > 1_000 {
+            return self.long_body();
+        }
+        if self.left > 20 && self.dice.one_in(40) {
+            self.nest();
+        }
+        while self.left > 0 {
+            self.item(4);
+        }
+    }
+
+    /// One to some words that belong together. `levels` is how many bodies may still be opened inside each other.
+    fn item(&mut self, levels: u32) {
+        match self.dice.below(100) {
+            0..12 => self.value(),
+            12..34 => self.with_literal(),
+            34..50 => self.computing(),
+            50..72 => self.shuffle(),
+            72..79 => self.pick(),
+            _ if levels == 0 => self.with_literal(),
+            79..87 => self.branch(levels - 1),
+            87..95 => self.times(levels - 1),
+            _ => self.repetition(levels - 1),
+        }
+    }
+
+    fn items(&mut self, most: u32, levels: u32) {
+        for _ in 0..self.dice.below(most + 1) {
+            if self.left > 0 {
+                self.item(levels);
+            }
+        }
+    }
+
+    // Words.
+
+    fn put(&mut self, kind: NodeKind) {
+        self.nodes.push(kind);
+        self.left -= 1;
+    }
+
+    fn literal(&mut self, value: i64) {
+        self.put(NodeKind::Literal(value));
+        self.sure += 1;
+    }
+
+    fn word(&mut self, word: Word) {
+        self.put(NodeKind::Word(word));
+        self.sure = self.sure.saturating_sub(word.pops()) + word.pushes();
+    }
+
+    fn words(&mut self, words: &[Word]) {
+        words.iter().for_each(|&word| self.word(word));
+    }
+
+    fn need(&mut self, values: usize) {
+        while self.sure < values {
+            self.value();
+        }
+    }
+
+    /// Pushes one value of whatever origin.
+    fn value(&mut self) {
+        match self.dice.below(8) {
+            0 if self.sure > 0 => self.word(Word::Dup),
+            1 if self.sure > 1 => self.word(Word::Over),
+            2 if self.sure + self.below > 0 => self.pick(),
+            _ => {
+                let value = operand(self.dice);
+                self.literal(value);
+            }
+        }
+    }
+
+    fn pick(&mut self) {
+        let readable = self.sure + self.below;
+        if readable == 0 {
+            return self.value();
+        }
+        let nearest = readable.min(4);
+        let depth = if self.dice.one_in(2) { self.dice.index(nearest) } else { self.dice.index(readable) };
+        self.put(NodeKind::Pick(depth as u64));
+        self.sure += 1;
+    }
+
+    fn shuffle(&mut self) {
+        let word = self.drawn(&[Class::Shuffle]);
+        // What is dropped finds no bug.
+        if word == Word::Drop && !self.dice.one_in(3) {
+            return self.shuffle();
+        }
+        self.need(word.pops());
+        self.word(word);
+    }
+
+    /// A word of two operands, both from the stack.
+    fn computing(&mut self) {
+        let word = self.computing_word();
+        self.need(2);
+        self.word(if self.safe && word.class() == Class::Division { Word::Xor } else { word });
+    }
+
+    /// A word of two operands, the one on top a literal.
+    fn with_literal(&mut self) {
+        let word = self.computing_word();
+        self.need(1);
+        let value = match word {
+            Word::Lshift | Word::Rshift => shift(self.dice),
+            Word::Div | Word::Mod => divisor(self.dice),
+            _ => operand(self.dice),
+        };
+        self.literal(value);
+        self.word(word);
+    }
+
+    fn computing_word(&mut self) -> Word {
+        match self.dice.below(10) {
+            0 | 1 => self.drawn(&[Class::Comparison]),
+            2 => self.drawn(&[Class::Division]),
+            _ => self.drawn(&[Class::Arithmetic]),
+        }
+    }
+
+    fn drawn(&mut self, classes: &[Class]) -> Word {
+        loop {
+            let (word, entry) = self.dice.pick(WORDS);
+            if classes.contains(&entry.class) {
+                return *word;
+            }
+        }
+    }
+
+    /// Brings the sure depth to this one.
+    fn settle(&mut self, depth: usize) {
+        while self.sure > depth {
+            let word = *self.dice.pick(JOINING);
+            self.word(if self.sure >= 2 { word } else { Word::Drop });
+        }
+        self.need(depth);
+    }
+}

@@ -1,0 +1,200 @@
+//! Loops with a condition: ones that surely end, and, rarely, ones that only their fuel ends.
+
+use super::{Grower, MOST_REPETITIONS};
+use crate::generate::operands::operand;
+use crate::lang::{NodeKind, Word};
+
+impl Grower<'_, '_> {
+    /// A `while` that surely ends, or, rarely, one that only its fuel ends.
+    pub(super) fn repetition(&mut self, levels: u32) {
+        let most = (MOST_REPETITIONS / self.repeated).min(9);
+        if most == 0 {
+            return self.branch(levels);
+        }
+        match self.dice.below(40) {
+            0 => self.while_anything(levels),
+            1..5 => self.while_once(levels),
+            5..9 => self.while_euclid(),
+            9..13 => self.while_halving(),
+            13..18 => self.while_depth_changes(most),
+            _ => self.while_counting(most, levels),
+        }
+    }
+
+    /// `COND flag do BODY end` in which nothing is said about the end.
+    pub(super) fn while_anything(&mut self, levels: u32) {
+        let opener = self.open();
+        let entry = (self.sure, self.repeated);
+        self.repeated = MOST_REPETITIONS;
+        self.items(3, levels);
+        self.flag();
+        self.sure -= 1;
+        let leaving = self.sure;
+        let body = self.nodes.len() as u32;
+        self.items(3, levels);
+        self.settle(entry.0);
+        self.close_while(opener, body);
+        self.sure = leaving;
+        self.repeated = entry.1;
+    }
+
+    /// The flag is a literal zero: COND runs once, BODY never.
+    pub(super) fn while_once(&mut self, levels: u32) {
+        let opener = self.open();
+        let entry = self.sure;
+        self.items(3, levels);
+        self.need(1);
+        self.literal(0);
+        self.sure -= 1;
+        let leaving = self.sure;
+        let body = self.nodes.len() as u32;
+        self.items(3, levels);
+        self.settle(entry);
+        self.close_while(opener, body);
+        self.sure = leaving;
+    }
+
+    /// The greatest common divisor of the two topmost values.
+    pub(super) fn while_euclid(&mut self) {
+        self.need(2);
+        let opener = self.open();
+        self.word(Word::Dup);
+        self.sure -= 1;
+        let body = self.nodes.len() as u32;
+        self.words(&[Word::Tuck, Word::Mod]);
+        self.close_while(opener, body);
+        if self.dice.one_in(2) {
+            self.word(Word::Drop);
+        }
+    }
+
+    /// Shifts the top right until it is small.
+    pub(super) fn while_halving(&mut self) {
+        self.need(1);
+        let opener = self.open();
+        self.word(Word::Dup);
+        let least = 1 + i64::from(self.dice.below(9));
+        self.literal(least);
+        self.word(Word::Gt);
+        self.sure -= 1;
+        let body = self.nodes.len() as u32;
+        let by = 1 + i64::from(self.dice.below(9));
+        self.literal(by);
+        self.word(Word::Rshift);
+        self.close_while(opener, body);
+    }
+
+    /// A counter on top, and in each pass a value more below it, or one less.
+    pub(super) fn while_depth_changes(&mut self, most: u64) {
+        let count = 1 + self.dice.index(most as usize);
+        let grows = self.dice.one_in(2);
+        if !grows {
+            self.need(count);
+        }
+        self.literal(count as i64);
+        let opener = self.open();
+        self.word(Word::Dup);
+        self.sure -= 1;
+        let body = self.nodes.len() as u32;
+        let entry = self.sure;
+        if grows {
+            if self.dice.one_in(2) {
+                self.word(Word::Dup);
+            } else {
+                let value = operand(self.dice);
+                self.literal(value);
+                self.word(Word::Swap);
+            }
+        } else {
+            self.word(Word::Nip);
+        }
+        self.literal(1);
+        self.word(Word::Sub);
+        self.close_while(opener, body);
+        self.exact = false;
+        self.sure = if grows { entry + count } else { entry - count };
+    }
+
+    /// A counter on top that is tested and brought nearer to its end in one of several ways.
+    pub(super) fn while_counting(&mut self, most: u64, levels: u32) {
+        let count = 1 + self.dice.long_below(most);
+        self.need(1);
+        self.literal(count as i64);
+        let opener = self.open();
+        let repeated = self.repeated;
+        self.repeated *= count;
+        let early = self.dice.one_in(4);
+        if early {
+            self.count_down();
+        }
+        match self.dice.below(5) {
+            0 => {
+                self.word(Word::Dup);
+                self.literal(0);
+                self.word(Word::Gt);
+            }
+            1 => {
+                self.literal(0);
+                self.words(&[Word::Over, Word::Lt]);
+            }
+            2 => {
+                self.word(Word::Dup);
+                self.literal(1);
+                self.word(Word::Ge);
+            }
+            _ => self.word(Word::Dup),
+        }
+        if early {
+            // Counted down before the test, it passes zero by at most one step.
+            self.literal(0);
+            self.word(Word::Gt);
+        }
+        self.sure -= 1;
+        let body = self.nodes.len() as u32;
+        // Either values above the counter, or the one below it.
+        let deeper = self.dice.one_in(2);
+        if deeper {
+            self.word(Word::Swap);
+        }
+        let kept = self.sure - usize::from(deeper);
+        self.sure -= kept;
+        self.below += kept;
+        self.items(4, levels);
+        self.settle(usize::from(deeper));
+        self.sure += kept;
+        self.below -= kept;
+        if deeper {
+            self.word(Word::Swap);
+        }
+        if !early {
+            self.count_down();
+        }
+        self.close_while(opener, body);
+        self.repeated = repeated;
+        if self.dice.one_in(2) {
+            self.word(Word::Drop);
+        }
+    }
+
+    pub(super) fn count_down(&mut self) {
+        match self.dice.below(4) {
+            0 => {
+                self.literal(-1);
+                self.word(Word::Add);
+            }
+            1 => {
+                self.literal(2);
+                self.word(Word::Div);
+            }
+            _ => {
+                self.literal(1);
+                self.word(Word::Sub);
+            }
+        }
+    }
+
+    pub(super) fn close_while(&mut self, opener: usize, body: u32) {
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::While { body, end };
+    }
+}
