@@ -141,7 +141,8 @@ impl Lowering<'_> {
         let at = self.program.ast().nodes[index].span;
         let limit = self.code.stack_limit;
         let needed = pops.saturating_add_signed(-self.run.rise);
-        if fact.may_underflow && needed > 0 {
+        // What the run itself has pushed is there: where the verifier doubts, something from before is needed.
+        if fact.may_underflow {
             // No stack is deeper than the limit, so more than one beyond it makes no difference.
             let values = needed.min(limit.saturating_add(1));
             self.run.need = self.run.need.max(values);
@@ -214,6 +215,18 @@ mod tests {
     fn a_program_whose_loops_keep_the_depth_carries_no_checks() {
         let code = lowered("5 times 1 + while dup do 1 - end end dup if 1 + else 1 - end", 2, 10);
         assert!(!code.ops.iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. })), "{:?}", code.ops);
+    }
+
+    #[test]
+    fn a_check_of_nothing_and_a_jump_over_nothing_are_left_out() {
+        // Behind the loop the depth is not known; the two literals are there all the same.
+        let code = lowered("times drop end 1 2 + if 7 end", 9, 100);
+        let checks = code.ops.iter().filter(|op| matches!(op, Op::Need { .. } | Op::Room { .. })).count();
+        assert_eq!(checks, 1, "the one in the loop: {:?}", code.ops);
+        assert!(!code.ops.iter().any(|op| matches!(op, Op::Jump(_))), "{:?}", code.ops);
+        // The sum leaves the depth where it is, and needs no room.
+        let full = lowered("times 1 end 1 2 + drop", 1, 3);
+        assert!(!full.ops.iter().any(|op| matches!(op, Op::Room { values: 0, .. })), "{:?}", full.ops);
     }
 
     #[test]
