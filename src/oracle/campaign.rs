@@ -93,16 +93,21 @@ const IMPATIENCE: u32 = 10;
 
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one is invalid.
 pub fn kind(index: u64) -> Kind {
-    match index % 16 {
-        14 => Kind::Loops { work: 1_000 },
-        15 => Kind::Invalid,
+    match scattered(index) % 16 {
+        0 => Kind::Loops { work: 1_000 },
+        1 => Kind::Invalid,
         _ => Kind::Random,
     }
 }
 
-/// One program in eight is judged thoroughly, of each kind one in eight.
+/// One program in eight is judged thoroughly.
 fn care(index: u64) -> Care {
-    if (index / 16 + index).is_multiple_of(8) { Care::Thorough } else { Care::Quick }
+    if (scattered(index) / 16).is_multiple_of(8) { Care::Thorough } else { Care::Quick }
+}
+
+/// Scattered so that every shard has its part of each kind, into however many shards the sequence is split.
+fn scattered(index: u64) -> u64 {
+    index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 impl Campaign {
@@ -310,5 +315,28 @@ impl Running<'_> {
         }
         self.tally.findings.push(finding);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_has_programs_of_all_kinds() {
+        for of in [1, 2, 3, 7, 8, 16, 100, 128, 256, 1000] {
+            for index in [0, 1, of / 2, of - 1] {
+                let own = (0..1_000).map(|own| index + own * of);
+                let (mut loops, mut invalid, mut thorough) = (0, 0, 0);
+                for index in own {
+                    loops += u32::from(matches!(kind(index), Kind::Loops { .. }));
+                    invalid += u32::from(kind(index) == Kind::Invalid);
+                    thorough += u32::from(care(index) == Care::Thorough);
+                }
+                let counts = (loops, invalid, thorough);
+                assert!((40..90).contains(&loops) && (40..90).contains(&invalid), "{counts:?} in part {index} of {of}");
+                assert!((90..160).contains(&thorough), "{counts:?} in part {index} of {of}");
+            }
+        }
     }
 }
