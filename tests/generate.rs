@@ -26,7 +26,7 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 fn a_seed_means_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
     let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
-    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["bd8f65b8d96576ee", "c0e10e721cbf63d2", "ccaa579b9a562adb"]);
+    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["35a4a41bb88b50e9", "c0e10e721cbf63d2", "5441b7c0c6f3bec1"]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn random_programs_hold_enough_of_everything() {
 
     let mean = |sum: u64| sum as f64 / *programs as f64;
     assert!((50.0..80.0).contains(&mean(statistics.words_in_all())), "{} words", mean(statistics.words_in_all()));
-    assert!((300.0..800.0).contains(&mean(*executed)), "{} words carried out", mean(*executed));
+    assert!((400.0..600.0).contains(&mean(*executed)), "{} words carried out", mean(*executed));
 
     let trapped = share(programs - outcomes["done"], *programs);
     assert!((18.0..35.0).contains(&trapped), "{trapped} % trap");

@@ -69,7 +69,7 @@ impl Grower<'_, '_> {
     }
 
     pub(super) fn times(&mut self, levels: u32) {
-        let often = if self.dice.one_in(5) { 60 } else { 12 };
+        let often = if self.dice.one_in(3) { 100 } else { 12 };
         let most = (MOST_REPETITIONS / self.repeated).min(often);
         if most == 0 {
             return self.with_literal();

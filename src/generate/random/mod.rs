@@ -22,7 +22,7 @@ const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
 /// Most passes that a word may be carried out by literal counts alone.
-const MOST_REPETITIONS: u64 = 250;
+const MOST_REPETITIONS: u64 = 500;
 
 /// A valid program; in about a quarter of them a trap is wanted.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
