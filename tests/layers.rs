@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The rooms directly under the crate's root, each with its floor.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),
     ("corpus", 3),
+    ("export", 3),
     ("isa", 3),
     ("exec", 3),
     ("bytecode", 4),

@@ -3,6 +3,7 @@
 mod asm;
 mod check;
 mod complete;
+mod export;
 mod input;
 mod run;
 
@@ -26,6 +27,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Asm(asm::Asm),
+    Export(export::Export),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Asm(verb) => verb.run(),
+        Verb::Export(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };
