@@ -2,7 +2,10 @@
 //!
 //! Values are `uint64_t` in memory, so that arithmetic wraps by the standard's word; a comparison or a division turns
 //! them into `int64_t`, which keeps the bits, as gcc and clang promise. Nothing is undefined. Loops and branches become
-//! C's own, nested as deeply: clang refuses more than 256 brackets without `-fbracket-depth=2000`.
+//! C's own, nested as deeply.
+//!
+//! What a compiler makes of a great program is its own affair. clang refuses more than 256 open brackets without
+//! `-fbracket-depth=2000`, and its optimizer takes minutes over a body of 100,000 words, as gcc's takes seconds.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -19,13 +22,13 @@ pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) 
     let title = title(program, source, limits);
     format!(
         "// {title}\n// cc -O2 -o program program.c && ./program [INPUT…]\n\n{}\n{function}\n{PARSE}
-// As many inputs as the program was checked for; the values at its export, unless others are given.
-static uint64_t inputs[{count} + 1] = {{{values}}};
+// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+static uint64_t inputs[] = {{{values}0}};
 
 int main(int argc, char **argv)
 {{
     if (argc > 1 && argc - 1 != {count}) {{
-        fprintf(stderr, \"error: this program takes {count} inputs\\n\");
+        fprintf(stderr, \"error: the number of inputs must be {count}\\n\");
         return 2;
     }}
     for (int i = 1; i < argc; i++) {{
@@ -64,7 +67,7 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
 pub fn driver(runs: &[Run], stack: usize) -> String {
     let mut text = String::from("static const uint64_t inputs[] = {\n");
     for run in runs {
-        writeln!(text, "    {}", values(run.inputs)).expect(TAKES_ALL);
+        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(TAKES_ALL);
     }
     text += "    0\n};\n\nstatic const struct { function *function; size_t first, count; } runs[] = {\n";
     let mut first = 0;
@@ -165,9 +168,9 @@ fn constant(value: i64) -> String {
     if value == i64::MIN { "INT64_MIN".into() } else { value.to_string() }
 }
 
-/// Constants, each with its comma.
+/// Constants, each with its comma and a blank.
 fn values(inputs: &[i64]) -> String {
-    inputs.iter().map(|&value| constant(value) + ",").collect::<Vec<_>>().join(" ")
+    inputs.iter().map(|&value| constant(value) + ", ").collect()
 }
 
 struct Writer<'a> {
