@@ -26,6 +26,7 @@
 //! | [`lir`] | the machine-like operations between the JIT and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
+//! | [`export`] | a program as C or as Forth, for compilers that know nothing of ours |
 //! | [`isa`] | AArch64 and x86-64 as twin rooms: registers, encoder, assembler, emitter |
 //! | [`exec`] | executable memory, the data stack, the call into generated code, forked children: all system calls |
 //! | [`bytecode`] | flat code in which every check that remains is an operation of its own |
@@ -71,6 +72,7 @@ pub mod cli;
 pub mod corpus;
 pub mod engine;
 pub mod exec;
+pub mod export;
 pub mod generate;
 pub mod interp;
 pub mod isa;

@@ -65,6 +65,33 @@ fn metered() {
     compare("metered", "0 swap times 3 times 1 + end while dup 1 and do 2 / end end", &["--input", "4", "--fuel", "9"]);
 }
 
+/// A program that has every check, in the words of other languages. What gcc and gforth make of such files is tested
+/// with the witnesses.
+#[test]
+fn exports() {
+    let export = |name: &str, arguments: &[&str]| {
+        let ended = jitduel([&["export"], arguments].concat()).run();
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        Assert::new().action_env("SNAPSHOTS").eq(Data::text(ended.stdout).raw(), Data::read_from(&path, None).raw());
+    };
+    let factorial = ["-e", "1 swap 1 swap times\n  tuck * swap 1 +\nend drop", "--input", "20"];
+    let checked = [
+        "-e",
+        "dup times 2 end\nwhile dup 7 < do drop swap over end\n100 swap / rot 2 pick mod\nif 3 else drop end lshift",
+        "--input",
+        "-9223372036854775808",
+        "--stack-limit",
+        "9",
+        "--fuel",
+        "100",
+    ];
+    for (language, ending) in [("c", "c"), ("forth", "fs")] {
+        export(&format!("factorial.{ending}"), &[&factorial[..], &["--to", language]].concat());
+        export(&format!("checked.{ending}"), &[&checked[..], &["--to", language]].concat());
+    }
+}
+
 /// More nested counters than either instruction set has registers for: the outermost ones live in the frame.
 #[test]
 fn nested_loops() {

@@ -12,6 +12,7 @@ const FLOORS: [(&str, u32); 19] = [
     ("lang", 1),
     ("outcome", 2),
     ("corpus", 3),
+    ("export", 3),
     ("isa", 3),
     ("exec", 3),
     ("bytecode", 4),

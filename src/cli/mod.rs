@@ -3,6 +3,7 @@
 mod asm;
 mod check;
 mod complete;
+mod export;
 mod fuzz;
 mod generate;
 mod input;
@@ -31,6 +32,7 @@ enum Verb {
     #[command(name = "gen")]
     Generate(generate::Generate),
     Fuzz(fuzz::Fuzz),
+    Export(export::Export),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Asm(verb) => verb.run(),
         Verb::Generate(verb) => verb.run(),
         Verb::Fuzz(verb) => verb.run(),
+        Verb::Export(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };

@@ -1,0 +1,79 @@
+//! `export`: a program as C or as Forth.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::Status;
+use super::input::{Inputs, ProgramArg, cases, show};
+use crate::export::{Limits, c, forth};
+use crate::lang::load;
+use crate::outcome::DEFAULT_STACK_LIMIT;
+
+/// Translate a program to C or Forth, with the same outcome down to the trap and its place
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel export corpus/basics/factorial.stk --to c > program.c\n  \
+    jitduel export -e '11 *' --to forth --input 7 > program.fs\n\n\
+    The file is complete: compiled and run it prints the line that `jitduel run` prints, and exits with 0 or, after\n\
+    a trap, with 1. Its first lines say how to run it. In C the inputs may be given anew, as arguments. Without\n\
+    --input a program is exported for the inputs of its first `\\ case` line, if it has one, under that case's limits.")]
+pub(super) struct Export {
+    #[command(flatten)]
+    program: ProgramArg,
+
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    to: Language,
+
+    /// The initial stack, bottom first, separated by commas
+    #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
+    input: Option<Inputs>,
+
+    /// Passes that the loops of a run may start in all; no limit unless set
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    fuel: Option<u64>,
+
+    /// Greatest number of values on the stack [default: 65536]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    stack_limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Language {
+    /// C11, for gcc and clang
+    C,
+    /// gforth 0.7.3 with cells of 64 bits
+    Forth,
+}
+
+impl Export {
+    pub fn run(self) -> Result<Status> {
+        let source = self.program.source()?;
+        let case = if self.input.is_none() { cases(&source)?.into_iter().next() } else { None };
+        let limits = Limits {
+            stack: self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT),
+            fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
+        };
+        let inputs = self.input.map(|Inputs(values)| values).or(case.map(|case| case.inputs)).unwrap_or_default();
+        if inputs.len() > limits.stack {
+            bail!("{} inputs do not fit a stack of at most {} values", inputs.len(), limits.stack);
+        }
+        let program = match load(&source, inputs.len()) {
+            Ok(program) => program,
+            Err(fault) => {
+                show(&fault, &source);
+                return Ok(Status::Stopped);
+            }
+        };
+        let text = match self.to {
+            Language::C => c::file(&program, &source, limits, &inputs),
+            Language::Forth => forth::file(&program, &source, limits, &inputs),
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(Status::Ok)
+    }
+}

@@ -1,0 +1,295 @@
+//! Export to C11, for gcc and clang.
+//!
+//! Values are `uint64_t` in memory, so that arithmetic wraps by the standard's word; a comparison or a division turns
+//! them into `int64_t`, which keeps the bits, as gcc and clang promise. Nothing is undefined. Loops and branches become
+//! C's own, nested as deeply.
+//!
+//! What a compiler makes of a great program is its own affair. clang refuses more than 256 open brackets without
+//! `-fbracket-depth=2000`, and its optimizer takes minutes over a body of 100,000 words, as gcc's takes seconds.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::{Checks, Limits, Run, place, title};
+use crate::lang::{NodeKind, Place, Program, Source, Word};
+use crate::outcome::TrapKind;
+
+/// A complete file of one program. Its `main` takes the inputs as arguments; without any it runs on `inputs`.
+pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> String {
+    let function = function(program, source, "program", limits);
+    let (count, capacity) = (program.inputs(), capacity(limits.stack));
+    let values = values(inputs);
+    let title = title(program, source, limits);
+    format!(
+        "// {title}\n// cc -O2 -o program program.c && ./program [INPUT…]\n\n{}\n{function}\n{PARSE}
+// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+static uint64_t inputs[] = {{{values}0}};
+
+int main(int argc, char **argv)
+{{
+    if (argc > 1 && argc - 1 != {count}) {{
+        fprintf(stderr, \"error: the number of inputs must be {count}\\n\");
+        return 2;
+    }}
+    for (int i = 1; i < argc; i++) {{
+        if (!parse(argv[i], &inputs[i - 1])) {{
+            fprintf(stderr, \"error: `%s` is not a 64-bit integer\\n\", argv[i]);
+            return 2;
+        }}
+    }}
+    return run(program, inputs, {count}, memory({capacity}));
+}}
+",
+        prelude()
+    )
+}
+
+/// What every file begins with.
+pub fn prelude() -> &'static str {
+    PRELUDE
+}
+
+/// A program as a function of this name, which must be a C name that the file does not use otherwise.
+pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
+    let text = format!("static struct end {name}(struct stack *stack)\n{{\n    uint64_t *sp = stack->top;\n");
+    let mut writer = Writer { program, source, limits, text };
+    let loops = |kind| matches!(kind, NodeKind::Times { .. } | NodeKind::While { .. });
+    // Nobody may be warned of a variable that nothing reads.
+    if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes.iter().any(|node| loops(node.kind))) {
+        writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
+    }
+    writer.body(0..program.ast().nodes.len(), 1);
+    writer.text + "    stack->top = sp;\n    return (struct end){NULL, 0, 0};\n}\n"
+}
+
+/// The main part of a file of many programs: makes the runs in order, and prints a line each. `stack` is the greatest
+/// stack limit of them all.
+pub fn driver(runs: &[Run], stack: usize) -> String {
+    let mut text = String::from("static const uint64_t inputs[] = {\n");
+    for run in runs {
+        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(TAKES_ALL);
+    }
+    text += "    0\n};\n\nstatic const struct { function *function; size_t first, count; } runs[] = {\n";
+    let mut first = 0;
+    for Run { function, inputs } in runs {
+        writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(TAKES_ALL);
+        first += inputs.len();
+    }
+    let (count, capacity) = (runs.len(), capacity(stack));
+    text + &format!(
+        "    {{NULL, 0, 0}}
+}};
+
+int main(void)
+{{
+    uint64_t *bottom = memory({capacity});
+    int status = 0;
+    for (size_t i = 0; i < {count}; i++) {{
+        status |= run(runs[i].function, inputs + runs[i].first, runs[i].count, bottom);
+    }}
+    return status;
+}}
+"
+    )
+}
+
+const TAKES_ALL: &str = "a string takes all text";
+
+/// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
+const DEEPEST_INDENT: usize = 40;
+
+/// No stack can hold as many values as this, whatever its limit: it is the address space.
+const MOST_VALUES: u64 = 1 << 60;
+
+const PRELUDE: &str = r#"#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// How a run ended: the trap and its place, or NULL where it finished.
+struct end { const char *trap; int line, column; };
+
+// The values; top points behind the topmost one.
+struct stack { uint64_t *bottom, *top; };
+
+typedef struct end function(struct stack *);
+
+static uint64_t *memory(uint64_t values)
+{
+    uint64_t *bottom = values < SIZE_MAX / 8 ? malloc((size_t)(values + 1) * 8) : NULL;
+    if (bottom == NULL) {
+        fprintf(stderr, "error: no memory for a stack of %" PRIu64 " values\n", values);
+        exit(2);
+    }
+    return bottom;
+}
+
+// Makes a run and prints its line.
+static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
+{
+    struct stack stack = {bottom, bottom + count};
+    memcpy(bottom, inputs, count * sizeof *inputs);
+    struct end end = program(&stack);
+    if (end.trap != NULL) {
+        printf("trap %s %d:%d\n", end.trap, end.line, end.column);
+        return 1;
+    }
+    for (uint64_t *value = bottom; value < stack.top; value++) {
+        printf("%s%" PRId64, value == bottom ? "" : " ", (int64_t)*value);
+    }
+    printf("\n");
+    return 0;
+}
+"#;
+
+const PARSE: &str = r#"// Reads an integer as the language writes it.
+static int parse(const char *text, uint64_t *value)
+{
+    int hexadecimal = text[0] == '0' && text[1] == 'x';
+    const char *digits = hexadecimal ? text + 2 : text[0] == '-' ? text + 1 : text;
+    if (*digits == '\0' || strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789") != strlen(digits)) {
+        return 0;
+    }
+    errno = 0;
+    *value = hexadecimal ? strtoull(digits, NULL, 16) : (uint64_t)strtoll(text, NULL, 10);
+    return errno == 0;
+}
+"#;
+
+/// Room for the stack, as a constant.
+fn capacity(limit: usize) -> String {
+    format!("UINT64_C({limit})")
+}
+
+/// An integer constant; the least one has no decimal form in C.
+fn constant(value: i64) -> String {
+    if value == i64::MIN { "INT64_MIN".into() } else { value.to_string() }
+}
+
+/// Constants, each with its comma and a blank.
+fn values(inputs: &[i64]) -> String {
+    inputs.iter().map(|&value| constant(value) + ", ").collect()
+}
+
+struct Writer<'a> {
+    program: &'a Program,
+    source: &'a Source,
+    limits: Limits,
+    text: String,
+}
+
+impl Writer<'_> {
+    /// Recursion is bounded by the parser's bound on nesting.
+    fn body(&mut self, range: Range<usize>, level: usize) {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = self.program.ast().nodes[index].kind;
+            let at = place(self.program, self.source, index);
+            // A `while` pops nothing at its head: its flag is checked where it is popped.
+            if !matches!(kind, NodeKind::While { .. }) {
+                self.checks(index, at, level);
+            }
+            match kind {
+                NodeKind::Literal(value) => self.line(level, format_args!("*sp++ = {}; // {at}", constant(value))),
+                NodeKind::Word(word) => self.word(word, at, level),
+                // So deep that it has trapped already; the index would not even be an address.
+                NodeKind::Pick(depth) if depth >= MOST_VALUES => {}
+                NodeKind::Pick(depth) => {
+                    self.line(level, format_args!("sp[0] = sp[-{}]; sp++; // {depth} pick {at}", depth + 1));
+                }
+                NodeKind::Times { end } => {
+                    let count = format_args!("for (int64_t n = (int64_t)*--sp; n > 0; n--) {{ // times {at}");
+                    self.line(level, count);
+                    self.pass(at, level + 1);
+                    self.body(index + 1..end as usize, level + 1);
+                    self.line(level, format_args!("}}"));
+                }
+                NodeKind::If { otherwise, end } => {
+                    self.line(level, format_args!("if (*--sp != 0) {{ // if {at}"));
+                    self.body(index + 1..otherwise as usize, level + 1);
+                    if otherwise < end {
+                        self.line(level, format_args!("}} else {{"));
+                        self.body(otherwise as usize..end as usize, level + 1);
+                    }
+                    self.line(level, format_args!("}}"));
+                }
+                NodeKind::While { body, end } => {
+                    self.line(level, format_args!("for (;;) {{ // while {at}"));
+                    self.pass(at, level + 1);
+                    self.body(index + 1..body as usize, level + 1);
+                    self.checks(index, at, level + 1);
+                    self.line(level + 1, format_args!("if (*--sp == 0) break; // do"));
+                    self.body(body as usize..end as usize, level + 1);
+                    self.line(level, format_args!("}}"));
+                }
+            }
+            index = kind.next(index);
+        }
+    }
+
+    fn word(&mut self, word: Word, at: Place, level: usize) {
+        if matches!(word, Word::Div | Word::Mod) {
+            self.trap(level, "sp[-1] == 0", TrapKind::DivisionByZero, at);
+        }
+        let statements = match word {
+            Word::Add => "sp[-2] += sp[-1]; sp--;",
+            Word::Sub => "sp[-2] -= sp[-1]; sp--;",
+            Word::Mul => "sp[-2] *= sp[-1]; sp--;",
+            // The least integer by -1 does not fit, and C leaves undefined what comes of it.
+            Word::Div => {
+                "sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--;"
+            }
+            Word::Mod => "sp[-2] = sp[-1] == UINT64_MAX ? 0 : (uint64_t)((int64_t)sp[-2] % (int64_t)sp[-1]); sp--;",
+            Word::And => "sp[-2] &= sp[-1]; sp--;",
+            Word::Or => "sp[-2] |= sp[-1]; sp--;",
+            Word::Xor => "sp[-2] ^= sp[-1]; sp--;",
+            Word::Lshift => "sp[-2] <<= sp[-1] & 63; sp--;",
+            Word::Rshift => "sp[-2] >>= sp[-1] & 63; sp--;",
+            Word::Eq => "sp[-2] = sp[-2] == sp[-1]; sp--;",
+            Word::Ne => "sp[-2] = sp[-2] != sp[-1]; sp--;",
+            Word::Lt => "sp[-2] = (int64_t)sp[-2] < (int64_t)sp[-1]; sp--;",
+            Word::Gt => "sp[-2] = (int64_t)sp[-2] > (int64_t)sp[-1]; sp--;",
+            Word::Le => "sp[-2] = (int64_t)sp[-2] <= (int64_t)sp[-1]; sp--;",
+            Word::Ge => "sp[-2] = (int64_t)sp[-2] >= (int64_t)sp[-1]; sp--;",
+            Word::Dup => "sp[0] = sp[-1]; sp++;",
+            Word::Drop => "sp--;",
+            Word::Swap => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; }",
+            Word::Over => "sp[0] = sp[-2]; sp++;",
+            Word::Rot => "{ uint64_t a = sp[-3]; sp[-3] = sp[-2]; sp[-2] = sp[-1]; sp[-1] = a; }",
+            Word::Nip => "sp[-2] = sp[-1]; sp--;",
+            Word::Tuck => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; }",
+        };
+        self.line(level, format_args!("{statements} // {} {at}", word.spelling()));
+    }
+
+    fn checks(&mut self, index: usize, at: Place, level: usize) {
+        let checks = Checks::of(self.program.ast().nodes[index].kind, self.program.facts()[index], self.limits);
+        if let Some(need) = checks.need {
+            let need = need.min(MOST_VALUES);
+            self.trap(level, &format!("sp - stack->bottom < {need}"), TrapKind::StackUnderflow, at);
+        }
+        if checks.room && (self.limits.stack as u64) < MOST_VALUES {
+            let full = format!("sp - stack->bottom >= {}", self.limits.stack);
+            self.trap(level, &full, TrapKind::StackOverflow, at);
+        }
+    }
+
+    /// Takes one pass of a loop from the fuel.
+    fn pass(&mut self, at: Place, level: usize) {
+        if self.limits.fuel.is_some() {
+            self.trap(level, "fuel-- == 0", TrapKind::OutOfFuel, at);
+        }
+    }
+
+    fn trap(&mut self, level: usize, condition: &str, kind: TrapKind, at: Place) {
+        let Place { line, column } = at;
+        self.line(level, format_args!("if ({condition}) return (struct end){{\"{kind}\", {line}, {column}}};"));
+    }
+
+    fn line(&mut self, level: usize, text: std::fmt::Arguments) {
+        let indent = 4 * level.min(DEEPEST_INDENT);
+        writeln!(self.text, "{:indent$}{text}", "").expect(TAKES_ALL);
+    }
+}

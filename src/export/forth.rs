@@ -1,0 +1,232 @@
+//! Export to gforth 0.7.3 with cells of 64 bits.
+//!
+//! Where Forth means something else by a word, the translation says it in other words: Forth's true is -1, its `/`
+//! floors, its shifts leave counts of 64 and more open, and `?do` runs on a count that is negative. Checks are words that
+//! take the place of what they guard: `2 1 5 need` traps at 1:5 where there are fewer than two values.
+//!
+//! gforth keeps what is open while it compiles on the data stack, which has 2047 cells unless it is told otherwise:
+//! [`options`] are the options that a file needs.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::{Checks, Limits, Run, place, title};
+use crate::lang::{NodeKind, Place, Program, Source, Word};
+use crate::outcome::TrapKind;
+
+/// A complete file of one program that runs on these inputs.
+pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> String {
+    let function = function(program, source, "program", limits);
+    let driver = driver(&[Run { function: "program", inputs }]);
+    let body = format!("{}\n{function}\n{driver}", prelude());
+    let (title, options) = (title(program, source, limits), options(body.len(), limits.stack).join(" "));
+    format!("\\ {title}\n\\ gforth {options} program.fs\n\n{body}")
+}
+
+/// What gforth must be told to take a file: room for the data stack in cells, and for the dictionary. `bytes` is the
+/// file's length, `stack` the greatest stack limit of its programs.
+pub fn options(bytes: usize, stack: usize) -> [String; 4] {
+    // A thousand bodies are open at most, each with a few cells, and a word of ours may use some more.
+    let cells = stack.saturating_add(16_384);
+    // A word takes two characters at least and two cells at most.
+    let dictionary = 8 + bytes.div_ceil(1 << 17);
+    ["-d".into(), cells.to_string(), "-m".into(), format!("{dictionary}M")]
+}
+
+/// What every file begins with.
+pub fn prelude() -> String {
+    let trap = |kind: TrapKind| format!("2r> s\" {kind}\" trap");
+    format!(
+        "decimal
+variable status  \\ 1 once a run has trapped
+variable fuel    \\ passes that loops may still start
+
+: trap ( line column c-addr u -- ) .\" trap \" type space swap 0 .r .\" :\" 0 .r cr 1 throw ;
+
+\\ Each takes the place of the word that it guards.
+: need ( n line column -- ) 2>r depth 1- > if {} then 2rdrop ;
+: room ( limit line column -- ) 2>r depth 1- <= if {} then 2rdrop ;
+: divisor ( n line column -- n ) 2>r dup 0= if {} then 2rdrop ;
+: pass ( line column -- ) 2>r fuel @ 0= if {} then 2rdrop -1 fuel +! ;
+
+\\ Truncated toward zero. The least integer by -1 is itself, where sm/rem would throw.
+: quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
+: remainder ( a b line column -- c ) divisor dup -1 = if 2drop 0 else >r s>d r> sm/rem drop then ;
+
+: show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
+
+\\ Makes a run and prints its line. What is no trap of the program's is a mistake of its translation.
+: run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
+",
+        trap(TrapKind::StackUnderflow),
+        trap(TrapKind::StackOverflow),
+        trap(TrapKind::DivisionByZero),
+        trap(TrapKind::OutOfFuel),
+    )
+}
+
+/// A program as a word of this name, which must be one that the file does not use otherwise.
+pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
+    let mut writer = Writer { program, source, limits, text: format!(": {name}\n"), column: 0 };
+    if let Some(fuel) = limits.fuel {
+        // As bits: it may be more than the greatest signed cell.
+        writer.words(1, format_args!("${fuel:x} fuel !"));
+    }
+    writer.body(0..program.ast().nodes.len(), 1);
+    writer.break_line();
+    writer.text + ";\n"
+}
+
+/// The main part: makes the runs in order, prints a line each, and leaves gforth.
+pub fn driver(runs: &[Run]) -> String {
+    let mut text = String::new();
+    for Run { function, inputs } in runs {
+        for value in *inputs {
+            write!(text, "{value} ").expect(TAKES_ALL);
+        }
+        writeln!(text, "' {function} run").expect(TAKES_ALL);
+    }
+    text + "status @ (bye)\n"
+}
+
+const TAKES_ALL: &str = "a string takes all text";
+
+/// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
+const DEEPEST_INDENT: usize = 40;
+
+/// The last column that a row may reach, except with one word alone.
+const LAST_COLUMN: usize = 100;
+
+struct Writer<'a> {
+    program: &'a Program,
+    source: &'a Source,
+    limits: Limits,
+    text: String,
+    column: usize,
+}
+
+impl Writer<'_> {
+    /// Recursion is bounded by the parser's bound on nesting.
+    fn body(&mut self, range: Range<usize>, level: usize) {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = self.program.ast().nodes[index].kind;
+            let at = place(self.program, self.source, index);
+            // A `while` pops nothing at its head: its flag is checked where it is popped.
+            if !matches!(kind, NodeKind::While { .. }) {
+                self.checks(index, at, level);
+            }
+            match kind {
+                NodeKind::Literal(value) => self.words(level, format_args!("{value}")),
+                NodeKind::Word(word) => self.word(word, at, level),
+                NodeKind::Pick(depth) => self.words(level, format_args!("{depth} pick")),
+                NodeKind::Times { end } => {
+                    self.line(level, "( times ) >r begin r@ 0> while");
+                    self.pass(at, level + 1);
+                    self.body(index + 1..end as usize, level + 1);
+                    self.line(level, "r> 1- >r repeat rdrop");
+                }
+                NodeKind::If { otherwise, end } => {
+                    self.line(level, "if");
+                    self.body(index + 1..otherwise as usize, level + 1);
+                    if otherwise < end {
+                        self.line(level, "else");
+                        self.body(otherwise as usize..end as usize, level + 1);
+                    }
+                    self.line(level, "then");
+                }
+                NodeKind::While { body, end } => {
+                    self.line(level, "begin");
+                    self.pass(at, level + 1);
+                    self.body(index + 1..body as usize, level + 1);
+                    self.checks(index, at, level + 1);
+                    self.line(level, "while");
+                    self.body(body as usize..end as usize, level + 1);
+                    self.line(level, "repeat");
+                }
+            }
+            index = kind.next(index);
+        }
+    }
+
+    fn word(&mut self, word: Word, at: Place, level: usize) {
+        let Place { line, column } = at;
+        let words = match word {
+            Word::Div => return self.words(level, format_args!("{line} {column} quotient")),
+            Word::Mod => return self.words(level, format_args!("{line} {column} remainder")),
+            Word::Lshift => "63 and lshift",
+            Word::Rshift => "63 and rshift",
+            Word::Eq => "= negate",
+            Word::Ne => "<> negate",
+            Word::Lt => "< negate",
+            Word::Gt => "> negate",
+            Word::Le => "<= negate",
+            Word::Ge => ">= negate",
+            Word::Add => "+",
+            Word::Sub => "-",
+            Word::Mul => "*",
+            Word::And => "and",
+            Word::Or => "or",
+            Word::Xor => "xor",
+            Word::Dup => "dup",
+            Word::Drop => "drop",
+            Word::Swap => "swap",
+            Word::Over => "over",
+            Word::Rot => "rot",
+            Word::Nip => "nip",
+            Word::Tuck => "tuck",
+        };
+        self.words(level, format_args!("{words}"));
+    }
+
+    fn checks(&mut self, index: usize, at: Place, level: usize) {
+        // A limit or need beyond the greatest cell is beyond every stack.
+        let cell = |number: u64| number.min(i64::MAX as u64);
+        let Place { line, column } = at;
+        let checks = Checks::of(self.program.ast().nodes[index].kind, self.program.facts()[index], self.limits);
+        if let Some(need) = checks.need {
+            self.words(level, format_args!("{} {line} {column} need", cell(need)));
+        }
+        if checks.room {
+            self.words(level, format_args!("{} {line} {column} room", cell(self.limits.stack as u64)));
+        }
+    }
+
+    /// Takes one pass of a loop from the fuel.
+    fn pass(&mut self, at: Place, level: usize) {
+        if self.limits.fuel.is_some() {
+            self.words(level, format_args!("{} {} pass", at.line, at.column));
+        }
+    }
+
+    /// Words that stand in one row.
+    fn words(&mut self, level: usize, words: std::fmt::Arguments) {
+        let words = words.to_string();
+        if self.column > 0 && self.column + 1 + words.len() > LAST_COLUMN {
+            self.break_line();
+        }
+        if self.column == 0 {
+            self.column = 2 * level.min(DEEPEST_INDENT);
+            self.text.extend(std::iter::repeat_n(' ', self.column));
+        } else {
+            self.text.push(' ');
+            self.column += 1;
+        }
+        self.column += words.len();
+        self.text += &words;
+    }
+
+    /// Words that stand in a row of their own.
+    fn line(&mut self, level: usize, words: &str) {
+        self.break_line();
+        self.words(level, format_args!("{words}"));
+        self.break_line();
+    }
+
+    fn break_line(&mut self) {
+        if self.column > 0 {
+            self.text.push('\n');
+            self.column = 0;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The verb `export`: where its inputs and limits come from, and what it refuses. What its files come to is tested with the
+//! witnesses, their text with the golden files.
+
+mod binary;
+
+use binary::{Ended, file, folder, jitduel};
+
+fn export(arguments: &[&str]) -> Ended {
+    jitduel([&["export"], arguments].concat()).run()
+}
+
+#[track_caller]
+fn shows(ended: &Ended, text: &str) {
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert!(ended.stdout.contains(text), "{text:?} is not in: {}", ended.stdout);
+}
+
+#[test]
+fn inputs_and_limits_are_those_of_the_first_case_unless_others_are_given() {
+    let text = "\\ case fuel=5 stack-limit=7: 3 -4 -> 1\n\\ case: 5 6 -> 7\ntimes 1 end";
+    let path = file(&folder("case"), "case.stk", text);
+    for (arguments, title, run) in [
+        (&[][..], "number of inputs: 2, stack limit: 7, fuel: 5\n", "3 -4 ' program run"),
+        (&["--fuel", "9"], "number of inputs: 2, stack limit: 7, fuel: 9\n", "3 -4 ' program run"),
+        (&["--stack-limit", "2"], "number of inputs: 2, stack limit: 2, fuel: 5\n", "3 -4 ' program run"),
+        (&["--input", "-1"], "number of inputs: 1, stack limit: 65536, fuel: no limit\n", "-1 ' program run"),
+        (&["--input", "1,2,3"], "number of inputs: 3, stack limit: 65536, fuel: no limit\n", "1 2 3 ' program run"),
+    ] {
+        let ended = export(&[&[&path, "--to", "forth"], arguments].concat());
+        shows(&ended, title);
+        shows(&ended, run);
+        shows(&export(&[&[&path, "--to", "c"], arguments].concat()), title);
+    }
+    shows(&export(&["-e", "1", "--to", "c"]), "number of inputs: 0, stack limit: 65536, fuel: no limit\n");
+}
+
+/// A name may hold what would end a comment, or continue it.
+#[test]
+fn the_name_of_a_file_stays_in_its_comment() {
+    let path = file(&folder("name"), "two\nlines \\", "1");
+    for (language, comment) in [("c", "// "), ("forth", "\\ ")] {
+        let ended = export(&[&path, "--to", language]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        let first = ended.stdout.lines().next().expect("there is a line");
+        assert!(first.starts_with(comment) && first.contains("two\\nlines") && first.ends_with("limit"), "{first}");
+    }
+}
+
+#[test]
+fn rejected_programs_are_shown_and_not_translated() {
+    for language in ["c", "forth"] {
+        for (text, message) in
+            [("1 +", "needs 2, there can be at most 1"), ("1 swpa", "unknown word"), ("1 if 1 end", "unbalanced")]
+        {
+            let ended = export(&["-e", text, "--to", language]);
+            assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+            assert!(ended.stderr.contains(message), "{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn wrong_use_is_refused() {
+    for (arguments, message) in [
+        (&["-e", "1"][..], "--to <LANGUAGE>"),
+        (&["--to", "c"], "required arguments"),
+        (&["-e", "1", "--to", "pascal"], "[possible values: c, forth]"),
+        (&["-e", "+", "--to", "c", "--input", "1,x"], "`x` is not a 64-bit integer"),
+        (
+            &["-e", "swpa", "--to", "c", "--input", "1,2", "--stack-limit", "1"],
+            "2 inputs do not fit a stack of at most 1",
+        ),
+        (&["-e", "\\ case 1", "--to", "forth"], "write `\\ case"),
+        (&["nowhere.stk", "--to", "c"], "cannot read `nowhere.stk`"),
+    ] {
+        let ended = export(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains(message), "{}", ended.stderr);
+    }
+}

@@ -1,0 +1,94 @@
+// Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 65536, fuel: no limit
+// cc -O2 -o program program.c && ./program [INPUT…]
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// How a run ended: the trap and its place, or NULL where it finished.
+struct end { const char *trap; int line, column; };
+
+// The values; top points behind the topmost one.
+struct stack { uint64_t *bottom, *top; };
+
+typedef struct end function(struct stack *);
+
+static uint64_t *memory(uint64_t values)
+{
+    uint64_t *bottom = values < SIZE_MAX / 8 ? malloc((size_t)(values + 1) * 8) : NULL;
+    if (bottom == NULL) {
+        fprintf(stderr, "error: no memory for a stack of %" PRIu64 " values\n", values);
+        exit(2);
+    }
+    return bottom;
+}
+
+// Makes a run and prints its line.
+static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
+{
+    struct stack stack = {bottom, bottom + count};
+    memcpy(bottom, inputs, count * sizeof *inputs);
+    struct end end = program(&stack);
+    if (end.trap != NULL) {
+        printf("trap %s %d:%d\n", end.trap, end.line, end.column);
+        return 1;
+    }
+    for (uint64_t *value = bottom; value < stack.top; value++) {
+        printf("%s%" PRId64, value == bottom ? "" : " ", (int64_t)*value);
+    }
+    printf("\n");
+    return 0;
+}
+
+static struct end program(struct stack *stack)
+{
+    uint64_t *sp = stack->top;
+    *sp++ = 1; // 1:1
+    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:3
+    *sp++ = 1; // 1:8
+    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:10
+    for (int64_t n = (int64_t)*--sp; n > 0; n--) { // times 1:15
+        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; } // tuck 2:3
+        sp[-2] *= sp[-1]; sp--; // * 2:8
+        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 2:10
+        *sp++ = 1; // 2:15
+        sp[-2] += sp[-1]; sp--; // + 2:17
+    }
+    sp--; // drop 3:5
+    stack->top = sp;
+    return (struct end){NULL, 0, 0};
+}
+
+// Reads an integer as the language writes it.
+static int parse(const char *text, uint64_t *value)
+{
+    int hexadecimal = text[0] == '0' && text[1] == 'x';
+    const char *digits = hexadecimal ? text + 2 : text[0] == '-' ? text + 1 : text;
+    if (*digits == '\0' || strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789") != strlen(digits)) {
+        return 0;
+    }
+    errno = 0;
+    *value = hexadecimal ? strtoull(digits, NULL, 16) : (uint64_t)strtoll(text, NULL, 10);
+    return errno == 0;
+}
+
+// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+static uint64_t inputs[] = {20, 0};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && argc - 1 != 1) {
+        fprintf(stderr, "error: the number of inputs must be 1\n");
+        return 2;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (!parse(argv[i], &inputs[i - 1])) {
+            fprintf(stderr, "error: `%s` is not a 64-bit integer\n", argv[i]);
+            return 2;
+        }
+    }
+    return run(program, inputs, 1, memory(UINT64_C(65536)));
+}
