@@ -42,15 +42,17 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         _ => None,
     };
     let count = match dice.below(1000) {
-        0 => 4_085 + dice.index(1_000),
-        1..20 => 100 + dice.index(500),
+        // Slots around the last that an AArch64 load reaches with its immediate, and beyond it.
+        0 => 4_088 + dice.index(16),
+        1 => 4_100 + dice.index(1_000),
+        2..20 => 100 + dice.index(500),
         20..150 => 6 + dice.index(34),
         _ => dice.index(6),
     };
     let inputs: Vec<i64> =
         (0..count).map(|_| if dice.one_in(4) { dice.below(9).into() } else { operand(dice) }).collect();
     let size = match dice.below(1000) {
-        0 if dice.one_in(4) => 60_000,
+        0 if dice.one_in(2) => 60_000,
         0..250 => 4 + dice.below(16),
         250..850 => 20 + dice.below(60),
         _ => 80 + dice.below(130),
