@@ -49,7 +49,7 @@ pub(super) struct Fuzz {
     engine: Vec<String>,
 
     /// How long one program may take before it counts as hanging
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "30s")]
     patience: Duration,
 
     /// End when so many kinds of disagreement were found; go on to the end unless set
@@ -226,6 +226,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
     number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
+}
+
+/// A program takes some time even where nothing is wrong.
+fn patience(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("at least 1s".into()) } else { Ok(time) })
 }
 
 fn shard(text: &str) -> Result<Shard, String> {

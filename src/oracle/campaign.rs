@@ -300,12 +300,11 @@ impl Running<'_> {
             // A program that is not quite small is better than none for an hour.
             let end = Instant::now() + campaign.patience;
             let same = |trial: &Trial| {
-                let over = failure.is_some() || Instant::now() > end;
-                let wrong = if over { Ok(None) } else { tried(trial, Care::Thorough, culprit) };
+                let wrong = if failure.is_some() { Ok(None) } else { tried(trial, Care::Thorough, culprit) };
                 let class = wrong.map(|wrong| wrong.map(|wrong| wrong.class));
                 class.map_err(|error| failure = Some(error)) == Ok(Some(finding.class.clone()))
             };
-            finding.small = shrink(&finding.small, TRIES, same);
+            finding.small = shrink(&finding.small, TRIES, end, same);
             if let Some(error) = failure {
                 return Err(error);
             }

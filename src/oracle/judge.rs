@@ -117,9 +117,9 @@ impl Comparison<'_> {
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
         self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
         let passes = measured.passes;
-        if let Some(step) = passes.checked_div(sweep) {
-            for fuel in (0..passes).step_by(step.max(1) as usize).chain([passes.saturating_sub(1), passes, passes + 1])
-            {
+        if sweep > 0 {
+            let step = passes.div_ceil(sweep).max(1);
+            for fuel in (0..passes).step_by(step as usize).chain([passes.saturating_sub(1), passes, passes + 1]) {
                 let expected = measure(self.program.ast(), &self.trial.inputs, Some(fuel), self.stack_limit).outcome;
                 self.compare(&mut round, Some(fuel), &expected)?;
             }

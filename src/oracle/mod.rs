@@ -111,17 +111,21 @@ impl Round<'_> {
     /// Where generated code wrote outside its stack or broke the calling convention.
     pub fn run(&mut self, inputs: &[i64], fuel: Option<u64>) -> impl Iterator<Item = Answer> {
         let Round { ready, stack, stack_limit } = self;
-        (1..).zip(ready).map(move |(number, (engine, prepared))| {
-            // What an engine reads although nobody wrote it differs from engine to engine.
-            let poison = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number);
-            let edge = if number % 2 == 0 { Edge::Lower } else { Edge::Upper };
-            let slots = inputs.len() + POISONED_SLOTS;
-            stack.arm(Armor { limit: *stack_limit, edge, poison, slots });
+        let slots = inputs.len() + POISONED_SLOTS;
+        // Either edge is met by every engine, and by the same run again.
+        let edge = if (inputs.len() + *stack_limit).is_multiple_of(2) { Edge::Lower } else { Edge::Upper };
+        ready.iter_mut().map(move |(engine, prepared)| {
+            stack.arm(Armor { limit: *stack_limit, edge, poison: poison(engine), slots });
             let outcome = outcome(&mut **prepared, inputs, fuel, stack);
             assert!(stack.is_intact(), "{engine} wrote outside its stack");
             Answer { engine, outcome }
         })
     }
+}
+
+/// What an engine reads where nobody has written: another value for each.
+fn poison(engine: &str) -> u64 {
+    engine.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// The stack, made anew where it is too small.

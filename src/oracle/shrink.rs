@@ -6,6 +6,7 @@
 //! and makes literals, inputs and limits simpler. It ends when a round finds nothing smaller.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use crate::generate::{Trial, net_effect, tree};
 use crate::interp::tree::measure;
@@ -16,13 +17,13 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
 /// Most values that a part of a program may leave to become inputs of the rest.
 const MOST_INPUTS: usize = 64;
 
-/// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times.
-pub fn shrink(trial: &Trial, tries: usize, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+/// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times and not after `end`.
+pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(ast) = parse(&trial.source()) else {
-        return Words { still_wrong, tries, best: trial.clone() }.shrink();
+        return Words { still_wrong, tries, end, best: trial.clone() }.shrink();
     };
     let nodes = ast.nodes.iter().map(|node| node.kind).collect();
-    let mut shrinker = Shrinker { still_wrong, tries, nodes, best: trial.clone() };
+    let mut shrinker = Shrinker { still_wrong, tries, end, nodes, best: trial.clone() };
     shrinker.shrink();
     shrinker.best
 }
@@ -32,6 +33,7 @@ struct Shrinker<F> {
     still_wrong: F,
     /// How many times the question may still be asked.
     tries: usize,
+    end: Instant,
     nodes: Vec<NodeKind>,
     best: Trial,
 }
@@ -46,17 +48,24 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             self.simpler_nodes();
             self.simpler_inputs();
             self.simpler_limits();
-            if self.tries == 0 || (self.nodes.len(), &self.best) == (before.0, &before.1) {
+            if self.is_over() || (self.nodes.len(), &self.best) == (before.0, &before.1) {
                 return;
             }
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.tries == 0 || Instant::now() > self.end
+    }
+
     /// Keeps the candidate where it is still wrong.
     fn accept(&mut self, nodes: Vec<NodeKind>, change: impl FnOnce(&mut Trial)) -> bool {
+        if self.is_over() {
+            return false;
+        }
         let mut trial = Trial { text: print(&tree(&nodes)), ..self.best.clone() };
         change(&mut trial);
-        if self.tries == 0 || trial == self.best {
+        if trial == self.best {
             return false;
         }
         self.tries -= 1;
@@ -76,7 +85,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         let mut length = self.nodes.len();
         while length > 0 {
             let mut start = 0;
-            while start < self.nodes.len() {
+            while start < self.nodes.len() && !self.is_over() {
                 let range = start..(start + length).min(self.nodes.len());
                 if !self.without(range) {
                     start += length.div_ceil(2);
@@ -104,6 +113,9 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     /// referee has there.
     fn later_start(&mut self) {
         for cut in (1..=self.nodes.len()).rev() {
+            if self.is_over() {
+                return;
+            }
             // Only what ends at the cut can be run apart.
             let Some(first) = top_level(&self.nodes, cut) else { continue };
             let part = tree(&self.nodes[..cut]);
@@ -143,6 +155,9 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
 
     fn simpler_nodes(&mut self) {
         for index in 0..self.nodes.len() {
+            if self.is_over() {
+                return;
+            }
             let simpler: Vec<NodeKind> = match self.nodes[index] {
                 NodeKind::Literal(value) => simpler_values(value).map(NodeKind::Literal).collect(),
                 NodeKind::Pick(depth) => {
@@ -183,9 +198,11 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     /// The usual stack limit, and fuel that does not bite or just does.
     fn simpler_limits(&mut self) {
         self.accept(self.nodes.clone(), |trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
-        for fuel in [1_000, 0, 1, self.best.fuel / 2, self.best.fuel.saturating_sub(1)] {
+        let before = self.best.fuel;
+        for fuel in [1_000, 0, 1, before / 2, before.saturating_sub(1)] {
             // Never back to what was already found to be less simple.
-            if self.best.fuel != 1_000 && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
+            let simpler = before != 1_000 && (fuel == 1_000 || fuel < before);
+            if simpler && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
                 break;
             }
         }
@@ -239,6 +256,7 @@ fn top_level(nodes: &[NodeKind], cut: usize) -> Option<usize> {
 struct Words<F> {
     still_wrong: F,
     tries: usize,
+    end: Instant,
     best: Trial,
 }
 
@@ -249,7 +267,7 @@ impl<F: FnMut(&Trial) -> bool> Words<F> {
             let mut start = 0;
             loop {
                 let words: Vec<&str> = self.best.text.split_whitespace().collect();
-                if start >= words.len() || self.tries == 0 {
+                if start >= words.len() || self.tries == 0 || Instant::now() > self.end {
                     break;
                 }
                 let end = (start + length).min(words.len());
@@ -270,9 +288,15 @@ impl<F: FnMut(&Trial) -> bool> Words<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::generate::{Kind, trial};
     use crate::outcome::TrapKind;
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(600)
+    }
 
     /// How many words the program has.
     fn size(trial: &Trial) -> usize {
@@ -306,7 +330,7 @@ mod tests {
             let longest = shown.iter().filter(|trial| size(trial) >= 200).take(5);
             let mut tried = 0;
             for found in longest.chain(shown.iter().take(20)) {
-                let small = shrink(found, 5_000, |trial| shows(trial, word, other));
+                let small = shrink(found, 5_000, later(), |trial| shows(trial, word, other));
                 assert!(size(&small) <= 10, "{} words:\n{}\nfrom {}", size(&small), small.text, found.text);
                 tried += 1;
             }
@@ -323,7 +347,7 @@ mod tests {
             matches!(trial.measure(program.ast()).outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel)
         };
         assert!(!overflows(&whole));
-        let small = shrink(&Trial { fuel: 3, ..whole }, 1_000, overflows);
+        let small = shrink(&Trial { fuel: 3, ..whole }, 1_000, later(), overflows);
         assert_eq!((small.fuel, size(&small)), (0, 1), "{}", small.text);
     }
 
@@ -344,9 +368,21 @@ mod tests {
     }
 
     #[test]
+    fn shrinking_ends_in_time_however_long_the_program_is() {
+        let text = "1 drop ".repeat(40_000);
+        let whole = Trial { text, inputs: vec![1; 100], fuel: 10, stack_limit: 1_000 };
+        let mut asked = 0;
+        let small = shrink(&whole, usize::MAX, Instant::now(), |_| {
+            asked += 1;
+            true
+        });
+        assert_eq!((asked, small), (0, whole), "the end was over before it began");
+    }
+
+    #[test]
     fn what_is_no_program_shrinks_by_words() {
         let whole = Trial { text: "1 2 if ( 3".into(), inputs: vec![], fuel: 0, stack_limit: 10 };
-        let small = shrink(&whole, 100, |trial| trial.text.contains('('));
+        let small = shrink(&whole, 100, later(), |trial| trial.text.contains('('));
         assert_eq!(small.text, "(");
     }
 }
