@@ -35,7 +35,7 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
         let valid = random::trial(dice);
         for _ in 0..8 {
-            let trial = Trial { text: changed(dice, &valid.text), ..valid.clone() };
+            let trial = Trial { text: changed_text(dice, &valid.text), ..valid.clone() };
             if trial.load().is_err() {
                 return trial;
             }
@@ -43,8 +43,14 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     }
 }
 
+/// A program that is hardly valid any longer.
+pub(super) fn changed(dice: &mut Dice) -> Trial {
+    let valid = random::trial(dice);
+    Trial { text: changed_text(dice, &valid.text), ..valid }
+}
+
 /// The text with one word changed. White space and comments around it stay; a word of a comment is one as well.
-fn changed(dice: &mut Dice, text: &str) -> String {
+fn changed_text(dice: &mut Dice, text: &str) -> String {
     let words: Vec<(usize, &str)> =
         text.split_ascii_whitespace().map(|word| (word.as_ptr().addr() - text.as_ptr().addr(), word)).collect();
     let Some(&(at, word)) = (!words.is_empty()).then(|| dice.pick(&words)) else { return another(dice) };

@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::dice::Dice;
 use crate::lang::NodeKind;
 
-/// What may stand between two words. The last ones are comments, of which one spans lines.
-const GAPS: [&str; 10] =
-    ["  ", "\t", "\n", "\r\n", "\x0c", "\n\n", " ( c ) ", " \\ end\n", " ( \u{e9}\u{1d54f} ) ", " ( if\n)\t"];
+/// What may stand between two words. The last ones are comments, of which one spans lines and one touches the next word.
+const GAPS: [&str; 11] =
+    ["  ", "\t", "\n", "\r\n", "\x0c", "\n\n", " ( c ) ", " \\ end\n", " ( \u{e9}\u{1d54f} ) ", " ( if\n)\t", " ( do)"];
 
 /// The text of these nodes, in one of four laid out with everything that the language allows.
 pub(super) fn text(dice: &mut Dice, nodes: &[NodeKind]) -> String {

@@ -100,7 +100,8 @@ impl Builder<'_, '_> {
             self.put(NodeKind::Word(Word::Dup));
             let body = self.nodes.len();
             self.put(NodeKind::Word(Word::Swap));
-            (0..=self.dice.below(6)).for_each(|_| self.mixing());
+            (0..self.dice.below(6)).for_each(|_| self.mixing());
+            self.never_back();
             self.words(&[Word::Swap]);
             self.computed(1, Word::Sub);
             body
@@ -117,6 +118,7 @@ impl Builder<'_, '_> {
                 }
                 self.step();
             }
+            self.never_back();
             start + 2
         };
         let end = self.nodes.len();
@@ -171,14 +173,25 @@ impl Builder<'_, '_> {
                 self.put(NodeKind::Literal(value));
                 self.words(&[Word::Swap, Word::Sub]);
             }
-            _ => {
-                self.words(&[Word::Dup]);
-                let by = 1 + self.dice.below(63);
-                let word = *self.dice.pick(&[Word::Lshift, Word::Rshift]);
-                self.computed(by.into(), word);
-                self.words(&[Word::Xor]);
-            }
+            _ => self.spread(),
         }
+    }
+
+    /// Changes the top so that a body does not come back to where it began after two passes or four, as one of
+    /// permutations and differences may.
+    fn never_back(&mut self) {
+        self.spread();
+        let five_modulo_eight = (operand(self.dice) | 7) ^ 2;
+        self.computed(five_modulo_eight, Word::Mul);
+    }
+
+    /// Carries bits of the top to others of it.
+    fn spread(&mut self) {
+        self.words(&[Word::Dup]);
+        let by = 1 + self.dice.below(63);
+        let word = *self.dice.pick(&[Word::Lshift, Word::Rshift]);
+        self.computed(by.into(), word);
+        self.words(&[Word::Xor]);
     }
 
     /// Changes the top in one of two ways, which the value below it decides.

@@ -19,7 +19,7 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::corpus::Case;
 use crate::interp::tree::{Measured, measure};
-use crate::lang::{Ast, Fault, Node, NodeKind, Program, Source, Span, load};
+use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
 
@@ -76,6 +76,8 @@ pub enum Kind {
     },
     /// Programs that are rejected: valid ones with one word changed.
     Invalid,
+    /// The same, whether or not the change made them invalid.
+    Changed,
 }
 
 /// The program of this kind that has this index in the sequence of this seed.
@@ -87,6 +89,7 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
         Kind::Random => random::trial(&mut dice),
         Kind::Loops { work } => loops::trial(&mut dice, work),
         Kind::Invalid => invalid::trial(&mut dice),
+        Kind::Changed => invalid::changed(&mut dice),
     }
 }
 
@@ -131,8 +134,12 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
         trial.fuel = 1 + dice.long_below(200);
     }
     trial.text = layout::text(dice, nodes);
-    // What the verifier cannot accept is a rare accident of two branches; the caller draws again.
-    trial.load().is_ok().then_some(trial)
+    match trial.load() {
+        Ok(_) => Some(trial),
+        // A rare accident of two branches; the caller draws again.
+        Err(Fault::Rejection(Rejection { kind: RejectionKind::UnbalancedIf { .. }, .. })) => None,
+        Err(fault) => panic!("a generated program is no program: {fault}\n{}", trial.text),
+    }
 }
 
 impl Measured {
