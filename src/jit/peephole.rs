@@ -23,6 +23,9 @@ impl Fired {
 /// How many operations are held back: a rule may leave as many as it found, and needs those before them.
 const HELD: usize = 8;
 
+/// How many are passed on where no more can be held: those that no rule will see again.
+const PASSED_ON: usize = HELD - LONGEST;
+
 /// Rewrites operations on their way to another sink.
 #[derive(Debug)]
 pub struct Peephole<I, S> {
@@ -60,7 +63,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     /// Takes an operation into the window and applies rules as long as one fits.
     fn hold(&mut self, pc: Option<u32>, op: Op) {
         if self.len == HELD {
-            self.release(HELD - LONGEST);
+            self.release(PASSED_ON);
         }
         self.held[self.len] = (pc, op);
         self.len += 1;
@@ -148,6 +151,26 @@ mod tests {
     }
 
     const ADD: AluOp = AluOp::Add;
+
+    /// So that no rule, of whatever window, can rewrite across a label or a branch.
+    #[test]
+    fn nothing_is_held_back_behind_a_label_or_a_branch() {
+        let to = Label(0);
+        let (a, imm) = (Reg(0), 0);
+        for border in [
+            Op::Label(to),
+            Op::Jump { to },
+            Op::Branch { cond: Cond::Eq, a, b: Reg(1), to },
+            Op::BranchImm { cond: Cond::Eq, a, imm, to },
+            Op::MovePointer { slots: 1 },
+        ] {
+            let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+            pass.put(Op::Constant { d: a, value: 5 });
+            assert_eq!((pass.len, pass.sink.ops.len()), (1, 0));
+            pass.put(border);
+            assert_eq!((pass.len, pass.sink.ops.len()), (0, 2), "{border:?}");
+        }
+    }
     const SUB: AluOp = AluOp::Sub;
 
     /// A row for each rule, more where it has more forms: the rules that fire, the operations before and after.
