@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use super::Status;
 use super::input::{engine_names, say};
-use crate::oracle::campaign::{Campaign, Finding, Shard, Tally};
-use crate::outcome::Verdict;
-use crate::registry::ENGINES;
+use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
+use crate::registry::{self, ENGINES};
 
 /// Run random programs on every engine and make a small program of each disagreement
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel fuzz --time 60s\n  \
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
+    jitduel fuzz --seed 7 --first 1234 --programs 1  one program again\n  \
     jitduel fuzz --time 1h --shard 3/100 --json     one of a hundred machines\n\n\
     Each program runs with its fuel and without, every eighth with all limits around those that it needs. A crash, a hang\n\
     and a broken calling convention are found like any other disagreement. What is found is written as a program with\n\
@@ -39,6 +39,10 @@ pub(super) struct Fuzz {
     /// Processes at a time; as many as there are processors unless set
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+
+    /// Begin with this program of the sequence, or of the part: `--first 1234 --programs 1` repeats one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    first: u64,
 
     /// Run part I of N of the sequence, counted from 1
     #[arg(long, value_name = "I/N", value_parser = shard, default_value = "1/1")]
@@ -72,10 +76,12 @@ impl Fuzz {
         let campaign = Campaign {
             seed: self.seed.unwrap_or_else(fresh_seed),
             shard: self.shard,
+            first: self.first,
             programs: self.programs,
             time: self.time.or(self.programs.is_none().then_some(Duration::from_secs(60))),
             jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             engines: ENGINES.into_iter().filter(wanted).collect(),
+            engine: registry::engine,
             patience: self.patience,
             enough: self.max_findings,
         };
@@ -83,19 +89,31 @@ impl Fuzz {
         say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
         let mut line = ProgressLine::default();
         let mut elapsed = Duration::ZERO;
-        let mut shown = 0;
         let mut unwritten = None;
-        let tally = campaign.run(&mut |tally, now| {
-            elapsed = now;
-            for finding in &tally.findings[shown..] {
-                line.clear();
-                unwritten = unwritten.take().or(self.report(&campaign, finding).err());
+        let tally = campaign.run(&mut |news| match news {
+            News::Progress(tally, now) => {
+                elapsed = now;
+                line.show(tally, now);
             }
-            shown = tally.findings.len();
-            line.show(tally, now);
+            News::Found(finding) => {
+                line.clear();
+                say(format_args!("{}\nmaking the program small", headline(finding)));
+                // Written at once, should we be ended in the middle.
+                unwritten = unwritten.take().or(self.write(&campaign, finding).err());
+            }
+            News::Shrunk(finding) => {
+                line.clear();
+                say(format_args!("{}\n{}", finding.file.trim_end(), finding.detail));
+                unwritten = unwritten.take().or(self.write(&campaign, finding).err());
+            }
         });
         line.clear();
         let tally = tally.context("cannot run programs in processes of their own")?;
+        for finding in tally.findings.iter().filter(|finding| !finding.others.is_empty()) {
+            let others = finding.others.len();
+            let some: String = finding.others.iter().take(5).map(|index| format!(" {index}")).collect();
+            say(format_args!("like program {}: {others} more, such as{some}", finding.index));
+        }
         tally.skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
         let mut out = io::stdout().lock();
         if self.json {
@@ -110,27 +128,23 @@ impl Fuzz {
         }
     }
 
-    /// Says what was found, and writes the program.
-    fn report(&self, campaign: &Campaign, finding: &Finding) -> Result<()> {
-        let Finding { index, class, engines, detail, small } = finding;
-        let engines = if engines.is_empty() { "none by itself".into() } else { engines.join(" ") };
+    /// Writes a program that shows something wrong, if it is known.
+    fn write(&self, campaign: &Campaign, finding: &Finding) -> Result<()> {
+        if finding.trial.is_none() {
+            say(format_args!("the generator itself did not live to say the program"));
+            return Ok(());
+        }
         let path = self.path(campaign, finding);
-        say(format_args!(
-            "FOUND program {index}: {class}; engines at fault: {engines}\n{}\n{detail}",
-            small.text.trim_end()
-        ));
-        let verdict = match small.load() {
-            Ok(program) => Verdict::of(&small.measure(program.ast()).outcome, &small.source()),
-            Err(fault) => Verdict::of_fault(&fault, &small.source()),
-        };
+        let Finding { index, class, file, .. } = finding;
         let note = format!(
-            "\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {engines}\n",
-            campaign.seed
+            "\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {}\n",
+            campaign.seed,
+            culprits(finding)
         );
         std::fs::create_dir_all(&self.findings)
-            .and_then(|()| std::fs::write(&path, small.with_case(verdict) + &note))
+            .and_then(|()| std::fs::write(&path, format!("{}\n{note}", file.trim_end_matches('\n'))))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
-        say(format_args!("written to {}\n", path.display()));
+        say(format_args!("written to {}", path.display()));
         Ok(())
     }
 
@@ -141,14 +155,19 @@ impl Fuzz {
     fn summary_as_json(&self, campaign: &Campaign, tally: &Tally, elapsed: Duration) -> Value {
         let Tally { programs, runs, words, trapped, rejected, wrong, findings, skipped } = tally;
         let finding = |finding: &Finding| {
+            let trial = finding.trial.as_ref();
             json!({
                 "program": finding.index,
+                "seconds": finding.after.as_secs_f64(),
                 "class": finding.class,
                 "engines": finding.engines,
                 "detail": finding.detail,
-                "text": finding.small.text,
-                "inputs": finding.small.inputs,
-                "file": self.path(campaign, finding).display().to_string(),
+                "text": trial.map(|trial| &trial.text),
+                "inputs": trial.map(|trial| &trial.inputs),
+                "fuel": trial.map(|trial| trial.fuel),
+                "stack_limit": trial.map(|trial| trial.stack_limit),
+                "file": trial.map(|_| self.path(campaign, finding).display().to_string()),
+                "others": finding.others,
             })
         };
         json!({
@@ -167,6 +186,17 @@ impl Fuzz {
             "skipped": skipped,
         })
     }
+}
+
+/// What was found, in a line.
+fn headline(finding: &Finding) -> String {
+    let Finding { index, after, class, .. } = finding;
+    let seconds = after.as_secs_f64();
+    format!("FOUND program {index} after {seconds:.1} s: {class}; engines at fault: {}", culprits(finding))
+}
+
+fn culprits(finding: &Finding) -> String {
+    if finding.engines.is_empty() { "none".into() } else { finding.engines.join(" ") }
 }
 
 /// The summary in words.

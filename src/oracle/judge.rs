@@ -2,7 +2,7 @@
 
 use super::refute::wrongly_rejected;
 use super::{Oracle, Round};
-use crate::engine::{Options, PrepareError};
+use crate::engine::{Engine, Options, PrepareError};
 use crate::generate::Trial;
 use crate::interp::tree::{Measured, measure};
 use crate::lang::print::print;
@@ -56,6 +56,11 @@ impl Judge {
         Some(Judge { oracle: Oracle::new(names)? })
     }
 
+    /// Holds these engines against the referee. Without any the front end alone is tried.
+    pub fn of(engines: Vec<Box<dyn Engine>>) -> Judge {
+        Judge { oracle: Oracle::of(engines) }
+    }
+
     /// What the host cannot run, in words; known after the first program.
     pub fn skipped(&self) -> &[String] {
         self.oracle.skipped()
@@ -81,17 +86,15 @@ impl Judge {
         }
         let mut against =
             Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
-        let sweep = if care == Care::Thorough { MOST_FUELS } else { 0 };
-        against.metered(&mut self.oracle, &measured, sweep)?;
+        let sweep = if care == Care::Thorough { fuels(&measured) } else { Vec::new() };
+        against.metered(&mut self.oracle, &measured, &sweep)?;
         against.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
-            let least = trial.inputs.len();
-            let borders = [least, measured.deepest.saturating_sub(1), measured.deepest, measured.deepest + 1];
-            for stack_limit in borders.into_iter().filter(|limit| *limit >= least && *limit != trial.stack_limit) {
+            for stack_limit in limits(trial, &measured) {
                 let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
                 against.stack_limit = stack_limit;
                 if stack_limit % 2 == 0 {
-                    against.metered(&mut self.oracle, &measured, 0)?;
+                    against.metered(&mut self.oracle, &measured, &[])?;
                 } else {
                     against.unmetered(&mut self.oracle, &measured)?;
                 }
@@ -99,6 +102,20 @@ impl Judge {
         }
         Ok(judged)
     }
+}
+
+/// The fuels around and below what a run needs that are tried with it.
+pub(super) fn fuels(measured: &Measured) -> Vec<u64> {
+    let passes = measured.passes;
+    let step = passes.div_ceil(MOST_FUELS).max(1) as usize;
+    (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect()
+}
+
+/// The stack limits around what a run needs that are tried with it, beside its own.
+pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
+    let (least, deepest) = (trial.inputs.len(), measured.deepest);
+    let around = [least, deepest.saturating_sub(1), deepest, deepest + 1];
+    around.into_iter().filter(|limit| *limit >= least && *limit != trial.stack_limit).collect()
 }
 
 /// A program at one stack limit on all engines, held against the referee.
@@ -110,19 +127,14 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// With the trial's fuel, for which `measured` is the referee's, and with up to `sweep` values of fuel around and
-    /// below what it needs.
-    fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, sweep: u64) -> Result<(), Disagreement> {
+    /// With the trial's fuel, for which `measured` is the referee's, and with these.
+    fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
         let options = Options { metered: true, stack_limit: self.stack_limit };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
         self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
-        let passes = measured.passes;
-        if sweep > 0 {
-            let step = passes.div_ceil(sweep).max(1);
-            for fuel in (0..passes).step_by(step as usize).chain([passes.saturating_sub(1), passes, passes + 1]) {
-                let expected = measure(self.program.ast(), &self.trial.inputs, Some(fuel), self.stack_limit).outcome;
-                self.compare(&mut round, Some(fuel), &expected)?;
-            }
+        for &fuel in fuels {
+            let expected = measure(self.program.ast(), &self.trial.inputs, Some(fuel), self.stack_limit).outcome;
+            self.compare(&mut round, Some(fuel), &expected)?;
         }
         Ok(())
     }
@@ -186,8 +198,14 @@ fn printed(program: &Program) -> Result<(), Disagreement> {
     Err(Disagreement { class: "printed as another program".into(), engines: Vec::new(), detail: text })
 }
 
-/// That a rejected program could really not run past the word at which it was rejected.
+/// That a rejected program could really not run past the word at which it was rejected, and that the place of any fault
+/// is one in the text.
 fn rejected(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
+    let (start, end) = (fault.span().start as usize, fault.span().end as usize);
+    if start > end || trial.text.get(start..end).is_none() {
+        let detail = format!("{fault}, at bytes {start} to {end} of {}", trial.text.len());
+        return Err(Disagreement { class: "rejected at no place".into(), engines: Vec::new(), detail });
+    }
     let (Fault::Rejection(rejection), Ok(ast)) = (fault, parse(&trial.source())) else { return Ok(()) };
     if !wrongly_rejected(&ast, rejection, &trial.inputs, trial.fuel) {
         return Ok(());

@@ -58,8 +58,12 @@ const POISONED_SLOTS: usize = 200;
 impl Oracle {
     /// Compares the engines of these names; `None` where one does not exist.
     pub fn new(names: &[&str]) -> Option<Oracle> {
-        let engines = names.iter().map(|name| registry::engine(name)).collect::<Option<_>>()?;
-        Some(Oracle { engines, skipped: Vec::new(), stack: None })
+        names.iter().map(|name| registry::engine(name)).collect::<Option<_>>().map(Oracle::of)
+    }
+
+    /// Compares these engines.
+    pub fn of(engines: Vec<Box<dyn Engine>>) -> Oracle {
+        Oracle { engines, skipped: Vec::new(), stack: None }
     }
 
     /// What was left out since the host cannot run it, in words.

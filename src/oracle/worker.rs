@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::judge::Disagreement;
-use crate::exec::{Child, Ended};
+use crate::exec::{Child, Ended, ready};
+use crate::generate::Trial;
 
 /// A process that judges programs.
 pub(super) struct Worker {
@@ -29,6 +30,8 @@ pub(super) enum Said {
     Program(u64),
     /// Something is wrong with that program.
     Wrong(Wrong),
+    /// A program, and the text of a file that repeats its run, once that is known.
+    Trial(Trial, Option<String>),
     /// Numbers that it has counted; the last that it says.
     Sum(Value),
 }
@@ -38,14 +41,13 @@ pub(super) enum Said {
 pub(super) struct Wrong {
     /// What kind of thing: equal for programs that show the same bug.
     pub class: String,
-    /// The engines at fault, where the worker lived to say so.
-    pub engines: Vec<String>,
+    /// Who said what, where the worker lived to say so.
     pub detail: String,
 }
 
 impl From<Disagreement> for Wrong {
-    fn from(Disagreement { class, engines, detail }: Disagreement) -> Wrong {
-        Wrong { class, engines: engines.into_iter().map(Into::into).collect(), detail }
+    fn from(Disagreement { class, detail, .. }: Disagreement) -> Wrong {
+        Wrong { class, detail }
     }
 }
 
@@ -56,11 +58,14 @@ impl Mouth<'_> {
     pub fn say(&mut self, said: &Said) {
         let line = match said {
             Said::Program(index) => json!(index),
-            Said::Wrong(Wrong { class, engines, detail }) => json!(["wrong", class, engines, detail]),
+            Said::Wrong(Wrong { class, detail }) => json!(["wrong", class, detail]),
+            Said::Trial(Trial { text, inputs, fuel, stack_limit }, file) => {
+                json!(["trial", text, inputs, fuel, stack_limit, file])
+            }
             Said::Sum(sum) => sum.clone(),
         };
-        // Whoever no longer listens has ended us.
-        let _ = writeln!(self.0, "{line}");
+        // Whoever no longer listens has ended us. All at once, so that a process that dies leaves no half of a line.
+        let _ = self.0.write_all(format!("{line}\n").as_bytes());
     }
 }
 
@@ -86,6 +91,11 @@ impl Worker {
         &self.child
     }
 
+    /// Its silence counts from now on: nobody has listened.
+    pub fn listen_anew(&mut self) {
+        self.heard = Instant::now();
+    }
+
     /// Ends it where it has said nothing for so long.
     pub fn end_if_silent_for(&mut self, patience: Duration) {
         if !self.hung && self.heard.elapsed() > patience {
@@ -105,31 +115,49 @@ impl Worker {
             // A process that dies in the middle of a line leaves half of it.
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let text = |index: usize| line[index].as_str().unwrap_or_default().to_owned();
-            match (line.as_u64(), text(0).as_str()) {
-                (Some(index), _) => said.push(Said::Program(index)),
-                (None, "wrong") => {
-                    let engines = line[2].as_array().into_iter().flatten();
-                    let engines = engines.filter_map(Value::as_str).map(Into::into).collect();
-                    said.push(Said::Wrong(Wrong { class: text(1), engines, detail: text(3) }));
+            match (&line, text(0).as_str()) {
+                (Value::Number(index), _) => said.extend(index.as_u64().map(Said::Program)),
+                (Value::Array(_), "wrong") => said.push(Said::Wrong(Wrong { class: text(1), detail: text(2) })),
+                (Value::Array(_), "trial") => {
+                    let inputs = line[2].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
+                    let number = |index: usize| line[index].as_u64().unwrap_or_default();
+                    let (fuel, stack_limit) = (number(3), number(4) as usize);
+                    let trial = Trial { text: text(1), inputs, fuel, stack_limit };
+                    said.push(Said::Trial(trial, line[5].as_str().map(Into::into)));
                 }
-                (None, "panic") => {
-                    self.panic =
-                        Some(Wrong { class: format!("panic at {}", text(1)), engines: Vec::new(), detail: text(2) });
+                (Value::Array(_), "panic") => {
+                    self.panic = Some(Wrong { class: format!("panic at {}", text(1)), detail: text(2) });
                 }
-                _ => {
+                (Value::Object(_), _) => {
                     self.done = true;
                     said.push(Said::Sum(line));
                 }
+                _ => {}
             }
         }
         Ok((said, open))
+    }
+
+    /// Hears it out, and ends it where it is silent for so long. What it died of, if it did.
+    pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
+        loop {
+            if ready([&self.child], patience)?.is_empty() {
+                self.end_if_silent_for(Duration::ZERO);
+                continue;
+            }
+            let (said, open) = self.hear()?;
+            said.into_iter().for_each(&mut hear);
+            if !open {
+                return self.death();
+            }
+        }
     }
 
     /// What it died of, if it did; called when it can say no more.
     pub fn death(self) -> io::Result<Option<Wrong>> {
         let Worker { child, hung, panic, done, .. } = self;
         let ended = child.wait()?;
-        let dead = |class: String| Wrong { class, engines: Vec::new(), detail: "the process that ran it died".into() };
+        let dead = |class: String| Wrong { class, detail: "the process that ran it died".into() };
         Ok(match ended {
             _ if done => None,
             _ if hung => Some(dead("hang".into())),

@@ -1,0 +1,233 @@
+//! Campaigns against engines that are wrong on purpose: whatever such an engine does is found, made small and written down,
+//! and the campaign goes on.
+//!
+//! A process may be forked only while it has one thread, so that this file is a program of its own and not run by the
+//! threads of the usual test harness. Names on its command line choose the tests that contain one of them.
+#![allow(unsafe_code, reason = "one of the engines writes beyond its stack")]
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jitduel::engine::{Engine, Options, PhaseClock, PrepareError, Prepared};
+use jitduel::exec::Stack;
+use jitduel::generate::Trial;
+use jitduel::lang::{NodeKind, Program, Word};
+use jitduel::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
+use jitduel::oracle::judge::{Care, Judge};
+use jitduel::outcome::Trap;
+use jitduel::registry;
+
+type Test = (&'static str, fn());
+
+const TESTS: [Test; 8] = [
+    ("another_value_is_found_and_the_campaign_goes_on", another_value_is_found_and_the_campaign_goes_on),
+    ("a_signal_is_found", a_signal_is_found),
+    ("a_hang_is_found", a_hang_is_found),
+    ("a_panic_is_found", a_panic_is_found),
+    ("a_write_beyond_the_stack_is_found", a_write_beyond_the_stack_is_found),
+    ("what_shows_with_one_fuel_alone_is_written_with_it", what_shows_with_one_fuel_alone_is_written_with_it),
+    ("no_engine_hides_another", no_engine_hides_another),
+    ("one_program_is_repeated_by_its_index", one_program_is_repeated_by_its_index),
+];
+
+fn main() -> ExitCode {
+    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in TESTS.iter().filter(|(name, _)| is_chosen(name)) {
+        let result = catch_unwind(test);
+        println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
+        *if result.is_ok() { &mut passed } else { &mut failed } += 1;
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+// Engines that are wrong.
+
+/// The referee under another name, which does something wrong where a program has the word `rot`.
+struct Wrong {
+    name: &'static str,
+}
+
+const NAMES: [&str; 6] = ["other value", "signal", "hang", "panic", "wild", "fuel of two"];
+
+fn engine(name: &str) -> Option<Box<dyn Engine>> {
+    let wrong = NAMES.into_iter().find(|wrong| *wrong == name);
+    wrong.map(|name| Box::new(Wrong { name }) as Box<dyn Engine>).or_else(|| registry::engine(name))
+}
+
+impl Engine for Wrong {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        let right = registry::engine("tree").expect("it exists").prepare(program, options, clock)?;
+        let shows = program.ast().nodes.iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
+        Ok(Box::new(Ready { name: self.name, right, shows, limit: options.stack_limit }))
+    }
+}
+
+struct Ready {
+    name: &'static str,
+    right: Box<dyn Prepared>,
+    shows: bool,
+    limit: usize,
+}
+
+impl Prepared for Ready {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        self.right.run(inputs, fuel, stack)?;
+        if !self.shows {
+            return Ok(());
+        }
+        let mut values = stack.values().to_vec();
+        match self.name {
+            "other value" => values.iter_mut().for_each(|value| *value ^= 1),
+            "signal" => std::process::abort(),
+            "hang" => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            "panic" => panic!("an engine is confused"),
+            // SAFETY: beside an armed stack lie slots that only its guardian looks at, or an inaccessible page.
+            "wild" => unsafe {
+                stack.values().as_ptr().add(self.limit).cast_mut().write(7);
+                return Ok(());
+            },
+            "fuel of two" if fuel == Some(2) => values.iter_mut().for_each(|value| *value ^= 1),
+            _ => {}
+        }
+        stack.set(&values);
+        Ok(())
+    }
+}
+
+// Campaigns.
+
+fn campaign(engines: &[&'static str], programs: u64) -> Campaign {
+    Campaign {
+        seed: 1,
+        shard: Shard { index: 0, of: 1 },
+        first: 0,
+        programs: Some(programs),
+        time: None,
+        jobs: 2,
+        engines: engines.to_vec(),
+        engine,
+        patience: Duration::from_secs(20),
+        enough: None,
+    }
+}
+
+/// Runs a campaign, and holds what it says on its way against what it says in the end.
+fn run(campaign: &Campaign) -> Tally {
+    let (mut found, mut shrunk) = (Vec::new(), Vec::new());
+    let tally = campaign.run(&mut |news| match news {
+        News::Progress(..) => {}
+        News::Found(finding) => found.push((finding.index, finding.file.clone())),
+        News::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
+    });
+    let tally = tally.expect("the system has processes");
+    let findings: Vec<_> = tally.findings.iter().map(|finding| (finding.index, finding.file.clone())).collect();
+    assert_eq!(shrunk, findings);
+    assert_eq!(found.len(), shrunk.len());
+    assert!(found.iter().zip(&shrunk).all(|(found, shrunk)| found.0 == shrunk.0 && found.1.len() >= shrunk.1.len()));
+    let told: usize = tally.findings.iter().map(|finding| 1 + finding.others.len()).sum();
+    assert_eq!(tally.wrong, told as u64, "every wrong program is told");
+    tally
+}
+
+/// The only finding of a campaign with an engine that is wrong and one that is not.
+fn finding(wrong: &'static str, programs: u64, patience: Duration) -> Finding {
+    let tally = run(&Campaign { patience, ..campaign(&["bytecode", wrong], programs) });
+    assert_eq!(tally.programs, programs, "the campaign went on");
+    let [finding] = <[Finding; 1]>::try_from(tally.findings).expect("one");
+    assert_eq!(finding.engines, [wrong]);
+    let trial = finding.trial.as_ref().expect("the program is known");
+    let words: Vec<&str> = trial.text.split_whitespace().collect();
+    assert_eq!((words.as_slice(), trial.inputs.len()), (&["rot"][..], 3), "{trial:?}");
+    assert!(finding.file.starts_with("rot\n\\ case"), "{}", finding.file);
+    finding
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn another_value_is_found_and_the_campaign_goes_on() {
+    let finding = finding("other value", 600, LONG);
+    assert_eq!(finding.class, "other values");
+    assert!(finding.others.len() > 30, "{} more", finding.others.len());
+    assert!(finding.detail.contains("\ntree: 0 0 0\nother value: 1 1 1"), "{}", finding.detail);
+    assert!(finding.file.contains(": 0 0 0 -> 0 0 0\n"), "{}", finding.file);
+}
+
+fn a_signal_is_found() {
+    assert_eq!(finding("signal", 40, LONG).class, "killed by SIGABRT");
+}
+
+fn a_hang_is_found() {
+    let programs = first_with_rot() + 1;
+    assert_eq!(finding("hang", programs, Duration::from_secs(2)).class, "hang");
+}
+
+fn a_panic_is_found() {
+    let finding = finding("panic", 40, LONG);
+    assert!(finding.class.starts_with("panic at tests/campaign.rs:"), "{}", finding.class);
+    assert_eq!(finding.detail, "an engine is confused");
+}
+
+fn a_write_beyond_the_stack_is_found() {
+    let tally = run(&campaign(&["tree", "wild"], 300));
+    let classes: Vec<&str> = tally.findings.iter().map(|finding| finding.class.as_str()).collect();
+    assert_eq!(tally.programs, 300);
+    // At the upper edge lies a page, at the lower one a slot that is looked at.
+    assert_eq!(classes.len(), 2, "{classes:?}");
+    assert!(classes.contains(&"killed by SIGSEGV"), "{classes:?}");
+    assert!(classes.iter().any(|class| class.starts_with("panic at src/oracle/mod.rs:")), "{classes:?}");
+}
+
+/// A sweep of fuel shows it, and a case has one fuel.
+fn what_shows_with_one_fuel_alone_is_written_with_it() {
+    let tally = run(&Campaign { enough: Some(1), ..campaign(&["fuel of two"], 2_000) });
+    let finding = &tally.findings[0];
+    let trial = finding.trial.as_ref().expect("the program is known");
+    assert_eq!(trial.fuel, 2, "{}", finding.file);
+    assert!(finding.file.contains("\\ case fuel=2"), "{}", finding.file);
+    let mut judge = Judge::of(vec![engine("fuel of two").expect("it exists")]);
+    assert!(judge.judge(trial, Care::Quick).is_err(), "the case repeats it");
+}
+
+fn no_engine_hides_another() {
+    let tally = run(&campaign(&["signal", "jit", "other value", "panic"], 100));
+    // What kills the process does not hide who else is wrong; the kind is that of the first.
+    assert!(tally.findings.iter().all(|finding| finding.class == "killed by SIGABRT"));
+    let engines: Vec<_> = tally.findings.iter().map(|finding| finding.engines.as_slice()).collect();
+    assert!(engines.contains(&["signal", "other value", "panic"].as_slice()), "{engines:?}");
+    // On an empty stack there is no other value.
+    assert!(engines.iter().all(|engines| engines.contains(&"panic") && !engines.contains(&"jit")), "{engines:?}");
+}
+
+fn one_program_is_repeated_by_its_index() {
+    let whole = run(&campaign(&["other value"], 300));
+    let finding = &whole.findings[0];
+    for index in [finding.index, finding.others[0], finding.others[finding.others.len() - 1]] {
+        let again = run(&Campaign { first: index, ..campaign(&["other value"], 1) });
+        assert_eq!((again.programs, again.wrong), (1, 1));
+        assert_eq!(again.findings[0].index, index);
+    }
+}
+
+/// The index of the first program of the sequence that shows something.
+fn first_with_rot() -> u64 {
+    let shows = |trial: &Trial| {
+        Judge::of(vec![engine("other value").expect("it exists")]).judge(trial, Care::Thorough).is_err()
+    };
+    let trial = |index: u64| jitduel::generate::trial(jitduel::oracle::campaign::kind(index), 1, index);
+    (0..).find(|index| shows(&trial(*index))).expect("some program has the word")
+}
