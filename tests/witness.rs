@@ -17,197 +17,11 @@ use std::time::{Duration, Instant};
 use binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::export::{Limits, Run, c, forth};
+use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::evaluate;
-use jitduel::lang::words::{Class, WORDS};
-use jitduel::lang::{NodeKind, Program, Source, Word, load};
+use jitduel::lang::words::WORDS;
+use jitduel::lang::{NodeKind, Program, Source, load};
 use jitduel::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
-
-// The programs.
-
-/// A random program that the verifier takes, and inputs for it. The same index is the same program on every host.
-fn random_program(index: u64) -> (String, Vec<i64>) {
-    let mut writer = Writer { random: Xoshiro256PlusPlus::seed_from_u64(index), words: Vec::new(), budget: 0 };
-    loop {
-        writer.words.clear();
-        writer.budget = writer.random.random_range(5..80);
-        let inputs: Vec<i64> = (0..writer.random.random_range(0..5)).map(|_| writer.constant()).collect();
-        let mut depth = inputs.len();
-        while writer.budget > 0 {
-            depth = writer.body(depth, 0);
-        }
-        let text = writer.words.join(" ");
-        // Where a loop has changed the depth, the guesses of the writer may be wrong.
-        if load(&Source::new("random", text.as_str()), inputs.len()).is_ok() {
-            return (text, inputs);
-        }
-    }
-}
-
-/// Writes words, with a guess how deep the stack is.
-struct Writer {
-    random: Xoshiro256PlusPlus,
-    words: Vec<String>,
-    /// Words that may still be written, about.
-    budget: i32,
-}
-
-impl Writer {
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.random.random_range(0..from.len())]
-    }
-
-    /// Mostly such as lie on an edge.
-    fn constant(&mut self) -> i64 {
-        let power = 1_i64 << self.random.random_range(0..64);
-        match self.random.random_range(0..8) {
-            0 => self.pick(&[i64::MIN, i64::MIN + 1, i64::MAX]),
-            1 => self.pick(&[power, power.wrapping_sub(1), power.wrapping_add(1), power.wrapping_neg()]),
-            2 => self.random.random(),
-            3 | 4 => self.pick(&[0, 1, -1]),
-            _ => self.random.random_range(-20..20),
-        }
-    }
-
-    fn write(&mut self, words: &str) {
-        self.budget -= 1;
-        self.words.push(words.into());
-    }
-
-    /// Some words, from a depth to the one that is returned.
-    fn body(&mut self, mut depth: usize, nesting: usize) -> usize {
-        for _ in 0..self.random.random_range(1..9) {
-            depth = match self.random.random_range(0..100) {
-                _ if depth == 0 || self.budget <= 0 => self.literal(depth),
-                0..20 => self.literal(depth),
-                20..27 => {
-                    let below = self.random.random_range(0..depth);
-                    self.write(&format!("{below} pick"));
-                    depth + 1
-                }
-                27..80 => self.plain(depth),
-                _ if nesting == 5 => self.plain(depth),
-                80..86 => self.branch(depth, nesting),
-                86..91 => self.counted(depth, nesting),
-                91..97 => self.guarded(depth, nesting),
-                _ => self.unsteady(depth, nesting),
-            }
-        }
-        depth
-    }
-
-    /// Words from one depth to another.
-    fn bounded(&mut self, from: usize, to: usize, nesting: usize) {
-        let mut depth = self.body(from, nesting + 1);
-        while depth > to {
-            self.write("drop");
-            depth -= 1;
-        }
-        while depth < to {
-            depth = self.literal(depth);
-        }
-    }
-
-    fn literal(&mut self, depth: usize) -> usize {
-        let value = self.constant();
-        let hexadecimal = self.random.random_bool(0.2);
-        self.write(&if hexadecimal { format!("{value:#x}") } else { value.to_string() });
-        depth + 1
-    }
-
-    fn plain(&mut self, mut depth: usize) -> usize {
-        let (word, _) = &WORDS[self.random.random_range(0..WORDS.len())];
-        // A random divisor is zero too often, a random count of bits beyond 64 nearly always.
-        if word.class() == Class::Division && self.random.random_bool(0.9) {
-            self.write("1 or");
-        }
-        if matches!(word, Word::Lshift | Word::Rshift) && self.random.random_bool(0.7) {
-            let count = self.pick(&[0, 1, 31, 32, 33, 63, 64, 65, 127, -1]);
-            self.write(&count.to_string());
-            depth += 1;
-        }
-        while depth < word.pops() {
-            depth = self.literal(depth);
-        }
-        self.write(word.spelling());
-        depth - word.pops() + word.pushes()
-    }
-
-    fn branch(&mut self, depth: usize, nesting: usize) -> usize {
-        self.write("if");
-        let depth = depth - 1;
-        let end = if self.random.random_bool(0.5) { depth } else { self.random.random_range(0..4) };
-        self.bounded(depth, end, nesting);
-        if end != depth || self.random.random_bool(0.5) {
-            self.write("else");
-            self.bounded(depth, end, nesting);
-        }
-        self.write("end");
-        end
-    }
-
-    /// A loop that leaves the depth as it is.
-    fn counted(&mut self, depth: usize, nesting: usize) -> usize {
-        let count = self.pick(&["0", "1", "2", "3", "7", "-1", "0x8000000000000000", "dup 3 and", "dup 0 >"]);
-        self.write(count);
-        self.write("times");
-        self.bounded(depth, depth, nesting);
-        self.write("end");
-        depth
-    }
-
-    /// A `while` that ends soon, most of the time.
-    fn guarded(&mut self, depth: usize, nesting: usize) -> usize {
-        let start = self.random.random_range(0..6);
-        let (head, step) = self.pick(&[
-            ("while dup 0 > do", "1 -"),
-            ("while dup do", "2 /"),
-            ("while 1 - dup 0 >= do", ""),
-            ("while dup 100 < over -1 > and do", "3 * 1 +"),
-            ("while dup if dup else 0 end do", "1 rshift"),
-        ]);
-        self.write(&format!("{start} {head}"));
-        if depth > 0 {
-            // Most bodies see no more than the value above the counter, so that they leave that alone.
-            let seen = if self.random.random_bool(0.9) { 1 } else { depth };
-            self.write("swap");
-            self.bounded(seen, seen, nesting);
-            self.write("swap");
-        }
-        self.write(step);
-        self.write("end drop");
-        if self.random.random_bool(0.2) {
-            self.write("1020 462 while dup do tuck mod end drop");
-            return depth + 1;
-        }
-        depth
-    }
-
-    /// A loop that changes the depth, behind which the guess is wrong more often than not.
-    fn unsteady(&mut self, depth: usize, nesting: usize) -> usize {
-        match self.random.random_range(0..5) {
-            0 | 1 => {
-                let count = self.pick(&["0", "1", "2", "3", "20"]);
-                self.write(count);
-                self.write("times");
-                self.bounded(depth, depth + 1, nesting);
-                self.write("end");
-            }
-            2 => {
-                let count = self.pick(&["0", "1", "2", "3"]);
-                self.write(count);
-                self.write("times");
-                self.bounded(depth, depth - 1, nesting);
-                self.write("end");
-            }
-            // Condition and body with their own ways of changing it.
-            3 => self.write("while dup do 1 rshift dup end"),
-            _ => self.write("while 3 mod do end"),
-        }
-        depth
-    }
-}
 
 // The witnesses.
 
@@ -371,20 +185,24 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
 
 // The tests.
 
-/// Passes that a random program may start before it counts as one that does not end.
-const FUEL: u64 = 10_000;
+/// Bytes of a program that a witness is asked about, at most: gcc's time grows faster than its file.
+const LONGEST: usize = 4_000;
 
-/// Random programs with what the referee says of them. Every third is exported with little fuel; of the others, those
-/// that do not end are left out.
+/// Random programs with what the referee says of them, two of three with their own fuel and the others without, where they
+/// end without.
 fn random_cases(count: usize) -> Vec<Case> {
-    let (mut random_cases, mut endless, mut traps) = (Vec::new(), 0, HashMap::new());
+    let (mut random_cases, mut long, mut endless, mut traps) = (Vec::new(), 0, 0, HashMap::new());
     for index in 0..count as u64 {
-        let (text, inputs) = random_program(index);
+        let trial = trial(Kind::Random, 7, index);
+        if trial.text.len() > LONGEST || trial.inputs.len() > LONGEST / 10 {
+            long += 1;
+            continue;
+        }
+        let Trial { text, inputs, fuel, stack_limit } = trial;
         let source = Source::new(format!("random program {index}"), text);
         let program = load(&source, inputs.len()).expect("the verifier takes it");
-        let stack = [DEFAULT_STACK_LIMIT, 9, 24][index as usize / 3 % 3];
-        let limits = Limits { stack, fuel: (index % 3 == 0).then_some(index % 40) };
-        let outcome = evaluate(program.ast(), &inputs, limits.fuel.or(Some(FUEL)), stack);
+        let outcome = evaluate(program.ast(), &inputs, Some(fuel), stack_limit);
+        let limits = Limits { stack: stack_limit, fuel: (index % 3 != 0).then_some(fuel) };
         let out_of_fuel = matches!(&outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel);
         if limits.fuel.is_none() && out_of_fuel {
             endless += 1;
@@ -396,8 +214,8 @@ fn random_cases(count: usize) -> Vec<Case> {
         let expected = Verdict::of(&outcome, &source).to_string();
         random_cases.push(Case { source, program, limits, inputs, expected });
     }
-    println!("{count} random programs: {endless} skipped that do not end, {traps:?} trap");
-    assert!(endless * 20 < count, "{endless} of {count} programs do not end");
+    println!("{count} random programs: {endless} skipped that may not end, {long} that are long; {traps:?} trap");
+    assert!((endless + long) * 10 < count, "{endless} and {long} of {count} programs are skipped");
     let has = |case: &Case, word| case.program.ast().nodes.iter().any(|node| node.kind == NodeKind::Word(word));
     assert!(WORDS.iter().all(|(word, _)| random_cases.iter().any(|case| has(case, *word))), "a word is in no program");
     assert_eq!(traps.len(), TrapKind::ALL.len(), "not every trap: {traps:?}");
