@@ -117,14 +117,16 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
                 return;
             }
             // Only what ends at the cut can be run apart.
-            let Some(first) = top_level(&self.nodes, cut) else { continue };
+            if !is_top_level(&self.nodes, cut) {
+                continue;
+            }
             let part = tree(&self.nodes[..cut]);
             let measured = measure(&part, &self.best.inputs, Some(self.best.fuel), usize::MAX);
             let Outcome::Done(mut inputs) = measured.outcome else { continue };
             if inputs.len() > MOST_INPUTS.max(self.best.inputs.len()) {
                 continue;
             }
-            let rest = replaced(&self.nodes, 0..first, &[]);
+            let rest = replaced(&self.nodes, 0..cut, &[]);
             let fuel = self.best.fuel - measured.passes;
             if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
                 return;
@@ -243,13 +245,13 @@ fn replaced(nodes: &[NodeKind], range: Range<usize>, by: &[NodeKind]) -> Vec<Nod
     kept
 }
 
-/// The cut itself, where no body is open there.
-fn top_level(nodes: &[NodeKind], cut: usize) -> Option<usize> {
+/// Whether no body is open at the cut.
+fn is_top_level(nodes: &[NodeKind], cut: usize) -> bool {
     let mut index = 0;
     while index < cut {
         index = nodes[index].next(index);
     }
-    (index == cut).then_some(cut)
+    index == cut
 }
 
 /// A text that is no program, which shrinks by words.
