@@ -33,3 +33,21 @@ fn a_run_that_an_engine_was_not_prepared_for_is_refused() {
     let small_stack: Vec<_> = accepted_by(options, &[1, 2], None, 2);
     assert!(small_stack.is_empty(), "a stack below the limit: {small_stack:?}");
 }
+
+#[test]
+fn only_a_jit_has_code_and_its_size_grows_with_the_program() {
+    let size = |name: &str, text: &str| {
+        let program = load(&Source::new("-e", text), 1).expect("it is a program");
+        let prepared = engine(name).expect("it exists").prepare(&program, &Options::default(), &mut NoClock);
+        prepared.ok().and_then(|prepared| prepared.code_bytes())
+    };
+    for name in ENGINES {
+        let sizes = ["1 +", "1 + 2 * dup xor"].map(|text| size(name, text));
+        match sizes {
+            [Some(small), Some(large)] if name.starts_with("jit") => {
+                assert!(8 < small && small < large, "{name}: {sizes:?}");
+            }
+            _ => assert_eq!(sizes, [None; 2], "{name}"),
+        }
+    }
+}

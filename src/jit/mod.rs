@@ -213,5 +213,6 @@ mod tests {
         assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
         let error = PrepareError::Unsupported { engine: "jit", host: "riscv64" };
         assert!(error.to_string().contains("not supported on this host (riscv64)"));
+        assert_eq!(is_supported(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
     }
 }
