@@ -116,7 +116,10 @@ const BATCH: u64 = 256;
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
 
-/// Which part of our patience with a program a try to shrink it has: what was changed may hang.
+/// How long a program may be made smaller: one that is not quite small is better than none for an hour.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// How much longer than the whole program a smaller one may take: what was changed may hang.
 const IMPATIENCE: u32 = 10;
 
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one was changed at random.
@@ -251,14 +254,17 @@ impl Campaign {
     /// The smallest program on which one engine is still wrong in this way.
     fn shrunk(&self, whole: &Trial, class: &str, culprit: &[&str]) -> io::Result<Option<(Trial, Option<String>)>> {
         let worker = Worker::start(|mouth| {
-            // A program that is not quite small is better than none for an hour.
-            let end = Instant::now() + self.patience;
+            let begun = Instant::now();
+            let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
+            let least = Duration::from_millis(100);
+            let patience = (begun.elapsed() * IMPATIENCE).min(self.patience / IMPATIENCE).max(least);
+            let end = Instant::now() + SHRINKING;
             let mut tries = 0;
             let mut still_wrong = |trial: &Trial, care| {
                 // So that nobody takes us for one that hangs.
                 mouth.say(&Said::Program(tries));
                 tries += 1;
-                let wrong = self.tried(trial, care, culprit, self.patience / IMPATIENCE);
+                let wrong = self.tried(trial, care, culprit, patience);
                 // Where the system has no process for a try, the program stays as it is.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
@@ -272,7 +278,8 @@ impl Campaign {
             mouth.say(&Said::Trial(small, Some(file)));
             mouth.say(&Said::Sum(json!({})));
         })?;
-        last_trial(worker, self.patience)
+        // It may wait that long for the whole program before it says anything.
+        last_trial(worker, 2 * self.patience)
     }
 }
 
