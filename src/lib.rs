@@ -36,6 +36,7 @@
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |
+//! | [`bench`] | the harness: workloads, and what may be concluded from times |
 //! | [`cli`] | the command line, one file a verb |
 //!
 //! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of
@@ -67,6 +68,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod bench;
 pub mod bytecode;
 pub mod cli;
 pub mod corpus;

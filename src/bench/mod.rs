@@ -1,0 +1,132 @@
+//! The harness: what is timed, and what may be concluded from the times.
+//!
+//! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
+//! whose answer every engine must give before any of them is timed; [`phases`] takes the time of each phase of a
+//! compilation.
+
+pub mod phases;
+pub mod workloads;
+
+use std::time::{Duration, Instant};
+
+use crate::engine::{NoClock, Options, PrepareError, Prepared, outcome};
+use crate::exec::Stack;
+use crate::interp::tree::measure;
+use crate::lang::{Fault, Program, Source, load};
+use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::registry;
+
+/// A program with inputs, to be timed.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its name in tables.
+    pub name: String,
+    /// The text.
+    pub source: Source,
+    /// The initial stack, bottom first.
+    pub inputs: Vec<i64>,
+}
+
+/// What a subject takes, as the referee counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Words carried out; `end` is not counted.
+    pub words: u64,
+    /// Passes that loops started.
+    pub passes: u64,
+}
+
+/// Why a subject is not timed.
+#[derive(Debug, thiserror::Error)]
+pub enum Untimed {
+    /// It is no program for these inputs.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// An engine cannot prepare it.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The referee does not come to an end with it.
+    #[error("the program {verdict}: only one that ends by itself can be timed")]
+    Trap {
+        /// What the referee makes of it.
+        verdict: Verdict,
+    },
+    /// An engine gives another answer than the referee.
+    #[error("{engine} gives {got} where the referee gives {expected}: the program is not timed")]
+    Wrong {
+        /// The engine.
+        engine: String,
+        /// What it gives.
+        got: Verdict,
+        /// What the referee gives.
+        expected: Verdict,
+    },
+}
+
+/// Passes after which the referee gives a subject up: an hour for the slowest engine.
+const MOST_PASSES: u64 = 1_000_000_000;
+
+impl Subject {
+    /// The program, verified for the inputs.
+    ///
+    /// # Errors
+    /// The fault, where it is none.
+    pub fn program(&self) -> Result<Program, Fault> {
+        load(&self.source, self.inputs.len())
+    }
+
+    /// Runs it on each of these engines, and says what it takes where all give the referee's answer. Nothing may be
+    /// timed before that.
+    ///
+    /// # Errors
+    /// The first reason not to time it.
+    pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
+        let program = self.program()?;
+        let measured = measure(program.ast(), &self.inputs, Some(MOST_PASSES), DEFAULT_STACK_LIMIT);
+        let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
+        if let Outcome::Trap(_) = measured.outcome {
+            return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });
+        }
+        let mut stack = stack()?;
+        for engine in engines {
+            let got = outcome(&mut *prepare(engine, &program)?, &self.inputs, None, &mut stack);
+            if got != measured.outcome {
+                let (got, expected) = (verdict(&got), verdict(&measured.outcome));
+                return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
+            }
+        }
+        Ok(Work { words: measured.words, passes: measured.passes })
+    }
+}
+
+/// A stack for subjects.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn stack() -> Result<Stack, PrepareError> {
+    Stack::new(DEFAULT_STACK_LIMIT).map_err(|error| PrepareError::Stack { values: DEFAULT_STACK_LIMIT, error })
+}
+
+/// The program made ready by an engine, without fuel.
+///
+/// # Errors
+/// The engine's.
+///
+/// # Panics
+/// Where there is no engine of this name.
+pub fn prepare(engine: &str, program: &Program) -> Result<Box<dyn Prepared>, PrepareError> {
+    let mut engine = registry::engine(engine).expect("the caller names engines that exist");
+    engine.prepare(program, &Options::default(), &mut NoClock)
+}
+
+/// How long so many runs take together.
+///
+/// # Panics
+/// Where a run traps: only what was checked is timed.
+pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) -> Duration {
+    let begun = Instant::now();
+    for _ in 0..runs {
+        prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
+    }
+    begun.elapsed()
+}

@@ -1,0 +1,67 @@
+//! How long each phase of making a program ready takes.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::{Phase, PhaseClock};
+
+/// The times of the phases of one preparation or of many.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Phases {
+    /// Tree to bytecode.
+    pub lower: Duration,
+    /// Bytecode to machine code.
+    pub generate: Duration,
+    /// Machine code to executable memory.
+    pub seal: Duration,
+    now: Option<(Phase, Instant)>,
+}
+
+impl Phases {
+    /// The phase that goes on, if one does, ends now.
+    pub fn end(&mut self) {
+        if let Some((phase, begun)) = self.now.take() {
+            *self.of(phase) += begun.elapsed();
+        }
+    }
+
+    fn of(&mut self, phase: Phase) -> &mut Duration {
+        match phase {
+            Phase::Lower => &mut self.lower,
+            Phase::Generate => &mut self.generate,
+            Phase::Seal => &mut self.seal,
+        }
+    }
+
+    /// The time of one phase, up to the last that has ended.
+    pub fn get(mut self, phase: Phase) -> Duration {
+        *self.of(phase)
+    }
+}
+
+impl PhaseClock for Phases {
+    fn begin(&mut self, phase: Phase) {
+        self.end();
+        self.now = Some((phase, Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_has_its_time_and_nothing_is_counted_twice() {
+        let begun = Instant::now();
+        let mut phases = Phases::default();
+        for phase in [Phase::Lower, Phase::Generate, Phase::Seal, Phase::Lower] {
+            phases.begin(phase);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        phases.end();
+        phases.end();
+        let all = begun.elapsed();
+        let [lower, generate, seal] = [Phase::Lower, Phase::Generate, Phase::Seal].map(|phase| phases.get(phase));
+        assert!(lower >= Duration::from_millis(4) && generate >= Duration::from_millis(2));
+        assert!(lower + generate + seal <= all);
+    }
+}

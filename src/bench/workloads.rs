@@ -1,0 +1,118 @@
+//! The programs that are timed, each with its size: nine loops that others have measured as well, seven with branches and
+//! division, and a hold-out that nobody tunes for.
+
+use super::Subject;
+use crate::generate::{Kind, Trial, trial};
+use crate::lang::Source;
+
+/// One of the workloads of `corpus/workloads`.
+#[derive(Clone, Copy, Debug)]
+pub struct Workload {
+    /// Its name, which is that of its file.
+    pub name: &'static str,
+    /// The text, with its cases.
+    pub text: &'static str,
+    /// The input with which it is timed. It is chosen so that the fastest engine takes 0.2 milliseconds or more and the
+    /// slowest 30 or less, as far as they are no further apart than that.
+    pub size: i64,
+    /// Whether it is one of the nine that others have measured.
+    pub is_of_the_nine: bool,
+}
+
+macro_rules! workloads {
+    ($(($name:literal, $size:literal, $nine:literal),)*) => {
+        /// All workloads.
+        pub const WORKLOADS: &[Workload] = &[$(Workload {
+            name: $name,
+            text: include_str!(concat!("../../corpus/workloads/", $name, ".stk")),
+            size: $size,
+            is_of_the_nine: $nine,
+        },)*];
+    };
+}
+
+workloads! {
+    ("fact", 20_000, true),
+    ("fib", 800_000, true),
+    ("lcg", 400_000, true),
+    ("nested", 1, true),
+    ("horner", 80_000, true),
+    ("tri", 400_000, true),
+    ("addchain", 560_000, true),
+    ("shuffle", 240_000, true),
+    ("straight", 220, true),
+    ("gcd", 20_000, false),
+    ("collatz", 2_000, false),
+    ("isqrt", 5_000, false),
+    ("primes", 10_000, false),
+    ("xorshift", 140_000, false),
+    ("digits", 9_000, false),
+    ("mandelbrot", 2_000, false),
+}
+
+impl Workload {
+    /// The workload with another input.
+    pub fn of_size(&self, size: i64) -> Subject {
+        Subject { name: self.name.into(), source: self.source(), inputs: vec![size] }
+    }
+
+    /// The workload as it is timed.
+    pub fn subject(&self) -> Subject {
+        self.of_size(self.size)
+    }
+
+    /// The text as a source.
+    pub fn source(&self) -> Source {
+        Source::new(self.name, self.text)
+    }
+}
+
+/// The workload of this name, if there is one.
+pub fn workload(name: &str) -> Option<&'static Workload> {
+    WORKLOADS.iter().find(|workload| workload.name == name)
+}
+
+/// The seed of the hold-out, fixed before anything was measured on it.
+const HOLD_OUT_SEED: u64 = 20_261_121;
+
+/// Words that a program of the hold-out carries out, about.
+const HOLD_OUT_WORK: u64 = 200_000;
+
+/// Fifty generated loops.
+pub fn hold_out() -> impl Iterator<Item = Subject> {
+    (0..50).map(|index| {
+        let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORK }, HOLD_OUT_SEED, index);
+        let name = format!("hold-out-{index}");
+        Subject { source: Source::new(name.clone(), text), name, inputs }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Work;
+
+    /// Sizes such that every engine can be timed: so many words that the fastest takes long enough, and no more than
+    /// the slowest can take in a sample.
+    #[test]
+    fn every_workload_has_a_size_at_which_it_can_be_timed() {
+        for workload in WORKLOADS {
+            let Work { words, passes } = workload.subject().check(&[]).expect(workload.name);
+            assert!((300_000..10_000_000).contains(&words), "{}: {words} words", workload.name);
+            assert!(passes > 0);
+        }
+    }
+
+    #[test]
+    fn the_hold_out_is_fifty_different_programs_that_end() {
+        let mut texts: Vec<String> = Vec::new();
+        for subject in hold_out() {
+            let words = subject.check(&[]).expect("it ends").words;
+            assert!((HOLD_OUT_WORK / 2..=HOLD_OUT_WORK * 2).contains(&words), "{}: {words} words", subject.name);
+            texts.push(String::from_utf8_lossy(subject.source.bytes()).into_owned());
+        }
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), 50);
+    }
+}
