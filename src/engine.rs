@@ -1,6 +1,6 @@
 //! What every engine is: something that prepares a program, and then runs it any number of times.
 
-use std::io;
+use std::{fmt, io};
 
 use crate::bytecode::TooLarge;
 use crate::exec::Stack;
@@ -68,6 +68,16 @@ pub enum Phase {
     Generate,
     /// Machine code to executable memory.
     Seal,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Lower => "lower",
+            Phase::Generate => "generate",
+            Phase::Seal => "seal",
+        })
+    }
 }
 
 /// Told by an engine where each phase begins.

@@ -1,10 +1,11 @@
 //! The harness: what is timed, and what may be concluded from the times.
 //!
 //! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
-//! whose answer every engine must give before any of them is timed; [`phases`] takes the time of each phase of a
-//! compilation.
+//! whose answer every engine must give before any of them is timed; [`sizes`] are programs of any length, and
+//! [`phases`] takes the time of each phase of making them ready.
 
 pub mod phases;
+pub mod sizes;
 pub mod workloads;
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,66 @@
+//! `execute/<workload>/<engine>`: running what is ready to run, in nanoseconds for each word that is carried out.
+
+mod harness;
+
+use std::time::Duration;
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use harness::{PerWord, criterion, engines};
+use jitduel::bench::workloads::{WORKLOADS, hold_out};
+use jitduel::bench::{Subject, prepare, stack, time};
+use jitduel::engine::Prepared;
+
+/// Fails before anything is timed where an engine gives a wrong answer.
+fn words(subjects: &[Subject], engines: &[&str]) -> u64 {
+    let words = |subject: &Subject| match subject.check(engines) {
+        Ok(work) => work.words,
+        Err(reason) => panic!("{}: {reason}", subject.name),
+    };
+    subjects.iter().map(words).sum()
+}
+
+fn execute(criterion: &mut Criterion<PerWord>) {
+    let engines = engines();
+    for workload in WORKLOADS {
+        let group = criterion.benchmark_group(format!("execute/{}", workload.name));
+        let check =
+            |engine: &str| workload.check_cases(engine).unwrap_or_else(|wrong| panic!("{}: {wrong}", workload.name));
+        execute_all(group, &engines, &[workload.subject()], &check);
+    }
+    let subjects: Vec<Subject> = hold_out().collect();
+    execute_all(criterion.benchmark_group("execute/hold-out"), &engines, &subjects, &|_| ());
+}
+
+/// A program made ready, with its inputs.
+type Ready<'a> = (Box<dyn Prepared>, &'a [i64]);
+
+/// One benchmark for each engine: all subjects, one after the other.
+fn execute_all(
+    mut group: BenchmarkGroup<PerWord>,
+    engines: &[&'static str],
+    subjects: &[Subject],
+    check: &dyn Fn(&str),
+) {
+    group.throughput(Throughput::Elements(words(subjects, &[])));
+    let mut stack = stack().expect("there is memory for a stack");
+    for &engine in engines {
+        // Only what the filter lets pass is checked and prepared.
+        let mut ready: Option<Vec<Ready>> = None;
+        group.bench_function(engine, |bencher| {
+            let ready = ready.get_or_insert_with(|| {
+                check(engine);
+                words(subjects, &[engine]);
+                let prepared = |subject: &Subject| prepare(engine, &subject.program().expect("it was checked"));
+                let ready = |subject| (prepared(subject).expect("it was checked"), &subject.inputs[..]);
+                subjects.iter().map(ready).collect()
+            });
+            bencher.iter_custom(|runs| {
+                let time = |(prepared, inputs): &mut Ready| time(&mut **prepared, inputs, &mut stack, runs);
+                ready.iter_mut().map(time).sum::<Duration>()
+            });
+        });
+    }
+}
+
+criterion_group!(name = benches; config = criterion(); targets = execute);
+criterion_main!(benches);

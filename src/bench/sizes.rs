@@ -1,0 +1,134 @@
+//! Programs of a given size, for measuring how the time to compile grows: straight ones, and ones full of loops.
+
+use std::fmt;
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use crate::generate::dice::Dice;
+use crate::lang::Source;
+
+/// A program of a given number of words.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// What it consists of.
+    pub shape: Shape,
+    /// Words of its text, without `end`, up to a few more.
+    pub words: usize,
+}
+
+/// What a program consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Words one after the other.
+    Straight,
+    /// Loops of some words, of which every eighth holds others.
+    Loopy,
+}
+
+/// What is compiled.
+pub const SIZES: &[Size] = &[
+    Size { shape: Shape::Straight, words: 100 },
+    Size { shape: Shape::Loopy, words: 100 },
+    Size { shape: Shape::Straight, words: 10_000 },
+    Size { shape: Shape::Loopy, words: 10_000 },
+    Size { shape: Shape::Straight, words: 1_000_000 },
+    Size { shape: Shape::Loopy, words: 1_000_000 },
+];
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Shape::Straight => "straight",
+            Shape::Loopy => "loops",
+        })
+    }
+}
+
+/// Words that leave the depth of two values where it is, with how many they are. None is the same as another.
+const STEPS: [(&str, usize); 14] = [
+    ("swap", 1),
+    ("over +", 2),
+    ("over xor", 2),
+    ("tuck -", 2),
+    ("dup 7 lshift xor", 4),
+    ("dup 9 rshift xor", 4),
+    ("3 *", 2),
+    ("12345 +", 2),
+    ("-99 xor", 2),
+    ("0x9e3779b97f4a7c15 +", 2),
+    ("over over < +", 4),
+    ("1 pick and", 2),
+    ("dup rot rot over + + nip 5 swap -", 9),
+    ("7 mod 1 +", 4),
+];
+
+impl Size {
+    /// The name in tables.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.shape, self.words)
+    }
+
+    /// The program, which takes no inputs and leaves two values.
+    pub fn source(&self) -> Source {
+        let mut stream = ChaCha8Rng::seed_from_u64(self.words as u64);
+        let mut writer = Writer { dice: Dice::new(&mut stream), text: "1 2".into(), words: 2 };
+        while writer.words < self.words {
+            match self.shape {
+                Shape::Straight => writer.step(),
+                Shape::Loopy => writer.repeated(3),
+            }
+        }
+        Source::new(self.name(), writer.text)
+    }
+}
+
+struct Writer<'a> {
+    dice: Dice<'a>,
+    text: String,
+    words: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, words: &str, count: usize) {
+        // Lines of a length that an editor shows.
+        self.text.push(if self.words % 16 < count { '\n' } else { ' ' });
+        self.text.push_str(words);
+        self.words += count;
+    }
+
+    fn step(&mut self) {
+        let (words, count) = *self.dice.pick(&STEPS);
+        self.put(words, count);
+    }
+
+    fn repeated(&mut self, levels: u32) {
+        let count = 1 + self.dice.below(9);
+        self.put(&format!("{count} times"), 2);
+        for _ in 0..1 + self.dice.below(4) {
+            self.step();
+            if levels > 1 && self.dice.one_in(8) {
+                self.repeated(levels - 1);
+            }
+        }
+        self.put("end", 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Subject;
+
+    #[test]
+    fn programs_have_the_size_that_their_name_says_and_run() {
+        for size in SIZES {
+            let subject = Subject { name: size.name(), source: size.source(), inputs: Vec::new() };
+            let program = subject.program().expect("it is a program");
+            let words = program.ast().nodes.len();
+            assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);
+            let work = subject.check(&[]).expect("it ends");
+            assert_eq!(size.shape == Shape::Loopy, work.passes > 0);
+        }
+    }
+}
