@@ -59,7 +59,7 @@ const STEPS: [(&str, usize); 14] = [
     ("0x9e3779b97f4a7c15 +", 2),
     ("over over < +", 4),
     ("1 pick and", 2),
-    ("dup rot rot over + + nip 5 swap -", 9),
+    ("dup rot rot over + + 5 swap -", 9),
     ("7 mod 1 +", 4),
 ];
 
