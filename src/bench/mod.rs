@@ -6,6 +6,7 @@
 
 pub mod phases;
 pub mod sizes;
+pub mod statistics;
 pub mod workloads;
 
 use std::time::{Duration, Instant};
