@@ -26,7 +26,7 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 fn a_seed_means_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
     let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
-    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["a155484d2a4bde66", "ed7ed5990adb03ca", "978dba98fc0da6c4"]);
+    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["93ff65df959326c5", "08456ac656f06929", "d39d2439d1eb2898"]);
 }
 
 #[test]
@@ -49,7 +49,8 @@ fn random_programs_hold_enough_of_everything() {
     let share = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
 
     let mean = |sum: u64| sum as f64 / *programs as f64;
-    assert!((50.0..80.0).contains(&mean(statistics.words_in_all())), "{} words", mean(statistics.words_in_all()));
+    // One program of 2,000 has 60,000 words, so that the mean depends on how many of them there are.
+    assert!((50.0..100.0).contains(&mean(statistics.words_in_all())), "{} words", mean(statistics.words_in_all()));
     assert!((400.0..600.0).contains(&mean(*executed)), "{} words carried out", mean(*executed));
 
     let trapped = share(programs - outcomes["done"], *programs);

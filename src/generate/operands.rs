@@ -36,7 +36,8 @@ pub fn operand(dice: &mut Dice) -> i64 {
         8..=10 => signed(dice, |dice| dice.pick(&BORDERS) + i64::from(dice.below(3)) - 1),
         11 | 12 => bitmask(dice),
         13..=16 => i64::from(dice.below(40)) - 10,
-        17 => (dice.bits() as i64) >> dice.below(64),
+        // Of any width, with zeros at the low end: shifted immediates.
+        17 => ((dice.bits() as i64) >> dice.below(64)) & (-1 << dice.below(14)),
         _ => dice.bits() as i64,
     }
 }
