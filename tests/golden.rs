@@ -52,6 +52,12 @@ fn gcd() {
     compare("gcd", "while dup do tuck mod end drop", &["--input", "1071,462"]);
 }
 
+/// Every word that moves values, one by itself in each line.
+#[test]
+fn shuffles() {
+    compare("shuffles", "dup\ndrop\nswap\nover\nrot\nnip\ntuck\n0 pick\n3 pick", &["--input", "1,2,3"]);
+}
+
 /// Loops that change the depth leave checks to run time: one of them for several words, and a division between two.
 #[test]
 fn checks_and_traps() {

@@ -326,8 +326,8 @@ impl<S: Sink> Lowering<'_, S> {
         // Operands and results below these lie in slots, the one above in the register of the top.
         let (operands, results) = if in_register { (pops - 1, pushes.saturating_sub(1)) } else { (pops, pushes) };
         let slot = |index: usize| Slot(base + index as i64);
-        let stays = |operand: usize| operand < results && word.shuffle().nth(operand) == Some(operand);
-        let to_top = if in_register && pushes > 0 { word.shuffle().last() } else { None };
+        let stays = |operand: usize| word.shuffle().take(results).nth(operand) == Some(operand);
+        let to_top = if in_register { word.shuffle().last() } else { None };
 
         let mut top_load = None;
         for operand in 0..operands {
