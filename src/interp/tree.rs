@@ -219,3 +219,18 @@ impl Run<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::{Source, parse};
+
+    #[test]
+    fn a_run_is_measured_as_one_counts_by_hand() {
+        let ast = parse(&Source::new("test", "2 times 1 while dup 3 < do 1 + end drop end")).expect("it parses");
+        let measured = measure(&ast, &[], Some(100), 10);
+        assert_eq!(measured.outcome, Outcome::Done(vec![]));
+        // Twice: two words, three conditions of three words, two bodies of two, one word.
+        assert_eq!((measured.words, measured.passes, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
+    }
+}
