@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "system calls, raw memory and calls into generated code are this room's task")]
 
 mod call;
+mod clock;
 mod icache;
 mod memory;
 mod process;
@@ -13,6 +14,7 @@ mod stack;
 mod trampoline;
 
 pub use call::{Entry, Exit};
+pub use clock::processor_time;
 pub use memory::{Code, CodeBuffer};
-pub use process::{Child, Ended, ready};
+pub use process::{Child, Ended, is_emulated, ready};
 pub use stack::{Armor, Edge, Stack};

@@ -177,13 +177,17 @@ fn expect_one_thread() {
 /// How many threads this process has, without those of an emulator that it runs in.
 fn threads() -> usize {
     let count = |path| std::fs::read_dir(path).map_or(1, |tasks| tasks.count());
-    // QEMU has a thread of its own and lets the process bear its name.
-    let is_emulator = |name: String| name.starts_with("qemu");
     match cfg!(target_os = "linux") {
         false => 1,
-        true if std::fs::read_to_string("/proc/self/comm").is_ok_and(is_emulator) => count("/proc/self/task") - 1,
-        true => count("/proc/self/task"),
+        // QEMU has a thread of its own.
+        true => count("/proc/self/task") - usize::from(is_emulated()),
     }
+}
+
+/// Whether this process runs in QEMU, which lets it bear its own name.
+pub fn is_emulated() -> bool {
+    let is_emulator = |name: String| name.starts_with("qemu");
+    cfg!(target_os = "linux") && std::fs::read_to_string("/proc/self/comm").is_ok_and(is_emulator)
 }
 
 /// Makes reads of a pipe return where they would wait.
