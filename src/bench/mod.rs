@@ -2,11 +2,17 @@
 //!
 //! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
 //! whose answer every engine must give before any of them is timed; [`sizes`] are programs of any length, and
-//! [`phases`] takes the time of each phase of making them ready.
+//! [`phases`] takes the time of each phase of making them ready. A [`race`] compares engines over many processes, in each of
+//! which a [`worker`] runs what it is told; [`statistics`] says what may be concluded, [`machine`] on what it was measured.
 
+pub mod calibration;
+pub mod machine;
 pub mod phases;
+pub mod race;
+pub mod record;
 pub mod sizes;
 pub mod statistics;
+pub mod worker;
 pub mod workloads;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Data goes to stdout; diagnostics and progress go to stderr.
 
 mod asm;
+mod bench;
 mod check;
 mod complete;
 mod export;
@@ -18,7 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "jitduel", version)]
 #[command(after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage or a file that cannot be \
-    read, 4 engines disagree or a case was not met.")]
+    read, 3 a benchmark regressed, 4 engines disagree or a case was not met.")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -33,6 +34,7 @@ enum Verb {
     Generate(generate::Generate),
     Fuzz(fuzz::Fuzz),
     Export(export::Export),
+    Bench(bench::Bench),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -45,6 +47,8 @@ enum Status {
     Stopped = 1,
     /// Usage, or a file that cannot be read.
     Usage = 2,
+    /// A benchmark is slower than it may be.
+    Regression = 3,
     /// Engines disagree, or a case was not met.
     Disagreement = 4,
 }
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Generate(verb) => verb.run(),
         Verb::Fuzz(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };

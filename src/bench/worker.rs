@@ -1,0 +1,176 @@
+//! A process that makes a subject ready on some engines and then times the runs that it is told to, one after the other.
+//!
+//! It speaks lines: a task as JSON comes in and `{"ready":…}` or `{"error":…}` goes out; then for each line `WHICH RUNS`
+//! the nanoseconds of processor time that so many runs took. It ends with its input.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Subject, calibration, prepare, stack};
+use crate::engine::Prepared;
+use crate::exec::{Stack, processor_time};
+use crate::lang::Source;
+
+/// What both sides of the pipe must speak.
+pub const PROTOCOL: u64 = 1;
+
+/// The name under which the calibration kernel takes part.
+pub const CALIBRATION: &str = "calibration";
+
+/// A subject, and who runs it.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The program with its inputs.
+    pub subject: Subject,
+    /// Engines, or [`CALIBRATION`]; the same may come twice.
+    pub contestants: Vec<String>,
+}
+
+impl Task {
+    /// The task as one line.
+    pub fn to_json(&self) -> Value {
+        let Subject { name, source, inputs } = &self.subject;
+        let text = String::from_utf8_lossy(source.bytes());
+        let contestants = &self.contestants;
+        json!({ "protocol": PROTOCOL, "name": name, "text": text, "inputs": inputs, "contestants": contestants })
+    }
+
+    /// The task that a line says; `None` where it says none.
+    pub fn from_json(line: &Value) -> Option<Task> {
+        let text = |name: &str| line[name].as_str().map(str::to_owned);
+        let inputs = line["inputs"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
+        let contestants = line["contestants"].as_array()?.iter().map(|name| name.as_str().map(Into::into));
+        let name = text("name")?;
+        let source = Source::new(name.clone(), text("text")?);
+        let is_ours = line["protocol"] == PROTOCOL;
+        is_ours.then_some(Task {
+            subject: Subject { name, source, inputs },
+            contestants: contestants.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// Works until the input ends.
+///
+/// # Errors
+/// Where the other side no longer listens, or speaks otherwise.
+pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    let mut lines = input.lines();
+    let Some(line) = lines.next().transpose()? else { return Ok(()) };
+    let task = serde_json::from_str(&line).ok().and_then(|line| Task::from_json(&line));
+    let ready = match &task {
+        Some(task) => ready(task),
+        None => Err(format!("this is no task of protocol {PROTOCOL}: the two binaries are too far apart")),
+    };
+    let mut ready = match ready {
+        Ok(ready) => ready,
+        Err(error) => return writeln!(output, "{}", json!({ "error": error })),
+    };
+    writeln!(output, "{}", json!({ "ready": true }))?;
+    output.flush()?;
+    for line in lines {
+        let line = line?;
+        let told = line.split_once(' ').and_then(|(which, runs)| Some((which.parse().ok()?, runs.parse().ok()?)));
+        let time = told.and_then(|(which, runs): (usize, u64)| ready.time(which, runs));
+        let time = time.ok_or_else(|| io::Error::other(format!("`{line}` is not WHICH RUNS")))?;
+        writeln!(output, "{}", time.as_nanos())?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// Everything that can be timed.
+struct Ready {
+    contestants: Vec<Contestant>,
+    inputs: Vec<i64>,
+    stack: Stack,
+}
+
+enum Contestant {
+    Engine(Box<dyn Prepared>),
+    Calibration,
+}
+
+fn ready(task: &Task) -> Result<Ready, String> {
+    let is_engine = |name: &&String| *name != CALIBRATION;
+    let engines: Vec<&str> = task.contestants.iter().filter(is_engine).map(String::as_str).collect();
+    if let Some(unknown) = engines.iter().find(|name| crate::registry::engine(name).is_none()) {
+        return Err(format!("there is no engine `{unknown}` in this binary"));
+    }
+    // Answers come before times.
+    task.subject.check(&engines).map_err(|reason| format!("{}: {reason}", task.subject.name))?;
+    let program = task.subject.program().map_err(|fault| fault.to_string())?;
+    let contestant = |name: &String| match name.as_str() {
+        CALIBRATION => Ok(Contestant::Calibration),
+        engine => prepare(engine, &program).map(Contestant::Engine).map_err(|error| error.to_string()),
+    };
+    let contestants = task.contestants.iter().map(contestant).collect::<Result<_, _>>()?;
+    let stack = stack().map_err(|error| error.to_string())?;
+    Ok(Ready { contestants, inputs: task.subject.inputs.clone(), stack })
+}
+
+impl Ready {
+    /// How much processor time so many runs take; where the system does not count that, time.
+    fn time(&mut self, which: usize, runs: u64) -> Option<Duration> {
+        let contestant = self.contestants.get_mut(which)?;
+        let (begun, processor) = (Instant::now(), processor_time());
+        for _ in 0..runs {
+            match contestant {
+                Contestant::Engine(prepared) => {
+                    prepared
+                        .run(&self.inputs, None, &mut self.stack)
+                        .expect("a subject that was checked does not trap");
+                }
+                Contestant::Calibration => calibration::run(),
+            }
+        }
+        let elapsed = || processor_time().ok()?.checked_sub(processor.ok()?);
+        Some(elapsed().unwrap_or_else(|| begun.elapsed()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(lines: &str) -> Vec<String> {
+        let mut output = Vec::new();
+        // What was said before an error counts as well.
+        let _ = serve(lines.as_bytes(), &mut output);
+        String::from_utf8(output).expect("it is text").lines().map(Into::into).collect()
+    }
+
+    fn task(text: &str, contestants: &[&str]) -> String {
+        let subject = Subject { name: "test".into(), source: Source::new("test", text), inputs: vec![5] };
+        Task { subject, contestants: contestants.iter().map(|name| (*name).into()).collect() }.to_json().to_string()
+    }
+
+    #[test]
+    fn runs_are_timed_as_they_are_asked_for() {
+        let task = task("times 1000 times 1 drop end end", &["tree", "bytecode", "tree", CALIBRATION]);
+        let said = said(&format!("{task}\n0 1\n0 10\n1 1\n2 1\n3 1\nnonsense\n"));
+        assert_eq!((said.len(), said[0].as_str()), (6, r#"{"ready":true}"#));
+        let times: Vec<u64> = said[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
+        assert!(times.iter().all(|time| *time > 0), "{times:?}");
+        assert!(times[1] > times[0], "ten runs take longer than one: {times:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_timed_is_said() {
+        for (task, expected) in [
+            (
+                task("0 /", &["tree"]),
+                "the program trap division by zero 1:3: only one that ends by itself can be timed",
+            ),
+            (task("swap", &["tree"]), "stack underflow"),
+            (task("1", &["nobody"]), "there is no engine `nobody` in this binary"),
+            ("{}".into(), "too far apart"),
+            ("x".into(), "too far apart"),
+        ] {
+            let said = said(&format!("{task}\n"));
+            assert!(said.len() == 1 && said[0].starts_with(r#"{"error":"#) && said[0].contains(expected), "{said:?}");
+        }
+    }
+}
