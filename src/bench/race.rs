@@ -2,8 +2,9 @@
 //!
 //! A process is an accident of memory layout, which no number of runs inside it averages out; so the process is the unit,
 //! and intervals are over processes. Within one, contestants take turns in rounds, each round in another order: what slows
-//! the machine down for a while slows all of them. A ratio is taken within a round, then its median over the rounds of a
-//! process, then the median over processes.
+//! the machine down for a while slows all of them. Processes come in pairs, of which the second has everything in the reverse
+//! order in memory. A ratio is taken within a round; then its median over the rounds of a process, the mean of the two of a
+//! pair, and the median over pairs.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use super::Subject;
-use super::statistics::median;
+use super::statistics::{geometric_mean, median};
 use super::worker::Task;
 
 /// How a race is run.
@@ -26,8 +27,8 @@ pub struct Race {
     pub binaries: Vec<PathBuf>,
     /// Who runs; the first is whom the others are held against.
     pub contestants: Vec<Contestant>,
-    /// How many processes.
-    pub processes: usize,
+    /// How many pairs of processes.
+    pub pairs: usize,
     /// How many rounds in each.
     pub rounds: usize,
     /// How long a contestant runs in each round, about; at least one run.
@@ -48,9 +49,9 @@ pub struct Contestant {
 /// The times of one contestant.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// Nanoseconds a run, the median of each process.
+    /// Nanoseconds a run, of each pair.
     pub nanoseconds: Vec<f64>,
-    /// The same over the time of the first contestant, the median over the rounds of each process.
+    /// The same over the time of the first contestant.
     pub ratios: Vec<f64>,
 }
 
@@ -76,41 +77,49 @@ pub enum RaceError {
 }
 
 impl Race {
-    /// Runs it, and calls `progress` after each process.
+    /// Runs it, and calls `progress` after each pair of processes.
     ///
     /// # Errors
     /// Where a binary cannot take part or refuses the subject.
     pub fn run(&self, subject: &Subject, progress: &mut dyn FnMut()) -> Result<Vec<Times>, RaceError> {
         let mut order = ChaCha8Rng::seed_from_u64(self.seed);
         let mut all = vec![Times::default(); self.contestants.len()];
-        for _ in 0..self.processes {
-            let rounds = self.process(subject, &mut order)?;
-            for (of_all, of_this) in all.iter_mut().zip(&rounds) {
-                let ratios: Vec<f64> = of_this.iter().zip(&rounds[0]).map(|(time, base)| time / base).collect();
-                of_all.nanoseconds.push(median(of_this));
-                of_all.ratios.push(median(&ratios));
+        for _ in 0..self.pairs {
+            // Who is made ready first, and so lies where in memory, makes some percent for some code: each order has its
+            // reverse beside it, so that a place that suits the processor is nobody's.
+            let mut seats: Vec<usize> = (0..self.contestants.len()).collect();
+            seats.shuffle(&mut order);
+            let one = self.process(subject, &seats, &mut order)?;
+            seats.reverse();
+            let other = self.process(subject, &seats, &mut order)?;
+            for (index, of_all) in all.iter_mut().enumerate() {
+                let time = |rounds: &[Vec<f64>]| median(&rounds[index]);
+                let ratio = |rounds: &[Vec<f64>]| {
+                    let ratios = rounds[index].iter().zip(&rounds[0]).map(|(time, base)| time / base);
+                    median(&ratios.collect::<Vec<f64>>())
+                };
+                of_all.nanoseconds.push(geometric_mean([time(&one), time(&other)]));
+                of_all.ratios.push(geometric_mean([ratio(&one), ratio(&other)]));
             }
             progress();
         }
         Ok(all)
     }
 
-    /// One process of each binary: for each contestant the nanoseconds a run of each round.
-    fn process(&self, subject: &Subject, order: &mut ChaCha8Rng) -> Result<Vec<Vec<f64>>, RaceError> {
+    /// One process of each binary, in which contestants are made ready in the order of their seats: for each the
+    /// nanoseconds a run of each round.
+    fn process(&self, subject: &Subject, seats: &[usize], order: &mut ChaCha8Rng) -> Result<Vec<Vec<f64>>, RaceError> {
         let mut workers = Vec::new();
+        // Where each contestant is: in which worker, as its how many-eth.
+        let mut places = vec![(0, 0); seats.len()];
         for (index, binary) in self.binaries.iter().enumerate() {
-            let of_this = self.contestants.iter().filter(|contestant| contestant.binary == index);
-            let contestants = of_this.map(|contestant| contestant.engine.clone()).collect();
+            let of_this = seats.iter().copied().filter(|contestant| self.contestants[*contestant].binary == index);
+            let of_this: Vec<usize> = of_this.collect();
+            of_this.iter().enumerate().for_each(|(which, contestant)| places[*contestant] = (index, which));
+            let contestants = of_this.iter().map(|contestant| self.contestants[*contestant].engine.clone()).collect();
             let task = Task { subject: subject.clone(), contestants };
             workers.push(Worker::start(binary, &task, order.random_range(0..4096))?);
         }
-        // Where each contestant is: in which worker, as its how many-eth.
-        let place = |contestant: usize| {
-            let binary = self.contestants[contestant].binary;
-            let before = self.contestants[..contestant].iter().filter(|other| other.binary == binary).count();
-            (binary, before)
-        };
-        let places: Vec<(usize, usize)> = (0..self.contestants.len()).map(place).collect();
         let mut runs = Vec::new();
         for &(worker, which) in &places {
             runs.push(self.runs(&mut workers[worker], which)?);

@@ -44,8 +44,8 @@ pub(super) struct Bench {
         default_value = "jit,jit-peephole,jit-tos,jit-naive,jit-push,bytecode,tree")]
     engine: Vec<String>,
 
-    /// Processes, at least ten; each has its own accidents of layout
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    /// Processes, an even number of at least twenty; each has its own accidents of layout
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = even)]
     processes: u32,
 
     /// Turns of each engine in each process
@@ -254,14 +254,14 @@ impl Bench {
                 vec![(vec![this], self.engine.iter().map(here).chain(calibration).collect())]
             }
         };
-        let mut line = Progress { done: 0, all: subjects.len() * races.len() * self.processes as usize };
+        let mut line = Progress { done: 0, all: subjects.len() * races.len() * self.processes as usize / 2 };
         let mut lines = Vec::new();
         for (subject, work) in subjects.iter().zip(works) {
             for (binaries, contestants) in &races {
                 let race = Race {
                     binaries: binaries.clone(),
                     contestants: contestants.clone(),
-                    processes: self.processes as usize,
+                    pairs: self.processes as usize / 2,
                     rounds: self.rounds as usize,
                     sample: Duration::from_micros(self.sample),
                     seed: self.seed,
@@ -326,6 +326,12 @@ fn baseline_name(text: &str) -> Result<String, String> {
     if is_plain && !text.starts_with('.') { Ok(text.into()) } else { Err("letters, digits, `-`, `_` and `.`".into()) }
 }
 
+fn even(text: &str) -> Result<u32, String> {
+    let number: u32 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    let is_right = number.is_multiple_of(2) && (20..=10_000).contains(&number);
+    if is_right { Ok(number) } else { Err("an even number from 20 to 10000".into()) }
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').parse().map_err(|_| format!("`{text}` is not a number"))?;
     if (0.0..1e6).contains(&number) { Ok(number) } else { Err("0 or more".into()) }
@@ -342,7 +348,7 @@ impl Progress {
         self.done += 1;
         if io::stderr().is_terminal() {
             // Where stderr takes nothing, nobody looks.
-            let _ = write!(anstream::stderr(), "\r\x1b[K{subject}: process {} of {}", self.done, self.all);
+            let _ = write!(anstream::stderr(), "\r\x1b[K{subject}: pair {} of {}", self.done, self.all);
         }
     }
 
