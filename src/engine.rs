@@ -110,6 +110,14 @@ pub enum PrepareError {
     /// The machine code would be larger than its branches can be.
     #[error("the program's machine code would be larger than 2 GiB")]
     CodeTooLarge,
+    /// A compiler of others does not take the program.
+    #[error("engine `{engine}` does not take the program: {reason}")]
+    Peer {
+        /// The engine.
+        engine: &'static str,
+        /// What it says.
+        reason: String,
+    },
     /// The system gave no memory for the stack.
     #[error("no memory for a stack of {values} values: {error}")]
     Stack {

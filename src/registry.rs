@@ -7,11 +7,26 @@ use crate::jit::{Jit, VARIANTS, is_supported};
 /// The names of all engines, the referee first.
 pub const ENGINES: [&str; 7] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push"];
 
+/// The names of the peers that this program was built with.
+#[cfg(feature = "peers")]
+pub const PEERS: &[&str] = &[crate::peers::cranelift::NAME];
+
+/// The names of the peers that this program was built with.
+#[cfg(not(feature = "peers"))]
+pub const PEERS: &[&str] = &[];
+
+/// Every name that [`engine`] knows: ours, then the peers.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ENGINES.into_iter().chain(PEERS.iter().copied())
+}
+
 /// The engine of this name, if there is one. That there is does not say that the host can run what it makes.
 pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
         "tree" => Some(Box::new(Tree)),
         "bytecode" => Some(Box::new(Interpreter)),
+        #[cfg(feature = "peers")]
+        crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),
         _ => {
             let (name, switches) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
             Some(Box::new(Jit::new(name, switches)))
@@ -30,7 +45,7 @@ mod tests {
 
     #[test]
     fn every_name_has_its_engine() {
-        for name in ENGINES {
+        for name in names() {
             assert_eq!(engine(name).map(|engine| engine.name()), Some(name));
         }
         assert!(engine("jit-").is_none());

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The rooms directly under the crate's root, each with its floor.
-const FLOORS: [(&str, u32); 20] = [
+const FLOORS: [(&str, u32); 21] = [
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u32); 20] = [
     ("interp", 6),
     ("jit", 6),
     ("regs", 6),
+    ("peers", 6),
     ("registry", 7),
     // Measures with the referee, and knows no other engine.
     ("generate", 7),

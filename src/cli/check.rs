@@ -14,7 +14,7 @@ use crate::corpus::{Case, programs};
 use crate::lang::{Fault, Program, Source, load};
 use crate::oracle::{Answer, Oracle, Run};
 use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
-use crate::registry::ENGINES;
+use crate::registry;
 
 /// Run programs on every engine and compare the outcomes with each other and with the programs' cases
 #[derive(Args)]
@@ -45,7 +45,7 @@ impl Check {
     pub fn run(self) -> Result<Status> {
         let mut names: Vec<&str> = self.engine.iter().map(String::as_str).collect();
         if names.is_empty() {
-            names = ENGINES.to_vec();
+            names = registry::names().collect();
         }
         let mut checking = Checking {
             oracle: Oracle::new(&names).context("clap lets only names of engines pass")?,

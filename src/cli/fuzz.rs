@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Status;
 use super::input::{engine_names, say};
 use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
-use crate::registry::{self, ENGINES};
+use crate::registry;
 
 /// Run random programs on every engine and make a small program of each disagreement
 #[derive(Args)]
@@ -80,7 +80,7 @@ impl Fuzz {
             programs: self.programs,
             time: self.time.or(self.programs.is_none().then_some(Duration::from_secs(60))),
             jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
-            engines: ENGINES.into_iter().filter(wanted).collect(),
+            engines: registry::names().filter(wanted).collect(),
             engine: registry::engine,
             patience: self.patience,
             enough: self.max_findings,

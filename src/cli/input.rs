@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::corpus::{self, Case};
 use crate::lang::{Diagnostic, Source, integer};
-use crate::registry::ENGINES;
+use crate::registry;
 
 /// The program: a file, standard input, or the command line itself.
 #[derive(Args)]
@@ -84,7 +84,7 @@ impl std::str::FromStr for Inputs {
 
 /// Names of engines, for clap to check.
 pub(super) fn engine_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(ENGINES)
+    PossibleValuesParser::new(registry::names())
 }
 
 /// Shows a diagnostic on stderr.

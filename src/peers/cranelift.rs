@@ -1,0 +1,463 @@
+//! `cranelift`: the bytecode through the optimizing compiler of that name.
+//!
+//! Where the depth is known everywhere, each slot of the stack is a variable, so that Cranelift sees values and no stack;
+//! the stack is read at the beginning and written at the end. Where loops change the depth, values lie in memory and a
+//! variable points to them. The code is called like that of our own emitters, and its promises are checked like theirs.
+
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{AbiParam, Block, Function, InstBuilder, MemFlags, Signature, UserFuncName, Value, types};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+
+use crate::bytecode::{Bytecode, Op, Pc, lower};
+use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::exec::{Code, Entry, Exit, Stack};
+use crate::lang::words::Class;
+use crate::lang::{Program, Word};
+use crate::lir::frame;
+use crate::outcome::{Trap, TrapKind};
+
+/// The name of the engine.
+pub const NAME: &str = "cranelift";
+
+/// Cranelift for this host.
+pub struct Cranelift {
+    isa: Result<OwnedTargetIsa, String>,
+    context: Context,
+    builder: FunctionBuilderContext,
+}
+
+impl Default for Cranelift {
+    fn default() -> Cranelift {
+        Cranelift { isa: host(), context: Context::new(), builder: FunctionBuilderContext::new() }
+    }
+}
+
+/// All that the host has, optimized for speed.
+fn host() -> Result<OwnedTargetIsa, String> {
+    let mut flags = settings::builder();
+    for (name, value) in [("opt_level", "speed"), ("enable_verifier", "false"), ("enable_probestack", "false")] {
+        flags.set(name, value).map_err(|error| error.to_string())?;
+    }
+    let flags = settings::Flags::new(flags);
+    cranelift_native::builder()?.finish(flags).map_err(|error| error.to_string())
+}
+
+impl Engine for Cranelift {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        let Ok(isa) = &self.isa else {
+            return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
+        };
+        clock.begin(Phase::Lower);
+        let code = lower(program, options.stack_limit as u64, options.metered)?;
+        clock.begin(Phase::Generate);
+        self.context.clear();
+        let mut signature = Signature::new(isa.default_call_conv());
+        signature.params.push(AbiParam::new(types::I64));
+        signature.returns.push(AbiParam::new(types::I64));
+        self.context.func = Function::with_name_signature(UserFuncName::user(0, 0), signature);
+        Translator::new(&code, FunctionBuilder::new(&mut self.context.func, &mut self.builder)).translate();
+        let compiled = self
+            .context
+            .compile(&**isa, &mut ControlPlane::default())
+            .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
+        assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
+        clock.begin(Phase::Seal);
+        let entry = Entry::new(Code::new(compiled.buffer.data())?, 0);
+        Ok(Box::new(Ready { entry, code }))
+    }
+}
+
+struct Ready {
+    entry: Entry,
+    code: Bytecode,
+}
+
+impl Prepared for Ready {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        self.code.expect(inputs, fuel, stack);
+        stack.set(inputs);
+        match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {
+            Exit::Done => Ok(()),
+            // The site is the operation, and the pointer stands at the depth.
+            Exit::Trap { site, pointer } => Err(trap(&self.code, Pc(site), pointer as u64)),
+        }
+    }
+
+    fn code_bytes(&self) -> Option<usize> {
+        Some(self.entry.code().bytes().len())
+    }
+}
+
+fn trap(code: &Bytecode, pc: Pc, depth: u64) -> Trap {
+    let kind = match code.ops[pc.index()] {
+        Op::Need { run, .. } | Op::Room { run, .. } => return code.failed(run, depth),
+        Op::Pass => TrapKind::OutOfFuel,
+        _ => TrapKind::DivisionByZero,
+    };
+    Trap { kind, at: code.spans[pc.index()] }
+}
+
+/// The depth before each operation, where there is one for each and nothing remains to be checked.
+fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
+    let mut depths: Vec<Option<usize>> = vec![None; code.ops.len()];
+    depths[0] = Some(code.inputs);
+    // Only the ends of loops go back, to a head that has its depth by then: one walk meets all.
+    for (index, op) in code.ops.iter().enumerate() {
+        // What comes behind a jump is reached from elsewhere, or not at all.
+        let Some(depth) = depths[index] else { continue };
+        let (falls_through, after) = match *op {
+            Op::Need { .. } | Op::Room { .. } => return None,
+            Op::Literal(_) | Op::Pick(_) => (true, depth + 1),
+            Op::Word(word) => (true, depth - word.pops() + word.pushes()),
+            Op::Times { .. } | Op::BranchIfZero(_) => (true, depth - 1),
+            Op::Next { .. } | Op::Pass => (true, depth),
+            Op::Jump(_) | Op::Return => (false, depth),
+        };
+        let target = target(*op).map(Pc::index);
+        for next in target.into_iter().chain(falls_through.then_some(index + 1)) {
+            if *depths[next].get_or_insert(after) != after {
+                return None;
+            }
+        }
+    }
+    Some(depths)
+}
+
+/// Where an operation may go besides the next.
+fn target(op: Op) -> Option<Pc> {
+    match op {
+        Op::Times { exit: to, .. } | Op::Next { head: to, .. } | Op::BranchIfZero(to) | Op::Jump(to) => Some(to),
+        _ => None,
+    }
+}
+
+/// Where the values are.
+enum Values {
+    /// In variables, one for each slot, of which so many hold values now.
+    Variables { slots: Vec<Variable>, depth: usize },
+    /// In memory, below where this variable points.
+    Memory { pointer: Variable },
+}
+
+/// Bytecode on its way to a function of Cranelift's.
+struct Translator<'a> {
+    code: &'a Bytecode,
+    function: FunctionBuilder<'a>,
+    depths: Option<Vec<Option<usize>>>,
+    values: Values,
+    counters: Vec<Variable>,
+    fuel: Variable,
+    /// The frame that the caller passes, and the address of the lowest slot.
+    frame: Value,
+    bottom: Value,
+}
+
+const I64: types::Type = types::I64;
+
+impl<'a> Translator<'a> {
+    fn new(code: &'a Bytecode, mut function: FunctionBuilder<'a>) -> Translator<'a> {
+        let entry = function.create_block();
+        function.append_block_params_for_function_params(entry);
+        function.switch_to_block(entry);
+        let frame = function.block_params(entry)[0];
+        let load =
+            |function: &mut FunctionBuilder, offset| function.ins().load(I64, MemFlags::trusted(), frame, offset);
+        let bottom = load(&mut function, frame::BOTTOM);
+        let fuel = function.declare_var(I64);
+        let all = load(&mut function, frame::FUEL);
+        function.def_var(fuel, all);
+        let counters = (0..code.counters).map(|_| function.declare_var(I64)).collect();
+        let depths = depths(code);
+        let values = match &depths {
+            Some(depths) => {
+                let most = depths.iter().flatten().max().copied().unwrap_or(0);
+                // One more than the depth before each operation, which may push.
+                let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
+                for (index, slot) in slots[..code.inputs].iter().enumerate() {
+                    let value = function.ins().load(I64, MemFlags::trusted(), bottom, offset(index));
+                    function.def_var(*slot, value);
+                }
+                Values::Variables { slots, depth: code.inputs }
+            }
+            None => {
+                let pointer = function.declare_var(I64);
+                let begin = function.ins().iadd_imm(bottom, 8 * code.inputs as i64);
+                function.def_var(pointer, begin);
+                Values::Memory { pointer }
+            }
+        };
+        Translator { code, function, depths, values, counters, fuel, frame, bottom }
+    }
+
+    fn translate(mut self) {
+        // A block begins at each target, and behind each operation that goes elsewhere.
+        let ops = &self.code.ops;
+        let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
+        for (index, op) in ops.iter().enumerate() {
+            let behind = target(*op).is_some() && index + 1 < ops.len();
+            for leader in target(*op).map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
+                if blocks[leader].is_none() {
+                    blocks[leader] = Some(self.function.create_block());
+                }
+            }
+        }
+        let mut is_reached = true;
+        for (index, &op) in ops.iter().enumerate() {
+            if let Some(block) = blocks[index] {
+                if is_reached {
+                    self.function.ins().jump(block, &[]);
+                }
+                self.function.switch_to_block(block);
+                is_reached = true;
+            }
+            if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
+                match depths[index] {
+                    Some(known) => *depth = known,
+                    // Nothing comes here; a block that was begun must end all the same.
+                    None => {
+                        if is_reached {
+                            let zero = self.function.ins().iconst(I64, 0);
+                            self.function.ins().return_(&[zero]);
+                        }
+                        is_reached = false;
+                        continue;
+                    }
+                }
+            }
+            if is_reached {
+                is_reached = self.op(Pc(index as u32), op, &blocks);
+            }
+        }
+        self.function.seal_all_blocks();
+        self.function.finalize();
+    }
+
+    /// Translates one operation, and says whether the next comes behind it.
+    fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
+        let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
+        let next = Pc(pc.0 + 1);
+        match op {
+            Op::Literal(value) => {
+                let value = self.function.ins().iconst(I64, value);
+                self.push(value);
+            }
+            Op::Pick(depth) => {
+                let value = self.peek(depth as usize);
+                self.push(value);
+            }
+            Op::Word(word) if word.class() == Class::Shuffle => {
+                let mut operands: Vec<Value> = (0..word.pops()).map(|_| self.pop()).collect();
+                operands.reverse();
+                word.shuffle().for_each(|operand| self.push(operands[operand]));
+            }
+            Op::Word(word) => {
+                let (b, a) = (self.pop(), self.pop());
+                let result = self.word(pc, word, a, b);
+                self.push(result);
+            }
+            Op::Times { counter, exit } => {
+                let count = self.pop();
+                self.function.def_var(self.counters[counter.0 as usize], count);
+                let runs = self.function.ins().icmp_imm(IntCC::SignedGreaterThan, count, 0);
+                self.function.ins().brif(runs, block(next), &[], block(exit), &[]);
+                return false;
+            }
+            Op::Next { counter, head } => {
+                let counter = self.counters[counter.0 as usize];
+                let left = self.function.use_var(counter);
+                let left = self.function.ins().iadd_imm(left, -1);
+                self.function.def_var(counter, left);
+                self.function.ins().brif(left, block(head), &[], block(next), &[]);
+                return false;
+            }
+            Op::BranchIfZero(to) => {
+                let flag = self.pop();
+                self.function.ins().brif(flag, block(next), &[], block(to), &[]);
+                return false;
+            }
+            Op::Jump(to) => {
+                self.function.ins().jump(block(to), &[]);
+                return false;
+            }
+            Op::Pass => {
+                let fuel = self.function.use_var(self.fuel);
+                let is_empty = self.function.ins().icmp_imm(IntCC::Equal, fuel, 0);
+                self.trap_if(is_empty, pc);
+                let left = self.function.ins().iadd_imm(fuel, -1);
+                self.function.def_var(self.fuel, left);
+            }
+            Op::Need { values, .. } => {
+                let depth = self.depth();
+                let needed = self.function.ins().iconst(I64, values as i64);
+                let fails = self.function.ins().icmp(IntCC::UnsignedLessThan, depth, needed);
+                self.trap_if(fails, pc);
+            }
+            Op::Room { values, .. } => {
+                let depth = self.depth();
+                let limit = self.function.ins().iconst(I64, self.code.stack_limit as i64);
+                let room = self.function.ins().isub(limit, depth);
+                let needed = self.function.ins().iconst(I64, values as i64);
+                let fails = self.function.ins().icmp(IntCC::UnsignedGreaterThan, needed, room);
+                self.trap_if(fails, pc);
+            }
+            Op::Return => {
+                self.leave(0);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn word(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
+        let ins = |translator: &mut Self, condition| {
+            let flag = translator.function.ins().icmp(condition, a, b);
+            translator.function.ins().uextend(I64, flag)
+        };
+        match word {
+            Word::Add => self.function.ins().iadd(a, b),
+            Word::Sub => self.function.ins().isub(a, b),
+            Word::Mul => self.function.ins().imul(a, b),
+            Word::And => self.function.ins().band(a, b),
+            Word::Or => self.function.ins().bor(a, b),
+            Word::Xor => self.function.ins().bxor(a, b),
+            // Cranelift takes the count modulo 64 as well.
+            Word::Lshift => self.function.ins().ishl(a, b),
+            Word::Rshift => self.function.ins().ushr(a, b),
+            Word::Eq => ins(self, IntCC::Equal),
+            Word::Ne => ins(self, IntCC::NotEqual),
+            Word::Lt => ins(self, IntCC::SignedLessThan),
+            Word::Gt => ins(self, IntCC::SignedGreaterThan),
+            Word::Le => ins(self, IntCC::SignedLessThanOrEqual),
+            Word::Ge => ins(self, IntCC::SignedGreaterThanOrEqual),
+            Word::Div | Word::Mod => self.division(pc, word, a, b),
+            Word::Dup | Word::Drop | Word::Swap | Word::Over | Word::Rot | Word::Nip | Word::Tuck => {
+                unreachable!("a shuffle has no result of its own")
+            }
+        }
+    }
+
+    /// A division whose operands cannot make Cranelift's trap.
+    fn division(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
+        let is_zero = self.function.ins().icmp_imm(IntCC::Equal, b, 0);
+        self.trap_if(is_zero, pc);
+        let [negated, divided, joined] = [(); 3].map(|()| self.function.create_block());
+        self.function.append_block_param(joined, I64);
+        let is_minus_one = self.function.ins().icmp_imm(IntCC::Equal, b, -1);
+        self.function.ins().brif(is_minus_one, negated, &[], divided, &[]);
+        self.function.switch_to_block(negated);
+        let result = match word {
+            Word::Div => self.function.ins().ineg(a),
+            _ => self.function.ins().iconst(I64, 0),
+        };
+        self.function.ins().jump(joined, &[result.into()]);
+        self.function.switch_to_block(divided);
+        let result = match word {
+            Word::Div => self.function.ins().sdiv(a, b),
+            _ => self.function.ins().srem(a, b),
+        };
+        self.function.ins().jump(joined, &[result.into()]);
+        self.function.switch_to_block(joined);
+        self.function.block_params(joined)[0]
+    }
+
+    /// Leaves at this operation where the condition holds.
+    fn trap_if(&mut self, condition: Value, pc: Pc) {
+        let [trap, on] = [(); 2].map(|()| self.function.create_block());
+        self.function.set_cold_block(trap);
+        self.function.ins().brif(condition, trap, &[], on, &[]);
+        self.function.switch_to_block(trap);
+        self.leave(i64::from(pc.0) + 1);
+        self.function.switch_to_block(on);
+    }
+
+    /// Returns a status, with the pointer at the depth; at the normal end the values are in memory.
+    fn leave(&mut self, status: i64) {
+        let pointer = match &self.values {
+            Values::Memory { pointer } => self.function.use_var(*pointer),
+            Values::Variables { slots, depth } => {
+                if status == 0 {
+                    for (index, slot) in slots[..*depth].iter().enumerate() {
+                        let value = self.function.use_var(*slot);
+                        self.function.ins().store(MemFlags::trusted(), value, self.bottom, offset(index));
+                    }
+                }
+                self.function.ins().iadd_imm(self.bottom, 8 * *depth as i64)
+            }
+        };
+        self.function.ins().store(MemFlags::trusted(), pointer, self.frame, frame::POINTER);
+        let status = self.function.ins().iconst(I64, status);
+        self.function.ins().return_(&[status]);
+    }
+
+    /// How many values there are.
+    fn depth(&mut self) -> Value {
+        match &self.values {
+            Values::Variables { depth, .. } => self.function.ins().iconst(I64, *depth as i64),
+            Values::Memory { pointer } => {
+                let pointer = self.function.use_var(*pointer);
+                let bytes = self.function.ins().isub(pointer, self.bottom);
+                self.function.ins().sshr_imm(bytes, 3)
+            }
+        }
+    }
+
+    fn push(&mut self, value: Value) {
+        match &mut self.values {
+            Values::Variables { slots, depth } => {
+                self.function.def_var(slots[*depth], value);
+                *depth += 1;
+            }
+            Values::Memory { pointer } => {
+                let at = self.function.use_var(*pointer);
+                self.function.ins().store(MemFlags::trusted(), value, at, 0);
+                let above = self.function.ins().iadd_imm(at, 8);
+                self.function.def_var(*pointer, above);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Value {
+        let value = self.peek(0);
+        match &mut self.values {
+            Values::Variables { depth, .. } => *depth -= 1,
+            Values::Memory { pointer } => {
+                let at = self.function.use_var(*pointer);
+                let below = self.function.ins().iadd_imm(at, -8);
+                self.function.def_var(*pointer, below);
+            }
+        }
+        value
+    }
+
+    /// The value that lies this deep below the top.
+    fn peek(&mut self, below: usize) -> Value {
+        match &self.values {
+            Values::Variables { slots, depth } => self.function.use_var(slots[*depth - 1 - below]),
+            Values::Memory { pointer } => {
+                let pointer = self.function.use_var(*pointer);
+                // A depth that no stack has lies behind a check that fails.
+                let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
+                let at = self.function.ins().iadd_imm(pointer, distance);
+                self.function.ins().load(I64, MemFlags::trusted(), at, 0)
+            }
+        }
+    }
+}
+
+/// The distance of a slot from the lowest.
+fn offset(slot: usize) -> i32 {
+    i32::try_from(8 * slot).expect("no program has so many inputs")
+}
