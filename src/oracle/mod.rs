@@ -91,11 +91,13 @@ impl Oracle {
     /// Where an engine cannot prepare the program, or there is no memory for the stack.
     pub fn prepare(&mut self, program: &Program, options: &Options) -> Result<Round<'_>, PrepareError> {
         let mut ready = Vec::with_capacity(self.engines.len());
-        let mut unsupported = Vec::new();
+        let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
         for engine in &mut self.engines {
             match engine.prepare(program, options, &mut NoClock) {
                 Ok(prepared) => ready.push((engine.name(), prepared)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
+                // A peer may refuse a program and take the next.
+                Err(error @ PrepareError::Peer { .. }) => refused.push(error.to_string()),
                 Err(error) => return Err(error),
             }
         }
@@ -103,6 +105,8 @@ impl Oracle {
             self.engines.retain(|engine| engine.name() != name);
             self.skipped.push(message);
         }
+        refused.retain(|message| !self.skipped.contains(message));
+        self.skipped.append(&mut refused);
         let stack = stack_for(&mut self.stack, options.stack_limit)?;
         Ok(Round { ready, stack, stack_limit: options.stack_limit })
     }

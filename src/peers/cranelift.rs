@@ -23,6 +23,9 @@ use crate::outcome::{Trap, TrapKind};
 /// The name of the engine.
 pub const NAME: &str = "cranelift";
 
+/// Bodies inside each other that it is given: its time grows with their third power, to a second at 200.
+const MOST_NESTING: usize = 200;
+
 /// Cranelift for this host.
 pub struct Cranelift {
     isa: Result<OwnedTargetIsa, String>,
@@ -60,6 +63,10 @@ impl Engine for Cranelift {
         let Ok(isa) = &self.isa else {
             return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
         };
+        if program.ast().nesting > MOST_NESTING {
+            let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
+            return Err(PrepareError::Peer { engine: NAME, reason });
+        }
         clock.begin(Phase::Lower);
         let code = lower(program, options.stack_limit as u64, options.metered)?;
         clock.begin(Phase::Generate);
@@ -118,17 +125,15 @@ fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
     for (index, op) in code.ops.iter().enumerate() {
         // What comes behind a jump is reached from elsewhere, or not at all.
         let Some(depth) = depths[index] else { continue };
-        let (falls_through, after) = match *op {
+        let left = match *op {
             Op::Need { .. } | Op::Room { .. } => return None,
-            Op::Literal(_) | Op::Pick(_) => (true, depth + 1),
-            Op::Word(word) => (true, depth - word.pops() + word.pushes()),
-            Op::Times { .. } | Op::BranchIfZero(_) => (true, depth - 1),
-            Op::Next { .. } | Op::Pass => (true, depth),
-            Op::Jump(_) | Op::Return => (false, depth),
+            Op::Literal(_) | Op::Pick(_) => depth + 1,
+            Op::Word(word) => depth - word.pops() + word.pushes(),
+            Op::Times { .. } | Op::BranchIfZero(_) => depth - 1,
+            Op::Next { .. } | Op::Pass | Op::Jump(_) | Op::Return => depth,
         };
-        let target = target(*op).map(Pc::index);
-        for next in target.into_iter().chain(falls_through.then_some(index + 1)) {
-            if *depths[next].get_or_insert(after) != after {
+        for next in after(*op, index) {
+            if *depths[next].get_or_insert(left) != left {
                 return None;
             }
         }
@@ -142,6 +147,12 @@ fn target(op: Op) -> Option<Pc> {
         Op::Times { exit: to, .. } | Op::Next { head: to, .. } | Op::BranchIfZero(to) | Op::Jump(to) => Some(to),
         _ => None,
     }
+}
+
+/// Where a run may go from an operation.
+fn after(op: Op, index: usize) -> impl Iterator<Item = usize> {
+    let falls_through = !matches!(op, Op::Jump(_) | Op::Return);
+    target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
 /// Where the values are.
@@ -172,6 +183,7 @@ impl<'a> Translator<'a> {
         let entry = function.create_block();
         function.append_block_params_for_function_params(entry);
         function.switch_to_block(entry);
+        function.seal_block(entry);
         let frame = function.block_params(entry)[0];
         let load =
             |function: &mut FunctionBuilder, offset| function.ins().load(I64, MemFlags::trusted(), frame, offset);
@@ -203,10 +215,15 @@ impl<'a> Translator<'a> {
     }
 
     fn translate(mut self) {
-        // A block begins at each target, and behind each operation that goes elsewhere.
+        // A block begins at each target, and behind each operation that goes elsewhere. It is sealed when the last way to it
+        // is known: what is sealed late costs parameters for variables that nobody changes.
         let ops = &self.code.ops;
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
+        let mut ways = vec![0_u32; ops.len()];
         for (index, op) in ops.iter().enumerate() {
+            for next in after(*op, index) {
+                ways[next] += 1;
+            }
             let behind = target(*op).is_some() && index + 1 < ops.len();
             for leader in target(*op).map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
                 if blocks[leader].is_none() {
@@ -214,6 +231,8 @@ impl<'a> Translator<'a> {
                 }
             }
         }
+        // The first operation has the function's own beginning before it.
+        ways[0] += 1;
         let mut is_reached = true;
         for (index, &op) in ops.iter().enumerate() {
             if let Some(block) = blocks[index] {
@@ -221,6 +240,12 @@ impl<'a> Translator<'a> {
                     self.function.ins().jump(block, &[]);
                 }
                 self.function.switch_to_block(block);
+                if index == 0 {
+                    ways[0] -= 1;
+                }
+                if ways[index] == 0 {
+                    self.function.seal_block(block);
+                }
                 is_reached = true;
             }
             if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
@@ -239,6 +264,13 @@ impl<'a> Translator<'a> {
             }
             if is_reached {
                 is_reached = self.op(Pc(index as u32), op, &blocks);
+            }
+            for next in after(op, index) {
+                ways[next] -= 1;
+                // What comes later is sealed when it begins, since the way into it may still be written there.
+                if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
+                    self.function.seal_block(block);
+                }
             }
         }
         self.function.seal_all_blocks();
@@ -358,18 +390,21 @@ impl<'a> Translator<'a> {
         let is_minus_one = self.function.ins().icmp_imm(IntCC::Equal, b, -1);
         self.function.ins().brif(is_minus_one, negated, &[], divided, &[]);
         self.function.switch_to_block(negated);
+        self.function.seal_block(negated);
         let result = match word {
             Word::Div => self.function.ins().ineg(a),
             _ => self.function.ins().iconst(I64, 0),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(divided);
+        self.function.seal_block(divided);
         let result = match word {
             Word::Div => self.function.ins().sdiv(a, b),
             _ => self.function.ins().srem(a, b),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(joined);
+        self.function.seal_block(joined);
         self.function.block_params(joined)[0]
     }
 
@@ -379,8 +414,10 @@ impl<'a> Translator<'a> {
         self.function.set_cold_block(trap);
         self.function.ins().brif(condition, trap, &[], on, &[]);
         self.function.switch_to_block(trap);
+        self.function.seal_block(trap);
         self.leave(i64::from(pc.0) + 1);
         self.function.switch_to_block(on);
+        self.function.seal_block(on);
     }
 
     /// Returns a status, with the pointer at the depth; at the normal end the values are in memory.
