@@ -37,7 +37,7 @@
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |
-//! | [`bench`] | the harness: workloads, and what may be concluded from times |
+//! | [`mod@bench`] | the harness: workloads, and what may be concluded from times |
 //! | [`cli`] | the command line, one file a verb |
 //!
 //! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of

@@ -5,12 +5,13 @@
 //! threads of the usual test harness. Names on its command line choose the tests that contain one of them.
 #![allow(unsafe_code, reason = "one of the engines writes beyond its stack")]
 
+use std::io::Write;
 use std::panic::catch_unwind;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use jitduel::engine::{Engine, Options, PhaseClock, PrepareError, Prepared};
-use jitduel::exec::Stack;
+use jitduel::exec::{Child, Stack, ready};
 use jitduel::generate::Trial;
 use jitduel::lang::{NodeKind, Program, Word};
 use jitduel::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
@@ -20,7 +21,8 @@ use jitduel::registry;
 
 type Test = (&'static str, fn());
 
-const TESTS: [Test; 8] = [
+const TESTS: [Test; 9] = [
+    ("who_is_stopped_for_a_while_takes_nothing_for_a_hang", who_is_stopped_for_a_while_takes_nothing_for_a_hang),
     ("another_value_is_found_and_the_campaign_goes_on", another_value_is_found_and_the_campaign_goes_on),
     ("a_signal_is_found", a_signal_is_found),
     ("a_hang_is_found", a_hang_is_found),
@@ -201,6 +203,35 @@ fn what_shows_with_one_fuel_alone_is_written_with_it() {
     assert!(finding.file.contains("\\ case fuel=2"), "{}", finding.file);
     let mut judge = Judge::of(vec![engine("fuel of two").expect("it exists")]);
     assert!(judge.judge(trial, Care::Quick).is_err(), "the case repeats it");
+}
+
+/// As by Ctrl-Z, or a machine that sleeps: the whole family of processes stands still, and the clock does not.
+fn who_is_stopped_for_a_while_takes_nothing_for_a_hang() {
+    if cfg!(target_arch = "aarch64") {
+        println!("NOT RUN: an emulator answers the signals of a program in its own time");
+        return;
+    }
+    let campaign = Child::fork(|output| {
+        // A group of its own, so that its children can be stopped with it and we are not.
+        // SAFETY: changes this process alone.
+        unsafe { libc::setpgid(0, 0) };
+        let tally = run(&Campaign { patience: Duration::from_secs(3), ..campaign(&["tree", "jit"], 20_000) });
+        write!(output, "{} {}", tally.programs, tally.wrong).expect("somebody listens");
+    });
+    let mut campaign = campaign.expect("a process");
+    std::thread::sleep(Duration::from_secs(1));
+    let signal = |signal: &str| {
+        let group = format!("-{}", campaign.id());
+        Command::new("kill").args(["-s", signal, "--", &group]).status().expect("there is kill").success()
+    };
+    assert!(signal("STOP"), "it still runs");
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(signal("CONT"));
+    let mut said = Vec::new();
+    while campaign.read_available(&mut said).expect("it can be read") {
+        ready([&campaign], LONG).expect("it can be waited for");
+    }
+    assert_eq!(String::from_utf8_lossy(&said), "20000 0");
 }
 
 fn no_engine_hides_another() {

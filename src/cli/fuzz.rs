@@ -103,7 +103,9 @@ impl Fuzz {
             }
             News::Shrunk(finding) => {
                 line.clear();
-                say(format_args!("{}\n{}", finding.file.trim_end(), finding.detail));
+                // A program of a book's length is better read in its file.
+                let text = if finding.file.len() < 2_000 { finding.file.trim_end() } else { "a long program" };
+                say(format_args!("{text}\n{}", finding.detail));
                 unwritten = unwritten.take().or(self.write(&campaign, finding).err());
             }
         });

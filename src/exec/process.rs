@@ -87,6 +87,11 @@ impl Child {
         Ok(true)
     }
 
+    /// The number by which the system knows it.
+    pub fn id(&self) -> i32 {
+        self.process
+    }
+
     /// Kills it, if it has not ended yet.
     pub fn kill(&mut self) {
         // SAFETY: the process is our own child, which keeps its number until we have waited for it.

@@ -113,6 +113,9 @@ pub enum News<'a> {
 /// Programs that one process judges.
 const BATCH: u64 = 256;
 
+/// How long to wait for workers before looking at the clock.
+const POLL: Duration = Duration::from_millis(200);
+
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
 
@@ -176,8 +179,14 @@ impl Campaign {
                 return Ok(running.tally);
             }
             let children = running.workers.iter().map(|(worker, _)| worker.child());
+            let asked = Instant::now();
+            let ready = ready(children, POLL)?;
+            // Who was stopped, with all processes, or whose machine has slept, has heard nothing in that time.
+            if asked.elapsed() > 10 * POLL {
+                running.workers.iter_mut().for_each(|(worker, _)| worker.listen_anew());
+            }
             // From behind, since a worker that has ended is taken out.
-            for index in ready(children, Duration::from_millis(200))?.into_iter().rev() {
+            for index in ready.into_iter().rev() {
                 waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
             }
             running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));

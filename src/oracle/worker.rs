@@ -141,8 +141,12 @@ impl Worker {
     /// Hears it out, and ends it where it is silent for so long. What it died of, if it did.
     pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
         loop {
+            let asked = Instant::now();
             if ready([&self.child], patience)?.is_empty() {
-                self.end_if_silent_for(Duration::ZERO);
+                // Later than the timeout by much: we were stopped, and so was the process.
+                if asked.elapsed() < patience + Duration::from_secs(2) {
+                    self.end_if_silent_for(Duration::ZERO);
+                }
                 continue;
             }
             let (said, open) = self.hear()?;
