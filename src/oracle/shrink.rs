@@ -17,6 +17,9 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
 /// Most values that a part of a program may leave to become inputs of the rest.
 const MOST_INPUTS: usize = 64;
 
+/// Passes after which a candidate is not followed further.
+const MOST_PASSES: u64 = 10_000;
+
 /// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times and not after `end`.
 pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(ast) = parse(&trial.source()) else {
@@ -80,6 +83,26 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         self.accept(nodes, |_| {})
     }
 
+    /// Keeps the candidate with limits that are as far from what it needs as those of the best are: what shows only where
+    /// the stack is full, or the fuel, must stay so.
+    fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
+        let needs = |nodes: &[NodeKind]| {
+            let measured = measure(&tree(nodes), &self.best.inputs, Some(MOST_PASSES), usize::MAX);
+            (measured.passes, measured.deepest)
+        };
+        let (before, now) = (needs(&self.nodes), needs(&nodes));
+        let least = self.best.inputs.len();
+        let fuel = (self.best.fuel + now.0).saturating_sub(before.0);
+        let stack_limit = (self.best.stack_limit + now.1).saturating_sub(before.1).max(least);
+        let is_tight = fuel < self.best.fuel
+            || stack_limit < self.best.stack_limit && self.best.stack_limit != DEFAULT_STACK_LIMIT;
+        is_tight
+            && self.accept(nodes, |trial| {
+                trial.fuel = fuel.min(trial.fuel);
+                trial.stack_limit = stack_limit.min(trial.stack_limit);
+            })
+    }
+
     /// Takes out ranges of nodes, the longest first.
     fn shorter_ranges(&mut self) {
         let mut length = self.nodes.len();
@@ -97,7 +120,8 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
 
     /// Takes out a range, with nothing in its place, or with words that change the depth as it did.
     fn without(&mut self, range: Range<usize>) -> bool {
-        if self.accept_nodes(replaced(&self.nodes, range.clone(), &[])) {
+        let rest = replaced(&self.nodes, range.clone(), &[]);
+        if self.accept_nodes(rest.clone()) || self.accept_with_its_limits(rest) {
             return true;
         }
         let net = net_effect(&self.nodes, range.clone());
@@ -294,6 +318,7 @@ mod tests {
 
     use super::*;
     use crate::generate::{Kind, trial};
+    use crate::lang::Node;
     use crate::outcome::TrapKind;
 
     fn later() -> Instant {
@@ -351,6 +376,23 @@ mod tests {
         assert!(!overflows(&whole));
         let small = shrink(&Trial { fuel: 3, ..whole }, 1_000, later(), overflows);
         assert_eq!((small.fuel, size(&small)), (0, 1), "{}", small.text);
+    }
+
+    #[test]
+    fn words_that_only_fill_the_stack_to_its_limit_go_with_the_limit() {
+        let text = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 0 if 21 else 22 end 23 24 25";
+        let whole = Trial { text: text.into(), inputs: vec![], fuel: 1_000, stack_limit: 24 };
+        let overflows = |trial: &Trial| {
+            let Ok(program) = trial.load() else { return false };
+            let is_if = |node: &Node| matches!(node.kind, NodeKind::If { .. });
+            let outcome = trial.measure(program.ast()).outcome;
+            program.ast().nodes.iter().any(is_if)
+                && trial.stack_limit < 100
+                && matches!(outcome, Outcome::Done(values) if values.len() == trial.stack_limit)
+        };
+        assert!(overflows(&whole), "{:?}", whole.measure(whole.load().expect("it is valid").ast()));
+        let small = shrink(&whole, 5_000, later(), overflows);
+        assert!(size(&small) + small.inputs.len() <= 4, "{} on {:?}", small.text, small.inputs);
     }
 
     #[test]
