@@ -14,7 +14,7 @@ use serde_json::json;
 use super::judge::{Care, Judge, fuels, limits};
 use super::refute::wrongly_rejected;
 use super::shrink::shrink;
-use super::worker::{Said, Worker, Wrong};
+use super::worker::{POLL, Said, Worker, Wrong};
 use crate::engine::Engine;
 use crate::exec::ready;
 use crate::generate::{Kind, Trial, trial};
@@ -113,9 +113,6 @@ pub enum News<'a> {
 /// Programs that one process judges.
 const BATCH: u64 = 256;
 
-/// How long to wait for workers before looking at the clock.
-const POLL: Duration = Duration::from_millis(200);
-
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
 
@@ -179,14 +176,8 @@ impl Campaign {
                 return Ok(running.tally);
             }
             let children = running.workers.iter().map(|(worker, _)| worker.child());
-            let asked = Instant::now();
-            let ready = ready(children, POLL)?;
-            // Who was stopped, with all processes, or whose machine has slept, has heard nothing in that time.
-            if asked.elapsed() > 10 * POLL {
-                running.workers.iter_mut().for_each(|(worker, _)| worker.listen_anew());
-            }
             // From behind, since a worker that has ended is taken out.
-            for index in ready.into_iter().rev() {
+            for index in ready(children, POLL)?.into_iter().rev() {
                 waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
             }
             running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
@@ -395,7 +386,6 @@ impl Running<'_> {
         self.tally.wrong += 1;
         self.look_into(own, wrong, after, watch);
         self.aside += begun.elapsed();
-        self.workers.iter_mut().for_each(|(worker, _)| worker.listen_anew());
     }
 
     fn look_into(&mut self, own: u64, wrong: Wrong, after: Duration, watch: &mut dyn FnMut(News)) {

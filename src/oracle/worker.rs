@@ -13,8 +13,9 @@ use crate::generate::Trial;
 /// A process that judges programs.
 pub(super) struct Worker {
     child: Child,
-    /// When it last said something.
-    heard: Instant,
+    /// How long we have listened since it last said something, and until when.
+    silent: Duration,
+    listened: Instant,
     hung: bool,
     /// What it said, as far as it is not yet understood.
     bytes: Vec<u8>,
@@ -22,6 +23,9 @@ pub(super) struct Worker {
     panic: Option<Wrong>,
     done: bool,
 }
+
+/// How long to wait for workers before looking at the clock.
+pub(super) const POLL: Duration = Duration::from_millis(200);
 
 /// What a worker says; it must be brief, for nobody may listen for a while.
 #[derive(Clone, Debug)]
@@ -82,8 +86,8 @@ impl Worker {
             panic::set_hook(Box::new(last_words));
             work(&mut Mouth(pipe));
         })?;
-        let heard = Instant::now();
-        Ok(Worker { child, heard, hung: false, bytes: Vec::new(), panic: None, done: false })
+        let (silent, listened) = (Duration::ZERO, Instant::now());
+        Ok(Worker { child, silent, listened, hung: false, bytes: Vec::new(), panic: None, done: false })
     }
 
     /// The process.
@@ -91,14 +95,12 @@ impl Worker {
         &self.child
     }
 
-    /// Its silence counts from now on: nobody has listened.
-    pub fn listen_anew(&mut self) {
-        self.heard = Instant::now();
-    }
-
-    /// Ends it where it has said nothing for so long.
+    /// Ends it where it has said nothing while we listened for so long. To be asked every [`POLL`]: of a longer time
+    /// since the last question not much counts, for we were elsewhere then, or stopped, and it as well.
     pub fn end_if_silent_for(&mut self, patience: Duration) {
-        if !self.hung && self.heard.elapsed() > patience {
+        self.silent += self.listened.elapsed().min(2 * POLL);
+        self.listened = Instant::now();
+        if !self.hung && self.silent >= patience {
             self.hung = true;
             self.child.kill();
         }
@@ -107,7 +109,7 @@ impl Worker {
     /// What it said since the last call, and whether it may say more.
     pub fn hear(&mut self) -> io::Result<(Vec<Said>, bool)> {
         let open = self.child.read_available(&mut self.bytes)?;
-        self.heard = Instant::now();
+        (self.silent, self.listened) = (Duration::ZERO, Instant::now());
         let complete = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = self.bytes.drain(..complete).collect();
         let mut said = Vec::new();
@@ -141,12 +143,8 @@ impl Worker {
     /// Hears it out, and ends it where it is silent for so long. What it died of, if it did.
     pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
         loop {
-            let asked = Instant::now();
-            if ready([&self.child], patience)?.is_empty() {
-                // Later than the timeout by much: we were stopped, and so was the process.
-                if asked.elapsed() < patience + Duration::from_secs(2) {
-                    self.end_if_silent_for(Duration::ZERO);
-                }
+            if ready([&self.child], POLL.min(patience))?.is_empty() {
+                self.end_if_silent_for(patience);
                 continue;
             }
             let (said, open) = self.hear()?;
