@@ -5,8 +5,9 @@
 //! threads of the usual test harness. Names on its command line choose the tests that contain one of them.
 #![allow(unsafe_code, reason = "one of the engines writes beyond its stack")]
 
+mod alone;
+
 use std::io::Write;
-use std::panic::catch_unwind;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -19,9 +20,7 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
 
-type Test = (&'static str, fn());
-
-const TESTS: [Test; 9] = [
+const TESTS: [alone::Test; 9] = [
     ("who_is_stopped_for_a_while_takes_nothing_for_a_hang", who_is_stopped_for_a_while_takes_nothing_for_a_hang),
     ("another_value_is_found_and_the_campaign_goes_on", another_value_is_found_and_the_campaign_goes_on),
     ("a_signal_is_found", a_signal_is_found),
@@ -34,16 +33,7 @@ const TESTS: [Test; 9] = [
 ];
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_chosen(name)) {
-        let result = catch_unwind(test);
-        println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-        *if result.is_ok() { &mut passed } else { &mut failed } += 1;
-    }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    alone::run(&TESTS)
 }
 
 // Engines that are wrong.

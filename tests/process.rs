@@ -7,6 +7,8 @@
     reason = "raises signals, writes to where nothing is, asks the system for what is left of children"
 )]
 
+mod alone;
+
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -14,9 +16,7 @@ use std::time::{Duration, Instant};
 
 use jitduel::exec::{Child, Ended, ready};
 
-type Test = (&'static str, fn());
-
-const TESTS: [Test; 13] = [
+const TESTS: [alone::Test; 13] = [
     ("what_a_child_writes_arrives", what_a_child_writes_arrives),
     ("more_than_a_pipe_holds_arrives", more_than_a_pipe_holds_arrives),
     ("waiting_does_not_need_a_reader", waiting_does_not_need_a_reader),
@@ -33,16 +33,7 @@ const TESTS: [Test; 13] = [
 ];
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_chosen(name)) {
-        let result = catch_unwind(test);
-        println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-        *if result.is_ok() { &mut passed } else { &mut failed } += 1;
-    }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    alone::run(&TESTS)
 }
 
 /// Far more than anything here takes.
