@@ -149,4 +149,17 @@ impl Bytecode {
         let (kind, at) = failed.expect("a run's check fails only where one of its words does");
         Trap { kind, at }
     }
+
+    /// The trap of an operation that the code left at. The depth of the stack is asked for where a check failed.
+    ///
+    /// # Panics
+    /// Where a check did not fail, see [`Bytecode::failed`].
+    pub fn trap(&self, pc: Pc, depth: impl FnOnce() -> u64) -> Trap {
+        let kind = match self.ops[pc.index()] {
+            Op::Need { run, .. } | Op::Room { run, .. } => return self.failed(run, depth()),
+            Op::Pass => TrapKind::OutOfFuel,
+            _ => TrapKind::DivisionByZero,
+        };
+        Trap { kind, at: self.spans[pc.index()] }
+    }
 }

@@ -9,13 +9,13 @@ pub mod rules;
 
 use std::env::consts::ARCH;
 
-use crate::bytecode::{self, Bytecode, Op};
+use crate::bytecode::{self, Bytecode};
 use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
 use crate::exec::{Code, Entry, Exit, Stack};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::lang::Program;
 use crate::lir::Sink;
-use crate::outcome::{Trap, TrapKind};
+use crate::outcome::Trap;
 use lower::{Lowered, lower, registers};
 use peephole::{Fired, Peephole};
 
@@ -192,15 +192,7 @@ impl Prepared for Ready {
 /// The trap of a site that the code left through.
 fn trap(code: &Bytecode, lowered: &Lowered, site: u32, pointer: i64) -> Trap {
     let site = lowered.sites[site as usize];
-    let kind = match code.ops[site.pc.index()] {
-        Op::Need { run, .. } | Op::Room { run, .. } => {
-            let depth = u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative");
-            return code.failed(run, depth);
-        }
-        Op::Pass => TrapKind::OutOfFuel,
-        _ => TrapKind::DivisionByZero,
-    };
-    Trap { kind, at: code.spans[site.pc.index()] }
+    code.trap(site.pc, || u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative"))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::exec::{Code, Entry, Exit, Stack};
 use crate::lang::words::Class;
 use crate::lang::{Program, Word};
 use crate::lir::frame;
-use crate::outcome::{Trap, TrapKind};
+use crate::outcome::Trap;
 
 /// The name of the engine.
 pub const NAME: &str = "cranelift";
@@ -99,22 +99,13 @@ impl Prepared for Ready {
         match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {
             Exit::Done => Ok(()),
             // The site is the operation, and the pointer stands at the depth.
-            Exit::Trap { site, pointer } => Err(trap(&self.code, Pc(site), pointer as u64)),
+            Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
 
     fn code_bytes(&self) -> Option<usize> {
         Some(self.entry.code().bytes().len())
     }
-}
-
-fn trap(code: &Bytecode, pc: Pc, depth: u64) -> Trap {
-    let kind = match code.ops[pc.index()] {
-        Op::Need { run, .. } | Op::Room { run, .. } => return code.failed(run, depth),
-        Op::Pass => TrapKind::OutOfFuel,
-        _ => TrapKind::DivisionByZero,
-    };
-    Trap { kind, at: code.spans[pc.index()] }
 }
 
 /// The depth before each operation, where there is one for each and nothing remains to be checked.
