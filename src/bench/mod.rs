@@ -127,14 +127,22 @@ pub fn prepare(engine: &str, program: &Program) -> Result<Box<dyn Prepared>, Pre
     engine.prepare(program, &Options::default(), &mut NoClock)
 }
 
-/// How long so many runs take together.
+/// So many runs, one after the other.
 ///
 /// # Panics
-/// Where a run traps: only what was checked is timed.
-pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) -> Duration {
-    let begun = Instant::now();
+/// Where a run traps: only what was checked is repeated.
+pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) {
     for _ in 0..runs {
         prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
     }
+}
+
+/// How long so many runs take together.
+///
+/// # Panics
+/// As [`repeat`].
+pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) -> Duration {
+    let begun = Instant::now();
+    repeat(prepared, inputs, stack, runs);
     begun.elapsed()
 }

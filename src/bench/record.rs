@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::machine::Machine;
-use super::statistics::{Estimate, bootstrap, geometric_mean, median, median_with_interval};
+use super::statistics::{Estimate, bootstrap, geometric_mean, level_of_each, median, median_with_interval};
 
 /// All that one run of the harness measured.
 #[derive(Clone, Debug)]
@@ -90,11 +90,10 @@ impl Line {
 }
 
 impl Record {
-    /// The level of each interval, so that all of them together are right with the record's confidence: the chance to be
-    /// wrong is shared out (Bonferroni's correction).
+    /// The level of each interval, so that all of them together are right with the record's confidence.
     pub fn level(&self) -> f64 {
-        let comparisons = self.lines.iter().filter(|line| line.base.is_some()).count().max(1);
-        1.0 - (1.0 - self.confidence) / comparisons as f64
+        let comparisons = self.lines.iter().filter(|line| line.base.is_some()).count();
+        level_of_each(self.confidence, comparisons)
     }
 
     /// How a line compares with its base.
@@ -113,7 +112,7 @@ impl Record {
         let mean = |contestant: &&str| {
             let lines = self.lines.iter().filter(|line| line.base.is_some() && line.contestant == *contestant);
             let samples: Vec<&[f64]> = lines.map(|line| line.ratios.as_slice()).collect();
-            let level = 1.0 - (1.0 - self.confidence) / contestants.len() as f64;
+            let level = level_of_each(self.confidence, contestants.len());
             let of_medians = |samples: &mut [Vec<f64>]| geometric_mean(samples.iter().map(|sample| median(sample)));
             ((*contestant).to_owned(), bootstrap(&samples, level, of_medians))
         };
@@ -129,7 +128,7 @@ impl Record {
         };
         let pairs: Vec<(&Line, &Line)> =
             self.lines.iter().filter_map(|line| find(line).map(|other| (line, other))).collect();
-        let level = 1.0 - (1.0 - self.confidence) / pairs.len().max(1) as f64;
+        let level = level_of_each(self.confidence, pairs.len());
         let ratio = |(line, other): (&'_ Line, &Line)| {
             bootstrap(&[&line.calibrated, &other.calibrated], level, |samples| {
                 median(&samples[0]) / median(&samples[1])

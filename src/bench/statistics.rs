@@ -53,10 +53,15 @@ const RESAMPLES: usize = 10_000;
 /// What a statistic of several samples is, with the percentile bootstrap's interval at a level such as 0.99. Each sample is
 /// resampled by itself. The same samples give the same interval.
 pub fn bootstrap(samples: &[&[f64]], level: f64, statistic: impl Fn(&mut [Vec<f64>]) -> f64) -> Estimate {
+    resampled(RESAMPLES, samples, level, statistic)
+}
+
+/// The same with so many resamples.
+fn resampled(count: usize, samples: &[&[f64]], level: f64, statistic: impl Fn(&mut [Vec<f64>]) -> f64) -> Estimate {
     let mut stream = ChaCha8Rng::seed_from_u64(1);
     let mut resampled: Vec<Vec<f64>> = samples.iter().map(|sample| sample.to_vec()).collect();
     let value = statistic(&mut resampled);
-    let mut values: Vec<f64> = (0..RESAMPLES)
+    let mut values: Vec<f64> = (0..count)
         .map(|_| {
             for (new, sample) in resampled.iter_mut().zip(samples) {
                 new.iter_mut().for_each(|value| *value = sample[stream.random_range(0..sample.len())]);
@@ -67,8 +72,14 @@ pub fn bootstrap(samples: &[&[f64]], level: f64, statistic: impl Fn(&mut [Vec<f6
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
     // Outward, so that a level that is finer than the resamples gives all of them.
-    let low = (tail * RESAMPLES as f64).floor() as usize;
-    Estimate { value, low: values[low], high: values[RESAMPLES - 1 - low] }
+    let low = (tail * count as f64).floor() as usize;
+    Estimate { value, low: values[low], high: values[count - 1 - low] }
+}
+
+/// The level of each of so many intervals with which all of them together are right with this probability: the chance to be
+/// wrong is shared out (Bonferroni's correction).
+pub fn level_of_each(confidence: f64, intervals: usize) -> f64 {
+    1.0 - (1.0 - confidence) / intervals.max(1) as f64
 }
 
 /// The median with its interval.
@@ -94,7 +105,7 @@ mod tests {
     }
 
     /// How often the interval misses the truth: about as often as it says, of ten values a little more often. The numbers
-    /// scatter like times, to one side.
+    /// scatter like times, to one side. Few resamples, so that the test is quick.
     #[test]
     fn intervals_miss_as_often_as_they_say() {
         let mut stream = ChaCha8Rng::seed_from_u64(7);
@@ -106,26 +117,11 @@ mod tests {
                     time() / time()
                 };
                 let ratios: Vec<f64> = (0..count).map(|_| ratio()).collect();
-                !quick_median_interval(&ratios, level).covers(1.0)
+                !resampled(400, &[&ratios], level, |samples| median_of(&mut samples[0])).covers(1.0)
             });
             let share = missed.count() as f64 / f64::from(rounds);
             assert!(share <= most, "{count} at {level}: {share}");
         }
-    }
-
-    /// The same with fewer resamples, so that the test is quick.
-    fn quick_median_interval(values: &[f64], level: f64) -> Estimate {
-        let mut stream = ChaCha8Rng::seed_from_u64(1);
-        let mut medians: Vec<f64> = (0..400)
-            .map(|_| {
-                let mut new: Vec<f64> =
-                    (0..values.len()).map(|_| values[stream.random_range(0..values.len())]).collect();
-                median_of(&mut new)
-            })
-            .collect();
-        medians.sort_by(f64::total_cmp);
-        let low = ((1.0 - level) / 2.0 * 400.0).floor() as usize;
-        Estimate { value: median(values), low: medians[low], high: medians[399 - low] }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Subject, calibration, prepare, stack};
+use super::{Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
 use crate::exec::{Stack, processor_time};
 use crate::lang::Source;
@@ -116,15 +116,9 @@ impl Ready {
     fn time(&mut self, which: usize, runs: u64) -> Option<Duration> {
         let contestant = self.contestants.get_mut(which)?;
         let (begun, processor) = (Instant::now(), processor_time());
-        for _ in 0..runs {
-            match contestant {
-                Contestant::Engine(prepared) => {
-                    prepared
-                        .run(&self.inputs, None, &mut self.stack)
-                        .expect("a subject that was checked does not trap");
-                }
-                Contestant::Calibration => calibration::run(),
-            }
+        match contestant {
+            Contestant::Engine(prepared) => repeat(&mut **prepared, &self.inputs, &mut self.stack, runs),
+            Contestant::Calibration => (0..runs).for_each(|_| calibration::run()),
         }
         let elapsed = || processor_time().ok()?.checked_sub(processor.ok()?);
         Some(elapsed().unwrap_or_else(|| begun.elapsed()))
