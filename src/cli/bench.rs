@@ -1,6 +1,6 @@
 //! `bench`: a race of engines on some programs, or of two builds, and what may be concluded from it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::Status;
 use super::input::{Inputs, cases, engine_names, read, say};
+use super::progress::ProgressLine;
 use crate::bench::machine::Machine;
 use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
 use crate::bench::statistics::Estimate;
 use crate::bench::worker::{CALIBRATION, serve};
-use crate::bench::workloads::{WORKLOADS, hold_out, workload};
+use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
 use crate::bench::{Subject, Work};
 use crate::corpus::programs;
 use crate::exec::is_emulated;
@@ -212,7 +213,7 @@ impl Bench {
     /// A program's file, with the inputs that were given, the size of the workload that it is, or its first case's inputs.
     fn subject(&self, path: &Path) -> Result<Subject> {
         let source = read(path)?;
-        let is_it = |workload: &&crate::bench::workloads::Workload| workload.text.as_bytes() == source.bytes();
+        let is_it = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
         let workload = WORKLOADS.iter().find(is_it);
         let inputs = match (&self.input, workload) {
             (Some(inputs), _) => inputs.0.clone(),
@@ -239,36 +240,35 @@ impl Bench {
     fn race(&self, subjects: &[Subject], works: &[Work]) -> Result<Vec<Line>> {
         let this = std::env::current_exe().context("cannot tell where this program lies")?;
         let is_calibrated = self.save_baseline.is_some() || self.baseline.is_some();
-        let here = |engine: &String| Contestant { engine: engine.clone(), binary: 0 };
-        // Who races whom: all engines, or each against itself in the other build.
-        let races: Vec<(Vec<PathBuf>, Vec<Contestant>)> = match &self.against {
-            Some(other) => {
-                let pair = |engine: &String| {
-                    let contestants = vec![Contestant { engine: engine.clone(), binary: 1 }, here(engine)];
-                    (vec![this.clone(), other.clone()], contestants)
-                };
-                self.engine.iter().map(pair).collect()
-            }
-            None => {
-                let calibration = is_calibrated.then(|| here(&CALIBRATION.into()));
-                vec![(vec![this], self.engine.iter().map(here).chain(calibration).collect())]
-            }
+        let here = |engine: &str| Contestant { engine: engine.into(), binary: 0 };
+        let race = |binaries: &[&Path], contestants: Vec<Contestant>| Race {
+            binaries: binaries.iter().map(|binary| binary.to_path_buf()).collect(),
+            contestants,
+            pairs: self.processes as usize / 2,
+            rounds: self.rounds as usize,
+            sample: Duration::from_micros(self.sample),
+            seed: self.seed,
         };
-        let mut line = Progress { done: 0, all: subjects.len() * races.len() * self.processes as usize / 2 };
+        // Who races whom: each engine against itself in the other build, or all engines.
+        let engines = self.engine.iter().map(String::as_str);
+        let races: Vec<Race> = if let Some(other) = &self.against {
+            let there = |engine: &str| Contestant { engine: engine.into(), binary: 1 };
+            engines.map(|engine| race(&[&this, other], vec![there(engine), here(engine)])).collect()
+        } else {
+            let calibration = is_calibrated.then_some(CALIBRATION);
+            vec![race(&[&this], engines.chain(calibration).map(here).collect())]
+        };
+        let mut progress = ProgressLine::default();
+        let (mut done, all) = (0, subjects.len() * races.len() * self.processes as usize / 2);
         let mut lines = Vec::new();
         for (subject, work) in subjects.iter().zip(works) {
-            for (binaries, contestants) in &races {
-                let race = Race {
-                    binaries: binaries.clone(),
-                    contestants: contestants.clone(),
-                    pairs: self.processes as usize / 2,
-                    rounds: self.rounds as usize,
-                    sample: Duration::from_micros(self.sample),
-                    seed: self.seed,
-                };
-                let times = race.run(subject, &mut || line.step(&subject.name));
-                line.clear();
-                lines.extend(self.lines(subject, work, contestants, &times?, is_calibrated));
+            for race in &races {
+                let times = race.run(subject, &mut || {
+                    done += 1;
+                    progress.show(format_args!("{}: pair {done} of {all}", subject.name));
+                });
+                progress.clear();
+                lines.extend(self.lines(subject, work, &race.contestants, &times?, is_calibrated));
             }
         }
         Ok(lines)
@@ -335,28 +335,6 @@ fn even(text: &str) -> Result<u32, String> {
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').parse().map_err(|_| format!("`{text}` is not a number"))?;
     if (0.0..1e6).contains(&number) { Ok(number) } else { Err("0 or more".into()) }
-}
-
-/// A line on the terminal that says how far the races are.
-struct Progress {
-    done: usize,
-    all: usize,
-}
-
-impl Progress {
-    fn step(&mut self, subject: &str) {
-        self.done += 1;
-        if io::stderr().is_terminal() {
-            // Where stderr takes nothing, nobody looks.
-            let _ = write!(anstream::stderr(), "\r\x1b[K{subject}: pair {} of {}", self.done, self.all);
-        }
-    }
-
-    fn clear(&self) {
-        if io::stderr().is_terminal() {
-            let _ = write!(anstream::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 #[cfg(test)]

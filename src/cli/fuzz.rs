@@ -1,6 +1,6 @@
 //! `fuzz`: random programs on every engine, in processes of their own, and what is found made small.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Status;
 use super::input::{engine_names, say};
+use super::progress::ProgressLine;
 use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
 use crate::registry;
 
@@ -93,7 +94,7 @@ impl Fuzz {
         let tally = campaign.run(&mut |news| match news {
             News::Progress(tally, now) => {
                 elapsed = now;
-                line.show(tally, now);
+                line.show(how_far(tally, now));
             }
             News::Found(finding) => {
                 line.clear();
@@ -214,32 +215,11 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     )
 }
 
-/// A line on the terminal that says how far the campaign is.
-#[derive(Default)]
-struct ProgressLine {
-    shown: Option<Duration>,
-}
-
-impl ProgressLine {
-    fn show(&mut self, tally: &Tally, now: Duration) {
-        let due = self.shown.is_none_or(|shown| now >= shown + Duration::from_millis(500));
-        if due && io::stderr().is_terminal() {
-            let rate = tally.programs as f64 / now.as_secs_f64().max(1e-3);
-            let line = format!(
-                "{} programs, {rate:.0} a second, {} words, {} trapped, {} disagree",
-                tally.programs, tally.words, tally.trapped, tally.wrong
-            );
-            // Where stderr takes nothing, nobody looks.
-            let _ = write!(anstream::stderr(), "\r\x1b[K{line}");
-            self.shown = Some(now);
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.shown.take().is_some() {
-            let _ = write!(anstream::stderr(), "\r\x1b[K");
-        }
-    }
+/// How far the campaign is, for a line on the terminal.
+fn how_far(tally: &Tally, elapsed: Duration) -> String {
+    let Tally { programs, words, trapped, wrong, .. } = tally;
+    let rate = *programs as f64 / elapsed.as_secs_f64().max(1e-3);
+    format!("{programs} programs, {rate:.0} a second, {words} words, {trapped} trapped, {wrong} disagree")
 }
 
 /// A seed that nobody has tried.

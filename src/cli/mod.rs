@@ -8,6 +8,7 @@ mod export;
 mod fuzz;
 mod generate;
 mod input;
+mod progress;
 mod run;
 
 use std::io;
