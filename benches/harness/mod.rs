@@ -3,6 +3,7 @@
 // Each benchmark uses another part of it.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
@@ -35,6 +36,17 @@ pub fn engines() -> Vec<&'static str> {
         }
     };
     ENGINES.into_iter().filter(runs).collect()
+}
+
+/// Keeps what a benchmark of our own measured, where the report looks for it.
+pub fn data_file(name: &str, json: &serde_json::Value) {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    let folder = Path::new(&target).join("jitduel");
+    let path = folder.join(name);
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&path, format!("{json}\n")))
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    println!("\nkept as {}", path.display());
 }
 
 /// Wall-clock time, with what a benchmark gives as its elements shown as nanoseconds for each.

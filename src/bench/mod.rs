@@ -2,9 +2,11 @@
 //!
 //! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
 //! whose answer every engine must give before any of them is timed; [`sizes`] are programs of any length, and
-//! [`phases`] takes the time of each phase of making them ready. A [`race`] compares engines over many processes, in each of
-//! which a [`worker`] runs what it is told; [`statistics`] says what may be concluded, [`machine`] on what it was measured.
+//! [`phases`] takes the time of each phase of making them ready; [`break_even`] says from when on that has paid. A [`race`]
+//! compares engines over many processes, in each of which a [`worker`] runs what it is told; [`statistics`] says what may be
+//! concluded, [`machine`] on what it was measured.
 
+pub mod break_even;
 pub mod calibration;
 pub mod machine;
 pub mod phases;
@@ -15,10 +17,11 @@ pub mod statistics;
 pub mod worker;
 pub mod workloads;
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::engine::{NoClock, Options, PrepareError, Prepared, outcome};
-use crate::exec::Stack;
+use crate::exec::{Stack, processor_time};
 use crate::interp::tree::measure;
 use crate::lang::{Fault, Program, Source, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
@@ -104,6 +107,23 @@ impl Subject {
             }
         }
         Ok(Work { words: measured.words, passes: measured.passes })
+    }
+}
+
+/// Takes processor time; where the system does not count that, time.
+pub(crate) struct Stopwatch {
+    begun: Instant,
+    processor: io::Result<Duration>,
+}
+
+impl Stopwatch {
+    pub fn start() -> Stopwatch {
+        Stopwatch { begun: Instant::now(), processor: processor_time() }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        let processor = || processor_time().ok()?.checked_sub(*self.processor.as_ref().ok()?);
+        processor().unwrap_or_else(|| self.begun.elapsed())
     }
 }
 

@@ -4,13 +4,13 @@
 //! the nanoseconds of processor time that so many runs took. It ends with its input.
 
 use std::io::{self, BufRead, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Subject, calibration, prepare, repeat, stack};
+use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
-use crate::exec::{Stack, processor_time};
+use crate::exec::Stack;
 use crate::lang::Source;
 
 /// What both sides of the pipe must speak.
@@ -112,16 +112,15 @@ fn ready(task: &Task) -> Result<Ready, String> {
 }
 
 impl Ready {
-    /// How much processor time so many runs take; where the system does not count that, time.
+    /// How much processor time so many runs take.
     fn time(&mut self, which: usize, runs: u64) -> Option<Duration> {
         let contestant = self.contestants.get_mut(which)?;
-        let (begun, processor) = (Instant::now(), processor_time());
+        let watch = Stopwatch::start();
         match contestant {
             Contestant::Engine(prepared) => repeat(&mut **prepared, &self.inputs, &mut self.stack, runs),
             Contestant::Calibration => (0..runs).for_each(|_| calibration::run()),
         }
-        let elapsed = || processor_time().ok()?.checked_sub(processor.ok()?);
-        Some(elapsed().unwrap_or_else(|| begun.elapsed()))
+        Some(watch.elapsed())
     }
 }
 

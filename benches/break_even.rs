@@ -1,0 +1,194 @@
+//! From how many passes of its loops on a program is better compiled than interpreted, for each workload and each engine that
+//! compiles. Criterion has no part in it: a process measures every workload once, and the intervals are over processes.
+//!
+//! `cargo bench --bench break_even [-- WORKLOAD…]`; `--test` has one process measure, to see that all is well. Options of
+//! criterion's are passed over.
+
+mod harness;
+
+use std::process::{Command, ExitCode, Stdio};
+
+use harness::{data_file, engines};
+use jitduel::bench::break_even::{Point, break_even, points, times};
+use jitduel::bench::machine::Machine;
+use jitduel::bench::prepare;
+use jitduel::bench::record::table;
+use jitduel::bench::statistics::{Estimate, level_of_each, median};
+use jitduel::bench::workloads::{WORKLOADS, Workload};
+use jitduel::lang::{Source, load};
+use serde_json::{Value, json};
+
+/// Who is to be caught up with.
+const INTERPRETER: &str = "bytecode";
+
+/// Processes that measure.
+const PROCESSES: usize = 21;
+
+/// The probability with which all intervals together are right.
+const CONFIDENCE: f64 = 0.99;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| is_chosen(workload.name)).collect();
+    let engines: Vec<&str> =
+        engines().into_iter().filter(|engine| *engine == INTERPRETER || compiles(engine)).collect();
+    if has("--worker") {
+        println!("{}", measure(&chosen, &engines));
+        return ExitCode::SUCCESS;
+    }
+    let processes = if has("--test") { 1 } else { PROCESSES };
+    if chosen.is_empty() || engines.len() < 2 {
+        eprintln!("NOT RUN: break-even, since nothing that is chosen can be compiled here");
+        return ExitCode::SUCCESS;
+    }
+    let runs: Vec<Value> = (0..processes).map(|_| worker(&filters)).collect();
+    let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
+    let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
+    let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
+    show(&sweeps, &engines, level);
+    if !has("--test") {
+        data_file("break-even.json", &to_json(&sweeps, &engines, level));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Whether an engine makes machine code.
+fn compiles(engine: &str) -> bool {
+    let program = load(&Source::new("empty", ""), 0).expect("the empty program is one");
+    prepare(engine, &program).is_ok_and(|prepared| prepared.code_bytes().is_some())
+}
+
+/// What one process measures: for each workload and engine the nanoseconds at each point.
+fn measure(workloads: &[&Workload], engines: &[&str]) -> Value {
+    let of = |workload: &&Workload| {
+        let points = points_of(workload);
+        let times = times(workload, &points, engines).unwrap_or_else(|reason| panic!("{}: {reason}", workload.name));
+        json!(times)
+    };
+    workloads.iter().map(of).collect()
+}
+
+fn points_of(workload: &Workload) -> Vec<Point> {
+    points(workload).unwrap_or_else(|reason| panic!("{}: {reason}", workload.name))
+}
+
+/// Has a process measure.
+fn worker(filters: &[&String]) -> Value {
+    let this = std::env::current_exe().expect("this program lies somewhere");
+    let output = Command::new(this).args(filters).arg("--worker").stderr(Stdio::inherit()).output();
+    let output = output.expect("this program can be started");
+    assert!(output.status.success(), "a process that measured ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
+}
+
+/// One workload: its points, and the times at them for each engine and process.
+struct Sweep {
+    workload: &'static str,
+    points: Vec<Point>,
+    times: Vec<Vec<Vec<f64>>>,
+}
+
+impl Sweep {
+    /// Takes the workload at this index from what processes printed.
+    fn of(index: usize, workload: &Workload, engines: usize, runs: &[Value]) -> Sweep {
+        let times = |engine: usize| -> Vec<Vec<f64>> {
+            let of_process =
+                |run: &Value| serde_json::from_value(run[index][engine].clone()).expect("times are numbers");
+            runs.iter().map(of_process).collect()
+        };
+        Sweep { workload: workload.name, points: points_of(workload), times: (0..engines).map(times).collect() }
+    }
+
+    /// From how many passes on an engine is ahead of the interpreter.
+    fn break_even(&self, engine: usize, interpreter: usize, level: f64) -> Estimate {
+        break_even(&self.points, &self.times[engine], &self.times[interpreter], level)
+    }
+
+    /// The median over processes at a point.
+    fn time(&self, engine: usize, point: usize) -> f64 {
+        median(&self.times[engine].iter().map(|times| times[point]).collect::<Vec<_>>())
+    }
+}
+
+/// A table of all, and a list of where compiling never pays.
+fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
+    let interpreter = index_of_interpreter(engines);
+    println!(
+        "Passes from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
+    );
+    println!("with {:.0} % ({PROCESSES} processes):\n", 100.0 * CONFIDENCE);
+    let mut rows = vec![["workload", "engine", "passes", "interval"].map(String::from)];
+    rows.push(["---", "---", "--:", "---"].map(String::from));
+    let mut never = Vec::new();
+    for sweep in sweeps {
+        for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
+            let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
+            let interval = format!("{} to {}", passes(low), passes(high));
+            rows.push([sweep.workload.into(), engines[engine].into(), passes(value), interval]);
+            if value.is_infinite() {
+                let most = sweep.points.last().expect("a sweep has points").work.passes;
+                never.push(format!(
+                    "{} beats {} up to {most} passes of {}",
+                    INTERPRETER, engines[engine], sweep.workload
+                ));
+            }
+        }
+    }
+    print!("{}", table(&rows));
+    println!(
+        "\nBelow these numbers the interpreter wins. {}",
+        match never.as_slice() {
+            [] => "There is no program here on which it wins for good.".into(),
+            never => format!("It wins for good here: {}.", never.join("; ")),
+        }
+    );
+}
+
+fn passes(number: f64) -> String {
+    match number {
+        number if number.is_infinite() => "never".into(),
+        number if number < 10.0 => format!("{number:.1}"),
+        number => format!("{number:.0}"),
+    }
+}
+
+fn index_of_interpreter(engines: &[&str]) -> usize {
+    engines.iter().position(|engine| *engine == INTERPRETER).expect("the interpreter runs everywhere")
+}
+
+/// Infinity becomes `null`.
+fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
+    let interpreter = index_of_interpreter(engines);
+    let mut lines = Vec::new();
+    for sweep in sweeps {
+        for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
+            let point = |(index, point): (usize, &Point)| {
+                json!({
+                    "size": point.size,
+                    "words": point.work.words,
+                    "passes": point.work.passes,
+                    "interpreter_ns": sweep.time(interpreter, index),
+                    "engine_ns": sweep.time(engine, index),
+                })
+            };
+            let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
+            lines.push(json!({
+                "workload": sweep.workload,
+                "engine": engines[engine],
+                "points": sweep.points.iter().enumerate().map(point).collect::<Value>(),
+                "break_even": { "passes": value, "low": low, "high": high },
+            }));
+        }
+    }
+    json!({
+        "machine": Machine::now().to_json(),
+        "command": "cargo bench --bench break_even",
+        "interpreter": INTERPRETER,
+        "processes": PROCESSES,
+        "confidence": CONFIDENCE,
+        "lines": lines,
+    })
+}

@@ -1,0 +1,158 @@
+//! From when on compiling has paid for itself: a sweep over sizes, from a verified program to its answer each time.
+
+use super::statistics::{Estimate, median, median_with_interval};
+use super::workloads::Workload;
+use super::{Stopwatch, Untimed, Work, stack};
+use crate::engine::{Engine, NoClock, Options, PrepareError};
+use crate::lang::Program;
+use crate::registry;
+
+/// A workload with an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The input.
+    pub size: i64,
+    /// What a run takes.
+    pub work: Work,
+}
+
+/// No sweep goes beyond the first size that takes so many words.
+const ENOUGH_WORDS: u64 = 1_000_000;
+
+/// How often one process measures a point.
+const REPEATS: usize = 5;
+
+/// The sizes of a workload at which engines are held against each other: nothing, then four times as much each time, the
+/// last not above that with which the workload is timed.
+///
+/// # Errors
+/// Where the workload cannot be timed.
+pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
+    let mut points = Vec::new();
+    let mut size = 0;
+    loop {
+        let work = workload.of_size(size).check(&[])?;
+        points.push(Point { size, work });
+        if size == workload.size || work.words >= ENOUGH_WORDS {
+            return Ok(points);
+        }
+        size = (4 * size).clamp(1, workload.size);
+    }
+}
+
+/// Nanoseconds of processor time of each engine at each point: making the program ready and running it once, the median of a few times.
+/// Engines take turns.
+///
+/// # Errors
+/// Where an engine cannot prepare the program or gives another answer than the referee.
+///
+/// # Panics
+/// Where there is no engine of one of the names.
+pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
+    let mut ours: Vec<Box<dyn Engine>> =
+        engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
+    let mut times = vec![Vec::new(); engines.len()];
+    for point in points {
+        let subject = workload.of_size(point.size);
+        subject.check(engines)?;
+        let program = subject.program()?;
+        let mut at_point = vec![Vec::new(); engines.len()];
+        for _ in 0..REPEATS {
+            for (engine, times) in ours.iter_mut().zip(&mut at_point) {
+                times.push(time(&mut **engine, &program, &subject.inputs)?);
+            }
+        }
+        times.iter_mut().zip(&at_point).for_each(|(times, at_point)| times.push(median(at_point)));
+    }
+    Ok(times)
+}
+
+/// Nanoseconds from the verified program to the answer.
+fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f64, PrepareError> {
+    let mut stack = stack()?;
+    let watch = Stopwatch::start();
+    let mut prepared = engine.prepare(program, &Options::default(), &mut NoClock)?;
+    prepared.run(inputs, None, &mut stack).expect("a subject that was checked does not trap");
+    drop(prepared);
+    Ok(watch.elapsed().as_nanos() as f64)
+}
+
+/// The number of passes from which on an engine is ahead of another up to the end of the sweep; infinity where it is not
+/// ahead at the end. Between two points both times are taken to grow evenly.
+pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
+    let passes = |index: usize| points[index].work.passes as f64;
+    let ahead = |index: usize| other[index] - engine[index];
+    match (0..points.len()).rev().find(|&index| ahead(index) <= 0.0) {
+        None => passes(0),
+        Some(last) if last + 1 == points.len() => f64::INFINITY,
+        Some(last) => {
+            let way = -ahead(last) / (ahead(last + 1) - ahead(last));
+            passes(last) + way * (passes(last + 1) - passes(last))
+        }
+    }
+}
+
+/// The crossing's median over processes, in each of which both were measured, with its interval; infinity is never.
+pub fn break_even(points: &[Point], engine: &[Vec<f64>], other: &[Vec<f64>], level: f64) -> Estimate {
+    let crossings: Vec<f64> = engine.iter().zip(other).map(|(engine, other)| crossing(points, engine, other)).collect();
+    median_with_interval(&crossings, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::workloads::workload;
+
+    fn points_of(passes: &[u64]) -> Vec<Point> {
+        passes.iter().map(|&passes| Point { size: 0, work: Work { words: 0, passes } }).collect()
+    }
+
+    #[test]
+    fn two_lines_cross_where_geometry_says() {
+        let points = points_of(&[0, 10, 40, 160]);
+        let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|passes| at_zero + slope * passes);
+        // 100 + p and 4 p meet at 100 / 3 passes.
+        let at = crossing(&points, &line(100.0, 1.0), &line(0.0, 4.0));
+        assert!((at - 100.0 / 3.0).abs() < 1e-9, "{at}");
+        assert_eq!(crossing(&points, &line(1.0, 1.0), &line(5.0, 4.0)), 0.0, "ahead from the start");
+        assert_eq!(crossing(&points, &line(1000.0, 1.0), &line(0.0, 4.0)), f64::INFINITY, "not within the sweep");
+        assert_eq!(crossing(&points, &line(0.0, 4.0), &line(0.0, 4.0)), f64::INFINITY, "equal is not ahead");
+        // A lucky start does not count.
+        let at = crossing(&points, &[0.0, 50.0, 100.0, 200.0], &[1.0, 40.0, 100.0, 400.0]);
+        assert_eq!(at, 40.0);
+    }
+
+    #[test]
+    fn the_interval_is_over_processes_and_may_reach_never() {
+        let points = points_of(&[0, 100]);
+        let interpreter = vec![vec![0.0, 100.0]; 20];
+        let jit = |costs: f64| vec![costs, costs + 10.0];
+        let break_even = |costs: &[f64]| {
+            let engine: Vec<_> = (0..20).map(|process| jit(costs[process % costs.len()])).collect();
+            break_even(&points, &engine, &interpreter, 0.99)
+        };
+        let sure = break_even(&[45.0]);
+        assert!((sure.value - 50.0).abs() < 1e-9 && sure.low == sure.high, "{sure:?}");
+        let never = break_even(&[91.0]);
+        assert_eq!((never.low, never.value), (f64::INFINITY, f64::INFINITY));
+        let unsure = break_even(&[81.0, 81.0, 95.0]);
+        assert!(unsure.value.is_finite() && unsure.high == f64::INFINITY, "{unsure:?}");
+    }
+
+    #[test]
+    fn a_sweep_begins_with_nothing_and_ends_with_enough() {
+        for name in ["fact", "nested", "straight"] {
+            let workload = workload(name).expect("it exists");
+            let points = points(workload).expect("it can be timed");
+            assert_eq!(points[0].size, 0);
+            let last = points.last().expect("there is one");
+            assert!(last.size == workload.size || last.work.words >= ENOUGH_WORDS);
+            assert!(points.windows(2).all(|two| two[0].work.passes < two[1].work.passes), "{points:?}");
+            assert!(points.len() <= 12);
+        }
+        let fact = workload("fact").expect("it exists");
+        let points = &points(fact).expect("it can be timed")[..3];
+        let times = times(fact, points, &["bytecode", "tree"]).expect("both run everywhere");
+        assert!(times.len() == 2 && times.iter().all(|times| times.len() == 3 && times.iter().all(|time| *time > 0.0)));
+    }
+}
