@@ -1,14 +1,13 @@
 //! From how many passes of its loops on a program is better compiled than interpreted, for each workload and each engine that
 //! compiles. Criterion has no part in it: a process measures every workload once, and the intervals are over processes.
 //!
-//! `cargo bench --bench break_even [-- WORKLOAD…]`; `--test` has one process measure, to see that all is well. Options of
-//! criterion's are passed over.
+//! `cargo bench --bench break_even [-- FILTER…]`; `--test` has one process measure, to see that all is well.
 
 mod harness;
 
 use std::process::{Command, ExitCode, Stdio};
 
-use harness::{data_file, engines};
+use harness::{Arguments, data_file, engines};
 use jitduel::bench::break_even::{Point, break_even, points, times};
 use jitduel::bench::machine::Machine;
 use jitduel::bench::prepare;
@@ -28,28 +27,33 @@ const PROCESSES: usize = 21;
 const CONFIDENCE: f64 = 0.99;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
-    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| is_chosen(workload.name)).collect();
+    let arguments = Arguments::read();
+    let name = |workload: &Workload| format!("break_even/{}", workload.name);
+    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
+    if arguments.has("--list") {
+        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        return ExitCode::SUCCESS;
+    }
     let engines: Vec<&str> =
         engines().into_iter().filter(|engine| *engine == INTERPRETER || compiles(engine)).collect();
-    if has("--worker") {
+    if arguments.has("--worker") {
         println!("{}", measure(&chosen, &engines));
         return ExitCode::SUCCESS;
     }
-    let processes = if has("--test") { 1 } else { PROCESSES };
-    if chosen.is_empty() || engines.len() < 2 {
-        eprintln!("NOT RUN: break-even, since nothing that is chosen can be compiled here");
+    let processes = if arguments.is_test() { 1 } else { PROCESSES };
+    if chosen.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let runs: Vec<Value> = (0..processes).map(|_| worker(&filters)).collect();
+    if engines.len() < 2 {
+        eprintln!("NOT RUN: break-even, since no engine can compile for this host");
+        return ExitCode::SUCCESS;
+    }
+    let runs: Vec<Value> = (0..processes).map(|_| worker(&arguments.filters)).collect();
     let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
     let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
     let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
     show(&sweeps, &engines, level);
-    if !has("--test") {
+    if !arguments.is_test() {
         data_file("break-even.json", &to_json(&sweeps, &engines, level));
     }
     ExitCode::SUCCESS
@@ -76,7 +80,7 @@ fn points_of(workload: &Workload) -> Vec<Point> {
 }
 
 /// Has a process measure.
-fn worker(filters: &[&String]) -> Value {
+fn worker(filters: &[String]) -> Value {
     let this = std::env::current_exe().expect("this program lies somewhere");
     let output = Command::new(this).args(filters).arg("--worker").stderr(Stdio::inherit()).output();
     let output = output.expect("this program can be started");
@@ -115,11 +119,12 @@ impl Sweep {
 
 /// A table of all, and a list of where compiling never pays.
 fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
+    let processes = sweeps[0].times[0].len();
     let interpreter = index_of_interpreter(engines);
     println!(
         "Passes from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
     );
-    println!("with {:.0} % ({PROCESSES} processes):\n", 100.0 * CONFIDENCE);
+    println!("with {:.0} % ({processes} processes):\n", 100.0 * CONFIDENCE);
     let mut rows = vec![["workload", "engine", "passes", "interval"].map(String::from)];
     rows.push(["---", "---", "--:", "---"].map(String::from));
     let mut never = Vec::new();

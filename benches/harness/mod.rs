@@ -38,6 +38,61 @@ pub fn engines() -> Vec<&'static str> {
     ENGINES.into_iter().filter(runs).collect()
 }
 
+/// The command line of a benchmark that is not criterion's.
+pub struct Arguments {
+    /// Parts of names; all is chosen where there are none.
+    pub filters: Vec<String>,
+    flags: Vec<String>,
+}
+
+/// Flags, ours and criterion's; every other option has a value.
+const FLAGS: [&str; 10] = [
+    "--bench",
+    "--test",
+    "--list",
+    "--exact",
+    "--noplot",
+    "--quick",
+    "--verbose",
+    "--quiet",
+    "--worker",
+    "--nocapture",
+];
+
+impl Arguments {
+    /// Reads it. One command line goes to all benchmarks, so that criterion's options are passed over, with their values.
+    pub fn read() -> Arguments {
+        let (mut filters, mut flags) = (Vec::new(), Vec::new());
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            if FLAGS.contains(&argument.as_str()) {
+                flags.push(argument);
+            } else if !argument.starts_with('-') {
+                filters.push(argument);
+            } else if !argument.contains('=') {
+                arguments.next();
+            }
+        }
+        Arguments { filters, flags }
+    }
+
+    /// Whether a flag was given.
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|given| given == flag)
+    }
+
+    /// Whether all is only to be tried, and nothing measured: as with criterion, also where cargo does not say that it is
+    /// `cargo bench`.
+    pub fn is_test(&self) -> bool {
+        self.has("--test") || !self.has("--bench")
+    }
+
+    /// Whether the filters let a name pass.
+    pub fn chooses(&self, name: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
+    }
+}
+
 /// Keeps what a benchmark of our own measured, where the report looks for it.
 pub fn data_file(name: &str, json: &serde_json::Value) {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
