@@ -38,9 +38,14 @@ pub trait Prepared {
     /// than the limit that the program was prepared for, or fuel is given to a program that was not prepared to meter it.
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap>;
 
+    /// The machine code where it lies in memory, where there is any.
+    fn code(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The size of the machine code in bytes, where there is any.
     fn code_bytes(&self) -> Option<usize> {
-        None
+        self.code().map(<[u8]>::len)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Bytecode, Op};
+use super::{Bytecode, Op, Pc};
 use crate::lang::Source;
 
 impl Bytecode {
@@ -20,6 +20,16 @@ impl Bytecode {
             writeln!(text, "{}", line.trim_end()).expect("a string takes all text");
         }
         text
+    }
+
+    /// What an operation does for the word that it was made from, to be put before that word: nothing where it carries
+    /// the word out.
+    pub fn role(&self, pc: Pc) -> String {
+        match self.ops[pc.index()] {
+            Op::Next { .. } => "end of ".into(),
+            op @ (Op::Need { .. } | Op::Room { .. } | Op::Pass | Op::Jump(_)) => format!("{op} for "),
+            _ => String::new(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::Status;
 use super::input::{Inputs, ProgramArg, cases, engine_names, show};
-use crate::bytecode::{self, Bytecode};
+use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::jit::{Switches, VARIANTS, compile, stream};
@@ -175,14 +175,11 @@ fn hex_line(isa: &str, line: &Line) -> String {
 
 /// The source word that an operation was made from.
 fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
-    let span = code.spans[pc as usize];
-    match code.ops[pc as usize] {
-        bytecode::Op::Return => "\\ return".into(),
-        bytecode::Op::Next { .. } => format!("\\ end of {} {}", source.text(span), source.place(span)),
-        bytecode::Op::Need { .. } | bytecode::Op::Room { .. } | bytecode::Op::Pass | bytecode::Op::Jump(_) => {
-            format!("\\ {} for {} {}", code.ops[pc as usize], source.text(span), source.place(span))
-        }
-        _ => format!("\\ {} {}", source.text(span), source.place(span)),
+    let pc = Pc(pc);
+    let span = code.spans[pc.index()];
+    match code.ops[pc.index()] {
+        Op::Return => "\\ return".into(),
+        _ => format!("\\ {}{} {}", code.role(pc), source.text(span), source.place(span)),
     }
 }
 

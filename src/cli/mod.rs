@@ -8,6 +8,7 @@ mod export;
 mod fuzz;
 mod generate;
 mod input;
+mod perf_map;
 mod progress;
 mod run;
 

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Status;
 use super::input::{Inputs, ProgramArg, cases, engine_names, say, show};
-use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
+use super::perf_map::{Detail, PerfMap};
+use crate::engine::{Engine, NoClock, Options, Prepared, outcome};
 use crate::exec::Stack;
 use crate::lang::{Ast, Fault, Source, SyntaxError, parse, verify};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
@@ -49,6 +50,10 @@ pub(super) struct Run {
     /// Print a line of JSON a run
     #[arg(long)]
     json: bool,
+
+    /// Write /tmp/perf-PID.map, from which perf knows the words or loops of the machine code (Linux; see docs/PERF.md)
+    #[arg(long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "words")]
+    perf_map: Option<Detail>,
 }
 
 impl Run {
@@ -73,13 +78,14 @@ impl Run {
             options: Options { metered: fuel.is_some(), stack_limit },
             ast: parse(&source).map(Arc::new),
             prepared: HashMap::new(),
+            map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
         };
         let mut stack =
             Stack::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
         let mut out = io::stdout().lock();
         for inputs in &runs {
-            let verdict = match duelist.prepare(inputs.len())? {
+            let verdict = match duelist.prepare(inputs.len(), &source)? {
                 Ok(prepared) => {
                     let outcome = outcome(&mut **prepared, inputs, fuel, &mut stack);
                     if let Outcome::Trap(trap) = outcome {
@@ -124,17 +130,24 @@ struct Duelist {
     options: Options,
     ast: Result<Arc<Ast>, SyntaxError>,
     prepared: HashMap<usize, Result<Box<dyn Prepared>, Fault>>,
+    map: Option<PerfMap>,
 }
 
 impl Duelist {
-    fn prepare(&mut self, inputs: usize) -> Result<&mut Result<Box<dyn Prepared>, Fault>, PrepareError> {
+    fn prepare(&mut self, inputs: usize, source: &Source) -> Result<&mut Result<Box<dyn Prepared>, Fault>> {
         if !self.prepared.contains_key(&inputs) {
             let program = match &self.ast {
                 Ok(ast) => verify(ast, inputs).map_err(Fault::from),
                 Err(error) => Err(error.clone().into()),
             };
             let prepared = match program {
-                Ok(program) => Ok(self.engine.prepare(&program, &self.options, &mut NoClock)?),
+                Ok(program) => {
+                    let ready = self.engine.prepare(&program, &self.options, &mut NoClock)?;
+                    if let Some(map) = &mut self.map {
+                        map.add(&program, &self.options, self.engine.name(), &*ready, source)?;
+                    }
+                    Ok(ready)
+                }
                 Err(fault) => Err(fault),
             };
             self.prepared.insert(inputs, prepared);

@@ -106,10 +106,10 @@ pub fn stream<I: Isa, S: Sink>(
 }
 
 /// [`compile`] for one instruction set.
-type Compiler = fn(&Bytecode, Switches, &Tuning, bool, Vec<u8>) -> Result<Compiled, PrepareError>;
+pub type Compiler = fn(&Bytecode, Switches, &Tuning, bool, Vec<u8>) -> Result<Compiled, PrepareError>;
 
-/// The compiler whose code a host can run, if there is one.
-fn compiler(host: &str) -> Option<Compiler> {
+/// The compiler whose code a host of this architecture can run, if there is one.
+pub fn compiler(host: &str) -> Option<Compiler> {
     match host {
         aarch64::Emitter::NAME => Some(compile::<aarch64::Emitter>),
         x86_64::Emitter::NAME => Some(compile::<x86_64::Emitter>),
@@ -184,8 +184,8 @@ impl Prepared for Ready {
         }
     }
 
-    fn code_bytes(&self) -> Option<usize> {
-        Some(self.entry.code().bytes().len())
+    fn code(&self) -> Option<&[u8]> {
+        Some(self.entry.code().bytes())
     }
 }
 

@@ -103,8 +103,8 @@ impl Prepared for Ready {
         }
     }
 
-    fn code_bytes(&self) -> Option<usize> {
-        Some(self.entry.code().bytes().len())
+    fn code(&self) -> Option<&[u8]> {
+        Some(self.entry.code().bytes())
     }
 }
 

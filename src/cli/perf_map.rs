@@ -1,0 +1,253 @@
+//! `run --perf-map`: the file with which `perf` says for which source word or loop generated code was running.
+//!
+//! Its lines are `START SIZE NAME`, both numbers in hexadecimal, as `tools/perf/Documentation/jit-interface.txt` of the
+//! kernel's source has it.
+
+use std::env::consts::ARCH;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use super::input::say;
+use crate::bytecode::{self, Bytecode, Op, Pc};
+use crate::engine::{Options, Prepared};
+use crate::isa::{Machine, Mark, Tuning};
+use crate::jit::{VARIANTS, compiler};
+use crate::lang::{Program, Source};
+
+/// What has a name of its own in the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Detail {
+    /// Each word, with the loop that it stands in
+    Words,
+    /// Each loop, without the loops in it
+    Loops,
+}
+
+/// The map of this process, as far as it is written.
+pub(super) struct PerfMap {
+    file: File,
+    path: PathBuf,
+    detail: Detail,
+}
+
+impl PerfMap {
+    /// Starts the map of this process, for an engine.
+    ///
+    /// # Errors
+    /// Where there is no `perf`, where the engine makes no code that we know the words of, and where the file cannot be
+    /// written.
+    pub fn new(detail: Detail, engine: &str) -> Result<PerfMap> {
+        if !cfg!(target_os = "linux") {
+            bail!("--perf-map is for perf, which there is on Linux alone");
+        }
+        if !VARIANTS.iter().any(|(name, _)| *name == engine) {
+            bail!("engine `{engine}` has no machine code of ours to map");
+        }
+        let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
+        let failed = || format!("cannot write the perf map {}", path.display());
+        // What an earlier process of this number left. A new file also means that nobody else's is written to.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(failed),
+            _ => {}
+        }
+        let file = File::create_new(&path).with_context(failed)?;
+        say(format_args!("perf map: {}", path.display()));
+        Ok(PerfMap { file, path, detail })
+    }
+
+    /// Adds a program that an engine has made ready.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    ///
+    /// # Panics
+    /// Where making the program ready once more gives other code: compiling is deterministic.
+    pub fn add(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        engine: &str,
+        ready: &dyn Prepared,
+        source: &Source,
+    ) -> Result<()> {
+        let (_, switches) = VARIANTS.into_iter().find(|(name, _)| *name == engine).context("`new` let it pass")?;
+        let (Some(compile), Some(sealed)) = (compiler(ARCH), ready.code()) else { bail!("there is no machine code") };
+        let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
+        // Marks cost time, so what runs was made without.
+        let machine = compile(&code, switches, &Tuning::default(), true, Vec::new())?.machine;
+        assert_eq!(machine.bytes, sealed, "the same program gives the same code");
+        let start = sealed.as_ptr().addr();
+        let mut text = String::new();
+        for (range, name) in regions(&machine, &code, source, self.detail) {
+            text += &format!("{:x} {:x} {name}\n", start + range.start, range.len());
+        }
+        self.file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+/// Stretches of the code in ascending order, all of it without a gap, each with its name.
+fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) -> Vec<(Range<usize>, String)> {
+    let loops = loops(code);
+    let name = |mark| match mark {
+        Mark::Prologue => "prologue".into(),
+        Mark::Exits => "trap exits".into(),
+        Mark::Op(pc) => op_name(code, source, Pc(pc), loops[pc as usize], detail),
+    };
+    // A line of the map is a line, whatever the file is called.
+    let program = source.name().replace(|c: char| c.is_control(), "?");
+    let mut regions: Vec<(Range<usize>, String)> = Vec::new();
+    for (index, &(start, mark)) in machine.marks.iter().enumerate() {
+        let end = machine.marks.get(index + 1).map_or(machine.bytes.len(), |(next, _)| *next as usize);
+        let range = start as usize..end;
+        let name = format!("{program}:{}", name(mark));
+        match regions.last_mut() {
+            // An operation that left no instruction has no code.
+            _ if range.is_empty() => {}
+            Some((last, same)) if *same == name => last.end = end,
+            _ => regions.push((range, name)),
+        }
+    }
+    regions
+}
+
+fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail: Detail) -> String {
+    let word = |pc: Pc| {
+        let span = code.spans[pc.index()];
+        (source.place(span), source.text(span))
+    };
+    let around = around.map(word);
+    match (detail, around) {
+        (Detail::Words, _) if code.ops[pc.index()] == Op::Return => "return".into(),
+        (Detail::Words, around) => {
+            let (place, text) = word(pc);
+            let around = around.map_or(String::new(), |(place, text)| format!(" in {text} {place}"));
+            format!("{place} {}{text}{around}", code.role(pc))
+        }
+        (Detail::Loops, Some((place, text))) => format!("{place} {text}"),
+        (Detail::Loops, None) => "outside of loops".into(),
+    }
+}
+
+/// For each operation the end of the innermost loop around it, which is made from the word that begins the loop.
+fn loops(code: &Bytecode) -> Vec<Option<Pc>> {
+    let mut around = vec![None; code.ops.len()];
+    // Ends of the loops around, each with its head; from the last operation back, ends come before heads.
+    let mut open: Vec<(Pc, Pc)> = Vec::new();
+    for index in (0..code.ops.len()).rev() {
+        let pc = Pc(index as u32);
+        match code.ops[index] {
+            Op::Next { head, .. } => open.push((pc, head)),
+            Op::Jump(head) if head <= pc => open.push((pc, head)),
+            _ => {}
+        }
+        around[index] = open.last().map(|(end, _)| *end);
+        while open.pop_if(|(_, head)| *head == pc).is_some() {}
+    }
+    around
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{cases, programs};
+    use crate::lang::{Place, load};
+
+    /// The names of the code of a program, checked to cover all of it.
+    fn names(source: &Source, inputs: usize, isa: &str, engine: &str, detail: Detail) -> Vec<String> {
+        let program = load(source, inputs).expect("it is a program");
+        let (_, switches) = VARIANTS.into_iter().find(|(name, _)| *name == engine).expect("the engine exists");
+        let code = bytecode::lower(&program, 65_536, true).expect("it is small");
+        let compile = compiler(isa).expect("it is one of ours");
+        let machine = compile(&code, switches, &Tuning::default(), true, Vec::new()).expect("it is small").machine;
+        let mut end = 0;
+        let mut names = Vec::new();
+        for (range, name) in regions(&machine, &code, source, detail) {
+            assert!(range.start == end && range.end > end, "{}: {range:?} follows {end}", source.name());
+            end = range.end;
+            names.push(name);
+        }
+        assert_eq!(end, machine.bytes.len(), "{}", source.name());
+        names
+    }
+
+    const DUEL: &str = "0 swap times\n  3 times 1 + end\n  while dup 9 > do 2 / end\nend";
+
+    #[test]
+    fn words_and_loops_have_their_names() {
+        let source = Source::new("duel.stk", DUEL);
+        for isa in ["aarch64", "x86_64"] {
+            let words = names(&source, 1, isa, "jit", Detail::Words);
+            for name in
+                ["prologue", "2:13 + in times 2:5", "2:5 end of times in times 2:5", "3:22 / in while 3:3", "return"]
+            {
+                assert!(words.contains(&format!("duel.stk:{name}")), "{name}: {words:?}");
+            }
+            let mut loops = names(&source, 1, isa, "jit", Detail::Loops);
+            loops.sort();
+            loops.dedup();
+            let expected = ["1:8 times", "2:5 times", "3:3 while", "outside of loops", "prologue", "trap exits"];
+            assert_eq!(loops, expected.map(|name| format!("duel.stk:{name}")));
+        }
+    }
+
+    /// On both instruction sets, by every variant: all code has a name, and every place in a name is that of its word.
+    #[test]
+    fn the_whole_corpus_is_mapped() {
+        let mut paths = Vec::new();
+        programs(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus").as_ref(), &mut paths).expect("the corpus is there");
+        let mut mapped = 0;
+        for path in paths {
+            let source = Source::new("x", fs::read(&path).expect("it can be read"));
+            let inputs = cases(&source).expect("the corpus is in order").first().map_or(0, |case| case.inputs.len());
+            if source.bytes().len() > 10_000 || load(&source, inputs).is_err() {
+                continue;
+            }
+            for (engine, _) in VARIANTS {
+                for isa in ["aarch64", "x86_64"] {
+                    for name in names(&source, inputs, isa, engine, Detail::Words) {
+                        mapped += usize::from(has_place(&name, &source));
+                    }
+                }
+            }
+        }
+        assert!(mapped > 10_000, "{mapped} names with places are too few");
+    }
+
+    /// Whether a name has a place. The word must stand there.
+    fn has_place(name: &str, source: &Source) -> bool {
+        let name = name.strip_prefix("x:").expect("the program comes first");
+        if ["prologue", "return", "trap exits"].contains(&name) {
+            return false;
+        }
+        let (place, word) = name.split_once(' ').expect("a place and a word");
+        let (word, around) = word.rsplit_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
+        let word = word.rsplit_once(" for ").or(word.rsplit_once("end of ")).map_or(word, |(_, word)| word);
+        stands(place, word, source);
+        if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a place")) {
+            assert!(["times", "while"].contains(&opener), "{name}");
+            stands(place, opener, source);
+        }
+        true
+    }
+
+    fn stands(place: &str, word: &str, source: &Source) {
+        let (line, column) = place.split_once(':').expect("a line and a column");
+        let Place { line, column } =
+            Place { line: line.parse().expect("a number"), column: column.parse().expect("a number") };
+        let text = String::from_utf8_lossy(source.bytes());
+        let there: String = text.split('\n').nth(line - 1).expect("the line exists").chars().skip(column - 1).collect();
+        assert!(there.starts_with(word), "{word:?} does not stand at {place}: {there:?}");
+    }
+
+    #[test]
+    fn a_name_is_one_line() {
+        let source = Source::new("a\nb", "1 +");
+        let names = names(&source, 1, "x86_64", "jit", Detail::Words);
+        assert!(names.iter().all(|name| name.starts_with("a?b:")), "{names:?}");
+    }
+}
