@@ -4,6 +4,7 @@
 //! or a branch. The rules stand in `rules`.
 
 use std::marker::PhantomData;
+use std::mem::discriminant;
 
 use super::rules::{LONGEST, Operands, Rewrite, Rule, rewrite};
 use crate::isa::Isa;
@@ -74,9 +75,13 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         }
         if let Some(Rewrite { rule, removes, with }) = rewrite::<I>(&window[..count], self.operands) {
             self.fired.0[rule as usize] += 1;
+            let before = self.held;
+            let removed = &before[self.len - removes..self.len];
             self.len -= removes;
             for op in with.into_iter().flatten() {
-                self.hold(pc, op);
+                // What a rule only moves, or gives other registers, is for the word that it was for.
+                let same = removed.iter().rev().find(|(_, old)| discriminant(old) == discriminant(&op));
+                self.hold(same.map_or(pc, |(pc, _)| *pc), op);
             }
         }
     }
@@ -172,6 +177,20 @@ mod tests {
         }
     }
     const SUB: AluOp = AluOp::Sub;
+
+    #[test]
+    fn a_division_stays_with_its_word_when_the_next_one_gives_it_another_register() {
+        let &[t, a, b, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are three registers") };
+        let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+        pass.at(1);
+        pass.put(Op::Divide { op: DivOp::Quotient, d: t, a, b, site: Site(0) });
+        pass.at(2);
+        pass.put(Op::Move { d: b, s: t });
+        pass.put(Op::Load { d: t, slot: Slot(0), last: true });
+        let (recorder, fired) = pass.finish();
+        assert_eq!(fired.counts().map(|(rule, _)| rule).collect::<Vec<_>>(), [Rule::RetargetBeforeLoad]);
+        assert_eq!(recorder.ops.iter().map(|(pc, _)| *pc).collect::<Vec<_>>(), [1, 2]);
+    }
 
     /// A row for each rule, more where it has more forms: the rules that fire, the operations before and after.
     fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Op>, Vec<Op>)> {
