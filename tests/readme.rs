@@ -47,6 +47,18 @@ fn the_table_of_instructions_is_true() {
     }
 }
 
+/// Read off the code, and counted while it ran: the same.
+#[test]
+fn the_record_of_executed_instructions_says_the_same() {
+    let fact = read("corpus/workloads/fact.stk");
+    let record: serde_json::Value = serde_json::from_str(&read("benches/instructions.json")).expect("it is JSON");
+    for (engine, _) in VARIANTS {
+        let executed = |isa: &str| record[isa]["fact"][engine].as_f64().expect("it is recorded");
+        assert_eq!(executed("aarch64"), inner_loop::<aarch64::Emitter>(engine, &fact) as f64, "{engine}");
+        assert_eq!(executed("x86_64"), inner_loop::<x86_64::Emitter>(engine, &fact) as f64, "{engine}");
+    }
+}
+
 /// The first toy JIT spent 46 instructions on this loop, and `jit` may not spend more than 10.
 #[test]
 fn the_factorial_loop_is_short() {

@@ -5,9 +5,11 @@
 //! [`phases`] takes the time of each phase of making them ready; [`break_even`] says from when on that has paid. A [`race`]
 //! compares engines over many processes, in each of which a [`worker`] runs what it is told; [`statistics`] says what may be
 //! concluded, [`machine`] on what it was measured.
+//! [`instructions`] has counts for which the machine does not matter.
 
 pub mod break_even;
 pub mod calibration;
+pub mod instructions;
 pub mod machine;
 pub mod phases;
 pub mod race;

@@ -1,0 +1,199 @@
+//! Counts the machine instructions that each engine executes in a pass of each workload: AArch64 under QEMU with a counting
+//! plugin, x86-64 under callgrind. `scripts/count` makes what it needs and starts it.
+//!
+//! Ends with 3 where a count is above the record, with 2 where something cannot be counted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use jitduel::bench::instructions::{Count, Step, compare, from_json, page, steps, to_json};
+use jitduel::registry::ENGINES;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The binary for AArch64
+    #[arg(long, value_name = "BINARY", requires = "plugin")]
+    aarch64: Option<String>,
+
+    /// The binary for x86-64
+    #[arg(long, value_name = "BINARY")]
+    x86_64: Option<String>,
+
+    /// The plugin for QEMU, made from scripts/count.c
+    #[arg(long, value_name = "LIBRARY")]
+    plugin: Option<String>,
+
+    /// Where programs may be written, and the counts for the report
+    #[arg(long, value_name = "FOLDER")]
+    output: PathBuf,
+
+    /// Compare the JIT's counts with the record instead of making it
+    #[arg(long)]
+    check: bool,
+
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/INSTRUCTIONS.md");
+
+fn main() -> ExitCode {
+    run(&Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    fs::create_dir_all(&arguments.output).with_context(|| format!("cannot make {}", arguments.output.display()))?;
+    let steps = steps()?;
+    let programs = steps.iter().map(|step| Program::write(step, &arguments.output)).collect::<Result<Vec<_>>>()?;
+    let counters = arguments.counters();
+    ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");
+    // An interpreter's instructions are rustc's: they change with its version, and between debug and release builds.
+    let engines = ENGINES.into_iter().filter(|engine| !arguments.check || engine.starts_with("jit"));
+    let engines: Vec<_> = engines.collect();
+    if arguments.check {
+        let record = recorded()?;
+        return Ok(check(&count_all(&counters, &programs, &engines)?, &record));
+    }
+    ensure!(counters.len() == 2, "a record is made of both instruction sets");
+    let counts = count_all(&counters, &programs, &engines)?;
+    let record = serde_json::to_string_pretty(&to_json(&counts, &steps))? + "\n";
+    let report = arguments.output.join("instructions.json");
+    for (path, text) in
+        [(report.as_path(), &record), (RECORD.as_ref(), &record), (PAGE.as_ref(), &page(&counts, &steps))]
+    {
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("written: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn recorded() -> Result<Vec<Count>> {
+    let record = fs::read_to_string(RECORD).with_context(|| format!("cannot read {RECORD}"))?;
+    from_json(&serde_json::from_str(&record)?).with_context(|| format!("{RECORD} is no record"))
+}
+
+fn check(counts: &[Count], record: &[Count]) -> ExitCode {
+    let changes = compare(counts, record);
+    for line in &changes.falls {
+        println!("fell: {line}; record it with scripts/count");
+    }
+    for line in &changes.rises {
+        println!("ROSE: {line}");
+    }
+    println!("{} counts: {} rose, {} fell", counts.len(), changes.rises.len(), changes.falls.len());
+    if changes.rises.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) }
+}
+
+/// A step with its two programs in files.
+struct Program<'a> {
+    step: &'a Step,
+    /// Each with its input, in as many characters as the other.
+    runs: [(PathBuf, String); 2],
+}
+
+impl Program<'_> {
+    fn write<'a>(step: &'a Step, folder: &Path) -> Result<Program<'a>> {
+        let write = |which: usize| -> Result<(PathBuf, String)> {
+            let path = folder.join(format!("{}-{which}.stk", step.workload));
+            let subject = &step.subjects[which];
+            fs::write(&path, subject.source.bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+            Ok((path, format!("{:08}", subject.inputs[0])))
+        };
+        Ok(Program { step, runs: [write(0)?, write(1)?] })
+    }
+}
+
+/// How the instructions of a process are counted.
+struct Counter<'a> {
+    isa: &'static str,
+    /// What stands before the binary's arguments.
+    command: Vec<&'a str>,
+    /// What stands before the number on standard error.
+    before: &'static str,
+}
+
+impl Arguments {
+    fn counters(&self) -> Vec<Counter<'_>> {
+        let mut counters = Vec::new();
+        match (&self.aarch64, &self.plugin) {
+            (Some(binary), Some(plugin)) => counters.push(Counter {
+                isa: "aarch64",
+                command: vec!["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-plugin", plugin, binary],
+                before: "instructions: ",
+            }),
+            _ => eprintln!("NOT COUNTED: AArch64, as asked"),
+        }
+        match &self.x86_64 {
+            Some(binary) => counters.push(Counter {
+                isa: "x86_64",
+                // Without the last option it would go on with code that has been overwritten.
+                command: vec![
+                    "valgrind",
+                    "--tool=callgrind",
+                    "--callgrind-out-file=/dev/null",
+                    "--smc-check=all",
+                    binary,
+                ],
+                before: "Collected : ",
+            }),
+            None => eprintln!("NOT COUNTED: x86-64, as asked"),
+        }
+        counters
+    }
+}
+
+impl Counter<'_> {
+    /// The instructions that one process executes.
+    fn count(&self, engine: &str, (path, input): &(PathBuf, String)) -> Result<u64> {
+        let (program, arguments) = self.command.split_first().expect("there is a command");
+        let mut command = Command::new(program);
+        command.args(arguments).arg("run").arg(path).args(["--engine", engine, "--input", input]);
+        let output = command.output().with_context(|| format!("cannot start {program}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let number = said.lines().find_map(|line| line.split_once(self.before)?.1.trim().parse().ok());
+        match number {
+            Some(number) if output.status.success() && output.stdout == b"\n" => Ok(number),
+            _ => bail!("{command:?} ended with {} and said:\n{said}", output.status),
+        }
+    }
+}
+
+/// Counts everything, in as many processes at a time as there are processors.
+fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str]) -> Result<Vec<Count>> {
+    let mut tasks = Vec::new();
+    for counter in counters {
+        for program in programs {
+            tasks.extend(engines.iter().map(|engine| (counter, program, *engine)));
+        }
+    }
+    let next = Mutex::new(tasks.iter().enumerate());
+    let counts = Mutex::new(vec![None; tasks.len()]);
+    let work = || -> Result<()> {
+        loop {
+            let Some((index, (counter, program, engine))) = next.lock().expect("nobody panics").next() else {
+                return Ok(());
+            };
+            let [small, great] = &program.runs;
+            let (small, great) = (counter.count(engine, small)?, counter.count(engine, great)?);
+            let more = great.checked_sub(small).context("the greater size executes fewer instructions")?;
+            let count = Count::new(counter.isa, program.step, engine, more);
+            counts.lock().expect("nobody panics")[index] = Some(count);
+        }
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("nobody panics"))
+    })?;
+    Ok(counts.into_inner().expect("nobody panics").into_iter().map(|count| count.expect("all were counted")).collect())
+}

@@ -1,0 +1,277 @@
+//! How many machine instructions a workload executes in a pass of its loop: counts that do not depend on the machine.
+//!
+//! A count is a difference: the same binary runs the same program at two sizes, and what it executes more at the greater one
+//! is divided by the passes more. What a process does besides cancels out, to the last instruction: numbers are written with
+//! as many digits at both sizes, and the results are dropped, so that none is printed.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::workloads::{WORKLOADS, Workload};
+use super::{Subject, Untimed};
+use crate::interp::tree::{Measured, measure};
+use crate::lang::Source;
+use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::registry::ENGINES;
+
+/// A workload at two sizes.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The workload's name.
+    pub workload: &'static str,
+    /// The smaller and the greater program.
+    pub subjects: [Subject; 2],
+    /// Passes that the greater one starts more, those of all loops together, as the referee counts them.
+    pub passes: u64,
+    /// Words that it carries out more.
+    pub words: u64,
+}
+
+/// Workloads in which loops of fixed counts stand inside each other. Their size is the count of the innermost one: it stands
+/// before this text, and has these two values. The last number is the program's input.
+const INNERMOST: [(&str, &str, &str, [i64; 2], i64); 2] =
+    [("fact", "20", " times swap", [1_000, 2_000], 20), ("nested", "1000", " times 1 +", [20, 40], 1)];
+
+impl Step {
+    /// The two sizes of a workload.
+    ///
+    /// # Errors
+    /// Where the referee does not come to an end with one of them.
+    ///
+    /// # Panics
+    /// Where the text of a workload was changed and has no innermost loop as this file knows it.
+    pub fn of(workload: &Workload) -> Result<Step, Untimed> {
+        let innermost = INNERMOST.iter().find(|(name, ..)| *name == workload.name);
+        let at = |which: usize| match innermost {
+            Some((_, count, behind, sizes, input)) => {
+                let (before, after) = workload
+                    .text
+                    .split_once(&format!("{count}{behind}"))
+                    .expect("the innermost loop stands in the text");
+                (format!("{before}{:08}{behind}{after}", sizes[which]), *input)
+            }
+            None => (workload.text.to_owned(), workload.size / [20, 10][which]),
+        };
+        let mut subjects = Vec::new();
+        let mut works = Vec::new();
+        for (text, input) in [at(0), at(1)] {
+            let subject = Subject { name: workload.name.into(), source: Source::new("-e", text), inputs: vec![input] };
+            let program = subject.program()?;
+            let measured = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);
+            let Outcome::Done(values) = &measured.outcome else {
+                return Err(Untimed::Trap { verdict: Verdict::of(&measured.outcome, &subject.source) });
+            };
+            let text = [subject.source.bytes(), b"\n", "drop ".repeat(values.len()).as_bytes()].concat();
+            subjects.push(Subject { source: Source::new(workload.name, text), ..subject });
+            works.push(measured);
+        }
+        let more = |of: fn(&Measured) -> u64| of(&works[1]) - of(&works[0]);
+        Ok(Step {
+            workload: workload.name,
+            passes: more(|work| work.passes),
+            words: more(|work| work.words),
+            subjects: subjects.try_into().expect("there are two sizes"),
+        })
+    }
+}
+
+/// What an engine's code executes in a pass of a workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count {
+    /// The instruction set.
+    pub isa: String,
+    /// The workload.
+    pub workload: String,
+    /// The engine.
+    pub engine: String,
+    /// Machine instructions a pass, to the thousandth.
+    pub per_pass: f64,
+}
+
+impl Count {
+    /// The count of an engine, from what a step takes more.
+    pub fn new(isa: &str, step: &Step, engine: &str, instructions: u64) -> Count {
+        let per_pass = (1e3 * instructions as f64 / step.passes as f64).round() / 1e3;
+        Count { isa: isa.into(), workload: step.workload.into(), engine: engine.into(), per_pass }
+    }
+
+    fn is_of(&self, other: &Count) -> bool {
+        (&self.isa, &self.workload, &self.engine) == (&other.isa, &other.workload, &other.engine)
+    }
+}
+
+/// The instruction sets, in the order of tables.
+pub const ISAS: [&str; 2] = ["aarch64", "x86_64"];
+
+/// What the numbers of a record are.
+const UNIT: &str = "machine instructions executed in a pass of the workload's loops: in fact and nested of the innermost \
+    one, else the mean over all of them; scripts/count makes this file";
+
+/// Counts as they are kept.
+pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
+    let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_pass(step)))).collect();
+    let mut record = Map::from_iter([("unit".into(), UNIT.into()), ("words_per_pass".into(), Value::Object(words))]);
+    for Count { isa, workload, engine, per_pass } in counts {
+        let of_isa = record.entry(isa.as_str()).or_insert_with(|| json!({}));
+        of_isa[workload.as_str()][engine.as_str()] = json!(per_pass);
+    }
+    Value::Object(record)
+}
+
+/// Counts that were kept; `None` where this is no record of counts.
+pub fn from_json(record: &Value) -> Option<Vec<Count>> {
+    let mut counts = Vec::new();
+    for isa in ISAS {
+        for (workload, engines) in record.get(isa)?.as_object()? {
+            for (engine, per_pass) in engines.as_object()? {
+                let (isa, workload, engine) = (isa.into(), workload.clone(), engine.clone());
+                counts.push(Count { isa, workload, engine, per_pass: per_pass.as_f64()? });
+            }
+        }
+    }
+    Some(counts)
+}
+
+fn words_per_pass(step: &Step) -> f64 {
+    (1e3 * step.words as f64 / step.passes as f64).round() / 1e3
+}
+
+/// How counts differ from those of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What is worse than the record says, or not in it: in sentences.
+    pub rises: Vec<String>,
+    /// What is better.
+    pub falls: Vec<String>,
+}
+
+/// Compares counts with those of the record. Both are exact, so there is no tolerance.
+pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
+    let mut changes = Changes::default();
+    for count in counts {
+        let Count { isa, workload, engine, per_pass } = count;
+        let Some(recorded) = record.iter().find(|recorded| recorded.is_of(count)) else {
+            changes.rises.push(format!("{workload}, {engine}, {isa}: {per_pass} instructions a pass are not recorded"));
+            continue;
+        };
+        let line = format!("{workload}, {engine}, {isa}: {} instructions a pass, now {per_pass}", recorded.per_pass);
+        if *per_pass > recorded.per_pass {
+            changes.rises.push(line);
+        } else if *per_pass < recorded.per_pass {
+            changes.falls.push(line);
+        }
+    }
+    changes
+}
+
+/// The page of tables.
+pub fn page(counts: &[Count], steps: &[Step]) -> String {
+    let mut page = String::from(
+        "# Instructions executed\n\n\
+        `scripts/count` makes this page and `benches/instructions.json`; [METHODOLOGY.md](METHODOLOGY.md) says how it counts.\n",
+    );
+    for isa in ISAS {
+        for (what, is_per_word) in [("In one pass of the loop", false), ("For each word", true)] {
+            let _ = write!(page, "\n## {isa}: {}\n\n", what.to_lowercase());
+            table(&mut page, counts, steps, isa, is_per_word);
+        }
+    }
+    page
+}
+
+fn table(page: &mut String, counts: &[Count], steps: &[Step], isa: &str, is_per_word: bool) {
+    let engines: Vec<_> = ENGINES.iter().rev().collect();
+    let names = engines.iter().map(|engine| format!(" `{engine}` |")).collect::<String>();
+    let _ = write!(page, "| workload | words a pass |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
+    for step in steps {
+        let words = words_per_pass(step);
+        let _ = write!(page, "| `{}` | {} |", step.workload, number(words));
+        for engine in &engines {
+            let wanted =
+                |count: &&Count| count.isa == isa && count.workload == step.workload && count.engine == **engine;
+            let cell = counts.iter().find(wanted).map_or("–".into(), |count| {
+                number(if is_per_word { count.per_pass / words } else { count.per_pass })
+            });
+            let _ = write!(page, " {cell} |");
+        }
+        page.push('\n');
+    }
+}
+
+/// Two decimals, where it is not whole.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.2}") }
+}
+
+/// The two sizes of every workload.
+///
+/// # Errors
+/// As of [`Step::of`].
+pub fn steps() -> Result<Vec<Step>, Untimed> {
+    WORKLOADS.iter().map(Step::of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = include_str!("../../benches/instructions.json");
+
+    fn record() -> Vec<Count> {
+        from_json(&serde_json::from_str(RECORD).expect("the record is JSON")).expect("it is a record")
+    }
+
+    #[test]
+    fn steps_are_large_and_print_nothing() {
+        for step in steps().expect("all end") {
+            assert!(step.words >= 10_000 && step.passes > 0, "{step:?}");
+            for subject in &step.subjects {
+                let program = subject.program().expect("it is one");
+                let outcome = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT).outcome;
+                assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", step.workload);
+            }
+            let [small, great] = step.subjects.map(|subject| subject.source.bytes().len());
+            assert_eq!(small, great, "{}", step.workload);
+        }
+    }
+
+    #[test]
+    fn the_size_of_nested_loops_is_the_count_of_the_innermost() {
+        for (name, words) in [("fact", 6), ("nested", 2)] {
+            let workload = super::super::workloads::workload(name).expect("it exists");
+            let step = Step::of(workload).expect("it ends");
+            assert_eq!(step.words, step.passes * words, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_record_is_whole_and_its_page_is_made_from_it() {
+        let record = record();
+        assert_eq!(record.len(), ISAS.len() * WORKLOADS.len() * ENGINES.len());
+        let steps = steps().expect("all end");
+        assert_eq!(page(&record, &steps), include_str!("../../docs/INSTRUCTIONS.md"));
+        let same = serde_json::to_string_pretty(&to_json(&record, &steps)).expect("it is JSON");
+        assert_eq!(same + "\n", RECORD);
+    }
+
+    #[test]
+    fn what_rises_is_told_from_what_falls() {
+        let record = record();
+        assert_eq!(compare(&record, &record), Changes::default());
+        let jit: Vec<_> = record.iter().filter(|count| count.engine == "jit").cloned().collect();
+        // As if one of the switches of `jit` no longer did anything.
+        let without = |engine: &str| -> Vec<_> {
+            let others = record.iter().filter(|count| count.engine == engine).cloned();
+            others.map(|count| Count { engine: "jit".into(), ..count }).collect()
+        };
+        for engine in ["jit-tos", "jit-peephole"] {
+            let changes = compare(&without(engine), &record);
+            let fact = |line: &String| line.starts_with("fact, jit, aarch64: 8 instructions a pass, now 1");
+            assert!(changes.rises.iter().any(fact), "{engine}: {changes:?}");
+            let back = compare(&jit, &without(engine));
+            assert_eq!(back.falls.len(), changes.rises.len(), "{engine}");
+        }
+        assert_eq!(compare(&jit, &[]).rises.len(), jit.len(), "what is not recorded is as bad");
+    }
+}
