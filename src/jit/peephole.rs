@@ -378,6 +378,7 @@ mod tests {
             vec![constant(b), load(a, x), alu(t, t, b)],
             vec![constant(t), load(a, x), alu(a, a, t)],
             vec![constant(t), alu(a, a, t)],
+            vec![Op::Move { d: a, s: t }, load(t, x), alu(t, b, t)],
             vec![Op::Move { d: t, s: a }, imm(b, t)],
             // Another flag, and a flag that stays alive.
             vec![set(a, a, b), zero(b)],
