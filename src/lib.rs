@@ -38,6 +38,7 @@
 //! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |
 //! | [`mod@bench`] | the harness: workloads, and what may be concluded from times |
+//! | [`report`] | what was measured, as one page of HTML and as Markdown |
 //! | [`cli`] | the command line, one file a verb |
 //!
 //! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of
@@ -87,3 +88,4 @@ pub mod outcome;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod registry;
+pub mod report;

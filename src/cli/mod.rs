@@ -10,6 +10,7 @@ mod generate;
 mod input;
 mod perf_map;
 mod progress;
+mod report;
 mod run;
 
 use std::io;
@@ -37,6 +38,7 @@ enum Verb {
     Fuzz(fuzz::Fuzz),
     Export(export::Export),
     Bench(bench::Bench),
+    Report(report::Report),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Verb::Fuzz(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Report(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };

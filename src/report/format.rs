@@ -1,0 +1,112 @@
+//! Numbers and times as people read them.
+
+use std::time::{Duration, SystemTime};
+
+use crate::bench::statistics::Estimate;
+
+use super::document::Cell;
+
+/// A number with three digits that count, and commas between thousands.
+pub fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    let decimals = match magnitude {
+        m if m == 0.0 || m >= 99.95 => 0,
+        m if m >= 9.995 => 1,
+        m if m >= 0.9995 => 2,
+        m if m >= 0.09995 => 3,
+        _ => return format!("{value:.1e}"),
+    };
+    let text = format!("{value:.decimals$}");
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.char_indices() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) && !whole[..index].ends_with('-') {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + fraction
+}
+
+/// A number with no more digits than it needs, thousands and millions shortened: for axes.
+pub fn short(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        magnitude if magnitude >= 1e9 => (value / 1e9, "G"),
+        magnitude if magnitude >= 1e6 => (value / 1e6, "M"),
+        magnitude if magnitude >= 1e3 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    // Ticks have few digits: what is beyond ten comes of binary fractions.
+    format!("{}{unit}", (scaled * 1e10).round() / 1e10)
+}
+
+/// An estimate as a cell: the value, and beside it the interval.
+pub fn cell(estimate: &Estimate) -> Cell {
+    let Estimate { value, low, high } = estimate;
+    Cell { text: number(*value), detail: Some(format!("{} to {}", number(*low), number(*high))) }
+}
+
+/// Numbers as cells; an empty one where there is none.
+pub fn cells(values: impl IntoIterator<Item = Option<f64>>) -> Vec<Cell> {
+    values.into_iter().map(|value| value.map(number).unwrap_or_default().into()).collect()
+}
+
+/// A moment, in UTC.
+pub fn moment(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
+}
+
+/// How long ago something was, in its greatest unit.
+pub fn age(time: SystemTime, now: SystemTime) -> String {
+    let seconds = now.duration_since(time).unwrap_or(Duration::ZERO).as_secs();
+    let (count, unit) = match seconds {
+        0..60 => return "just now".into(),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_that_count() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.12345, "0.123"),
+            (0.99999, "1.00"),
+            (1.0, "1.00"),
+            (9.999, "10.0"),
+            (12.345, "12.3"),
+            (99.99, "100"),
+            (1_234.5, "1,234"),
+            (1_234_567.0, "1,234,567"),
+            (-123_456.0, "-123,456"),
+            (0.001_23, "1.2e-3"),
+        ] {
+            assert_eq!(number(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        for (value, expected) in [(0.1 + 0.2, "0.3"), (10_000.0, "10k"), (2_500_000.0, "2.5M"), (100.0, "100")] {
+            assert_eq!(short(value), expected);
+        }
+    }
+
+    #[test]
+    fn ages_are_told_in_their_greatest_unit() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000_000);
+        let ago = |seconds| age(now - Duration::from_secs(seconds), now);
+        assert_eq!(
+            [ago(5), ago(60), ago(7_199), ago(200_000)],
+            ["just now", "1 minute ago", "1 hour ago", "2 days ago"]
+        );
+        assert_eq!(age(now + Duration::from_secs(9), now), "just now");
+        assert_eq!(moment(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC");
+    }
+}

@@ -1,0 +1,57 @@
+//! One color for each engine, the same in every plot, light and dark. They are those of Okabe and Ito, whom most people with
+//! a color deficiency can tell apart, made lighter on dark paper; lines differ in dashes and marks as well.
+
+/// Who has a color of its own, that on light paper and that on dark.
+const COLORS: [(&str, &str, &str); 10] = [
+    ("tree", "#7f7f7f", "#9c9c9c"),
+    ("bytecode", "#303030", "#e4e4e4"),
+    ("jit-push", "#b65f92", "#e3a3c8"),
+    ("jit-naive", "#c98a00", "#f0b840"),
+    ("jit-peephole", "#009e73", "#3fcf9f"),
+    ("jit-tos", "#0072b2", "#5fb0ea"),
+    ("jit", "#d55e00", "#ff8a45"),
+    ("parse", "#56b4e9", "#9ad4f5"),
+    ("verify", "#8c7b00", "#f0e442"),
+    // Whoever is none of ours.
+    ("other", "#7a6fb0", "#aaa0dc"),
+];
+
+/// The roles of what is no data: name, on light paper, on dark.
+const ROLES: [(&str, &str, &str); 4] = [
+    ("ink", "#1d1f21", "#e6e6e6"),
+    ("muted", "#595f66", "#a3a9b0"),
+    ("grid", "#dfe2e5", "#3a3e44"),
+    ("paper", "#ffffff", "#17191c"),
+];
+
+/// The CSS class of a series.
+pub fn class(series: &str) -> String {
+    let known = COLORS.iter().find(|(name, ..)| *name == series);
+    format!("c-{}", known.map_or("other", |(name, ..)| name))
+}
+
+/// CSS that gives the colors to what a selector matches, and each class its own as `--c`.
+pub fn css(selector: &str) -> String {
+    let all = || ROLES.iter().chain(&COLORS);
+    let light: String = all().map(|(name, light, _)| format!("--{name}:{light};")).collect();
+    let dark: String = all().map(|(name, _, dark)| format!("--{name}:{dark};")).collect();
+    let classes: String = COLORS.iter().map(|(name, ..)| format!(".c-{name}{{--c:var(--{name})}}\n")).collect();
+    format!("{selector}{{{light}}}\n@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}\n{classes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::ENGINES;
+
+    #[test]
+    fn every_engine_has_a_color_of_its_own() {
+        for engine in ENGINES {
+            assert_eq!(class(engine), format!("c-{engine}"));
+        }
+        assert_eq!(class("gcc -O2"), "c-other");
+        for (index, (_, light, dark)) in COLORS.iter().enumerate() {
+            assert!(COLORS[..index].iter().all(|(_, other, another)| other != light && another != dark));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Lines over a size.
+
+use maud::{Markup, html};
+
+use super::parts::{Area, Entry, Swatch, dashes, legend, marker, px, width};
+use super::{Line, Lines, Mark};
+use crate::report::format::{number, short};
+use crate::report::palette;
+
+/// What the title of the vertical axis takes above the area.
+const HEAD: f64 = 32.0;
+
+/// What the numbers and the title under the axis take.
+const FOOT: f64 = 46.0;
+
+impl Lines {
+    /// Width and height, and the drawing.
+    pub(super) fn draw(&self) -> ((f64, f64), Markup) {
+        let (plot_width, height) = self.size;
+        let entry = |(number, line)| {
+            let Line { series, label, .. }: &Line = line;
+            Entry { series, label, swatch: Swatch::Line(number) }
+        };
+        let entries: Vec<Entry> = self.lines.iter().enumerate().map(entry).collect();
+        let (legend, legend_height) = legend(&entries, plot_width);
+        let numbers = self.y.scale.ticks().iter().map(|tick| width(&short(*tick))).fold(0.0, f64::max);
+        let top = legend_height + HEAD;
+        let area = Area { left: numbers + 14.0, right: plot_width - 22.0, top, bottom: top + height };
+        let drawing = html! {
+            (legend)
+            (area.y_axis(&self.y))
+            (area.x_axis(&self.x))
+            @for mark in &self.marks { (self.plumb_line(&area, mark)) }
+            @for (number, line) in self.lines.iter().enumerate() { (self.line(&area, number, line)) }
+            @for mark in &self.marks { (self.ring(&area, mark)) }
+        };
+        ((plot_width, area.bottom + FOOT), drawing)
+    }
+
+    fn line(&self, area: &Area, index: usize, line: &Line) -> Markup {
+        let places: Vec<(f64, f64)> =
+            line.points.iter().map(|(x, y)| (area.x(&self.x, *x), area.y(&self.y, *y))).collect();
+        let path: Vec<String> = places.iter().map(|(x, y)| format!("{} {}", px(*x), px(*y))).collect();
+        html! {
+            g class=(palette::class(&line.series)) {
+                path.line stroke-dasharray=(dashes(index)) d={ "M" (path.join("L")) } {}
+                @for ((x, y), (place_x, place_y)) in line.points.iter().zip(places) {
+                    g {
+                        title { (line.series) " at " (number(*x)) ": " (number(*y)) }
+                        (marker(index, place_x, place_y))
+                    }
+                }
+            }
+        }
+    }
+
+    /// From a mark down to the axis.
+    fn plumb_line(&self, area: &Area, mark: &Mark) -> Markup {
+        let (x, y) = (area.x(&self.x, mark.at.0), area.y(&self.y, mark.at.1));
+        html! {
+            line.crossing.(palette::class(&mark.series)) x1=(px(x)) x2=(px(x)) y1=(px(y)) y2=(px(area.bottom)) {}
+        }
+    }
+
+    fn ring(&self, area: &Area, mark: &Mark) -> Markup {
+        let (x, y) = (area.x(&self.x, mark.at.0), area.y(&self.y, mark.at.1));
+        html! {
+            g class=(palette::class(&mark.series)) {
+                title { (mark.label) }
+                circle.ring cx=(px(x)) cy=(px(y)) r="5.5" {}
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What both kinds of plots have: axes, and a legend that breaks its lines where the plot ends.
+
+use maud::{Markup, html};
+
+use super::Axis;
+use crate::report::format::short;
+use crate::report::palette;
+
+/// Height of a line of text in pixels.
+pub const LINE: f64 = 20.0;
+
+/// Side of a swatch in the legend, and the gap behind it.
+const SWATCH: f64 = 22.0;
+
+/// A place as SVG writes it: a tenth of a pixel is finer than anyone sees.
+pub fn px(place: f64) -> String {
+    format!("{place:.1}")
+}
+
+/// About how wide a text is, in pixels. Fonts differ, so that it is rather too much.
+pub fn width(text: &str) -> f64 {
+    7.6 * text.chars().count() as f64
+}
+
+/// The rectangle in which data is drawn, in pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+}
+
+impl Area {
+    /// Where a value lies from left to right.
+    pub fn x(&self, axis: &Axis, value: f64) -> f64 {
+        self.left + (self.right - self.left) * axis.scale.place(value).clamp(0.0, 1.0)
+    }
+
+    /// Where a value lies from below to above.
+    pub fn y(&self, axis: &Axis, value: f64) -> f64 {
+        self.bottom + (self.top - self.bottom) * axis.scale.place(value).clamp(0.0, 1.0)
+    }
+
+    /// Grid lines from above to below, the numbers under them, and the title under those.
+    pub fn x_axis(&self, axis: &Axis) -> Markup {
+        let ticks = axis.scale.ticks();
+        html! {
+            @for tick in &ticks {
+                line.grid x1=(px(self.x(axis, *tick))) x2=(px(self.x(axis, *tick))) y1=(px(self.top)) y2=(px(self.bottom)) {}
+            }
+            @for tick in thinned(&ticks, |tick| self.x(axis, tick), |tick| width(&short(tick)) + 6.0) {
+                text.axis x=(px(self.x(axis, tick))) y=(px(self.bottom + 17.0)) text-anchor="middle" { (short(tick)) }
+            }
+            text.axis x=(px((self.left + self.right) / 2.0)) y=(px(self.bottom + 37.0)) text-anchor="middle" { (axis.title) }
+        }
+    }
+
+    /// Grid lines from left to right, the numbers beside them, and the title above.
+    pub fn y_axis(&self, axis: &Axis) -> Markup {
+        let ticks = axis.scale.ticks();
+        html! {
+            @for tick in &ticks {
+                line.grid x1=(px(self.left)) x2=(px(self.right)) y1=(px(self.y(axis, *tick))) y2=(px(self.y(axis, *tick))) {}
+            }
+            @for tick in thinned(&ticks, |tick| -self.y(axis, tick), |_| LINE - 2.0) {
+                text.axis x=(px(self.left - 7.0)) y=(px(self.y(axis, tick) + 4.5)) text-anchor="end" { (short(tick)) }
+            }
+            text.axis x="4" y=(px(self.top - 14.0)) { (axis.title) }
+        }
+    }
+}
+
+/// The ticks that have room for their numbers.
+fn thinned(ticks: &[f64], place: impl Fn(f64) -> f64, room: impl Fn(f64) -> f64) -> Vec<f64> {
+    let mut kept: Vec<f64> = Vec::new();
+    for &tick in ticks {
+        let has_room = |last: &f64| place(tick) - place(*last) >= (room(tick) + room(*last)) / 2.0;
+        if kept.last().is_none_or(has_room) {
+            kept.push(tick);
+        }
+    }
+    kept
+}
+
+/// What the legend shows beside a text.
+#[derive(Clone, Copy, Debug)]
+pub enum Swatch {
+    /// A piece of a bar.
+    Bar,
+    /// A piece of the line of this number.
+    Line(usize),
+}
+
+/// One line of the legend.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Whose color it has.
+    pub series: &'a str,
+    /// The text.
+    pub label: &'a str,
+    /// What stands before it.
+    pub swatch: Swatch,
+}
+
+/// The legend at the top of a plot so many pixels wide, and its height.
+pub fn legend(entries: &[Entry], plot_width: f64) -> (Markup, f64) {
+    let (mut x, mut y) = (4.0, LINE / 2.0);
+    let mut places = Vec::new();
+    for entry in entries {
+        let needed = SWATCH + width(entry.label) + 12.0;
+        if x > 4.0 && x + needed > plot_width {
+            (x, y) = (4.0, y + LINE);
+        }
+        places.push((x, y));
+        x += needed;
+    }
+    let drawing = html! {
+        @for (Entry { series, label, swatch }, (x, y)) in entries.iter().zip(&places) {
+            g class=(palette::class(series)) {
+                @match *swatch {
+                    Swatch::Bar => rect.fill x=(px(*x)) y=(px(y - 5.0)) width="15" height="10" {},
+                    Swatch::Line(number) => {
+                        path.line stroke-dasharray=(dashes(number)) d={ "M" (px(*x)) " " (px(*y)) "h17" } {}
+                        (marker(number, x + 8.5, *y))
+                    }
+                }
+            }
+            text x=(px(x + SWATCH)) y=(px(y + 4.5)) { (label) }
+        }
+    };
+    (drawing, if entries.is_empty() { 0.0 } else { y + LINE / 2.0 + 4.0 })
+}
+
+/// How the line of a number is broken, so that it is known without its color.
+pub fn dashes(number: usize) -> &'static str {
+    ["none", "7 3", "3 2", "9 3 2 3"][number / 4 % 4]
+}
+
+/// The sign on the points of the line of a number.
+pub fn marker(number: usize, x: f64, y: f64) -> Markup {
+    let path = |d: String| html! { path.fill d=(d) {} };
+    match number % 4 {
+        0 => html! { circle.fill cx=(px(x)) cy=(px(y)) r="3.5" {} },
+        1 => html! { rect.fill x=(px(x - 3.2)) y=(px(y - 3.2)) width="6.4" height="6.4" {} },
+        2 => path(format!("M{} {}l4.4 7.4h-8.8z", px(x), px(y - 4.6))),
+        _ => path(format!("M{} {}l4.6 4.6l-4.6 4.6l-4.6 -4.6z", px(x), px(y - 4.6))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plot::scale::Scale;
+
+    #[test]
+    fn numbers_that_would_touch_are_left_out() {
+        assert_eq!(thinned(&[1.0, 2.0, 3.0, 4.0], |tick| tick * 10.0, |_| 15.0), [1.0, 3.0]);
+        assert_eq!(thinned(&[1.0, 2.0], |tick| tick * 10.0, |_| 10.0), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn the_legend_breaks_its_lines() {
+        let entry = Entry { series: "jit", label: "some words", swatch: Swatch::Bar };
+        let entries = vec![entry; 4];
+        let heights = [1_000.0, 250.0, 50.0].map(|width| legend(&entries, width).1);
+        assert_eq!(heights, [LINE + 4.0, 2.0 * LINE + 4.0, 4.0 * LINE + 4.0]);
+        assert_eq!(legend(&[], 100.0).1, 0.0);
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        let area = Area { left: 0.0, right: 100.0, top: 0.0, bottom: 100.0 };
+        let axis = Axis { title: "<b> & \"c\"".into(), scale: Scale::Linear { max: 1.0 } };
+        assert!(area.x_axis(&axis).into_string().contains("&lt;b&gt; &amp; &quot;c&quot;</text>"));
+    }
+}

@@ -1,0 +1,83 @@
+//! How many bytes of machine code the JIT makes of each workload. Nothing has to be measured for it: the code is made here and
+//! now, for both instruction sets.
+
+use crate::bench::statistics::geometric_mean;
+use crate::bench::workloads::{WORKLOADS, Workload};
+use crate::bytecode;
+use crate::isa::{Isa, Tuning, aarch64, x86_64};
+use crate::jit::{Switches, VARIANTS, compile};
+use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::report::document::{Block, Row, Section, Table};
+use crate::report::format::cells;
+use crate::report::plot::scale::Scale;
+use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
+
+pub(super) fn section() -> Section {
+    let isas = [sizes::<aarch64::Emitter>(), sizes::<x86_64::Emitter>()];
+    let text = "Bytes of machine code, entry and trap exits included, made for this report by the program that wrote it; no \
+        fuel is metered.";
+    let mut blocks = vec![Block::Text(text.into()), Block::Plots(vec![plot(&isas)])];
+    blocks.extend(isas.iter().map(|sizes| Block::Table(table(sizes))));
+    Section { title: "Code size", blocks }
+}
+
+/// The code for one instruction set.
+struct Sizes {
+    isa: &'static str,
+    /// Words of the text of each workload, and bytes of each variant's code for it.
+    workloads: Vec<(usize, Vec<usize>)>,
+}
+
+fn sizes<I: Isa>() -> Sizes {
+    let sizes = |workload: &Workload| {
+        let program = workload.subject().program().expect("our workloads are programs");
+        let code = bytecode::lower(&program, DEFAULT_STACK_LIMIT as u64, false).expect("our workloads are small");
+        let bytes = |(_, switches): (&str, Switches)| {
+            let compiled = compile::<I>(&code, switches, &Tuning::default(), false, Vec::new());
+            compiled.expect("our workloads are small").machine.bytes.len()
+        };
+        (program.ast().nodes.len(), VARIANTS.map(bytes).to_vec())
+    };
+    Sizes { isa: I::NAME, workloads: WORKLOADS.iter().map(sizes).collect() }
+}
+
+impl Sizes {
+    /// The geometric mean over workloads of a variant's bytes for each word of the text.
+    fn per_word(&self, variant: usize) -> f64 {
+        geometric_mean(self.workloads.iter().map(|(words, bytes)| bytes[variant] as f64 / *words as f64))
+    }
+}
+
+fn table(sizes: &Sizes) -> Table {
+    let mean = cells([None].into_iter().chain((0..VARIANTS.len()).map(|variant| Some(sizes.per_word(variant)))));
+    let row = |(workload, (words, bytes)): (&Workload, &(usize, Vec<usize>))| {
+        let counts = [words].into_iter().chain(bytes).map(|count| Some(*count as f64));
+        Row::new(workload.name, cells(counts))
+    };
+    let columns = ["workload", "words"].into_iter().chain(VARIANTS.map(|(name, _)| name));
+    Table {
+        caption: format!("Bytes of code for {}; the first row is bytes for each word, as a geometric mean.", sizes.isa),
+        columns: columns.map(Into::into).collect(),
+        is_numeric: true,
+        rows: [Row::summary("bytes/word", mean)]
+            .into_iter()
+            .chain(WORKLOADS.iter().zip(&sizes.workloads).map(row))
+            .collect(),
+    }
+}
+
+fn plot(isas: &[Sizes]) -> Plot {
+    let group = |sizes: &Sizes| {
+        let bar = |(index, (name, _)): (usize, (&str, Switches))| Bar {
+            series: name.into(),
+            value: sizes.per_word(index),
+            interval: None,
+        };
+        Group { name: sizes.isa.into(), bars: VARIANTS.into_iter().enumerate().map(bar).collect() }
+    };
+    let groups: Vec<Group> = isas.iter().map(group).collect();
+    let scale = Scale::linear(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value));
+    let axis = Axis { title: "bytes of code for each word of the text".into(), scale };
+    let drawing = Drawing::Bars(Bars { axis, origin: 0.0, groups });
+    Plot { name: "code-size".into(), title: "Bytes of code for each word, over all workloads".into(), drawing }
+}

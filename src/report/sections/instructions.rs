@@ -1,0 +1,68 @@
+//! How many instructions a pass of each workload's loop executes. Such counts do not depend on the machine.
+
+use super::commands;
+use crate::bench::workloads::WORKLOADS;
+use crate::registry::ENGINES;
+use crate::report::data::harness::Counts;
+use crate::report::data::{Data, Positive};
+use crate::report::document::{Block, Row, Section, Table};
+use crate::report::format::cells;
+use crate::report::grid::in_order;
+use crate::report::plot::scale::Scale;
+use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
+
+pub(super) fn section(data: &Data) -> Section {
+    let text = "Machine instructions that one pass of the workload's loop executes, counted in an emulator. They are the same \
+        on every machine.";
+    let mut blocks = vec![Block::Text(text.into())];
+    let counts = data.instructions.as_ref().map(|dated| &dated.content);
+    let isas = counts.map(|counts| [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)]);
+    for (isa, counts) in isas.into_iter().flatten().filter(|(_, counts)| !counts.is_empty()) {
+        blocks.push(Block::Plots(vec![plot(isa, counts)]));
+        blocks.push(Block::Table(table(isa, counts)));
+    }
+    if blocks.len() == 1 {
+        blocks.push(Block::NoData { command: commands::INSTRUCTIONS });
+    }
+    Section { title: "Executed instructions", blocks }
+}
+
+fn workloads(counts: &Counts) -> Vec<String> {
+    in_order(counts.keys(), WORKLOADS.iter().map(|workload| workload.name))
+}
+
+fn engines(counts: &Counts) -> Vec<String> {
+    in_order(counts.values().flat_map(|engines| engines.keys()), ENGINES)
+}
+
+fn count(counts: &Counts, workload: &str, engine: &str) -> Option<f64> {
+    counts.get(workload)?.get(engine)?.map(Positive::get)
+}
+
+fn table(isa: &str, counts: &Counts) -> Table {
+    let engines = engines(counts);
+    let row =
+        |workload: &String| Row::new(workload, cells(engines.iter().map(|engine| count(counts, workload, engine))));
+    Table {
+        caption: format!("Instructions a pass on {isa}."),
+        columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),
+        is_numeric: true,
+        rows: workloads(counts).iter().map(row).collect(),
+    }
+}
+
+fn plot(isa: &str, counts: &Counts) -> Plot {
+    let engines = engines(counts);
+    let group = |workload: &String| {
+        let bar = |engine: &String| {
+            let value = count(counts, workload, engine)?;
+            Some(Bar { series: engine.clone(), value, interval: None })
+        };
+        Group { name: workload.clone(), bars: engines.iter().filter_map(bar).collect() }
+    };
+    let groups: Vec<Group> = workloads(counts).iter().map(group).collect();
+    let scale = Scale::log(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value).chain([1.0]));
+    let axis = Axis { title: "instructions a pass".into(), scale };
+    let drawing = Drawing::Bars(Bars { axis, origin: 1.0, groups });
+    Plot { name: format!("instructions-{isa}"), title: format!("Instructions a pass on {isa}"), drawing }
+}

@@ -1,0 +1,108 @@
+//! On what the figures were measured, with which commands, and how old they are.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::commands;
+use crate::bench::machine::Machine;
+use crate::report::data::Data;
+use crate::report::data::criterion::Benchmark;
+use crate::report::document::{Block, Row, Section, Table};
+use crate::report::format::{age, moment};
+
+pub(super) fn section(data: &Data, now: SystemTime) -> Section {
+    let machine = Machine::now();
+    let text = "Criterion does not keep the machine that it ran on: its figures are from this one only if the report was written \
+        where they were measured.";
+    let mut blocks =
+        vec![Block::Text(text.into()), Block::Table(machines(data, &machine)), Block::Table(sets(data, now))];
+    let weaknesses = machine.weaknesses();
+    if !weaknesses.is_empty() {
+        let head = "What makes figures weak on the machine that wrote this report, now:".to_owned();
+        blocks.push(Block::List(head, weaknesses));
+    }
+    Section { title: "The machine", blocks }
+}
+
+/// A column for the machine that writes the report, and one for each that a file names.
+fn machines(data: &Data, now: &Machine) -> Table {
+    let now = now.to_json();
+    let mut columns: Vec<(&str, &Map<String, Value>)> =
+        now.as_object().map(|now| ("this report", now)).into_iter().collect();
+    columns.extend(data.break_even.as_ref().map(|dated| ("break-even", &dated.content.machine)));
+    columns.extend(data.peers.as_ref().map(|dated| ("peers", &dated.content.machine)));
+    let row = |name: &String| {
+        let cell = |(_, machine): &(&str, &Map<String, Value>)| match machine.get(name) {
+            None | Some(Value::Null) => "unknown".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(is_so)) => if *is_so { "yes" } else { "no" }.to_owned(),
+            Some(value) => value.to_string(),
+        };
+        Row::new(name, columns.iter().map(|column| cell(column).into()).collect())
+    };
+    Table {
+        caption: "On what was measured, as far as it is known.".into(),
+        columns: [""].into_iter().chain(columns.iter().map(|(name, _)| *name)).map(Into::into).collect(),
+        is_numeric: false,
+        rows: columns[0].1.keys().map(row).collect(),
+    }
+}
+
+/// What there is, which command makes it, and since when it lies there.
+fn sets(data: &Data, now: SystemTime) -> Table {
+    let written = |time: SystemTime| format!("{}, {}", moment(time), age(time, now));
+    let criterion = |kind: &str, command: &str| {
+        let benchmarks: Vec<&Benchmark> =
+            data.benchmarks.iter().filter(|benchmark| benchmark.name[0] == kind).collect();
+        let times = || benchmarks.iter().map(|benchmark| benchmark.modified);
+        let when = match (times().min(), times().max()) {
+            (Some(first), Some(last)) if age(first, now) != age(last, now) => {
+                format!("from {} to {}", written(first), written(last))
+            }
+            (Some(first), _) => written(first),
+            _ => "not there".into(),
+        };
+        let options = benchmarks.first().map_or(String::new(), |first| {
+            let samples = range(benchmarks.iter().map(|benchmark| benchmark.samples));
+            let confidence = (100.0 * first.confidence).round();
+            format!("{} benchmarks of {samples} samples; intervals at {confidence} %", benchmarks.len())
+        });
+        Row::new(kind, [command.to_owned(), when, options].map(Into::into).to_vec())
+    };
+    let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
+        let when = modified.map_or("not there".into(), written);
+        Row::new(name, [command.to_owned(), when, String::new()].map(Into::into).to_vec())
+    };
+    let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
+    let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
+    Table {
+        caption: "The data of this report.".into(),
+        columns: ["data", "command", "written", "options"].map(Into::into).to_vec(),
+        is_numeric: false,
+        rows: vec![
+            criterion("execute", commands::EXECUTE),
+            criterion("oneshot", commands::ONESHOT),
+            criterion("compile", commands::COMPILE),
+            harness(
+                "break-even",
+                &command(break_even.map(|dated| &dated.content.command), commands::BREAK_EVEN),
+                break_even.map(|dated| dated.modified),
+            ),
+            harness("instructions", commands::INSTRUCTIONS, data.instructions.as_ref().map(|dated| dated.modified)),
+            harness(
+                "peers",
+                &command(peers.map(|dated| &dated.content.command), commands::PEERS),
+                peers.map(|dated| dated.modified),
+            ),
+        ],
+    }
+}
+
+/// The least and the greatest of some counts.
+fn range(counts: impl Iterator<Item = usize> + Clone) -> String {
+    match (counts.clone().min(), counts.max()) {
+        (Some(least), Some(greatest)) if least != greatest => format!("{least} to {greatest}"),
+        (least, _) => least.unwrap_or(0).to_string(),
+    }
+}

@@ -1,0 +1,54 @@
+//! The sections of the report, each from the data that it is about.
+
+mod ablation;
+mod break_even;
+mod code_size;
+mod compile;
+mod instructions;
+mod machine;
+mod peers;
+mod speed_up;
+mod summary;
+
+use std::time::SystemTime;
+
+use super::data::Data;
+use super::document::{Document, Section};
+use super::format::moment;
+
+/// The engine whose figures the summary gives.
+const FLAGSHIP: &str = "jit";
+
+/// The interpreter that it is held against.
+const INTERPRETER: &str = "bytecode";
+
+/// The commands that make the data.
+mod commands {
+    pub const EXECUTE: &str = "cargo bench --bench execute";
+    pub const ONESHOT: &str = "cargo bench --bench oneshot";
+    pub const COMPILE: &str = "cargo bench --bench compile";
+    pub const BREAK_EVEN: &str = "cargo bench --bench break_even";
+    pub const INSTRUCTIONS: &str = "scripts/count";
+    pub const PEERS: &str = "cargo bench --features peers --bench peers";
+}
+
+/// The report on the data, as of now.
+pub fn document(data: &Data, now: SystemTime) -> Document {
+    let sections: Vec<Section> = vec![
+        speed_up::running(data),
+        ablation::section(data),
+        speed_up::one_shot(data),
+        compile::section(data),
+        break_even::section(data),
+        code_size::section(),
+        instructions::section(data),
+        peers::section(data),
+        machine::section(data, now),
+    ];
+    Document {
+        title: "jitduel: compilers against interpreters".into(),
+        lead: format!("The same programs of a small stack language on every engine. Written {}.", moment(now)),
+        figures: summary::figures(data),
+        sections,
+    }
+}

@@ -1,0 +1,39 @@
+//! The three figures people come for.
+
+use super::{FLAGSHIP, INTERPRETER, break_even, commands, compile, speed_up};
+use crate::report::data::Data;
+use crate::report::document::Figure;
+use crate::report::format::number;
+
+pub(super) fn figures(data: &Data) -> Vec<Figure> {
+    vec![faster(data), pays(data), costs(data)]
+}
+
+fn no_data(label: String, command: &str) -> Figure {
+    Figure { label, value: None, detail: format!("no data: `{command}` makes it") }
+}
+
+fn faster(data: &Data) -> Figure {
+    let label = format!("`{FLAGSHIP}` over `{INTERPRETER}`");
+    let Some((speed_up, mean)) = speed_up::headline(data) else { return no_data(label, commands::EXECUTE) };
+    Figure { label, value: Some(format!("{}×", number(speed_up))), detail: format!("times as fast, geometric {mean}") }
+}
+
+fn pays(data: &Data) -> Figure {
+    let label = "Compiling pays from".to_owned();
+    let Some((words, workloads, with)) = break_even::headline(data) else {
+        return no_data(label, commands::BREAK_EVEN);
+    };
+    let value = if words.is_finite() { format!("{} words", number(words)) } else { "never".into() };
+    let detail =
+        format!("executed; median of {workloads} workloads, of which {with} have a break-even within the sweep");
+    Figure { label, value: Some(value), detail }
+}
+
+fn costs(data: &Data) -> Figure {
+    let label = "Compiling a word costs".to_owned();
+    let Some((own, all)) = compile::headline(data) else { return no_data(label, commands::COMPILE) };
+    let all = all.map_or(String::new(), |all| format!("; {} ns with parsing and verifying", number(all)));
+    let detail = format!("`{FLAGSHIP}` on a straight program of 10,000 words{all}");
+    Figure { label, value: Some(format!("{} ns", number(own))), detail }
+}
