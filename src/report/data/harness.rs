@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Positive;
 
-/// `break-even.json`: the time from the verified program to the answer, over sizes.
+/// `break-even.json`: the time from the verified program to the answer, over passes of loops.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BreakEven {
     /// On what it was measured.
@@ -14,6 +14,8 @@ pub struct BreakEven {
     pub command: String,
     /// The engine that the others are held against.
     pub interpreter: String,
+    /// The probability with which all intervals together are right.
+    pub confidence: f64,
     /// One for each workload and engine.
     pub lines: Vec<Sweep>,
 }
@@ -27,30 +29,30 @@ pub struct Sweep {
     pub engine: String,
     /// The sizes, ascending.
     pub points: Vec<Point>,
-    /// Where the engine begins to win; `None` where it does not within the sweep.
-    pub break_even: Option<Crossing>,
+    /// Where the engine begins to win.
+    pub break_even: Crossing,
 }
 
 /// One size.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Point {
-    /// Words that a run carries out.
-    pub words: Positive,
+    /// Passes that loops start.
+    pub passes: u64,
     /// Nanoseconds of the interpreter, preparing and running.
     pub interpreter_ns: Positive,
     /// Nanoseconds of the engine, preparing and running.
     pub engine_ns: Positive,
 }
 
-/// Where two curves cross, in words that a run carries out.
+/// Where two curves cross, in passes that loops start. `None` is beyond the sweep.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Crossing {
-    /// The crossing.
-    pub words: Positive,
+    /// The crossing; zero where the engine wins from the start.
+    pub passes: Option<f64>,
     /// The lower end of its interval.
-    pub low: Positive,
+    pub low: Option<f64>,
     /// Its upper end.
-    pub high: Positive,
+    pub high: Option<f64>,
 }
 
 /// `peers.json`: compilers and interpreters of others beside our engines, in one run.
@@ -120,6 +122,8 @@ pub struct NotRun {
 /// `instructions.json`: for each instruction set and workload, what each engine executes in one pass of the loop.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Instructions {
+    /// What is counted, in words.
+    pub unit: String,
     /// On AArch64.
     #[serde(default)]
     pub aarch64: Counts,

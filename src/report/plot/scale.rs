@@ -90,7 +90,7 @@ fn round(value: f64, up: bool) -> f64 {
     if up {
         candidates.find(|candidate| *candidate >= value * (1.0 - 1e-9)).unwrap_or(value)
     } else {
-        candidates.filter(|candidate| *candidate <= value * (1.0 + 1e-9)).last().unwrap_or(value)
+        candidates.rfind(|candidate| *candidate <= value * (1.0 + 1e-9)).unwrap_or(value)
     }
 }
 

@@ -1,6 +1,7 @@
-//! From how many executed words on compiling pays.
+//! From how many passes of its loops on a program is better compiled.
 
 use super::{FLAGSHIP, commands};
+use crate::bench::statistics::median;
 use crate::bench::workloads::WORKLOADS;
 use crate::registry::ENGINES;
 use crate::report::data::harness::{BreakEven, Crossing, Point, Sweep};
@@ -12,19 +13,25 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "The time from the verified program to its answer, preparing and running, over the number of words that are \
-        carried out. Where the curves cross, marked with a ring, compiling begins to pay.";
+    let text = "The time from the verified program to its answer, preparing and running, over the passes that its loops start. \
+        Where an engine's curve crosses the interpreter's, marked with a ring, compiling begins to pay; below that the \
+        interpreter wins.";
     let mut blocks = vec![Block::Text(text.into())];
     match &data.break_even {
         Some(dated) if !dated.content.lines.is_empty() => {
             let data = &dated.content;
-            blocks.push(Block::Table(table(data)));
-            blocks.push(interpreter_wins(data));
             blocks.push(Block::Plots(workloads(data).iter().map(|workload| plot(data, workload)).collect()));
+            blocks.push(interpreter_wins(data));
+            blocks.push(Block::Table(table(data)));
         }
         _ => blocks.push(Block::NoData { command: commands::BREAK_EVEN }),
     }
     Section { title: "Break-even", blocks }
+}
+
+/// A number of passes, where there is none beyond the sweep.
+fn passes(passes: Option<f64>) -> String {
+    passes.map_or("never".into(), number)
 }
 
 fn workloads(data: &BreakEven) -> Vec<String> {
@@ -36,19 +43,19 @@ fn table(data: &BreakEven) -> Table {
     let row = |workload: &String| {
         let cell = |engine: &String| {
             let sweep = data.lines.iter().find(|line| line.workload == *workload && line.engine == *engine);
-            match sweep.map(|sweep| sweep.break_even) {
-                None => Cell::default(),
-                Some(None) => "never".to_owned().into(),
-                Some(Some(Crossing { words, low, high })) => {
-                    let [words, low, high] = [words, low, high].map(|words| number(words.get()));
-                    Cell { text: words, detail: Some(format!("{low} to {high}")) }
-                }
-            }
+            sweep.map_or_else(Cell::default, |sweep| {
+                let Crossing { passes: at, low, high } = sweep.break_even;
+                Cell { text: passes(at), detail: Some(format!("{} to {}", passes(low), passes(high))) }
+            })
         };
         Row::new(workload, engines.iter().map(cell).collect())
     };
     Table {
-        caption: format!("Executed words from which on an engine beats `{}`, and the interval.", data.interpreter),
+        caption: format!(
+            "Passes from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
+            data.interpreter,
+            number(100.0 * data.confidence)
+        ),
         columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),
         is_numeric: true,
         rows: workloads(data).iter().map(row).collect(),
@@ -56,10 +63,10 @@ fn table(data: &BreakEven) -> Table {
 }
 
 fn interpreter_wins(data: &BreakEven) -> Block {
-    let losers = data.lines.iter().filter(|line| line.break_even.is_none());
+    let losers = data.lines.iter().filter(|line| line.break_even.passes.is_none());
     let item = |line: &Sweep| {
-        let most = line.points.iter().map(|point| point.words.get()).fold(0.0, f64::max);
-        format!("`{}` on {}: not within {} words", line.engine, line.workload, number(most))
+        let most = line.points.iter().map(|point| point.passes).max().unwrap_or(0);
+        format!("`{}` on {}: not within {} passes", line.engine, line.workload, number(most as f64))
     };
     let items: Vec<String> = losers.map(item).collect();
     if items.is_empty() {
@@ -74,23 +81,28 @@ const PANEL: (f64, f64) = (380.0, 190.0);
 
 fn plot(data: &BreakEven, workload: &str) -> Plot {
     let sweeps: Vec<&Sweep> = data.lines.iter().filter(|line| line.workload == workload).collect();
+    // What takes no pass has no place on a logarithmic axis.
     let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| Line {
         series: series.into(),
         label,
-        points: points.iter().map(|point| (point.words.get(), time(point).get())).collect(),
+        points: points
+            .iter()
+            .filter(|point| point.passes > 0)
+            .map(|point| (point.passes as f64, time(point).get()))
+            .collect(),
     };
     let longest = sweeps.iter().max_by_key(|sweep| sweep.points.len());
     let interpreter = longest
         .map(|sweep| line(&data.interpreter, data.interpreter.clone(), &sweep.points, |point| point.interpreter_ns));
     let engine = |sweep: &&Sweep| {
-        let from = sweep.break_even.map_or("never".into(), |crossing| format!("from {}", number(crossing.words.get())));
+        let from = sweep.break_even.passes.map_or("never".into(), |from| format!("from {}", number(from)));
         line(&sweep.engine, format!("{}: {from}", sweep.engine), &sweep.points, |point| point.engine_ns)
     };
     let lines: Vec<Line> = interpreter.into_iter().chain(sweeps.iter().map(engine)).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
     let axis = |title: &str, scale: Scale| Axis { title: title.into(), scale };
     let drawing = Drawing::Lines(Lines {
-        x: axis("executed words", Scale::log(points().map(|point| point.0))),
+        x: axis("passes of loops", Scale::log(points().map(|point| point.0))),
         y: axis("ns from program to answer", Scale::log(points().map(|point| point.1))),
         marks: sweeps.iter().filter_map(|sweep| mark(sweep)).collect(),
         size: PANEL,
@@ -101,15 +113,20 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
 
 /// The crossing, on the curve of the engine.
 fn mark(sweep: &Sweep) -> Option<Mark> {
-    let words = sweep.break_even?.words.get();
-    let points: Vec<(f64, f64)> =
-        sweep.points.iter().map(|point| (point.words.get().ln(), point.engine_ns.get().ln())).collect();
-    let time = interpolated(&points, words.ln())?.exp();
-    let label = format!("{} pays from {} words on", sweep.engine, number(words));
-    Some(Mark { series: sweep.engine.clone(), at: (words, time), label })
+    let from = sweep.break_even.passes.filter(|passes| *passes > 0.0)?;
+    let points: Vec<(f64, f64)> = sweep
+        .points
+        .iter()
+        .map(|point| (point.passes as f64, point.engine_ns.get()))
+        .filter(|point| point.0 > 0.0)
+        .collect();
+    let time = interpolated(&points, from)?;
+    let label = format!("{} pays from {} passes on", sweep.engine, number(from));
+    Some(Mark { series: sweep.engine.clone(), at: (from, time), label })
 }
 
-/// Where a line through points, ascending, is at some place; outside of them, where its nearest end is.
+/// Where a curve through points, ascending, is at some place: straight between two points on logarithmic axes, as it is drawn;
+/// outside of them, where its nearest end is.
 fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let behind = points.iter().position(|point| point.0 >= x);
     match behind {
@@ -117,24 +134,22 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
         Some(0) => Some(points[0].1),
         Some(index) => {
             let ((x0, y0), (x1, y1)) = (points[index - 1], points[index]);
-            Some(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+            Some(y0 * (y1 / y0).powf((x / x0).ln() / (x1 / x0).ln()))
         }
     }
 }
 
-/// The median over workloads of the flagship's break-even, and how many workloads there are and have one. It is infinite where
-/// most have none.
+/// The median over workloads of the flagship's break-even, infinite where it never is; how many workloads there are, and how
+/// many of them have one.
 pub(super) fn headline(data: &Data) -> Option<(f64, usize, usize)> {
     let lines = &data.break_even.as_ref()?.content.lines;
-    let mut words: Vec<f64> = lines
+    let passes: Vec<f64> = lines
         .iter()
         .filter(|line| line.engine == FLAGSHIP)
-        .map(|line| line.break_even.map_or(f64::INFINITY, |crossing| crossing.words.get()))
+        .map(|line| line.break_even.passes.unwrap_or(f64::INFINITY))
         .collect();
-    words.sort_by(f64::total_cmp);
-    let with = words.iter().filter(|words| words.is_finite()).count();
-    // Of two in the middle the greater one, so that infinity is never averaged.
-    words.get(words.len() / 2).map(|middle| (*middle, words.len(), with))
+    let with = passes.iter().filter(|passes| passes.is_finite()).count();
+    (!passes.is_empty()).then(|| (median(&passes), passes.len(), with))
 }
 
 #[cfg(test)]
@@ -143,9 +158,9 @@ mod tests {
 
     #[test]
     fn a_mark_lies_on_its_curve() {
-        let points = [(0.0, 1.0), (2.0, 5.0), (4.0, 5.0)];
-        let at = |x| interpolated(&points, x);
-        assert_eq!([at(-1.0), at(0.0), at(1.0), at(3.0), at(9.0)], [1.0, 1.0, 3.0, 5.0, 5.0].map(Some));
+        let points = [(1.0, 1.0), (100.0, 100.0), (1000.0, 100.0)];
+        let at = |x| interpolated(&points, x).map(|y| (1e9 * y).round() / 1e9);
+        assert_eq!([at(0.1), at(1.0), at(10.0), at(500.0), at(9e9)], [1.0, 1.0, 10.0, 100.0, 100.0].map(Some));
         assert_eq!(interpolated(&[], 1.0), None);
     }
 }

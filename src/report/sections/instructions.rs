@@ -12,10 +12,10 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "Machine instructions that one pass of the workload's loop executes, counted in an emulator. They are the same \
-        on every machine.";
-    let mut blocks = vec![Block::Text(text.into())];
     let counts = data.instructions.as_ref().map(|dated| &dated.content);
+    let text = "Counted, not timed: they are the same on every machine.";
+    let unit = counts.map_or(String::new(), |counts| format!(" Unit: {}.", counts.unit.trim_end_matches('.')));
+    let mut blocks = vec![Block::Text(format!("{text}{unit}"))];
     let isas = counts.map(|counts| [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)]);
     for (isa, counts) in isas.into_iter().flatten().filter(|(_, counts)| !counts.is_empty()) {
         blocks.push(Block::Plots(vec![plot(isa, counts)]));

@@ -21,12 +21,13 @@ fn faster(data: &Data) -> Figure {
 
 fn pays(data: &Data) -> Figure {
     let label = "Compiling pays from".to_owned();
-    let Some((words, workloads, with)) = break_even::headline(data) else {
+    let Some((passes, workloads, with)) = break_even::headline(data) else {
         return no_data(label, commands::BREAK_EVEN);
     };
-    let value = if words.is_finite() { format!("{} words", number(words)) } else { "never".into() };
-    let detail =
-        format!("executed; median of {workloads} workloads, of which {with} have a break-even within the sweep");
+    let value = if passes.is_finite() { format!("{} passes", number(passes)) } else { "never".into() };
+    let detail = format!(
+        "of loops, with `{FLAGSHIP}`; median of {workloads} workloads, of which {with} have a break-even within the sweep"
+    );
     Figure { label, value: Some(value), detail }
 }
 
