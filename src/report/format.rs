@@ -14,9 +14,14 @@ pub fn number(value: f64) -> String {
         m if m >= 9.995 => 1,
         m if m >= 0.9995 => 2,
         m if m >= 0.09995 => 3,
+        m if m >= 0.009995 => 4,
         _ => return format!("{value:.1e}"),
     };
-    let text = format!("{value:.decimals$}");
+    grouped(&format!("{value:.decimals$}"))
+}
+
+/// Digits with commas between thousands.
+fn grouped(text: &str) -> String {
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();
     for (index, digit) in whole.char_indices() {
@@ -26,6 +31,11 @@ pub fn number(value: f64) -> String {
         grouped.push(digit);
     }
     grouped + fraction
+}
+
+/// A count: a whole number with all its digits, any other as by [`number`].
+pub fn count(value: f64) -> String {
+    if value.fract() == 0.0 { grouped(&format!("{value:.0}")) } else { number(value) }
 }
 
 /// A number with no more digits than it needs, thousands and millions shortened: for axes.
@@ -46,9 +56,9 @@ pub fn cell(estimate: &Estimate) -> Cell {
     Cell { text: number(*value), detail: Some(format!("{} to {}", number(*low), number(*high))) }
 }
 
-/// Numbers as cells; an empty one where there is none.
-pub fn cells(values: impl IntoIterator<Item = Option<f64>>) -> Vec<Cell> {
-    values.into_iter().map(|value| value.map(number).unwrap_or_default().into()).collect()
+/// Counts as cells; an empty one where there is none.
+pub fn counts(values: impl IntoIterator<Item = Option<f64>>) -> Vec<Cell> {
+    values.into_iter().map(|value| value.map(count).unwrap_or_default().into()).collect()
 }
 
 /// A moment, in UTC.
@@ -83,12 +93,18 @@ mod tests {
             (12.345, "12.3"),
             (99.99, "100"),
             (1_234.5, "1,234"),
+            (0.012_34, "0.0123"),
             (1_234_567.0, "1,234,567"),
             (-123_456.0, "-123,456"),
             (0.001_23, "1.2e-3"),
         ] {
             assert_eq!(number(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn counts_have_all_their_digits() {
+        assert_eq!([15.0, 1_234_567.0, 61.53].map(count), ["15", "1,234,567", "61.5"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::data::criterion::Benchmark;
 use super::document::{Row, Table};
-use super::format::{cell, cells};
+use super::format::{cell, number};
 use super::plot::scale::Scale;
 use super::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 use crate::bench::statistics::{Estimate, geometric_mean};
@@ -83,12 +83,12 @@ impl Grid {
     fn means(&self, comparisons: &[Comparison]) -> Vec<Mean> {
         let mean = |set: &str, size: usize, workloads: Vec<String>| {
             let part = if workloads.len() == size { String::new() } else { format!("{} of ", workloads.len()) };
-            Mean { name: format!("mean of {part}the {set}"), workloads }
+            Mean { name: format!("mean of {part}{set}"), workloads }
         };
         let is_of_the_nine = |name: &str| workload(name).is_some_and(|workload| workload.is_of_the_nine);
         let nine = self.common(comparisons, is_of_the_nine);
         let all = self.common(comparisons, |name| workload(name).is_some());
-        let means = [mean("sixteen", WORKLOADS.len(), all), mean("nine", 9, nine)];
+        let means = [mean("all 16", WORKLOADS.len(), all), mean("the 9", 9, nine)];
         means.into_iter().filter(|mean| !mean.workloads.is_empty()).collect()
     }
 
@@ -113,8 +113,8 @@ impl Grid {
     /// A table of speed-ups: a column for each comparison.
     pub fn table(&self, caption: &str, comparisons: &[Comparison]) -> Table {
         let mean = |mean: &Mean| {
-            let values = comparisons.iter().map(|comparison| Some(self.mean(mean, comparison)));
-            Row::summary(&mean.name, cells(values))
+            let value = |comparison| number(self.mean(mean, comparison)).into();
+            Row::summary(&mean.name, comparisons.iter().map(value).collect())
         };
         let row = |workload: &String| {
             let speed_up = |pair| self.speed_up(workload, pair).map(|estimate| cell(&estimate)).unwrap_or_default();

@@ -67,12 +67,16 @@ fn section(section: &Section) -> Markup {
     html! {
         section id=(section.anchor()) {
             h2 { (section.title) }
-            @for one in &section.blocks { (block(one)) }
+            @for (index, one) in section.blocks.iter().enumerate() {
+                // The first table is shown; the others wait to be asked for.
+                @let is_first = !section.blocks[..index].iter().any(|block| matches!(block, Block::Table(_)));
+                (block(one, is_first))
+            }
         }
     }
 }
 
-fn block(block: &Block) -> Markup {
+fn block(block: &Block, is_first: bool) -> Markup {
     match block {
         Block::Text(words) => html! { p { (text(words)) } },
         Block::List(head, items) => html! {
@@ -82,7 +86,7 @@ fn block(block: &Block) -> Markup {
         Block::NoData { command } => html! {
             div.missing { p { "No data yet. This command makes it:" } pre { code { (command) } } }
         },
-        Block::Table(one) => table(one),
+        Block::Table(one) => table(one, is_first || one.rows.len() < MANY_ROWS),
         Block::Plots(plots) => html! { div.plots.many[plots.len() > 2] { @for one in plots { (framed(one)) } } },
     }
 }
@@ -97,12 +101,15 @@ fn framed(plot: &Plot) -> Markup {
     }
 }
 
-fn table(table: &Table) -> Markup {
+/// Tables of so many rows are not shown at once.
+const MANY_ROWS: usize = 12;
+
+fn table(table: &Table, is_open: bool) -> Markup {
     let Table { caption, columns, is_numeric, rows } = table;
     html! {
-        div.scroll tabindex="0" role="group" aria-label=(caption) {
-            table.numeric[*is_numeric] {
-                caption { (text(caption)) }
+        details open[is_open] {
+            summary { (text(caption)) }
+            div.scroll tabindex="0" role="group" aria-label=(caption) { table.numeric[*is_numeric] {
                 thead { tr { @for column in columns { th scope="col" { (column) } } } }
                 tbody {
                     @for Row { name, cells, is_summary } in rows {
@@ -112,7 +119,7 @@ fn table(table: &Table) -> Markup {
                         }
                     }
                 }
-            }
+            } }
         }
     }
 }

@@ -17,6 +17,7 @@ const SCHEMES = ["light", "dark"];
 // Runs inside the page.
 function faults() {
   const faults = [];
+  document.querySelectorAll("details").forEach((details) => (details.open = true));
   const root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) faults.push(`the page is ${root.scrollWidth} wide and scrolls sideways`);
   if (!document.querySelector("h1")?.textContent) faults.push("there is no heading");

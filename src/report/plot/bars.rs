@@ -14,7 +14,7 @@ const BAR: f64 = 10.0;
 const GAP: f64 = 10.0;
 
 /// What the numbers and the title under the axis take.
-const FOOT: f64 = 46.0;
+const FOOT: f64 = 50.0;
 
 impl Bars {
     /// Width and height, and the drawing.

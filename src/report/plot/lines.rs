@@ -11,7 +11,7 @@ use crate::report::palette;
 const HEAD: f64 = 32.0;
 
 /// What the numbers and the title under the axis take.
-const FOOT: f64 = 46.0;
+const FOOT: f64 = 50.0;
 
 impl Lines {
     /// Width and height, and the drawing.
@@ -38,13 +38,12 @@ impl Lines {
     }
 
     fn line(&self, area: &Area, index: usize, line: &Line) -> Markup {
-        let places: Vec<(f64, f64)> =
-            line.points.iter().map(|(x, y)| (area.x(&self.x, *x), area.y(&self.y, *y))).collect();
-        let path: Vec<String> = places.iter().map(|(x, y)| format!("{} {}", px(*x), px(*y))).collect();
+        let place = |(x, y): &(f64, f64)| (area.x(&self.x, *x), area.y(&self.y, *y));
+        let path: Vec<String> = line.curve.iter().map(place).map(|(x, y)| format!("{} {}", px(x), px(y))).collect();
         html! {
             g class=(palette::class(&line.series)) {
                 path.line stroke-dasharray=(dashes(index)) d={ "M" (path.join("L")) } {}
-                @for ((x, y), (place_x, place_y)) in line.points.iter().zip(places) {
+                @for ((x, y), (place_x, place_y)) in line.points.iter().map(|point| (point, place(point))) {
                     g {
                         title { (line.series) " at " (number(*x)) ": " (number(*y)) }
                         (marker(index, place_x, place_y))

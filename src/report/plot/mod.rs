@@ -83,8 +83,10 @@ pub struct Line {
     pub series: String,
     /// What the legend says.
     pub label: String,
-    /// The points, ascending.
+    /// What was measured, ascending: each point has a sign.
     pub points: Vec<(f64, f64)>,
+    /// What is drawn through it, ascending.
+    pub curve: Vec<(f64, f64)>,
 }
 
 /// A place that is pointed at.
@@ -108,7 +110,7 @@ pub struct Axis {
 }
 
 /// Width in pixels of a plot that stands alone.
-pub const WIDTH: f64 = 600.0;
+pub const WIDTH: f64 = 460.0;
 
 impl Plot {
     /// The plot for a page that has [`css`].

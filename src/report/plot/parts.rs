@@ -50,9 +50,9 @@ impl Area {
                 line.grid x1=(px(self.x(axis, *tick))) x2=(px(self.x(axis, *tick))) y1=(px(self.top)) y2=(px(self.bottom)) {}
             }
             @for tick in thinned(&ticks, |tick| self.x(axis, tick), |tick| width(&short(tick)) + 6.0) {
-                text.axis x=(px(self.x(axis, tick))) y=(px(self.bottom + 17.0)) text-anchor="middle" { (short(tick)) }
+                text.axis x=(px(self.x(axis, tick))) y=(px(self.bottom + 20.0)) text-anchor="middle" { (short(tick)) }
             }
-            text.axis x=(px((self.left + self.right) / 2.0)) y=(px(self.bottom + 37.0)) text-anchor="middle" { (axis.title) }
+            text.axis x=(px((self.left + self.right) / 2.0)) y=(px(self.bottom + 40.0)) text-anchor="middle" { (axis.title) }
         }
     }
 

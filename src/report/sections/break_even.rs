@@ -81,29 +81,30 @@ const PANEL: (f64, f64) = (380.0, 190.0);
 
 fn plot(data: &BreakEven, workload: &str) -> Plot {
     let sweeps: Vec<&Sweep> = data.lines.iter().filter(|line| line.workload == workload).collect();
-    // What takes no pass has no place on a logarithmic axis.
-    let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| Line {
-        series: series.into(),
-        label,
-        points: points
-            .iter()
-            .filter(|point| point.passes > 0)
-            .map(|point| (point.passes as f64, time(point).get()))
-            .collect(),
+    let start = start(&sweeps);
+    let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| {
+        let points = curve_points(points, time);
+        let curve = samples(&points, start);
+        // What takes no pass has no place on a logarithmic axis.
+        let points = points.into_iter().filter(|point| point.0 >= start).collect();
+        Line { series: series.into(), label, points, curve }
     };
-    let longest = sweeps.iter().max_by_key(|sweep| sweep.points.len());
-    let interpreter = longest
-        .map(|sweep| line(&data.interpreter, data.interpreter.clone(), &sweep.points, |point| point.interpreter_ns));
     let engine = |sweep: &&Sweep| {
         let from = sweep.break_even.passes.map_or("never".into(), |from| format!("from {}", number(from)));
         line(&sweep.engine, format!("{}: {from}", sweep.engine), &sweep.points, |point| point.engine_ns)
     };
-    let lines: Vec<Line> = interpreter.into_iter().chain(sweeps.iter().map(engine)).collect();
-    let points = || lines.iter().flat_map(|line| &line.points);
-    let axis = |title: &str, scale: Scale| Axis { title: title.into(), scale };
+    let interpreter = &data.interpreter;
+    let lines: Vec<Line> = sweeps
+        .first()
+        .map(|sweep| line(interpreter, interpreter.clone(), &sweep.points, |point| point.interpreter_ns))
+        .into_iter()
+        .chain(sweeps.iter().map(engine))
+        .collect();
+    let axis = |title: &str, values: Vec<f64>| Axis { title: title.into(), scale: Scale::log(values) };
+    let curves = || lines.iter().flat_map(|line| &line.curve);
     let drawing = Drawing::Lines(Lines {
-        x: axis("passes of loops", Scale::log(points().map(|point| point.0))),
-        y: axis("ns from program to answer", Scale::log(points().map(|point| point.1))),
+        x: axis("passes of loops", curves().map(|point| point.0).collect()),
+        y: axis("ns from program to answer", curves().map(|point| point.1).collect()),
         marks: sweeps.iter().filter_map(|sweep| mark(sweep)).collect(),
         size: PANEL,
         lines,
@@ -111,22 +112,40 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     Plot { name: format!("break-even-{workload}"), title: workload.into(), drawing }
 }
 
+/// Where the horizontal axis begins: at the first pass that was measured, or well before the first crossing.
+fn start(sweeps: &[&Sweep]) -> f64 {
+    let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.passes as f64);
+    let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.passes).map(|passes| passes / 4.0);
+    measured.chain(crossings).filter(|passes| *passes > 0.0).fold(f64::INFINITY, f64::min)
+}
+
 /// The crossing, on the curve of the engine.
 fn mark(sweep: &Sweep) -> Option<Mark> {
     let from = sweep.break_even.passes.filter(|passes| *passes > 0.0)?;
-    let points: Vec<(f64, f64)> = sweep
-        .points
-        .iter()
-        .map(|point| (point.passes as f64, point.engine_ns.get()))
-        .filter(|point| point.0 > 0.0)
-        .collect();
-    let time = interpolated(&points, from)?;
+    let time = interpolated(&curve_points(&sweep.points, |point| point.engine_ns), from)?;
     let label = format!("{} pays from {} passes on", sweep.engine, number(from));
     Some(Mark { series: sweep.engine.clone(), at: (from, time), label })
 }
 
-/// Where a curve through points, ascending, is at some place: straight between two points on logarithmic axes, as it is drawn;
-/// outside of them, where its nearest end is.
+fn curve_points(points: &[Point], time: fn(&Point) -> Positive) -> Vec<(f64, f64)> {
+    points.iter().map(|point| (point.passes as f64, time(point).get())).collect()
+}
+
+/// Pieces that a curve is drawn in: it is bent on logarithmic axes.
+const PIECES: i32 = 60;
+
+/// Points of a curve from a place on, so close that it looks bent.
+fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
+    let end = points.last().map_or(0.0, |point| point.0);
+    if end < start {
+        return Vec::new();
+    }
+    let place = |piece: i32| start * (end / start).powf(f64::from(piece) / f64::from(PIECES));
+    (0..=PIECES).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
+}
+
+/// Where a curve through points, ascending, is at some place: between two of them it grows evenly, as when the crossings were
+/// looked for; outside of them it is where its nearest end is.
 fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let behind = points.iter().position(|point| point.0 >= x);
     match behind {
@@ -134,7 +153,7 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
         Some(0) => Some(points[0].1),
         Some(index) => {
             let ((x0, y0), (x1, y1)) = (points[index - 1], points[index]);
-            Some(y0 * (y1 / y0).powf((x / x0).ln() / (x1 / x0).ln()))
+            Some(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
         }
     }
 }
@@ -158,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_mark_lies_on_its_curve() {
-        let points = [(1.0, 1.0), (100.0, 100.0), (1000.0, 100.0)];
-        let at = |x| interpolated(&points, x).map(|y| (1e9 * y).round() / 1e9);
-        assert_eq!([at(0.1), at(1.0), at(10.0), at(500.0), at(9e9)], [1.0, 1.0, 10.0, 100.0, 100.0].map(Some));
+        let points = [(0.0, 1.0), (2.0, 5.0), (4.0, 5.0)];
+        let at = |x| interpolated(&points, x);
+        assert_eq!([at(-1.0), at(0.0), at(1.0), at(3.0), at(9.0)], [1.0, 1.0, 3.0, 5.0, 5.0].map(Some));
         assert_eq!(interpolated(&[], 1.0), None);
     }
 }

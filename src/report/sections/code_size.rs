@@ -8,7 +8,7 @@ use crate::isa::{Isa, Tuning, aarch64, x86_64};
 use crate::jit::{Switches, VARIANTS, compile};
 use crate::outcome::DEFAULT_STACK_LIMIT;
 use crate::report::document::{Block, Row, Section, Table};
-use crate::report::format::cells;
+use crate::report::format::{counts, number};
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
@@ -49,17 +49,18 @@ impl Sizes {
 }
 
 fn table(sizes: &Sizes) -> Table {
-    let mean = cells([None].into_iter().chain((0..VARIANTS.len()).map(|variant| Some(sizes.per_word(variant)))));
+    let means = (0..VARIANTS.len()).map(|variant| number(sizes.per_word(variant)));
+    let means = [String::new()].into_iter().chain(means).map(Into::into).collect();
     let row = |(workload, (words, bytes)): (&Workload, &(usize, Vec<usize>))| {
-        let counts = [words].into_iter().chain(bytes).map(|count| Some(*count as f64));
-        Row::new(workload.name, cells(counts))
+        let numbers = [words].into_iter().chain(bytes).map(|number| Some(*number as f64));
+        Row::new(workload.name, counts(numbers))
     };
     let columns = ["workload", "words"].into_iter().chain(VARIANTS.map(|(name, _)| name));
     Table {
         caption: format!("Bytes of code for {}; the first row is bytes for each word, as a geometric mean.", sizes.isa),
         columns: columns.map(Into::into).collect(),
         is_numeric: true,
-        rows: [Row::summary("bytes/word", mean)]
+        rows: [Row::summary("bytes/word", means)]
             .into_iter()
             .chain(WORKLOADS.iter().zip(&sizes.workloads).map(row))
             .collect(),

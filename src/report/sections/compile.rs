@@ -84,8 +84,9 @@ impl Costs {
     fn plot(&self) -> Plot {
         let line = |(step, costs): &(String, Vec<Option<Estimate>>)| {
             let point = |(size, cost): (&&Size, &Option<Estimate>)| Some((size.words as f64, cost.as_ref()?.value));
-            let points = self.sizes.iter().zip(costs).filter_map(point).collect();
-            (!step.contains('/')).then(|| Line { series: step.clone(), label: step.clone(), points })
+            let points: Vec<_> = self.sizes.iter().zip(costs).filter_map(point).collect();
+            let (series, label) = (step.clone(), step.clone());
+            (!step.contains('/')).then(|| Line { series, label, curve: points.clone(), points })
         };
         let lines: Vec<Line> = self.rows.iter().filter_map(line).collect();
         let axis = |title: &str, values: Vec<f64>| Axis { title: title.into(), scale: Scale::log(values) };
@@ -94,7 +95,7 @@ impl Costs {
             y: axis("ns/word", lines.iter().flat_map(|line| &line.points).map(|(_, cost)| *cost).collect()),
             lines,
             marks: Vec::new(),
-            size: (WIDTH, 280.0),
+            size: (WIDTH, 250.0),
         });
         let title = format!("Making {} ready, over their size", self.words);
         Plot { name: format!("compile-{}", self.shape), title, drawing }

@@ -6,7 +6,7 @@ use crate::registry::ENGINES;
 use crate::report::data::harness::Counts;
 use crate::report::data::{Data, Positive};
 use crate::report::document::{Block, Row, Section, Table};
-use crate::report::format::cells;
+use crate::report::format;
 use crate::report::grid::in_order;
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
@@ -17,12 +17,12 @@ pub(super) fn section(data: &Data) -> Section {
     let unit = counts.map_or(String::new(), |counts| format!(" Unit: {}.", counts.unit.trim_end_matches('.')));
     let mut blocks = vec![Block::Text(format!("{text}{unit}"))];
     let isas = counts.map(|counts| [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)]);
-    for (isa, counts) in isas.into_iter().flatten().filter(|(_, counts)| !counts.is_empty()) {
-        blocks.push(Block::Plots(vec![plot(isa, counts)]));
-        blocks.push(Block::Table(table(isa, counts)));
-    }
-    if blocks.len() == 1 {
+    let isas: Vec<_> = isas.into_iter().flatten().filter(|(_, counts)| !counts.is_empty()).collect();
+    if isas.is_empty() {
         blocks.push(Block::NoData { command: commands::INSTRUCTIONS });
+    } else {
+        blocks.push(Block::Plots(isas.iter().map(|(isa, counts)| plot(isa, counts)).collect()));
+        blocks.extend(isas.iter().map(|(isa, counts)| Block::Table(table(isa, counts))));
     }
     Section { title: "Executed instructions", blocks }
 }
@@ -41,8 +41,9 @@ fn count(counts: &Counts, workload: &str, engine: &str) -> Option<f64> {
 
 fn table(isa: &str, counts: &Counts) -> Table {
     let engines = engines(counts);
-    let row =
-        |workload: &String| Row::new(workload, cells(engines.iter().map(|engine| count(counts, workload, engine))));
+    let row = |workload: &String| {
+        Row::new(workload, format::counts(engines.iter().map(|engine| count(counts, workload, engine))))
+    };
     Table {
         caption: format!("Instructions a pass on {isa}."),
         columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),

@@ -58,9 +58,9 @@ fn sets(data: &Data, now: SystemTime) -> Table {
         let times = || benchmarks.iter().map(|benchmark| benchmark.modified);
         let when = match (times().min(), times().max()) {
             (Some(first), Some(last)) if age(first, now) != age(last, now) => {
-                format!("from {} to {}", written(first), written(last))
+                format!("{}; the first of them {}", written(last), age(first, now))
             }
-            (Some(first), _) => written(first),
+            (_, Some(last)) => written(last),
             _ => "not there".into(),
         };
         let options = benchmarks.first().map_or(String::new(), |first| {
@@ -68,11 +68,11 @@ fn sets(data: &Data, now: SystemTime) -> Table {
             let confidence = (100.0 * first.confidence).round();
             format!("{} benchmarks of {samples} samples; intervals at {confidence} %", benchmarks.len())
         });
-        Row::new(kind, [command.to_owned(), when, options].map(Into::into).to_vec())
+        Row::new(kind, [format!("`{command}`"), when, options].map(Into::into).to_vec())
     };
     let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
         let when = modified.map_or("not there".into(), written);
-        Row::new(name, [command.to_owned(), when, String::new()].map(Into::into).to_vec())
+        Row::new(name, [format!("`{command}`"), when, String::new()].map(Into::into).to_vec())
     };
     let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);

@@ -16,7 +16,11 @@ fn no_data(label: String, command: &str) -> Figure {
 fn faster(data: &Data) -> Figure {
     let label = format!("`{FLAGSHIP}` over `{INTERPRETER}`");
     let Some((speed_up, mean)) = speed_up::headline(data) else { return no_data(label, commands::EXECUTE) };
-    Figure { label, value: Some(format!("{}×", number(speed_up))), detail: format!("times as fast, geometric {mean}") }
+    Figure {
+        label,
+        value: Some(format!("{}×", number(speed_up))),
+        detail: format!("times as fast: geometric {mean} workloads"),
+    }
 }
 
 fn pays(data: &Data) -> Figure {
