@@ -123,6 +123,7 @@ pub struct NotRun {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Instructions {
     /// What is counted, in words.
+    #[serde(default)]
     pub unit: String,
     /// On AArch64.
     #[serde(default)]

@@ -7,7 +7,7 @@ use crate::registry::ENGINES;
 use crate::report::data::harness::{BreakEven, Crossing, Point, Sweep};
 use crate::report::data::{Data, Positive};
 use crate::report::document::{Block, Cell, Row, Section, Table};
-use crate::report::format::number;
+use crate::report::format::{count, number};
 use crate::report::grid::in_order;
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
@@ -54,7 +54,7 @@ fn table(data: &BreakEven) -> Table {
         caption: format!(
             "Passes from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
             data.interpreter,
-            number(100.0 * data.confidence)
+            count(100.0 * data.confidence)
         ),
         columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),
         is_numeric: true,
