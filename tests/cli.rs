@@ -711,7 +711,7 @@ fn help_has_an_example_for_each_verb() {
     let general = cli(&["--help"]);
     assert_eq!((general.code, general.stderr.as_str()), (0, ""));
     assert!(general.stdout.contains("Exit codes: 0 ok, 1 "), "{}", general.stdout);
-    for verb in ["run", "check", "asm", "export", "completions", "man"] {
+    for verb in ["run", "check", "asm", "report", "export", "completions", "man"] {
         assert!(general.stdout.contains(&format!("\n  {verb} ")), "{}", general.stdout);
         for help in [cli(&[verb, "--help"]), cli(&[verb, "-h"]), cli(&["help", verb])] {
             assert_eq!((help.code, help.stderr.as_str()), (0, ""));

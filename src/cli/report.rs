@@ -15,7 +15,7 @@ use crate::report::{html, markdown, sections};
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo bench && jitduel report\n  \
-    jitduel report --data other/target --out /tmp/report\n\n\
+    jitduel report --out /tmp/report\n\n\
     Reads what criterion and the harness left in cargo's target folder. A section without data says which command\n\
     makes it. The page needs nothing but itself; the Markdown's plots are files beside it.")]
 pub(super) struct Report {

@@ -81,9 +81,9 @@ impl Grid {
 
     /// Over all sixteen workloads, and the nine among them: what of them has all comparisons.
     fn means(&self, comparisons: &[Comparison]) -> Vec<Mean> {
-        let mean = |set: &str, size: usize, workloads: Vec<String>| {
-            let part = if workloads.len() == size { String::new() } else { format!("{} of ", workloads.len()) };
-            Mean { name: format!("mean of {part}{set}"), workloads }
+        let mean = |all: &str, size: usize, workloads: Vec<String>| {
+            let part = format!("{} of {size}", workloads.len());
+            Mean { name: format!("mean of {}", if workloads.len() == size { all } else { &part }), workloads }
         };
         let is_of_the_nine = |name: &str| workload(name).is_some_and(|workload| workload.is_of_the_nine);
         let nine = self.common(comparisons, is_of_the_nine);
