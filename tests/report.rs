@@ -55,7 +55,11 @@ fn copy(name: &str) -> PathBuf {
         for entry in fs::read_dir(from).expect("it is checked in") {
             let path = entry.expect("it can be read").path();
             let to = to.join(path.file_name().expect("it has one"));
-            if path.is_dir() { copy(&path, &to) } else { drop(fs::copy(&path, &to).expect("it is ours")) }
+            if path.is_dir() {
+                copy(&path, &to);
+            } else {
+                fs::copy(&path, &to).expect("it is ours");
+            }
         }
     }
     let to = folder(name);
