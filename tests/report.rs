@@ -2,7 +2,7 @@
 //! is the business of `scripts/look-at-report`.
 //!
 //! The data is from one busy machine, in short runs: criterion's, `break_even`'s for two workloads, a race in the form of a run
-//! with peers, and the counts of the README.
+//! with peers, and the counts of two workloads.
 
 mod binary;
 
@@ -162,7 +162,7 @@ fn what_is_broken_is_named() {
             "-3795 is not greater than zero at line",
         ),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
-        ("jitduel/instructions.json", "\"jit\": 8", "\"jit\": \"8\"", "invalid type: string \"8\""),
+        ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
         (estimates, "\"median\"", "\"medium\"", "missing field `median`"),
         (estimates, "{", "", "at line 1 column"),
         (
