@@ -62,10 +62,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let engines: Vec<_> = engines.collect();
     if arguments.check {
         let record = recorded()?;
-        return Ok(check(&count_all(&counters, &programs, &engines)?, &record));
+        return Ok(check(&count_all(&counters, &programs, &engines, &record)?, &record));
     }
     ensure!(counters.len() == 2, "a record is made of both instruction sets");
-    let counts = count_all(&counters, &programs, &engines)?;
+    // What the last record says as well need not come twice.
+    let counts = count_all(&counters, &programs, &engines, &recorded().unwrap_or_default())?;
     let record = serde_json::to_string_pretty(&to_json(&counts, &steps))? + "\n";
     let report = arguments.output.join("instructions.json");
     for (path, text) in
@@ -153,8 +154,25 @@ impl Arguments {
 }
 
 impl Counter<'_> {
+    /// The count of an engine. In one process of fifty the start takes some instructions more or fewer, after the
+    /// addresses that the system gave it: so a count holds where the record says the same, or when it came twice.
+    fn count(&self, program: &Program, engine: &str, record: &[Count]) -> Result<Count> {
+        let mut seen = Vec::new();
+        while seen.len() < 6 {
+            let [small, great] = &program.runs;
+            let (small, great) = (self.count_process(engine, small)?, self.count_process(engine, great)?);
+            let more = great.checked_sub(small).context("the greater size executes fewer instructions")?;
+            let count = Count::new(self.isa, program.step, engine, more);
+            if record.contains(&count) || seen.contains(&count) {
+                return Ok(count);
+            }
+            seen.push(count);
+        }
+        bail!("every count is another: {seen:?}")
+    }
+
     /// The instructions that one process executes.
-    fn count(&self, engine: &str, (path, input): &(PathBuf, String)) -> Result<u64> {
+    fn count_process(&self, engine: &str, (path, input): &(PathBuf, String)) -> Result<u64> {
         let (program, arguments) = self.command.split_first().expect("there is a command");
         let mut command = Command::new(program);
         command.args(arguments).arg("run").arg(path).args(["--engine", engine, "--input", input]);
@@ -169,7 +187,7 @@ impl Counter<'_> {
 }
 
 /// Counts everything, in as many processes at a time as there are processors.
-fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str]) -> Result<Vec<Count>> {
+fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str], record: &[Count]) -> Result<Vec<Count>> {
     let mut tasks = Vec::new();
     for counter in counters {
         for program in programs {
@@ -183,10 +201,7 @@ fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str]) -> Re
             let Some((index, (counter, program, engine))) = next.lock().expect("nobody panics").next() else {
                 return Ok(());
             };
-            let [small, great] = &program.runs;
-            let (small, great) = (counter.count(engine, small)?, counter.count(engine, great)?);
-            let more = great.checked_sub(small).context("the greater size executes fewer instructions")?;
-            let count = Count::new(counter.isa, program.step, engine, more);
+            let count = counter.count(program, engine, record)?;
             counts.lock().expect("nobody panics")[index] = Some(count);
         }
     };

@@ -1,8 +1,8 @@
 //! How many machine instructions a workload executes in a pass of its loop: counts that do not depend on the machine.
 //!
 //! A count is a difference: the same binary runs the same program at two sizes, and what it executes more at the greater one
-//! is divided by the passes more. What a process does besides cancels out, to the last instruction: numbers are written with
-//! as many digits at both sizes, and the results are dropped, so that none is printed.
+//! is divided by the passes more. What a process does besides cancels out: numbers are written with as many digits at both
+//! sizes, and the results are dropped, so that none is printed.
 
 use std::fmt::Write;
 
