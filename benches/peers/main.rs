@@ -1,17 +1,21 @@
-//! `cargo bench --features peers --bench peers`: the same workloads on all engines and on other people's compilers and
-//! interpreters, in one run. Prints a table of ratios to the time of `bytecode`, and writes `jitduel/peers.json` into the target
-//! folder.
+//! `peers/<workload>`: the same workloads on all engines and on other people's compilers and interpreters, in one run. Prints one
+//! table of ratios to the time of `bytecode`, and keeps them with their intervals. Criterion has no part in it.
+//!
+//! `cargo bench --features peers --bench peers [-- FILTER…]`; `--quick` takes fewer and shorter rounds, `--test` compares
+//! answers and times nothing.
 
+#[path = "../harness/mod.rs"]
+mod harness;
 mod process;
 mod race;
 mod results;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use clap::Parser;
+use anyhow::{Context, Result};
+use harness::{Arguments, data_file};
 use jitduel::bench::machine::Machine;
 use jitduel::bench::record::Line;
 use jitduel::bench::workloads::{WORKLOADS, Workload};
@@ -23,65 +27,55 @@ use process::{PEERS, Peer};
 use race::{BASE, Effort, Field};
 use results::{NotRun, Results};
 
-/// Race all engines and peers on the workloads
-#[derive(Parser)]
-struct Arguments {
-    /// Only workloads whose names contain one of these
-    filter: Vec<String>,
-
-    /// Fewer and shorter rounds: for trying it out
-    #[arg(long)]
-    quick: bool,
-
-    /// Compare answers and time nothing
-    #[arg(long)]
-    test: bool,
-
-    /// What cargo passes to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
 /// Chooses the order.
 const SEED: u64 = 1;
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let passes = |workload: &&Workload| {
-        arguments.filter.is_empty() || arguments.filter.iter().any(|part| workload.name.contains(part.as_str()))
-    };
-    let workloads: Vec<&'static Workload> = WORKLOADS.iter().filter(passes).collect();
-    if workloads.is_empty() {
-        bail!("no workload's name contains {}", arguments.filter.join(" or "));
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::read();
+    let name = |workload: &Workload| format!("peers/{}", workload.name);
+    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
+    if arguments.has("--list") {
+        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        return Ok(ExitCode::SUCCESS);
     }
-    if is_emulated() && !arguments.test {
-        bail!("an emulator's times say nothing of the machine that it emulates; `--test` compares answers");
+    if chosen.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
     let mut not_run = Vec::new();
     let installed: Vec<Peer> = PEERS.into_iter().filter(|peer| is_installed(peer, &mut not_run)).collect();
     let mut fields = Vec::new();
-    for workload in workloads {
-        fields.push(check(workload, &installed, &mut not_run).with_context(|| workload.name.to_owned())?);
+    for workload in chosen {
+        fields.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
     }
-    if arguments.test {
-        not_run.iter().for_each(|NotRun { contestant, why }| eprintln!("NOT RUN: {contestant}: {why}"));
+    let unfit = unfit();
+    if arguments.is_test() || unfit.is_some() {
+        not_run.iter().for_each(|not_run| eprintln!("{not_run}"));
         let programs: usize = fields.iter().map(|(field, _)| field.names().count()).sum();
         println!(
             "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
             fields.len()
         );
-        return Ok(());
+        if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
+            eprintln!("NOT RUN: the race, since {reason}");
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let machine = Machine::now();
     machine.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
-    let results = Results::new(machine, command(), race(&fields, effort(arguments.quick))?, not_run);
-    let path = target().join("jitduel/peers.json");
-    std::fs::create_dir_all(path.parent().expect("it lies in a folder"))?;
-    std::fs::write(&path, format!("{:#}\n", results.to_json()))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    write!(anstream::stdout(), "{}", results.to_markdown())?;
-    eprintln!("written: {}", path.display());
-    Ok(())
+    let lines = race(&fields, effort(arguments.has("--quick")))?;
+    let results = Results::new(machine, command(), lines, not_run);
+    print!("{}", results.to_markdown());
+    data_file("peers.json", &results.to_json());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why times that are taken here would say nothing.
+fn unfit() -> Option<&'static str> {
+    match (cfg!(debug_assertions), is_emulated()) {
+        (true, _) => Some("this is a debug build"),
+        (_, true) => Some("an emulator's times say nothing of the machine that it emulates"),
+        _ => None,
+    }
 }
 
 fn effort(quick: bool) -> Effort {
@@ -95,7 +89,8 @@ fn effort(quick: bool) -> Effort {
 fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
     let is_installed = peer.is_installed();
     if !is_installed {
-        not_run.push(NotRun { contestant: peer.name.into(), why: format!("{} is not installed", peer.tool) });
+        let why = format!("{} is not installed", peer.tool);
+        not_run.push(NotRun { contestant: peer.name, why, workloads: Vec::new() });
     }
     is_installed
 }
@@ -109,7 +104,7 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
         match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
             Ok(()) => field.engines.push(engine),
             Err(Untimed::Prepare(error @ (PrepareError::Unsupported { .. } | PrepareError::Peer { .. }))) => {
-                not_run.push(NotRun { contestant: engine.into(), why: format!("{}: {error}", workload.name) });
+                NotRun::add(not_run, engine, error.to_string(), workload.name);
             }
             Err(error) => return Err(error.into()),
         }
@@ -122,10 +117,7 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
                 program.check(workload).with_context(|| peer.name)?;
                 field.programs.push((*peer, program));
             }
-            None => {
-                let why = format!("{}: doubles are not exact there", workload.name);
-                not_run.push(NotRun { contestant: peer.name.into(), why });
-            }
+            None => NotRun::add(not_run, peer.name, "doubles are not exact there".into(), workload.name),
         }
     }
     Ok((field, work))
@@ -159,10 +151,4 @@ fn command() -> String {
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>().join(" ");
     let behind = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
     format!("cargo bench --features peers --bench peers{behind}")
-}
-
-/// Where cargo puts what it makes.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Into::into)
 }

@@ -17,9 +17,35 @@ const CONFIDENCE: f64 = 0.99;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotRun {
     /// Who.
-    pub contestant: String,
-    /// Why, and on which workload where it is not all.
+    pub contestant: &'static str,
+    /// Why.
     pub why: String,
+    /// On which workloads; on none at all where there are none here.
+    pub workloads: Vec<&'static str>,
+}
+
+impl NotRun {
+    /// Adds a workload on which somebody does not take part, to the others with the same reason.
+    pub fn add(all: &mut Vec<NotRun>, contestant: &'static str, why: String, workload: &'static str) {
+        match all.iter_mut().find(|not_run| not_run.contestant == contestant && not_run.why == why) {
+            Some(not_run) => not_run.workloads.push(workload),
+            None => all.push(NotRun { contestant, why, workloads: vec![workload] }),
+        }
+    }
+
+    /// Why, and where.
+    fn reason(&self) -> String {
+        match self.workloads.as_slice() {
+            [] => self.why.clone(),
+            workloads => format!("{} ({})", self.why, workloads.join(", ")),
+        }
+    }
+}
+
+impl std::fmt::Display for NotRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NOT RUN: {}: {}", self.contestant, self.reason())
+    }
 }
 
 /// All results of one run.
@@ -104,8 +130,8 @@ impl Results {
         for peer in PEERS.iter().filter(|peer| self.record.lines.iter().any(|line| line.contestant == peer.name)) {
             text += &format!("{}: {}.\n", peer.name, peer.note);
         }
-        for NotRun { contestant, why } in &self.not_run {
-            text += &format!("NOT RUN: {contestant}: {why}\n");
+        for not_run in &self.not_run {
+            text += &format!("{not_run}\n");
         }
         text
     }
@@ -119,7 +145,7 @@ impl Results {
             };
             means.into_iter().map(mean).collect()
         };
-        let not_run = |NotRun { contestant, why }: &NotRun| json!({"contestant": contestant, "why": why});
+        let not_run = |not_run: &NotRun| json!({"contestant": not_run.contestant, "why": not_run.reason()});
         json!({
             "machine": self.record.machine.to_json(),
             "command": self.command,

@@ -82,7 +82,7 @@ impl Writer<'_> {
                 }
             }
             Values::Memory => {
-                self.code().i32_const(8 * inputs as i32).local_set(POINTER);
+                self.code().i32_const((8 * inputs) as u32 as i32).local_set(POINTER);
                 // What words take from memory for a moment is kept here.
                 self.locals.home(2);
             }
@@ -106,6 +106,7 @@ impl Writer<'_> {
         }
     }
 
+    /// Brings a value onto WebAssembly's own stack.
     pub fn get(&mut self, value: Value) {
         match value {
             Value::Constant(value) => self.code().i64_const(value),
@@ -113,6 +114,7 @@ impl Writer<'_> {
         };
     }
 
+    /// Pushes a value.
     pub fn push(&mut self, value: Value) {
         match &mut self.values {
             Values::Locals(values) => {
@@ -154,6 +156,7 @@ impl Writer<'_> {
         }
     }
 
+    /// How many values there are, where that is known.
     pub fn depth(&self) -> usize {
         match &self.values {
             Values::Locals(values) => values.len(),
