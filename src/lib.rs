@@ -33,7 +33,7 @@
 //! | [`engine`] | what an engine is: prepare a program, then run it any number of times |
 //! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
 //! | [`jit`] | the compiler: lowering, the peephole pass, the pipeline and its switches |
-//! | `peers` | compilers of others as engines, with the feature of that name |
+//! | `peers` | compilers and interpreters of others as engines, with the feature of that name |
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |

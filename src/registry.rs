@@ -9,7 +9,7 @@ pub const ENGINES: [&str; 7] = ["tree", "bytecode", "jit-naive", "jit-peephole",
 
 /// The names of the peers that this program was built with.
 #[cfg(feature = "peers")]
-pub const PEERS: &[&str] = &[crate::peers::cranelift::NAME];
+pub const PEERS: &[&str] = &[crate::peers::cranelift::NAME, crate::peers::wasmi::NAME];
 
 /// The names of the peers that this program was built with.
 #[cfg(not(feature = "peers"))]
@@ -27,6 +27,8 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
         "bytecode" => Some(Box::new(Interpreter)),
         #[cfg(feature = "peers")]
         crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),
+        #[cfg(feature = "peers")]
+        crate::peers::wasmi::NAME => Some(Box::new(crate::peers::wasmi::Wasmi::default())),
         _ => {
             let (name, switches) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
             Some(Box::new(Jit::new(name, switches)))

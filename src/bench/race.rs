@@ -7,7 +7,7 @@
 //! pair, and the median over pairs.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Race {
         }
         let mut runs = Vec::new();
         for &(worker, which) in &places {
-            runs.push(self.runs(&mut workers[worker], which)?);
+            runs.push(workers[worker].runs(which, self.sample)?);
         }
         let mut turns: Vec<usize> = (0..places.len()).collect();
         let mut times = vec![Vec::with_capacity(self.rounds); places.len()];
@@ -137,23 +137,10 @@ impl Race {
         }
         Ok(times)
     }
-
-    /// How many runs make a sample. Finding out warms up.
-    fn runs(&self, worker: &mut Worker, which: usize) -> Result<u64, RaceError> {
-        let sample = self.sample.as_nanos() as f64;
-        let mut runs = 1;
-        loop {
-            let time = worker.time(which, runs)?;
-            if time >= sample / 4.0 || runs >= 1 << 40 {
-                return Ok((runs as f64 * sample / time.max(1.0)).round().max(1.0) as u64);
-            }
-            runs *= 2;
-        }
-    }
 }
 
 /// A process of a binary; killed when it is dropped.
-struct Worker {
+pub struct Worker {
     binary: String,
     process: Child,
     input: ChildStdin,
@@ -162,7 +149,10 @@ struct Worker {
 
 impl Worker {
     /// Starts one with a task. `shift` moves where its stack begins, which an environment of another length does as well.
-    fn start(binary: &PathBuf, task: &Task, shift: usize) -> Result<Worker, RaceError> {
+    ///
+    /// # Errors
+    /// Where the binary cannot be started, or refuses the task.
+    pub fn start(binary: &Path, task: &Task, shift: usize) -> Result<Worker, RaceError> {
         let name = binary.display().to_string();
         let fail = |source| RaceError::Binary { binary: name.clone(), source };
         let mut command = Command::new(binary);
@@ -192,8 +182,27 @@ impl Worker {
         }
     }
 
-    /// The nanoseconds that so many runs take.
-    fn time(&mut self, which: usize, runs: u64) -> Result<f64, RaceError> {
+    /// How many runs of a contestant take about so long, at least one. Finding out warms up.
+    ///
+    /// # Errors
+    /// Where the process has ended.
+    pub fn runs(&mut self, which: usize, sample: Duration) -> Result<u64, RaceError> {
+        let sample = sample.as_nanos() as f64;
+        let mut runs = 1;
+        loop {
+            let time = self.time(which, runs)?;
+            if time >= sample / 4.0 || runs >= 1 << 40 {
+                return Ok((runs as f64 * sample / time.max(1.0)).round().max(1.0) as u64);
+            }
+            runs *= 2;
+        }
+    }
+
+    /// The nanoseconds of processor time that so many runs of a contestant take.
+    ///
+    /// # Errors
+    /// Where the process has ended.
+    pub fn time(&mut self, which: usize, runs: u64) -> Result<f64, RaceError> {
         let said = self.ask(&format!("{which} {runs}"))?;
         said.trim_end().parse().map_err(|_| self.fail(io::Error::other(format!("it says `{}`", said.trim_end()))))
     }

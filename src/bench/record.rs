@@ -251,14 +251,16 @@ impl Record {
 }
 
 /// Rows of Markdown whose columns stand under each other.
-pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let is_right: Vec<bool> = (0..N).map(|column| rows.get(1).is_some_and(|row| row[column] == "--:")).collect();
+pub fn table(rows: &[impl AsRef<[String]>]) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let is_right = |column: usize| rows.get(1).is_some_and(|row| row.as_ref()[column] == "--:");
+    let is_right: Vec<bool> = (0..columns).map(is_right).collect();
     let mut text = String::new();
     for row in rows {
         text.push('|');
-        for (column, cell) in row.iter().enumerate() {
+        for (column, cell) in row.as_ref().iter().enumerate() {
             let width = widths[column];
             let padded = match cell.as_str() {
                 "---" => "-".repeat(width.max(3)),

@@ -1,6 +1,7 @@
-//! The time that a thread has spent on a processor, which says more on a busy machine than the time that has passed.
+//! The time that a thread or a child has spent on a processor, which says more on a busy machine than the time that has passed.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 /// The processor time that this thread has taken since it began.
@@ -16,12 +17,37 @@ pub fn processor_time() -> io::Result<Duration> {
     }
 }
 
+/// The processor time of all children that have ended and were waited for, with that of theirs.
+///
+/// # Errors
+/// The system's.
+pub fn children_processor_time() -> io::Result<Duration> {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: writes the whole structure, which is ours.
+    if unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has filled it, and zeros are a value of it as well.
+    let usage = unsafe { usage.assume_init() };
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, 1_000 * time.tv_usec as u32);
+    Ok(time(usage.ru_utime) + time(usage.ru_stime))
+}
+
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
     use std::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn children_count_once_they_were_waited_for() {
+        let begun = children_processor_time().expect("the system counts it");
+        let busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+        let status = std::process::Command::new("sh").args(["-c", busy]).status().expect("there is a shell");
+        assert!(status.success());
+        assert!(children_processor_time().expect("the system counts it") > begun);
+    }
 
     #[test]
     fn work_takes_processor_time_and_sleep_takes_none() {

@@ -14,7 +14,7 @@ mod stack;
 mod trampoline;
 
 pub use call::{Entry, Exit};
-pub use clock::processor_time;
+pub use clock::{children_processor_time, processor_time};
 pub use memory::{Code, CodeBuffer};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use stack::{Armor, Edge, Stack};

@@ -32,16 +32,16 @@ pub struct Run<'a> {
 }
 
 /// What is checked before a node's own pops and pushes, in this order. Fuel and divisors are checked elsewhere.
-struct Checks {
+pub(crate) struct Checks {
     /// Values that must be there, where there may be fewer.
-    need: Option<u64>,
+    pub need: Option<u64>,
     /// Whether the stack may be full already.
-    room: bool,
+    pub room: bool,
 }
 
 impl Checks {
     /// Those that the verifier leaves to the node. No word leaves more than one value more than it takes.
-    fn of(kind: NodeKind, fact: Fact, limits: Limits) -> Checks {
+    pub fn of(kind: NodeKind, fact: Fact, limits: Limits) -> Checks {
         let (pops, grows) = match kind {
             NodeKind::Literal(_) => (0, true),
             NodeKind::Word(word) => (word.pops() as u64, word.pushes() > word.pops()),

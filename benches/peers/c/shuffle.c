@@ -1,0 +1,17 @@
+// In each of n passes a b becomes 7b and a + 7b.
+#include "harness.h"
+
+static int run(int64_t n, uint64_t *stack)
+{
+    uint64_t a = 1, b = 2;
+    for (int64_t pass = 0; pass < n; pass++) {
+        uint64_t seven = 7 * b;
+        b = a + seven;
+        a = seven;
+        BARRIER(a);
+        BARRIER(b);
+    }
+    stack[0] = a;
+    stack[1] = b;
+    return 2;
+}

@@ -1,0 +1,13 @@
+-- n times 20! + 21, each 20! multiplied out anew.
+return function(n)
+    local sum = 0LL
+    for _ = 1, n do
+        local product, i = 1LL, 1LL
+        for _ = 1, 20 do
+            product = product * i
+            i = i + 1
+        end
+        sum = sum + product + i
+    end
+    return sum
+end

@@ -1,0 +1,154 @@
+//! `peers/<workload>`: the same workloads on all engines and on other people's compilers and interpreters, in one run. Prints one
+//! table of ratios to the time of `bytecode`, and keeps them with their intervals. Criterion has no part in it.
+//!
+//! `cargo bench --features peers --bench peers [-- FILTER…]`; `--quick` takes fewer and shorter rounds, `--test` compares
+//! answers and times nothing.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod process;
+mod race;
+mod results;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::{Arguments, data_file};
+use jitduel::bench::machine::Machine;
+use jitduel::bench::record::Line;
+use jitduel::bench::workloads::{WORKLOADS, Workload};
+use jitduel::bench::{Untimed, Work};
+use jitduel::engine::PrepareError;
+use jitduel::exec::is_emulated;
+use jitduel::registry;
+use process::{PEERS, Peer};
+use race::{BASE, Effort, Field};
+use results::{NotRun, Results};
+
+/// Chooses the order.
+const SEED: u64 = 1;
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::read();
+    let name = |workload: &Workload| format!("peers/{}", workload.name);
+    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
+    if arguments.has("--list") {
+        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if chosen.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut not_run = Vec::new();
+    let installed: Vec<Peer> = PEERS.into_iter().filter(|peer| is_installed(peer, &mut not_run)).collect();
+    let mut fields = Vec::new();
+    for workload in chosen {
+        fields.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
+    }
+    let unfit = unfit();
+    if arguments.is_test() || unfit.is_some() {
+        not_run.iter().for_each(|not_run| eprintln!("{not_run}"));
+        let programs: usize = fields.iter().map(|(field, _)| field.names().count()).sum();
+        println!(
+            "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
+            fields.len()
+        );
+        if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
+            eprintln!("NOT RUN: the race, since {reason}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let machine = Machine::now();
+    machine.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
+    let lines = race(&fields, effort(arguments.has("--quick")))?;
+    let results = Results::new(machine, command(), lines, not_run);
+    print!("{}", results.to_markdown());
+    data_file("peers.json", &results.to_json());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why times that are taken here would say nothing.
+fn unfit() -> Option<&'static str> {
+    match (cfg!(debug_assertions), is_emulated()) {
+        (true, _) => Some("this is a debug build"),
+        (_, true) => Some("an emulator's times say nothing of the machine that it emulates"),
+        _ => None,
+    }
+}
+
+fn effort(quick: bool) -> Effort {
+    let milliseconds = Duration::from_millis;
+    match quick {
+        true => Effort { rounds: 5, sample: milliseconds(2), difference: milliseconds(20) },
+        false => Effort { rounds: 15, sample: milliseconds(4), difference: milliseconds(40) },
+    }
+}
+
+fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
+    let is_installed = peer.is_installed();
+    if !is_installed {
+        let why = format!("{} is not installed", peer.tool);
+        not_run.push(NotRun { contestant: peer.name, why, workloads: Vec::new() });
+    }
+    is_installed
+}
+
+/// Who can run a workload, all of whom give the referee's answers, and what it takes. A wrong answer is an error.
+fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Field, Work)> {
+    let subject = workload.subject();
+    let work = subject.check(&[])?;
+    let mut field = Field { workload, engines: Vec::new(), programs: Vec::new() };
+    for engine in registry::names() {
+        match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
+            Ok(()) => field.engines.push(engine),
+            Err(Untimed::Prepare(error @ (PrepareError::Unsupported { .. } | PrepareError::Peer { .. }))) => {
+                NotRun::add(not_run, engine, error.to_string(), workload.name);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    std::fs::create_dir_all(&folder)?;
+    for peer in installed {
+        match peer.build(workload, &folder)? {
+            Some(program) => {
+                program.check(workload).with_context(|| peer.name)?;
+                field.programs.push((*peer, program));
+            }
+            None => NotRun::add(not_run, peer.name, "doubles are not exact there".into(), workload.name),
+        }
+    }
+    Ok((field, work))
+}
+
+/// Races on all workloads, one after the other.
+fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (field, work) in fields {
+        let name = field.workload.name;
+        eprintln!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds);
+        let times =
+            field.race(Path::new(env!("CARGO_BIN_EXE_jitduel")), effort, SEED).with_context(|| name.to_owned())?;
+        for (contestant, times) in field.names().zip(times) {
+            lines.push(Line {
+                subject: name.into(),
+                words: work.words,
+                contestant: contestant.into(),
+                base: (contestant != BASE).then(|| BASE.into()),
+                nanoseconds: times.nanoseconds,
+                ratios: times.ratios,
+                calibrated: Vec::new(),
+            });
+        }
+    }
+    Ok(lines)
+}
+
+/// The command that this is.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>().join(" ");
+    let behind = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
+    format!("cargo bench --features peers --bench peers{behind}")
+}

@@ -1,0 +1,259 @@
+//! Peers that are whole processes: programs of the workloads for other compilers and interpreters.
+//!
+//! Each takes the size and how many times to run it as its arguments, and prints the final stack of the last run. What a run
+//! takes is the difference between many runs and few, so that starting, reading and compiling do not count.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use jitduel::bench::workloads::Workload;
+use jitduel::bench::{Subject, Untimed};
+use jitduel::corpus::cases;
+use jitduel::exec::children_processor_time;
+use jitduel::export::{Limits, c, forth};
+use jitduel::interp::tree::evaluate;
+use jitduel::lang::load;
+use jitduel::outcome::{DEFAULT_STACK_LIMIT, Verdict};
+
+/// A peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its name in tables.
+    pub name: &'static str,
+    /// The command that must be installed.
+    pub tool: &'static str,
+    /// What it must be asked to see whether it is.
+    version: &'static str,
+    /// Whether it computes with 64-bit integers that wrap, as the engines do.
+    pub has_our_arithmetic: bool,
+    /// What must be known of its figures.
+    pub note: &'static str,
+    kind: Kind,
+}
+
+/// Where a peer's programs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Written by hand in C.
+    Reference,
+    /// Exported to C.
+    ExportedC,
+    /// Exported to Forth.
+    Forth,
+    /// Written by hand in Lua, in this folder, for LuaJIT with these options.
+    Lua { folder: &'static str, options: &'static [&'static str] },
+}
+
+/// All peers that are whole processes.
+pub const PEERS: [Peer; 7] = [
+    gcc("gcc -O2", "written by hand, one barrier a pass on each loop-carried value", Kind::Reference),
+    gcc("gcc -O2, exported C", "without barriers: a loop may become a formula", Kind::ExportedC),
+    Peer {
+        name: "gforth-fast",
+        tool: "gforth-fast",
+        version: "--version",
+        has_our_arithmetic: true,
+        note: "exported Forth",
+        kind: Kind::Forth,
+    },
+    lua("LuaJIT", true, Kind::Lua { folder: "lua", options: &[] }),
+    lua("LuaJIT -joff", true, Kind::Lua { folder: "lua", options: &["-joff"] }),
+    lua("LuaJIT, doubles", false, Kind::Lua { folder: "lua/doubles", options: &[] }),
+    lua("LuaJIT -joff, doubles", false, Kind::Lua { folder: "lua/doubles", options: &["-joff"] }),
+];
+
+const fn gcc(name: &'static str, note: &'static str, kind: Kind) -> Peer {
+    Peer { name, tool: "gcc", version: "--version", has_our_arithmetic: true, note, kind }
+}
+
+const fn lua(name: &'static str, has_our_arithmetic: bool, kind: Kind) -> Peer {
+    let note = if has_our_arithmetic { "its 64-bit integers" } else { "doubles, where they are exact" };
+    Peer { name, tool: "luajit", version: "-v", has_our_arithmetic, note, kind }
+}
+
+/// Where the programs that were written by hand lie.
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
+}
+
+impl Peer {
+    /// Whether its command is here.
+    pub fn is_installed(&self) -> bool {
+        Command::new(self.tool).arg(self.version).output().is_ok_and(|output| output.status.success())
+    }
+
+    /// The file of its program of a workload that was written by hand; `None` where programs are exported.
+    pub fn file(&self, workload: &Workload) -> Option<PathBuf> {
+        let Workload { name, .. } = workload;
+        match self.kind {
+            Kind::Reference => Some(programs().join(format!("c/{name}.c"))),
+            Kind::Lua { folder, .. } => Some(programs().join(format!("{folder}/{name}.lua"))),
+            Kind::ExportedC | Kind::Forth => None,
+        }
+    }
+
+    /// Makes its program of a workload ready in a folder; `None` where it has none.
+    ///
+    /// # Errors
+    /// Where the compiler or the file system says no.
+    pub fn build(&self, workload: &Workload, folder: &Path) -> Result<Option<Program>> {
+        let file = self.file(workload);
+        if !self.has_our_arithmetic && file.as_ref().is_some_and(|file| !file.exists()) {
+            return Ok(None);
+        }
+        let path = |ending: &str| folder.join(format!("{}.{ending}", workload.name));
+        let command: Vec<OsString> = match self.kind {
+            Kind::Reference => {
+                let output = path("reference");
+                compile(&file.expect("it was written by hand"), &output)?;
+                vec![output.into()]
+            }
+            Kind::ExportedC => {
+                let (source, output) = (path("c"), path("exported"));
+                std::fs::write(&source, exported_c(workload)?)?;
+                compile(&source, &output)?;
+                vec![output.into()]
+            }
+            Kind::Forth => {
+                let (source, text) = (path("fs"), exported_forth(workload)?);
+                std::fs::write(&source, &text)?;
+                let options = forth::options(text.len(), DEFAULT_STACK_LIMIT).map(OsString::from);
+                [self.tool.into()].into_iter().chain(options).chain([source.into()]).collect()
+            }
+            Kind::Lua { options, .. } => {
+                let harness = programs().join("lua/harness.lua").into_os_string();
+                let file = file.expect("it was written by hand").into_os_string();
+                let options = options.iter().map(OsString::from);
+                [self.tool.into()].into_iter().chain(options).chain([harness, file]).collect()
+            }
+        };
+        Ok(Some(Program { command }))
+    }
+}
+
+fn compile(source: &Path, output: &Path) -> Result<()> {
+    let mut gcc = Command::new("gcc");
+    let said = gcc.args(["-O2", "-o"]).arg(output).arg(source).output().context("cannot start gcc")?;
+    let errors = String::from_utf8_lossy(&said.stderr);
+    ensure!(said.status.success(), "gcc refuses {}:\n{errors}", source.display());
+    Ok(())
+}
+
+const LIMITS: Limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
+
+fn exported_c(workload: &Workload) -> Result<String> {
+    let source = workload.source();
+    let function = c::function(&load(&source, 1)?, &source, "program", LIMITS);
+    let prelude = c::prelude();
+    Ok(format!(
+        "{prelude}
+{function}
+int main(int argc, char **argv)
+{{
+    if (argc != 3) return 2;
+    uint64_t size = (uint64_t)strtoll(argv[1], NULL, 10);
+    uint64_t *bottom = memory({DEFAULT_STACK_LIMIT});
+    for (long times = atol(argv[2]); times > 1; times--) {{
+        struct stack stack = {{bottom, bottom + 1}};
+        *bottom = size;
+        program(&stack);
+    }}
+    return run(program, &size, 1, bottom);
+}}
+"
+    ))
+}
+
+fn exported_forth(workload: &Workload) -> Result<String> {
+    let source = workload.source();
+    let function = forth::function(&load(&source, 1)?, &source, "program", LIMITS);
+    let prelude = forth::prelude();
+    Ok(format!(
+        "{prelude}
+{function}
+variable size
+: number ( -- n ) next-arg s>number? 0= throw drop ;
+: main number size !  number 1 ?do size @ program clearstack loop  size @ ['] program run ;
+main status @ (bye)
+"
+    ))
+}
+
+/// A peer's program of a workload, ready to run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    command: Vec<OsString>,
+}
+
+impl Program {
+    /// What it prints for a size after so many runs.
+    ///
+    /// # Errors
+    /// Where it cannot be started or fails.
+    pub fn answer(&self, size: i64, times: u64) -> Result<String> {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]).args([size.to_string(), times.to_string()]);
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+        if !output.status.success() {
+            bail!("{command:?} fails: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// The processor time of a process that makes so many runs and must give this answer. Where the system does not count
+    /// that, time.
+    ///
+    /// # Errors
+    /// Where it cannot be started or fails, or gives another answer.
+    pub fn time(&self, size: i64, times: u64, expected: &str) -> Result<Duration> {
+        let (begun, processor) = (Instant::now(), children_processor_time());
+        let answer = self.answer(size, times)?;
+        let elapsed = || children_processor_time().ok()?.checked_sub(processor.ok()?);
+        let elapsed = elapsed().unwrap_or_else(|| begun.elapsed());
+        ensure!(answer == expected, "{:?} gives {answer} in place of {expected}", self.command);
+        Ok(elapsed)
+    }
+
+    /// Runs it on the size at which the workload is timed and on all small sizes of its cases, once and twice.
+    ///
+    /// # Errors
+    /// The first answer that is not the referee's.
+    pub fn check(&self, workload: &Workload) -> Result<()> {
+        for size in sizes(workload) {
+            let expected = referee(&workload.of_size(size))?;
+            for times in [1, 2] {
+                let answer = self.answer(size, times)?;
+                ensure!(
+                    answer == expected,
+                    "{:?} gives {answer} for {} of {size} in place of {expected}",
+                    self.command,
+                    workload.name
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sizes at which answers are compared: those of the cases that the referee ends soon, and the timed one.
+fn sizes(workload: &Workload) -> Vec<i64> {
+    let cases = cases(&workload.source()).expect("the corpus is in order");
+    let small = cases.iter().filter(|case| case.fuel.is_none()).map(|case| case.inputs[0]);
+    small.chain([workload.size]).collect()
+}
+
+/// What the referee prints.
+///
+/// # Errors
+/// Where the workload does not verify.
+pub fn referee(subject: &Subject) -> Result<String, Untimed> {
+    let program = subject.program()?;
+    let outcome = evaluate(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);
+    match Verdict::of(&outcome, &subject.source) {
+        verdict @ Verdict::Done(_) => Ok(verdict.to_string()),
+        verdict => Err(Untimed::Trap { verdict }),
+    }
+}

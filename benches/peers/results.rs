@@ -1,0 +1,183 @@
+//! What the races came to: one table of ratios, and the same with intervals as JSON.
+
+use jitduel::bench::machine::Machine;
+use jitduel::bench::record::{Line, Record, table};
+use jitduel::bench::statistics::Estimate;
+use jitduel::bench::workloads::workload;
+use jitduel::registry;
+use serde_json::{Value, json};
+
+use crate::process::PEERS;
+use crate::race::BASE;
+
+/// The probability with which all intervals together are right.
+const CONFIDENCE: f64 = 0.99;
+
+/// Somebody who did not take part, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotRun {
+    /// Who.
+    pub contestant: &'static str,
+    /// Why.
+    pub why: String,
+    /// On which workloads; on none at all where there are none here.
+    pub workloads: Vec<&'static str>,
+}
+
+impl NotRun {
+    /// Adds a workload on which somebody does not take part, to the others with the same reason.
+    pub fn add(all: &mut Vec<NotRun>, contestant: &'static str, why: String, workload: &'static str) {
+        match all.iter_mut().find(|not_run| not_run.contestant == contestant && not_run.why == why) {
+            Some(not_run) => not_run.workloads.push(workload),
+            None => all.push(NotRun { contestant, why, workloads: vec![workload] }),
+        }
+    }
+
+    /// Why, and where.
+    fn reason(&self) -> String {
+        match self.workloads.as_slice() {
+            [] => self.why.clone(),
+            workloads => format!("{} ({})", self.why, workloads.join(", ")),
+        }
+    }
+}
+
+impl std::fmt::Display for NotRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NOT RUN: {}: {}", self.contestant, self.reason())
+    }
+}
+
+/// All results of one run.
+pub struct Results {
+    record: Record,
+    not_run: Vec<NotRun>,
+    command: String,
+}
+
+/// Whether a contestant computes with 64-bit integers that wrap, and what must be known of its figures.
+fn about(contestant: &str) -> (bool, &'static str) {
+    let peer = PEERS.iter().find(|peer| peer.name == contestant);
+    peer.map_or((true, ""), |peer| (peer.has_our_arithmetic, peer.note))
+}
+
+impl Results {
+    /// Of these lines, which stand in the order of the table.
+    pub fn new(machine: Machine, command: String, lines: Vec<Line>, not_run: Vec<NotRun>) -> Results {
+        Results { record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, lines }, not_run, command }
+    }
+
+    /// The geometric means of who has our arithmetic, over the workloads that this lets pass and that it ran; with how many
+    /// those are.
+    fn means(&self, counts: impl Fn(&str) -> bool) -> Vec<(String, Estimate, usize)> {
+        let is_counted = |line: &&Line| about(&line.contestant).0 && counts(&line.subject);
+        let lines: Vec<Line> = self.record.lines.iter().filter(is_counted).cloned().collect();
+        let workloads = |contestant: &str| lines.iter().filter(|line| line.contestant == contestant).count();
+        let record = Record { lines: lines.clone(), ..self.record.clone() };
+        record.means().into_iter().map(|(name, mean)| (name.clone(), mean, workloads(&name))).collect()
+    }
+
+    fn means_of_all(&self) -> Vec<(String, Estimate, usize)> {
+        self.means(|_| true)
+    }
+
+    fn means_of_the_nine(&self) -> Vec<(String, Estimate, usize)> {
+        self.means(|subject| workload(subject).is_some_and(|workload| workload.is_of_the_nine))
+    }
+
+    /// The table: a row a contestant, a column a workload.
+    pub fn to_markdown(&self) -> String {
+        let (mut workloads, mut contestants): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        for line in &self.record.lines {
+            for (list, name) in [(&mut workloads, &line.subject), (&mut contestants, &line.contestant)] {
+                if !list.contains(&name.as_str()) {
+                    list.push(name);
+                }
+            }
+        }
+        let row = |name: &str, cells: Vec<String>| [name.to_owned()].into_iter().chain(cells).collect::<Vec<String>>();
+        let head = workloads.iter().map(|name| (*name).to_owned()).chain(["the nine".into(), "all".into()]).collect();
+        let mut rows = vec![row(&format!("time / time of `{BASE}`"), head)];
+        rows.push(row("---", vec!["--:".into(); workloads.len() + 2]));
+        let (nine, all) = (self.means_of_the_nine(), self.means_of_all());
+        for contestant in &contestants {
+            let cell = |workload: &&str| self.cell(contestant, workload);
+            let mean = |means: &[(String, Estimate, usize)]| {
+                let mean = means.iter().find(|(name, ..)| name == contestant);
+                mean.map_or(String::new(), |(_, mean, count)| format!("{} ({count})", number(mean.value)))
+            };
+            let cells = workloads.iter().map(cell).chain([mean(&nine), mean(&all)]).collect();
+            let mark = if about(contestant).0 { "" } else { " *" };
+            rows.push(row(&format!("{contestant}{mark}"), cells));
+        }
+        table(&rows) + &self.remarks()
+    }
+
+    fn cell(&self, contestant: &str, workload: &str) -> String {
+        let is_it = |line: &&Line| line.contestant == contestant && line.subject == workload;
+        match self.record.lines.iter().find(is_it) {
+            None => "—".into(),
+            Some(line) => number(self.record.ratio(line).map_or(1.0, |ratio| ratio.value)),
+        }
+    }
+
+    fn remarks(&self) -> String {
+        let mut text = format!(
+            "\nThe means are geometric, over as many workloads as stand behind them. Intervals stand in the JSON file; all \
+             together are right with {:.0} %.\n* Other arithmetic, and in no mean.\n",
+            100.0 * self.record.confidence
+        );
+        for peer in PEERS.iter().filter(|peer| self.record.lines.iter().any(|line| line.contestant == peer.name)) {
+            text += &format!("{}: {}.\n", peer.name, peer.note);
+        }
+        for not_run in &self.not_run {
+            text += &format!("{not_run}\n");
+        }
+        text
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        let means = |means: Vec<(String, Estimate, usize)>| -> Value {
+            let mean = |(contestant, mean, workloads): (String, Estimate, usize)| {
+                let Estimate { value, low, high } = mean;
+                json!({"contestant": contestant, "ratio": value, "low": low, "high": high, "workloads": workloads})
+            };
+            means.into_iter().map(mean).collect()
+        };
+        let not_run = |not_run: &NotRun| json!({"contestant": not_run.contestant, "why": not_run.reason()});
+        json!({
+            "machine": self.record.machine.to_json(),
+            "command": self.command,
+            "base": BASE,
+            "confidence": self.record.confidence,
+            "lines": self.record.lines.iter().map(|line| self.line(line)).collect::<Value>(),
+            "means": means(self.means_of_all()),
+            "means_of_the_nine": means(self.means_of_the_nine()),
+            "not_run": self.not_run.iter().map(not_run).collect::<Value>(),
+        })
+    }
+
+    fn line(&self, line: &Line) -> Value {
+        let (same_arithmetic, note) = about(&line.contestant);
+        let is_engine = registry::ENGINES.contains(&line.contestant.as_str());
+        let ratio = self.record.ratio(line).unwrap_or(Estimate { value: 1.0, low: 1.0, high: 1.0 });
+        json!({
+            "workload": line.subject,
+            "contestant": line.contestant,
+            "kind": if is_engine { "engine" } else { "peer" },
+            "same_arithmetic": same_arithmetic,
+            "note": note,
+            "ns_per_word": line.time_per_word(),
+            "ratio": ratio.value,
+            "low": ratio.low,
+            "high": ratio.high,
+        })
+    }
+}
+
+/// Three digits that count.
+fn number(number: f64) -> String {
+    let digits = (2.0 - number.log10().floor()).clamp(0.0, 4.0) as usize;
+    format!("{number:.digits$}")
+}

@@ -1,0 +1,186 @@
+//! A program as a module of WebAssembly.
+//!
+//! Where the depth is known everywhere, values are locals and constants, and a shuffle is no instruction at all: which local
+//! holds which value is known while translating. At the borders of loops and branches each value goes to the local of its
+//! slot. Where loops change the depth, values lie in the module's memory and a local points behind the topmost one.
+//!
+//! What can go wrong is checked before it does, so that WebAssembly itself never traps; a check that fails returns the
+//! number of its trap.
+
+mod values;
+mod words;
+
+use std::ops::Range;
+
+use wasm_encoder::{
+    CodeSection, ExportKind, ExportSection, Function, FunctionSection, InstructionSink, MemorySection, MemoryType,
+    Module, TypeSection, ValType,
+};
+
+use self::values::{Locals, Values};
+use crate::engine::Options;
+use crate::export::Limits;
+use crate::lang::{Ast, NodeKind, Program};
+use crate::outcome::{Trap, TrapKind};
+
+/// The name under which the module exports its function, which takes the fuel and returns how the run ended.
+pub const FUNCTION: &str = "run";
+
+/// The name under which it exports its memory: the inputs before a run, the results behind it.
+pub const MEMORY: &str = "memory";
+
+/// Values that are kept in locals at most. Deeper stacks, of which there are few, lie in memory.
+const MOST_LOCALS: usize = 1_000;
+
+/// The bytes of a page of memory, and the greatest number of pages that 32 bits can address.
+const PAGE: u64 = 1 << 16;
+const MOST_PAGES: u64 = 1 << 16;
+
+/// A stack limit for which WebAssembly has no memory.
+#[derive(Debug, thiserror::Error)]
+#[error("a stack of {values} values does not fit into the 4 GiB that 32 bits address")]
+pub struct TooDeep {
+    /// The limit.
+    values: usize,
+}
+
+/// How a run ended.
+pub enum End {
+    /// It finished, with so many values in memory.
+    Done {
+        /// How many.
+        depth: usize,
+    },
+    /// It trapped.
+    Trap(Trap),
+}
+
+impl End {
+    /// What the function returned: the depth, or below zero the number of a trap.
+    pub fn of(returned: i64, ast: &Ast) -> End {
+        if let Ok(depth) = usize::try_from(returned) {
+            return End::Done { depth };
+        }
+        let number = !returned as usize;
+        let kinds = TrapKind::ALL.len();
+        End::Trap(Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes[number / kinds].span })
+    }
+
+    /// What the function returns for a trap.
+    fn number(node: usize, kind: TrapKind) -> i64 {
+        let index = TrapKind::ALL.iter().position(|other| *other == kind).expect("all kinds are listed");
+        !((node * TrapKind::ALL.len() + index) as i64)
+    }
+}
+
+/// Translates a program.
+///
+/// # Errors
+/// Where no memory can hold the stack.
+pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDeep> {
+    let limits = Limits { stack: options.stack_limit, fuel: None };
+    let most = most_values(program).filter(|most| *most <= MOST_LOCALS);
+    let slots = most.unwrap_or(options.stack_limit).max(program.inputs());
+    let pages = (slots as u64).checked_mul(8).map(|bytes| bytes.div_ceil(PAGE)).filter(|pages| *pages < MOST_PAGES);
+    let pages = pages.ok_or(TooDeep { values: options.stack_limit })?;
+    let mut writer = Writer {
+        program,
+        limits,
+        metered: options.metered,
+        code: Vec::new(),
+        locals: Locals::new(FIRST + program.ast().nesting as u32),
+        values: if most.is_some() { Values::Locals(Vec::new()) } else { Values::Memory },
+        loops: 0,
+        holds_flag: false,
+    };
+    writer.begin();
+    writer.body(0..program.ast().nodes.len(), false);
+    writer.finish();
+    Ok(module(writer, pages))
+}
+
+/// The module around the function.
+fn module(writer: Writer, pages: u64) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I64], [ValType::I64]);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: pages,
+        maximum: Some(pages),
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut exports = ExportSection::new();
+    exports.export(FUNCTION, ExportKind::Func, 0).export(MEMORY, ExportKind::Memory, 0);
+    // All that follows the parameter: the pointer, then counters and values.
+    let integers = writer.locals.end() - FIRST;
+    let mut function = Function::new([(1, ValType::I32), (integers, ValType::I64)]);
+    function.raw(writer.code);
+    let mut code = CodeSection::new();
+    code.function(&function);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&memories).section(&exports).section(&code);
+    module.finish()
+}
+
+/// The most values that there ever are, where the depth before each node is known; they are those of any limit.
+fn most_values(program: &Program) -> Option<usize> {
+    fn body(ast: &Ast, range: Range<usize>, mut depth: usize, most: &mut usize) -> Option<usize> {
+        let mut index = range.start;
+        while index < range.end {
+            let kind = ast.nodes[index].kind;
+            depth = match kind {
+                NodeKind::Literal(_) | NodeKind::Pick(_) => depth + 1,
+                NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),
+                NodeKind::Times { end } => {
+                    let entry = depth.checked_sub(1)?;
+                    (body(ast, index + 1..end as usize, entry, most)? == entry).then_some(entry)?
+                }
+                NodeKind::While { body: begin, end } => {
+                    let flag = body(ast, index + 1..begin as usize, depth, most)?;
+                    let leaving = flag.checked_sub(1)?;
+                    (body(ast, begin as usize..end as usize, leaving, most)? == depth).then_some(leaving)?
+                }
+                NodeKind::If { otherwise, end } => {
+                    let entry = depth.checked_sub(1)?;
+                    let then = body(ast, index + 1..otherwise as usize, entry, most)?;
+                    (body(ast, otherwise as usize..end as usize, entry, most)? == then).then_some(then)?
+                }
+            };
+            *most = (*most).max(depth);
+            index = kind.next(index);
+        }
+        Some(depth)
+    }
+    let mut most = program.inputs();
+    body(program.ast(), 0..program.ast().nodes.len(), program.inputs(), &mut most)?;
+    Some(most)
+}
+
+/// The function's parameter, then the pointer, then the counters of loops, then what holds values.
+const FUEL: u32 = 0;
+const POINTER: u32 = 1;
+const FIRST: u32 = 2;
+
+/// A program on its way to the code of a function.
+struct Writer<'a> {
+    program: &'a Program,
+    limits: Limits,
+    metered: bool,
+    code: Vec<u8>,
+    locals: Locals,
+    values: Values,
+    /// How many counted loops are open.
+    loops: u32,
+    /// Whether the topmost value is a flag that a comparison has left on WebAssembly's own stack for a branch.
+    holds_flag: bool,
+}
+
+impl Writer<'_> {
+    fn code(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(&mut self.code)
+    }
+}

@@ -1,0 +1,190 @@
+//! Where the values are while a program is translated, and how they get where they must be.
+
+use wasm_encoder::MemArg;
+use wasm_encoder::MemArgTarget::Memory;
+
+use super::{POINTER, Writer};
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Known.
+    Constant(i64),
+    /// In this local.
+    Local(u32),
+}
+
+/// Where the values are.
+pub enum Values {
+    /// Here, bottom first.
+    Locals(Vec<Value>),
+    /// In memory, below where the pointer points.
+    Memory,
+}
+
+/// The locals that hold values, and how many of the values each holds.
+pub struct Locals {
+    first: u32,
+    uses: Vec<u32>,
+}
+
+impl Locals {
+    /// None yet; the first will have this number.
+    pub fn new(first: u32) -> Locals {
+        Locals { first, uses: Vec::new() }
+    }
+
+    /// The number behind the last.
+    pub fn end(&self) -> u32 {
+        self.first + self.uses.len() as u32
+    }
+
+    /// The local in which a slot's value is at the borders of loops and branches.
+    pub fn home(&mut self, slot: usize) -> u32 {
+        if self.uses.len() <= slot {
+            self.uses.resize(slot + 1, 0);
+        }
+        self.first + slot as u32
+    }
+
+    /// A local that holds no value: this slot's if that is free, else any.
+    fn free(&mut self, slot: usize) -> u32 {
+        let home = self.home(slot);
+        if self.uses[slot] == 0 {
+            return home;
+        }
+        let index = self.uses.iter().position(|uses| *uses == 0).unwrap_or(self.uses.len());
+        self.home(index)
+    }
+
+    fn count(&mut self, value: Value, change: i32) {
+        if let Value::Local(local) = value {
+            let uses = &mut self.uses[(local - self.first) as usize];
+            *uses = uses.checked_add_signed(change).expect("only what is held is let go");
+        }
+    }
+}
+
+/// The one memory, at an offset from the address.
+pub fn slot(offset: u64) -> MemArg {
+    MemArg { offset, align: 3, target: Memory(0), ordering: None }
+}
+
+impl Writer<'_> {
+    /// Takes the inputs from memory.
+    pub fn begin(&mut self) {
+        let inputs = self.program.inputs();
+        match &self.values {
+            Values::Locals(_) => {
+                for index in 0..inputs {
+                    self.code().i32_const(0).i64_load(slot(8 * index as u64));
+                    self.push_result();
+                }
+            }
+            Values::Memory => {
+                self.code().i32_const((8 * inputs) as u32 as i32).local_set(POINTER);
+                // What words take from memory for a moment is kept here.
+                self.locals.home(2);
+            }
+        }
+    }
+
+    /// Leaves the results in memory.
+    pub fn finish(&mut self) {
+        match std::mem::replace(&mut self.values, Values::Memory) {
+            Values::Locals(values) => {
+                for (index, value) in values.iter().enumerate() {
+                    self.code().i32_const(0);
+                    self.get(*value);
+                    self.code().i64_store(slot(8 * index as u64));
+                }
+                self.code().i64_const(values.len() as i64).end();
+            }
+            Values::Memory => {
+                self.code().local_get(POINTER).i32_const(3).i32_shr_u().i64_extend_i32_u().end();
+            }
+        }
+    }
+
+    /// Brings a value onto WebAssembly's own stack.
+    pub fn get(&mut self, value: Value) {
+        match value {
+            Value::Constant(value) => self.code().i64_const(value),
+            Value::Local(local) => self.code().local_get(local),
+        };
+    }
+
+    /// Pushes a value.
+    pub fn push(&mut self, value: Value) {
+        match &mut self.values {
+            Values::Locals(values) => {
+                values.push(value);
+                self.locals.count(value, 1);
+            }
+            Values::Memory => {
+                self.code().local_get(POINTER);
+                self.get(value);
+                self.code().i64_store(slot(0)).local_get(POINTER).i32_const(8).i32_add().local_set(POINTER);
+            }
+        }
+    }
+
+    /// Pushes what lies on WebAssembly's own stack.
+    pub fn push_result(&mut self) {
+        let local = match &self.values {
+            Values::Locals(values) => self.locals.free(values.len()),
+            Values::Memory => self.locals.first,
+        };
+        self.code().local_set(local);
+        self.push(Value::Local(local));
+    }
+
+    /// Pops a value; from memory, into one of the locals that are kept for that.
+    pub fn pop(&mut self, kept: usize) -> Value {
+        match &mut self.values {
+            Values::Locals(values) => {
+                let value = values.pop().expect("the depth was followed");
+                self.locals.count(value, -1);
+                value
+            }
+            Values::Memory => {
+                let local = self.locals.home(kept);
+                self.code().local_get(POINTER).i32_const(8).i32_sub().local_tee(POINTER);
+                self.code().i64_load(slot(0)).local_set(local);
+                Value::Local(local)
+            }
+        }
+    }
+
+    /// How many values there are, where that is known.
+    pub fn depth(&self) -> usize {
+        match &self.values {
+            Values::Locals(values) => values.len(),
+            Values::Memory => 0,
+        }
+    }
+
+    /// Brings each value to its slot's local. All are read before the first is written.
+    pub fn settle(&mut self) {
+        let Values::Locals(values) = &self.values else { return };
+        let (values, depth) = (values.clone(), values.len());
+        let astray = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.first + *slot as u32);
+        let moves: Vec<(usize, Value)> = values.into_iter().enumerate().filter(astray).collect();
+        moves.iter().for_each(|(_, value)| self.get(*value));
+        for (slot, _) in moves.iter().rev() {
+            let home = self.locals.home(*slot);
+            self.code().local_set(home);
+        }
+        self.settle_at(depth);
+    }
+
+    /// From here on there are so many values, each in its slot's local.
+    pub fn settle_at(&mut self, depth: usize) {
+        if let Values::Locals(values) = &mut self.values {
+            *values = (0..depth).map(|slot| Value::Local(self.locals.home(slot))).collect();
+            for (slot, uses) in self.locals.uses.iter_mut().enumerate() {
+                *uses = u32::from(slot < depth);
+            }
+        }
+    }
+}

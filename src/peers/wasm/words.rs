@@ -1,0 +1,249 @@
+//! Words, loops and branches as instructions, with the checks before them.
+
+use std::ops::Range;
+
+use wasm_encoder::{BlockType, InstructionSink, ValType};
+
+use super::values::{Value, Values, slot};
+use super::{End, FIRST, FUEL, POINTER, Writer};
+use crate::export::Checks;
+use crate::lang::words::Class;
+use crate::lang::{NodeKind, Word};
+use crate::outcome::TrapKind;
+
+impl Writer<'_> {
+    /// Recursion is bounded by the parser's bound on nesting. A condition leaves its flag for the branch that follows.
+    pub fn body(&mut self, range: Range<usize>, is_condition: bool) {
+        let program = self.program;
+        let mut index = range.start;
+        while index < range.end {
+            let kind = program.ast().nodes[index].kind;
+            if !matches!(kind, NodeKind::While { .. }) {
+                self.checks(index);
+            }
+            match kind {
+                NodeKind::Literal(value) => self.push(Value::Constant(value)),
+                NodeKind::Pick(depth) => self.pick(depth),
+                NodeKind::Word(word) => {
+                    let next = program.ast().nodes.get(index + 1).map(|node| node.kind);
+                    let feeds_branch = match index + 1 < range.end {
+                        true => matches!(next, Some(NodeKind::If { .. })),
+                        false => is_condition,
+                    };
+                    self.word(index, word, feeds_branch);
+                }
+                NodeKind::Times { end } => self.times(index, end as usize),
+                NodeKind::While { body, end } => self.repeat(index, body as usize, end as usize),
+                NodeKind::If { otherwise, end } => self.branch(index, otherwise as usize, end as usize),
+            }
+            index = kind.next(index);
+        }
+    }
+
+    fn times(&mut self, index: usize, end: usize) {
+        let counter = FIRST + self.loops;
+        let count = self.pop(0);
+        self.get(count);
+        self.code().local_set(counter);
+        self.settle();
+        self.code().block(BlockType::Empty);
+        self.code().local_get(counter).i64_const(0).i64_le_s().br_if(0);
+        self.code().loop_(BlockType::Empty);
+        self.pass(index);
+        self.loops += 1;
+        self.body(index + 1..end, false);
+        self.loops -= 1;
+        self.settle();
+        self.code().local_get(counter).i64_const(1).i64_sub().local_tee(counter);
+        self.code().i64_const(0).i64_ne().br_if(0).end().end();
+    }
+
+    fn repeat(&mut self, index: usize, body: usize, end: usize) {
+        self.settle();
+        self.code().block(BlockType::Empty);
+        self.code().loop_(BlockType::Empty);
+        self.pass(index);
+        self.body(index + 1..body, true);
+        self.checks(index);
+        self.flag();
+        self.code().i32_eqz().br_if(1);
+        let leaving = self.depth();
+        self.body(body..end, false);
+        self.settle();
+        self.code().br(0).end().end();
+        self.settle_at(leaving);
+    }
+
+    fn branch(&mut self, index: usize, otherwise: usize, end: usize) {
+        self.flag();
+        self.code().if_(BlockType::Empty);
+        let entry = self.depth();
+        self.body(index + 1..otherwise, false);
+        self.settle();
+        if otherwise < end {
+            self.code().else_();
+            self.settle_at(entry);
+            self.body(otherwise..end, false);
+            self.settle();
+        }
+        self.code().end();
+    }
+
+    /// Takes a flag as what a branch of WebAssembly takes, with all values in their places.
+    fn flag(&mut self) {
+        if !std::mem::take(&mut self.holds_flag) {
+            let flag = self.pop(0);
+            self.get(flag);
+            self.settle();
+            self.code().i64_const(0).i64_ne();
+        }
+    }
+
+    fn word(&mut self, index: usize, word: Word, feeds_branch: bool) {
+        // Popped last first; of the kept locals each has its own.
+        let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
+        operands.reverse();
+        match (word.class(), &operands[..]) {
+            (Class::Shuffle, _) => word.shuffle().for_each(|operand| self.push(operands[operand])),
+            (Class::Division, &[a, b]) => {
+                self.division(index, word, a, b);
+                self.push_result();
+            }
+            (class, &[a, b]) => {
+                self.get(a);
+                self.get(b);
+                let is_comparison = class == Class::Comparison;
+                self.holds_flag = is_comparison && feeds_branch;
+                if self.holds_flag {
+                    // Behind the comparison nothing may stand between it and the branch.
+                    self.settle();
+                }
+                operation(&mut self.code(), word);
+                if is_comparison && !feeds_branch {
+                    self.code().i64_extend_i32_u();
+                }
+                if !self.holds_flag {
+                    self.push_result();
+                }
+            }
+            _ => unreachable!("all but shuffles take two operands"),
+        }
+    }
+
+    /// A division that WebAssembly does not trap on.
+    fn division(&mut self, index: usize, word: Word, a: Value, b: Value) {
+        match b {
+            Value::Constant(0) => self.trap(index, TrapKind::DivisionByZero),
+            Value::Constant(_) => {}
+            Value::Local(local) => {
+                self.code().local_get(local).i64_eqz();
+                self.trap_if(index, TrapKind::DivisionByZero);
+            }
+        }
+        let can_overflow = word == Word::Div && matches!(b, Value::Local(_) | Value::Constant(-1));
+        if can_overflow {
+            self.get(b);
+            self.code().i64_const(-1).i64_eq().if_(BlockType::Result(ValType::I64)).i64_const(0);
+            self.get(a);
+            self.code().i64_sub().else_();
+        }
+        self.get(a);
+        self.get(b);
+        match word {
+            Word::Div => self.code().i64_div_s(),
+            _ => self.code().i64_rem_s(),
+        };
+        if can_overflow {
+            self.code().end();
+        }
+    }
+
+    fn pick(&mut self, depth: u64) {
+        match &self.values {
+            Values::Locals(values) => {
+                let value = values[values.len() - 1 - depth as usize];
+                self.push(value);
+            }
+            // No stack is so deep: what was checked before has trapped.
+            Values::Memory if depth >= self.limits.stack as u64 => {
+                self.code().unreachable();
+            }
+            Values::Memory => {
+                let distance = 8 * (depth + 1);
+                let kept = self.locals.home(0);
+                self.code().local_get(POINTER).i32_const(distance as u32 as i32).i32_sub().i64_load(slot(0));
+                self.code().local_set(kept);
+                self.push(Value::Local(kept));
+            }
+        }
+    }
+
+    fn checks(&mut self, index: usize) {
+        // A flag that waits for its branch is one value more than there seem to be, and it is there.
+        if self.holds_flag {
+            return;
+        }
+        let kind = self.program.ast().nodes[index].kind;
+        let checks = Checks::of(kind, self.program.facts()[index], self.limits);
+        let limit = self.limits.stack;
+        match &self.values {
+            Values::Locals(values) => {
+                if checks.room && values.len() >= limit {
+                    self.trap(index, TrapKind::StackOverflow);
+                }
+            }
+            Values::Memory => {
+                if let Some(need) = checks.need {
+                    let bytes = 8 * need.min(limit as u64 + 1);
+                    self.code().local_get(POINTER).i32_const(bytes as u32 as i32).i32_lt_u();
+                    self.trap_if(index, TrapKind::StackUnderflow);
+                }
+                if checks.room {
+                    self.code().local_get(POINTER).i32_const((8 * limit) as u32 as i32).i32_ge_u();
+                    self.trap_if(index, TrapKind::StackOverflow);
+                }
+            }
+        }
+    }
+
+    /// Takes one pass of a loop from the fuel.
+    fn pass(&mut self, index: usize) {
+        if self.metered {
+            self.code().local_get(FUEL).i64_eqz();
+            self.trap_if(index, TrapKind::OutOfFuel);
+            self.code().local_get(FUEL).i64_const(1).i64_sub().local_set(FUEL);
+        }
+    }
+
+    fn trap_if(&mut self, index: usize, kind: TrapKind) {
+        self.code().if_(BlockType::Empty);
+        self.trap(index, kind);
+        self.code().end();
+    }
+
+    fn trap(&mut self, index: usize, kind: TrapKind) {
+        self.code().i64_const(End::number(index, kind)).return_();
+    }
+}
+
+/// The instruction of a word.
+fn operation(code: &mut InstructionSink, word: Word) {
+    match word {
+        Word::Add => code.i64_add(),
+        Word::Sub => code.i64_sub(),
+        Word::Mul => code.i64_mul(),
+        Word::And => code.i64_and(),
+        Word::Or => code.i64_or(),
+        Word::Xor => code.i64_xor(),
+        // WebAssembly takes the count modulo 64 as well.
+        Word::Lshift => code.i64_shl(),
+        Word::Rshift => code.i64_shr_u(),
+        Word::Eq => code.i64_eq(),
+        Word::Ne => code.i64_ne(),
+        Word::Lt => code.i64_lt_s(),
+        Word::Gt => code.i64_gt_s(),
+        Word::Le => code.i64_le_s(),
+        Word::Ge => code.i64_ge_s(),
+        _ => unreachable!("divisions and shuffles are translated elsewhere"),
+    };
+}

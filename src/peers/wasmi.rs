@@ -1,0 +1,97 @@
+//! `wasmi`: the program as a module of WebAssembly, run by the interpreter of that name.
+//!
+//! The module has a memory of its own, into which the inputs are copied before a run and from which the results are copied
+//! behind it. Its translation is part of preparing: nothing is left to the first run.
+
+use std::sync::Arc;
+
+use wasmi::{CompilationMode, Config, Linker, Memory, Module, Store, TypedFunc};
+
+use super::wasm::{End, FUNCTION, MEMORY, translate};
+use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::exec::Stack;
+use crate::lang::{Ast, Program};
+use crate::outcome::Trap;
+
+/// The name of the engine.
+pub const NAME: &str = "wasmi";
+
+/// wasmi, without its own fuel: passes are metered by the module.
+pub struct Wasmi {
+    engine: wasmi::Engine,
+}
+
+impl Default for Wasmi {
+    fn default() -> Wasmi {
+        let mut config = Config::default();
+        config.compilation_mode(CompilationMode::Eager);
+        Wasmi { engine: wasmi::Engine::new(&config) }
+    }
+}
+
+impl Engine for Wasmi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        clock.begin(Phase::Lower);
+        let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
+        let module = translate(program, options).map_err(|error| refuse(error.to_string()))?;
+        clock.begin(Phase::Generate);
+        let ready = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
+        let (store, memory, function) = ready;
+        let (ast, inputs) = (Arc::clone(program.ast()), program.inputs());
+        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: *options }))
+    }
+}
+
+type Instance = (Store<()>, Memory, TypedFunc<u64, i64>);
+
+impl Wasmi {
+    fn instantiate(&self, module: &[u8]) -> Result<Instance, wasmi::Error> {
+        let module = Module::new(&self.engine, module)?;
+        let mut store = Store::new(&self.engine, ());
+        let instance = Linker::new(&self.engine).instantiate_and_start(&mut store, &module)?;
+        let memory = instance.get_memory(&store, MEMORY).expect("the module exports its memory");
+        let function = instance.get_typed_func(&store, FUNCTION)?;
+        Ok((store, memory, function))
+    }
+}
+
+struct Ready {
+    store: Store<()>,
+    memory: Memory,
+    function: TypedFunc<u64, i64>,
+    ast: Arc<Ast>,
+    inputs: usize,
+    options: Options,
+}
+
+impl Prepared for Ready {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
+        assert!(inputs.len() <= self.options.stack_limit, "the inputs do not fit the stack's limit");
+        assert!(stack.capacity() >= self.options.stack_limit, "the stack has no room for its limit");
+        assert!(fuel.is_none() || self.options.metered, "the program was not prepared to meter fuel");
+        let (slots, _) = self.memory.data_mut(&mut self.store).as_chunks_mut::<8>();
+        for (slot, input) in slots.iter_mut().zip(inputs) {
+            *slot = input.to_le_bytes();
+        }
+        let said = self.function.call(&mut self.store, fuel.unwrap_or(u64::MAX));
+        match End::of(said.expect("the module checks all that WebAssembly would trap on"), &self.ast) {
+            End::Done { depth } => {
+                let (slots, _) = self.memory.data(&self.store).as_chunks::<8>();
+                let values: Vec<i64> = slots[..depth].iter().map(|slot| i64::from_le_bytes(*slot)).collect();
+                stack.set(&values);
+                Ok(())
+            }
+            End::Trap(trap) => Err(trap),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Peers give the referee's answers: those that are engines on the corpus and on random programs, those that are whole
+//! processes on the workloads.
+//!
+//! A peer that is not installed is reported as `NOT RUN`, and is a failure where JITDUEL_WITNESSES is `required`.
+#![cfg(feature = "peers")]
+
+#[path = "../benches/peers/process.rs"]
+mod process;
+
+use std::io::Write;
+use std::path::Path;
+
+use jitduel::bench::workloads::{WORKLOADS, workload};
+use jitduel::corpus::{cases, programs};
+use jitduel::engine::{NoClock, Options, PrepareError, outcome};
+use jitduel::exec::Stack;
+use jitduel::generate::trial;
+use jitduel::lang::{Source, load};
+use jitduel::oracle::campaign::kind;
+use jitduel::oracle::judge::{Care, Judge};
+use jitduel::outcome::Verdict;
+use jitduel::registry;
+use process::{PEERS, Peer};
+
+#[test]
+fn every_peer_meets_the_cases_of_the_corpus() {
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    for &name in registry::PEERS {
+        let mut engine = registry::engine(name).expect("it exists");
+        let (mut met, mut refused) = (0, Vec::new());
+        for path in &paths {
+            let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
+            for case in cases(&source).expect("the corpus is in order") {
+                let Ok(program) = load(&source, case.inputs.len()) else { continue };
+                // Without fuel only what needs none surely ends.
+                let options = Options { metered: true, stack_limit: case.stack_limit };
+                let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
+                    Ok(prepared) => prepared,
+                    Err(error @ PrepareError::Peer { .. }) => {
+                        refused.push(format!("{}: {error}", path.display()));
+                        continue;
+                    }
+                    Err(error) => panic!("{}: {error}", path.display()),
+                };
+                let mut stack = Stack::new(case.stack_limit).expect("there is memory for it");
+                let fuel = case.fuel.or(Some(1_000_000_000));
+                let got = Verdict::of(&outcome(&mut *prepared, &case.inputs, fuel, &mut stack), &source);
+                assert_eq!(got, case.expected, "{name}: {} with {:?}", path.display(), case.inputs);
+                met += 1;
+            }
+        }
+        refused.dedup();
+        println!("{name}: {met} cases met; refused: {refused:#?}");
+        assert!(met > 1_000 && refused.len() <= 3, "{name} meets {met} cases and refuses {refused:#?}");
+    }
+}
+
+#[test]
+fn random_programs_agree_on_every_peer() {
+    let mut judge = Judge::new(registry::PEERS).expect("the engines exist");
+    for index in 0..1_000 {
+        let trial = trial(kind(index), 5, index);
+        let care = if index % 4 == 0 { Care::Thorough } else { Care::Quick };
+        if let Err(disagreement) = judge.judge(&trial, care) {
+            panic!("program {index}: {disagreement:?}\n{}\ninputs {:?}", trial.text, trial.inputs);
+        }
+    }
+    assert!(judge.skipped().is_empty(), "{:?}", judge.skipped());
+}
+
+#[test]
+fn every_workload_has_its_programs_by_hand() {
+    for (peer, workload) in PEERS.iter().flat_map(|peer| WORKLOADS.iter().map(move |workload| (peer, workload))) {
+        assert!(!peer.note.is_empty(), "{}: what must be known of its figures?", peer.name);
+        let Some(file) = peer.file(workload) else { continue };
+        let text = std::fs::read_to_string(&file);
+        assert!(text.is_ok() || !peer.has_our_arithmetic, "{}: {text:?}", file.display());
+        let barriers = text.as_deref().map_or(0, |text| text.matches("BARRIER(").count());
+        assert!(barriers > 0 || peer.tool != "gcc", "{} may become a formula", file.display());
+    }
+}
+
+/// Whether it is here. Where it is not, the test says so, and fails where it may not be missing.
+fn is_installed(peer: &Peer) -> bool {
+    let is_installed = peer.is_installed();
+    if !is_installed {
+        // Past the capture of a test that passes, so that nobody takes it for one that has run.
+        writeln!(std::io::stderr(), "NOT RUN: {} is not installed", peer.tool).expect("standard error takes it");
+        let required = std::env::var_os("JITDUEL_WITNESSES").is_some_and(|value| value == "required");
+        assert!(!required, "{} is required", peer.tool);
+    }
+    is_installed
+}
+
+#[test]
+fn whole_processes_give_the_referees_answers() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-test");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written to");
+    for peer in PEERS.iter().filter(|peer| is_installed(peer)) {
+        let mut checked = 0;
+        for workload in WORKLOADS {
+            let program = peer.build(workload, &folder).unwrap_or_else(|error| panic!("{}: {error:?}", peer.name));
+            let Some(program) = program else { continue };
+            program.check(workload).unwrap_or_else(|error| panic!("{}: {error:?}", peer.name));
+            checked += 1;
+        }
+        assert!(checked == WORKLOADS.len() || !peer.has_our_arithmetic && checked > 0, "{}: {checked}", peer.name);
+    }
+}
+
+/// A wrong answer is an error before anything is timed, and so it is while it is timed.
+#[test]
+fn a_wrong_answer_is_found() {
+    let peer = PEERS.iter().find(|peer| peer.tool == "gcc").expect("it is one of them");
+    if !is_installed(peer) {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-wrong");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written to");
+    let [tri, fib] = ["tri", "fib"].map(|name| workload(name).expect("it is one"));
+    let program = peer.build(tri, &folder).expect("it compiles").expect("there is one");
+    assert!(program.check(tri).is_ok() && program.check(fib).is_err());
+    assert!(program.time(5, 1, "15 6").is_ok() && program.time(5, 1, "15 7").is_err());
+}
