@@ -9,6 +9,7 @@ mod process;
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use jitduel::bench::workloads::{WORKLOADS, workload};
 use jitduel::corpus::{cases, programs};
@@ -20,7 +21,7 @@ use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Verdict;
 use jitduel::registry;
-use process::{PEERS, Peer};
+use process::{PEERS, Peer, referee};
 
 #[test]
 fn every_peer_meets_the_cases_of_the_corpus() {
@@ -122,4 +123,20 @@ fn a_wrong_answer_is_found() {
     let program = peer.build(tri, &folder).expect("it compiles").expect("there is one");
     assert!(program.check(tri).is_ok() && program.check(fib).is_err());
     assert!(program.time(5, 1, "15 6").is_ok() && program.time(5, 1, "15 7").is_err());
+}
+
+/// A compiler that sees that only the last run's result is printed must carry the others out all the same.
+#[test]
+fn no_run_is_thrown_away() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-runs");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written to");
+    let lcg = workload("lcg").expect("it is one");
+    let expected = referee(&lcg.subject()).expect("it ends");
+    for peer in PEERS.iter().filter(|peer| peer.tool == "gcc" && is_installed(peer)) {
+        let program = peer.build(lcg, &folder).expect("it compiles").expect("there is one");
+        let time = |runs| program.time(lcg.size, runs, &expected).expect("it runs");
+        let (few, many) = (time(1), time(200));
+        // Eighty million steps, each of which waits for the one before.
+        assert!(many > few + Duration::from_millis(20), "{}: {few:?} and {many:?}", peer.name);
+    }
 }

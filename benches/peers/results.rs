@@ -13,6 +13,9 @@ use crate::race::BASE;
 /// The probability with which all intervals together are right.
 const CONFIDENCE: f64 = 0.99;
 
+/// Nanoseconds a word below which no loop runs any longer: a processor would have to carry out hundreds of words in a cycle.
+const LEAST: f64 = 0.001;
+
 /// Somebody who did not take part, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotRun {
@@ -48,6 +51,11 @@ impl std::fmt::Display for NotRun {
     }
 }
 
+/// Whether a compiler has made a formula of the loop, so that the time says nothing of words.
+fn is_formula(line: &Line) -> bool {
+    line.time_per_word() < LEAST
+}
+
 /// All results of one run.
 pub struct Results {
     record: Record,
@@ -67,10 +75,10 @@ impl Results {
         Results { record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, lines }, not_run, command }
     }
 
-    /// The geometric means of who has our arithmetic, over the workloads that this lets pass and that it ran; with how many
+    /// The geometric means of who has our arithmetic and runs our loops, over the workloads that this lets pass and that it ran; with how many
     /// those are.
     fn means(&self, counts: impl Fn(&str) -> bool) -> Vec<(String, Estimate, usize)> {
-        let is_counted = |line: &&Line| about(&line.contestant).0 && counts(&line.subject);
+        let is_counted = |line: &&Line| about(&line.contestant).0 && !is_formula(line) && counts(&line.subject);
         let lines: Vec<Line> = self.record.lines.iter().filter(is_counted).cloned().collect();
         let workloads = |contestant: &str| lines.iter().filter(|line| line.contestant == contestant).count();
         let record = Record { lines: lines.clone(), ..self.record.clone() };
@@ -117,6 +125,7 @@ impl Results {
         let is_it = |line: &&Line| line.contestant == contestant && line.subject == workload;
         match self.record.lines.iter().find(is_it) {
             None => "—".into(),
+            Some(line) if is_formula(line) => "formula".into(),
             Some(line) => number(self.record.ratio(line).map_or(1.0, |ratio| ratio.value)),
         }
     }
@@ -124,7 +133,7 @@ impl Results {
     fn remarks(&self) -> String {
         let mut text = format!(
             "\nThe means are geometric, over as many workloads as stand behind them. Intervals stand in the JSON file; all \
-             together are right with {:.0} %.\n* Other arithmetic, and in no mean.\n",
+             together are right with {:.0} %.\n* Other arithmetic, and in no mean; nor is a loop that became a formula.\n",
             100.0 * self.record.confidence
         );
         for peer in PEERS.iter().filter(|peer| self.record.lines.iter().any(|line| line.contestant == peer.name)) {
@@ -160,6 +169,7 @@ impl Results {
 
     fn line(&self, line: &Line) -> Value {
         let (same_arithmetic, note) = about(&line.contestant);
+        let note = if is_formula(line) { "a formula in place of the loop, and in no mean" } else { note };
         let is_engine = registry::ENGINES.contains(&line.contestant.as_str());
         let ratio = self.record.ratio(line).unwrap_or(Estimate { value: 1.0, low: 1.0, high: 1.0 });
         json!({
