@@ -8,11 +8,11 @@
 //! ```text
 //! text ── lang::parse ──> Ast ── lang::verify ──> Program ── bytecode::lower ──> Bytecode
 //!                          │                                                        │
-//!                    interp::tree                                      ┌────────────┴────────────┐
-//!                    (the referee)                              interp::bytecode            jit::lower
-//!                                                                                                │
-//!                                                                             LIR ── jit::peephole ──> LIR
-//!                                                                                                │
+//!                    interp::tree                                      ┌────────────┼────────────┐
+//!                    (the referee)                              interp::bytecode jit::lower  regs::lower
+//!                                                                                   │            │
+//!                                                                         jit::peephole          │
+//!                                                                                   └── LIR ─────┤
 //!                                                          isa::{aarch64, x86_64}::Emitter ──> machine code
 //!                                                                       exec: write, seal, call
 //! every engine ──> Outcome ──> oracle (all equal?) ──> cli
@@ -23,7 +23,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
-//! | [`lir`] | the machine-like operations between the JIT and the instruction sets, as a stream |
+//! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
 //! | [`export`] | a program as C or as Forth, for compilers that know nothing of ours |
@@ -32,8 +32,10 @@
 //! | [`bytecode`] | flat code in which every check that remains is an operation of its own |
 //! | [`engine`] | what an engine is: prepare a program, then run it any number of times |
 //! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
-//! | [`jit`] | the compiler: lowering, the peephole pass, the pipeline and its switches |
+//! | [`jit`] | the baseline tier: lowering to LIR, the peephole pass |
+//! | [`regs`] | the register tier: an abstract stack of registers and constants, in one pass |
 //! | `peers` | compilers and interpreters of others as engines, with the feature of that name |
+//! | [`tiers`] | from bytecode to code that runs, whichever tier makes the LIR: the pipeline, and all switches |
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
 //! | [`oracle`] | the same program on every engine |
@@ -46,7 +48,7 @@
 //!
 //! # What is absent
 //!
-//! There is no optimizing tier, no register allocation across words, no garbage collector, no call from generated code
+//! There is no tier that sees a program twice to improve it, no garbage collector, no call from generated code
 //! into the runtime: what can go wrong leaves through a trap exit. There is no type of value but the 64-bit integer.
 //!
 //! # Run a program
@@ -88,4 +90,6 @@ pub mod outcome;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod registry;
+pub mod regs;
 pub mod report;
+pub mod tiers;

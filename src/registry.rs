@@ -2,10 +2,10 @@
 
 use crate::engine::Engine;
 use crate::interp::{bytecode::Interpreter, tree::Tree};
-use crate::jit::{Jit, VARIANTS, is_supported};
+use crate::tiers::{Native, TIERS, is_supported};
 
 /// The names of all engines, the referee first.
-pub const ENGINES: [&str; 7] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push"];
+pub const ENGINES: [&str; 8] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs"];
 
 /// The names of the peers that this program was built with.
 #[cfg(feature = "peers")]
@@ -30,15 +30,15 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
         #[cfg(feature = "peers")]
         crate::peers::wasmi::NAME => Some(Box::new(crate::peers::wasmi::Wasmi::default())),
         _ => {
-            let (name, switches) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
-            Some(Box::new(Jit::new(name, switches)))
+            let (name, tier) = TIERS.into_iter().find(|(tier, _)| *tier == name)?;
+            Some(Box::new(Native::new(name, tier)))
         }
     }
 }
 
 /// The name of the fastest engine that the host can run.
 pub fn fastest() -> &'static str {
-    if is_supported() { "jit" } else { "bytecode" }
+    if is_supported() { "regs" } else { "bytecode" }
 }
 
 #[cfg(test)]
@@ -51,6 +51,6 @@ mod tests {
             assert_eq!(engine(name).map(|engine| engine.name()), Some(name));
         }
         assert!(engine("jit-").is_none());
-        assert_eq!(ENGINES.len(), 2 + VARIANTS.len());
+        assert_eq!(ENGINES.len(), 2 + TIERS.len());
     }
 }

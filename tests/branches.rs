@@ -11,10 +11,10 @@ use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
 use jitduel::exec::Stack;
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64};
-use jitduel::jit::{self, Jit, Switches, VARIANTS};
 use jitduel::lang::{Program, Source, load};
 use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
+use jitduel::tiers::{self, Native, TIERS, Tier};
 
 /// A corpus file's name and text, and its cases that are run, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
@@ -46,11 +46,12 @@ fn tunings() -> Vec<Tuning> {
         for (column, near_range) in [64, 512, 4096].into_iter().enumerate() {
             let initial_bytes = (row + column) % 2;
             let counter_registers = (row + 2 * column) % 3;
-            tunings.push(Tuning { short_range, near_range, initial_bytes, counter_registers });
+            let value_registers = [usize::MAX, 0, 8][(2 * row + column) % 3];
+            tunings.push(Tuning { short_range, near_range, initial_bytes, counter_registers, value_registers });
         }
     }
     // The hardest of all: no branch reaches anything.
-    tunings.push(Tuning { short_range: 0, near_range: 0, initial_bytes: 0, counter_registers: 0 });
+    tunings.push(Tuning { short_range: 0, near_range: 0, initial_bytes: 0, counter_registers: 0, value_registers: 0 });
     tunings
 }
 
@@ -61,8 +62,8 @@ fn the_corpus_with_every_form_of_branch() {
     let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
     let (mut runs, mut compilations, mut failures) = (0, 0, Vec::new());
     for tuning in tunings() {
-        for (name, switches) in VARIANTS {
-            let mut engine = Jit::with_tuning(name, switches, tuning);
+        for (name, tier) in TIERS {
+            let mut engine = Native::with_tuning(name, tier, tuning);
             for (path, source, cases) in &corpus {
                 // Cases of one program that are prepared alike share its code.
                 let mut ready = BTreeMap::new();
@@ -105,8 +106,8 @@ fn jumps(code: &[u8]) -> (usize, usize) {
 const BR: u32 = 0xd61f_0000;
 
 /// The LIR of a program as the emitter gets it.
-fn lir<I: Isa>(code: &bytecode::Bytecode, switches: Switches) -> Vec<Op> {
-    let (recorder, ..) = jit::stream::<I, _>(code, switches, &Tuning::default(), Recorder::default());
+fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
+    let (recorder, ..) = tiers::stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }
 
@@ -116,13 +117,13 @@ fn small_programs_pay_nothing_for_the_long_forms() {
     for (name, _, cases) in corpus() {
         let (case, program) = &cases[0];
         let code = bytecode::lower(program, case.stack_limit as u64, true).expect("it is small");
-        for (variant, switches) in VARIANTS {
+        for (variant, tier) in TIERS {
             let compile = |tuning: &Tuning| {
-                let compiled = jit::compile::<aarch64::Emitter>(&code, switches, tuning, false, Vec::new());
+                let compiled = tiers::compile::<aarch64::Emitter>(&code, tier, tuning, false, Vec::new());
                 compiled.expect("it is small").machine.bytes
             };
             let bytes = compile(&Tuning::default());
-            let ops = lir::<aarch64::Emitter>(&code, switches);
+            let ops = lir::<aarch64::Emitter>(&code, tier);
             let exits = ops
                 .iter()
                 .filter(|op| matches!(op, Op::Divide { .. } | Op::Fuel { .. } | Op::Need { .. } | Op::Room { .. }));
@@ -177,21 +178,21 @@ fn long_program(words: usize) -> String {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn a_loop_longer_than_a_mebibyte() {
     const MEBIBYTE: usize = 1 << 20;
-    let text = long_program(300_000);
+    let text = long_program(600_000);
     let source = Source::new("long", text.as_str());
     let program = load(&source, 2).unwrap_or_else(|fault| panic!("{fault}"));
     let options = Options::default();
     let mut stack = Stack::new(options.stack_limit).expect("memory");
     let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("it is not too large");
     let (mut done, mut trapped) = (0, 0);
-    for (name, switches) in VARIANTS {
-        let bytes = |compiled: Result<jit::Compiled, PrepareError>| compiled.expect("it reaches").machine.bytes.len();
+    for (name, tier) in TIERS {
+        let bytes = |compiled: Result<tiers::Compiled, PrepareError>| compiled.expect("it reaches").machine.bytes.len();
         let tuning = Tuning::default();
-        let a64 = bytes(jit::compile::<aarch64::Emitter>(&code, switches, &tuning, false, Vec::new()));
-        let x64 = bytes(jit::compile::<x86_64::Emitter>(&code, switches, &tuning, false, Vec::new()));
+        let a64 = bytes(tiers::compile::<aarch64::Emitter>(&code, tier, &tuning, false, Vec::new()));
+        let x64 = bytes(tiers::compile::<x86_64::Emitter>(&code, tier, &tuning, false, Vec::new()));
         println!("{name}: {a64} bytes for AArch64, {x64} for x86-64");
         assert!(a64 > MEBIBYTE && x64 > MEBIBYTE, "{name}: {a64} {x64}");
-        let mut engine = Jit::new(name, switches);
+        let mut engine = Native::new(name, tier);
         for metered in [false, true] {
             let options = Options { metered, ..options };
             let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it reaches");
@@ -219,7 +220,7 @@ fn a_loop_longer_than_a_mebibyte() {
         }
     }
     println!("{} bytes of text, {done} runs ended, {trapped} trapped", text.len());
-    assert_eq!((done, trapped), (5 * (5 + 3), 5 * (1 + 3)));
+    assert_eq!((done, trapped), (TIERS.len() * (5 + 3), TIERS.len() * (1 + 3)));
 }
 
 // The assemblers.

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use binary::{Ended, SMALL, file, folder, jitduel, size};
 use jitduel::isa::disassemble::disassemble;
-use jitduel::jit::VARIANTS;
 use jitduel::registry::ENGINES;
+use jitduel::tiers::TIERS;
 
 const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 const STAGES: [&str; 5] = ["ast", "bytecode", "lir", "asm", "hex"];
@@ -58,7 +58,7 @@ fn a_program_comes_from_a_file_from_standard_input_or_from_the_command_line() {
     {
         let ended = jitduel(arguments).stdin(stdin).run();
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-        assert!(["\n", &json_done("-", "jit", "")].contains(&ended.stdout.as_str()), "{}", ended.stdout);
+        assert!(["\n", &json_done("-", "regs", "")].contains(&ended.stdout.as_str()), "{}", ended.stdout);
     }
 }
 
@@ -79,7 +79,7 @@ fn every_engine_runs_and_the_default_is_the_fastest() {
         expect(&with("1 0 /", &[]), 1, "trap division by zero 1:5\n");
         expect(&with("1", &["--json"]), 0, &json_done("-e", engine, "1"));
     }
-    expect(&run("1", &["--json"]), 0, &json_done("-e", "jit", "1"));
+    expect(&run("1", &["--json"]), 0, &json_done("-e", "regs", "1"));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn more_inputs_than_the_stack_limit_are_refused_before_anything_else() {
 
 #[test]
 fn json_lines_have_exactly_the_documented_members() {
-    let start = |program: &str| format!("{{\"program\":\"{program}\",\"engine\":\"jit\",\"isa\":\"{HOST}\",");
+    let start = |program: &str| format!("{{\"program\":\"{program}\",\"engine\":\"regs\",\"isa\":\"{HOST}\",");
     for (text, code, rest) in [
         ("6 120", 0, r#""outcome":"done","stack":[6,120]}"#),
         ("", 0, r#""outcome":"done","stack":[]}"#),
@@ -607,7 +607,7 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
         assert!(bytecode.ends_with("return\n"), "{bytecode}");
         assert_eq!(tree.split_whitespace().count(), text.split_whitespace().count());
         for engine in ENGINES {
-            let machine = VARIANTS.iter().any(|(name, _)| *name == engine);
+            let machine = TIERS.iter().any(|(name, _)| *name == engine);
             for isa in ISAS {
                 expect(&stage(engine, isa, "ast"), 0, &tree);
                 expect(&stage(engine, isa, "bytecode"), 0, &bytecode);

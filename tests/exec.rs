@@ -14,11 +14,11 @@ use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
 use jitduel::exec::{Armor, Code, CodeBuffer, Edge, Stack};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Tuning, aarch64, x86_64};
-use jitduel::jit::{self, Switches, VARIANTS};
 use jitduel::lang::{Program, Source, load};
 use jitduel::lir::frame;
 use jitduel::outcome::{Outcome, TrapKind};
 use jitduel::registry;
+use jitduel::tiers::{self, TIERS, Tier};
 
 #[cfg(target_arch = "aarch64")]
 type Host = aarch64::Emitter;
@@ -563,14 +563,14 @@ fn a_poisoned_call_fills_every_register_that_may_be_garbage() {
     assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and of the register");
 }
 
-fn compiled(code: &Bytecode, switches: Switches, tuning: &Tuning) -> Code {
-    let compiled = jit::compile::<Host>(code, switches, tuning, false, Vec::new()).expect("it is small");
+fn compiled(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Code {
+    let compiled = tiers::compile::<Host>(code, tier, tuning, false, Vec::new()).expect("it is small");
     Code::new(&compiled.machine.bytes).expect("executable memory")
 }
 
 /// A frame as [`frame`] lays it out, on a stack.
-fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: u32) -> Vec<u64> {
-    let mut cells = vec![0; frame::SLOTS as usize / 8 + slots as usize];
+fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: usize) -> Vec<u64> {
+    let mut cells = vec![0; frame::SLOTS as usize / 8 + slots];
     let bottom = stack.values().as_ptr();
     cells[frame::BOTTOM as usize / 8] = bottom.expose_provenance() as u64;
     cells[frame::LIMIT as usize / 8] = bottom.wrapping_add(limit).addr() as u64;
@@ -599,16 +599,16 @@ fn compiled_programs_keep_the_calling_convention() {
             let inputs = [5, 4, 3, 2, 3, 1000];
             let program = program(text, inputs.len());
             let code = bytecode::lower(&program, LIMIT as u64, metered).expect("it is small");
-            for (name, switches) in VARIANTS {
+            for (name, tier) in TIERS {
                 for counter_registers in [usize::MAX, 1] {
                     let tuning = Tuning { counter_registers, ..Tuning::default() };
-                    let machine = compiled(&code, switches, &tuning);
+                    let machine = compiled(&code, tier, &tuning);
                     for (divisor, fuel) in [(3, u64::MAX), (0, u64::MAX), (3, 0), (3, 1), (3, depth as u64)] {
                         let mut inputs = inputs;
                         inputs[4] = divisor;
                         let mut stack = Stack::new(LIMIT).expect("memory");
                         stack.set(&inputs);
-                        let mut cells = frame_on(&stack, LIMIT, fuel, code.counters);
+                        let mut cells = frame_on(&stack, LIMIT, fuel, tiers::frame_slots(&code));
                         // SAFETY: the code was compiled for this machine, and the frame is as it expects.
                         let (changed, status) =
                             unsafe { changed_by(&machine, cells.as_mut_ptr().expose_provenance() as u64) };
@@ -686,10 +686,10 @@ fn other_code_at_the_same_address_is_what_runs() {
             _ => (format!("dup 0 > if {round} else 1 end +"), 7 + round),
         };
         let code = bytecode::lower(&program(&word, 1), 100, false).expect("it is small");
-        let machine = compiled(&code, VARIANTS[round as usize % 5].1, &Tuning::default());
+        let machine = compiled(&code, TIERS[round as usize % 5].1, &Tuning::default());
         places.insert(machine.bytes().as_ptr().addr());
         stack.set(&[7]);
-        let mut cells = frame_on(&stack, 100, u64::MAX, code.counters);
+        let mut cells = frame_on(&stack, 100, u64::MAX, tiers::frame_slots(&code));
         // SAFETY: the code was compiled for this machine, and the frame is as it expects.
         let status = unsafe { machine.call(cells.as_mut_ptr().expose_provenance() as u64) };
         // The stack knows of one value, since it was set to one; the code left one as well.

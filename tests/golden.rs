@@ -7,7 +7,7 @@ mod binary;
 use std::path::Path;
 
 use binary::jitduel;
-use jitduel::jit::VARIANTS;
+use jitduel::tiers::TIERS;
 use snapbox::{Assert, Data};
 
 const HEADER: &str = "\\ Compared by tests/golden.rs. After a change that is meant, write it anew and read the \
@@ -25,7 +25,7 @@ fn listings(text: &str, arguments: &[&str], isa: &str) -> String {
     for name in ["ast", "bytecode"] {
         file += &format!("\n== {name}\n{}", stage("tree", name));
     }
-    for (engine, _) in VARIANTS {
+    for (engine, _) in TIERS {
         for name in ["lir", "asm", "hex"] {
             file += &format!("\n== {engine}, {name}\n{}", stage(engine, name));
         }

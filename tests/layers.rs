@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The rooms directly under the crate's root, each with its floor.
-const FLOORS: [(&str, u32); 21] = [
+const FLOORS: [(&str, u32); 22] = [
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),
@@ -21,16 +21,17 @@ const FLOORS: [(&str, u32); 21] = [
     ("jit", 6),
     ("regs", 6),
     ("peers", 6),
-    ("registry", 7),
+    ("tiers", 7),
+    ("registry", 8),
     // Measures with the referee, and knows no other engine.
-    ("generate", 7),
-    ("oracle", 8),
-    ("bench", 8),
-    ("report", 9),
-    ("cli", 10),
-    ("main", 11),
+    ("generate", 8),
+    ("oracle", 9),
+    ("bench", 9),
+    ("report", 10),
+    ("cli", 11),
+    ("main", 12),
     // The root only names the rooms.
-    ("lib", 11),
+    ("lib", 12),
 ];
 
 /// Imports that are forbidden although they go down: the machine's rooms know nothing of the language.

@@ -105,7 +105,7 @@ fn generated_programs_are_printed_kept_and_checked() {
     }
     let checked = jitduel(["check", out]).run();
     assert_eq!(checked.code, 0, "{}", checked.stdout);
-    assert!(checked.stdout.contains("\n60 programs, 60 cases x 7 engines, "), "{}", checked.stdout);
+    assert!(checked.stdout.contains("\n60 programs, 60 cases x 8 engines, "), "{}", checked.stdout);
     std::fs::remove_dir_all(&folder).expect("it is ours");
 
     let statistics = jitduel(["gen", "--count", "200", "--stats"]).run();

@@ -92,6 +92,15 @@ pub enum CheckKind {
     Room,
 }
 
+/// A place from which code that was made of a program leaves through a trap exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapSite {
+    /// The operation that traps.
+    pub pc: Pc,
+    /// How many values lie above the data-stack pointer there; below it, where negative.
+    pub values_above: i64,
+}
+
 /// A flat program.
 #[derive(Clone, Debug)]
 pub struct Bytecode {

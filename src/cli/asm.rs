@@ -12,10 +12,10 @@ use super::input::{Inputs, ProgramArg, cases, engine_names, show};
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
-use crate::jit::{Switches, VARIANTS, compile, stream};
 use crate::lang::{Fault, Source, parse, print, verify};
 use crate::lir::Recorder;
 use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::tiers::{Tier, compile, stream, tier};
 
 /// Show what each stage made of a program: its tree, bytecode, LIR, machine code
 #[derive(Args)]
@@ -88,8 +88,8 @@ impl Asm {
         if inputs > stack_limit {
             bail!("{inputs} inputs do not fit a stack of at most {stack_limit} values");
         }
-        let switches = VARIANTS.into_iter().find(|(name, _)| *name == self.engine).map(|(_, switches)| switches);
-        if switches.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
+        let tier = tier(&self.engine);
+        if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             bail!("engine `{}` makes no machine code; it has the stages ast and bytecode", self.engine);
         }
         let ast = match parse(&source).map_err(Fault::from) {
@@ -105,14 +105,14 @@ impl Asm {
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
-        let (Some(switches), false) = (switches, self.stage == Stage::Bytecode) else {
+        let (Some(tier), false) = (tier, self.stage == Stage::Bytecode) else {
             write_out(&code.dump(&source))?;
             return Ok(Status::Ok);
         };
         let text =
             match self.isa.unwrap_or(if ARCH == x86_64::Emitter::NAME { IsaName::X86_64 } else { IsaName::Aarch64 }) {
-                IsaName::Aarch64 => listing::<aarch64::Emitter>(&code, &source, &self.engine, switches, self.stage)?,
-                IsaName::X86_64 => listing::<x86_64::Emitter>(&code, &source, &self.engine, switches, self.stage)?,
+                IsaName::Aarch64 => listing::<aarch64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
+                IsaName::X86_64 => listing::<x86_64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
             };
         write_out(&text)?;
         Ok(Status::Ok)
@@ -131,11 +131,11 @@ fn write_out(text: &str) -> Result<()> {
     Ok(())
 }
 
-fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Switches, stage: Stage) -> Result<String> {
+fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier, stage: Stage) -> Result<String> {
     if stage == Stage::Lir {
-        return Ok(lir_listing::<I>(code, source, engine, switches));
+        return Ok(lir_listing::<I>(code, source, engine, tier));
     }
-    let machine = compile::<I>(code, switches, &Tuning::default(), true, Vec::new())?.machine;
+    let machine = compile::<I>(code, tier, &Tuning::default(), true, Vec::new())?.machine;
     let lines = disassemble(I::NAME, &machine.bytes).expect("each of our instruction sets has a decoder");
     if stage == Stage::Hex {
         return Ok(lines.iter().map(|line| hex_line(I::NAME, line) + "\n").collect());
@@ -183,8 +183,8 @@ fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
     }
 }
 
-fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches: Switches) -> String {
-    let (recorder, _, fired) = stream::<I, _>(code, switches, &Tuning::default(), Recorder::default());
+fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier) -> String {
+    let (recorder, _, fired) = stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
     let mut last = None;
     for (pc, op) in &recorder.ops {
@@ -195,7 +195,7 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, switches:
         text.push('\n');
     }
     let fired: Vec<_> = fired.counts().map(|(rule, count)| format!("{} {count}", rule.name())).collect();
-    if switches.peephole {
+    if matches!(tier, Tier::Baseline(switches) if switches.peephole) {
         text += &format!("\\ rules fired: {}\n", if fired.is_empty() { "none".into() } else { fired.join(", ") });
     }
     text

@@ -16,8 +16,8 @@ use super::input::say;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::engine::{Options, Prepared};
 use crate::isa::{Machine, Mark, Tuning};
-use crate::jit::{VARIANTS, compiler};
 use crate::lang::{Program, Source};
+use crate::tiers::{compiler, tier};
 
 /// What has a name of its own in the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +45,7 @@ impl PerfMap {
         if !cfg!(target_os = "linux") {
             bail!("--perf-map is for perf, which there is on Linux alone");
         }
-        if !VARIANTS.iter().any(|(name, _)| *name == engine) {
+        if tier(engine).is_none() {
             bail!("engine `{engine}` has no machine code of ours to map");
         }
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
@@ -75,11 +75,11 @@ impl PerfMap {
         ready: &dyn Prepared,
         source: &Source,
     ) -> Result<()> {
-        let (_, switches) = VARIANTS.into_iter().find(|(name, _)| *name == engine).context("`new` let it pass")?;
+        let tier = tier(engine).context("`new` let it pass")?;
         let (Some(compile), Some(sealed)) = (compiler(ARCH), ready.code()) else { bail!("there is no machine code") };
         let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
         // Marks cost time, so what runs was made without.
-        let machine = compile(&code, switches, &Tuning::default(), true, Vec::new())?.machine;
+        let machine = compile(&code, tier, &Tuning::default(), true, Vec::new())?.machine;
         assert_eq!(machine.bytes, sealed, "the same program gives the same code");
         let start = sealed.as_ptr().addr();
         let mut text = String::new();
@@ -156,14 +156,15 @@ mod tests {
     use super::*;
     use crate::corpus::{cases, programs};
     use crate::lang::{Place, load};
+    use crate::tiers::TIERS;
 
     /// The names of the code of a program, checked to cover all of it.
     fn names(source: &Source, inputs: usize, isa: &str, engine: &str, detail: Detail) -> Vec<String> {
         let program = load(source, inputs).expect("it is a program");
-        let (_, switches) = VARIANTS.into_iter().find(|(name, _)| *name == engine).expect("the engine exists");
+        let tier = tier(engine).expect("the engine exists");
         let code = bytecode::lower(&program, 65_536, true).expect("it is small");
         let compile = compiler(isa).expect("it is one of ours");
-        let machine = compile(&code, switches, &Tuning::default(), true, Vec::new()).expect("it is small").machine;
+        let machine = compile(&code, tier, &Tuning::default(), true, Vec::new()).expect("it is small").machine;
         let mut end = 0;
         let mut names = Vec::new();
         for (range, name) in regions(&machine, &code, source, detail) {
@@ -207,7 +208,7 @@ mod tests {
             if source.bytes().len() > 10_000 || load(&source, inputs).is_err() {
                 continue;
             }
-            for (engine, _) in VARIANTS {
+            for (engine, _) in TIERS {
                 for isa in ["aarch64", "x86_64"] {
                     for name in names(&source, inputs, isa, engine, Detail::Words) {
                         mapped += usize::from(has_place(&name, &source));

@@ -68,11 +68,19 @@ pub struct Tuning {
     pub initial_bytes: usize,
     /// How many registers hold loop counters at most.
     pub counter_registers: usize,
+    /// How many registers the register tier uses at most; at least as many as an operation needs.
+    pub value_registers: usize,
 }
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { short_range: i64::MAX, near_range: i64::MAX, initial_bytes: 4096, counter_registers: usize::MAX }
+        Tuning {
+            short_range: i64::MAX,
+            near_range: i64::MAX,
+            initial_bytes: 4096,
+            counter_registers: usize::MAX,
+            value_registers: usize::MAX,
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! that computes, compares, divides or branches and does not write it: the peephole pass relies on that.
 
 use super::Layout;
-use crate::bytecode::{Bytecode, Counter, Op as Code, Pc};
+use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lang::Word;
 use crate::lang::words::Class;
@@ -19,24 +19,8 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot
 /// Registers that hold operands within one word, behind the one for the top of the stack.
 pub(super) const SCRATCH: std::ops::Range<usize> = 1..4;
 
-/// What is left of lowering when the code is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lowered {
-    /// What each trap site means.
-    pub sites: Vec<TrapSite>,
-}
-
-/// A place from which code leaves through a trap exit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrapSite {
-    /// The operation that traps.
-    pub pc: Pc,
-    /// How many values lie above the data-stack pointer there; below it, where negative.
-    pub values_above: i64,
-}
-
 /// How many allocatable registers the code will use.
-pub(super) fn registers<I: Isa>(code: &Bytecode, tuning: &Tuning) -> usize {
+pub fn registers<I: Isa>(code: &Bytecode, tuning: &Tuning) -> usize {
     SCRATCH.end + counter_registers::<I>(tuning).len().min(code.counters as usize)
 }
 
@@ -46,7 +30,7 @@ fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
 }
 
 /// Lowers a program into a sink.
-pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, sink: &mut S) -> Lowered {
+pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, sink: &mut S) -> Vec<TrapSite> {
     let &[top, a, b, c, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has four registers") };
     let mut lowering = Lowering {
         sink,
@@ -58,10 +42,10 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, 
         joins: Vec::new(),
         loops: Vec::new(),
         labels: 0,
-        lowered: Lowered::default(),
+        sites: Vec::new(),
     };
     lowering.program(code);
-    lowering.lowered
+    lowering.sites
 }
 
 struct Lowering<'a, S> {
@@ -77,7 +61,7 @@ struct Lowering<'a, S> {
     /// The loops around, innermost last.
     loops: Vec<Loop>,
     labels: u32,
-    lowered: Lowered,
+    sites: Vec<TrapSite>,
 }
 
 /// A place ahead that a branch goes to.
@@ -176,8 +160,8 @@ impl<S: Sink> Lowering<'_, S> {
     }
 
     fn site(&mut self, pc: Pc) -> Site {
-        self.lowered.sites.push(TrapSite { pc, values_above: self.above });
-        Site(self.lowered.sites.len() as u32 - 1)
+        self.sites.push(TrapSite { pc, values_above: self.above });
+        Site(self.sites.len() as u32 - 1)
     }
 
     /// Moves the data-stack pointer so that `above` values lie above it, as on the other way to this place.

@@ -2,7 +2,7 @@
 //! a color deficiency can tell apart, made lighter on dark paper; lines differ in dashes and marks as well.
 
 /// Who has a color of its own, that on light paper and that on dark.
-const COLORS: [(&str, &str, &str); 10] = [
+const COLORS: [(&str, &str, &str); 11] = [
     ("tree", "#7f7f7f", "#9c9c9c"),
     ("bytecode", "#303030", "#e4e4e4"),
     ("jit-push", "#b65f92", "#e3a3c8"),
@@ -10,6 +10,7 @@ const COLORS: [(&str, &str, &str); 10] = [
     ("jit-peephole", "#009e73", "#3fcf9f"),
     ("jit-tos", "#0072b2", "#5fb0ea"),
     ("jit", "#d55e00", "#ff8a45"),
+    ("regs", "#8c2d19", "#ffb59a"),
     ("parse", "#56b4e9", "#9ad4f5"),
     ("verify", "#8c7b00", "#f0e442"),
     // Whoever is none of ours.

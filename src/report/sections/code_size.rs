@@ -5,12 +5,12 @@ use crate::bench::statistics::geometric_mean;
 use crate::bench::workloads::{WORKLOADS, Workload};
 use crate::bytecode;
 use crate::isa::{Isa, Tuning, aarch64, x86_64};
-use crate::jit::{Switches, VARIANTS, compile};
 use crate::outcome::DEFAULT_STACK_LIMIT;
 use crate::report::document::{Block, Row, Section, Table};
 use crate::report::format::{counts, number};
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
+use crate::tiers::{TIERS, Tier, compile};
 
 pub(super) fn section() -> Section {
     let isas = [sizes::<aarch64::Emitter>(), sizes::<x86_64::Emitter>()];
@@ -32,11 +32,11 @@ fn sizes<I: Isa>() -> Sizes {
     let sizes = |workload: &Workload| {
         let program = workload.subject().program().expect("our workloads are programs");
         let code = bytecode::lower(&program, DEFAULT_STACK_LIMIT as u64, false).expect("our workloads are small");
-        let bytes = |(_, switches): (&str, Switches)| {
-            let compiled = compile::<I>(&code, switches, &Tuning::default(), false, Vec::new());
+        let bytes = |(_, tier): (&str, Tier)| {
+            let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new());
             compiled.expect("our workloads are small").machine.bytes.len()
         };
-        (program.ast().nodes.len(), VARIANTS.map(bytes).to_vec())
+        (program.ast().nodes.len(), TIERS.map(bytes).to_vec())
     };
     Sizes { isa: I::NAME, workloads: WORKLOADS.iter().map(sizes).collect() }
 }
@@ -49,13 +49,13 @@ impl Sizes {
 }
 
 fn table(sizes: &Sizes) -> Table {
-    let means = (0..VARIANTS.len()).map(|variant| number(sizes.per_word(variant)));
+    let means = (0..TIERS.len()).map(|variant| number(sizes.per_word(variant)));
     let means = [String::new()].into_iter().chain(means).map(Into::into).collect();
     let row = |(workload, (words, bytes)): (&Workload, &(usize, Vec<usize>))| {
         let numbers = [words].into_iter().chain(bytes).map(|number| Some(*number as f64));
         Row::new(workload.name, counts(numbers))
     };
-    let columns = ["workload", "words"].into_iter().chain(VARIANTS.map(|(name, _)| name));
+    let columns = ["workload", "words"].into_iter().chain(TIERS.map(|(name, _)| name));
     Table {
         caption: format!("Bytes of code for {}; the first row is bytes for each word, as a geometric mean.", sizes.isa),
         columns: columns.map(Into::into).collect(),
@@ -69,12 +69,12 @@ fn table(sizes: &Sizes) -> Table {
 
 fn plot(isas: &[Sizes]) -> Plot {
     let group = |sizes: &Sizes| {
-        let bar = |(index, (name, _)): (usize, (&str, Switches))| Bar {
+        let bar = |(index, (name, _)): (usize, (&str, Tier))| Bar {
             series: name.into(),
             value: sizes.per_word(index),
             interval: None,
         };
-        Group { name: sizes.isa.into(), bars: VARIANTS.into_iter().enumerate().map(bar).collect() }
+        Group { name: sizes.isa.into(), bars: TIERS.into_iter().enumerate().map(bar).collect() }
     };
     let groups: Vec<Group> = isas.iter().map(group).collect();
     let scale = Scale::linear(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value));

@@ -17,7 +17,7 @@ use super::document::{Document, Section};
 use super::format::moment;
 
 /// The engine whose figures the summary gives.
-const FLAGSHIP: &str = "jit";
+const FLAGSHIP: &str = "regs";
 
 /// The interpreter that it is held against.
 const INTERPRETER: &str = "bytecode";

@@ -1,0 +1,98 @@
+//! Moves in parallel: from the stack as it is to the stack as another way to the same place has it.
+
+use super::state::{Stack, State, Value, bit};
+use crate::lir::{FrameSlot, Op, Reg, Sink, Slot};
+
+/// A value on its way into a register.
+#[derive(Clone, Copy)]
+struct Way {
+    to: Reg,
+    from: Value,
+    slot: i64,
+}
+
+impl<S: Sink> State<'_, S> {
+    /// Makes the stack this one: every value goes to where it is there. Both are equally high. `spare` is a frame slot
+    /// for a cycle for which no register is free.
+    pub fn become_like(&mut self, target: &Stack, spare: FrameSlot) {
+        debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
+        let low = self.stack.low().min(target.low());
+        for slot in low..target.above {
+            if target.get(slot) == Value::Slot {
+                self.spill(slot);
+            }
+        }
+        let mut ways: Vec<Way> = Vec::new();
+        let mut filled = 0;
+        for slot in low..target.above {
+            let (from, to) = (self.stack.get(slot), target.get(slot));
+            let Value::Reg(to) = to else {
+                debug_assert!(!matches!(to, Value::Sum(..)), "sums are carried out before ways part");
+                continue;
+            };
+            // Values that share a register there are equal.
+            let is_first = filled & bit(to) == 0;
+            filled |= bit(to);
+            if is_first && from != Value::Reg(to) {
+                ways.push(Way { to, from, slot });
+            }
+        }
+        let needed = ways.iter().fold(filled, |bits, way| bits | way.from.reg().map_or(0, bit));
+        self.go(ways, needed, spare);
+        self.take_on(target.clone());
+    }
+
+    fn go(&mut self, mut ways: Vec<Way>, needed: u32, spare: FrameSlot) {
+        // Where a cycle was broken: the register whose value is in the spare frame slot now.
+        let mut in_frame = None;
+        while !ways.is_empty() {
+            let is_read = |to: Reg, but: usize| {
+                ways.iter().enumerate().any(|(index, way)| index != but && way.from.reg() == Some(to))
+            };
+            let next = (0..ways.len()).find(|&index| {
+                let to = ways[index].to;
+                // What is in the frame has been saved.
+                in_frame == Some(to) || !is_read(to, index)
+            });
+            let Some(next) = next else {
+                // Only cycles are left: one register's value is put aside.
+                let reg = ways[0].to;
+                match self.registers.any_free(needed) {
+                    Some(temp) => {
+                        self.sink.put(Op::Move { d: temp, s: reg });
+                        for way in &mut ways {
+                            way.from = match way.from {
+                                Value::Reg(from) if from == reg => Value::Reg(temp),
+                                Value::Sum(from, more) if from == reg => Value::Sum(temp, more),
+                                from => from,
+                            };
+                        }
+                    }
+                    None => {
+                        self.sink.put(Op::StoreFrame { s: reg, slot: spare });
+                        in_frame = Some(reg);
+                    }
+                }
+                continue;
+            };
+            let Way { to, from, slot } = ways.swap_remove(next);
+            if let Some(reg) = from.reg()
+                && in_frame == Some(reg)
+            {
+                // A cycle has one reader of each register.
+                self.sink.put(Op::LoadFrame { d: to, slot: spare });
+                if let Value::Sum(_, more) = from {
+                    self.sink.put(self.sum(to, to, more));
+                }
+                in_frame = None;
+                continue;
+            }
+            self.sink.put(match from {
+                Value::Slot => Op::Load { d: to, slot: Slot(slot), last: false },
+                Value::Reg(s) => Op::Move { d: to, s },
+                Value::Sum(a, more) => self.sum(to, a, more),
+                Value::Const(value) => Op::Constant { d: to, value },
+            });
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The abstract stack, and the registers that its values are in.
+
+use std::collections::VecDeque;
+
+use crate::isa::Isa;
+use crate::lir::{AluOp, Op, Reg, Sink, Slot};
+
+/// Where a value of the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// In its slot in memory.
+    Slot,
+    /// In a register; its slot holds anything. Several values may be in one register.
+    Reg(Reg),
+    /// It is what the register holds and so much more.
+    Sum(Reg, i64),
+    /// It is known, and nowhere.
+    Const(i64),
+}
+
+impl Value {
+    /// The register that it needs.
+    pub fn reg(self) -> Option<Reg> {
+        match self {
+            Value::Reg(reg) | Value::Sum(reg, _) => Some(reg),
+            Value::Slot | Value::Const(_) => None,
+        }
+    }
+}
+
+/// The abstract stack at one place of the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// How many values lie above the data-stack pointer.
+    pub above: i64,
+    /// The lowest slot that surely has a value.
+    pub known: i64,
+    /// The topmost values; those below are in their slots.
+    values: VecDeque<Value>,
+}
+
+/// No more values than these are kept anywhere but in their slots.
+pub const WINDOW: usize = 64;
+
+impl Stack {
+    /// A stack whose values are all in their slots.
+    pub fn in_memory(above: i64, known: i64) -> Stack {
+        Stack { above, known, values: VecDeque::new() }
+    }
+
+    /// The lowest slot whose value may be elsewhere.
+    pub fn low(&self) -> i64 {
+        self.above - self.values.len() as i64
+    }
+
+    /// The slot whose value lies so deep below the top.
+    pub fn slot(&self, depth: i64) -> i64 {
+        self.above - 1 - depth
+    }
+
+    /// The value of a slot.
+    pub fn get(&self, slot: i64) -> Value {
+        let index = slot - self.low();
+        usize::try_from(index).ok().and_then(|index| self.values.get(index)).copied().unwrap_or(Value::Slot)
+    }
+
+    /// The values that may be elsewhere than in their slots, with these, lowest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, Value)> {
+        let low = self.low();
+        self.values.iter().enumerate().map(move |(index, &value)| (low + index as i64, value))
+    }
+
+    fn get_mut(&mut self, slot: i64) -> &mut Value {
+        while self.low() > slot {
+            self.values.push_front(Value::Slot);
+        }
+        let index = (slot - self.low()) as usize;
+        &mut self.values[index]
+    }
+}
+
+/// The registers, and what is in them.
+pub struct Registers {
+    pool: &'static [Reg],
+    /// How many values need each, on the stack or taken from it.
+    uses: [u16; 32],
+    /// Those that hold a counter or a constant of a loop, a bit each.
+    pub pinned: u32,
+    /// Those that an operation of this loop destroys.
+    pub avoided: u32,
+    /// Those in which the next pass of this loop expects its values.
+    pub expected: u32,
+}
+
+/// A register's bit.
+pub fn bit(reg: Reg) -> u32 {
+    1 << reg.0
+}
+
+impl Registers {
+    pub fn new(pool: &'static [Reg]) -> Registers {
+        Registers { pool, uses: [0; 32], pinned: 0, avoided: 0, expected: 0 }
+    }
+
+    /// How many values need it.
+    pub fn uses(&self, reg: Reg) -> u16 {
+        self.uses[reg.0 as usize]
+    }
+
+    pub fn is_free(&self, reg: Reg) -> bool {
+        self.uses(reg) == 0 && self.pinned & bit(reg) == 0
+    }
+
+    fn free(&self, but: u32) -> Option<Reg> {
+        self.pool.iter().copied().find(|&reg| self.is_free(reg) && but & bit(reg) == 0)
+    }
+
+    /// A free one, if there is one; rather one that nobody waits for.
+    pub fn any_free(&self, but: u32) -> Option<Reg> {
+        self.free(but | self.avoided | self.expected)
+            .or_else(|| self.free(but | self.avoided))
+            .or_else(|| self.free(but))
+    }
+
+    /// How many hold no counter and no constant.
+    pub fn unpinned(&self) -> usize {
+        self.pool.iter().filter(|reg| self.pinned & bit(**reg) == 0).count()
+    }
+}
+
+/// The stack, the registers, and where code for them goes.
+pub struct State<'a, S> {
+    pub sink: &'a mut S,
+    pub stack: Stack,
+    pub registers: Registers,
+    /// Constants that are in registers while loops run.
+    pub constants: Vec<(i64, Reg)>,
+}
+
+impl<S: Sink> State<'_, S> {
+    /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
+    pub fn pop(&mut self) -> Value {
+        let value = self.stack.values.pop_back().unwrap_or(Value::Slot);
+        self.stack.above -= 1;
+        self.stack.known = self.stack.known.min(self.stack.above);
+        value
+    }
+
+    /// Pushes a value, which then needs its register as often as before.
+    pub fn push(&mut self, value: Value) {
+        if self.stack.values.len() >= WINDOW {
+            let lowest = self.stack.low();
+            self.spill(lowest);
+            self.stack.values.pop_front();
+        }
+        self.stack.values.push_back(value);
+        self.stack.above += 1;
+    }
+
+    /// One more value needs what this one needs.
+    pub fn hold(&mut self, value: Value) {
+        if let Some(reg) = value.reg() {
+            self.registers.uses[reg.0 as usize] += 1;
+        }
+    }
+
+    /// One value less does.
+    pub fn release(&mut self, value: Value) {
+        if let Some(reg) = value.reg() {
+            self.registers.uses[reg.0 as usize] -= 1;
+        }
+    }
+
+    /// Pushes the value of a register that is free until now.
+    pub fn push_new(&mut self, value: Value) {
+        self.hold(value);
+        self.push(value);
+    }
+
+    /// Makes the value of a slot another, which needs its register as often as before.
+    pub fn set(&mut self, slot: i64, value: Value) {
+        *self.stack.get_mut(slot) = value;
+    }
+
+    fn replace(&mut self, slot: i64, value: Value) {
+        self.hold(value);
+        let old = std::mem::replace(self.stack.get_mut(slot), value);
+        self.release(old);
+    }
+
+    /// A register that nothing needs. Where there is none the lowest value that is in one goes to its slot.
+    pub fn fresh(&mut self) -> Reg {
+        self.fresh_but(0)
+    }
+
+    /// The same, not one of these.
+    pub fn fresh_but(&mut self, but: u32) -> Reg {
+        if let Some(reg) = self.registers.any_free(but) {
+            return reg;
+        }
+        let victim = self.stack.iter().filter_map(|(_, value)| value.reg()).find(|&reg| {
+            let on_stack = self.stack.iter().filter(|(_, value)| value.reg() == Some(reg)).count();
+            but & bit(reg) == 0
+                && self.registers.pinned & bit(reg) == 0
+                && on_stack == usize::from(self.registers.uses(reg))
+        });
+        let victim = victim.expect("an operation needs fewer registers than there are");
+        self.vacate(victim);
+        victim
+    }
+
+    /// Sends every value that needs a register to its slot.
+    fn vacate(&mut self, reg: Reg) {
+        let mut added = 0;
+        let (low, above) = (self.stack.low(), self.stack.above);
+        // Those first that are in it, since the register is changed for the others.
+        for slot in low..above {
+            if self.stack.get(slot) == Value::Reg(reg) {
+                self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+                self.replace(slot, Value::Slot);
+            }
+        }
+        for slot in low..above {
+            if let Value::Sum(of, more) = self.stack.get(slot)
+                && of == reg
+            {
+                self.sink.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: more.wrapping_sub(added) });
+                added = more;
+                self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+                self.replace(slot, Value::Slot);
+            }
+        }
+    }
+
+    /// The register of a constant that a loop keeps in one.
+    pub fn kept(&self, value: i64) -> Option<Reg> {
+        self.constants.iter().find(|(constant, _)| *constant == value).map(|(_, reg)| *reg)
+    }
+
+    /// The operation for `d = a + more`.
+    pub fn sum(&self, d: Reg, a: Reg, more: i64) -> Op {
+        match self.kept(more) {
+            Some(b) => Op::Alu { op: AluOp::Add, d, a, b },
+            None => Op::AluImm { op: AluOp::Add, d, a, imm: more },
+        }
+    }
+
+    /// Puts a value that was taken into a register, and gives it back as that.
+    pub fn in_register(&mut self, value: Value, slot: i64) -> Value {
+        let now = match value {
+            Value::Reg(_) => return value,
+            Value::Const(constant) => {
+                if let Some(reg) = self.kept(constant) {
+                    Value::Reg(reg)
+                } else {
+                    let d = self.fresh();
+                    self.sink.put(Op::Constant { d, value: constant });
+                    Value::Reg(d)
+                }
+            }
+            Value::Sum(a, imm) => {
+                let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
+                let d = if alone { a } else { self.fresh() };
+                self.sink.put(self.sum(d, a, imm));
+                Value::Reg(d)
+            }
+            Value::Slot => {
+                let d = self.fresh();
+                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+                Value::Reg(d)
+            }
+        };
+        self.hold(now);
+        self.release(value);
+        now
+    }
+
+    /// Sends the value of a slot there.
+    pub fn spill(&mut self, slot: i64) {
+        let value = self.stack.get(slot);
+        if value == Value::Slot {
+            return;
+        }
+        // It is taken from the stack, so that its register is not given to another meanwhile.
+        self.set(slot, Value::Slot);
+        let now = self.in_register(value, slot);
+        let Value::Reg(s) = now else { unreachable!("it is in a register") };
+        self.sink.put(Op::Store { s, slot: Slot(slot) });
+        self.release(now);
+    }
+
+    /// Sends all values to their slots.
+    pub fn flush(&mut self) {
+        for slot in self.stack.low()..self.stack.above {
+            self.spill(slot);
+        }
+        self.stack.values.clear();
+    }
+
+    /// Puts the value of a slot into a register that nothing else needs, and that no operation of this loop destroys.
+    pub fn own_register(&mut self, slot: i64) {
+        let value = self.stack.get(slot);
+        let avoided = self.registers.avoided;
+        if let Value::Reg(reg) | Value::Sum(reg, _) = value {
+            let alone = self.registers.uses(reg) == 1 && (avoided | self.registers.pinned) & bit(reg) == 0;
+            if alone {
+                if let Value::Sum(a, imm) = value {
+                    self.sink.put(self.sum(reg, a, imm));
+                    self.set(slot, Value::Reg(reg));
+                }
+                return;
+            }
+        }
+        let d = self.fresh();
+        // To have a register the value itself may have had to go to its slot.
+        let value = self.stack.get(slot);
+        self.sink.put(match value {
+            Value::Slot => Op::Load { d, slot: Slot(slot), last: false },
+            Value::Reg(s) => Op::Move { d, s },
+            Value::Sum(a, imm) => self.sum(d, a, imm),
+            Value::Const(value) => Op::Constant { d, value },
+        });
+        self.replace(slot, Value::Reg(d));
+    }
+
+    /// Carries out all sums that values wait for.
+    pub fn carry_out_sums(&mut self) {
+        for slot in self.stack.low()..self.stack.above {
+            if let value @ Value::Sum(..) = self.stack.get(slot) {
+                self.set(slot, Value::Slot);
+                let now = self.in_register(value, slot);
+                self.set(slot, now);
+            }
+        }
+    }
+
+    /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
+    pub fn save_from(&mut self, destroyed: &[Reg]) {
+        let but = destroyed.iter().fold(0, |bits, reg| bits | bit(*reg));
+        for &reg in destroyed {
+            let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
+            if !self.stack.iter().any(|entry| needs(&entry)) {
+                continue;
+            }
+            let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
+            if let Some(d) = self.registers.any_free(but) {
+                self.sink.put(Op::Move { d, s: reg });
+                for slot in slots {
+                    let value = match self.stack.get(slot) {
+                        Value::Sum(_, more) => Value::Sum(d, more),
+                        _ => Value::Reg(d),
+                    };
+                    self.replace(slot, value);
+                }
+            } else {
+                slots.iter().for_each(|&slot| self.spill(slot));
+            }
+        }
+    }
+
+    /// Takes on another stack, as it is at a place to which the code has come by another way.
+    pub fn take_on(&mut self, stack: Stack) {
+        self.registers.uses = [0; 32];
+        for (_, value) in stack.iter() {
+            if let Some(reg) = value.reg() {
+                self.registers.uses[reg.0 as usize] += 1;
+            }
+        }
+        self.stack = stack;
+    }
+}
+
+/// How many registers the code needs: [`Isa::ALLOCATABLE`] from the first on.
+pub fn pool<I: Isa>(wanted: usize, most: usize) -> &'static [Reg] {
+    let all = I::ALLOCATABLE.len();
+    &I::ALLOCATABLE[..wanted.clamp(LEAST, all).min(most.max(LEAST))]
+}
+
+/// With fewer registers an operation could not be carried out.
+pub const LEAST: usize = 6;

@@ -1,0 +1,412 @@
+//! What each loop and each `if` does to the stack, found in one walk before code is made, and in a second walk, from the
+//! end, where in its loop each value will lie when the next pass begins.
+//!
+//! Slots are counted downward from the *border*: the top of the stack where the body begins.
+
+use crate::bytecode::{Bytecode, Op, Pc};
+use crate::isa::Isa;
+use crate::lang::Word;
+use crate::lang::words::Class;
+use crate::lir::AluOp;
+
+use super::words::{alu, cond};
+
+/// What a body, of a loop or of both branches of an `if`, does to the stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// Bit `k` is set where the slot `k` below the border's top is read or written.
+    pub touched: u64,
+    /// Whether the data-stack pointer must move in it: all ways through it do not leave the stack equally high.
+    pub moves_pointer: bool,
+    /// Whether it shifts by a count that is no constant.
+    pub shifts: bool,
+    /// Whether it divides.
+    pub divides: bool,
+    /// Constants that no instruction has a field for.
+    pub constants: Constants,
+}
+
+/// A few constants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Constants {
+    values: [i64; 4],
+    count: usize,
+}
+
+impl Constants {
+    fn add(&mut self, value: i64) {
+        if self.count < self.values.len() && !self.iter().any(|known| known == value) {
+            self.values[self.count] = value;
+            self.count += 1;
+        }
+    }
+
+    /// The constants.
+    pub fn iter(&self) -> impl Iterator<Item = i64> + use<> {
+        self.values.into_iter().take(self.count)
+    }
+}
+
+/// What is known of a program before its code is made.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// A body for each loop, in the order of [`Bytecode::heads`].
+    pub loops: Vec<Body>,
+    /// A body for each `if`, in reading order.
+    pub ifs: Vec<Body>,
+    /// For each operation the slot of the innermost loop, below its border's top, in which its result lies when the next
+    /// pass begins; [`NOWHERE`] where there is none.
+    pub homes: Vec<u8>,
+    /// The greatest number of slots that are touched at a time.
+    pub height: usize,
+}
+
+/// No slot.
+pub const NOWHERE: u8 = u8::MAX;
+
+/// What a branch on a flag is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Leaves a `while` loop.
+    Leave,
+    /// Goes over the only branch of an `if`.
+    If {
+        /// Behind it.
+        end: Pc,
+    },
+    /// Goes to the second branch of an `if`.
+    IfElse {
+        /// Behind both.
+        end: Pc,
+    },
+}
+
+/// What the branch at `pc` that goes to `to` is there for.
+pub fn role(code: &Bytecode, pc: Pc, to: Pc) -> Role {
+    match code.ops[to.index() - 1] {
+        Op::Jump(head) if head <= pc => Role::Leave,
+        Op::Jump(end) if end >= to => Role::IfElse { end },
+        _ => Role::If { end: to },
+    }
+}
+
+/// Finds it all out.
+pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
+    let mut walk = Walk {
+        summary: Summary { homes: vec![NOWHERE; code.ops.len()], ..Summary::default() },
+        open: vec![Open::new(What::Program, code.inputs as i64)],
+        above: code.inputs as i64,
+        events: Vec::new(),
+        highest: code.inputs as i64,
+        lowest: code.inputs as i64,
+    };
+    walk.forward::<I>(code);
+    let Walk { mut summary, events, highest, lowest, .. } = walk;
+    summary.height = usize::try_from(highest - lowest).unwrap_or(0);
+    Backward { summary: &mut summary, tags: Tags::default(), saved: Vec::new() }.walk(code, &events);
+    summary
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Program,
+    Loop(usize),
+    If { index: usize, end: Pc },
+}
+
+/// A body that is being walked.
+struct Open {
+    what: What,
+    /// Values above the pointer at the border.
+    above: i64,
+    /// The same at the end of the first branch of an `if`, or where a `while` loop is left.
+    other: Option<i64>,
+    body: Body,
+}
+
+impl Open {
+    fn new(what: What, above: i64) -> Open {
+        Open { what, above, other: None, body: Body::default() }
+    }
+}
+
+/// Something at a place between two operations.
+#[derive(Clone, Copy)]
+enum Event {
+    Head,
+    LoopEnd { index: usize, same_height: bool },
+    Else,
+    EndIf { index: usize },
+}
+
+struct Walk {
+    summary: Summary,
+    open: Vec<Open>,
+    above: i64,
+    events: Vec<(u32, Event)>,
+    highest: i64,
+    lowest: i64,
+}
+
+impl Walk {
+    fn forward<I: Isa>(&mut self, code: &Bytecode) {
+        let mut heads = code.heads.iter().peekable();
+        for (index, &op) in code.ops.iter().enumerate() {
+            let pc = Pc(index as u32);
+            while let What::If { index, end } = self.innermost().what
+                && end == pc
+            {
+                self.end_if(index, pc);
+            }
+            while heads.next_if(|head| **head == pc).is_some() {
+                let index = self.summary.loops.len();
+                self.summary.loops.push(Body::default());
+                self.open.push(Open::new(What::Loop(index), self.above));
+                self.events.push((pc.0, Event::Head));
+            }
+            match op {
+                Op::Literal(value) => {
+                    if let Some(constant) = large::<I>(value, code.ops[index + 1]) {
+                        self.innermost().body.constants.add(constant);
+                    }
+                    self.effect(0, 1);
+                }
+                Op::Pick(depth) => {
+                    let slot = self.above - 1 - depth as i64;
+                    self.touch(slot, slot + 1);
+                    self.effect(0, 1);
+                }
+                Op::Word(word) => {
+                    self.effect(word.pops() as i64, word.pushes() as i64);
+                    let body = &mut self.innermost().body;
+                    body.divides |= word.class() == Class::Division;
+                    let by_constant = index > 0 && matches!(code.ops[index - 1], Op::Literal(_));
+                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && !by_constant;
+                }
+                Op::Times { .. } => self.effect(1, 0),
+                Op::Next { .. } => self.end_loop(pc, None),
+                Op::Jump(to) if to <= pc => {
+                    let left = self.innermost().other.take();
+                    self.end_loop(pc, left);
+                }
+                Op::Jump(_) => {
+                    let above = self.above;
+                    let open = self.innermost();
+                    open.other = Some(above);
+                    self.above = open.above;
+                    self.events.push((pc.0 + 1, Event::Else));
+                }
+                Op::BranchIfZero(to) => {
+                    self.effect(1, 0);
+                    match role(code, pc, to) {
+                        Role::Leave => {
+                            let above = self.above;
+                            self.innermost().other = Some(above);
+                        }
+                        Role::If { end } | Role::IfElse { end } => {
+                            let index = self.summary.ifs.len();
+                            self.summary.ifs.push(Body::default());
+                            self.open.push(Open::new(What::If { index, end }, self.above));
+                        }
+                    }
+                }
+                Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            }
+        }
+    }
+
+    fn innermost(&mut self) -> &mut Open {
+        self.open.last_mut().expect("the program is always open")
+    }
+
+    fn effect(&mut self, pops: i64, pushes: i64) {
+        self.touch(self.above - pops, self.above - pops + pops.max(pushes));
+        self.above += pushes - pops;
+        self.highest = self.highest.max(self.above);
+    }
+
+    /// The slots from `low` to below `high` are read or written.
+    fn touch(&mut self, low: i64, high: i64) {
+        // What lies deeper than this is not kept in registers.
+        self.lowest = self.lowest.min(low.max(self.above - 64));
+        let open = self.innermost();
+        let (first, last) = ((open.above - high).max(0), open.above - low);
+        if first < last && first < 64 {
+            let count = (last - first).min(64) as u32;
+            open.body.touched |= (u64::MAX >> (64 - count)) << first;
+        }
+    }
+
+    fn end_if(&mut self, index: usize, pc: Pc) {
+        let above = self.above;
+        let open = self.innermost();
+        // The other way to here: the end of the first branch, or over it.
+        let other = open.other.unwrap_or(open.above);
+        open.body.moves_pointer |= above != other;
+        self.above = other;
+        self.summary.ifs[index] = self.close();
+        self.events.push((pc.0, Event::EndIf { index }));
+    }
+
+    fn end_loop(&mut self, pc: Pc, left: Option<i64>) {
+        let above = self.above;
+        let open = self.innermost();
+        let What::Loop(index) = open.what else { unreachable!("a way back ends a loop") };
+        open.body.moves_pointer |= above != open.above;
+        let at_head = open.above;
+        self.above = left.unwrap_or(at_head);
+        let same_height = self.above == at_head;
+        self.summary.loops[index] = self.close();
+        self.events.push((pc.0 + 1, Event::LoopEnd { index, same_height }));
+    }
+
+    /// Ends the innermost body: all that it does is done by the one around it, too.
+    fn close(&mut self) -> Body {
+        let Open { above, body, .. } = self.open.pop().expect("it is open");
+        let around = self.innermost();
+        let deeper = around.above - above;
+        around.body.touched |= match deeper {
+            0..64 => body.touched << deeper,
+            -63..0 => body.touched >> -deeper,
+            _ => 0,
+        };
+        around.body.moves_pointer |= body.moves_pointer;
+        around.body.shifts |= body.shifts;
+        around.body.divides |= body.divides;
+        body.constants.iter().for_each(|value| around.body.constants.add(value));
+        body
+    }
+}
+
+/// The constant that a literal is for the word behind it, where the instruction set has no field that holds it.
+fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
+    let Op::Word(word) = next else { return None };
+    // A difference is a sum.
+    let (op, value) = match alu(word) {
+        Some(AluOp::Sub) => (Some(AluOp::Add), value.wrapping_neg()),
+        op => (op, value),
+    };
+    let fits = op.map_or_else(|| cond(word).is_none() || I::fits_compare(value), |op| I::fits_alu(op, value));
+    (!fits).then_some(value)
+}
+
+/// For each value on the stack, the topmost last, where it will lie when the next pass begins.
+#[derive(Clone, Default)]
+struct Tags(Vec<u8>);
+
+impl Tags {
+    fn pop(&mut self) -> u8 {
+        self.0.pop().unwrap_or(NOWHERE)
+    }
+
+    fn push(&mut self, tag: u8) {
+        self.0.push(tag);
+    }
+
+    /// Every slot stays where it is.
+    fn identity() -> Tags {
+        Tags((0..32).rev().collect())
+    }
+
+    fn merge(&mut self, other: &Tags) {
+        let (ours, theirs) = (self.0.len(), other.0.len());
+        for depth in 1..=ours.min(theirs) {
+            if self.0[ours - depth] == NOWHERE {
+                self.0[ours - depth] = other.0[theirs - depth];
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    summary: &'a mut Summary,
+    tags: Tags,
+    saved: Vec<Tags>,
+}
+
+impl Backward<'_> {
+    fn walk(&mut self, code: &Bytecode, events: &[(u32, Event)]) {
+        let mut events = events.iter().rev().peekable();
+        for index in (0..code.ops.len()).rev() {
+            while let Some((_, event)) = events.next_if(|(at, _)| *at as usize == index + 1) {
+                self.event(*event);
+            }
+            self.op(index, code);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::LoopEnd { index, same_height } => {
+                let behind = std::mem::take(&mut self.tags);
+                let Body { touched, moves_pointer, .. } = self.summary.loops[index];
+                let mut before = if same_height && !moves_pointer { behind } else { Tags::default() };
+                let count = before.0.len();
+                for (place, tag) in before.0.iter_mut().enumerate() {
+                    if count - 1 - place < 64 && touched >> (count - 1 - place) & 1 == 1 {
+                        *tag = NOWHERE;
+                    }
+                }
+                self.saved.push(before);
+                self.tags = if moves_pointer { Tags::default() } else { Tags::identity() };
+            }
+            Event::Head => self.tags = self.saved.pop().expect("every head has its end"),
+            Event::EndIf { index } => {
+                if self.summary.ifs[index].moves_pointer {
+                    self.tags = Tags::default();
+                }
+                self.saved.push(self.tags.clone());
+            }
+            // The first branch ends where the second does.
+            Event::Else => {
+                let behind = self.saved.pop().expect("every `else` has its end");
+                self.saved.push(std::mem::replace(&mut self.tags, behind));
+            }
+        }
+    }
+
+    fn op(&mut self, index: usize, code: &Bytecode) {
+        match code.ops[index] {
+            Op::Literal(_) => {
+                self.tags.pop();
+            }
+            Op::Pick(depth) => {
+                let tag = self.tags.pop();
+                let place = self.tags.0.len().wrapping_sub(1 + depth as usize);
+                if let Some(source) = self.tags.0.get_mut(place)
+                    && *source == NOWHERE
+                {
+                    *source = tag;
+                }
+            }
+            Op::Word(word) if word.class() == Class::Shuffle => {
+                let mut results = [NOWHERE; 4];
+                let pushes = word.pushes();
+                results[..pushes].iter_mut().rev().for_each(|result| *result = self.tags.pop());
+                let mut operands = [NOWHERE; 4];
+                for (result, from) in word.shuffle().enumerate() {
+                    if operands[from] == NOWHERE {
+                        operands[from] = results[result];
+                    }
+                }
+                operands[..word.pops()].iter().for_each(|tag| self.tags.push(*tag));
+            }
+            Op::Word(_) => {
+                let tag = self.tags.pop();
+                self.summary.homes[index] = tag;
+                // Where the result goes its first operand may lie as well.
+                self.tags.push(tag);
+                self.tags.push(NOWHERE);
+            }
+            Op::Times { .. } => self.tags.push(NOWHERE),
+            Op::BranchIfZero(to) => {
+                if role(code, Pc(index as u32), to) != Role::Leave {
+                    let other = self.saved.pop().expect("every `if` has its end");
+                    self.tags.merge(&other);
+                }
+                self.tags.push(NOWHERE);
+            }
+            Op::Next { .. } | Op::Jump(_) | Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+        }
+    }
+}
