@@ -6,10 +6,20 @@ use std::process::ExitCode;
 /// A test and its name.
 pub type Test = (&'static str, fn());
 
-/// Runs those whose names contain a word of the command line, or all where it has none.
+/// Runs those whose names contain a word of the command line, or all where it has none, without those that contain a word
+/// behind `--skip`: as the usual harness does.
 pub fn run(tests: &[Test]) -> ExitCode {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let (mut filters, mut skipped) = (Vec::new(), Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--skip" => skipped.extend(arguments.next()),
+            option if option.starts_with('-') => {}
+            _ => filters.push(argument),
+        }
+    }
+    let contains = |words: &[String], name: &str| words.iter().any(|word| name.contains(word.as_str()));
+    let is_chosen = |name: &str| (filters.is_empty() || contains(&filters, name)) && !contains(&skipped, name);
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in tests.iter().filter(|(name, _)| is_chosen(name)) {
         let result = catch_unwind(test);
