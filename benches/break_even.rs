@@ -52,10 +52,13 @@ fn main() -> ExitCode {
     let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
     let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
     let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
-    show(&sweeps, &engines, level);
-    if !arguments.is_test() {
-        data_file("break-even.json", &to_json(&sweeps, &engines, level));
+    if arguments.is_test() {
+        // Times of a run that only tries all would mislead.
+        sweeps.iter().for_each(|sweep| println!("break_even/{}: Success", sweep.workload));
+        return ExitCode::SUCCESS;
     }
+    show(&sweeps, &engines, level);
+    data_file("break-even.json", &to_json(&sweeps, &engines, level));
     ExitCode::SUCCESS
 }
 
