@@ -6,6 +6,7 @@ use jitduel::engine::{NoClock, Options};
 use jitduel::exec::Stack;
 use jitduel::lang::{Source, load};
 use jitduel::registry::{ENGINES, engine};
+use jitduel::tiers::tier;
 
 /// Runs a program of two inputs on every engine with what it is given, and says on which it did not panic.
 fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: usize) -> Vec<&'static str> {
@@ -35,19 +36,19 @@ fn a_run_that_an_engine_was_not_prepared_for_is_refused() {
 }
 
 #[test]
-fn only_a_jit_has_code_and_its_size_grows_with_the_program() {
+fn only_a_tier_has_code_and_its_size_grows_with_the_program() {
     let size = |name: &str, text: &str| {
         let program = load(&Source::new("-e", text), 1).expect("it is a program");
         let prepared = engine(name).expect("it exists").prepare(&program, &Options::default(), &mut NoClock);
         prepared.ok().and_then(|prepared| prepared.code_bytes())
     };
     for name in ENGINES {
-        let sizes = ["1 +", "1 + 2 * dup xor"].map(|text| size(name, text));
+        let sizes = ["1 +", "1 + 2 * dup 3 + xor"].map(|text| size(name, text));
         match sizes {
             [Some(small), Some(large)] => {
-                assert!(name.starts_with("jit") && 8 < small && small < large, "{name}: {sizes:?}");
+                assert!(tier(name).is_some() && 8 < small && small < large, "{name}: {sizes:?}");
             }
-            _ => assert!(!name.starts_with("jit") && sizes == [None; 2], "{name}: {sizes:?}"),
+            _ => assert!(tier(name).is_none() && sizes == [None; 2], "{name}: {sizes:?}"),
         }
     }
 }
