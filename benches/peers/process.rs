@@ -177,8 +177,8 @@ fn exported_forth(workload: &Workload) -> Result<String> {
         "{prelude}
 {function}
 variable size
-: number ( -- n ) next-arg s>number? 0= throw drop ;
-: main number size !  number 1 ?do size @ program clearstack loop  size @ ['] program run ;
+: next-number ( -- n ) next-arg s>number? 0= throw drop ;
+: main next-number size !  next-number 1 ?do size @ program clearstack loop  size @ ['] program run ;
 main status @ (bye)
 "
     ))

@@ -169,7 +169,10 @@ impl Results {
 
     fn line(&self, line: &Line) -> Value {
         let (same_arithmetic, note) = about(&line.contestant);
-        let note = if is_formula(line) { "a formula in place of the loop, and in no mean" } else { note };
+        let note = match is_formula(line) {
+            true => format!("a formula in place of the loop of {}, and in no mean", line.subject),
+            false => note.into(),
+        };
         let is_engine = registry::ENGINES.contains(&line.contestant.as_str());
         let ratio = self.record.ratio(line).unwrap_or(Estimate { value: 1.0, low: 1.0, high: 1.0 });
         json!({
