@@ -9,9 +9,10 @@ fn main() {
     println!("cargo::rustc-env=JITDUEL_RUSTC={}", said(&rustc, &["--version"]));
     // Only an optimized program measures; others need not be built anew after each commit.
     let is_optimized = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let log = Path::new(".git/logs/HEAD");
-    let commit = if is_optimized && log.exists() {
-        println!("cargo::rerun-if-changed={}", log.display());
+    // In a second working tree of a repository `.git` is no folder: git knows where its log is.
+    let log = said("git", &["rev-parse", "--git-path", "logs/HEAD"]);
+    let commit = if is_optimized && Path::new(&log).exists() {
+        println!("cargo::rerun-if-changed={log}");
         said("git", &["describe", "--always", "--dirty", "--abbrev=12"])
     } else {
         "unknown".into()
