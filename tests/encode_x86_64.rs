@@ -354,10 +354,12 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     }
     f.reg_mem(imul_mem, M::Imul);
     f.plain(cqo(), M::Cqo);
+    f.reg(imul_wide, M::Imul, &[]);
     f.reg(idiv, M::Idiv, &[]);
 
     f.shift(shl_imm, M::Shl);
     f.shift(shr_imm, M::Shr);
+    f.shift(sar_imm, M::Sar);
     f.reg(shl_cl, M::Shl, &[Op::Reg(R::CL)]);
     f.reg(shr_cl, M::Shr, &[Op::Reg(R::CL)]);
 
@@ -397,6 +399,11 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     f.plain(int3(), M::Int3);
     f.plain(ud2(), M::Ud2);
     f.plain(nop(), M::Nop);
+    f.forms += 1;
+    for m in 0..f.mems.len() {
+        let (mem, op) = f.mems[m];
+        f.case(nop_mem(mem), M::Nop, &[op]);
+    }
     f.forms
 }
 

@@ -92,7 +92,8 @@ fn compare(cond: Cond, a: i64, b: i64) -> bool {
 fn clobbered(op: Op) -> &'static [Reg] {
     match op {
         Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Host::SHIFT_CLOBBERS,
-        Op::Divide { .. } | Op::DivideImm { .. } => Host::DIVIDE_CLOBBERS,
+        Op::Divide { .. } => Host::DIVIDE_CLOBBERS,
+        Op::DivideImm { imm, .. } => Host::divide_imm_clobbers(imm),
         _ => &[],
     }
 }

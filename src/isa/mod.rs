@@ -5,6 +5,7 @@
 
 pub mod aarch64;
 pub mod disassemble;
+mod division;
 mod labels;
 pub mod x86_64;
 
@@ -24,8 +25,11 @@ pub trait Isa: Sink + Sized {
     /// The registers that [`crate::lir::Op::Alu`] changes besides its destination where it shifts.
     const SHIFT_CLOBBERS: &'static [Reg];
 
-    /// The registers that divisions change besides their destination.
+    /// The registers that [`crate::lir::Op::Divide`] changes besides its destination.
     const DIVIDE_CLOBBERS: &'static [Reg];
+
+    /// The registers that [`crate::lir::Op::DivideImm`] changes besides its destination.
+    fn divide_imm_clobbers(imm: i64) -> &'static [Reg];
 
     /// A register's name in the manual.
     fn reg_name(reg: Reg) -> String;

@@ -413,7 +413,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let ra = self.register(&mut a);
         match b {
             Value::Const(imm) if imm != 0 => {
-                self.state.save_from(I::DIVIDE_CLOBBERS);
+                self.state.save_from(I::divide_imm_clobbers(imm));
                 let d = self.destination(pc, &[a], 0);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
                 self.finish(d, &[a], 0);

@@ -20,7 +20,7 @@ pub struct Body {
     pub moves_pointer: bool,
     /// Whether it shifts by a count that is no constant.
     pub shifts: bool,
-    /// Whether it divides.
+    /// Whether it divides in a way that destroys registers.
     pub divides: bool,
     /// Constants that no instruction has a field for.
     pub constants: Constants,
@@ -178,10 +178,14 @@ impl Walk {
                 }
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
+                    let constant = match index.checked_sub(1).map(|before| code.ops[before]) {
+                        Some(Op::Literal(value)) => Some(value),
+                        _ => None,
+                    };
                     let body = &mut self.innermost().body;
-                    body.divides |= word.class() == Class::Division;
-                    let by_constant = index > 0 && matches!(code.ops[index - 1], Op::Literal(_));
-                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && !by_constant;
+                    let harmless = constant.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
+                    body.divides |= word.class() == Class::Division && !harmless;
+                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && constant.is_none();
                 }
                 Op::Times { .. } => self.effect(1, 0),
                 Op::Next { .. } => self.end_loop(pc, None),

@@ -6,6 +6,7 @@
 use super::assemble::Assembler;
 use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
 use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
+use crate::isa::division::Divisor;
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
@@ -38,6 +39,10 @@ impl Isa for Emitter {
     const CALLEE_SAVED: &'static [Reg] = &CALLEE_SAVED;
     const SHIFT_CLOBBERS: &'static [Reg] = &[];
     const DIVIDE_CLOBBERS: &'static [Reg] = &[];
+
+    fn divide_imm_clobbers(_imm: i64) -> &'static [Reg] {
+        &[]
+    }
 
     fn reg_name(reg: Reg) -> String {
         x(reg).to_string()
@@ -128,8 +133,7 @@ impl Sink for Emitter {
             }
             Op::DivideImm { op, d, a, imm } => {
                 assert_ne!(imm, 0, "a division by a constant zero is not emitted as one");
-                self.constant(OTHER, imm);
-                self.divide(op, x(d), x(a), OTHER);
+                self.divide_imm(op, x(d), x(a), imm);
             }
             Op::Branch { cond, a, b, to } => {
                 self.put_inst(a64::cmp(x(a).into(), x(b).into()));
@@ -312,6 +316,44 @@ impl Emitter {
                 self.put_inst(a64::msub(d, SCRATCH, b, a.into()));
             }
         }
+    }
+
+    /// Other divisors than powers of two are divided by: an inverse takes four instructions to make, `sdiv` few cycles.
+    fn divide_imm(&mut self, op: DivOp, d: X, a: X, imm: i64) {
+        match (Divisor::of(imm), op) {
+            (Divisor::One, DivOp::Quotient) if imm > 0 => self.put_inst(a64::mov(d, a.into())),
+            (Divisor::One, DivOp::Quotient) => self.put_inst(a64::neg(d, a)),
+            (Divisor::One, DivOp::Remainder) => self.put_inst(a64::mov(d, XZR)),
+            (Divisor::PowerOfTwo(power), DivOp::Quotient) => {
+                self.biased(a, power);
+                self.put_inst(a64::asr_imm(d, SCRATCH, shift(power.into())));
+                if imm < 0 {
+                    self.put_inst(a64::neg(d, d));
+                }
+            }
+            (Divisor::PowerOfTwo(power), DivOp::Remainder) => {
+                self.biased(a, power);
+                let multiple = Bitmask::new(u64::MAX << power).expect("ones in a row");
+                self.put_inst(a64::and_imm(SCRATCH.into(), SCRATCH.into(), multiple));
+                self.put_inst(a64::sub(d.into(), a.into(), SCRATCH.into()));
+            }
+            (Divisor::Other, _) => {
+                self.constant(OTHER, imm);
+                self.divide(op, d, a, OTHER);
+            }
+        }
+    }
+
+    /// The scratch register becomes `a`, and where that is negative 2^power - 1 more: rounded down it is then what `a` is
+    /// rounded toward zero.
+    fn biased(&mut self, a: X, power: u8) {
+        let sign = if power == 1 {
+            a
+        } else {
+            self.put_inst(a64::asr_imm(SCRATCH, a, shift(63)));
+            SCRATCH
+        };
+        self.put_inst(a64::add_lsr(SCRATCH.into(), a.into(), sign.into(), shift(64 - i64::from(power))));
     }
 
     /// Traps where the address of a slot stands so to a bound from the frame.

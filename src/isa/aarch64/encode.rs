@@ -388,6 +388,11 @@ pub const fn add(d: Xz, n: Xz, m: Xz) -> Inst {
     dnm(0x8b00_0000, d.number(), n.number(), m.number())
 }
 
+/// `ADD (shifted register)` with `LSR`: `d = n + (m >> shift)`, unsigned.
+pub const fn add_lsr(d: Xz, n: Xz, m: Xz, shift: Shift6) -> Inst {
+    Inst(dnm(0x8b40_0000, d.number(), n.number(), m.number()).0 | shift.0 << 10)
+}
+
 /// `SUB (shifted register)` without shift: `d = n - m`.
 pub const fn sub(d: Xz, n: Xz, m: Xz) -> Inst {
     dnm(0xcb00_0000, d.number(), n.number(), m.number())
@@ -532,6 +537,11 @@ pub const fn lsl_imm(d: X, n: X, shift: Shift6) -> Inst {
 /// `LSR (immediate)`, an alias of `UBFM`: `d = n >> shift`, unsigned.
 pub const fn lsr_imm(d: X, n: X, shift: Shift6) -> Inst {
     ubfm(d, n, shift.0, 63)
+}
+
+/// `ASR (immediate)`, an alias of `SBFM`: `d = n >> shift`, signed.
+pub const fn asr_imm(d: X, n: X, shift: Shift6) -> Inst {
+    Inst(0x9340_fc00 | shift.0 << 16 | at5(n.number()) | at0(d.number()))
 }
 
 // Conditional selection.

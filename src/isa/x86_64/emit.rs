@@ -6,6 +6,7 @@
 use super::assemble::Assembler;
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
+use crate::isa::division::{Divisor, Magic};
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
@@ -37,6 +38,10 @@ impl Isa for Emitter {
     const CALLEE_SAVED: &'static [Reg] = &CALLEE_SAVED;
     const SHIFT_CLOBBERS: &'static [Reg] = &regs::<1>([1]);
     const DIVIDE_CLOBBERS: &'static [Reg] = &regs::<2>([0, 2]);
+
+    fn divide_imm_clobbers(imm: i64) -> &'static [Reg] {
+        if Divisor::of(imm) == Divisor::Other { Self::DIVIDE_CLOBBERS } else { &[] }
+    }
 
     fn reg_name(reg: Reg) -> String {
         gp(reg).to_string()
@@ -335,20 +340,93 @@ impl Emitter {
     }
 
     fn divide_imm(&mut self, op: DivOp, d: Gp, a: Gp, imm: i64) {
-        match (op, imm) {
-            (DivOp::Quotient, -1) => {
-                self.move_to(d, a);
-                self.put_inst(x64::neg(d));
+        match (Divisor::of(imm), op) {
+            (Divisor::One, DivOp::Quotient) => self.move_to(d, a),
+            (Divisor::One, DivOp::Remainder) => self.put_inst(x64::zero(d)),
+            (Divisor::PowerOfTwo(power), DivOp::Quotient) => self.divide_by_shifting(d, a, power),
+            // The sign of the divisor does not matter.
+            (Divisor::PowerOfTwo(power), DivOp::Remainder) => return self.remainder_by_masking(d, a, power),
+            (Divisor::Other, _) => return self.divide_by_multiplying(op, d, a, imm),
+        }
+        if imm < 0 && op == DivOp::Quotient {
+            self.put_inst(x64::neg(d));
+        }
+    }
+
+    /// `d = a / 2^power`. A shift rounds down; what a negative dividend needs to be rounded up is added before.
+    fn divide_by_shifting(&mut self, d: Gp, a: Gp, power: u8) {
+        let shift = shift6(power.into());
+        match imm32(((1u64 << power) - 1) as i64) {
+            Some(less) => {
+                // One of the two is chosen by the sign of the dividend.
+                let (other, cc) = if d == a { (SCRATCH, Cc::S) } else { (a, Cc::Ns) };
+                let sum = if d == a { SCRATCH } else { d };
+                self.put_inst(x64::lea(sum, Mem::base(a, less)));
+                self.put_inst(x64::test(a, a));
+                self.put_inst(x64::cmov(cc, d, other));
             }
-            (DivOp::Remainder, -1) => self.put_inst(x64::zero(d)),
-            _ => {
-                self.constant(SCRATCH, imm);
-                self.move_to(RAX, a);
-                self.put_inst(x64::cqo());
-                self.put_inst(x64::idiv(SCRATCH));
-                self.move_to(d, result(op));
+            None => {
+                self.bias(a, power);
+                self.put_inst(x64::lea(d, Mem::indexed(a, index(SCRATCH), Scale::X1, 0)));
             }
         }
+        self.put_inst(x64::sar_imm(d, shift));
+    }
+
+    /// `d = a mod 2^power`, of the sign of `a`.
+    fn remainder_by_masking(&mut self, d: Gp, a: Gp, power: u8) {
+        self.bias(a, power);
+        self.put_inst(x64::lea(d, Mem::indexed(a, index(SCRATCH), Scale::X1, 0)));
+        let rest = shift6(64 - i64::from(power));
+        match imm32(((1u64 << power) - 1) as i64) {
+            Some(mask) => self.put_inst(x64::and_imm(d, mask)),
+            None => {
+                self.put_inst(x64::shl_imm(d, rest));
+                self.put_inst(x64::shr_imm(d, rest));
+            }
+        }
+        self.put_inst(x64::sub(d, SCRATCH));
+    }
+
+    /// The scratch register becomes 2^power - 1 where `a` is negative, else 0.
+    fn bias(&mut self, a: Gp, power: u8) {
+        self.put_inst(x64::mov(SCRATCH, a));
+        if power > 1 {
+            self.put_inst(x64::sar_imm(SCRATCH, shift6(63)));
+        }
+        self.put_inst(x64::shr_imm(SCRATCH, shift6(64 - i64::from(power))));
+    }
+
+    /// Multiplies by the inverse; the product is in `rdx:rax`.
+    fn divide_by_multiplying(&mut self, op: DivOp, d: Gp, a: Gp, imm: i64) {
+        let Magic { multiplier, shift } = Magic::of(imm);
+        self.move_to(SCRATCH, a);
+        self.constant(RAX, multiplier);
+        self.put_inst(x64::imul_wide(SCRATCH));
+        if imm > 0 && multiplier < 0 {
+            self.put_inst(x64::add(RDX, SCRATCH));
+        } else if imm < 0 && multiplier > 0 {
+            self.put_inst(x64::sub(RDX, SCRATCH));
+        }
+        if shift > 0 {
+            self.put_inst(x64::sar_imm(RDX, shift6(shift.into())));
+        }
+        // A negative quotient is one too small.
+        self.put_inst(x64::mov(RAX, RDX));
+        self.put_inst(x64::shr_imm(RAX, shift6(63)));
+        if op == DivOp::Quotient {
+            return self.put_inst(x64::lea(d, Mem::indexed(RDX, index(RAX), Scale::X1, 0)));
+        }
+        self.put_inst(x64::add(RDX, RAX));
+        match imm32(imm) {
+            Some(imm) => self.put_inst(x64::imul_imm(RDX, RDX, imm)),
+            None => {
+                self.constant(RAX, imm);
+                self.put_inst(x64::imul(RDX, RAX));
+            }
+        }
+        self.put_inst(x64::sub(SCRATCH, RDX));
+        self.put_inst(x64::mov(d, SCRATCH));
     }
 
     /// Traps where the address of a slot stands so to a bound from the frame.

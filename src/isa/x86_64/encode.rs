@@ -452,6 +452,11 @@ pub const fn imul_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x0faf, d.number(), mem)
 }
 
+/// `IMUL r/m64`: `RDX:RAX = RAX * s`, the whole product.
+pub const fn imul_wide(s: Gp) -> Inst {
+    on_reg(0xf7, 5, s)
+}
+
 /// `CQO`: `RDX` becomes the sign of `RAX`, all zeros or all ones.
 pub const fn cqo() -> Inst {
     Inst::EMPTY.rex(8, 0, 0, 0).byte(0x99)
@@ -474,6 +479,11 @@ pub const fn shl_imm(d: Gp, shift: Shift6) -> Inst {
 /// `SHR r/m64, 1` or `imm8`: `d >>= shift`, unsigned.
 pub const fn shr_imm(d: Gp, shift: Shift6) -> Inst {
     shift_imm(5, d, shift)
+}
+
+/// `SAR r/m64, 1` or `imm8`: `d >>= shift`, signed.
+pub const fn sar_imm(d: Gp, shift: Shift6) -> Inst {
+    shift_imm(7, d, shift)
 }
 
 /// D1 /n, which has no immediate, for a shift by one, else C1 /n ib.
@@ -582,4 +592,9 @@ pub const fn ud2() -> Inst {
 /// `NOP` of one byte.
 pub const fn nop() -> Inst {
     Inst::EMPTY.byte(0x90)
+}
+
+/// `NOP r/m64`: does nothing, and does not touch the memory either; of as many bytes as the operand makes it long.
+pub const fn nop_mem(mem: Mem) -> Inst {
+    on_mem(0x0f1f, 0, mem)
 }
