@@ -143,6 +143,8 @@ pub enum DivOp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields do")]
 pub enum Op {
+    /// What follows is the head of a loop: a place that the machine likes to go to.
+    Align,
     /// The place that branches to the label go to.
     Label(Label),
     /// `d = s`.
@@ -337,6 +339,7 @@ impl Op {
         fmt::from_fn(move |f| {
             let s = |slot: Slot| format!("[{:+}]", slot.0);
             match self {
+                Op::Align => write!(f, "align"),
                 Op::Label(label) => write!(f, "L{}:", label.0),
                 Op::Move { d, s } => write!(f, "move {}, {}", name(d), name(s)),
                 Op::Constant { d, value } => write!(f, "constant {}, {value}", name(d)),

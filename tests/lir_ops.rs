@@ -146,7 +146,7 @@ impl State<'_> {
             let mut goes_to = None;
             let mut traps_at = None;
             match op {
-                Op::Label(_) => {}
+                Op::Align | Op::Label(_) => {}
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
                 Op::Load { d, slot, .. } => {

@@ -104,6 +104,7 @@ impl<S: Sink> Lowering<'_, S> {
             while heads.next_if(|head| **head == pc).is_some() {
                 let label = self.label();
                 self.loops.push(Loop { label, above: self.above });
+                self.sink.put(Op::Align);
                 self.sink.put(Op::Label(label));
             }
             match op {

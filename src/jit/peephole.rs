@@ -118,7 +118,8 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
                 self.hold(self.pc, op);
                 self.release(self.len);
             }
-            Op::Label(_)
+            Op::Align
+            | Op::Label(_)
             | Op::Jump { .. }
             | Op::CountDown { .. }
             | Op::Fuel { .. }
@@ -163,6 +164,7 @@ mod tests {
         let to = Label(0);
         let (a, imm) = (Reg(0), 0);
         for border in [
+            Op::Align,
             Op::Label(to),
             Op::Jump { to },
             Op::Branch { cond: Cond::Eq, a, b: Reg(1), to },

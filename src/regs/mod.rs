@@ -1,8 +1,11 @@
 //! The register tier: values of the stack are kept in registers and constants are folded, in one pass over the bytecode.
 //!
-//! `summary` finds what loops and branches touch, `lower` makes LIR on the abstract stack of `state`, `moves` brings values
-//! in line where ways meet.
+//! `summary` finds what loops and branches touch. `lower` goes over the program: `compute`, `branches` and `loops` make LIR on
+//! the abstract stack of `state`, and `moves` brings values in line where ways meet.
 
+mod branches;
+mod compute;
+mod loops;
 mod lower;
 mod moves;
 mod state;

@@ -18,12 +18,21 @@ pub struct Body {
     pub touched: u64,
     /// Whether the data-stack pointer must move in it: all ways through it do not leave the stack equally high.
     pub moves_pointer: bool,
+    /// How many loops are in it, itself among them where it is one.
+    loops: u32,
     /// Whether it shifts by a count that is no constant.
     pub shifts: bool,
     /// Whether it divides in a way that destroys registers.
     pub divides: bool,
     /// Constants that no instruction has a field for.
     pub constants: Constants,
+}
+
+impl Body {
+    /// Whether it has no other loop in it.
+    pub fn is_innermost(&self) -> bool {
+        self.loops <= 1
+    }
 }
 
 /// A few constants.
@@ -257,6 +266,7 @@ impl Walk {
         let open = self.innermost();
         let What::Loop(index) = open.what else { unreachable!("a way back ends a loop") };
         open.body.moves_pointer |= above != open.above;
+        open.body.loops += 1;
         let at_head = open.above;
         self.above = left.unwrap_or(at_head);
         let same_height = self.above == at_head;
@@ -275,6 +285,7 @@ impl Walk {
             _ => 0,
         };
         around.body.moves_pointer |= body.moves_pointer;
+        around.body.loops += body.loops;
         around.body.shifts |= body.shifts;
         around.body.divides |= body.divides;
         body.constants.iter().for_each(|value| around.body.constants.add(value));

@@ -111,6 +111,8 @@ impl Sink for Emitter {
     #[inline]
     fn put(&mut self, op: Op) {
         match op {
+            // Whether that would be faster no machine here can say.
+            Op::Align => {}
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } if d == s => {}
             Op::Move { d, s } => self.put_inst(a64::mov(x(d), x(s).into())),

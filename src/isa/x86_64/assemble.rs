@@ -3,7 +3,8 @@
 //! A branch back takes the form with an 8-bit displacement where that reaches. A branch forward takes the form
 //! with a 32-bit one, which reaches everything: no piece of code is longer than 2 GiB.
 
-use super::encode::{self as x64, Cc, Inst};
+use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale};
+use super::regs::RAX;
 use crate::isa::labels::{Fixup, Labels, Target};
 use crate::isa::{Forms, OutOfRange, Tuning};
 use crate::lir::{Label, Site};
@@ -83,6 +84,27 @@ impl Assembler {
     #[inline]
     pub fn bind(&mut self, label: Label) {
         self.labels.bind(label, self.code.len());
+    }
+
+    /// Places instructions that do nothing, up to a multiple of `bytes` from the start of the code.
+    pub fn align(&mut self, bytes: usize) {
+        const INDEX: Index = Index::new(RAX).expect("it is not the stack pointer");
+        // As few as the forms of NOP allow, the longest first.
+        let of_size = [
+            (9, x64::nop_mem(Mem::indexed(RAX, INDEX, Scale::X1, i32::MAX))),
+            (8, x64::nop_mem(Mem::base(RAX, i32::MAX))),
+            (6, x64::nop_mem(Mem::indexed(RAX, INDEX, Scale::X1, 1))),
+            (5, x64::nop_mem(Mem::base(RAX, 1))),
+            (4, x64::nop_mem(Mem::base(RAX, 0))),
+            (1, x64::nop()),
+        ];
+        let mut rest = self.code.len().next_multiple_of(bytes) - self.code.len();
+        for (size, nop) in of_size {
+            while rest >= size {
+                self.put(nop);
+                rest -= size;
+            }
+        }
     }
 
     /// `JMP`: goes to the label.

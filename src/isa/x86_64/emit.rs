@@ -16,6 +16,10 @@ const FUEL: Gp = R10;
 /// Immediates, addresses and operands out of the way of fixed registers, for the length of one operation.
 const SCRATCH: Gp = R11;
 
+/// Loops begin at a multiple of this: a short one then does not lie in two lines of the cache that instructions are
+/// fetched from, which would cost it a cycle a pass.
+const LINE: usize = 32;
+
 /// Emits x86-64 machine code.
 #[derive(Debug)]
 pub struct Emitter {
@@ -108,6 +112,7 @@ impl Sink for Emitter {
     #[inline]
     fn put(&mut self, op: Op) {
         match op {
+            Op::Align => self.asm.align(LINE),
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } => self.move_to(gp(d), gp(s)),
             Op::Constant { d, value } => self.constant(gp(d), value),

@@ -1,0 +1,260 @@
+//! Words on the abstract stack: code is made only for what is neither known nor where it should be.
+
+use super::lower::Lowering;
+use super::state::{Value, bit};
+use super::summary::NOWHERE;
+use super::words::{alu, cond, fold, mirrored};
+use crate::bytecode::{Op as Code, Pc};
+use crate::isa::Isa;
+use crate::lang::Word;
+use crate::lang::words::Class;
+use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink};
+
+impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+    pub fn pick(&mut self, depth: i64) {
+        let slot = self.state.stack.slot(depth);
+        self.copy(slot);
+    }
+
+    /// Pushes the value of a slot once more.
+    fn copy(&mut self, slot: i64) {
+        let value = match self.state.stack.get(slot) {
+            Value::Slot => self.state.in_register(Value::Slot, slot),
+            value => {
+                self.state.hold(value);
+                value
+            }
+        };
+        self.state.push(value);
+    }
+
+    pub fn word(&mut self, word: Word, pc: Pc) {
+        match word.class() {
+            Class::Shuffle => self.shuffle(word),
+            Class::Division => self.divide(word, pc),
+            _ => match alu(word) {
+                Some(op) => self.alu(op, pc),
+                None => self.compare(cond(word).expect("what is left are comparisons"), pc),
+            },
+        }
+    }
+
+    fn shuffle(&mut self, word: Word) {
+        let base = self.state.stack.above - word.pops() as i64;
+        // What is copied, or moves to another slot, leaves its own.
+        for (operand, slot) in (base..self.state.stack.above).enumerate() {
+            let places = || word.shuffle().enumerate().filter(move |(_, from)| *from == operand);
+            let moves = places().any(|(result, _)| result != operand);
+            if moves && self.state.stack.get(slot) == Value::Slot {
+                let value = self.state.in_register(Value::Slot, slot);
+                self.state.set(slot, value);
+            }
+        }
+        let mut operands = [Value::Slot; 4];
+        for operand in (0..word.pops()).rev() {
+            operands[operand] = self.state.pop();
+        }
+        for from in word.shuffle() {
+            self.state.hold(operands[from]);
+            self.state.push(operands[from]);
+        }
+        operands[..word.pops()].iter().for_each(|value| self.state.release(*value));
+    }
+
+    /// Takes two operands; those that lie in their slots into registers.
+    pub fn operands(&mut self) -> (Value, Value) {
+        let b = self.taken();
+        let a = self.taken();
+        (a, b)
+    }
+
+    fn taken(&mut self) -> Value {
+        match self.state.pop() {
+            Value::Slot => {
+                let slot = self.state.stack.above;
+                self.state.in_register(Value::Slot, slot)
+            }
+            value => value,
+        }
+    }
+
+    /// A taken value in a register.
+    pub fn register(&mut self, value: &mut Value) -> Reg {
+        *value = self.state.in_register(*value, 0);
+        value.reg().expect("it is in a register")
+    }
+
+    fn alu(&mut self, op: AluOp, pc: Pc) {
+        let (a, b) = self.operands();
+        match (op, a, b) {
+            (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(fold(op, a, b))),
+            (AluOp::Add, value, Value::Const(more)) | (AluOp::Add, Value::Const(more), value) => {
+                return self.state.push(more_of(value, more));
+            }
+            (AluOp::Sub, value, Value::Const(less)) => return self.state.push(more_of(value, less.wrapping_neg())),
+            _ => {}
+        }
+        let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
+        let more = match (op, sum(a), sum(b)) {
+            (AluOp::Add, Some((ra, more)), Some((rb, other))) => {
+                (a, b) = (Value::Reg(ra), Value::Reg(rb));
+                more.wrapping_add(other)
+            }
+            (AluOp::Sub, Some((ra, more)), Some((rb, other))) => {
+                (a, b) = (Value::Reg(ra), Value::Reg(rb));
+                more.wrapping_sub(other)
+            }
+            _ => 0,
+        };
+        let ra = self.register(&mut a);
+        let is_shift = matches!(op, AluOp::Shl | AluOp::Shr);
+        match b {
+            Value::Const(imm) if I::fits_alu(op, imm) => {
+                let d = self.destination(pc, &[a], 0);
+                self.put(Op::AluImm { op, d, a: ra, imm });
+                self.finish(d, &[a], 0);
+            }
+            _ => {
+                let rb = self.register(&mut b);
+                if is_shift {
+                    self.state.save_from(I::SHIFT_CLOBBERS);
+                }
+                let d = self.destination(pc, &[a, b], 0);
+                self.put(Op::Alu { op, d, a: ra, b: rb });
+                self.finish(d, &[a, b], more);
+            }
+        }
+    }
+
+    /// Pushes the result in `d`, and so much more, and gives the operands back.
+    fn finish(&mut self, d: Reg, operands: &[Value], more: i64) {
+        operands.iter().for_each(|operand| self.state.release(*operand));
+        self.state.push_new(more_of(Value::Reg(d), more));
+    }
+
+    /// The register for a result: where the next pass expects it, that of an operand that nothing else needs, or a
+    /// free one.
+    fn destination(&mut self, pc: Pc, operands: &[Value], but: u32) -> Reg {
+        let registers = &self.state.registers;
+        let given_back = |reg: Reg| {
+            let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
+            registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
+        };
+        let is_open = |reg: Reg| but & bit(reg) == 0 && (registers.is_free(reg) || given_back(reg));
+        let home = self.home(pc);
+        if let Some(home) = home.filter(|home| is_open(*home)) {
+            return home;
+        }
+        // Where its home is taken, it must move later: then not over what is to go elsewhere.
+        if home.is_some()
+            && let Some(reg) = registers.any_free(but)
+        {
+            return reg;
+        }
+        let reused =
+            operands.iter().filter_map(|operand| operand.reg()).find(|reg| but & bit(*reg) == 0 && given_back(*reg));
+        reused.unwrap_or_else(|| self.state.fresh_but(but))
+    }
+
+    fn home(&self, pc: Pc) -> Option<Reg> {
+        let home = self.summary.homes[pc.index()];
+        let body = self.innermost_loop().filter(|_| home != NOWHERE)?;
+        match body.at_head.get(body.at_head.slot(home.into())) {
+            Value::Reg(reg) => Some(reg),
+            _ => None,
+        }
+    }
+
+    fn compare(&mut self, cond: Cond, pc: Pc) {
+        let (a, b) = self.operands();
+        if let (Value::Const(a), Value::Const(b)) = (a, b) {
+            return self.state.push(Value::Const(cond.holds(a, b).into()));
+        }
+        let (cond, mut a, mut b) = ordered(cond, a, b);
+        let ra = self.register(&mut a);
+        match b {
+            Value::Const(imm) if I::fits_compare(imm) => {
+                let d = self.destination(pc, &[a], 0);
+                self.put(Op::SetImm { cond, d, a: ra, imm });
+                self.finish(d, &[a], 0);
+            }
+            _ => {
+                let rb = self.register(&mut b);
+                let d = self.destination(pc, &[a, b], 0);
+                self.put(Op::Set { cond, d, a: ra, b: rb });
+                self.finish(d, &[a, b], 0);
+            }
+        }
+    }
+
+    fn divide(&mut self, word: Word, pc: Pc) {
+        let site_above = self.state.stack.above;
+        let (mut a, mut b) = self.operands();
+        let op = if word == Word::Div { DivOp::Quotient } else { DivOp::Remainder };
+        if let (Value::Const(a), Value::Const(b)) = (a, b)
+            && b != 0
+        {
+            let result = if op == DivOp::Quotient { a.wrapping_div(b) } else { a.wrapping_rem(b) };
+            return self.state.push(Value::Const(result));
+        }
+        let ra = self.register(&mut a);
+        match b {
+            Value::Const(imm)
+                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && self.only_tested(pc) =>
+            {
+                // It is zero where those bits are, whatever the sign.
+                let mask = (imm.unsigned_abs() - 1) as i64;
+                let d = self.destination(pc, &[a], 0);
+                self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
+                self.finish(d, &[a], 0);
+            }
+            Value::Const(imm) if imm != 0 => {
+                self.state.save_from(I::divide_imm_clobbers(imm));
+                let d = self.destination(pc, &[a], 0);
+                self.put(Op::DivideImm { op, d, a: ra, imm });
+                self.finish(d, &[a], 0);
+            }
+            _ => {
+                let rb = self.register(&mut b);
+                self.state.save_from(I::DIVIDE_CLOBBERS);
+                let d = self.destination(pc, &[a, b], 0);
+                let site = self.site_with(pc, site_above);
+                self.put(Op::Divide { op, d, a: ra, b: rb, site });
+                self.finish(d, &[a, b], 0);
+            }
+        }
+    }
+
+    /// Whether all that is asked of the result of an operation is whether it is zero.
+    fn only_tested(&self, pc: Pc) -> bool {
+        match &self.code.ops[pc.index() + 1..] {
+            [Code::BranchIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..] => true,
+            _ => false,
+        }
+    }
+}
+
+/// A comparison with its constant, if it has one, as the second operand.
+pub fn ordered(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
+    if matches!(a, Value::Const(_)) { (mirrored(cond), b, a) } else { (cond, a, b) }
+}
+
+/// A value and so much more, which needs the same register.
+fn more_of(value: Value, more: i64) -> Value {
+    match value {
+        Value::Const(value) => Value::Const(value.wrapping_add(more)),
+        Value::Reg(reg) if more != 0 => Value::Sum(reg, more),
+        Value::Sum(reg, by) if by.wrapping_add(more) == 0 => Value::Reg(reg),
+        Value::Sum(reg, by) => Value::Sum(reg, by.wrapping_add(more)),
+        value => value,
+    }
+}
+
+/// The register that a value is in, and what is still to be added to it.
+fn sum(value: Value) -> Option<(Reg, i64)> {
+    match value {
+        Value::Reg(reg) => Some((reg, 0)),
+        Value::Sum(reg, more) => Some((reg, more)),
+        _ => None,
+    }
+}

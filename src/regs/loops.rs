@@ -1,0 +1,350 @@
+//! Loops: what has a register while one runs, and how a pass ends where the next one begins.
+
+use std::ops::Range;
+
+use super::branches::Test;
+use super::lower::{Lowering, Open};
+use super::state::{LEAST, Stack, Value, bit};
+use super::summary::{Body, Role, role};
+use super::words::cond;
+use crate::bytecode::{Counter, Op as Code, Pc};
+use crate::isa::Isa;
+use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink};
+
+/// The condition of a `while` loop is repeated where it is no longer, in operations.
+const REPEATED: usize = 8;
+
+/// A loop that is being lowered.
+pub(super) struct Loop {
+    pub head: Label,
+    /// The stack with which every pass begins; where the condition is repeated, behind it.
+    pub at_head: Stack,
+    pub body: Body,
+    /// The condition, where it is to be repeated at the end of each pass.
+    pub condition: Option<Range<usize>>,
+    /// Where a counted loop counts.
+    counter: Option<Place>,
+    /// Where it goes that is left, and with which stack: a counted loop's is that of its head.
+    exit: Option<(Label, Option<Stack>)>,
+    /// What was so before the loop.
+    around: Around,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Register(Reg),
+    Frame(FrameSlot),
+}
+
+/// What holds for the registers within a loop.
+#[derive(Clone, Copy)]
+struct Around {
+    pinned: u32,
+    avoided: u32,
+    expected: u32,
+    constants: usize,
+}
+
+/// How many loops at most have their counters in registers: the innermost.
+pub(super) fn counters<I: Isa>() -> usize {
+    I::ALLOCATABLE.len() / 4
+}
+
+impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+    pub fn times(&mut self, counter: Counter) {
+        let count = self.state.pop();
+        let slot = self.state.stack.above;
+        let count = self.state.in_register(count, slot);
+        let a = count.reg().expect("it is in a register");
+        self.begin_loop(Some((counter, count)), None);
+        let label = self.label();
+        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("it has begun") };
+        body.exit = Some((label, None));
+        let a = match body.counter {
+            Some(Place::Register(reg)) => reg,
+            _ => {
+                self.state.release(count);
+                a
+            }
+        };
+        self.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
+    }
+
+    /// Begins a `while` loop. `inner` is the head of the next loop.
+    pub fn begin_while(&mut self, pc: Pc, inner: Option<Pc>) {
+        let condition = self.condition(pc, inner);
+        let is_repeated = condition.is_some();
+        self.begin_loop(None, condition);
+        if !is_repeated {
+            self.put_head();
+        }
+    }
+
+    /// The operations before the one that leaves a `while` loop, where they are few, straight, and leave the stack as high
+    /// as they find it. They are then carried out before the loop and at the end of each pass: a pass has one branch, not two.
+    fn condition(&self, pc: Pc, inner: Option<Pc>) -> Option<Range<usize>> {
+        let rest = &self.code.ops[pc.index()..];
+        let count = rest.iter().take(REPEATED + 1).position(|op| matches!(op, Code::BranchIfZero(_)))?;
+        let leaves = Pc((pc.index() + count) as u32);
+        let Code::BranchIfZero(to) = self.code.ops[leaves.index()] else { unreachable!("it was found") };
+        let is_own = role(self.code, leaves, to) == Role::Leave && inner.is_none_or(|inner| inner > leaves);
+        let mut pushed = 0;
+        for op in &rest[..count] {
+            pushed += match op {
+                Code::Literal(_) | Code::Pick(_) => 1,
+                Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
+                Code::Pass => 0,
+                _ => return None,
+            };
+        }
+        let is_level = pushed == 1 && !self.summary.loops[self.next_loop].moves_pointer;
+        (is_own && is_level).then_some(pc.index()..leaves.index())
+    }
+
+    /// The place to which the innermost loop goes back.
+    pub fn put_head(&mut self) {
+        let body = self.innermost_loop().expect("it has begun");
+        let (head, is_innermost) = (body.head, body.body.is_innermost());
+        if is_innermost {
+            self.put(Op::Align);
+        }
+        self.put(Op::Label(head));
+    }
+
+    /// Readies the stack and the registers for a loop. The count of a counted one has been taken; where it has a register
+    /// of the loop's own it is given back. Where the condition is repeated, the stack is made ready behind it.
+    fn begin_loop(&mut self, counted: Option<(Counter, Value)>, condition: Option<Range<usize>>) {
+        let body = self.summary.loops[self.next_loop];
+        self.next_loop += 1;
+        let registers = &mut self.state.registers;
+        let around = Around {
+            pinned: registers.pinned,
+            avoided: registers.avoided,
+            expected: registers.expected,
+            constants: self.state.constants.len(),
+        };
+        let mut avoided = 0;
+        for (does, clobbers) in [(body.shifts, I::SHIFT_CLOBBERS), (body.divides, I::DIVIDE_CLOBBERS)] {
+            clobbers.iter().filter(|_| does).for_each(|reg| avoided |= bit(*reg));
+        }
+        registers.avoided = avoided;
+        registers.expected = 0;
+        let counter = counted.map(|(counter, count)| self.place_counter(counter, count));
+        if body.moves_pointer {
+            self.state.flush();
+            // The stack may be at another height with every pass: nothing is known of what lies below.
+            let above = self.state.stack.above;
+            self.state.stack = Stack::in_memory(above, above);
+        } else if condition.is_none() {
+            self.settle_for_loop(&body);
+        }
+        let head = self.label();
+        let at_head = self.state.stack.clone();
+        self.open.push(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
+        if body.moves_pointer || !self.is_repeated() {
+            // A counter in the frame needs a register to be counted in.
+            self.settled(1);
+        }
+    }
+
+    /// Leaves so many registers free; the next pass will find everything where it is now.
+    fn settled(&mut self, free: usize) {
+        let mut found = 0;
+        for _ in 0..free {
+            found |= bit(self.state.fresh_but(found));
+        }
+        let stack = self.state.stack.clone();
+        self.state.registers.expected =
+            stack.iter().filter_map(|(_, value)| value.reg()).fold(0, |bits, reg| bits | bit(reg));
+        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("it has begun") };
+        body.at_head = stack;
+    }
+
+    fn is_repeated(&self) -> bool {
+        matches!(self.open.last(), Some(Open::Loop(Loop { condition: Some(_), .. })))
+    }
+
+    /// Leaves a `while` loop where the comparison holds.
+    pub fn leave_while(&mut self, test: Test) {
+        let label = self.label();
+        let is_repeated = self.is_repeated();
+        if is_repeated {
+            let Some(Open::Loop(Loop { body, .. })) = self.open.last() else { unreachable!("a loop is left") };
+            let body = *body;
+            self.settle_for_loop(&body);
+            // At the end of a pass both operands may have to make way for what belongs into their registers, and there
+            // may be a cycle among those.
+            self.settled(3);
+        }
+        self.tested(test);
+        self.put(test.branch(label));
+        let stack = self.state.stack.clone();
+        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("a loop is left") };
+        body.exit = Some((label, Some(stack)));
+        if is_repeated {
+            self.put_head();
+        }
+    }
+
+    /// Where a counted loop counts. A register for that is the loop's alone.
+    fn place_counter(&mut self, counter: Counter, count: Value) -> Place {
+        let s = count.reg().expect("it is in a register");
+        let place = if (counter.0 as usize) < counters::<I>() && self.may_pin() {
+            let is_alone = self.state.registers.uses(s) == 1 && self.clobbered & bit(s) == 0;
+            let d = if is_alone && self.state.registers.pinned & bit(s) == 0 {
+                Some(s)
+            } else {
+                self.state.registers.any_free(self.clobbered)
+            };
+            d.map(Place::Register)
+        } else {
+            None
+        };
+        let place = place.unwrap_or(Place::Frame(FrameSlot(counter.0)));
+        match place {
+            Place::Register(d) => {
+                self.put(Op::Move { d, s });
+                self.state.release(count);
+                self.state.registers.pinned |= bit(d);
+            }
+            Place::Frame(slot) => self.put(Op::StoreFrame { s, slot }),
+        }
+        place
+    }
+
+    /// Whether enough registers are left for values.
+    fn may_pin(&self) -> bool {
+        self.state.registers.unpinned() > LEAST
+    }
+
+    /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
+    fn settle_for_loop(&mut self, body: &Body) {
+        self.state.carry_out_sums();
+        let above = self.state.stack.above;
+        // An operation needs some for itself.
+        let mut room = self.state.registers.unpinned().saturating_sub(4);
+        for depth in 0..64.min(above - self.state.stack.known.min(above)) {
+            if body.touched >> depth & 1 == 0 {
+                continue;
+            }
+            let slot = self.state.stack.slot(depth);
+            if room > 0 {
+                self.state.own_register(slot);
+                room -= 1;
+            } else {
+                self.state.spill(slot);
+            }
+        }
+        // Slots of which it is not known that they have values stay where they are.
+        for slot in self.state.stack.low()..self.state.stack.known.min(above) {
+            self.state.spill(slot);
+        }
+        for value in body.constants.iter() {
+            if self.state.kept(value).is_some() || room == 0 || !self.may_pin() {
+                continue;
+            }
+            if let Some(d) = self.state.registers.any_free(self.clobbered) {
+                self.put(Op::Constant { d, value });
+                self.state.registers.pinned |= bit(d);
+                self.state.constants.push((value, d));
+                room -= 1;
+            }
+        }
+    }
+
+    pub fn next(&mut self) {
+        let body = self.end_pass();
+        match body.counter.expect("it is counted") {
+            Place::Register(d) => self.put(Op::CountDown { d, to: body.head }),
+            Place::Frame(slot) => {
+                let a = self.state.registers.any_free(0).expect("every pass begins with a free register");
+                self.put(Op::LoadFrame { d: a, slot });
+                self.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
+                self.put(Op::StoreFrame { s: a, slot });
+                self.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: body.head });
+            }
+        }
+        let (label, _) = body.exit.expect("a counted loop may be skipped");
+        self.put(Op::Label(label));
+        self.leave(body.around);
+    }
+
+    pub fn jump_back(&mut self) {
+        let repeated = match self.open.last_mut() {
+            Some(Open::Loop(body)) => body.condition.take(),
+            _ => unreachable!("a way back ends a loop"),
+        };
+        let body = match repeated {
+            Some(condition) => self.test_again(condition),
+            None => {
+                let body = self.end_pass();
+                self.put(Op::Jump { to: body.head });
+                body
+            }
+        };
+        let (label, stack) = body.exit.expect("a `while` loop is left somewhere");
+        self.put(Op::Label(label));
+        self.leave(body.around);
+        self.state.take_on(stack.expect("where it is left the stack is known"));
+    }
+
+    /// Carries the condition of a `while` loop out once more, and goes on with the next pass where it holds.
+    fn test_again(&mut self, condition: Range<usize>) -> Loop {
+        let fused = match self.code.ops[condition.end - 1] {
+            Code::Word(word) => cond(word),
+            _ => None,
+        };
+        let straight = condition.start..condition.end - usize::from(fused.is_some());
+        for index in straight {
+            let pc = Pc(index as u32);
+            self.state.sink.at(pc.0);
+            self.straight(self.code.ops[index], pc);
+        }
+        self.state.sink.at(condition.end as u32);
+        let Test { cond, a, b } = self.test(fused);
+        let a = self.out_of_the_way(a);
+        let b = self.out_of_the_way(b);
+        let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        self.state.become_like(&body.at_head, self.spare);
+        self.put(Test { cond, a, b }.branch(body.head));
+        body
+    }
+
+    /// Moves an operand out of a register into which another value is about to go.
+    fn out_of_the_way(&mut self, operand: Value) -> Value {
+        let Value::Reg(s) = operand else { return operand };
+        let at_head = &self.innermost_loop().expect("a loop ends").at_head;
+        let filled = at_head.iter().filter_map(|(_, value)| value.reg()).fold(0, |bits, reg| bits | bit(reg));
+        if filled & bit(s) == 0 {
+            return operand;
+        }
+        let is_there = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.state.stack.get(slot) == value;
+        if at_head.iter().all(is_there) {
+            return operand;
+        }
+        let d = self.state.fresh_but(filled);
+        self.put(Op::Move { d, s });
+        self.state.hold(Value::Reg(d));
+        self.state.release(operand);
+        Value::Reg(d)
+    }
+
+    /// Brings everything to where the next pass expects it.
+    fn end_pass(&mut self) -> Loop {
+        let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        if body.body.moves_pointer {
+            self.flush_and_meet(body.at_head.above);
+        } else {
+            self.state.become_like(&body.at_head, self.spare);
+        }
+        body
+    }
+
+    /// The registers of a loop's own are free again.
+    fn leave(&mut self, around: Around) {
+        let Around { pinned, avoided, expected, constants } = around;
+        self.state.constants.truncate(constants);
+        let registers = &mut self.state.registers;
+        (registers.pinned, registers.avoided, registers.expected) = (pinned, avoided, expected);
+    }
+}
