@@ -301,6 +301,7 @@ fn forms(choice: Choice) -> Forms {
     f.two(xs, xz, mov, row2("mov"));
 
     f.three((xz, xz, xz), add, row3("add"));
+    f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsl, |d, n, m, s| format!("add {d}, {n}, {m}, lsl {s}"));
     f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsr, |d, n, m, s| format!("add {d}, {n}, {m}, lsr {s}"));
     f.three((xz, xz, xz), sub, row3("sub"));
     f.three((xz, xz, xz), adds, row3("adds"));
@@ -332,8 +333,7 @@ fn forms(choice: Choice) -> Forms {
     f.three((xs, xs, xs), lsr_reg, row3("lsr"));
     f.three((xs, xs, shifts), lsl_imm, row3("lsl"));
     f.three((xs, xs, shifts), lsr_imm, row3("lsr"));
-    // The decoder does not know its alias.
-    f.three((xs, xs, shifts), asr_imm, |d, n, s| format!("sbfm {d}, {n}, {s}, 63"));
+    f.three((xs, xs, shifts), asr_imm, row3("asr"));
 
     f.two(xs, cc, cset, row2("cset"));
     f.four((xs, xz, xz, cc), |_, _, _| true, csel, row4("csel"));
@@ -449,6 +449,8 @@ fn without_aliases(text: &str) -> Vec<String> {
             Err(_) => ["lsrv", d, n, m].map(String::from).into(),
             Ok(_) => ["ubfm", d, n, m, "63"].map(String::from).into(),
         },
+        ["asr", d, n, m] => ["sbfm", d, n, m, "63"].map(String::from).into(),
+        ["add", d, n, m, "lsl", "0"] => ["add", d, n, m].map(String::from).into(),
         _ => t.into_iter().map(String::from).collect(),
     };
     base

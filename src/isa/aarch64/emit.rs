@@ -52,7 +52,7 @@ impl Isa for Emitter {
         match op {
             AluOp::Add | AluOp::Sub => Imm12::new(imm.unsigned_abs()).is_some(),
             AluOp::And | AluOp::Or | AluOp::Xor => Bitmask::new(imm as u64).is_some(),
-            AluOp::Mul => (imm as u64).is_power_of_two(),
+            AluOp::Mul => (imm as u64).is_power_of_two() || one_more(imm).is_some(),
             AluOp::Shl | AluOp::Shr => true,
         }
     }
@@ -279,10 +279,15 @@ impl Emitter {
             (AluOp::Mul, _) if (imm as u64).is_power_of_two() => {
                 self.put_inst(a64::lsl_imm(d, a, shift(i64::from(imm.trailing_zeros()))));
             }
-            _ => {
-                self.constant(SCRATCH, imm);
-                self.alu(op, d, a, SCRATCH);
-            }
+            _ => match one_more(imm) {
+                Some(power) if op == AluOp::Mul => {
+                    self.put_inst(a64::add_lsl(d.into(), a.into(), a.into(), power));
+                }
+                _ => {
+                    self.constant(SCRATCH, imm);
+                    self.alu(op, d, a, SCRATCH);
+                }
+            },
         }
     }
 
@@ -389,6 +394,12 @@ fn imm12(value: u64) -> Imm12 {
 
 fn shift(count: i64) -> Shift6 {
     Shift6::new((count & 63) as u8).expect("six bits")
+}
+
+/// The power of two that a factor is one more than.
+fn one_more(factor: i64) -> Option<Shift6> {
+    let less = (factor as u64).wrapping_sub(1);
+    (less > 1 && less.is_power_of_two()).then(|| shift(less.trailing_zeros().into()))
 }
 
 fn pair_offset(bytes: i64) -> Pair {

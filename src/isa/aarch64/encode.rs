@@ -388,6 +388,11 @@ pub const fn add(d: Xz, n: Xz, m: Xz) -> Inst {
     dnm(0x8b00_0000, d.number(), n.number(), m.number())
 }
 
+/// `ADD (shifted register)` with `LSL`: `d = n + (m << shift)`.
+pub const fn add_lsl(d: Xz, n: Xz, m: Xz, shift: Shift6) -> Inst {
+    Inst(dnm(0x8b00_0000, d.number(), n.number(), m.number()).0 | shift.0 << 10)
+}
+
 /// `ADD (shifted register)` with `LSR`: `d = n + (m >> shift)`, unsigned.
 pub const fn add_lsr(d: Xz, n: Xz, m: Xz, shift: Shift6) -> Inst {
     Inst(dnm(0x8b40_0000, d.number(), n.number(), m.number()).0 | shift.0 << 10)

@@ -122,19 +122,23 @@ impl Assembler {
         self.branch(Some(cc), Target::Exit(site));
     }
 
-    /// `JMP rel8` or `Jcc rel8` over instructions that follow: what comes back says where it was placed.
-    pub(super) fn skip(&mut self, cc: Option<Cc>) -> Skip {
-        self.put(match cc {
-            Some(cc) => x64::jcc_rel8(cc, 0),
-            None => x64::jmp_rel8(0),
-        });
-        Skip { end: self.code.len() }
+    /// `Jcc rel32` to what is seldom needed and stands behind all else: what comes back says from where.
+    pub(super) fn detour_if(&mut self, cc: Cc) -> Detour {
+        self.put(x64::jcc_rel32(cc, 0));
+        Detour { from: self.code.len() }
     }
 
-    /// Lets a skip end here.
-    pub(super) fn land(&mut self, skip: Skip) {
-        let distance = i8::try_from(self.code.len() - skip.end).expect("a skip is over a few instructions");
-        self.code[skip.end - 1] = distance as u8;
+    /// Lets a detour come here.
+    pub(super) fn land(&mut self, detour: Detour) {
+        let distance = self.code.len() - detour.from;
+        self.code[detour.from - 4..detour.from].copy_from_slice(&(distance as u32).to_le_bytes());
+    }
+
+    /// `JMP rel32` back to an offset.
+    pub(super) fn return_to(&mut self, offset: usize) {
+        // Of code that is longer than this can say nothing is used.
+        let distance = offset as i64 - (self.code.len() as i64 + 5);
+        self.put(x64::jmp_rel32(distance as i32));
     }
 
     /// The sites whose exits are wanted.
@@ -183,9 +187,10 @@ impl Assembler {
     }
 }
 
-/// A short branch whose end is not yet known.
-pub(super) struct Skip {
-    end: usize,
+/// A branch to code that is still to come, by the offset behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Detour {
+    from: usize,
 }
 
 /// Writes the displacement of a branch that waited; it always fits, since code is never longer than 2 GiB.

@@ -3,7 +3,7 @@
 //! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel; `r11` belongs to the emitter
 //! from one operation to the next.
 
-use super::assemble::Assembler;
+use super::assemble::{Assembler, Detour};
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
 use crate::isa::division::{Divisor, Magic};
@@ -26,6 +26,8 @@ pub struct Emitter {
     asm: Assembler,
     /// Callee-saved registers that the code uses.
     saved: &'static [Reg],
+    /// Divisions by -1: from where they come, what they want, and where they go on.
+    detours: Vec<(Detour, DivOp, usize)>,
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
@@ -67,8 +69,13 @@ impl Isa for Emitter {
 
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
         let saved = &CALLEE_SAVED[..shape.registers.saturating_sub(UNSAVED)];
-        let mut emitter =
-            Emitter { asm: Assembler::with(memory, tuning, forms), saved, marks: Vec::new(), marked: shape.marked };
+        let mut emitter = Emitter {
+            asm: Assembler::with(memory, tuning, forms),
+            saved,
+            detours: Vec::new(),
+            marks: Vec::new(),
+            marked: shape.marked,
+        };
         emitter.mark(Mark::Prologue);
         for &reg in saved {
             emitter.put_inst(x64::push(gp(reg)));
@@ -83,6 +90,14 @@ impl Isa for Emitter {
 
     fn finish(mut self) -> Result<Machine, OutOfRange> {
         self.mark(Mark::Exits);
+        for (detour, op, back) in std::mem::take(&mut self.detours) {
+            self.asm.land(detour);
+            match op {
+                DivOp::Quotient => self.put_inst(x64::neg(RAX)),
+                DivOp::Remainder => self.put_inst(x64::zero(RDX)),
+            }
+            self.asm.return_to(back);
+        }
         let sites = self.asm.sites();
         let common = self.asm.label();
         let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
@@ -278,6 +293,10 @@ impl Emitter {
                 self.move_to(d, a);
                 self.put_inst(x64::shl_imm(d, shift6(i64::from(imm.trailing_zeros()))));
             }
+            AluOp::Mul if matches!(imm, 3 | 5 | 9) => {
+                let scale = [Scale::X2, Scale::X4, Scale::X8][imm as usize / 4];
+                self.put_inst(x64::lea(d, Mem::indexed(a, index(a), scale, 0)));
+            }
             AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
                 Some(imm) if op == AluOp::Mul => self.put_inst(x64::imul_imm(d, a, imm)),
                 Some(imm) => {
@@ -331,16 +350,10 @@ impl Emitter {
         self.move_to(divisor, b);
         self.move_to(RAX, a);
         self.put_inst(x64::cmp_imm(divisor, -1));
-        let minus_one = self.asm.skip(Some(Cc::E));
+        let minus_one = self.asm.detour_if(Cc::E);
         self.put_inst(x64::cqo());
         self.put_inst(x64::idiv(divisor));
-        let done = self.asm.skip(None);
-        self.asm.land(minus_one);
-        match op {
-            DivOp::Quotient => self.put_inst(x64::neg(RAX)),
-            DivOp::Remainder => self.put_inst(x64::zero(RDX)),
-        }
-        self.asm.land(done);
+        self.detours.push((minus_one, op, self.asm.offset()));
         self.move_to(d, result(op));
     }
 
