@@ -1,14 +1,21 @@
 //! `oneshot/<workload>/<engine>`: from the text to the answer. The input is a hundredth of that with which `execute` runs, so
 //! that compiling counts for something.
+//!
+//! `tiny/<engine>`: from the verified program to the answer, for `1 2 +`, on an engine that has compiled before: what any program
+//! costs. Beside it, for scale, `tiny/mprotect pair`: making a page executable and writable again.
 
 mod harness;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use harness::{PerWord, criterion, engines};
-use jitduel::bench::stack;
+use jitduel::bench::{Subject, stack};
 use jitduel::bench::workloads::WORKLOADS;
 use jitduel::engine::{NoClock, Options};
+use jitduel::lang::Source;
 use jitduel::registry;
+use memmap2::MmapMut;
 
 fn oneshot(criterion: &mut Criterion<PerWord>) {
     let engines = engines();
@@ -35,5 +42,35 @@ fn oneshot(criterion: &mut Criterion<PerWord>) {
     }
 }
 
-criterion_group!(name = benches; config = criterion(); targets = oneshot);
+fn tiny(criterion: &mut Criterion<PerWord>) {
+    let mut stack = stack().expect("there is memory for a stack");
+    let subject = Subject { name: "tiny".into(), source: Source::new("tiny", "1 2 +"), inputs: Vec::new() };
+    let program = subject.program().expect("it is one");
+    let mut group = criterion.benchmark_group("tiny");
+    for name in engines() {
+        subject.check(&[name]).unwrap_or_else(|reason| panic!("{reason}"));
+        let mut engine = registry::engine(name).expect("it exists");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut prepared =
+                    engine.prepare(black_box(&program), &Options::default(), &mut NoClock).expect("it was checked");
+                prepared.run(&[], None, &mut stack).expect("it was checked");
+                stack.values().last().copied()
+            });
+        });
+    }
+    let mut page = MmapMut::map_anon(4096).expect("there is memory for a page");
+    // Pages that nobody has written are not there yet.
+    page[0] = 1;
+    let mut page = Some(page);
+    group.bench_function(BenchmarkId::from_parameter("mprotect pair"), |bencher| {
+        bencher.iter(|| {
+            let writable = page.take().expect("the last pair has given it back");
+            let executable = writable.make_exec().expect("the system allows that");
+            page = Some(executable.make_mut().expect("the system allows that"));
+        });
+    });
+}
+
+criterion_group!(name = benches; config = criterion(); targets = oneshot, tiny);
 criterion_main!(benches);

@@ -1,10 +1,12 @@
-//! Mappings: reserved from the system, given back on drop; and code, first writable, then sealed.
+//! Mappings: reserved from the system, given back on drop.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-
-use super::icache;
 
 /// A range of whole pages of our own.
 pub(super) struct Mapping {
@@ -40,18 +42,65 @@ pub(super) fn page_bytes() -> usize {
     })
 }
 
+/// A file of so many zeros that lies in memory and has no name.
+#[cfg(target_os = "linux")]
+fn memory_file(bytes: usize) -> io::Result<File> {
+    // Nobody starts it as a program, which a system may demand to be told. One before 6.3 does not know the word.
+    let create = |flags| unsafe {
+        // SAFETY: a new file touches nothing of ours.
+        libc::memfd_create(c"jitduel code".as_ptr(), libc::MFD_CLOEXEC | flags)
+    };
+    let descriptor = match create(libc::MFD_NOEXEC_SEAL) {
+        -1 => create(0),
+        descriptor => descriptor,
+    };
+    if descriptor == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open, and nobody else knows it.
+    let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    file.set_len(bytes as u64)?;
+    Ok(file)
+}
+
 impl Mapping {
     /// Maps at least `bytes` of zeros, rounded up to whole pages. Pages cost memory from their first use on.
     pub(super) fn new(bytes: usize, access: Access) -> io::Result<Mapping> {
         let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
         let bytes = bytes.max(1).checked_next_multiple_of(page_bytes()).ok_or_else(out_of_memory)?;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
-        // SAFETY: a new anonymous mapping at an address of the system's choice touches no memory of ours.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access.flags(), flags, -1, 0) };
+        Mapping::map(bytes, access, libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE, -1)
+    }
+
+    /// Maps `bytes` of zeros, whole pages, twice: what is written through the first mapping runs through the second.
+    /// A forked child has the second alone.
+    ///
+    /// # Errors
+    /// The system's, where it has no memory to give, does not let it be executed, or is not Linux.
+    #[cfg(target_os = "linux")]
+    pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
+        let file = memory_file(bytes)?;
+        let map = |access| Mapping::map(bytes, access, libc::MAP_SHARED, file.as_raw_fd());
+        let both = [map(Access::ReadWrite)?, map(Access::ReadExecute)?];
+        // SAFETY: the mapping is our own, and in this process nothing changes.
+        match unsafe { libc::madvise(both[0].start.as_ptr().cast(), bytes, libc::MADV_DONTFORK) } {
+            0 => Ok(both),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// No system but Linux has been tried.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn twice(_bytes: usize) -> io::Result<[Mapping; 2]> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
+    }
+
+    fn map(bytes: usize, access: Access, flags: libc::c_int, file: libc::c_int) -> io::Result<Mapping> {
+        // SAFETY: a new mapping at an address of the system's choice touches no memory of ours.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access.flags(), flags, file, 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let start = NonNull::new(start.cast()).ok_or_else(out_of_memory)?;
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Mapping { start, bytes })
     }
 
@@ -77,75 +126,5 @@ impl Drop for Mapping {
         // SAFETY: the mapping is ours and nothing borrows it any longer.
         let result = unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
         debug_assert_eq!(result, 0, "unmapping our own mapping cannot fail");
-    }
-}
-
-/// Memory to write machine code into; it cannot be called.
-pub struct CodeBuffer {
-    mapping: Mapping,
-    used: usize,
-}
-
-/// Sealed machine code: it can be called and can no longer be written. Unmapped on drop.
-///
-/// Not `Send`: another thread's processor would have to synchronize its instruction stream first.
-pub struct Code {
-    mapping: Mapping,
-    used: usize,
-}
-
-impl CodeBuffer {
-    /// Maps memory for `bytes` bytes of code.
-    ///
-    /// # Errors
-    /// The system's, where it has no memory to give.
-    pub fn new(bytes: usize) -> io::Result<CodeBuffer> {
-        Ok(CodeBuffer { mapping: Mapping::new(bytes, Access::ReadWrite)?, used: bytes })
-    }
-
-    /// The memory, zero at first.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: `used` bytes are mapped, readable, writable and borrowed through `&mut self` alone.
-        unsafe { std::slice::from_raw_parts_mut(self.mapping.start().as_ptr(), self.used) }
-    }
-
-    /// Makes the memory executable and no longer writable, and the instruction cache agree with it.
-    ///
-    /// # Errors
-    /// The system's, where it does not allow generated code.
-    pub fn seal(mut self) -> io::Result<Code> {
-        let bytes = self.mapping.bytes();
-        self.mapping.protect(0, bytes, Access::ReadExecute)?;
-        icache::flush(self.mapping.start().as_ptr(), self.used);
-        Ok(Code { mapping: self.mapping, used: self.used })
-    }
-}
-
-impl Code {
-    /// Maps, writes and seals a whole piece of code.
-    ///
-    /// # Errors
-    /// The system's, where it has no memory to give or does not allow generated code.
-    pub fn new(bytes: &[u8]) -> io::Result<Code> {
-        let mut buffer = CodeBuffer::new(bytes.len())?;
-        buffer.bytes_mut().copy_from_slice(bytes);
-        buffer.seal()
-    }
-
-    /// The code.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `used` bytes are mapped and readable, and nothing writes them before the drop.
-        unsafe { std::slice::from_raw_parts(self.mapping.start().as_ptr(), self.used) }
-    }
-
-    /// Calls the first instruction as a C function of one argument, which returns one integer.
-    ///
-    /// # Safety
-    /// The code must be made for this machine, keep to its C calling convention for `fn(u64) -> u64`, and do
-    /// nothing that safe code may rely on it not to do.
-    pub unsafe fn call(&self, argument: u64) -> u64 {
-        // SAFETY: the address is that of sealed, executable memory; what is there is the caller's promise.
-        let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(self.mapping.start().as_ptr()) };
-        function(argument)
     }
 }

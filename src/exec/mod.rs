@@ -5,8 +5,12 @@
 //! only through [`Code`], which sealing alone produces.
 #![allow(unsafe_code, reason = "system calls, raw memory and calls into generated code are this room's task")]
 
+mod arena;
 mod call;
 mod clock;
+mod code;
+mod code_memory;
+mod holes;
 mod icache;
 mod memory;
 mod process;
@@ -15,6 +19,7 @@ mod trampoline;
 
 pub use call::{Entry, Exit};
 pub use clock::{children_processor_time, processor_time};
-pub use memory::{Code, CodeBuffer};
+pub use code::Code;
+pub use code_memory::{CodeMemory, code_memory};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use stack::{Armor, Edge, Stack};

@@ -1,0 +1,66 @@
+//! How this host lets code be written and run, found out by trying.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::Code;
+use super::arena::{Region, count_forks};
+
+/// How memory for code is written and run in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeMemory {
+    /// It has two mappings, one to write and one to run; to make and drop a small piece of code takes no system call.
+    DoubleMapping,
+    /// Each piece has a mapping of its own, which is first written and then run.
+    Toggling {
+        /// Why not the other, in words.
+        reason: String,
+    },
+}
+
+/// How memory for code is written and run in this process.
+pub fn code_memory() -> &'static CodeMemory {
+    static FOUND: OnceLock<CodeMemory> = OnceLock::new();
+    FOUND.get_or_init(|| match try_double_mapping() {
+        Ok(()) => CodeMemory::DoubleMapping,
+        Err(reason) => CodeMemory::Toggling { reason },
+    })
+}
+
+/// Whether what is written to one mapping runs in the other, more than once at the same address. Emulators keep what they have
+/// translated, and many find out that code was rewritten only where that was done through the mapping that runs.
+fn try_double_mapping() -> Result<(), String> {
+    let region = Region::open().map_err(|error| error.to_string())?;
+    for answer in 1..=3 {
+        let code = returns(answer).ok_or("no code is made for this machine")?;
+        let piece = region.place(&code).expect("nothing else is in the region");
+        // SAFETY: the code is for this machine and returns a number.
+        if unsafe { Code::in_piece(piece, code.len()).call(0) } != u64::from(answer) {
+            return Err("rewritten code is not seen, as in an emulator".into());
+        }
+    }
+    count_forks().map_err(|error| error.to_string())
+}
+
+/// Code for this machine that returns a number.
+fn returns(number: u8) -> Option<Vec<u8>> {
+    if cfg!(target_arch = "x86_64") {
+        // MOV eax, number; RET
+        Some(vec![0xb8, number, 0, 0, 0, 0xc3])
+    } else if cfg!(target_arch = "aarch64") {
+        // MOVZ w0, #number; RET
+        let instructions = [0x5280_0000 | u32::from(number) << 5, 0xd65f_03c0_u32];
+        Some(instructions.into_iter().flat_map(u32::to_le_bytes).collect())
+    } else {
+        None
+    }
+}
+
+impl fmt::Display for CodeMemory {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            CodeMemory::DoubleMapping => f.write_str("double mapping"),
+            CodeMemory::Toggling { reason } => write!(f, "protect toggling ({reason})"),
+        }
+    }
+}
