@@ -10,8 +10,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use harness::{PerWord, criterion, engines};
-use jitduel::bench::{Subject, stack};
 use jitduel::bench::workloads::WORKLOADS;
+use jitduel::bench::{Subject, stack};
 use jitduel::engine::{NoClock, Options};
 use jitduel::lang::Source;
 use jitduel::registry;

@@ -94,7 +94,9 @@ fn a_race_is_printed_in_three_forms() {
             assert!(low <= ratio && ratio <= high, "{line}");
         }
     }
-    for name in ["processor", "processors", "isa", "kernel", "load", "governor", "virtual", "rustc", "commit"] {
+    for name in
+        ["processor", "processors", "isa", "kernel", "load", "governor", "virtual", "code memory", "rustc", "commit"]
+    {
         assert!(json["machine"].get(name).is_some(), "{name}");
     }
     assert_eq!(json["options"]["engines"], "bytecode,tree,bytecode");

@@ -66,7 +66,9 @@ fn a_campaign_ends_when_its_time_is_over_and_draws_a_seed_where_none_is_given() 
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.ends_with(" rejected: all agree\n"), "{}", ended.stdout);
     assert!(
-        ended.stderr.starts_with("seed ") && ended.stderr.ends_with(", part 1 of 1, engines bytecode\n"),
+        ended.stderr.starts_with("seed ")
+            && ended.stderr.contains(", part 1 of 1, engines bytecode\ncode memory: ")
+            && ended.stderr.lines().count() == 2,
         "{}",
         ended.stderr
     );

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::exec::code_memory;
+
 /// A machine, and what it was doing.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -21,6 +23,8 @@ pub struct Machine {
     pub governor: Option<String>,
     /// Whether it is a guest of another system.
     pub is_virtual: bool,
+    /// How memory for code is written and run.
+    pub code_memory: String,
     /// The compiler that built this program.
     pub rustc: &'static str,
     /// The commit that it was built from.
@@ -46,6 +50,7 @@ impl Machine {
             load: read("/proc/loadavg").and_then(|load| load.split(' ').next()?.parse().ok()),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             is_virtual: field("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+            code_memory: code_memory().to_string(),
             rustc: env!("JITDUEL_RUSTC"),
             commit: env!("JITDUEL_COMMIT"),
         }
@@ -68,7 +73,8 @@ impl Machine {
 
     /// As JSON.
     pub fn to_json(&self) -> Value {
-        let Machine { processor, processors, isa, kernel, load, governor, is_virtual, rustc, commit } = self;
+        let Machine { processor, processors, isa, kernel, load, governor, is_virtual, code_memory, rustc, commit } =
+            self;
         json!({
             "processor": processor,
             "processors": processors,
@@ -77,6 +83,7 @@ impl Machine {
             "load": load,
             "governor": governor,
             "virtual": is_virtual,
+            "code memory": code_memory,
             "rustc": rustc,
             "commit": commit,
         })

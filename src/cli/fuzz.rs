@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Status;
 use super::input::{engine_names, say};
 use super::progress::ProgressLine;
+use crate::exec::code_memory;
 use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
 use crate::registry;
 
@@ -88,6 +89,7 @@ impl Fuzz {
         };
         let Shard { index, of } = campaign.shard;
         say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
+        say(format_args!("code memory: {}", code_memory()));
         let mut line = ProgressLine::default();
         let mut elapsed = Duration::ZERO;
         let mut unwritten = None;
@@ -178,6 +180,7 @@ impl Fuzz {
             "shard": format!("{}/{}", campaign.shard.index + 1, campaign.shard.of),
             "engines": campaign.engines,
             "isa": std::env::consts::ARCH,
+            "code_memory": code_memory().to_string(),
             "seconds": elapsed.as_secs_f64(),
             "programs": programs,
             "runs": runs,

@@ -52,8 +52,8 @@ impl Holes {
 
 #[cfg(test)]
 mod tests {
-    use rand::{RngExt, SeedableRng};
     use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
 

@@ -3,6 +3,18 @@
 //!
 //! Knows nothing of the language. No mapping is ever writable and executable at once, and code can be called
 //! only through [`Code`], which sealing alone produces.
+//!
+//! # Memory for code
+//!
+//! A small piece of code lies in an *arena*, one for each thread: in regions of a MiB that are mapped twice, once to be written
+//! and once to be executed, so that to make code, run it and drop it takes no system call. A range is written only while no
+//! [`Code`] of it lives; then it is full of traps. Large code, and all code where the double mapping is not to be had, has a
+//! mapping of its own that is first writable and then executable. [`code_memory`] finds out which it is: it writes a function
+//! through one mapping and runs it through the other, three times at the same address. Emulators may run what was there
+//! before: the user mode of QEMU 7.2 does, and valgrind unless it is told `--smc-check=all`.
+//!
+//! A forked child shares the regions that there are with its parent. Both may run what is in them, neither writes to them
+//! again, and each opens regions of its own for what it makes then.
 #![allow(unsafe_code, reason = "system calls, raw memory and calls into generated code are this room's task")]
 
 mod arena;

@@ -1,0 +1,286 @@
+//! Memory for code: rewritten, given back, shared by no two processes.
+//!
+//! These tests look at the whole process and fork it, so that this file is a program of its own with one thread.
+#![allow(unsafe_code, reason = "calls code that it has made, reads memory whose code was dropped")]
+
+mod alone;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use jitduel::engine::{NoClock, Options, Prepared, outcome};
+use jitduel::exec::{Child, Code, CodeMemory, Ended, Stack, code_memory, is_emulated};
+use jitduel::lang::{Source, load};
+use jitduel::outcome::Outcome;
+use jitduel::registry;
+use jitduel::tiers::{TIERS, is_supported};
+
+const TESTS: [alone::Test; 9] = [
+    ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
+    ("one_address_is_rewritten_a_hundred_times", one_address_is_rewritten_a_hundred_times),
+    ("code_of_any_size_runs_and_cannot_be_written", code_of_any_size_runs_and_cannot_be_written),
+    ("dropped_code_is_traps", dropped_code_is_traps),
+    ("what_is_given_back_is_handed_out_again", what_is_given_back_is_handed_out_again),
+    ("regions_that_are_empty_are_closed", regions_that_are_empty_are_closed),
+    ("every_thread_has_its_own", every_thread_has_its_own),
+    ("parent_and_child_both_go_on", parent_and_child_both_go_on),
+    ("a_child_leaves_its_parents_code_alone", a_child_leaves_its_parents_code_alone),
+];
+
+fn main() -> ExitCode {
+    if !is_supported() {
+        println!("NOT RUN: the host runs neither instruction set");
+        return ExitCode::SUCCESS;
+    }
+    println!("code memory: {}", code_memory());
+    alone::run(&TESTS)
+}
+
+/// Whether there is an arena; says so where there is none.
+fn is_double() -> bool {
+    let is_double = *code_memory() == CodeMemory::DoubleMapping;
+    if !is_double {
+        println!("NOT RUN: what only an arena does; this is {}", code_memory());
+    }
+    is_double
+}
+
+/// A program that leaves this number, made ready.
+fn ready(engine: &str, number: i64) -> Box<dyn Prepared> {
+    let program = load(&Source::new("test", format!("{number}")), 0).expect("it is one");
+    let options = Options { stack_limit: 10, ..Options::default() };
+    let mut engine = registry::engine(engine).expect("it exists");
+    engine.prepare(&program, &options, &mut NoClock).expect("it is small")
+}
+
+fn leaves(prepared: &mut dyn Prepared, number: i64, stack: &mut Stack) -> bool {
+    outcome(prepared, &[], None, stack) == Outcome::Done(vec![number])
+}
+
+fn stack() -> Stack {
+    Stack::new(10).expect("there is memory")
+}
+
+fn address(prepared: &dyn Prepared) -> usize {
+    prepared.code().expect("it has machine code").as_ptr().addr()
+}
+
+/// So many bytes of code at least, the last of which return the number.
+fn returning(number: u16, bytes: usize) -> Vec<u8> {
+    let number = u32::from(number);
+    if cfg!(target_arch = "aarch64") {
+        let (nop, movz, ret) = (0xd503_201f_u32, 0x5280_0000 | number << 5, 0xd65f_03c0);
+        let nops = std::iter::repeat_n(nop, bytes.div_ceil(4).saturating_sub(2));
+        nops.chain([movz, ret]).flat_map(u32::to_le_bytes).collect()
+    } else {
+        let end = [&[0xb8][..], &number.to_le_bytes(), &[0xc3]].concat();
+        [vec![0x90; bytes.saturating_sub(end.len())], end].concat()
+    }
+}
+
+fn call(code: &Code) -> u64 {
+    // SAFETY: all code that is called here was made by `returning`.
+    unsafe { code.call(0) }
+}
+
+/// The mappings of the process that code may run in, as lines of `/proc/self/maps`.
+fn executable() -> Vec<String> {
+    if !cfg!(target_os = "linux") {
+        println!("NOT RUN: only Linux lists the mappings of a process");
+        return Vec::new();
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux lists its mappings");
+    let permissions = |line: &str| line.split(' ').nth(1).expect("permissions").to_owned();
+    let both = maps.lines().find(|line| permissions(line).contains('w') && permissions(line).contains('x'));
+    assert_eq!(both, None, "nothing is both writable and executable");
+    maps.lines().filter(|line| permissions(line).contains('x')).map(Into::into).collect()
+}
+
+fn the_host_lets_code_be_mapped_twice() {
+    if cfg!(target_os = "linux") && !is_emulated() {
+        assert_eq!(*code_memory(), CodeMemory::DoubleMapping);
+    }
+    assert!(matches!(code_memory().to_string().as_str(), "double mapping") || code_memory().to_string().contains('('));
+}
+
+fn one_address_is_rewritten_a_hundred_times() {
+    let mut stack = stack();
+    for (engine, _) in TIERS {
+        let mut places = BTreeSet::new();
+        for round in 0..100 {
+            let mut prepared = ready(engine, round);
+            places.insert(address(&*prepared));
+            for _ in 0..3 {
+                assert!(leaves(&mut *prepared, round, &mut stack), "{engine}, round {round}");
+            }
+        }
+        println!("{engine}: 100 programs at {} addresses", places.len());
+        assert!(!is_double() || places.len() == 1, "what was given back last is taken first");
+    }
+}
+
+fn code_of_any_size_runs_and_cannot_be_written() {
+    let sizes = [0, 63, 64, 65, 4096, 5000, 1 << 18, (1 << 18) + 1, 1 << 20, (1 << 20) + 1, 40 << 20];
+    let mut kept = Vec::new();
+    for (number, size) in (1..).zip(sizes) {
+        let bytes = returning(number, size);
+        for code in [Code::new(&bytes), Code::apart(&bytes)] {
+            let code = code.expect("there is memory");
+            assert!(code.bytes() == bytes && call(&code) == u64::from(number), "{size} bytes");
+            let address = code.bytes().as_ptr().cast_mut();
+            let child = Child::fork(|_| {
+                // SAFETY: none. That is what is tested, in a process that ends with it.
+                unsafe { address.write_volatile(0) };
+            });
+            let ended = child.expect("a process").wait().expect("it ends");
+            assert!(matches!(ended, Ended::Killed { signal: libc::SIGSEGV | libc::SIGBUS }), "{size} bytes: {ended}");
+            kept.push((number, bytes.clone(), code));
+        }
+    }
+    executable();
+    for (number, bytes, code) in kept {
+        assert!(code.bytes() == bytes && call(&code) == u64::from(number), "{} bytes", bytes.len());
+    }
+}
+
+fn dropped_code_is_traps() {
+    if !is_double() {
+        return;
+    }
+    let trap = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
+    let code = Code::new(&returning(7, 100)).expect("there is memory");
+    let start = code.bytes().as_ptr();
+    // SAFETY: two lines of a region were taken, and the region is kept when they are given back.
+    let lines = || -> [u8; 128] { std::array::from_fn(|byte| unsafe { start.add(byte).read_volatile() }) };
+    assert!(lines().starts_with(code.bytes()) && lines()[code.bytes().len()..].iter().all(|byte| *byte == trap));
+    drop(code);
+    assert_eq!(lines(), [trap; 128]);
+}
+
+fn what_is_given_back_is_handed_out_again() {
+    const PIECES: u16 = 3_000;
+    let make = |number: u16| {
+        // Sizes that do not follow each other, up to some lines of the cache.
+        let bytes = returning(number, usize::from(number) * 7919 % 1500);
+        (number, Code::new(&bytes).expect("there is memory"), bytes)
+    };
+    let mut pieces: Vec<_> = (0..PIECES).map(make).collect();
+    let mapped = executable().len();
+    for round in 1..10 {
+        pieces = pieces.into_iter().filter(|(number, ..)| number % 10 != round).collect();
+        pieces.extend((0..PIECES).filter(|number| number % 10 == round).map(make));
+        for (number, code, bytes) in &pieces {
+            assert!(call(code) == u64::from(*number) && code.bytes() == bytes, "piece {number} in round {round}");
+        }
+    }
+    assert_eq!(pieces.len(), usize::from(PIECES));
+    let ranges: BTreeSet<_> =
+        pieces.iter().map(|(_, code, _)| code.bytes().as_ptr_range()).map(|it| (it.start, it.end)).collect();
+    assert!(ranges.iter().zip(ranges.iter().skip(1)).all(|((_, end), (start, _))| end <= start), "no two overlap");
+    if is_double() {
+        assert!(executable().len() <= mapped, "the same pieces again need no more regions");
+    }
+}
+
+fn regions_that_are_empty_are_closed() {
+    // The arena's first region stays.
+    drop(Code::new(&returning(1, 1)));
+    let before = executable();
+    let make = |number| Code::new(&returning(number, 200_000)).expect("there is memory");
+    let mut pieces: Vec<Code> = (0..100).map(make).collect();
+    assert!(executable().len() > before.len() || before.is_empty());
+    pieces.truncate(50);
+    assert!((0..50).zip(&pieces).all(|(number, code)| call(code) == number));
+    // The other way round as well.
+    pieces.drain(..25);
+    assert!((25..50).zip(&pieces).all(|(number, code)| call(code) == number));
+    drop(pieces);
+    let after = executable();
+    assert_eq!(after.len(), before.len(), "{after:#?}");
+}
+
+fn every_thread_has_its_own() {
+    drop(Code::new(&returning(1, 1)));
+    let before = executable().len();
+    let work = |thread: i64| {
+        let mut stack = stack();
+        let mut kept = ready("regs", thread);
+        for round in 0..1_000 {
+            let number = 1_000_000 * thread + round;
+            assert!(leaves(&mut *ready("jit", number), number, &mut stack), "thread {thread}, round {round}");
+        }
+        assert!(leaves(&mut *kept, thread, &mut stack));
+    };
+    std::thread::scope(|scope| (0..8).for_each(|thread| _ = scope.spawn(move || work(thread))));
+    assert_eq!(executable().len(), before, "what a thread had is gone with it");
+}
+
+/// Thousands of programs, and between them one that was there before.
+fn work_on(old: &mut dyn Prepared, numbers: std::ops::Range<i64>) {
+    let mut stack = stack();
+    let mut some: Vec<(i64, Box<dyn Prepared>)> = Vec::new();
+    for number in numbers {
+        let engine = TIERS[number as usize % TIERS.len()].0;
+        some.push((number, ready(engine, number)));
+        if some.len() > 20 {
+            let (number, mut prepared) = some.swap_remove(number as usize * 7 % 20);
+            assert!(leaves(&mut *prepared, number, &mut stack), "{number}");
+        }
+        assert!(leaves(old, -1, &mut stack), "what was there before, at {number}");
+    }
+    for (number, mut prepared) in some {
+        assert!(leaves(&mut *prepared, number, &mut stack), "{number}");
+    }
+}
+
+fn parent_and_child_both_go_on() {
+    let rounds = if is_emulated() { 300 } else { 5_000 };
+    let mut old = ready("regs", -1);
+    // What is free on both sides is what both would hand out first.
+    work_on(&mut *old, 0..100);
+    let mut go_on = ready("jit", -1);
+    let (mut wait, mut start) = std::io::pipe().expect("a pipe");
+    let child = Child::fork(|pipe| {
+        wait.read_exact(&mut [0]).expect("we are told");
+        // A child of the child, which has the same before it.
+        let grandchild = Child::fork(|_| work_on(&mut *go_on, 3 * rounds..4 * rounds)).expect("a process");
+        work_on(&mut *old, rounds..2 * rounds);
+        assert_eq!(grandchild.wait().expect("it ends"), Ended::Exited(0));
+        pipe.write_all(b"all right").expect("it is read");
+    });
+    let mut child = child.expect("a process");
+    start.write_all(&[1]).expect("it is read");
+    work_on(&mut *old, 2 * rounds..3 * rounds);
+    drop(old);
+    work_on(&mut *go_on, 0..rounds);
+    let mut said = Vec::new();
+    while child.read_available(&mut said).expect("it can be read") {
+        jitduel::exec::ready([&child], std::time::Duration::from_secs(60)).expect("it can be waited for");
+    }
+    assert_eq!((child.wait().expect("it ends"), said), (Ended::Exited(0), b"all right".to_vec()));
+}
+
+fn a_child_leaves_its_parents_code_alone() {
+    let prepared = ready("regs", -1);
+    let code = prepared.code().expect("it has machine code");
+    let (start, bytes) = (code.as_ptr(), code.to_vec());
+    let mut both = Some(prepared);
+    let ended = Child::fork(|_| {
+        // Drops what both have, and takes what may lie there.
+        drop(both.take());
+        let mut places = BTreeSet::new();
+        for number in 0..100 {
+            places.insert(address(&*ready("regs", number)));
+        }
+        assert!(!is_double() || !places.contains(&start.addr()), "what the parent runs is not written");
+    });
+    assert_eq!(ended.expect("a process").wait().expect("it ends"), Ended::Exited(0));
+    let mut kept = both.expect("the child took a copy");
+    assert!(kept.code() == Some(&bytes) && leaves(&mut *kept, -1, &mut stack()));
+    let mapped = executable().len();
+    // The region of before the fork is closed with the last of its code.
+    drop(kept);
+    drop(ready("regs", 1));
+    assert!(executable().len() <= mapped);
+}
