@@ -16,10 +16,11 @@ use jitduel::outcome::Outcome;
 use jitduel::registry;
 use jitduel::tiers::{TIERS, is_supported};
 
-const TESTS: [alone::Test; 9] = [
+const TESTS: [alone::Test; 10] = [
     ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
     ("one_address_is_rewritten_a_hundred_times", one_address_is_rewritten_a_hundred_times),
     ("code_of_any_size_runs_and_cannot_be_written", code_of_any_size_runs_and_cannot_be_written),
+    ("behind_code_is_a_trap", behind_code_is_a_trap),
     ("dropped_code_is_traps", dropped_code_is_traps),
     ("what_is_given_back_is_handed_out_again", what_is_given_back_is_handed_out_again),
     ("regions_that_are_empty_are_closed", regions_that_are_empty_are_closed),
@@ -144,18 +145,32 @@ fn code_of_any_size_runs_and_cannot_be_written() {
     }
 }
 
+/// What is no code in memory that had some.
+const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
+
+fn behind_code_is_a_trap() {
+    if !is_double() {
+        return;
+    }
+    let pieces = [64, 128, 4096, 100].map(|size| Code::new(&returning(7, size)).expect("there is memory"));
+    for code in &pieces {
+        let behind = code.bytes().as_ptr_range().end;
+        // SAFETY: the last line of the piece holds no code, or not to its end.
+        assert_eq!(unsafe { behind.read_volatile() }, TRAP, "behind {} bytes", code.bytes().len());
+    }
+}
+
 fn dropped_code_is_traps() {
     if !is_double() {
         return;
     }
-    let trap = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
     let code = Code::new(&returning(7, 100)).expect("there is memory");
     let start = code.bytes().as_ptr();
     // SAFETY: two lines of a region were taken, and the region is kept when they are given back.
     let lines = || -> [u8; 128] { std::array::from_fn(|byte| unsafe { start.add(byte).read_volatile() }) };
-    assert!(lines().starts_with(code.bytes()) && lines()[code.bytes().len()..].iter().all(|byte| *byte == trap));
+    assert!(lines().starts_with(code.bytes()) && lines()[code.bytes().len()..].iter().all(|byte| *byte == TRAP));
     drop(code);
-    assert_eq!(lines(), [trap; 128]);
+    assert_eq!(lines(), [TRAP; 128]);
 }
 
 fn what_is_given_back_is_handed_out_again() {
@@ -168,7 +183,7 @@ fn what_is_given_back_is_handed_out_again() {
     let mut pieces: Vec<_> = (0..PIECES).map(make).collect();
     let mapped = executable().len();
     for round in 1..10 {
-        pieces = pieces.into_iter().filter(|(number, ..)| number % 10 != round).collect();
+        pieces.retain(|(number, ..)| number % 10 != round);
         pieces.extend((0..PIECES).filter(|number| number % 10 == round).map(make));
         for (number, code, bytes) in &pieces {
             assert!(call(code) == u64::from(*number) && code.bytes() == bytes, "piece {number} in round {round}");
@@ -212,7 +227,9 @@ fn every_thread_has_its_own() {
         }
         assert!(leaves(&mut *kept, thread, &mut stack));
     };
-    std::thread::scope(|scope| (0..8).for_each(|thread| _ = scope.spawn(move || work(thread))));
+    // Joined one by one: a scope does not wait for the end of what belongs to a thread.
+    let threads: Vec<_> = (0..8).map(|thread| std::thread::spawn(move || work(thread))).collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("it finds nothing wrong"));
     assert_eq!(executable().len(), before, "what a thread had is gone with it");
 }
 

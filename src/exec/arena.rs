@@ -138,7 +138,8 @@ impl Region {
 
     /// Writes code to lines that are free, where there are so many.
     pub fn place(self: &Rc<Region>, code: &[u8]) -> Option<Piece> {
-        let lines = self.holes.borrow_mut().take(code.len().div_ceil(LINE).max(1))?;
+        // One more than it fills, so that code that runs on beyond its end meets a trap and not other code.
+        let lines = self.holes.borrow_mut().take(code.len() / LINE + 1)?;
         let (start, end) = (self.writable(lines.start), self.writable(lines.end));
         // SAFETY: the lines were free, so that nobody reads, runs or writes them, and the code fits them.
         unsafe {

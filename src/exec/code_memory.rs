@@ -18,9 +18,19 @@ pub enum CodeMemory {
     },
 }
 
+static FOUND: OnceLock<CodeMemory> = OnceLock::new();
+
+/// From now on each piece of code has a mapping of its own.
+///
+/// # Panics
+/// Where code was made before in a double mapping.
+pub fn keep_apart(reason: &str) {
+    let found = FOUND.get_or_init(|| CodeMemory::Toggling { reason: reason.into() });
+    assert_ne!(*found, CodeMemory::DoubleMapping, "code was made before");
+}
+
 /// How memory for code is written and run in this process.
 pub fn code_memory() -> &'static CodeMemory {
-    static FOUND: OnceLock<CodeMemory> = OnceLock::new();
     FOUND.get_or_init(|| match try_double_mapping() {
         Ok(()) => CodeMemory::DoubleMapping,
         Err(reason) => CodeMemory::Toggling { reason },

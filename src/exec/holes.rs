@@ -11,7 +11,7 @@ pub(super) struct Holes {
 impl Holes {
     /// All of so many units is free.
     pub fn new(whole: usize) -> Holes {
-        Holes { free: vec![0..whole], whole }
+        Holes { free: std::iter::once(0..whole).collect(), whole }
     }
 
     /// Takes so many units, the lowest that there are: what was given back last is often taken next, and is still in the
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(holes.take(3), None, "two and one are not three in a row");
         assert_eq!([holes.take(1), holes.take(1), holes.take(1)], [Some(0..1), Some(1..2), Some(9..10)]);
         assert_eq!(holes.take(1), None);
-        [2..5, 5..9, 9..10, 0..1].map(|range| holes.give(range));
+        [2..5, 5..9, 9..10, 0..1].into_iter().for_each(|range| holes.give(range));
         assert!(!holes.is_all());
         holes.give(1..2);
         assert!(holes.is_all());

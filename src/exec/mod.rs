@@ -32,6 +32,6 @@ mod trampoline;
 pub use call::{Entry, Exit};
 pub use clock::{children_processor_time, processor_time};
 pub use code::Code;
-pub use code_memory::{CodeMemory, code_memory};
+pub use code_memory::{CodeMemory, code_memory, keep_apart};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use stack::{Armor, Edge, Stack};
