@@ -182,7 +182,7 @@ impl Drop for Region {
     }
 }
 
-/// From now on forks are counted.
+/// From now on forks are counted, all that the C library makes: those of [`Child`](super::Child), and others.
 ///
 /// # Errors
 /// The system's, where it cannot be had.
