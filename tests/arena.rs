@@ -16,9 +16,10 @@ use jitduel::outcome::Outcome;
 use jitduel::registry;
 use jitduel::tiers::{TIERS, is_supported};
 
-const TESTS: [alone::Test; 10] = [
+const TESTS: [alone::Test; 11] = [
     ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
     ("one_address_is_rewritten_a_hundred_times", one_address_is_rewritten_a_hundred_times),
+    ("a_warm_round_takes_no_system_call_and_no_page_fault", a_warm_round_takes_no_system_call_and_no_page_fault),
     ("code_of_any_size_runs_and_cannot_be_written", code_of_any_size_runs_and_cannot_be_written),
     ("behind_code_is_a_trap", behind_code_is_a_trap),
     ("dropped_code_is_traps", dropped_code_is_traps),
@@ -124,6 +125,49 @@ fn one_address_is_rewritten_a_hundred_times() {
         }
         println!("{engine}: 100 programs at {} addresses", places.len());
         assert!(!is_double() || places.len() == 1, "what was given back last is taken first");
+    }
+}
+
+fn a_warm_round_takes_no_system_call_and_no_page_fault() {
+    if !is_double() {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    for (name, _) in TIERS {
+        let ended = Child::fork(|_| {
+            let program = load(&Source::new("tiny", "1 2 +"), 0).expect("it is one");
+            let (mut engine, mut stack) = (registry::engine(name).expect("it exists"), stack());
+            let options = Options { stack_limit: 10, ..Options::default() };
+            let mut rounds = || {
+                for _ in 0..1_000 {
+                    let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it is small");
+                    prepared.run(&[], None, &mut stack).expect("it ends");
+                }
+                stack.values() == [3]
+            };
+            let is_warm = rounds();
+            let faults = page_faults();
+            let is_right = rounds();
+            // The system may move a page at any time.
+            let is_right = is_warm && is_right && page_faults() < faults + 10;
+            // SAFETY: from now on the system kills this process at any call but those that read, write or end it.
+            let is_watched = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_STRICT) } == 0;
+            let is_right = is_watched && rounds() && is_right;
+            // SAFETY: ends this process, by the one call for it that is still allowed.
+            unsafe { libc::syscall(libc::SYS_exit, i32::from(!is_right)) };
+        });
+        assert_eq!(ended.expect("a process").wait().expect("it ends"), Ended::Exited(0), "{name}");
+    }
+}
+
+/// How many pages this process has missed that were in memory.
+#[cfg(target_os = "linux")]
+fn page_faults() -> i64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call fills the structure, of which zeros are a value as well.
+    unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init().ru_minflt
     }
 }
 
