@@ -1,6 +1,6 @@
 //! `compile/<size>/…`: making programs of 100, 10,000 and 1,000,000 words ready, straight ones and loopy ones, phase by
 //! phase, in nanoseconds for each word of the text: `parse`, `verify`, and for each engine what it does itself, in all
-//! (`<engine>`) and apart (`<engine>/lower`, `<engine>/generate`, `<engine>/seal`).
+//! (`<engine>`) and apart (`<engine>/lower`, `<engine>/generate`, `<engine>/seal`). With the feature `peers` also theirs.
 
 mod harness;
 
@@ -26,11 +26,14 @@ fn compile(criterion: &mut Criterion<PerWord>) {
         group
             .bench_function("verify", |bencher| bencher.iter_with_large_drop(|| verify(&ast, 0).expect("it verifies")));
         let program = verify(&ast, 0).expect("it verifies");
-        for &name in &engines {
+        // A peer that optimizes takes minutes for a million words.
+        let peers = registry::PEERS.iter().filter(|_| size.words <= 10_000);
+        for &name in engines.iter().chain(peers) {
             // The referee walks the tree: it has nothing to do beforehand.
             let phases: &[Option<Phase>] = match name {
                 "tree" => continue,
                 "bytecode" => &[None],
+                _ if registry::PEERS.contains(&name) => &[None],
                 _ => &[None, Some(Phase::Lower), Some(Phase::Generate), Some(Phase::Seal)],
             };
             let mut engine = registry::engine(name).expect("it exists");
