@@ -140,7 +140,11 @@ pub enum DivOp {
 }
 
 /// One operation.
+///
+/// The layout is fixed, and registers stand in the same places of all variants as far as they can: what an operation reads
+/// and writes is then found without asking which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 #[expect(missing_docs, reason = "each variant says what its fields do")]
 pub enum Op {
     /// What follows is the head of a loop: a place that the machine likes to go to.
@@ -152,25 +156,25 @@ pub enum Op {
     /// `d = value`.
     Constant { d: Reg, value: i64 },
     /// `d = slot`. With `last`, nothing reads the slot again before it is written.
-    Load { d: Reg, slot: Slot, last: bool },
+    Load { d: Reg, last: bool, slot: Slot },
     /// `slot = s`.
     Store { s: Reg, slot: Slot },
     /// `d = a op b`.
-    Alu { op: AluOp, d: Reg, a: Reg, b: Reg },
+    Alu { d: Reg, a: Reg, b: Reg, op: AluOp },
     /// `d = a op imm`.
-    AluImm { op: AluOp, d: Reg, a: Reg, imm: i64 },
+    AluImm { d: Reg, a: Reg, op: AluOp, imm: i64 },
     /// `d = 1` where the comparison holds, else 0.
-    Set { cond: Cond, d: Reg, a: Reg, b: Reg },
+    Set { d: Reg, a: Reg, b: Reg, cond: Cond },
     /// `d = 1` where the comparison with `imm` holds, else 0.
-    SetImm { cond: Cond, d: Reg, a: Reg, imm: i64 },
+    SetImm { d: Reg, a: Reg, cond: Cond, imm: i64 },
     /// `d = a op b`; where `b` is zero, traps instead.
-    Divide { op: DivOp, d: Reg, a: Reg, b: Reg, site: Site },
+    Divide { d: Reg, a: Reg, b: Reg, op: DivOp, site: Site },
     /// `d = a op imm`; `imm` is not zero.
-    DivideImm { op: DivOp, d: Reg, a: Reg, imm: i64 },
+    DivideImm { d: Reg, a: Reg, op: DivOp, imm: i64 },
     /// Goes to the label where the comparison holds.
     Branch { cond: Cond, a: Reg, b: Reg, to: Label },
     /// Goes to the label where the comparison with `imm` holds.
-    BranchImm { cond: Cond, a: Reg, imm: i64, to: Label },
+    BranchImm { cond: Cond, a: Reg, to: Label, imm: i64 },
     /// Goes to the label.
     Jump { to: Label },
     /// `d -= 1`, then goes to the label where `d` is not zero.
@@ -182,9 +186,9 @@ pub enum Op {
     /// Takes one from the fuel; where there is none, traps instead.
     Fuel { site: Site },
     /// Traps where the slot lies below the bottom of the stack.
-    Need { slot: Slot, site: Site },
+    Need { site: Site, slot: Slot },
     /// Traps where the slot lies above the first one behind the stack's limit.
-    Room { slot: Slot, site: Site },
+    Room { site: Site, slot: Slot },
     /// Moves the data-stack pointer up by so many slots, down where negative.
     MovePointer { slots: i64 },
     /// Ends the run; `end` is the first slot behind the topmost value.
@@ -222,6 +226,7 @@ impl Sink for Recorder {
 /// What an operation reads and writes. Operations that end a stretch of straight code are not asked.
 impl Op {
     /// The register it writes.
+    #[inline(always)]
     pub(crate) fn defines(self) -> Option<Reg> {
         match self {
             Op::Move { d, .. }
@@ -239,6 +244,7 @@ impl Op {
     }
 
     /// Whether it writes one register and does nothing else at all.
+    #[inline(always)]
     pub(crate) fn is_pure(self) -> bool {
         matches!(
             self,
@@ -253,6 +259,7 @@ impl Op {
         )
     }
 
+    #[inline(always)]
     pub(crate) fn reads(self, reg: Reg) -> bool {
         match self {
             Op::Move { s, .. } | Op::Store { s, .. } | Op::StoreFrame { s, .. } => s == reg,
@@ -260,10 +267,12 @@ impl Op {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn loads(self, from: Slot) -> bool {
         matches!(self, Op::Load { slot, .. } if slot == from)
     }
 
+    #[inline(always)]
     pub(crate) fn first_operand(self) -> Option<Reg> {
         match self {
             Op::Alu { a, .. }
@@ -278,6 +287,7 @@ impl Op {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn second_operand(self) -> Option<Reg> {
         match self {
             Op::Alu { b, .. } | Op::Set { b, .. } | Op::Divide { b, .. } | Op::Branch { b, .. } => Some(b),
@@ -285,9 +295,10 @@ impl Op {
         }
     }
 
-    /// The same operation with its result elsewhere.
-    pub(crate) fn with_destination(mut self, to: Reg) -> Op {
-        match &mut self {
+    /// Lets its result go elsewhere.
+    #[inline(always)]
+    pub(crate) fn set_destination(&mut self, to: Reg) {
+        match self {
             Op::Move { d, .. }
             | Op::Constant { d, .. }
             | Op::Load { d, .. }
@@ -300,10 +311,10 @@ impl Op {
             | Op::LoadFrame { d, .. } => *d = to,
             _ => unreachable!("only an operation with a destination is given another"),
         }
-        self
     }
 
     /// The same operation with its two operands in each other's place; the meaning is another unless they commute.
+    #[inline(always)]
     pub(crate) fn with_operands_exchanged(mut self) -> Op {
         match &mut self {
             Op::Alu { a, b, .. } | Op::Set { a, b, .. } => std::mem::swap(a, b),
@@ -313,6 +324,7 @@ impl Op {
     }
 
     /// The same operation with one register read in place of another.
+    #[inline(always)]
     pub(crate) fn with_operand(mut self, from: Reg, to: Reg) -> Op {
         let replace = |reg: &mut Reg| {
             if *reg == from {

@@ -4,6 +4,7 @@
 //! They know LIR and nothing of the language, and both compile and are tested on every host.
 
 pub mod aarch64;
+mod buffer;
 pub mod disassemble;
 mod division;
 mod labels;

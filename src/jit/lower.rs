@@ -9,11 +9,13 @@
 //! loops' first. An operand in one of the three is read for the last time where a `Move` reads it, or an operation
 //! that computes, compares, divides or branches and does not write it: the peephole pass relies on that.
 
+use std::marker::PhantomData;
+
 use super::Layout;
+use super::shuffle::{Place, Plan, Step};
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lang::Word;
-use crate::lang::words::Class;
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
 /// Registers that hold operands within one word, behind the one for the top of the stack.
@@ -31,28 +33,24 @@ fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
 
 /// Lowers a program into a sink.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, sink: &mut S) -> Vec<TrapSite> {
-    let &[top, a, b, c, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has four registers") };
-    let mut lowering = Lowering {
+    let mut lowering = Lowering::<I, S> {
         sink,
         layout,
-        top,
-        scratch: [a, b, c],
         counters: counter_registers::<I>(tuning),
         above: code.inputs as i64,
         joins: Vec::new(),
         loops: Vec::new(),
         labels: 0,
         sites: Vec::new(),
+        isa: PhantomData,
     };
     lowering.program(code);
     lowering.sites
 }
 
-struct Lowering<'a, S> {
+struct Lowering<'a, I, S> {
     sink: &'a mut S,
     layout: Layout,
-    top: Reg,
-    scratch: [Reg; 3],
     counters: &'static [Reg],
     /// How many values lie above the data-stack pointer; the top one in its slot or in its register.
     above: i64,
@@ -62,6 +60,7 @@ struct Lowering<'a, S> {
     loops: Vec<Loop>,
     labels: u32,
     sites: Vec<TrapSite>,
+    isa: PhantomData<I>,
 }
 
 /// A place ahead that a branch goes to.
@@ -77,7 +76,13 @@ struct Loop {
     above: i64,
 }
 
-impl<S: Sink> Lowering<'_, S> {
+impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+    /// Holds the top of the stack in the variant that keeps it in a register.
+    const TOP: Reg = I::ALLOCATABLE[0];
+
+    /// Hold operands within one word.
+    const TEMPORARIES: [Reg; 3] = [I::ALLOCATABLE[1], I::ALLOCATABLE[2], I::ALLOCATABLE[3]];
+
     fn program(&mut self, code: &Bytecode) {
         if self.layout == Layout::Pushing {
             self.sink.put(Op::MovePointer { slots: self.above });
@@ -85,23 +90,25 @@ impl<S: Sink> Lowering<'_, S> {
         }
         if self.layout == Layout::TopInRegister {
             // Of an empty stack this loads the spare slot.
-            self.sink.put(Op::Load { d: self.top, slot: self.slot(0), last: true });
+            self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
         }
-        let mut heads = code.heads.iter().peekable();
+        let mut heads = code.heads.as_slice();
         // Whether the operation before this one may go on to it.
         let mut reached = true;
         for (index, &op) in code.ops.iter().enumerate() {
             let pc = Pc(index as u32);
             self.sink.at(pc.0);
-            while self.joins.last().is_some_and(|join| join.pc == pc) {
-                let join = self.joins.pop().expect("it is the last one");
+            while let Some(join) = self.joins.pop_if(|join| join.pc == pc) {
                 if reached {
                     self.meet(join.above);
                 }
                 self.bind(join);
                 reached = true;
             }
-            while heads.next_if(|head| **head == pc).is_some() {
+            while let [head, rest @ ..] = heads
+                && *head == pc
+            {
+                heads = rest;
                 let label = self.label();
                 self.loops.push(Loop { label, above: self.above });
                 self.sink.put(Op::Align);
@@ -142,7 +149,7 @@ impl<S: Sink> Lowering<'_, S> {
                 }
                 Code::Return => {
                     if self.layout == Layout::TopInRegister {
-                        self.sink.put(Op::Store { s: self.top, slot: self.slot(0) });
+                        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
                     }
                     self.sink.put(Op::Return { end: Slot(self.above) });
                 }
@@ -203,19 +210,19 @@ impl<S: Sink> Lowering<'_, S> {
     /// Pops the topmost value into a register, wherever it is kept.
     fn pop_top(&mut self, d: Reg) {
         if self.layout == Layout::TopInRegister {
-            self.sink.put(Op::Move { d, s: self.top });
+            self.sink.put(Op::Move { d, s: Self::TOP });
             self.above -= 1;
-            self.sink.put(Op::Load { d: self.top, slot: self.slot(0), last: true });
+            self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
         } else {
             self.pop(d);
         }
     }
 
     fn literal(&mut self, value: i64) {
-        let [a, ..] = self.scratch;
+        let [a, ..] = Self::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
             self.spill_top();
-            self.sink.put(Op::Constant { d: self.top, value });
+            self.sink.put(Op::Constant { d: Self::TOP, value });
         } else {
             self.sink.put(Op::Constant { d: a, value });
             self.push(a);
@@ -224,12 +231,12 @@ impl<S: Sink> Lowering<'_, S> {
 
     /// Stores the top to its slot, for a new top.
     fn spill_top(&mut self) {
-        self.sink.put(Op::Store { s: self.top, slot: self.slot(0) });
+        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
         self.above += 1;
     }
 
     fn pick(&mut self, depth: i64) {
-        let [a, ..] = self.scratch;
+        let [a, ..] = Self::TEMPORARIES;
         let slot = self.slot(depth);
         if self.layout != Layout::TopInRegister {
             self.sink.put(Op::Load { d: a, slot, last: false });
@@ -237,121 +244,127 @@ impl<S: Sink> Lowering<'_, S> {
         } else {
             self.spill_top();
             if depth > 0 {
-                self.sink.put(Op::Load { d: self.top, slot, last: false });
+                self.sink.put(Op::Load { d: Self::TOP, slot, last: false });
             }
         }
     }
 
     fn word(&mut self, word: Word, pc: Pc) {
-        match word.class() {
-            Class::Shuffle if self.layout == Layout::Pushing => self.shuffle_by_pushes(word),
-            Class::Shuffle => self.shuffle(word),
-            _ => self.two_operands(word, pc),
+        match word {
+            Word::Add => self.alu(AluOp::Add),
+            Word::Sub => self.alu(AluOp::Sub),
+            Word::Mul => self.alu(AluOp::Mul),
+            Word::Div => self.divide(DivOp::Quotient, pc),
+            Word::Mod => self.divide(DivOp::Remainder, pc),
+            Word::And => self.alu(AluOp::And),
+            Word::Or => self.alu(AluOp::Or),
+            Word::Xor => self.alu(AluOp::Xor),
+            Word::Lshift => self.alu(AluOp::Shl),
+            Word::Rshift => self.alu(AluOp::Shr),
+            Word::Eq => self.set(Cond::Eq),
+            Word::Ne => self.set(Cond::Ne),
+            Word::Lt => self.set(Cond::Lt),
+            Word::Gt => self.set(Cond::Gt),
+            Word::Le => self.set(Cond::Le),
+            Word::Ge => self.set(Cond::Ge),
+            Word::Dup => self.shuffle(Word::Dup),
+            Word::Drop => self.shuffle(Word::Drop),
+            Word::Swap => self.shuffle(Word::Swap),
+            Word::Over => self.shuffle(Word::Over),
+            Word::Rot => self.shuffle(Word::Rot),
+            Word::Nip => self.shuffle(Word::Nip),
+            Word::Tuck => self.shuffle(Word::Tuck),
         }
     }
 
-    /// A word with two operands and one result.
-    fn two_operands(&mut self, word: Word, pc: Pc) {
-        let [a, mut b, _] = self.scratch;
-        let site = if word.class() == Class::Division { self.site(pc) } else { Site(0) };
-        let d = if self.layout == Layout::TopInRegister {
+    fn alu(&mut self, op: AluOp) {
+        let [d, a, b] = self.operands();
+        self.sink.put(Op::Alu { op, d, a, b });
+        self.result(d);
+    }
+
+    fn set(&mut self, cond: Cond) {
+        let [d, a, b] = self.operands();
+        self.sink.put(Op::Set { cond, d, a, b });
+        self.result(d);
+    }
+
+    fn divide(&mut self, op: DivOp, pc: Pc) {
+        let site = self.site(pc);
+        let [d, a, b] = self.operands();
+        self.sink.put(Op::Divide { op, d, a, b, site });
+        self.result(d);
+    }
+
+    /// Pops the operands of a word that has two; says where its result goes and where they are.
+    #[inline(always)]
+    fn operands(&mut self) -> [Reg; 3] {
+        let [a, b, _] = Self::TEMPORARIES;
+        if self.layout == Layout::TopInRegister {
             self.above -= 1;
             self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
-            b = self.top;
-            self.top
+            [Self::TOP, a, Self::TOP]
         } else {
             self.pop(b);
             self.pop(a);
-            a
-        };
-        let alu = |op| Op::Alu { op, d, a, b };
-        let set = |cond| Op::Set { cond, d, a, b };
-        let divide = |op| Op::Divide { op, d, a, b, site };
-        self.sink.put(match word {
-            Word::Add => alu(AluOp::Add),
-            Word::Sub => alu(AluOp::Sub),
-            Word::Mul => alu(AluOp::Mul),
-            Word::Div => divide(DivOp::Quotient),
-            Word::Mod => divide(DivOp::Remainder),
-            Word::And => alu(AluOp::And),
-            Word::Or => alu(AluOp::Or),
-            Word::Xor => alu(AluOp::Xor),
-            Word::Lshift => alu(AluOp::Shl),
-            Word::Rshift => alu(AluOp::Shr),
-            Word::Eq => set(Cond::Eq),
-            Word::Ne => set(Cond::Ne),
-            Word::Lt => set(Cond::Lt),
-            Word::Gt => set(Cond::Gt),
-            Word::Le => set(Cond::Le),
-            Word::Ge => set(Cond::Ge),
-            Word::Dup | Word::Drop | Word::Swap | Word::Over | Word::Rot | Word::Nip | Word::Tuck => {
-                unreachable!("a shuffle has no operation of its own")
-            }
-        });
+            [a, a, b]
+        }
+    }
+
+    /// Pushes what such a word has made.
+    #[inline(always)]
+    fn result(&mut self, d: Reg) {
         if self.layout != Layout::TopInRegister {
             self.push(d);
+        }
+    }
+
+    /// Carries a shuffle out. Inlined where the word is known, so that of its plan nothing is left but the operations.
+    #[inline(always)]
+    fn shuffle(&mut self, word: Word) {
+        match self.layout {
+            Layout::Pushing => self.shuffle_by_pushes(word),
+            Layout::Memory => self.shuffle_slots(word, Plan::of(word, false)),
+            Layout::TopInRegister => self.shuffle_slots(word, Plan::of(word, true)),
+        }
+    }
+
+    #[inline(always)]
+    fn shuffle_slots(&mut self, word: Word, plan: &Plan) {
+        let base = self.above - word.pops() as i64;
+        let slot = |slot: i8| Slot(base + i64::from(slot));
+        for &step in plan.steps() {
+            match step {
+                Step::Load { to, slot: from, last } => {
+                    self.sink.put(Op::Load { d: Self::register(to), slot: slot(from), last });
+                }
+                Step::Store { from, slot: to } => self.sink.put(Op::Store { s: Self::register(from), slot: slot(to) }),
+                Step::Top { from } => self.sink.put(Op::Move { d: Self::TOP, s: Self::register(from) }),
+            }
+        }
+        self.above = base + word.pushes() as i64;
+    }
+
+    #[inline(always)]
+    fn register(place: Place) -> Reg {
+        match place {
+            Place::Top => Self::TOP,
+            Place::Scratch(index) => Self::TEMPORARIES[usize::from(index)],
         }
     }
 
     /// Pops the operands and pushes the results, one by one.
     fn shuffle_by_pushes(&mut self, word: Word) {
         for operand in (0..word.pops()).rev() {
-            self.pop(self.scratch[operand]);
+            self.pop(Self::TEMPORARIES[operand]);
         }
         for operand in word.shuffle() {
-            self.push(self.scratch[operand]);
-        }
-    }
-
-    /// Loads what moves, then stores it where it goes; what stays where it is is not touched.
-    fn shuffle(&mut self, word: Word) {
-        let (pops, pushes) = (word.pops(), word.pushes());
-        let base = self.above - pops as i64;
-        let in_register = self.layout == Layout::TopInRegister;
-        // Operands and results below these lie in slots, the one above in the register of the top.
-        let (operands, results) = if in_register { (pops - 1, pushes.saturating_sub(1)) } else { (pops, pushes) };
-        let slot = |index: usize| Slot(base + index as i64);
-        let stays = |operand: usize| word.shuffle().take(results).nth(operand) == Some(operand);
-        let to_top = if in_register { word.shuffle().last() } else { None };
-
-        let mut top_load = None;
-        for operand in 0..operands {
-            let moves = word
-                .shuffle()
-                .enumerate()
-                .any(|(result, from)| from == operand && (result != from || result >= results));
-            if !moves {
-                continue;
-            }
-            let load = |d| Op::Load { d, slot: slot(operand), last: !stays(operand) };
-            let to_slots =
-                word.shuffle().take(results).enumerate().any(|(result, from)| from == operand && result != from);
-            let overwritten = operand < results && !stays(operand);
-            if to_top == Some(operand) && !to_slots && !overwritten {
-                top_load = Some(load(self.top));
-            } else {
-                self.sink.put(load(self.scratch[operand]));
-            }
-        }
-        for (result, from) in word.shuffle().take(results).enumerate() {
-            if from >= operands {
-                self.sink.put(Op::Store { s: self.top, slot: slot(result) });
-            } else if from != result {
-                self.sink.put(Op::Store { s: self.scratch[from], slot: slot(result) });
-            }
-        }
-        self.above = base + pushes as i64;
-        if let Some(load) = top_load {
-            self.sink.put(load);
-        } else if let Some(from) = to_top.filter(|from| *from < operands) {
-            self.sink.put(Op::Move { d: self.top, s: self.scratch[from] });
-        } else if in_register && pushes == 0 {
-            self.sink.put(Op::Load { d: self.top, slot: self.slot(0), last: true });
+            self.push(Self::TEMPORARIES[operand]);
         }
     }
 
     fn times(&mut self, counter: Counter, exit: Pc) {
-        let [a, ..] = self.scratch;
+        let [a, ..] = Self::TEMPORARIES;
         let register = self.counters.get(counter.0 as usize).copied();
         let count = register.unwrap_or(a);
         self.pop_top(count);
@@ -364,7 +377,7 @@ impl<S: Sink> Lowering<'_, S> {
     }
 
     fn next(&mut self, counter: Counter) {
-        let [a, ..] = self.scratch;
+        let [a, ..] = Self::TEMPORARIES;
         let head = self.loops.pop().expect("the end of a loop follows its head");
         self.meet(head.above);
         match self.counters.get(counter.0 as usize) {
@@ -380,7 +393,7 @@ impl<S: Sink> Lowering<'_, S> {
     }
 
     fn branch_if_zero(&mut self, to: Pc) {
-        let [a, ..] = self.scratch;
+        let [a, ..] = Self::TEMPORARIES;
         self.pop_top(a);
         let label = self.label();
         self.sink.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });

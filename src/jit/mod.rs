@@ -5,6 +5,7 @@
 pub mod lower;
 pub mod peephole;
 pub mod rules;
+mod shuffle;
 
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::isa::{Isa, Tuning};

@@ -4,11 +4,10 @@
 //! or a branch. The rules stand in `rules`.
 
 use std::marker::PhantomData;
-use std::mem::discriminant;
 
-use super::rules::{LONGEST, Operands, Rewrite, Rule, rewrite};
+use super::rules::{BEFORE, Operands, Rule};
 use crate::isa::Isa;
-use crate::lir::{Op, Sink};
+use crate::lir::{Op, Reg, Sink};
 
 /// How often each rule fired, in the order of [`Rule::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,34 +20,53 @@ impl Fired {
     }
 }
 
-/// How many operations are held back: a rule may leave as many as it found, and needs those before them.
-const HELD: usize = 8;
+/// How many operations are held back at most.
+const HELD: usize = 64;
 
-/// How many are passed on where no more can be held: those that no rule will see again.
-const PASSED_ON: usize = HELD - LONGEST;
+/// How many stay where no more can be held: all that rules look at, also when some of them have fired.
+const KEPT: usize = 3 * BEFORE;
+
+/// Stands for no operation of the bytecode: what comes before the first one.
+const NOWHERE: u32 = u32::MAX;
+
+/// Stands for no register.
+const NO_REGISTER: Reg = Reg(u8::MAX);
+
+/// Stands for no operation: no rule knows it. So that rules need not ask how many are held back, these always are.
+const NOTHING: Op = Op::MovePointer { slots: 0 };
 
 /// Rewrites operations on their way to another sink.
 #[derive(Debug)]
 pub struct Peephole<I, S> {
     sink: S,
-    held: [(Option<u32>, Op); HELD],
-    len: usize,
-    /// None before the first operation.
-    pc: Option<u32>,
-    operands: Operands,
+    pub(super) held: [Op; HELD],
+    /// The bytecode operation that each of them is for.
+    pcs: [u32; HELD],
+    pub(super) len: usize,
+    /// The register in which each of them makes a value, where it does nothing else.
+    made: [Reg; HELD],
+    pc: u32,
+    pub(super) operands: Operands,
     fired: Fired,
     isa: PhantomData<I>,
+}
+
+/// The register in which an operation makes a value, where it does nothing else.
+#[inline(always)]
+fn made(op: Op) -> Reg {
+    op.defines().filter(|_| op.is_pure()).unwrap_or(NO_REGISTER)
 }
 
 impl<I: Isa, S: Sink> Peephole<I, S> {
     /// A pass in front of a sink; `I` says which immediates fit.
     pub fn new(sink: S) -> Peephole<I, S> {
-        let nothing = (None, Op::MovePointer { slots: 0 });
         Peephole {
             sink,
-            held: [nothing; HELD],
-            len: 0,
-            pc: None,
+            held: [NOTHING; HELD],
+            pcs: [NOWHERE; HELD],
+            len: BEFORE,
+            made: [NO_REGISTER; HELD],
+            pc: NOWHERE,
             operands: Operands::default(),
             fired: Fired::default(),
             isa: PhantomData,
@@ -57,66 +75,100 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 
     /// Lets go of what is held back.
     pub fn finish(mut self) -> (S, Fired) {
-        self.release(self.len);
+        self.release();
         (self.sink, self.fired)
     }
 
-    /// Takes an operation into the window and applies rules as long as one fits.
-    fn hold(&mut self, pc: Option<u32>, op: Op) {
-        if self.len == HELD {
-            self.release(PASSED_ON);
-        }
-        self.held[self.len] = (pc, op);
+    /// The operations before the one at hand.
+    #[inline(always)]
+    pub(super) fn before(&self) -> &[Op; BEFORE] {
+        self.held[..self.len].last_chunk().expect("so many are always held")
+    }
+
+    /// The bytecode operation that an operation is for, by how many stand between it and the one at hand.
+    #[inline(always)]
+    pub(super) fn pc(&self, between: usize) -> u32 {
+        self.pcs[self.len - 1 - between]
+    }
+
+    /// Whether the last operation only makes a value in this register.
+    #[inline(always)]
+    pub(super) fn has_just_made(&self, d: Reg) -> bool {
+        self.made[self.len - 1] == d
+    }
+
+    #[inline(always)]
+    pub(super) fn push(&mut self, pc: u32, op: Op) {
+        self.held[self.len] = op;
+        self.pcs[self.len] = pc;
+        self.made[self.len] = made(op);
         self.len += 1;
-        let mut window = [op; LONGEST];
-        let count = self.len.min(LONGEST);
-        for (entry, held) in window.iter_mut().zip(&self.held[self.len - count..self.len]) {
-            *entry = held.1;
-        }
-        if let Some(Rewrite { rule, removes, with }) = rewrite::<I>(&window[..count], self.operands) {
-            self.fired.0[rule as usize] += 1;
-            let before = self.held;
-            let removed = &before[self.len - removes..self.len];
-            self.len -= removes;
-            for op in with.into_iter().flatten() {
-                // What a rule only moves, or gives other registers, is for the word that it was for.
-                let same = removed.iter().rev().find(|(_, old)| discriminant(old) == discriminant(&op));
-                self.hold(same.map_or(pc, |(pc, _)| *pc), op);
-            }
+        // At the end, so that nothing has to be saved over the call.
+        if self.len == HELD {
+            self.make_room();
         }
     }
 
-    fn pass_on(&mut self, pc: Option<u32>, op: Op) {
-        if let Some(pc) = pc {
+    /// Puts an operation in the place of another one.
+    #[inline(always)]
+    pub(super) fn exchange(&mut self, index: usize, pc: u32, op: Op) {
+        self.held[index] = op;
+        self.pcs[index] = pc;
+        self.made[index] = made(op);
+    }
+
+    /// Takes some operations away, in whose place a rule puts others.
+    #[inline(always)]
+    pub(super) fn fire(&mut self, rule: Rule, removes: usize) {
+        self.fired.0[rule as usize] += 1;
+        self.len -= removes;
+    }
+
+    #[inline(always)]
+    fn pass_on(&mut self, pc: u32, op: Op) {
+        if pc != NOWHERE {
             self.sink.at(pc);
         }
         self.sink.put(op);
     }
 
     /// Passes the oldest operations on.
-    fn release(&mut self, count: usize) {
-        for index in 0..count {
-            let (pc, op) = self.held[index];
-            self.pass_on(pc, op);
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        const PASSED_ON: usize = HELD - KEPT;
+        for index in BEFORE..PASSED_ON {
+            self.pass_on(self.pcs[index], self.held[index]);
         }
-        self.held.copy_within(count..self.len, 0);
-        self.len -= count;
+        self.held.copy_within(PASSED_ON.., BEFORE);
+        self.pcs.copy_within(PASSED_ON.., BEFORE);
+        self.made.copy_within(PASSED_ON.., BEFORE);
+        self.len = BEFORE + KEPT;
+    }
+
+    /// Passes all operations on.
+    #[inline(never)]
+    fn release(&mut self) {
+        for index in BEFORE..self.len {
+            self.pass_on(self.pcs[index], self.held[index]);
+        }
+        self.len = BEFORE;
     }
 }
 
 impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
     #[inline]
     fn at(&mut self, pc: u32) {
-        self.pc = Some(pc);
+        self.pc = pc;
         self.operands = Operands::default();
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
             Op::Branch { .. } | Op::BranchImm { .. } => {
                 self.hold(self.pc, op);
-                self.release(self.len);
+                self.release();
             }
             Op::Align
             | Op::Label(_)
@@ -127,7 +179,7 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::Return { .. } => {
-                self.release(self.len);
+                self.release();
                 self.pass_on(self.pc, op);
             }
             _ => {

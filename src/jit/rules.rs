@@ -10,8 +10,9 @@
 //! operand of the word at hand already: those are the `operands`.
 
 use super::lower::SCRATCH;
+use super::peephole::Peephole;
 use crate::isa::Isa;
-use crate::lir::{AluOp, Cond, Op, Reg};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident $text:literal;)*) => {
@@ -62,27 +63,8 @@ rules! {
     CompareBranch "compare-branch";
 }
 
-/// The longest window that a rule looks at.
-pub(super) const LONGEST: usize = 4;
-
-/// What a rule does to the end of the window.
-pub(super) struct Rewrite {
-    pub rule: Rule,
-    /// How many operations go.
-    pub removes: usize,
-    /// What comes instead.
-    pub with: [Option<Op>; 3],
-}
-
-impl Rewrite {
-    fn new<const N: usize>(rule: Rule, removes: usize, ops: [Op; N]) -> Option<Rewrite> {
-        let mut with = [None; 3];
-        for (slot, op) in with.iter_mut().zip(ops) {
-            *slot = Some(op);
-        }
-        Some(Rewrite { rule, removes, with })
-    }
-}
+/// How many operations before the one at hand a rule looks at.
+pub(super) const BEFORE: usize = 3;
 
 /// The registers that the word at hand has written so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,110 +80,329 @@ impl Operands {
     }
 }
 
-/// The table of rules: the first whose pattern is the window's end.
-#[rustfmt::skip]
-pub(super) fn rewrite<I: Isa>(window: &[Op], operands: Operands) -> Option<Rewrite> {
-    let temporary = |reg: Reg| I::ALLOCATABLE[SCRATCH].contains(&reg);
-    let may_die = |reg: Reg| !(temporary(reg) && operands.contains(reg));
-    match *window {
-        [.., Op::Move { d, s }] if d == s => Rewrite::new(Rule::SelfMove, 1, []),
-
-        [.., first, second]
-            if first.is_pure() && first.defines().is_some_and(|d| second.defines() == Some(d) && !second.reads(d)) =>
-            Rewrite::new(Rule::DeadDefinition, 2, [second]),
-
-        [.., Op::Store { slot, .. }, second @ Op::Store { slot: slot2, .. }] if slot == slot2 =>
-            Rewrite::new(Rule::DeadStore, 2, [second]),
-
-        [.., Op::Store { s, slot }, Op::Load { d, slot: slot2, last: true }] if slot == slot2 && (d == s || may_die(s)) =>
-            Rewrite::new(Rule::StoreLoad, 2, [Op::Move { d, s }]),
-
-        [.., store @ Op::Store { s, slot }, Op::Load { d, slot: slot2, last: false }] if slot == slot2 && (d == s || may_die(s)) =>
-            Rewrite::new(Rule::StoreLoad, 2, [store, Op::Move { d, s }]),
-
-        // The value is still in its register; a temporary that the other operation reads would be dead, though.
-        [.., Op::Store { s, slot }, other, Op::Load { d, slot: slot2, last: true }]
-            if slot == slot2 && d == s && other.is_pure() && other.defines().is_some_and(|reg| reg != s)
-                && !other.loads(slot) && !(temporary(s) && other.reads(s)) =>
-            Rewrite::new(Rule::StoreOtherLoad, 3, [other]),
-
-        // The move comes first, so the other operation may overwrite what is moved, but not read or write its target.
-        [.., Op::Store { s, slot }, other, Op::Load { d, slot: slot2, last: true }]
-            if slot == slot2 && other.is_pure() && other.defines().is_some_and(|reg| reg != d)
-                && !other.reads(d) && !other.loads(slot) && !(temporary(s) && other.reads(s)) && may_die(s) =>
-            Rewrite::new(Rule::StoreOtherLoad, 3, [Op::Move { d, s }, other]),
-
-        [.., Op::Store { s, slot }, Op::Move { d: t, s: s2 }, Op::Load { d, slot: slot2, last: true }, user]
-            if slot == slot2 && s == s2 && d == s && t != s && temporary(t)
-                && user.first_operand() == Some(s) && user.second_operand() == Some(t) =>
-            Rewrite::new(Rule::DuplicatedOperand, 4, [user.with_operand(t, s)]),
-
-        [.., definition, Op::Move { d, s }] if definition.defines() == Some(s) && temporary(s) =>
-            Rewrite::new(Rule::Retarget, 2, [definition.with_destination(d)]),
-
-        [.., definition, Op::Move { d, s }, load @ Op::Load { d: d2, .. }]
-            if definition.defines() == Some(s) && d2 == s && d != s =>
-            Rewrite::new(Rule::RetargetBeforeLoad, 3, [definition.with_destination(d), load]),
-
-        [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }, user @ (Op::Alu { .. } | Op::Set { .. })]
-            if temporary(t) && s == top && user.first_operand() == Some(t) && user.second_operand() == Some(top)
-                && user.defines() == Some(top) =>
-            Rewrite::new(Rule::ExchangedOperands, 3, [Op::Load { d: t, slot, last }, user.with_operands_exchanged()]),
-
-        [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }, user @ (Op::Alu { .. } | Op::Set { .. })]
-            if temporary(t) && slot == slot2 && top == top2 && t == t2 && user.first_operand() == Some(t)
-                && user.second_operand() == Some(top) && user.defines() == Some(top) =>
-            Rewrite::new(Rule::SwappedOperands, 4, [user.with_operands_exchanged()]),
-
-        [.., Op::Constant { d: c, value }, user]
-            if user.second_operand() == Some(c) && user.first_operand() != Some(c) && (temporary(c) || user.defines() == Some(c)) =>
-            Rewrite::new(Rule::ConstantOperand, 2, [with_immediate::<I>(user, value)?]),
-
-        [.., Op::Constant { d: c, value }, load @ Op::Load { d: a, .. }, user]
-            if user.second_operand() == Some(c) && user.first_operand() == Some(a) && a != c && (temporary(c) || user.defines() == Some(c)) =>
-            Rewrite::new(Rule::ConstantOperand, 3, [load, with_immediate::<I>(user, value)?]),
-
-        [.., Op::Move { d: t, s }, user]
-            if (user.first_operand() == Some(t) || user.second_operand() == Some(t)) && (temporary(t) || user.defines() == Some(t)) =>
-            Rewrite::new(Rule::MovedOperand, 2, [user.with_operand(t, s)]),
-
-        [.., Op::AluImm { op: op1 @ (AluOp::Add | AluOp::Sub), d, a, imm }, Op::AluImm { op: op2 @ (AluOp::Add | AluOp::Sub), d: d2, a: a2, imm: imm2 }]
-            if d2 == d && a2 == d && I::fits_alu(AluOp::Add, signed(op1, imm).wrapping_add(signed(op2, imm2))) =>
-            Rewrite::new(Rule::AddedImmediates, 2, [Op::AluImm { op: AluOp::Add, d, a, imm: signed(op1, imm).wrapping_add(signed(op2, imm2)) }]),
-
-        [.., Op::Set { cond, d, a, b }, Op::BranchImm { cond: test @ (Cond::Eq | Cond::Ne), a: flag, imm: 0, to }]
-            if flag == d && temporary(d) =>
-            Rewrite::new(Rule::CompareBranch, 2, [Op::Branch { cond: taken(cond, test), a, b, to }]),
-
-        [.., Op::SetImm { cond, d, a, imm }, Op::BranchImm { cond: test @ (Cond::Eq | Cond::Ne), a: flag, imm: 0, to }]
-            if flag == d && temporary(d) =>
-            Rewrite::new(Rule::CompareBranch, 2, [Op::BranchImm { cond: taken(cond, test), a, imm, to }]),
-
-        // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved in
-        // the register that the flag would have had.
-        [.., Op::Set { cond, d, a, b }, load @ Op::Load { d: top, .. }, Op::BranchImm { cond: test @ (Cond::Eq | Cond::Ne), a: flag, imm: 0, to }]
-            if flag == d && temporary(d) && d != top => {
-            let cond = taken(cond, test);
-            match (a == top, b == top) {
-                (false, false) => Rewrite::new(Rule::CompareBranch, 3, [load, Op::Branch { cond, a, b, to }]),
-                (false, true) if a != d => Rewrite::new(Rule::CompareBranch, 3, [Op::Move { d, s: top }, load, Op::Branch { cond, a, b: d, to }]),
-                (true, false) if b != d => Rewrite::new(Rule::CompareBranch, 3, [Op::Move { d, s: top }, load, Op::Branch { cond, a: d, b, to }]),
-                _ => None,
-            }
+/// Hands an operation to the rules for its kind. A macro, and no function, so that the question is answered where the kind is
+/// known: the rules call each other in a circle, and calls in a circle are not inlined.
+macro_rules! hold {
+    ($self:ident, $pc:expr, $op:expr) => {{
+        let pc = $pc;
+        match $op {
+            Op::Move { d, s } => $self.hold_move(pc, d, s),
+            Op::Load { d, slot, last } => $self.hold_load(pc, d, slot, last),
+            Op::Store { s, slot } => $self.hold_store(pc, s, slot),
+            Op::Constant { d, value } => $self.hold_constant(pc, d, value),
+            Op::LoadFrame { d, slot } => $self.hold_load_frame(pc, d, slot),
+            Op::Alu { op, d, a, b } => $self.hold_alu(pc, op, d, a, b),
+            Op::Set { cond, d, a, b } => $self.hold_set(pc, cond, d, a, b),
+            Op::Divide { op, d, a, b, site } => $self.hold_divide(pc, op, d, a, b, site),
+            Op::Branch { cond, a, b, to } => $self.hold_branch(pc, cond, a, b, to),
+            Op::AluImm { op, d, a, imm } => $self.hold_alu_imm(pc, op, d, a, imm),
+            Op::SetImm { cond, d, a, imm } => $self.hold_set_imm(pc, cond, d, a, imm),
+            Op::DivideImm { op, d, a, imm } => $self.hold_divide_imm(pc, op, d, a, imm),
+            Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
+            op => $self.push(pc, op),
         }
+    }};
+}
 
-        [.., Op::SetImm { cond, d, a, imm }, load @ Op::Load { d: top, .. }, Op::BranchImm { cond: test @ (Cond::Eq | Cond::Ne), a: flag, imm: 0, to }]
-            if flag == d && temporary(d) && d != top => {
-            let cond = taken(cond, test);
-            if a == top {
-                Rewrite::new(Rule::CompareBranch, 3, [Op::Move { d, s: top }, load, Op::BranchImm { cond, a: d, imm, to }])
-            } else {
-                Rewrite::new(Rule::CompareBranch, 3, [load, Op::BranchImm { cond, a, imm, to }])
-            }
-        }
-
-        _ => None,
+/// The rules: one table for each kind of operation, in which the first whose pattern fits the operations before it is
+/// the one that fires. What it puts in their place is held in its turn. An operation keeps the bytecode operation that it is
+/// for where it is only moved, or given other registers.
+impl<I: Isa, S: Sink> Peephole<I, S> {
+    /// Takes an operation into the window, or what a rule makes of it.
+    #[inline(always)]
+    pub(super) fn hold(&mut self, pc: u32, op: Op) {
+        hold!(self, pc, op);
     }
+
+    /// The same for an operation that stood in the window, of whatever kind. It is read where it stood: what was put in the
+    /// window since is less than what was taken away.
+    #[inline(never)]
+    fn hold_again(&mut self, pc: u32, index: usize) {
+        hold!(self, pc, self.held[index]);
+    }
+
+    #[rustfmt::skip]
+    #[inline(never)]
+    fn hold_move(&mut self, pc: u32, d: Reg, s: Reg) {
+        let op = Op::Move { d, s };
+        match *self.before() {
+            _ if d == s => self.fire(Rule::SelfMove, 0),
+
+            _ if self.has_just_made(d) => {
+                self.fire(Rule::DeadDefinition, 1);
+                hold!(self, pc, op);
+            }
+
+            [.., definition] if is_temporary::<I>(s) && definition.defines() == Some(s) => {
+                let pc = self.pc(0);
+                self.fire(Rule::Retarget, 1);
+                self.held[self.len].set_destination(d);
+                self.hold_again(pc, self.len);
+            }
+
+            _ => self.push(pc, op),
+        }
+    }
+
+    #[inline(never)]
+    fn hold_constant(&mut self, pc: u32, d: Reg, value: i64) {
+        self.hold_definition(pc, Op::Constant { d, value });
+    }
+
+    #[inline(never)]
+    fn hold_load_frame(&mut self, pc: u32, d: Reg, slot: FrameSlot) {
+        self.hold_definition(pc, Op::LoadFrame { d, slot });
+    }
+
+    #[inline(always)]
+    fn hold_definition(&mut self, pc: u32, op: Op) {
+        let Some(d) = op.defines() else { unreachable!("it has a destination") };
+        if self.has_just_made(d) {
+            self.fire(Rule::DeadDefinition, 1);
+            hold!(self, pc, op);
+        } else {
+            self.push(pc, op);
+        }
+    }
+
+    #[inline(never)]
+    fn hold_store(&mut self, pc: u32, s: Reg, slot: Slot) {
+        let op = Op::Store { s, slot };
+        match *self.before() {
+            [.., Op::Store { slot: slot2, .. }] if slot == slot2 => {
+                self.fire(Rule::DeadStore, 1);
+                hold!(self, pc, op);
+            }
+            _ => self.push(pc, op),
+        }
+    }
+
+    #[rustfmt::skip]
+    #[inline(never)]
+    fn hold_load(&mut self, pc: u32, d: Reg, slot: Slot, last: bool) {
+        let op = Op::Load { d, slot, last };
+        let operands = self.operands;
+        let may_die = |reg: Reg| !(is_temporary::<I>(reg) && operands.contains(reg));
+        match *self.before() {
+            _ if self.has_just_made(d) => {
+                self.fire(Rule::DeadDefinition, 1);
+                hold!(self, pc, op);
+            }
+
+            // Where the slot is read again, the store stays.
+            [.., Op::Store { s, slot: slot2 }] if slot == slot2 && (d == s || may_die(s)) => {
+                let store = self.pc(0);
+                self.fire(Rule::StoreLoad, 1);
+                if !last {
+                    hold!(self, store, Op::Store { s, slot });
+                }
+                hold!(self, pc, Op::Move { d, s });
+            }
+
+            // A literal as second operand, by far the most frequent case of the next rule: no rule sees more in what comes.
+            [first, Op::Store { s, slot: slot2 }, Op::Constant { d: constant, .. }]
+                if last && slot == slot2 && constant == s && !is_temporary::<I>(s) && first.defines() != Some(d) => {
+                let index = self.len - 2;
+                self.fire(Rule::StoreOtherLoad, 0);
+                self.exchange(index, pc, Op::Move { d, s });
+            }
+
+            // The value is still in its register; a temporary that the other operation reads would be dead, though.
+            // A move comes first, so the other operation may overwrite what is moved, but not read or write its target.
+            [.., Op::Store { s, slot: slot2 }, other]
+                if last && slot == slot2 && other.is_pure() && !other.loads(slot) && other.defines().is_some_and(|reg| reg != d)
+                    && !(is_temporary::<I>(s) && other.reads(s)) && (d == s || !other.reads(d) && may_die(s)) => {
+                let with = self.pc(0);
+                self.fire(Rule::StoreOtherLoad, 2);
+                let index = self.len + 1;
+                if d != s {
+                    hold!(self, pc, Op::Move { d, s });
+                }
+                self.hold_again(with, index);
+            }
+
+            [.., definition, Op::Move { d: to, s }] if definition.defines() == Some(s) && d == s && to != s => {
+                let with = self.pc(1);
+                self.fire(Rule::RetargetBeforeLoad, 2);
+                self.held[self.len].set_destination(to);
+                self.hold_again(with, self.len);
+                hold!(self, pc, op);
+            }
+
+            _ => self.push(pc, op),
+        }
+    }
+
+    #[inline(never)]
+    fn hold_alu(&mut self, pc: u32, op: AluOp, d: Reg, a: Reg, b: Reg) {
+        self.hold_binary(pc, Op::Alu { op, d, a, b });
+    }
+
+    #[inline(never)]
+    fn hold_set(&mut self, pc: u32, cond: Cond, d: Reg, a: Reg, b: Reg) {
+        self.hold_binary(pc, Op::Set { cond, d, a, b });
+    }
+
+    #[inline(never)]
+    fn hold_divide(&mut self, pc: u32, op: DivOp, d: Reg, a: Reg, b: Reg, site: Site) {
+        self.hold_binary(pc, Op::Divide { op, d, a, b, site });
+    }
+
+    #[inline(never)]
+    fn hold_branch(&mut self, pc: u32, cond: Cond, a: Reg, b: Reg, to: Label) {
+        self.hold_binary(pc, Op::Branch { cond, a, b, to });
+    }
+
+    #[inline(never)]
+    fn hold_alu_imm(&mut self, pc: u32, op: AluOp, d: Reg, a: Reg, imm: i64) {
+        self.hold_unary(pc, Op::AluImm { op, d, a, imm });
+    }
+
+    #[inline(never)]
+    fn hold_set_imm(&mut self, pc: u32, cond: Cond, d: Reg, a: Reg, imm: i64) {
+        self.hold_unary(pc, Op::SetImm { cond, d, a, imm });
+    }
+
+    #[inline(never)]
+    fn hold_divide_imm(&mut self, pc: u32, op: DivOp, d: Reg, a: Reg, imm: i64) {
+        self.hold_unary(pc, Op::DivideImm { op, d, a, imm });
+    }
+
+    /// Rules for an operation that computes, compares, divides or branches and has two registers as operands.
+    #[rustfmt::skip]
+    #[inline(always)]
+    fn hold_binary(&mut self, pc: u32, user: Op) {
+        let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else { unreachable!("it has two") };
+        let may_lose = |reg: Reg| is_temporary::<I>(reg) || user.defines() == Some(reg);
+        let exchanges = matches!(user, Op::Alu { .. } | Op::Set { .. }) && user.defines() == Some(second);
+        match *self.before() {
+            _ if user.defines().is_some_and(|d| d != first && d != second && self.has_just_made(d)) => {
+                self.fire(Rule::DeadDefinition, 1);
+                hold!(self, pc, user);
+            }
+
+            [.., Op::Store { s, slot }, Op::Move { d: t, s: s2 }, Op::Load { d, slot: slot2, last: true }]
+                if slot == slot2 && s == s2 && d == s && t != s && is_temporary::<I>(t) && first == s && second == t => {
+                self.fire(Rule::DuplicatedOperand, 3);
+                hold!(self, pc, user.with_operand(t, s));
+            }
+
+            [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }]
+                if exchanges && is_temporary::<I>(t) && s == top && first == t && second == top => {
+                let load = self.pc(0);
+                self.fire(Rule::ExchangedOperands, 2);
+                hold!(self, load, Op::Load { d: t, slot, last });
+                hold!(self, pc, user.with_operands_exchanged());
+            }
+
+            [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }]
+                if exchanges && is_temporary::<I>(t) && slot == slot2 && top == top2 && t == t2 && first == t && second == top => {
+                self.fire(Rule::SwappedOperands, 3);
+                hold!(self, pc, user.with_operands_exchanged());
+            }
+
+            [.., Op::Constant { d: c, value }] if second == c && first != c && may_lose(c) && fits::<I>(user, value) => {
+                self.fire(Rule::ConstantOperand, 1);
+                hold!(self, pc, with_immediate(user, value));
+            }
+
+            [.., Op::Constant { d: c, value }, Op::Load { d: a, slot, last }]
+                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) => {
+                let load = self.pc(0);
+                self.fire(Rule::ConstantOperand, 2);
+                hold!(self, load, Op::Load { d: a, slot, last });
+                hold!(self, pc, with_immediate(user, value));
+            }
+
+            [.., Op::Move { d: t, s }] if (first == t || second == t) && may_lose(t) => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, user.with_operand(t, s));
+            }
+
+            _ => self.push(pc, user),
+        }
+    }
+
+    /// Rules for an operation that computes, compares or divides and has an immediate as its second operand.
+    #[rustfmt::skip]
+    #[inline(always)]
+    fn hold_unary(&mut self, pc: u32, user: Op) {
+        let (Some(first), Some(d)) = (user.first_operand(), user.defines()) else { unreachable!("it has both") };
+        match (*self.before(), user) {
+            _ if d != first && self.has_just_made(d) => {
+                self.fire(Rule::DeadDefinition, 1);
+                hold!(self, pc, user);
+            }
+
+            ([.., Op::Move { d: t, s }], _) if first == t && (is_temporary::<I>(t) || d == t) => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, user.with_operand(t, s));
+            }
+
+            ([.., Op::AluImm { op: op1 @ (AluOp::Add | AluOp::Sub), d, a, imm }], Op::AluImm { op: op2 @ (AluOp::Add | AluOp::Sub), d: d2, a: a2, imm: imm2 })
+                if d2 == d && a2 == d && I::fits_alu(AluOp::Add, signed(op1, imm).wrapping_add(signed(op2, imm2))) => {
+                self.fire(Rule::AddedImmediates, 1);
+                hold!(self, pc, Op::AluImm { op: AluOp::Add, d, a, imm: signed(op1, imm).wrapping_add(signed(op2, imm2)) });
+            }
+
+            _ => self.push(pc, user),
+        }
+    }
+
+    /// Rules for a branch on a comparison with an immediate: where it tests a flag, which comparison made that?
+    #[rustfmt::skip]
+    #[inline(never)]
+    fn hold_branch_imm(&mut self, pc: u32, test: Cond, flag: Reg, imm: i64, to: Label) {
+        let is_test = imm == 0 && matches!(test, Cond::Eq | Cond::Ne) && is_temporary::<I>(flag);
+        match *self.before() {
+            [.., Op::Move { d: t, s }] if flag == t && is_temporary::<I>(t) => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, Op::BranchImm { cond: test, a: s, imm, to });
+            }
+
+            [.., Op::Set { cond, d, a, b }] if is_test && flag == d => {
+                self.fire(Rule::CompareBranch, 1);
+                hold!(self, pc, Op::Branch { cond: taken(cond, test), a, b, to });
+            }
+
+            [.., Op::SetImm { cond, d, a, imm }] if is_test && flag == d => {
+                self.fire(Rule::CompareBranch, 1);
+                hold!(self, pc, Op::BranchImm { cond: taken(cond, test), a, imm, to });
+            }
+
+            // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved in
+            // the register that the flag would have had.
+            [.., Op::Set { cond, d, a, b }, Op::Load { d: top, slot, last }]
+                if is_test && flag == d && top != d && (a != top && b != top || a != b && a != d && b != d) => {
+                let load = self.pc(0);
+                self.fire(Rule::CompareBranch, 2);
+                if a == top || b == top {
+                    hold!(self, pc, Op::Move { d, s: top });
+                }
+                hold!(self, load, Op::Load { d: top, slot, last });
+                let [a, b] = [a, b].map(|operand| if operand == top { d } else { operand });
+                hold!(self, pc, Op::Branch { cond: taken(cond, test), a, b, to });
+            }
+
+            [.., Op::SetImm { cond, d, a, imm }, Op::Load { d: top, slot, last }] if is_test && flag == d && top != d => {
+                let load = self.pc(0);
+                self.fire(Rule::CompareBranch, 2);
+                if a == top {
+                    hold!(self, pc, Op::Move { d, s: top });
+                }
+                hold!(self, load, Op::Load { d: top, slot, last });
+                hold!(self, pc, Op::BranchImm { cond: taken(cond, test), a: if a == top { d } else { a }, imm, to });
+            }
+
+            _ => self.push(pc, Op::BranchImm { cond: test, a: flag, imm, to }),
+        }
+    }
+}
+
+/// Whether a register holds operands within a word.
+#[inline(always)]
+fn is_temporary<I: Isa>(reg: Reg) -> bool {
+    I::ALLOCATABLE[SCRATCH].contains(&reg)
 }
 
 /// The condition under which a branch on the flag of `cond` is taken.
@@ -214,13 +415,26 @@ fn signed(op: AluOp, imm: i64) -> i64 {
     if op == AluOp::Sub { imm.wrapping_neg() } else { imm }
 }
 
-/// The same operation with an immediate as its second operand, where the instruction set has a field for it.
-fn with_immediate<I: Isa>(op: Op, imm: i64) -> Option<Op> {
+/// Whether the instruction set has a field for an immediate as the second operand.
+#[inline(always)]
+fn fits<I: Isa>(op: Op, imm: i64) -> bool {
     match op {
-        Op::Alu { op, d, a, .. } => I::fits_alu(op, imm).then_some(Op::AluImm { op, d, a, imm }),
-        Op::Set { cond, d, a, .. } => I::fits_compare(imm).then_some(Op::SetImm { cond, d, a, imm }),
-        Op::Divide { op, d, a, .. } => (imm != 0).then_some(Op::DivideImm { op, d, a, imm }),
-        Op::Branch { cond, a, to, .. } => I::fits_compare(imm).then_some(Op::BranchImm { cond, a, imm, to }),
-        _ => None,
+        Op::Alu { op, .. } => I::fits_alu(op, imm),
+        Op::Set { .. } | Op::Branch { .. } => I::fits_compare(imm),
+        // By zero it must trap.
+        Op::Divide { .. } => imm != 0,
+        _ => false,
+    }
+}
+
+/// The same operation with an immediate as its second operand.
+#[inline(always)]
+fn with_immediate(op: Op, imm: i64) -> Op {
+    match op {
+        Op::Alu { op, d, a, .. } => Op::AluImm { op, d, a, imm },
+        Op::Set { cond, d, a, .. } => Op::SetImm { cond, d, a, imm },
+        Op::Divide { op, d, a, .. } => Op::DivideImm { op, d, a, imm },
+        Op::Branch { cond, a, to, .. } => Op::BranchImm { cond, a, imm, to },
+        _ => unreachable!("only an operation with two operands is given an immediate"),
     }
 }

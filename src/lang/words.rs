@@ -56,6 +56,11 @@ macro_rules! table {
             pub const fn pushes(self) -> usize {
                 match self { $(Word::$name => const { pushes($effect) },)* }
             }
+
+            /// For a shuffle: which operand a result is, both counted from the bottom.
+            pub const fn origin(self, result: usize) -> usize {
+                match self { $(Word::$name => origin($effect, result),)* }
+            }
         }
     };
 }
@@ -127,13 +132,7 @@ impl Word {
 
     /// For a shuffle: which operand each result is, both counted from the bottom.
     pub fn shuffle(self) -> impl Iterator<Item = usize> + Clone {
-        let effect = self.entry().effect.as_bytes();
-        let pops = self.pops();
-        // Operand i stands at 2 i; the results begin behind the operands and "-- ".
-        (0..self.pushes()).map(move |result| {
-            let name = effect[2 * pops + 3 + 2 * result];
-            (0..pops).find(|&operand| effect[2 * operand] == name).expect("a shuffle's results are its operands")
-        })
+        (0..self.pushes()).map(move |result| self.origin(result))
     }
 }
 
@@ -177,6 +176,19 @@ const fn pops(effect: &str) -> usize {
 const fn pushes(effect: &str) -> usize {
     // "a b -- c": two characters an operand, two for "--", two a result.
     (effect.len() - 2 * pops(effect) - 2) / 2
+}
+
+/// The operand that has the same letter as a result of a shuffle.
+const fn origin(effect: &str, result: usize) -> usize {
+    let bytes = effect.as_bytes();
+    // Operand i stands at 2 i; the results begin behind the operands and "-- ".
+    let name = bytes[2 * pops(effect) + 3 + 2 * result];
+    let mut operand = 0;
+    while bytes[2 * operand] != name {
+        operand += 1;
+        assert!(operand < pops(effect), "a shuffle's results are its operands");
+    }
+    operand
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
 use super::regs::{X, X16, X17};
+use crate::isa::buffer::Buffer;
 use crate::isa::labels::{Fixup, Labels, Target};
 use crate::isa::{Forms, OutOfRange, Reach, Tuning};
 use crate::lir::{Label, Site};
@@ -38,7 +39,7 @@ const FAR: (X, X) = (X16, X17);
 /// ```
 #[derive(Debug)]
 pub struct Assembler {
-    code: Vec<u8>,
+    code: Buffer,
     labels: Labels<Kind>,
 }
 
@@ -92,10 +93,8 @@ impl Assembler {
     }
 
     /// The same in memory that may be reused, with ranges and forms of the caller's.
-    pub fn with(mut memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
-        memory.clear();
-        memory.reserve(tuning.initial_bytes);
-        Assembler { code: memory, labels: Labels::new(tuning, forms) }
+    pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
+        Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
 
     /// The offset of the next instruction in bytes.
@@ -105,9 +104,9 @@ impl Assembler {
     }
 
     /// Places an instruction.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, inst: Inst) {
-        self.code.extend_from_slice(&inst.word().to_le_bytes());
+        self.code.put(inst.word().to_le_bytes(), 4);
     }
 
     /// A new label, not yet bound.
@@ -172,7 +171,7 @@ impl Assembler {
 
     /// The same, with the offsets of the exits of trap sites.
     pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code, exit, patch)
+        self.labels.resolve(self.code.finish(), exit, patch)
     }
 
     fn jump(&mut self, target: Target) {
@@ -212,7 +211,7 @@ impl Assembler {
         self.jump(target);
         let rel = Rel19::new((self.code.len() - skip) as i64).expect("a jump is a few instructions long");
         let inst = test.inverted().branch(rel);
-        self.code[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
+        self.code.bytes_mut()[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
     }
 
     /// A computed jump: a distance of up to 2^32 bytes, added to or taken from the address of the `adr`.

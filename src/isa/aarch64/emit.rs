@@ -108,7 +108,7 @@ impl Sink for Emitter {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
             // Whether that would be faster no machine here can say.
@@ -180,7 +180,7 @@ enum Access {
 }
 
 impl Emitter {
-    #[inline]
+    #[inline(always)]
     fn put_inst(&mut self, inst: Inst) {
         self.asm.put(inst);
     }

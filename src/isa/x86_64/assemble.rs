@@ -5,6 +5,7 @@
 
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale};
 use super::regs::RAX;
+use crate::isa::buffer::Buffer;
 use crate::isa::labels::{Fixup, Labels, Target};
 use crate::isa::{Forms, OutOfRange, Tuning};
 use crate::lir::{Label, Site};
@@ -33,7 +34,7 @@ use crate::lir::{Label, Site};
 /// ```
 #[derive(Debug)]
 pub struct Assembler {
-    code: Vec<u8>,
+    code: Buffer,
     labels: Labels<Rel32>,
 }
 
@@ -54,10 +55,8 @@ impl Assembler {
     }
 
     /// The same in memory that may be reused, with ranges of the caller's.
-    pub fn with(mut memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
-        memory.clear();
-        memory.reserve(tuning.initial_bytes);
-        Assembler { code: memory, labels: Labels::new(tuning, forms) }
+    pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
+        Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
 
     /// The offset of the next instruction in bytes.
@@ -67,9 +66,9 @@ impl Assembler {
     }
 
     /// Places an instruction.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, inst: Inst) {
-        self.code.extend_from_slice(inst.bytes());
+        self.code.put(inst.padded(), inst.len());
     }
 
     /// A new label, not yet bound.
@@ -131,7 +130,7 @@ impl Assembler {
     /// Lets a detour come here.
     pub(super) fn land(&mut self, detour: Detour) {
         let distance = self.code.len() - detour.from;
-        self.code[detour.from - 4..detour.from].copy_from_slice(&(distance as u32).to_le_bytes());
+        self.code.bytes_mut()[detour.from - 4..detour.from].copy_from_slice(&(distance as u32).to_le_bytes());
     }
 
     /// `JMP rel32` back to an offset.
@@ -159,7 +158,7 @@ impl Assembler {
 
     /// The same, with the offsets of the exits of trap sites.
     pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code, exit, patch)
+        self.labels.resolve(self.code.finish(), exit, patch)
     }
 
     fn branch(&mut self, cc: Option<Cc>, target: Target) {

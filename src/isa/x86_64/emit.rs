@@ -124,21 +124,21 @@ impl Sink for Emitter {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
             Op::Align => self.asm.align(LINE),
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } => self.move_to(gp(d), gp(s)),
             Op::Constant { d, value } => self.constant(gp(d), value),
-            Op::Load { d, slot, .. } => {
-                let slot = self.slot(slot.bytes());
-                self.put_inst(x64::load(gp(d), slot));
-            }
-            Op::Store { s, slot } => {
-                let slot = self.slot(slot.bytes());
-                self.put_inst(x64::store(slot, gp(s)));
-            }
+            Op::Load { d, slot, .. } => match imm32(slot.bytes()) {
+                Some(disp) => self.put_inst(x64::load(gp(d), Mem::base(POINTER, disp))),
+                None => self.load_far(gp(d), slot.bytes()),
+            },
+            Op::Store { s, slot } => match imm32(slot.bytes()) {
+                Some(disp) => self.put_inst(x64::store(Mem::base(POINTER, disp), gp(s))),
+                None => self.store_far(slot.bytes(), gp(s)),
+            },
             Op::Alu { op, d, a, b } => self.alu(op, gp(d), gp(a), gp(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, gp(d), gp(a), imm),
             Op::Set { cond, d, a, b } => {
@@ -194,7 +194,7 @@ impl Sink for Emitter {
 }
 
 impl Emitter {
-    #[inline]
+    #[inline(always)]
     fn put_inst(&mut self, inst: Inst) {
         self.asm.put(inst);
     }
@@ -214,7 +214,7 @@ impl Emitter {
         self.put_inst(x64::ret());
     }
 
-    #[inline]
+    #[inline(always)]
     fn move_to(&mut self, d: Gp, s: Gp) {
         if d != s {
             self.put_inst(x64::mov(d, s));
@@ -233,16 +233,18 @@ impl Emitter {
         });
     }
 
-    /// The operand at so many bytes from the data-stack pointer.
-    #[inline]
-    fn slot(&mut self, bytes: i64) -> Mem {
-        match imm32(bytes) {
-            Some(disp) => Mem::base(POINTER, disp),
-            None => {
-                self.constant(SCRATCH, bytes);
-                Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0)
-            }
-        }
+    /// A load from more bytes from the data-stack pointer than a displacement holds.
+    #[cold]
+    fn load_far(&mut self, d: Gp, bytes: i64) {
+        self.constant(SCRATCH, bytes);
+        self.put_inst(x64::load(d, Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0)));
+    }
+
+    /// The same for a store.
+    #[cold]
+    fn store_far(&mut self, bytes: i64, s: Gp) {
+        self.constant(SCRATCH, bytes);
+        self.put_inst(x64::store(Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0), s));
     }
 
     fn alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
@@ -455,6 +457,7 @@ impl Emitter {
     }
 }
 
+#[inline(always)]
 fn two_operands(op: AluOp, d: Gp, s: Gp) -> Inst {
     match op {
         AluOp::Add => x64::add(d, s),
@@ -475,7 +478,7 @@ fn result(op: DivOp) -> Gp {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn gp(reg: Reg) -> Gp {
     Gp::new(reg.0).expect("LIR for x86-64 names registers of x86-64")
 }
@@ -485,7 +488,7 @@ fn index(reg: Gp) -> Index {
 }
 
 /// The immediate, where it fits the sign-extended field of 32 bits.
-#[inline]
+#[inline(always)]
 fn imm32(imm: i64) -> Option<i32> {
     i32::try_from(imm).ok()
 }

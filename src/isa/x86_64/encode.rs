@@ -26,58 +26,73 @@ impl Inst {
     }
 
     /// The bytes of the instruction and zeros up to sixteen: copying a fixed number of bytes is faster.
-    pub const fn padded(&self) -> &[u8; 16] {
-        &self.bytes
+    #[inline(always)]
+    pub const fn padded(&self) -> [u8; 16] {
+        self.bytes
     }
 
     /// How many bytes the instruction has.
+    #[inline(always)]
     pub const fn len(&self) -> usize {
         self.len as usize
     }
 
     const EMPTY: Inst = Inst { bytes: [0; 16], len: 0 };
 
+    /// Appends some bytes, the lowest first. As one number, so that they are shifted into place and not stored one by one.
+    #[inline(always)]
+    const fn append(self, bytes: u32, count: u8) -> Inst {
+        let bits = u128::from_le_bytes(self.bytes) | (bytes as u128) << (8 * self.len);
+        Inst { bytes: bits.to_le_bytes(), len: self.len + count }
+    }
+
     /// Appends one byte.
-    const fn byte(mut self, byte: u8) -> Inst {
-        self.bytes[self.len as usize] = byte;
-        self.len += 1;
-        self
+    #[inline(always)]
+    const fn byte(self, byte: u8) -> Inst {
+        self.append(byte as u32, 1)
     }
 
     /// Appends the four bytes of a displacement or immediate.
+    #[inline(always)]
     const fn dword(self, value: i32) -> Inst {
-        let [a, b, c, d] = value.to_le_bytes();
-        self.byte(a).byte(b).byte(c).byte(d)
+        self.append(value as u32, 4)
     }
 
     /// Appends an opcode of one byte, or of two if it begins with 0F.
+    #[inline(always)]
     const fn opcode(self, op: u16) -> Inst {
         let [high, low] = op.to_be_bytes();
         if high == 0 { self.byte(low) } else { self.byte(high).byte(low) }
     }
 
     /// Appends a REX prefix with the fourth bits of the three register numbers, `w` being 8 or 0 for REX.W.
+    #[inline(always)]
     const fn rex(self, w: u8, reg: u8, index: u8, base: u8) -> Inst {
         self.byte(0x40 | w | reg >> 3 << 2 | index >> 3 << 1 | base >> 3)
     }
 
     /// Appends the same prefix, or nothing if it would say nothing.
+    #[inline(always)]
     const fn rex_if_needed(self, reg: u8, base: u8) -> Inst {
         if reg >= 8 || base >= 8 { self.rex(0, reg, 0, base) } else { self }
     }
 
     /// Appends a ModRM byte of these three fields.
+    #[inline(always)]
     const fn modrm(self, mode: u8, reg: u8, rm: u8) -> Inst {
         self.byte(mode << 6 | (reg & 7) << 3 | rm & 7)
     }
 
     /// Appends the displacement that the mode of a ModRM byte calls for.
+    #[inline(always)]
     const fn disp(self, mode: u8, disp: i32) -> Inst {
-        match mode {
-            0b00 => self,
-            0b01 => self.byte(disp as u8),
-            _ => self.dword(disp),
-        }
+        // Chosen and not branched on: displacements vary from one instruction to the next.
+        let (mask, count) = match mode {
+            0b00 => (0, 0),
+            0b01 => (0xff, 1),
+            _ => (u32::MAX, 4),
+        };
+        self.append(disp as u32 & mask, count)
     }
 }
 
@@ -221,11 +236,13 @@ impl Mem {
 }
 
 /// Whether an immediate or displacement fits a sign-extended byte.
+#[inline(always)]
 const fn fits_i8(value: i32) -> bool {
     value as i8 as i32 == value
 }
 
 /// The shortest mode of a ModRM byte for this base and displacement.
+#[inline(always)]
 const fn mode(base: Gp, disp: i32) -> u8 {
     // RBP and R13 have no form without displacement: their number in mode 00 means RIP, or no base in a SIB byte.
     if disp == 0 && base.number() & 7 != 0b101 {
@@ -238,11 +255,13 @@ const fn mode(base: Gp, disp: i32) -> u8 {
 }
 
 /// An instruction on a register, or an extension of the opcode, and another register in the r/m operand.
+#[inline(always)]
 const fn on_reg(op: u16, reg: u8, rm: Gp) -> Inst {
     Inst::EMPTY.rex(8, reg, 0, rm.number()).opcode(op).modrm(0b11, reg, rm.number())
 }
 
 /// An instruction on a register, or an extension of the opcode, and memory in the r/m operand.
+#[inline(always)]
 const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     match mem.0 {
         Form::Base { base, disp } => {
@@ -267,6 +286,7 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
 }
 
 /// One of the eight arithmetic operations that share their forms, by its number, with an immediate: 83 /n ib or 81 /n id.
+#[inline(always)]
 const fn arith_imm(n: u8, d: Gp, imm: i32) -> Inst {
     if fits_i8(imm) { on_reg(0x83, n, d).byte(imm as u8) } else { on_reg(0x81, n, d).dword(imm) }
 }
@@ -274,46 +294,55 @@ const fn arith_imm(n: u8, d: Gp, imm: i32) -> Inst {
 // Moves.
 
 /// `MOV r/m64, r64`: `d = s`.
+#[inline(always)]
 pub const fn mov(d: Gp, s: Gp) -> Inst {
     on_reg(0x89, s.number(), d)
 }
 
 /// `MOV r32, imm32`: `d = imm`, the upper half zero.
+#[inline(always)]
 pub const fn mov_imm32(d: Gp, imm: u32) -> Inst {
     Inst::EMPTY.rex_if_needed(0, d.number()).byte(0xb8 | d.number() & 7).dword(imm as i32)
 }
 
 /// `MOV r/m64, imm32`: `d = imm`, sign-extended.
+#[inline(always)]
 pub const fn mov_simm32(d: Gp, imm: i32) -> Inst {
     on_reg(0xc7, 0, d).dword(imm)
 }
 
 /// `MOV r64, imm64`: `d = imm`.
+#[inline(always)]
 pub const fn mov_imm64(d: Gp, imm: u64) -> Inst {
     Inst::EMPTY.rex(8, 0, 0, d.number()).byte(0xb8 | d.number() & 7).dword(imm as i32).dword((imm >> 32) as i32)
 }
 
 /// `MOV r64, r/m64` from memory: `d = [mem]`.
+#[inline(always)]
 pub const fn load(d: Gp, mem: Mem) -> Inst {
     on_mem(0x8b, d.number(), mem)
 }
 
 /// `MOV r/m64, r64` to memory: `[mem] = s`.
+#[inline(always)]
 pub const fn store(mem: Mem, s: Gp) -> Inst {
     on_mem(0x89, s.number(), mem)
 }
 
 /// `MOV r/m64, imm32` to memory: `[mem] = imm`, sign-extended.
+#[inline(always)]
 pub const fn store_simm32(mem: Mem, imm: i32) -> Inst {
     on_mem(0xc7, 0, mem).dword(imm)
 }
 
 /// `LEA r64, m`: `d` becomes the address of the operand.
+#[inline(always)]
 pub const fn lea(d: Gp, mem: Mem) -> Inst {
     on_mem(0x8d, d.number(), mem)
 }
 
 /// `XOR r32, r32` with itself: `d = 0`, the short way; changes the flags.
+#[inline(always)]
 pub const fn zero(d: Gp) -> Inst {
     Inst::EMPTY.rex_if_needed(d.number(), d.number()).byte(0x31).modrm(0b11, d.number(), d.number())
 }
@@ -321,116 +350,139 @@ pub const fn zero(d: Gp) -> Inst {
 // Arithmetic and logic.
 
 /// `ADD r/m64, r64`: `d += s`.
+#[inline(always)]
 pub const fn add(d: Gp, s: Gp) -> Inst {
     on_reg(0x01, s.number(), d)
 }
 
 /// `ADD r/m64, imm8` or `imm32`: `d += imm`, sign-extended.
+#[inline(always)]
 pub const fn add_imm(d: Gp, imm: i32) -> Inst {
     arith_imm(0, d, imm)
 }
 
 /// `ADD r64, r/m64`: `d += [mem]`.
+#[inline(always)]
 pub const fn add_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x03, d.number(), mem)
 }
 
 /// `OR r/m64, r64`: `d |= s`.
+#[inline(always)]
 pub const fn or(d: Gp, s: Gp) -> Inst {
     on_reg(0x09, s.number(), d)
 }
 
 /// `OR r/m64, imm8` or `imm32`: `d |= imm`, sign-extended.
+#[inline(always)]
 pub const fn or_imm(d: Gp, imm: i32) -> Inst {
     arith_imm(1, d, imm)
 }
 
 /// `OR r64, r/m64`: `d |= [mem]`.
+#[inline(always)]
 pub const fn or_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x0b, d.number(), mem)
 }
 
 /// `AND r/m64, r64`: `d &= s`.
+#[inline(always)]
 pub const fn and(d: Gp, s: Gp) -> Inst {
     on_reg(0x21, s.number(), d)
 }
 
 /// `AND r/m64, imm8` or `imm32`: `d &= imm`, sign-extended.
+#[inline(always)]
 pub const fn and_imm(d: Gp, imm: i32) -> Inst {
     arith_imm(4, d, imm)
 }
 
 /// `AND r64, r/m64`: `d &= [mem]`.
+#[inline(always)]
 pub const fn and_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x23, d.number(), mem)
 }
 
 /// `SUB r/m64, r64`: `d -= s`.
+#[inline(always)]
 pub const fn sub(d: Gp, s: Gp) -> Inst {
     on_reg(0x29, s.number(), d)
 }
 
 /// `SUB r/m64, imm8` or `imm32`: `d -= imm`, sign-extended.
+#[inline(always)]
 pub const fn sub_imm(d: Gp, imm: i32) -> Inst {
     arith_imm(5, d, imm)
 }
 
 /// `SUB r64, r/m64`: `d -= [mem]`.
+#[inline(always)]
 pub const fn sub_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x2b, d.number(), mem)
 }
 
 /// `XOR r/m64, r64`: `d ^= s`.
+#[inline(always)]
 pub const fn xor(d: Gp, s: Gp) -> Inst {
     on_reg(0x31, s.number(), d)
 }
 
 /// `XOR r/m64, imm8` or `imm32`: `d ^= imm`, sign-extended.
+#[inline(always)]
 pub const fn xor_imm(d: Gp, imm: i32) -> Inst {
     arith_imm(6, d, imm)
 }
 
 /// `XOR r64, r/m64`: `d ^= [mem]`.
+#[inline(always)]
 pub const fn xor_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x33, d.number(), mem)
 }
 
 /// `CMP r/m64, r64`: the flags of `a - b`.
+#[inline(always)]
 pub const fn cmp(a: Gp, b: Gp) -> Inst {
     on_reg(0x39, b.number(), a)
 }
 
 /// `CMP r/m64, imm8` or `imm32`: the flags of `a - imm`, sign-extended.
+#[inline(always)]
 pub const fn cmp_imm(a: Gp, imm: i32) -> Inst {
     arith_imm(7, a, imm)
 }
 
 /// `CMP r64, r/m64`: the flags of `a - [mem]`.
+#[inline(always)]
 pub const fn cmp_load(a: Gp, mem: Mem) -> Inst {
     on_mem(0x3b, a.number(), mem)
 }
 
 /// `TEST r/m64, r64`: the flags of `a & b`.
+#[inline(always)]
 pub const fn test(a: Gp, b: Gp) -> Inst {
     on_reg(0x85, b.number(), a)
 }
 
 /// `NEG r/m64`: `d = -d`.
+#[inline(always)]
 pub const fn neg(d: Gp) -> Inst {
     on_reg(0xf7, 3, d)
 }
 
 /// `NOT r/m64`: `d = !d`; changes no flags.
+#[inline(always)]
 pub const fn not(d: Gp) -> Inst {
     on_reg(0xf7, 2, d)
 }
 
 /// `INC r/m64`: `d += 1`; leaves CF alone.
+#[inline(always)]
 pub const fn inc(d: Gp) -> Inst {
     on_reg(0xff, 0, d)
 }
 
 /// `DEC r/m64`: `d -= 1`; leaves CF alone.
+#[inline(always)]
 pub const fn dec(d: Gp) -> Inst {
     on_reg(0xff, 1, d)
 }
@@ -438,16 +490,19 @@ pub const fn dec(d: Gp) -> Inst {
 // Multiplication and division.
 
 /// `IMUL r64, r/m64`: `d *= s`.
+#[inline(always)]
 pub const fn imul(d: Gp, s: Gp) -> Inst {
     on_reg(0x0faf, d.number(), s)
 }
 
 /// `IMUL r64, r/m64, imm8` or `imm32`: `d = s * imm`, sign-extended.
+#[inline(always)]
 pub const fn imul_imm(d: Gp, s: Gp, imm: i32) -> Inst {
     if fits_i8(imm) { on_reg(0x6b, d.number(), s).byte(imm as u8) } else { on_reg(0x69, d.number(), s).dword(imm) }
 }
 
 /// `IMUL r64, r/m64`: `d *= [mem]`.
+#[inline(always)]
 pub const fn imul_mem(d: Gp, mem: Mem) -> Inst {
     on_mem(0x0faf, d.number(), mem)
 }
@@ -458,6 +513,7 @@ pub const fn imul_wide(s: Gp) -> Inst {
 }
 
 /// `CQO`: `RDX` becomes the sign of `RAX`, all zeros or all ones.
+#[inline(always)]
 pub const fn cqo() -> Inst {
     Inst::EMPTY.rex(8, 0, 0, 0).byte(0x99)
 }
@@ -465,6 +521,7 @@ pub const fn cqo() -> Inst {
 /// `IDIV r/m64`: divides `RDX:RAX` by `s`, the quotient in `RAX` and the remainder in `RDX`.
 ///
 /// It traps when `s` is 0 or the quotient does not fit.
+#[inline(always)]
 pub const fn idiv(s: Gp) -> Inst {
     on_reg(0xf7, 7, s)
 }
@@ -472,11 +529,13 @@ pub const fn idiv(s: Gp) -> Inst {
 // Shifts.
 
 /// `SHL r/m64, 1` or `imm8`: `d <<= shift`.
+#[inline(always)]
 pub const fn shl_imm(d: Gp, shift: Shift6) -> Inst {
     shift_imm(4, d, shift)
 }
 
 /// `SHR r/m64, 1` or `imm8`: `d >>= shift`, unsigned.
+#[inline(always)]
 pub const fn shr_imm(d: Gp, shift: Shift6) -> Inst {
     shift_imm(5, d, shift)
 }
@@ -487,16 +546,19 @@ pub const fn sar_imm(d: Gp, shift: Shift6) -> Inst {
 }
 
 /// D1 /n, which has no immediate, for a shift by one, else C1 /n ib.
+#[inline(always)]
 const fn shift_imm(n: u8, d: Gp, shift: Shift6) -> Inst {
     if shift.0 == 1 { on_reg(0xd1, n, d) } else { on_reg(0xc1, n, d).byte(shift.0) }
 }
 
 /// `SHL r/m64, CL`: `d <<= CL mod 64`.
+#[inline(always)]
 pub const fn shl_cl(d: Gp) -> Inst {
     on_reg(0xd3, 4, d)
 }
 
 /// `SHR r/m64, CL`: `d >>= CL mod 64`, unsigned.
+#[inline(always)]
 pub const fn shr_cl(d: Gp) -> Inst {
     on_reg(0xd3, 5, d)
 }
@@ -504,11 +566,13 @@ pub const fn shr_cl(d: Gp) -> Inst {
 // Conditions.
 
 /// `SETcc r/m8`: the low byte of `d` becomes 1 or 0, the other bytes stay.
+#[inline(always)]
 pub const fn setcc(cc: Cc, d: Gp) -> Inst {
     byte_rex(0, d).opcode(0x0f90 | cc.bits() as u16).modrm(0b11, 0, d.number())
 }
 
 /// `MOVZX r32, r/m8`: `d` becomes the low byte of `s`, all upper bits zero.
+#[inline(always)]
 pub const fn movzx8(d: Gp, s: Gp) -> Inst {
     byte_rex(d.number(), s).opcode(0x0fb6).modrm(0b11, d.number(), s.number())
 }
@@ -516,11 +580,13 @@ pub const fn movzx8(d: Gp, s: Gp) -> Inst {
 /// The prefix of an instruction on the low byte of `rm`.
 ///
 /// Without one, the numbers 4 to 7 mean `AH`, `CH`, `DH`, `BH` and not `SPL`, `BPL`, `SIL`, `DIL`.
+#[inline(always)]
 const fn byte_rex(reg: u8, rm: Gp) -> Inst {
     if rm.number() >= 4 { Inst::EMPTY.rex(0, reg, 0, rm.number()) } else { Inst::EMPTY.rex_if_needed(reg, rm.number()) }
 }
 
 /// `CMOVcc r64, r/m64`: `d = s` if the condition holds.
+#[inline(always)]
 pub const fn cmov(cc: Cc, d: Gp, s: Gp) -> Inst {
     on_reg(0x0f40 | cc.bits() as u16, d.number(), s)
 }
@@ -528,51 +594,61 @@ pub const fn cmov(cc: Cc, d: Gp, s: Gp) -> Inst {
 // Branches and the stack.
 
 /// `JMP rel8`: jumps to the end of this instruction plus `rel`.
+#[inline(always)]
 pub const fn jmp_rel8(rel: i8) -> Inst {
     Inst::EMPTY.byte(0xeb).byte(rel as u8)
 }
 
 /// `JMP rel32`: jumps to the end of this instruction plus `rel`.
+#[inline(always)]
 pub const fn jmp_rel32(rel: i32) -> Inst {
     Inst::EMPTY.byte(0xe9).dword(rel)
 }
 
 /// `Jcc rel8`: jumps to the end of this instruction plus `rel` if the condition holds.
+#[inline(always)]
 pub const fn jcc_rel8(cc: Cc, rel: i8) -> Inst {
     Inst::EMPTY.byte(0x70 | cc.bits()).byte(rel as u8)
 }
 
 /// `Jcc rel32`: jumps to the end of this instruction plus `rel` if the condition holds.
+#[inline(always)]
 pub const fn jcc_rel32(cc: Cc, rel: i32) -> Inst {
     Inst::EMPTY.opcode(0x0f80 | cc.bits() as u16).dword(rel)
 }
 
 /// `JMP r/m64`: jumps to the address in `s`.
+#[inline(always)]
 pub const fn jmp(s: Gp) -> Inst {
     near(4, s)
 }
 
 /// `CALL r/m64`: calls the address in `s`.
+#[inline(always)]
 pub const fn call(s: Gp) -> Inst {
     near(2, s)
 }
 
 /// FF /n, which is 64 bits wide without REX.W.
+#[inline(always)]
 const fn near(n: u8, s: Gp) -> Inst {
     Inst::EMPTY.rex_if_needed(0, s.number()).byte(0xff).modrm(0b11, n, s.number())
 }
 
 /// `PUSH r64`.
+#[inline(always)]
 pub const fn push(s: Gp) -> Inst {
     Inst::EMPTY.rex_if_needed(0, s.number()).byte(0x50 | s.number() & 7)
 }
 
 /// `POP r64`.
+#[inline(always)]
 pub const fn pop(d: Gp) -> Inst {
     Inst::EMPTY.rex_if_needed(0, d.number()).byte(0x58 | d.number() & 7)
 }
 
 /// `RET`, near.
+#[inline(always)]
 pub const fn ret() -> Inst {
     Inst::EMPTY.byte(0xc3)
 }
@@ -580,16 +656,19 @@ pub const fn ret() -> Inst {
 // Others.
 
 /// `INT3`: a breakpoint.
+#[inline(always)]
 pub const fn int3() -> Inst {
     Inst::EMPTY.byte(0xcc)
 }
 
 /// `UD2`: an undefined instruction, so that a jump into it traps.
+#[inline(always)]
 pub const fn ud2() -> Inst {
     Inst::EMPTY.opcode(0x0f0b)
 }
 
 /// `NOP` of one byte.
+#[inline(always)]
 pub const fn nop() -> Inst {
     Inst::EMPTY.byte(0x90)
 }

@@ -1,0 +1,126 @@
+//! What the words that only copy and reorder values do to slots and registers, worked out from their effects beforehand.
+
+use crate::lang::Word;
+use crate::lang::words::{Class, WORDS};
+
+/// A register, by its part in the lowering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The one that holds the top of the stack.
+    Top,
+    /// One of those that hold operands within a word.
+    Scratch(u8),
+}
+
+/// One step. Slots are counted from that of the word's lowest operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Loads a slot; with `last`, what it held is not needed again.
+    Load { to: Place, slot: i8, last: bool },
+    /// Stores to a slot.
+    Store { from: Place, slot: i8 },
+    /// Makes an operand the top.
+    Top { from: Place },
+}
+
+/// The steps of one word, in order. Three operands and three results take six at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    steps: [Step; 6],
+    len: usize,
+}
+
+/// The plans of all words, where the top is kept in its slot as well, and where it is kept in a register. Those of words
+/// that compute are empty.
+static PLANS: [[Plan; WORDS.len()]; 2] = [plans(false), plans(true)];
+
+impl Plan {
+    const EMPTY: Plan = Plan { steps: [Step::Top { from: Place::Top }; 6], len: 0 };
+
+    /// The plan of a shuffle.
+    #[inline(always)]
+    pub fn of(word: Word, top_in_register: bool) -> &'static Plan {
+        &PLANS[usize::from(top_in_register)][word as usize]
+    }
+
+    /// Its steps.
+    #[inline(always)]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps[..self.len]
+    }
+
+    const fn then(mut self, step: Step) -> Plan {
+        self.steps[self.len] = step;
+        self.len += 1;
+        self
+    }
+}
+
+const fn plans(top_in_register: bool) -> [Plan; WORDS.len()] {
+    let mut plans = [Plan::EMPTY; WORDS.len()];
+    let mut index = 0;
+    while index < WORDS.len() {
+        if matches!(WORDS[index].1.class, Class::Shuffle) {
+            plans[index] = plan(WORDS[index].0, top_in_register);
+        }
+        index += 1;
+    }
+    plans
+}
+
+/// Loads what moves, then stores it where it goes; what stays where it is is not touched.
+const fn plan(word: Word, top_in_register: bool) -> Plan {
+    let (pops, pushes) = (word.pops(), word.pushes());
+    // Operands and results below these lie in slots, the one above in the register of the top.
+    let operands = pops - top_in_register as usize;
+    let results = pushes.saturating_sub(top_in_register as usize);
+    // Which operand comes to the top, where one does that is not there already.
+    let to_top = if results < pushes && word.origin(results) < operands { Some(word.origin(results)) } else { None };
+
+    let mut plan = Plan::EMPTY;
+    // Where nothing else is done with an operand, it is loaded where it goes, when the old top has been stored.
+    let mut top_load = None;
+    let mut operand = 0;
+    while operand < operands {
+        let stays = operand < results && word.origin(operand) == operand;
+        let overwritten = operand < results && !stays;
+        let to_slots = goes_to_slots(word, operand, results);
+        let goes_to_top = matches!(to_top, Some(from) if from == operand);
+        if goes_to_top && !to_slots && !overwritten {
+            top_load = Some(Step::Load { to: Place::Top, slot: operand as i8, last: !stays });
+        } else if goes_to_top || to_slots {
+            plan = plan.then(Step::Load { to: Place::Scratch(operand as u8), slot: operand as i8, last: !stays });
+        }
+        operand += 1;
+    }
+    let mut result = 0;
+    while result < results {
+        let from = word.origin(result);
+        if from >= operands {
+            plan = plan.then(Step::Store { from: Place::Top, slot: result as i8 });
+        } else if from != result {
+            plan = plan.then(Step::Store { from: Place::Scratch(from as u8), slot: result as i8 });
+        }
+        result += 1;
+    }
+    match (top_load, to_top) {
+        (Some(load), _) => plan.then(load),
+        (None, Some(scratch)) => plan.then(Step::Top { from: Place::Scratch(scratch as u8) }),
+        (None, None) if top_in_register && pushes == 0 => {
+            plan.then(Step::Load { to: Place::Top, slot: -1, last: true })
+        }
+        (None, None) => plan,
+    }
+}
+
+/// Whether an operand is wanted in a slot that is not its own.
+const fn goes_to_slots(word: Word, operand: usize, results: usize) -> bool {
+    let mut result = 0;
+    while result < results {
+        if word.origin(result) == operand && result != operand {
+            return true;
+        }
+        result += 1;
+    }
+    false
+}
