@@ -4,10 +4,11 @@
 //! or a branch. The rules stand in `rules`.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::rules::{BEFORE, Operands, Rule};
 use crate::isa::Isa;
-use crate::lir::{Op, Reg, Sink};
+use crate::lir::{AluOp, Op, Reg, Sink, Slot};
 
 /// How often each rule fired, in the order of [`Rule::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,9 @@ const NOWHERE: u32 = u32::MAX;
 /// Stands for no register.
 const NO_REGISTER: Reg = Reg(u8::MAX);
 
+/// Stands for no slot.
+const NO_SLOT: Slot = Slot(i64::MIN);
+
 /// Stands for no operation: no rule knows it. So that rules need not ask how many are held back, these always are.
 const NOTHING: Op = Op::MovePointer { slots: 0 };
 
@@ -45,6 +49,8 @@ pub struct Peephole<I, S> {
     pub(super) len: usize,
     /// The register in which each of them makes a value, where it does nothing else.
     made: [Reg; HELD],
+    /// Which slot holds the same value as the register of the top, behind each of them.
+    top: [Slot; HELD],
     pc: u32,
     pub(super) operands: Operands,
     fired: Fired,
@@ -66,6 +72,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
             pcs: [NOWHERE; HELD],
             len: BEFORE,
             made: [NO_REGISTER; HELD],
+            top: [NO_SLOT; HELD],
             pc: NOWHERE,
             operands: Operands::default(),
             fired: Fired::default(),
@@ -97,11 +104,35 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         self.made[self.len - 1] == d
     }
 
+    /// Whether the register of the top and this slot hold the same.
+    #[inline(always)]
+    pub(super) fn top_is_in(&self, slot: Slot) -> bool {
+        self.top[self.len - 1] == slot
+    }
+
+    /// Which slot holds the same as the register of the top, behind an operation at this place.
+    #[inline(always)]
+    fn top_behind(&self, index: usize, op: Op) -> Slot {
+        let top = I::ALLOCATABLE[0];
+        let before = self.top[index - 1];
+        let clobbers = match op {
+            Op::Store { s, slot } if s == top => return slot,
+            Op::Load { d, slot, .. } if d == top => return slot,
+            Op::Store { slot, .. } if slot == before => return NO_SLOT,
+            Op::Divide { .. } => I::DIVIDE_CLOBBERS,
+            Op::DivideImm { imm, .. } => I::divide_imm_clobbers(imm),
+            Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => I::SHIFT_CLOBBERS,
+            _ => &[],
+        };
+        if op.defines() == Some(top) || clobbers.contains(&top) { NO_SLOT } else { before }
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, pc: u32, op: Op) {
         self.held[self.len] = op;
         self.pcs[self.len] = pc;
         self.made[self.len] = made(op);
+        self.top[self.len] = self.top_behind(self.len, op);
         self.len += 1;
         // At the end, so that nothing has to be saved over the call.
         if self.len == HELD {
@@ -109,7 +140,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         }
     }
 
-    /// Puts an operation in the place of another one.
+    /// Puts an operation in the place of another one, behind which stands one that changes the top.
     #[inline(always)]
     pub(super) fn exchange(&mut self, index: usize, pc: u32, op: Op) {
         self.held[index] = op;
@@ -132,27 +163,39 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         self.sink.put(op);
     }
 
+    /// Passes operations on that were held back.
+    #[inline(always)]
+    fn pass_on_held(&mut self, range: Range<usize>) {
+        for index in range {
+            match self.held[index] {
+                // Not before: where the slot is loaded behind it, the rules had better know of the store.
+                Op::Store { s, slot } if s == I::ALLOCATABLE[0] && slot == self.top[index - 1] => {
+                    self.fired.0[Rule::StoredTop as usize] += 1;
+                }
+                op => self.pass_on(self.pcs[index], op),
+            }
+        }
+    }
+
     /// Passes the oldest operations on.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self) {
         const PASSED_ON: usize = HELD - KEPT;
-        for index in BEFORE..PASSED_ON {
-            self.pass_on(self.pcs[index], self.held[index]);
-        }
+        self.pass_on_held(BEFORE..PASSED_ON);
         self.held.copy_within(PASSED_ON.., BEFORE);
         self.pcs.copy_within(PASSED_ON.., BEFORE);
         self.made.copy_within(PASSED_ON.., BEFORE);
+        self.top.copy_within(PASSED_ON - 1.., BEFORE - 1);
         self.len = BEFORE + KEPT;
     }
 
     /// Passes all operations on.
     #[inline(never)]
     fn release(&mut self) {
-        for index in BEFORE..self.len {
-            self.pass_on(self.pcs[index], self.held[index]);
-        }
+        self.pass_on_held(BEFORE..self.len);
         self.len = BEFORE;
+        self.top[BEFORE - 1] = NO_SLOT;
     }
 }
 
@@ -168,7 +211,10 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
         match op {
             Op::Branch { .. } | Op::BranchImm { .. } => {
                 self.hold(self.pc, op);
+                // Who does not branch finds the top as it was.
+                let top = self.top[self.len - 1];
                 self.release();
+                self.top[self.len - 1] = top;
             }
             Op::Align
             | Op::Label(_)
@@ -225,9 +271,9 @@ mod tests {
         ] {
             let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
             pass.put(Op::Constant { d: a, value: 5 });
-            assert_eq!((pass.len, pass.sink.ops.len()), (1, 0));
+            assert_eq!((pass.len, pass.sink.ops.len()), (BEFORE + 1, 0));
             pass.put(border);
-            assert_eq!((pass.len, pass.sink.ops.len()), (0, 2), "{border:?}");
+            assert_eq!((pass.len, pass.sink.ops.len()), (BEFORE, 2), "{border:?}");
         }
     }
     const SUB: AluOp = AluOp::Sub;
@@ -286,6 +332,26 @@ mod tests {
                 vec![mov(a, t), constant(t, 5)],
             ),
             (vec![Rule::StoreOtherLoad], vec![store(t, x), constant(a, 5), load(t, x)], vec![constant(a, 5)]),
+            // The operation reads the target: a third register holds the value, from which the next word takes it.
+            (
+                vec![Rule::StoreOtherLoad],
+                vec![store(t, x), alu(AluOp::Mul, t, a, t), load(a, x)],
+                vec![mov(b, t), alu(AluOp::Mul, t, a, t), mov(a, b)],
+            ),
+            (vec![Rule::MovedOverStore], vec![mov(a, b), store(t, x), mov(t, a)], vec![store(t, x), mov(t, b)]),
+            (vec![], vec![mov(a, b), store(a, x), mov(t, a)], vec![mov(a, b), store(a, x), mov(t, a)]),
+            // The top is in the slot still, or is not.
+            (vec![Rule::LoadedTop], vec![store(t, x), keep(a, y), keep(t, x)], vec![store(t, x), keep(a, y)]),
+            (
+                vec![Rule::LoadedTop],
+                vec![keep(t, x), set(a, a, t), load(b, x)],
+                vec![keep(t, x), set(a, a, t), mov(b, t)],
+            ),
+            (
+                vec![Rule::StoredTop],
+                vec![keep(t, x), imm(ADD, a, t, 1), store(t, x)],
+                vec![keep(t, x), imm(ADD, a, t, 1)],
+            ),
             // A temporary that is an operand already must not be moved away from.
             (vec![], vec![load(b, y), store(b, x), load(a, x)], vec![load(b, y), store(b, x), load(a, x)]),
             // The other operation writes the target, or reads it, or loads the slot itself.
@@ -362,6 +428,16 @@ mod tests {
                 vec![Rule::CompareBranch],
                 vec![set_imm(b, t, 5), load(t, x), zero(b)],
                 vec![mov(b, t), load(t, x), Op::BranchImm { cond: Cond::Ge, a: b, imm: 5, to }],
+            ),
+            (
+                vec![Rule::CompareBranch],
+                vec![set(a, a, t), load(t, x), zero(a)],
+                vec![mov(b, t), load(t, x), Op::Branch { cond: Cond::Ge, a, b, to }],
+            ),
+            (
+                vec![Rule::CompareBranch],
+                vec![set(a, t, t), load(t, x), zero(a)],
+                vec![mov(a, t), load(t, x), Op::Branch { cond: Cond::Ge, a, b: a, to }],
             ),
             // A branch that asks something else of the flag is left alone.
             (
@@ -443,10 +519,6 @@ mod tests {
             vec![set(t, a, b), load(a, x), zero(t)],
             vec![set_imm(a, a), load(t, x), zero(b)],
             vec![set_imm(t, a), load(b, x), zero(t)],
-            // No register is left to save the operand in.
-            vec![set(b, t, b), load(t, x), zero(b)],
-            vec![set(b, b, t), load(t, x), zero(b)],
-            vec![set(b, t, t), load(t, x), zero(b)],
         ]
     }
 

@@ -43,6 +43,10 @@ rules! {
     StoreLoad "store-load";
     /// The same with one operation between them.
     StoreOtherLoad "store-other-load";
+    /// A load from a slot that holds the same as the top is none, or a move.
+    LoadedTop "loaded-top";
+    /// The top is stored to a slot that holds the same.
+    StoredTop "stored-top";
     /// A value stored, copied and loaded for both operands is one operand twice.
     DuplicatedOperand "duplicated-operand";
     /// A result computed in a temporary and then moved is computed where it goes.
@@ -51,6 +55,8 @@ rules! {
     RetargetBeforeLoad "retarget-before-load";
     /// A moved operand is read where it comes from.
     MovedOperand "moved-operand";
+    /// The same where a store stands between.
+    MovedOverStore "moved-over-store";
     /// A top spilled for a new one and loaded as the other operand changes places with it.
     ExchangedOperands "exchanged-operands";
     /// The top and the value below it are exchanged and then both consumed.
@@ -114,6 +120,14 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         hold!(self, pc, op);
     }
 
+    /// A register for operands that the word at hand has not used, that an operation does not read and that is none of some
+    /// others.
+    #[inline(always)]
+    fn free(&self, others: &[Reg], op: Op) -> Option<Reg> {
+        let is_free = |reg: &&Reg| !self.operands.contains(**reg) && !op.reads(**reg) && !others.contains(reg);
+        I::ALLOCATABLE[SCRATCH].iter().find(is_free).copied()
+    }
+
     /// The same for an operation that stood in the window, of whatever kind. It is read where it stood: what was put in the
     /// window since is less than what was taken away.
     #[inline(never)]
@@ -138,6 +152,14 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
                 self.fire(Rule::Retarget, 1);
                 self.held[self.len].set_destination(d);
                 self.hold_again(pc, self.len);
+            }
+
+            [.., Op::Move { d: t, s: from }, Op::Store { s: stored, slot }]
+                if s == t && is_temporary::<I>(t) && stored != t && from != t => {
+                let store = self.pc(0);
+                self.fire(Rule::MovedOverStore, 2);
+                hold!(self, store, Op::Store { s: stored, slot });
+                hold!(self, pc, Op::Move { d, s: from });
             }
 
             _ => self.push(pc, op),
@@ -219,6 +241,25 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
                     hold!(self, pc, Op::Move { d, s });
                 }
                 self.hold_again(with, index);
+            }
+
+            // The same where the other operation reads the target: a third register holds the value meanwhile.
+            [.., Op::Store { s, slot: slot2 }, other]
+                if last && slot == slot2 && other.is_pure() && other.defines() == Some(s) && !is_temporary::<I>(s)
+                    && is_temporary::<I>(d) && let Some(free) = self.free(&[d], other) => {
+                let with = self.pc(0);
+                self.fire(Rule::StoreOtherLoad, 2);
+                let index = self.len + 1;
+                hold!(self, pc, Op::Move { d: free, s });
+                self.hold_again(with, index);
+                hold!(self, pc, Op::Move { d, s: free });
+            }
+
+            _ if self.top_is_in(slot) => {
+                self.fire(Rule::LoadedTop, 0);
+                if d != I::ALLOCATABLE[0] {
+                    hold!(self, pc, Op::Move { d, s: I::ALLOCATABLE[0] });
+                }
             }
 
             [.., definition, Op::Move { d: to, s }] if definition.defines() == Some(s) && d == s && to != s => {
@@ -370,17 +411,16 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
                 hold!(self, pc, Op::BranchImm { cond: taken(cond, test), a, imm, to });
             }
 
-            // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved in
-            // the register that the flag would have had.
-            [.., Op::Set { cond, d, a, b }, Op::Load { d: top, slot, last }]
-                if is_test && flag == d && top != d && (a != top && b != top || a != b && a != d && b != d) => {
+            // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved.
+            [.., set @ Op::Set { cond, d, a, b }, Op::Load { d: top, slot, last }]
+                if is_test && flag == d && top != d && let Some(saved) = self.free(&[top], set) => {
                 let load = self.pc(0);
                 self.fire(Rule::CompareBranch, 2);
                 if a == top || b == top {
-                    hold!(self, pc, Op::Move { d, s: top });
+                    hold!(self, pc, Op::Move { d: saved, s: top });
                 }
                 hold!(self, load, Op::Load { d: top, slot, last });
-                let [a, b] = [a, b].map(|operand| if operand == top { d } else { operand });
+                let [a, b] = [a, b].map(|operand| if operand == top { saved } else { operand });
                 hold!(self, pc, Op::Branch { cond: taken(cond, test), a, b, to });
             }
 
