@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::{Bytecode, Check, CheckKind, CheckRun, Counter, Op, Pc};
+use crate::lang::verify::Fact;
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Program, Span};
 
@@ -71,11 +72,12 @@ impl Lowering<'_> {
         while index < range.end {
             let node = program.ast().nodes[index];
             let span = node.span;
+            let word = (program.facts()[index], span);
             match node.kind {
-                NodeKind::Literal(value) => self.word(index, Op::Literal(value), 0, 1),
-                NodeKind::Word(word) => {
-                    self.word(index, Op::Word(word), word.pops() as u64, word.pushes() as u64);
-                    if word.class() == Class::Division {
+                NodeKind::Literal(value) => self.word(word, Op::Literal(value), 0, 1),
+                NodeKind::Word(name) => {
+                    self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
+                    if name.class() == Class::Division {
                         // What follows must not be checked before this division.
                         self.end_run();
                     }
@@ -83,10 +85,10 @@ impl Lowering<'_> {
                 NodeKind::Pick(depth) => {
                     // A depth beyond the limit always traps before, so what would be picked does not matter.
                     let reachable = depth.min(self.code.stack_limit);
-                    self.word(index, Op::Pick(reachable), depth + 1, depth + 2);
+                    self.word(word, Op::Pick(reachable), depth + 1, depth + 2);
                 }
                 NodeKind::Times { end } => {
-                    self.effect(index, 1, 0);
+                    self.effect(word, 1, 0);
                     let entry = self.branch(Op::Times { counter: Counter(0), exit: Pc(0) }, span);
                     let head = self.head(span);
                     let inner = self.body(index + 1..end as usize);
@@ -99,7 +101,7 @@ impl Lowering<'_> {
                     self.end_run();
                     let head = self.head(span);
                     let in_cond = self.body(index + 1..body as usize);
-                    self.effect(index, 1, 0);
+                    self.effect(word, 1, 0);
                     let leave = self.branch(Op::BranchIfZero(Pc(0)), span);
                     let in_body = self.body(body as usize..end as usize);
                     self.branch(Op::Jump(head), span);
@@ -107,7 +109,7 @@ impl Lowering<'_> {
                     counters = counters.max(in_cond).max(in_body);
                 }
                 NodeKind::If { otherwise, end } => {
-                    self.effect(index, 1, 0);
+                    self.effect(word, 1, 0);
                     let to_else = self.branch(Op::BranchIfZero(Pc(0)), span);
                     let in_then = self.body(index + 1..otherwise as usize);
                     self.end_run();
@@ -127,29 +129,38 @@ impl Lowering<'_> {
     }
 
     /// A word of the current run.
-    #[inline]
-    fn word(&mut self, index: usize, op: Op, pops: u64, pushes: u64) {
-        self.effect(index, pops, pushes);
+    #[inline(always)]
+    fn word(&mut self, (fact, span): (Fact, Span), op: Op, pops: u64, pushes: u64) {
+        self.effect((fact, span), pops, pushes);
         self.code.ops.push(op);
-        self.code.spans.push(self.program.ast().nodes[index].span);
+        self.code.spans.push(span);
     }
 
     /// Moves the depth by a word's effect, and keeps the checks that the verifier left to it.
-    #[inline]
-    fn effect(&mut self, index: usize, pops: u64, pushes: u64) {
-        let fact = self.program.facts()[index];
-        let at = self.program.ast().nodes[index].span;
-        let limit = self.code.stack_limit;
-        let needed = pops.saturating_add_signed(-self.run.rise);
-        // What the run itself has pushed is there: where the verifier doubts, something from before is needed.
+    #[inline(always)]
+    fn effect(&mut self, (fact, at): (Fact, Span), pops: u64, pushes: u64) {
         if fact.may_underflow {
-            // No stack is deeper than the limit, so more than one beyond it makes no difference.
-            let values = needed.min(limit.saturating_add(1));
-            self.run.need = self.run.need.max(values);
-            self.code.checks.push(Check { kind: CheckKind::Need, values, at });
+            self.need(at, pops);
         }
         self.run.rise += pushes.wrapping_sub(pops) as i64;
-        if pushes > pops && self.run.rise > 0 && fact.greatest.may_exceed(limit) {
+        if pushes > pops && fact.greatest.may_exceed(self.code.stack_limit) {
+            self.room(at);
+        }
+    }
+
+    #[inline(never)]
+    fn need(&mut self, at: Span, pops: u64) {
+        // What the run itself has pushed is there: where the verifier doubts, something from before is needed. No stack is
+        // deeper than the limit, so more than one beyond it makes no difference.
+        let needed = pops.saturating_add_signed(-self.run.rise);
+        let values = needed.min(self.code.stack_limit.saturating_add(1));
+        self.run.need = self.run.need.max(values);
+        self.code.checks.push(Check { kind: CheckKind::Need, values, at });
+    }
+
+    #[inline(never)]
+    fn room(&mut self, at: Span) {
+        if self.run.rise > 0 {
             let values = self.run.rise as u64;
             self.run.room = self.run.room.max(values);
             self.code.checks.push(Check { kind: CheckKind::Room, values, at });

@@ -245,8 +245,8 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 
             // The same where the other operation reads the target: a third register holds the value meanwhile.
             [.., Op::Store { s, slot: slot2 }, other]
-                if last && slot == slot2 && other.is_pure() && other.defines() == Some(s) && !is_temporary::<I>(s)
-                    && is_temporary::<I>(d) && let Some(free) = self.free(&[d], other) => {
+                if last && slot == slot2 && other.is_pure() && !matches!(other, Op::Move { .. }) && other.defines() == Some(s)
+                    && !is_temporary::<I>(s) && is_temporary::<I>(d) && let Some(free) = self.free(&[d], other) => {
                 let with = self.pc(0);
                 self.fire(Rule::StoreOtherLoad, 2);
                 let index = self.len + 1;

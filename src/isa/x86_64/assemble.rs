@@ -68,7 +68,7 @@ impl Assembler {
     /// Places an instruction.
     #[inline(always)]
     pub fn put(&mut self, inst: Inst) {
-        self.code.put(inst.padded(), inst.len());
+        self.code.put(*inst.padded(), inst.len());
     }
 
     /// A new label, not yet bound.

@@ -27,8 +27,8 @@ impl Inst {
 
     /// The bytes of the instruction and zeros up to sixteen: copying a fixed number of bytes is faster.
     #[inline(always)]
-    pub const fn padded(&self) -> [u8; 16] {
-        self.bytes
+    pub const fn padded(&self) -> &[u8; 16] {
+        &self.bytes
     }
 
     /// How many bytes the instruction has.
