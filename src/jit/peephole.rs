@@ -1,7 +1,11 @@
 //! The peephole pass: a sink that holds back a few operations and rewrites small windows of them.
 //!
 //! What a rule writes is fed to the window again, one operation after the other. Nothing is rewritten across a label
-//! or a branch. The rules stand in `rules`.
+//! or a branch; only which slot holds the same as the top is still known where a branch was not taken. The rules stand in
+//! `rules`.
+//!
+//! The pass takes most of the time in which code is made. So operations are held in arrays from which many leave at a time,
+//! and what rules ask of each most often is worked out once, when it is taken.
 
 use std::marker::PhantomData;
 use std::ops::Range;

@@ -8,6 +8,9 @@
 //! it, and between words. A slot is dead behind a load that says so. A rule that takes a value from a temporary instead
 //! of its slot makes it live on from one word to the next, and so must not let a `Move` read a temporary that is an
 //! operand of the word at hand already: those are the `operands`.
+//!
+//! Besides the window the rules see which slot holds the same as the register of the top. That is said of the operations
+//! as they are, not as they came: what a rule takes away is not counted on.
 
 use super::lower::SCRATCH;
 use super::peephole::Peephole;
@@ -120,19 +123,19 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         hold!(self, pc, op);
     }
 
+    /// The same for an operation that stood in the window, of whatever kind. It is read where it stood: what was put in the
+    /// window since is less than what was taken away.
+    #[inline(never)]
+    fn hold_again(&mut self, pc: u32, index: usize) {
+        hold!(self, pc, self.held[index]);
+    }
+
     /// A register for operands that the word at hand has not used, that an operation does not read and that is none of some
     /// others.
     #[inline(always)]
     fn free(&self, others: &[Reg], op: Op) -> Option<Reg> {
         let is_free = |reg: &&Reg| !self.operands.contains(**reg) && !op.reads(**reg) && !others.contains(reg);
         I::ALLOCATABLE[SCRATCH].iter().find(is_free).copied()
-    }
-
-    /// The same for an operation that stood in the window, of whatever kind. It is read where it stood: what was put in the
-    /// window since is less than what was taken away.
-    #[inline(never)]
-    fn hold_again(&mut self, pc: u32, index: usize) {
-        hold!(self, pc, self.held[index]);
     }
 
     #[rustfmt::skip]
