@@ -296,6 +296,29 @@ mod tests {
         assert_eq!(recorder.ops.iter().map(|(pc, _)| *pc).collect::<Vec<_>>(), [1, 2]);
     }
 
+    #[test]
+    fn what_the_top_holds_is_known_where_a_branch_was_not_taken_and_not_behind_a_label() {
+        let &[t, a, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are two registers") };
+        let (slot, to) = (Slot(0), Label(0));
+        let (load, store) = (Op::Load { d: t, slot, last: false }, Op::Store { s: t, slot });
+        let branch = Op::BranchImm { cond: Cond::Lt, a, imm: 5, to };
+        let label = Op::Label(to);
+        assert_eq!(improved::<aarch64::Emitter>(&[load, branch, store]).0, [load, branch]);
+        assert_eq!(improved::<aarch64::Emitter>(&[load, branch, label, store]).0, [load, branch, label, store]);
+        assert_eq!(improved::<aarch64::Emitter>(&[load, label, store]).0, [load, label, store]);
+    }
+
+    #[test]
+    fn a_division_takes_the_top_away_where_the_machine_divides_in_its_register() {
+        fn left<I: Isa>() -> usize {
+            let &[t, a, b, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has three registers") };
+            let load = Op::Load { d: t, slot: Slot(0), last: false };
+            let divide = Op::Divide { op: DivOp::Quotient, d: a, a, b, site: Site(0) };
+            improved::<I>(&[load, divide, load]).0.len()
+        }
+        assert_eq!((left::<aarch64::Emitter>(), left::<x86_64::Emitter>()), (2, 3));
+    }
+
     /// A row for each rule, more where it has more forms: the rules that fire, the operations before and after.
     fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Op>, Vec<Op>)> {
         let &[t, a, b, c, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has four registers") };
