@@ -10,6 +10,9 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use super::input::{Inputs, ProgramArg, cases, engine_names, show};
 use crate::bytecode::{self, Bytecode, Op, Pc};
+use crate::engine::Engine;
+use crate::interp::bytecode::Interpreter;
+use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::lang::{Fault, Source, parse, print, verify};
@@ -67,6 +70,8 @@ enum Stage {
     Ast,
     /// The bytecode
     Bytecode,
+    /// What the interpreter makes of the bytecode, for the engine `bytecode`
+    Code,
     /// The machine-like operations, and which peephole rules fired
     Lir,
     /// The machine code, disassembled
@@ -90,7 +95,10 @@ impl Asm {
         }
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
-            bail!("engine `{}` makes no machine code; it has the stages ast and bytecode", self.engine);
+            bail!("engine `{}` makes no machine code; its stages are ast, bytecode and, for `bytecode`, code", self.engine);
+        }
+        if self.stage == Stage::Code && self.engine != Interpreter.name() {
+            bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter.name());
         }
         let ast = match parse(&source).map_err(Fault::from) {
             Ok(ast) => Arc::new(ast),
@@ -105,6 +113,10 @@ impl Asm {
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
+        if self.stage == Stage::Code {
+            write_out(&code_listing(&code, &source))?;
+            return Ok(Status::Ok);
+        }
         let (Some(tier), false) = (tier, self.stage == Stage::Bytecode) else {
             write_out(&code.dump(&source))?;
             return Ok(Status::Ok);
@@ -129,6 +141,13 @@ fn write_out(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// The interpreter's code: each instruction with the last word that it carries out.
+fn code_listing(code: &Bytecode, source: &Source) -> String {
+    let lines = threaded::listing(code);
+    let rows = lines.iter().map(|line| format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0)));
+    rows.collect()
 }
 
 fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier, stage: Stage) -> Result<String> {

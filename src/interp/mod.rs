@@ -1,4 +1,5 @@
 //! The interpreters: the naive referee and the fast one.
 
 pub mod bytecode;
+pub mod threaded;
 pub mod tree;

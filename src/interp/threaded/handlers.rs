@@ -1,0 +1,391 @@
+//! The handlers: one function for each form of an instruction. Each ends by calling the next.
+//!
+//! The first values of the stack and the count of the innermost loop are arguments, so that they stay in the machine's
+//! registers. An optimizing compiler makes a jump of a call that is a function's last act, and each handler then has an
+//! indirect jump of its own, which is what branch predictors are good at. **Nothing relies on that**: where a call stays a
+//! call, the machine stack grows by a frame an instruction, and so loops and long straight code return to the
+//! caller now and then (`pause`), at the latest after [`LONGEST`] instructions.
+#![allow(unsafe_code, reason = "every handler relies on how the code was made")]
+
+use crate::lang::Word;
+
+/// How many values are kept in registers: what is left of the six arguments that x86-64 passes in registers.
+pub const REGISTERS: usize = 3;
+
+/// In place of a register: the operand is in the code.
+pub const IMMEDIATE: usize = REGISTERS;
+
+/// Instructions after which a path through the code pauses, at most.
+pub const LONGEST: usize = 1024;
+
+/// The code is an array of these: a handler, then what it needs.
+#[derive(Clone, Copy)]
+pub union Cell {
+    /// Begins an instruction.
+    pub handler: Handler,
+    /// A constant, a slot, a mask.
+    pub value: i64,
+    /// Where to go on.
+    pub target: Ip,
+}
+
+/// The address of an instruction.
+pub type Ip = *const Cell;
+
+/// Carries out the instruction at the address and all that follow. See [`Context`] for what it may rely on.
+pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
+
+/// Why the code returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// To begin again with an empty machine stack.
+    Pause,
+    /// The program is done; the number of values is in the instruction.
+    Done,
+    /// The instruction trapped.
+    Trap,
+}
+
+/// What is seldom needed, and the state of a run that paused.
+///
+/// Every handler relies on this: the code was made by `lower` for a stack of this limit and these counters, and it runs on
+/// such a stack, from its beginning or from where it paused. Then addresses stay in the code, and slots, which
+/// the verifier and the checks that it left bound, in the stack.
+pub struct Context {
+    /// The slot that slots are counted from.
+    pub base: *mut i64,
+    /// The lowest value of the stack.
+    pub bottom: *mut i64,
+    /// The counts of loops that hold other loops.
+    pub counters: *mut i64,
+    /// Passes that may still start.
+    pub fuel: u64,
+    /// Why the code returned.
+    pub stop: Stop,
+    /// The instruction to go on with, or that ended the run.
+    pub ip: Ip,
+    /// The count of the innermost loop.
+    pub count: i64,
+    /// The values in registers.
+    pub registers: [i64; REGISTERS],
+}
+
+impl Context {
+    /// Carries out instructions until one stops.
+    ///
+    /// # Safety
+    /// What the context holds is as its documentation says.
+    pub unsafe fn run(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe { go(self.ip, self.count, self, self.registers) }
+    }
+}
+
+/// How an instruction ends: with the next one.
+pub const GO: usize = 0;
+/// How an instruction ends: with the end of an innermost `times`.
+pub const NEXT: usize = 1;
+/// How an instruction ends: with the end of an innermost `while`.
+pub const BACK: usize = 2;
+/// How many ends there are.
+pub const ENDS: usize = 3;
+
+/// Defines a handler. Its body sees the registers as an array.
+macro_rules! handler {
+    ($(#[$doc:meta])* $name:ident<$($param:ident),*> |$ip:ident, $count:ident, $context:ident, $r:ident| $body:expr) => {
+        $(#[$doc])*
+        #[allow(unused_mut, unused_variables, reason = "few handlers change everything")]
+        pub unsafe fn $name<$(const $param: usize),*>(
+            $ip: Ip,
+            r0: i64,
+            $count: i64,
+            $context: *mut Context,
+            r1: i64,
+            r2: i64,
+        ) {
+            let mut $count = $count;
+            let mut $r = [r0, r1, r2];
+            // SAFETY: see `Context`.
+            unsafe { $body }
+        }
+    };
+}
+
+/// Goes on with an instruction.
+#[inline(always)]
+unsafe fn go(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    // SAFETY: see `Context`.
+    unsafe { ((*ip).handler)(ip, r[0], count, context, r[1], r[2]) }
+}
+
+/// Ends an instruction whose own cells end before `ip`.
+#[inline(always)]
+unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    // SAFETY: see `Context`.
+    unsafe {
+        if END == GO {
+            return go(ip, count, context, r);
+        }
+        // A `while` counts as well, from wherever the count is, since its count is only there to pause now and then.
+        let left = count.wrapping_sub(1);
+        if left & (*ip.add(1)).value != 0 {
+            return go((*ip).target, left, context, r);
+        }
+        if END == NEXT {
+            leave_or_pause(ip, r[0], left, context, r[1], r[2])
+        } else {
+            pause_at_target(ip, r[0], left, context, r[1], r[2])
+        }
+    }
+}
+
+/// The operand: a register, or the cell at `ip`. What comes before is an offset in cells that the caller knows.
+#[inline(always)]
+unsafe fn operand<const B: usize>(ip: Ip, r: [i64; REGISTERS]) -> i64 {
+    // SAFETY: see `Context`.
+    if B == IMMEDIATE { unsafe { (*ip).value } } else { r[B] }
+}
+
+/// How many cells an operand takes.
+pub const fn cells(operand: usize) -> usize {
+    (operand == IMMEDIATE) as usize
+}
+
+handler!(
+    #[cold]
+    leave_or_pause<> |ip, count, context, r| {
+        if count == 0 { go(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
+    }
+);
+handler!(
+    #[cold]
+    pause_at_target<> |ip, count, context, r| pause_at((*ip).target, count, context, r)
+);
+handler!(
+    /// Returns to the caller, who goes on behind it.
+    pause<> |ip, count, context, r| pause_at(ip.add(1), count, context, r)
+);
+
+#[inline(always)]
+unsafe fn pause_at(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    // SAFETY: see `Context`.
+    unsafe {
+        (*context).registers = r;
+        (*context).count = count;
+        stop(ip, context, Stop::Pause);
+    }
+}
+
+#[cold]
+unsafe fn stop(ip: Ip, context: *mut Context, why: Stop) {
+    // SAFETY: see `Context`.
+    unsafe {
+        (*context).ip = ip;
+        (*context).stop = why;
+    }
+}
+
+/// What a word computes; a divisor is not zero.
+#[inline(always)]
+pub fn apply(word: Word, a: i64, b: i64) -> i64 {
+    match word {
+        Word::Add => a.wrapping_add(b),
+        Word::Sub => a.wrapping_sub(b),
+        Word::Mul => a.wrapping_mul(b),
+        Word::Div => a.wrapping_div(b),
+        Word::Mod => a.wrapping_rem(b),
+        Word::And => a & b,
+        Word::Or => a | b,
+        Word::Xor => a ^ b,
+        Word::Lshift => a.wrapping_shl(b as u32),
+        Word::Rshift => (a as u64).wrapping_shr(b as u32) as i64,
+        Word::Eq => (a == b).into(),
+        Word::Ne => (a != b).into(),
+        Word::Lt => (a < b).into(),
+        Word::Gt => (a > b).into(),
+        Word::Le => (a <= b).into(),
+        Word::Ge => (a >= b).into(),
+        Word::Dup | Word::Drop | Word::Swap | Word::Over | Word::Rot | Word::Nip | Word::Tuck => unreachable!(),
+    }
+}
+
+/// The words that compute, in the order of [`Word`]; a handler knows its own by its index.
+pub const WORDS: [Word; 16] = [
+    Word::Add,
+    Word::Sub,
+    Word::Mul,
+    Word::Div,
+    Word::Mod,
+    Word::And,
+    Word::Or,
+    Word::Xor,
+    Word::Lshift,
+    Word::Rshift,
+    Word::Eq,
+    Word::Ne,
+    Word::Lt,
+    Word::Gt,
+    Word::Le,
+    Word::Ge,
+];
+
+handler!(
+    /// `d = a word b`.
+    compute<WORD, D, A, B, END> |ip, count, context, r| {
+        r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(1), r));
+        end::<END>(ip.add(1 + cells(B)), count, context, r)
+    }
+);
+handler!(
+    /// The same for `/` and `mod`.
+    divide_by<WORD, D, A, B> |ip, count, context, r| {
+        let divisor = operand::<B>(ip.add(1), r);
+        if divisor == 0 {
+            return stop(ip, context, Stop::Trap);
+        }
+        r[D] = apply(WORDS[WORD], r[A], divisor);
+        go(ip.add(1 + cells(B)), count, context, r)
+    }
+);
+handler!(
+    /// `d = (d first b) second c`.
+    pair<FIRST, SECOND, D, B, C, END> |ip, count, context, r| {
+        let value = apply(WORDS[FIRST], r[D], operand::<B>(ip.add(1), r));
+        r[D] = apply(WORDS[SECOND], value, operand::<C>(ip.add(1 + cells(B)), r));
+        end::<END>(ip.add(1 + cells(B) + cells(C)), count, context, r)
+    }
+);
+handler!(
+    /// `d = s`, where `s` may be a constant.
+    set<D, S, END> |ip, count, context, r| {
+        r[D] = operand::<S>(ip.add(1), r);
+        end::<END>(ip.add(1 + cells(S)), count, context, r)
+    }
+);
+handler!(
+    /// Exchanges two registers.
+    exchange<A, B, END> |ip, count, context, r| {
+        r.swap(A, B);
+        end::<END>(ip.add(1), count, context, r)
+    }
+);
+handler!(
+    /// `d` = a slot.
+    load_slot<D> |ip, count, context, r| {
+        r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// A slot = `s`, where `s` may be a constant.
+    store_slot<S> |ip, count, context, r| {
+        *(*context).base.offset((*ip.add(1)).value as isize) = operand::<S>(ip.add(2), r);
+        go(ip.add(2 + cells(S)), count, context, r)
+    }
+);
+handler!(
+    /// Moves the slot that slots are counted from.
+    rebase<> |ip, count, context, r| {
+        (*context).base = (*context).base.offset((*ip.add(1)).value as isize);
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// Goes to the target where `a word b` is not so.
+    unless_so<WORD, A, B> |ip, count, context, r| {
+        if apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r)) == 0 {
+            return go((*ip.add(1)).target, count, context, r);
+        }
+        go(ip.add(2 + cells(B)), count, context, r)
+    }
+);
+handler!(
+    /// Goes to the target where `a` is zero.
+    jump_if_zero<A> |ip, count, context, r| {
+        if r[A] == 0 {
+            return go((*ip.add(1)).target, count, context, r);
+        }
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// Goes to the target.
+    jump<> |ip, count, context, r| go((*ip.add(1)).target, count, context, r)
+);
+handler!(
+    /// Takes a count.
+    take_count<A> |ip, count, context, r| {
+        count = operand::<A>(ip.add(1), r);
+        go(ip.add(1 + cells(A)), count, context, r)
+    }
+);
+handler!(
+    /// Enters an innermost loop; where the count is not positive goes to the target.
+    enter<> |ip, count, context, r| {
+        if count <= 0 {
+            return go((*ip.add(1)).target, count, context, r);
+        }
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// The same for a loop that holds other loops: keeps the count.
+    enter_outer<> |ip, count, context, r| {
+        if count <= 0 {
+            return go((*ip.add(1)).target, count, context, r);
+        }
+        *(*context).counters.offset((*ip.add(2)).value as isize) = count;
+        go(ip.add(3), count, context, r)
+    }
+);
+handler!(
+    /// The end of an innermost loop alone.
+    turn<END> |ip, count, context, r| end::<END>(ip.add(1), count, context, r)
+);
+handler!(
+    /// The end of a `times` that holds other loops.
+    next_outer<> |ip, count, context, r| {
+        let left = (*context).counters.offset((*ip.add(2)).value as isize);
+        *left -= 1;
+        if *left == 0 {
+            return go(ip.add(3), count, context, r);
+        }
+        pause_at((*ip.add(1)).target, count, context, r)
+    }
+);
+handler!(
+    /// The end of a `while` that holds other loops.
+    back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r)
+);
+handler!(
+    /// Takes a pass from the fuel.
+    pass<> |ip, count, context, r| {
+        match (*context).fuel.checked_sub(1) {
+            Some(left) => (*context).fuel = left,
+            None => return stop(ip, context, Stop::Trap),
+        }
+        go(ip.add(1), count, context, r)
+    }
+);
+handler!(
+    /// Traps where the base lies lower.
+    need<> |ip, count, context, r| {
+        if ((*context).base.offset_from((*context).bottom) as i64) < (*ip.add(1)).value {
+            return stop(ip, context, Stop::Trap);
+        }
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// Traps where the base lies higher.
+    room<> |ip, count, context, r| {
+        if (*context).base.offset_from((*context).bottom) as i64 > (*ip.add(1)).value {
+            return stop(ip, context, Stop::Trap);
+        }
+        go(ip.add(2), count, context, r)
+    }
+);
+handler!(
+    /// Ends the run.
+    done<> |ip, count, context, r| stop(ip, context, Stop::Done)
+);

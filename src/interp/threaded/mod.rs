@@ -1,0 +1,13 @@
+//! The code that the engine `bytecode` runs: made from the bytecode in one pass, and carried out by handlers that
+//! call each other.
+
+mod code;
+pub mod handlers;
+mod lower;
+mod moves;
+mod shape;
+mod tables;
+mod window;
+
+pub use code::{Code, Line};
+pub use lower::{listing, lower};

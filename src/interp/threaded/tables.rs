@@ -1,0 +1,234 @@
+//! From the form of an instruction to its handler, and how each is written.
+
+use std::fmt;
+
+use super::handlers::{
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, compute, divide_by, exchange, jump_if_zero, load_slot, pair, set,
+    store_slot, take_count, turn, unless_so,
+};
+use super::window::Value;
+use crate::lang::Word;
+
+/// An array over registers, or with `values` over registers and [`IMMEDIATE`]: of a handler's instances, or of what a
+/// macro makes of each.
+macro_rules! over {
+    (registers, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>] };
+    (values, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>, $handler::<3>] };
+    (registers, $make:ident!($($arguments:tt)*)) => {
+        [$make!($($arguments)* 0), $make!($($arguments)* 1), $make!($($arguments)* 2)]
+    };
+    (values, $make:ident!($($arguments:tt)*)) => {
+        [$make!($($arguments)* 0), $make!($($arguments)* 1), $make!($($arguments)* 2), $make!($($arguments)* 3)]
+    };
+}
+const _: () = assert!(REGISTERS == 3 && IMMEDIATE == 3, "the macro counts to three");
+
+/// By register, register and operand.
+type Forms = [[[Handler; REGISTERS + 1]; REGISTERS]; REGISTERS];
+
+macro_rules! computations {
+    (@b $word:ident $end:ident $d:tt $a:tt $b:tt) => { compute::<{ Word::$word as usize }, $d, $a, $b, $end> as Handler };
+    (@a $word:ident $end:ident $d:tt $a:tt) => { over!(values, computations!(@b $word $end $d $a)) };
+    (@d $word:ident $end:ident $d:tt) => { over!(registers, computations!(@a $word $end $d)) };
+    ($word:ident $end:ident) => {{
+        static FORMS: Forms = over!(registers, computations!(@d $word $end));
+        Some(&FORMS)
+    }};
+}
+
+/// The handlers of a word, with the end where there are such.
+fn compute_table(word: Word, end: usize) -> Option<&'static Forms> {
+    macro_rules! choose {
+        ($($name:ident: $($ending:ident)*;)*) => {
+            match (word, end) {
+                $($((Word::$name, $ending) => computations!($name $ending),)*)*
+                _ => None,
+            }
+        };
+    }
+    choose! {
+        Add: GO NEXT BACK;
+        Sub: GO NEXT BACK;
+        Mul: GO NEXT BACK;
+        And: GO;
+        Or: GO;
+        Xor: GO NEXT BACK;
+        Lshift: GO;
+        Rshift: GO;
+        Eq: GO;
+        Ne: GO;
+        Lt: GO;
+        Gt: GO;
+        Le: GO;
+        Ge: GO;
+    }
+}
+
+macro_rules! divisions {
+    (@b $word:ident $d:tt $a:tt $b:tt) => { divide_by::<{ Word::$word as usize }, $d, $a, $b> as Handler };
+    (@a $word:ident $d:tt $a:tt) => { over!(values, divisions!(@b $word $d $a)) };
+    (@d $word:ident $d:tt) => { over!(registers, divisions!(@a $word $d)) };
+    ($word:ident) => { over!(registers, divisions!(@d $word)) };
+}
+static DIV: Forms = divisions!(Div);
+static MOD: Forms = divisions!(Mod);
+
+macro_rules! branches {
+    (@b $word:ident $a:tt $b:tt) => { unless_so::<{ Word::$word as usize }, $a, $b> as Handler };
+    (@a $word:ident $a:tt) => { over!(values, branches!(@b $word $a)) };
+    ($($word:ident)*) => { [$(over!(registers, branches!(@a $word))),*] };
+}
+/// By comparison, register and operand.
+static UNLESS: [[[Handler; REGISTERS + 1]; REGISTERS]; 6] = branches!(Eq Ne Lt Gt Le Ge);
+
+macro_rules! sets {
+    (@s $end:ident $d:tt $s:tt) => { set::<$d, $s, $end> as Handler };
+    (@d $end:ident $d:tt) => { over!(values, sets!(@s $end $d)) };
+    ($($end:ident)*) => { [$(over!(registers, sets!(@d $end))),*] };
+}
+static SET: [[[Handler; REGISTERS + 1]; REGISTERS]; ENDS] = sets!(GO NEXT BACK);
+
+macro_rules! exchanges {
+    ($($end:ident)*) => { [$([exchange::<0, 1, $end> as Handler, exchange::<0, 2, $end>, exchange::<1, 2, $end>]),*] };
+}
+/// By end and pair.
+static EXCHANGE: [[Handler; 3]; ENDS] = exchanges!(GO NEXT BACK);
+
+/// By end, register and both operands.
+type Pairs = [[[[Handler; REGISTERS + 1]; REGISTERS + 1]; REGISTERS]; ENDS];
+
+macro_rules! pairs {
+    (@c $first:ident $second:ident $end:ident $d:tt $b:tt $c:tt) => {
+        pair::<{ Word::$first as usize }, { Word::$second as usize }, $d, $b, $c, $end> as Handler
+    };
+    (@b $first:ident $second:ident $end:ident $d:tt $b:tt) => { over!(values, pairs!(@c $first $second $end $d $b)) };
+    (@d $first:ident $second:ident $end:ident $d:tt) => { over!(values, pairs!(@b $first $second $end $d)) };
+    ($first:ident $second:ident) => {{
+        static PAIRS: Pairs = [
+            over!(registers, pairs!(@d $first $second GO)),
+            over!(registers, pairs!(@d $first $second NEXT)),
+            over!(registers, pairs!(@d $first $second BACK)),
+        ];
+        Some(&PAIRS)
+    }};
+}
+
+/// The handlers of two words in one, where there are such.
+fn pair_table(first: Word, second: Word) -> Option<&'static Pairs> {
+    macro_rules! choose {
+        ($($first:ident $second:ident;)*) => {
+            match (first, second) {
+                $((Word::$first, Word::$second) => pairs!($first $second),)*
+                _ => None,
+            }
+        };
+    }
+    choose! {
+        Mul Add;
+        Add Add;
+    }
+}
+
+/// An instruction that may become one with the next, or with the end of a loop. Registers are numbers, and
+/// [`IMMEDIATE`] is a constant in the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `d = a word b`.
+    Compute { word: Word, d: usize, a: usize, b: usize },
+    /// `d = (d first b) second c`.
+    Pair { first: Word, second: Word, d: usize, b: usize, c: usize },
+    /// `d = s`.
+    Set { d: usize, s: usize },
+    /// Exchanges two registers, the lower first.
+    Exchange { a: usize, b: usize },
+    /// Nothing but the end of a loop.
+    Turn,
+}
+
+impl Form {
+    /// The instruction that does this and then the other, if there is one.
+    pub fn then(self, next: Form) -> Option<Form> {
+        match (self, next) {
+            (
+                Form::Compute { word: first, d, a, b },
+                Form::Compute { word: second, d: next_d, a: next_a, b: c },
+            ) if a == d && next_a == d && next_d == d && c != d => {
+                pair_table(first, second).map(|_| Form::Pair { first, second, d, b, c })
+            }
+            _ => None,
+        }
+    }
+
+    /// The instruction as it is written; `operand` is what may be a constant.
+    pub fn text(self, operand: Value) -> String {
+        match self {
+            Form::Compute { word, d, a, .. } => format!("r{d} = r{a} {} {}", word.spelling(), Shown(operand)),
+            Form::Set { d, .. } => format!("r{d} = {}", Shown(operand)),
+            Form::Exchange { a, b } => format!("r{a} <-> r{b}"),
+            Form::Pair { .. } | Form::Turn => unreachable!("it is written as its parts"),
+        }
+    }
+
+    /// The handler that does this and ends so, if there is one.
+    pub fn ending(self, end: usize) -> Option<Handler> {
+        Some(match self {
+            Form::Compute { word, d, a, b } => compute_table(word, end)?[d][a][b],
+            Form::Pair { first, second, d, b, c } => pair_table(first, second)?[end][d][b][c],
+            Form::Set { d, s } => SET[end][d][s],
+            Form::Exchange { a, b } => EXCHANGE[end][a + b - 1],
+            Form::Turn => [None, Some(turn::<NEXT> as Handler), Some(turn::<BACK>)][end]?,
+        })
+    }
+}
+
+/// The number of a register, or [`IMMEDIATE`].
+#[inline]
+pub fn number(value: Value) -> usize {
+    match value {
+        Value::Register(register) => usize::from(register),
+        Value::Constant(_) => IMMEDIATE,
+    }
+}
+
+/// `d = a word b`, of a division.
+pub fn divide(word: Word, d: usize, a: usize, b: usize) -> Handler {
+    if word == Word::Div { DIV[d][a][b] } else { MOD[d][a][b] }
+}
+
+/// Goes on where `a word b`, else to the target.
+pub fn unless(word: Word, a: usize, b: usize) -> Handler {
+    UNLESS[word as usize - Word::Eq as usize][a][b]
+}
+
+/// Goes to the target where the register is zero.
+pub fn if_zero(a: usize) -> Handler {
+    over!(registers, jump_if_zero)[a]
+}
+
+/// The count is what is given.
+pub fn times(a: usize) -> Handler {
+    over!(values, take_count)[a]
+}
+
+/// The register is what the slot holds.
+pub fn load(d: usize) -> Handler {
+    over!(registers, load_slot)[d]
+}
+
+/// The slot is what is given.
+pub fn store(s: usize) -> Handler {
+    over!(values, store_slot)[s]
+}
+
+
+/// An operand as it is written.
+pub struct Shown(pub Value);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Register(register) => write!(f, "r{register}"),
+            Value::Constant(value) => write!(f, "{value}"),
+        }
+    }
+}
