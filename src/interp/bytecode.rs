@@ -29,7 +29,6 @@ impl Engine for Interpreter {
     ) -> Result<Box<dyn Prepared>, PrepareError> {
         clock.begin(Phase::Lower);
         let bytecode = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
-        clock.begin(Phase::Generate);
         let code = lower(&bytecode);
         let counters = vec![0; bytecode.counters as usize];
         Ok(Box::new(Ready { bytecode, code, counters }))

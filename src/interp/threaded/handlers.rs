@@ -147,6 +147,7 @@ unsafe fn operand<const B: usize>(ip: Ip, r: [i64; REGISTERS]) -> i64 {
 }
 
 /// How many cells an operand takes.
+#[inline(always)]
 pub const fn cells(operand: usize) -> usize {
     (operand == IMMEDIATE) as usize
 }

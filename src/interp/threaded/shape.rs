@@ -90,7 +90,9 @@ pub fn shape(code: &Bytecode) -> Shape {
                 walk.effect(1, 0);
                 walk.branch(exit);
             }
-            Op::Next { .. } => walk.end_loop(),
+            Op::Next { .. } => {
+                walk.end_loop();
+            }
             Op::BranchIfZero(to) => {
                 walk.effect(1, 0);
                 walk.branch(to);
@@ -103,7 +105,10 @@ pub fn shape(code: &Bytecode) -> Shape {
                 walk.is_dead = true;
             }
             Op::Jump(_) => {
-                walk.end_loop();
+                if !walk.end_loop() {
+                    // So is it behind the loop, where only the branch leads that leaves it.
+                    walk.targets.last_mut().expect("a `while` is left by a branch").depth = walk.here;
+                }
                 walk.is_dead = true;
             }
             Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
@@ -150,14 +155,17 @@ impl Walk {
         self.lowest = self.here.values;
     }
 
-    fn end_loop(&mut self) {
+    /// Says whether the depth is still known.
+    fn end_loop(&mut self) -> bool {
         let OpenLoop { index, depth, lowest } = self.loops.pop().expect("the end of a loop stands behind its head");
         let facts = &mut self.shape.loops[index];
         facts.is_level = self.here == depth;
         facts.reach = depth.values - self.lowest;
         self.lowest = self.lowest.min(lowest);
-        if !facts.is_level {
+        let is_level = facts.is_level;
+        if !is_level {
             self.border();
         }
+        is_level
     }
 }
