@@ -24,7 +24,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
         "tree" => Some(Box::new(Tree)),
-        "bytecode" => Some(Box::new(Interpreter)),
+        Interpreter::NAME => Some(Box::new(Interpreter::default())),
         #[cfg(feature = "peers")]
         crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),
         #[cfg(feature = "peers")]

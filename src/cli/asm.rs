@@ -10,7 +10,6 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use super::input::{Inputs, ProgramArg, cases, engine_names, show};
 use crate::bytecode::{self, Bytecode, Op, Pc};
-use crate::engine::Engine;
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
@@ -97,8 +96,8 @@ impl Asm {
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             bail!("engine `{}` makes no machine code; its stages are ast, bytecode and, for `bytecode`, code", self.engine);
         }
-        if self.stage == Stage::Code && self.engine != Interpreter.name() {
-            bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter.name());
+        if self.stage == Stage::Code && self.engine != Interpreter::NAME {
+            bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter::NAME);
         }
         let ast = match parse(&source).map_err(Fault::from) {
             Ok(ast) => Arc::new(ast),
@@ -145,7 +144,7 @@ fn write_out(text: &str) -> Result<()> {
 
 /// The interpreter's code: each instruction with the last word that it carries out.
 fn code_listing(code: &Bytecode, source: &Source) -> String {
-    let lines = threaded::listing(code);
+    let lines = threaded::listing(code, true);
     let rows = lines.iter().map(|line| format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0)));
     rows.collect()
 }

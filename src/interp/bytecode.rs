@@ -14,11 +14,25 @@ use crate::lang::Program;
 use crate::outcome::Trap;
 
 /// The bytecode interpreter.
-pub struct Interpreter;
+pub struct Interpreter {
+    /// Whether several words may be one instruction, as they are unless a test wants to see what lies below.
+    pub is_fusing: bool,
+}
+
+impl Interpreter {
+    /// The name of the engine.
+    pub const NAME: &str = "bytecode";
+}
+
+impl Default for Interpreter {
+    fn default() -> Interpreter {
+        Interpreter { is_fusing: true }
+    }
+}
 
 impl Engine for Interpreter {
     fn name(&self) -> &'static str {
-        "bytecode"
+        Interpreter::NAME
     }
 
     fn prepare(
@@ -29,7 +43,7 @@ impl Engine for Interpreter {
     ) -> Result<Box<dyn Prepared>, PrepareError> {
         clock.begin(Phase::Lower);
         let bytecode = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
-        let code = lower(&bytecode);
+        let code = lower(&bytecode, self.is_fusing);
         let counters = vec![0; bytecode.counters as usize];
         Ok(Box::new(Ready { bytecode, code, counters }))
     }

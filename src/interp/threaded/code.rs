@@ -49,6 +49,8 @@ pub struct Builder {
     listing: Option<Vec<Line>>,
     /// Cells that will hold the address of a cell, and of which.
     targets: Vec<(usize, usize)>,
+    /// Whether instructions may become one.
+    is_fusing: bool,
     /// The last instruction, where the next may still become one with it.
     last: Option<(usize, Form)>,
     /// The operation of the bytecode that code is made for.
@@ -63,12 +65,13 @@ pub struct Patch(usize);
 
 impl Builder {
     /// Code for about so many operations.
-    pub fn new(operations: usize, is_listed: bool) -> Builder {
+    pub fn new(operations: usize, is_fusing: bool, is_listed: bool) -> Builder {
         Builder {
             cells: Vec::with_capacity(operations + operations / 2),
             sites: Vec::new(),
             listing: is_listed.then(Vec::new),
             targets: Vec::new(),
+            is_fusing,
             last: None,
             pc: Pc(0),
             paused: 0,
@@ -143,7 +146,7 @@ impl Builder {
             self.last = Some((at, pair));
         } else {
             self.begin(form.ending(GO).expect("every form can go on"), || form.text(operand));
-            self.last = Some((self.cells.len() - 1, form));
+            self.last = self.is_fusing.then_some((self.cells.len() - 1, form));
         }
         self.operand(operand);
     }

@@ -278,6 +278,14 @@ handler!(
     }
 );
 handler!(
+    /// `d` = a slot, then `d = a word b`.
+    fetch<WORD, D, A, B> |ip, count, context, r| {
+        r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
+        r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r));
+        go(ip.add(2 + cells(B)), count, context, r)
+    }
+);
+handler!(
     /// A slot = `s`, where `s` may be a constant.
     store_slot<S> |ip, count, context, r| {
         *(*context).base.offset((*ip.add(1)).value as isize) = operand::<S>(ip.add(2), r);

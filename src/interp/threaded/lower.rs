@@ -12,21 +12,21 @@ use crate::bytecode::{Bytecode, Op, Pc};
 use crate::lang::Word;
 use crate::lang::words::Class;
 
-/// Makes the code.
-pub fn lower(code: &Bytecode) -> Code {
-    make(code, false)
+/// Makes the code; without `is_fusing` no two instructions become one.
+pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
+    make(code, is_fusing, false)
 }
 
 /// The code as text.
-pub fn listing(code: &Bytecode) -> Vec<Line> {
-    make(code, true).listing.expect("it was asked for")
+pub fn listing(code: &Bytecode, is_fusing: bool) -> Vec<Line> {
+    make(code, is_fusing, true).listing.expect("it was asked for")
 }
 
-fn make(code: &Bytecode, is_listed: bool) -> Code {
+fn make(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
     let mut lowering = Lowering {
         code,
         shape: shape(code),
-        builder: Builder::new(code.ops.len(), is_listed),
+        builder: Builder::new(code.ops.len(), is_fusing, is_listed),
         window: Window::new(code.inputs as i64),
         loops: Vec::new(),
         targets: Vec::new(),

@@ -11,3 +11,4 @@ mod window;
 
 pub use code::{Code, Line};
 pub use lower::{listing, lower};
+pub use tables::PAIRS;

@@ -22,8 +22,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn load(&mut self, d: u8, slot: i64) {
-        self.builder.begin(tables::load(usize::from(d)), || format!("r{d} = slot {slot}"));
-        self.builder.value(slot);
+        self.builder.form(Form::Load { d: usize::from(d) }, Value::Constant(slot));
     }
 
     fn load_lowest(&mut self) {
