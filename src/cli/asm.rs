@@ -94,7 +94,10 @@ impl Asm {
         }
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
-            bail!("engine `{}` makes no machine code; its stages are ast, bytecode and, for `bytecode`, code", self.engine);
+            bail!(
+                "engine `{}` makes no machine code; its stages are ast, bytecode and, for `bytecode`, code",
+                self.engine
+            );
         }
         if self.stage == Stage::Code && self.engine != Interpreter::NAME {
             bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter::NAME);
@@ -145,7 +148,8 @@ fn write_out(text: &str) -> Result<()> {
 /// The interpreter's code: each instruction with the last word that it carries out.
 fn code_listing(code: &Bytecode, source: &Source) -> String {
     let lines = threaded::listing(code, true);
-    let rows = lines.iter().map(|line| format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0)));
+    let rows =
+        lines.iter().map(|line| format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0)));
     rows.collect()
 }
 

@@ -90,7 +90,7 @@ impl Builder {
         if self.way() >= LONGEST {
             self.paused = self.cells.len() as i64;
             self.line(|| "pause".into());
-            self.cells.push(Cell { handler: pause::<> });
+            self.cells.push(Cell { handler: pause });
         }
         self.line(text);
         self.cells.push(Cell { handler });

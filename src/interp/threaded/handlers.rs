@@ -92,9 +92,9 @@ pub const ENDS: usize = 3;
 
 /// Defines a handler. Its body sees the registers as an array.
 macro_rules! handler {
-    ($(#[$doc:meta])* $name:ident<$($param:ident),*> |$ip:ident, $count:ident, $context:ident, $r:ident| $body:expr) => {
-        $(#[$doc])*
-        #[allow(unused_mut, unused_variables, reason = "few handlers change everything")]
+    ($(#[$doc:meta])+ $name:ident<$($param:ident),*> |$ip:ident, $count:ident, $context:ident, $r:ident| $body:expr) => {
+        $(#[$doc])+
+        #[allow(unused_mut, unused_assignments, unused_variables, reason = "few handlers change everything")]
         pub unsafe fn $name<$(const $param: usize),*>(
             $ip: Ip,
             r0: i64,
@@ -153,12 +153,14 @@ pub const fn cells(operand: usize) -> usize {
 }
 
 handler!(
+    /// Leaves a `times`, or pauses in it.
     #[cold]
     leave_or_pause<> |ip, count, context, r| {
         if count == 0 { go(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
     }
 );
 handler!(
+    /// Pauses, to go on at the target.
     #[cold]
     pause_at_target<> |ip, count, context, r| pause_at((*ip).target, count, context, r)
 );

@@ -84,7 +84,7 @@ impl Lowering<'_> {
             Op::Literal(value) => self.push(Value::Constant(value)),
             Op::Word(word) => match word.class() {
                 Class::Shuffle => self.shuffle(word),
-                Class::Comparison if let Some(to) = self.is_followed_by_branch(pc) => {
+                Class::Comparison if let Some(to) = self.following_branch(pc) => {
                     self.builder.pc = Pc(pc.0 + 1);
                     self.compare_and_branch(word, to);
                     return 2;
@@ -97,33 +97,34 @@ impl Lowering<'_> {
             Op::BranchIfZero(to) => self.branch_if_zero(to),
             Op::Jump(to) if to > pc => self.jump(to),
             Op::Jump(_) => self.back(),
-            Op::Pass => self.builder.begin_trapping(pass::<>, 0, || "pass".into()),
+            Op::Pass => self.builder.begin_trapping(pass, 0, || "pass".into()),
             Op::Need { values, .. } => {
                 let values = values.min(i64::MAX as u64) as i64;
                 let height = self.window.height;
-                self.builder.begin_trapping(need::<>, height, || format!("need {values}"));
+                self.builder.begin_trapping(need, height, || format!("need {values}"));
                 self.builder.value(values.saturating_sub(height));
             }
             Op::Room { values, .. } => {
                 let limit = self.code.stack_limit.min(i64::MAX as u64) as i64;
                 let height = self.window.height;
-                self.builder.begin_trapping(room::<>, height, || format!("room {values}"));
+                self.builder.begin_trapping(room, height, || format!("room {values}"));
                 self.builder.value(limit.saturating_sub(values.min(i64::MAX as u64) as i64).saturating_sub(height));
             }
             Op::Return => {
                 self.flush(0);
                 let height = self.window.height;
-                self.builder.begin_trapping(done::<>, height, || "done".into());
+                self.builder.begin_trapping(done, height, || "done".into());
             }
         }
         1
     }
 
-    /// Where the branch goes to that follows a comparison, if one does.
-    fn is_followed_by_branch(&self, pc: Pc) -> Option<Pc> {
+    /// Where the branch goes to that follows a comparison, if one does that nothing else leads to.
+    fn following_branch(&self, pc: Pc) -> Option<Pc> {
         let next = Pc(pc.0 + 1);
+        let is_target = self.targets.last().is_some_and(|target| target.at == next);
         match self.code.ops.get(next.index()) {
-            Some(Op::BranchIfZero(to)) if self.targets.last().is_none_or(|target| target.at != next) => Some(*to),
+            Some(Op::BranchIfZero(to)) if !is_target && self.code.heads.get(self.heads) != Some(&next) => Some(*to),
             _ => None,
         }
     }
@@ -148,7 +149,7 @@ impl Lowering<'_> {
         self.flush(above);
         let by = self.window.height - above as i64;
         if by != 0 {
-            self.builder.begin(rebase::<>, || format!("base += {by}"));
+            self.builder.begin(rebase, || format!("base += {by}"));
             self.builder.value(by);
             self.window.height = above as i64;
         }
@@ -207,10 +208,10 @@ impl Lowering<'_> {
         self.settle_for(facts);
         let is_level = self.is_level();
         if facts.is_innermost {
-            self.builder.begin(enter::<>, || "enter".into());
+            self.builder.begin(enter, || "enter".into());
             self.target(exit, is_level);
         } else {
-            self.builder.begin(enter_outer::<>, || format!("enter c{counter}"));
+            self.builder.begin(enter_outer, || format!("enter c{counter}"));
             self.target(exit, is_level);
             self.builder.value(counter);
         }
@@ -232,7 +233,7 @@ impl Lowering<'_> {
         if facts.is_innermost {
             self.builder.end_loop(NEXT, head);
         } else {
-            self.builder.begin(next_outer::<>, || format!("next c{counter} {head}"));
+            self.builder.begin(next_outer, || format!("next c{counter} {head}"));
             self.builder.target(head);
             self.builder.value(counter);
         }
@@ -243,7 +244,7 @@ impl Lowering<'_> {
         if facts.is_innermost {
             self.builder.end_loop(BACK, head);
         } else {
-            self.builder.begin(back_outer::<>, || format!("back {head}"));
+            self.builder.begin(back_outer, || format!("back {head}"));
             self.builder.target(head);
         }
         self.is_dead = true;
@@ -256,7 +257,7 @@ impl Lowering<'_> {
         } else {
             self.border(0);
         }
-        self.builder.begin(jump::<>, || "jump".into());
+        self.builder.begin(jump, || "jump".into());
         // The branch that led here has its target directly behind.
         let behind = self.targets.pop().expect("a jump forward ends the first branch of an `if`");
         self.target(to, is_level);
@@ -325,9 +326,8 @@ impl Lowering<'_> {
         if word.class() == Class::Division {
             let handler = tables::divide(word, usize::from(d), a, number(b));
             let height = self.window.height + 2;
-            self.builder.begin_trapping(handler, height, || {
-                format!("r{d} = r{a} {} {}", word.spelling(), tables::Shown(b))
-            });
+            self.builder
+                .begin_trapping(handler, height, || format!("r{d} = r{a} {} {}", word.spelling(), tables::Shown(b)));
             self.builder.operand(b);
         } else {
             let form = Form::Compute { word, d: usize::from(d), a, b: number(b) };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::handlers::{
-    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, compute, divide_by, exchange, fetch, jump_if_zero, load_slot, pair, set,
-    store_slot, take_count, turn, unless_so,
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, compute, divide_by, exchange, fetch, jump_if_zero, load_slot,
+    pair, set, store_slot, take_count, turn, unless_so,
 };
 use super::window::Value;
 use crate::lang::Word;
@@ -189,10 +189,9 @@ impl Form {
     /// The instruction that does this and then the other, if there is one.
     pub fn then(self, next: Form) -> Option<Form> {
         match (self, next) {
-            (
-                Form::Compute { word: first, d, a, b },
-                Form::Compute { word: second, d: next_d, a: next_a, b: c },
-            ) if a == d && next_a == d && next_d == d && c != d => {
+            (Form::Compute { word: first, d, a, b }, Form::Compute { word: second, d: next_d, a: next_a, b: c })
+                if a == d && next_a == d && next_d == d && c != d =>
+            {
                 pair_table(first, second).map(|_| Form::Pair { first, second, d, b, c })
             }
             (Form::Load { d: loaded }, Form::Compute { word, d, a, b }) if d == loaded && (a == d || b == d) => {
@@ -261,7 +260,6 @@ pub fn times(a: usize) -> Handler {
 pub fn store(s: usize) -> Handler {
     over!(values, store_slot)[s]
 }
-
 
 /// An operand as it is written.
 pub struct Shown(pub Value);
