@@ -618,10 +618,21 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
                     if machine {
                         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
                     } else {
-                        let message =
-                            format!("engine `{engine}` makes no machine code; it has the stages ast and bytecode");
+                        let own = if engine == "bytecode" { "ast, bytecode and code" } else { "ast and bytecode" };
+                        let message = format!("engine `{engine}` makes no machine code; it has the stages {own}");
                         refused(&ended, &message);
                     }
+                }
+                let code = stage(engine, isa, "code");
+                if engine == "bytecode" {
+                    assert_eq!((code.code, code.stderr.as_str()), (0, ""));
+                    assert!(
+                        code.stdout.ends_with("\\ return\n") && code.stdout.contains("  done  "),
+                        "{}",
+                        code.stdout
+                    );
+                } else {
+                    refused(&code, &format!("engine `{engine}` has no stage code; only `bytecode` has"));
                 }
                 if machine {
                     let asm = stage(engine, isa, "asm").stdout;

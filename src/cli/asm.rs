@@ -94,10 +94,8 @@ impl Asm {
         }
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
-            bail!(
-                "engine `{}` makes no machine code; its stages are ast, bytecode and, for `bytecode`, code",
-                self.engine
-            );
+            let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };
+            bail!("engine `{}` makes no machine code; it has the stages {own}", self.engine);
         }
         if self.stage == Stage::Code && self.engine != Interpreter::NAME {
             bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter::NAME);

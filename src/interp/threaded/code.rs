@@ -79,12 +79,14 @@ impl Builder {
     }
 
     /// The index of the next cell. What follows may be jumped to, so that it stays an instruction of its own.
+    #[inline]
     pub fn here(&mut self) -> usize {
         self.last = None;
         self.cells.len()
     }
 
     /// Begins an instruction.
+    #[inline]
     pub fn begin(&mut self, handler: Handler, text: impl FnOnce() -> String) {
         self.last = None;
         if self.way() >= LONGEST {
@@ -109,11 +111,13 @@ impl Builder {
     }
 
     /// A number that the instruction needs.
+    #[inline]
     pub fn value(&mut self, value: i64) {
         self.cells.push(Cell { value });
     }
 
     /// An operand that is no register takes a cell.
+    #[inline]
     pub fn operand(&mut self, operand: Value) {
         if let Value::Constant(value) = operand {
             self.value(value);

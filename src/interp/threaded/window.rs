@@ -30,21 +30,25 @@ impl Window {
     }
 
     /// How many values it holds.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether another value can be pushed.
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.len == WIDEST
     }
 
     /// The values, lowest first.
+    #[inline]
     pub fn values(&self) -> &[Value] {
         &self.values[..self.len]
     }
 
     /// The value so far below the top.
+    #[inline]
     pub fn top(&self, below: usize) -> Value {
         self.values[self.len - 1 - below]
     }
@@ -55,6 +59,7 @@ impl Window {
     }
 
     /// Puts a value on top.
+    #[inline]
     pub fn push(&mut self, value: Value) {
         self.values[self.len] = value;
         self.len += 1;
@@ -62,6 +67,7 @@ impl Window {
     }
 
     /// Takes the top, or nothing where the window is empty; the stack is lower by one in any case.
+    #[inline]
     pub fn pop(&mut self) {
         self.len = self.len.saturating_sub(1);
         self.height -= 1;
@@ -73,29 +79,33 @@ impl Window {
     }
 
     /// Exchanges the value so far below the top with the top.
+    #[inline]
     pub fn swap(&mut self, below: usize) {
         self.values.swap(self.len - 1, self.len - 1 - below);
     }
 
     /// The lowest value has been stored.
     pub fn forget_lowest(&mut self) {
-        self.values.copy_within(1..self.len, 0);
+        // All of it, whatever is in use: a copy of a known size is a few instructions, another is a call.
+        self.values.copy_within(1.., 0);
         self.len -= 1;
     }
 
     /// The value below the lowest has been loaded.
     pub fn add_lowest(&mut self, value: Value) {
-        self.values.copy_within(0..self.len, 1);
+        self.values.copy_within(..WIDEST - 1, 1);
         self.values[0] = value;
         self.len += 1;
     }
 
     /// Whether a register holds a value of the window.
+    #[inline]
     pub fn uses(&self, register: u8) -> bool {
         self.values().contains(&Value::Register(register))
     }
 
     /// A register that holds none.
+    #[inline]
     pub fn free(&self) -> Option<u8> {
         let used = self.values().iter().fold(0_u8, |used, value| match value {
             Value::Register(register) => used | 1 << register,
