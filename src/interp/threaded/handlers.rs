@@ -94,6 +94,9 @@ pub const ENDS: usize = 3;
 macro_rules! handler {
     ($(#[$doc:meta])+ $name:ident<$($param:ident),*> |$ip:ident, $count:ident, $context:ident, $r:ident| $body:expr) => {
         $(#[$doc])+
+        ///
+        /// # Safety
+        /// See [`Context`].
         #[allow(unused_mut, unused_assignments, unused_variables, reason = "few handlers change everything")]
         pub unsafe fn $name<$(const $param: usize),*>(
             $ip: Ip,
@@ -106,7 +109,7 @@ macro_rules! handler {
             let mut $count = $count;
             let mut $r = [r0, r1, r2];
             // SAFETY: see `Context`.
-            unsafe { $body }
+            unsafe { $body };
         }
     };
 }
@@ -132,9 +135,9 @@ unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i
             return go((*ip).target, left, context, r);
         }
         if END == NEXT {
-            leave_or_pause(ip, r[0], left, context, r[1], r[2])
+            leave_or_pause(ip, r[0], left, context, r[1], r[2]);
         } else {
-            pause_at_target(ip, r[0], left, context, r[1], r[2])
+            pause_at_target(ip, r[0], left, context, r[1], r[2]);
         }
     }
 }
@@ -236,7 +239,7 @@ handler!(
     /// `d = a word b`.
     compute<WORD, D, A, B, END> |ip, count, context, r| {
         r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(1), r));
-        end::<END>(ip.add(1 + cells(B)), count, context, r)
+        end::<END>(ip.add(1 + cells(B)), count, context, r);
     }
 );
 handler!(
@@ -247,7 +250,7 @@ handler!(
             return stop(ip, context, Stop::Trap);
         }
         r[D] = apply(WORDS[WORD], r[A], divisor);
-        go(ip.add(1 + cells(B)), count, context, r)
+        go(ip.add(1 + cells(B)), count, context, r);
     }
 );
 handler!(
@@ -255,28 +258,28 @@ handler!(
     pair<FIRST, SECOND, D, B, C, END> |ip, count, context, r| {
         let value = apply(WORDS[FIRST], r[D], operand::<B>(ip.add(1), r));
         r[D] = apply(WORDS[SECOND], value, operand::<C>(ip.add(1 + cells(B)), r));
-        end::<END>(ip.add(1 + cells(B) + cells(C)), count, context, r)
+        end::<END>(ip.add(1 + cells(B) + cells(C)), count, context, r);
     }
 );
 handler!(
     /// `d = s`, where `s` may be a constant.
     set<D, S, END> |ip, count, context, r| {
         r[D] = operand::<S>(ip.add(1), r);
-        end::<END>(ip.add(1 + cells(S)), count, context, r)
+        end::<END>(ip.add(1 + cells(S)), count, context, r);
     }
 );
 handler!(
     /// Exchanges two registers.
     exchange<A, B, END> |ip, count, context, r| {
         r.swap(A, B);
-        end::<END>(ip.add(1), count, context, r)
+        end::<END>(ip.add(1), count, context, r);
     }
 );
 handler!(
     /// `d` = a slot.
     load_slot<D> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -284,21 +287,21 @@ handler!(
     fetch<WORD, D, A, B> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
         r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r));
-        go(ip.add(2 + cells(B)), count, context, r)
+        go(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
     /// A slot = `s`, where `s` may be a constant.
     store_slot<S> |ip, count, context, r| {
         *(*context).base.offset((*ip.add(1)).value as isize) = operand::<S>(ip.add(2), r);
-        go(ip.add(2 + cells(S)), count, context, r)
+        go(ip.add(2 + cells(S)), count, context, r);
     }
 );
 handler!(
     /// Moves the slot that slots are counted from.
     rebase<> |ip, count, context, r| {
         (*context).base = (*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -307,7 +310,7 @@ handler!(
         if apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r)) == 0 {
             return go((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2 + cells(B)), count, context, r)
+        go(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
@@ -316,7 +319,7 @@ handler!(
         if r[A] == 0 {
             return go((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -327,7 +330,7 @@ handler!(
     /// Takes a count.
     take_count<A> |ip, count, context, r| {
         count = operand::<A>(ip.add(1), r);
-        go(ip.add(1 + cells(A)), count, context, r)
+        go(ip.add(1 + cells(A)), count, context, r);
     }
 );
 handler!(
@@ -336,7 +339,7 @@ handler!(
         if count <= 0 {
             return go((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -346,7 +349,7 @@ handler!(
             return go((*ip.add(1)).target, count, context, r);
         }
         *(*context).counters.offset((*ip.add(2)).value as isize) = count;
-        go(ip.add(3), count, context, r)
+        go(ip.add(3), count, context, r);
     }
 );
 handler!(
@@ -361,7 +364,7 @@ handler!(
         if *left == 0 {
             return go(ip.add(3), count, context, r);
         }
-        pause_at((*ip.add(1)).target, count, context, r)
+        pause_at((*ip.add(1)).target, count, context, r);
     }
 );
 handler!(
@@ -375,7 +378,7 @@ handler!(
             Some(left) => (*context).fuel = left,
             None => return stop(ip, context, Stop::Trap),
         }
-        go(ip.add(1), count, context, r)
+        go(ip.add(1), count, context, r);
     }
 );
 handler!(
@@ -384,7 +387,7 @@ handler!(
         if ((*context).base.offset_from((*context).bottom) as i64) < (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -393,7 +396,7 @@ handler!(
         if (*context).base.offset_from((*context).bottom) as i64 > (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r)
+        go(ip.add(2), count, context, r);
     }
 );
 handler!(
