@@ -8,6 +8,7 @@ use super::handlers::*;
 use super::shape::{Loop, Shape, shape};
 use super::tables::{self, Form, number};
 use super::window::{Value, Window};
+use super::words::apply;
 use crate::bytecode::{Bytecode, Op, Pc};
 use crate::lang::Word;
 use crate::lang::words::Class;

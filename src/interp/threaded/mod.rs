@@ -8,6 +8,7 @@ mod moves;
 mod shape;
 mod tables;
 mod window;
+mod words;
 
 pub use code::{Code, Line};
 pub use lower::{listing, lower};
