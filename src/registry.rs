@@ -5,7 +5,8 @@ use crate::interp::{bytecode::Interpreter, tree::Tree};
 use crate::tiers::{Native, TIERS, is_supported};
 
 /// The names of all engines, the referee first.
-pub const ENGINES: [&str; 8] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs"];
+pub const ENGINES: [&str; 9] =
+    ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs", "regs-closed"];
 
 /// The names of the peers that this program was built with.
 #[cfg(feature = "peers")]

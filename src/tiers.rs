@@ -21,17 +21,21 @@ pub enum Tier {
     /// The baseline, with its switches.
     Baseline(Switches),
     /// The register tier.
-    Registers,
+    Registers {
+        /// Whether counted loops that come to a formula are replaced by it.
+        closed_forms: bool,
+    },
 }
 
 /// The tiers, each an engine of its own.
-pub const TIERS: [(&str, Tier); 6] = [
+pub const TIERS: [(&str, Tier); 7] = [
     ("jit-naive", Tier::Baseline(Switches { layout: Layout::Memory, peephole: false })),
     ("jit-peephole", Tier::Baseline(Switches { layout: Layout::Memory, peephole: true })),
     ("jit-tos", Tier::Baseline(Switches { layout: Layout::TopInRegister, peephole: false })),
     ("jit", Tier::Baseline(Switches { layout: Layout::TopInRegister, peephole: true })),
     ("jit-push", Tier::Baseline(Switches { layout: Layout::Pushing, peephole: false })),
-    ("regs", Tier::Registers),
+    ("regs", Tier::Registers { closed_forms: false }),
+    ("regs-closed", Tier::Registers { closed_forms: true }),
 ];
 
 /// The tier of this name, if there is one.
@@ -63,7 +67,7 @@ pub fn compile<I: Isa>(
     mut memory: Vec<u8>,
 ) -> Result<Compiled, PrepareError> {
     // What is the same in every round is done once.
-    let plan = (tier == Tier::Registers).then(|| regs::Plan::new::<I>(code, tuning));
+    let plan = plan::<I>(code, tier, tuning);
     let registers = plan.as_ref().map_or_else(|| jit::registers::<I>(code, tuning), regs::Plan::registers);
     let shape = Shape { registers, metered: code.metered, marked };
     let mut forms = Forms::default();
@@ -81,9 +85,16 @@ pub fn compile<I: Isa>(
     }
 }
 
+fn plan<I: Isa>(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Option<regs::Plan> {
+    match tier {
+        Tier::Baseline(_) => None,
+        Tier::Registers { closed_forms } => Some(regs::Plan::new::<I>(code, closed_forms, tuning)),
+    }
+}
+
 /// Sends the LIR of a program into a sink, and hands that back.
 pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: Tier, tuning: &Tuning, sink: S) -> (S, Vec<TrapSite>, Fired) {
-    let plan = (tier == Tier::Registers).then(|| regs::Plan::new::<I>(code, tuning));
+    let plan = plan::<I>(code, tier, tuning);
     put::<I, S>(code, tier, plan.as_ref(), tuning, sink)
 }
 
@@ -96,7 +107,7 @@ fn put<I: Isa, S: Sink>(
 ) -> (S, Vec<TrapSite>, Fired) {
     match (tier, plan) {
         (Tier::Baseline(switches), _) => jit::stream::<I, S>(code, switches, tuning, sink),
-        (Tier::Registers, plan) => {
+        (Tier::Registers { .. }, plan) => {
             let plan = plan.expect("the register tier has a plan");
             let sites = regs::lower::<I, S>(code, plan, &mut sink);
             (sink, sites, Fired::default())

@@ -13,7 +13,7 @@ use jitduel::tiers::{Native, Tier};
 fn random_programs_agree_however_few_registers_there_are() {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
-        Box::new(Native::with_tuning("regs", Tier::Registers, tuning)) as Box<dyn Engine>
+        Box::new(Native::with_tuning("regs", Tier::Registers { closed_forms: false }, tuning)) as Box<dyn Engine>
     };
     let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain((6..=11).map(few)).collect();
     let mut judge = Judge::of(engines);

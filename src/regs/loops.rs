@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::branches::Test;
+use super::closed::Closed;
+use super::formula::{Passes, Ready};
 use super::lower::{Lowering, Open};
 use super::state::{LEAST, Stack, Value, bit};
 use super::summary::{Body, Role, role};
@@ -51,8 +53,18 @@ pub(super) fn counters<I: Isa>() -> usize {
 }
 
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    pub fn times(&mut self, counter: Counter) {
+    pub fn times(&mut self, counter: Counter, pc: Pc) {
         let count = self.state.pop();
+        let closed = self.closed(pc);
+        let known = match count {
+            Value::Const(passes) => Some(passes.max(0) as u64),
+            _ => None,
+        };
+        if let (Some(closed), Some(passes)) = (closed, known)
+            && self.has_replaced(closed, passes)
+        {
+            return self.skip_to(closed.end);
+        }
         let slot = self.state.stack.above;
         let count = self.state.in_register(count, slot);
         let a = count.reg().expect("it is in a register");
@@ -60,14 +72,52 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let label = self.label();
         let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("it has begun") };
         body.exit = Some((label, None));
-        let a = match body.counter {
-            Some(Place::Register(reg)) => reg,
-            _ => {
-                self.state.release(count);
-                a
-            }
+        let (a, is_held) = match body.counter {
+            Some(Place::Register(reg)) => (reg, false),
+            _ => (a, true),
         };
         self.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
+        if let Some(closed) = closed {
+            let passes = known.map_or(Passes::In(a), Passes::Known);
+            self.replace(closed, passes, a, label);
+        }
+        if is_held {
+            self.state.release(count);
+        }
+    }
+
+    /// Carries all passes of a loop out whose count is known, where nothing need be asked before. Says whether it has.
+    fn has_replaced(&mut self, closed: &Closed, passes: u64) -> bool {
+        if passes == 0 {
+            return true;
+        }
+        let slots: Vec<i64> = closed.depths.iter().map(|depth| self.state.stack.slot(*depth)).collect();
+        if self.code.metered || slots.iter().any(|slot| *slot < self.state.stack.known) {
+            return false;
+        }
+        slots.iter().for_each(|slot| self.state.own_register(*slot));
+        let ready = Ready::new(self, closed, &self.state.stack, Passes::Known(passes));
+        ready.map(|ready| self.put_formula(ready)).is_some()
+    }
+
+    /// Carries all passes of the loop that has begun out; `count` says how many there are. Where fuel is metered the passes
+    /// follow, for when it does not last for all.
+    fn replace(&mut self, closed: &Closed, passes: Passes, count: Reg, exit: Label) {
+        let at_head = &self.innermost_loop().expect("it has begun").at_head;
+        let Some(ready) = Ready::new(self, closed, at_head, passes) else { return };
+        if !self.code.metered {
+            self.put_formula(ready);
+            self.put(Op::Label(exit));
+            let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("it has begun") };
+            self.leave(body.around);
+            return self.skip_to(closed.end);
+        }
+        let Some(each) = closed.each else { return };
+        let otherwise = self.label();
+        self.put(Op::Prepay { passes: count, each, otherwise });
+        self.put_formula(ready);
+        self.put(Op::Jump { to: exit });
+        self.put(Op::Label(otherwise));
     }
 
     /// Begins a `while` loop. `inner` is the head of the next loop.

@@ -5,6 +5,7 @@
 //! slots at its borders, and the data-stack pointer moves.
 
 use super::branches::If;
+use super::closed::{self, Closed};
 use super::loops::{Loop, counters};
 use super::state::{Registers, Stack, State, Value, bit, pool};
 use super::summary::{Summary, summarize};
@@ -16,17 +17,19 @@ use crate::lir::{FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 /// What is needed beside the bytecode to lower it.
 pub struct Plan {
     summary: Summary,
+    closed: Vec<Closed>,
     pool: &'static [Reg],
 }
 
 impl Plan {
-    /// Makes the plan.
-    pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
+    /// Makes the plan. With `closed_forms`, counted loops that have one are replaced by it.
+    pub fn new<I: Isa>(code: &Bytecode, closed_forms: bool, tuning: &Tuning) -> Plan {
+        let closed = if closed_forms { closed::find(code) } else { Vec::new() };
         let summary = summarize::<I>(code);
         let constants = summary.loops.iter().map(|body| body.constants.iter().count()).max().unwrap_or(0);
         let counters = (code.counters as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
-        Plan { summary, pool: pool::<I>(wanted, tuning.value_registers) }
+        Plan { summary, closed, pool: pool::<I>(wanted, tuning.value_registers) }
     }
 
     /// How many allocatable registers the code uses.
@@ -49,9 +52,11 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
         },
         code,
         summary: &plan.summary,
+        closed: &plan.closed,
         open: Vec::new(),
         next_loop: 0,
         next_if: 0,
+        resume: Pc(0),
         labels: 0,
         sites: Vec::new(),
         spare: FrameSlot(code.counters),
@@ -66,10 +71,13 @@ pub(super) struct Lowering<'a, I, S> {
     pub state: State<'a, S>,
     pub code: &'a Bytecode,
     pub summary: &'a Summary,
+    closed: &'a [Closed],
     /// The loops and branches around, innermost last.
     pub open: Vec<Open>,
     pub next_loop: usize,
     pub next_if: usize,
+    /// The operations before this one have been dealt with.
+    pub resume: Pc,
     labels: u32,
     pub sites: Vec<TrapSite>,
     pub spare: FrameSlot,
@@ -83,20 +91,21 @@ pub(super) enum Open {
     If(If),
 }
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     fn program(&mut self) {
         let code = self.code;
         let mut heads = code.heads.iter().peekable();
-        let mut is_fused = false;
         for (index, &op) in code.ops.iter().enumerate() {
             let pc = Pc(index as u32);
-            self.state.sink.at(pc.0);
-            if std::mem::take(&mut is_fused) {
+            if pc < self.resume {
                 continue;
             }
+            self.state.sink.at(pc.0);
             while self.ends_at(pc) {
                 self.end_if();
             }
+            // Those of loops that have been replaced.
+            while heads.next_if(|head| **head < pc).is_some() {}
             let follows_times = index > 0 && matches!(code.ops[index - 1], Code::Times { .. });
             let mut is_own = follows_times;
             while heads.next_if(|head| **head == pc).is_some() {
@@ -111,13 +120,13 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                     (Some(cond), Code::BranchIfZero(to))
                         if heads.peek().is_none_or(|head| head.index() != index + 1) && !self.ends_at(Pc(pc.0 + 1)) =>
                     {
-                        is_fused = true;
+                        self.resume = Pc(pc.0 + 2);
                         self.state.sink.at(pc.0 + 1);
                         self.branch(Some(cond), Pc(pc.0 + 1), to);
                     }
                     _ => self.word(word, pc),
                 },
-                Code::Times { counter, .. } => self.times(counter),
+                Code::Times { counter, .. } => self.times(counter, pc),
                 Code::Next { .. } => self.next(),
                 Code::Jump(to) if to <= pc => self.jump_back(),
                 Code::Jump(_) => self.otherwise(),
@@ -174,6 +183,18 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
         self.sites.push(TrapSite { pc, values_above });
         Site(self.sites.len() as u32 - 1)
+    }
+
+    /// The closed form of the loop that begins here, if it has one.
+    pub fn closed(&self, times: Pc) -> Option<&'a Closed> {
+        let index = self.closed.binary_search_by_key(&times, |closed| closed.times).ok()?;
+        Some(&self.closed[index])
+    }
+
+    /// Goes on behind a loop that has been replaced, with all that was in it.
+    pub fn skip_to(&mut self, end: Pc) {
+        self.resume = end;
+        self.next_loop = self.code.heads.partition_point(|head| *head < end);
     }
 
     pub fn innermost_loop(&self) -> Option<&Loop> {
