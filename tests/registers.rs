@@ -11,11 +11,12 @@ use jitduel::tiers::{Native, Tier};
 
 #[test]
 fn random_programs_agree_however_few_registers_there_are() {
-    let few = |value_registers| {
+    let few = |(value_registers, closed_forms)| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
-        Box::new(Native::with_tuning("regs", Tier::Registers { closed_forms: false }, tuning)) as Box<dyn Engine>
+        Box::new(Native::with_tuning("regs", Tier::Registers { closed_forms }, tuning)) as Box<dyn Engine>
     };
-    let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain((6..=11).map(few)).collect();
+    let variants = (6..=11).flat_map(|registers| [(registers, false), (registers, true)]);
+    let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain(variants.map(few)).collect();
     let mut judge = Judge::of(engines);
     for index in 0..if cfg!(target_arch = "aarch64") { 500 } else { 5_000 } {
         let trial = trial(kind(index), 11, index);

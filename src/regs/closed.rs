@@ -204,3 +204,58 @@ fn combined(op: AluOp, a: &Form, b: &Form) -> Option<Form> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bytecode::lower;
+    use crate::lang::{Source, parse, verify};
+
+    /// For each loop that has a closed form, the operation that begins it, how many values its map is of, and how many
+    /// passes one is.
+    fn found(text: &str, inputs: usize) -> Vec<(u32, usize, Option<u64>)> {
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
+        let code = lower(&verify(&ast, inputs).expect("it verifies"), 100, false).expect("it is small");
+        find(&code).iter().map(|closed| (closed.times.0, closed.depths.len(), closed.each)).collect()
+    }
+
+    #[test]
+    fn loops_of_affine_passes_are_found_with_those_in_them() {
+        assert_eq!(found("times end", 1), [(0, 0, Some(1))]);
+        assert_eq!(found("times 3 * 2 pick + end", 4), [(0, 2, Some(1))]);
+        assert_eq!(found("times 5 times 1 + end end", 2), [(0, 1, Some(6)), (2, 1, Some(1))]);
+        assert_eq!(found("times 2 3 * times 4 times 1 + end end end", 2).len(), 3);
+        // In a loop that has none, one that has.
+        assert_eq!(found("times dup * 3 times 1 + end end", 2), [(4, 1, Some(1))]);
+        assert_eq!(found("while dup do 3 times 1 + end 1 - end", 1).len(), 1);
+        // 2^63 times 3 and one more pass.
+        let passes = "times 9223372036854775807 times 2 times 1 + end end end";
+        assert_eq!(found(passes, 2), [(0, 1, None), (2, 1, Some(3)), (4, 1, Some(1))]);
+    }
+
+    #[test]
+    fn other_loops_are_left_alone() {
+        for text in [
+            "times dup * end",
+            "times over * end",
+            "times 3 / end",
+            "times 3 xor end",
+            "times 3 < end",
+            "times 1 rshift end",
+            "times dup 1 swap lshift + end",
+            "times dup if 1 + end end",
+            "times while 0 do end end",
+            // Of another height, and of too many values.
+            "times 1 end",
+            "times drop end",
+            "times over over + end",
+            "times + + + + 1 1 1 1 end",
+        ] {
+            assert_eq!(found(text, 9), [], "{text}");
+        }
+        // The inner count is a value.
+        assert_eq!(found("times dup times 1 + end end", 2), [(2, 1, Some(1))]);
+    }
+}
