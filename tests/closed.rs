@@ -94,14 +94,13 @@ fn pass(body: &str, values: usize) -> Matrix {
     };
     let origin = of(vec![0; values]);
     let mut matrix = vec![vec![0; values + 1]; values + 1];
-    for column in 0..values {
-        let image = of((0..values).map(|value| i64::from(value == column)).collect());
-        for row in 0..values {
-            matrix[row][column] = image[row].wrapping_sub(origin[row]) as u64;
+    let images: Vec<Vec<i64>> =
+        (0..values).map(|unit| of((0..values).map(|value| i64::from(value == unit)).collect())).collect();
+    for (row, entries) in matrix.iter_mut().enumerate().take(values) {
+        for (entry, image) in entries.iter_mut().zip(&images) {
+            *entry = image[row].wrapping_sub(origin[row]) as u64;
         }
-    }
-    for row in 0..values {
-        matrix[row][values] = origin[row] as u64;
+        entries[values] = origin[row] as u64;
     }
     matrix[values][values] = 1;
     matrix

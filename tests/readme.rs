@@ -6,7 +6,8 @@ use jitduel::bytecode;
 use jitduel::isa::disassemble::{Line, disassemble};
 use jitduel::isa::{Isa, Tuning, aarch64, x86_64};
 use jitduel::lang::{Source, load};
-use jitduel::tiers::{TIERS, compile};
+use jitduel::registry::without_closed_forms;
+use jitduel::tiers::{compile, tier};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file is there")
@@ -26,18 +27,23 @@ fn shortest_loop(lines: &[Line]) -> usize {
 }
 
 fn inner_loop<I: Isa>(engine: &str, text: &str) -> usize {
-    let (_, tier) = TIERS.into_iter().find(|(name, _)| *name == engine).expect("the engine exists");
+    let tier = tier(engine).expect("the engine exists");
     let program = load(&Source::new("-e", text), 1).expect("it is a program");
     let code = bytecode::lower(&program, 65_536, false).expect("it is small");
     let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new()).expect("it is small");
     shortest_loop(&disassemble(I::NAME, &compiled.machine.bytes).expect("there is a decoder"))
 }
 
+/// The engines that compile, and carry every pass out.
+fn counted() -> impl Iterator<Item = &'static str> {
+    without_closed_forms().filter(|engine| tier(engine).is_some())
+}
+
 #[test]
 fn the_table_of_instructions_is_true() {
     let fact = read("corpus/workloads/fact.stk");
     let readme = read("README.md");
-    for (engine, _) in TIERS {
+    for engine in counted() {
         let row =
             readme.lines().find(|line| line.starts_with(&format!("| `{engine}` |")) && line.matches('|').count() == 6);
         let row = row.unwrap_or_else(|| panic!("the README's table has a row for {engine}"));
@@ -52,7 +58,7 @@ fn the_table_of_instructions_is_true() {
 fn the_record_of_executed_instructions_says_the_same() {
     let fact = read("corpus/workloads/fact.stk");
     let record: serde_json::Value = serde_json::from_str(&read("benches/instructions.json")).expect("it is JSON");
-    for (engine, _) in TIERS {
+    for engine in counted() {
         let executed = |isa: &str| record[isa]["fact"][engine].as_f64().expect("it is recorded");
         assert_eq!(executed("aarch64"), inner_loop::<aarch64::Emitter>(engine, &fact) as f64, "{engine}");
         assert_eq!(executed("x86_64"), inner_loop::<x86_64::Emitter>(engine, &fact) as f64, "{engine}");

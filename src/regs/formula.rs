@@ -35,7 +35,7 @@ enum Formula {
     Steps(Map, Reg),
 }
 
-/// Closed form and registers of one loop.
+/// The closed form of one loop, with its registers.
 #[derive(Debug)]
 pub(super) struct Ready {
     formula: Formula,
@@ -120,6 +120,20 @@ fn order_of_sums(sums: &[Map; 2]) -> Vec<Step> {
 }
 
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+    /// Carries all passes of a loop out whose count is known, where nothing need be asked before. Says whether it has.
+    pub fn has_replaced(&mut self, closed: &Closed, passes: u64) -> bool {
+        if passes == 0 {
+            return true;
+        }
+        let slots: Vec<i64> = closed.depths.iter().map(|depth| self.state.stack.slot(*depth)).collect();
+        if self.code.metered || slots.iter().any(|slot| *slot < self.state.stack.known) {
+            return false;
+        }
+        slots.iter().for_each(|slot| self.state.own_register(*slot));
+        let ready = Ready::new(self, closed, &self.state.stack, Passes::Known(passes));
+        ready.map(|ready| self.put_formula(ready)).is_some()
+    }
+
     /// Carries the passes out.
     pub fn put_formula(&mut self, ready: Ready) {
         let Ready { formula, values, free } = ready;

@@ -86,20 +86,6 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Carries all passes of a loop out whose count is known, where nothing need be asked before. Says whether it has.
-    fn has_replaced(&mut self, closed: &Closed, passes: u64) -> bool {
-        if passes == 0 {
-            return true;
-        }
-        let slots: Vec<i64> = closed.depths.iter().map(|depth| self.state.stack.slot(*depth)).collect();
-        if self.code.metered || slots.iter().any(|slot| *slot < self.state.stack.known) {
-            return false;
-        }
-        slots.iter().for_each(|slot| self.state.own_register(*slot));
-        let ready = Ready::new(self, closed, &self.state.stack, Passes::Known(passes));
-        ready.map(|ready| self.put_formula(ready)).is_some()
-    }
-
     /// Carries all passes of the loop that has begun out; `count` says how many there are. Where fuel is metered the passes
     /// follow, for when it does not last for all.
     fn replace(&mut self, closed: &Closed, passes: Passes, count: Reg, exit: Label) {
