@@ -187,7 +187,7 @@ pub enum Op {
     Fuel { site: Site },
     /// Takes `passes` times `each` from the fuel, all of them without signs; where there is less takes none and goes to the
     /// label. `each` is not zero.
-    Prepay { passes: Reg, each: u64, otherwise: Label },
+    Prepay { passes: Reg, otherwise: Label, each: u64 },
     /// Traps where the slot lies below the bottom of the stack.
     Need { site: Site, slot: Slot },
     /// Traps where the slot lies above the first one behind the stack's limit.
