@@ -16,8 +16,8 @@ use jitduel::registry::{self, ENGINES};
 pub fn criterion() -> Criterion<PerWord> {
     Criterion::default()
         .with_measurement(PerWord)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(400))
+        .warm_up_time(Duration::from_millis(80))
+        .measurement_time(Duration::from_millis(330))
         .sample_size(12)
         .nresamples(5_000)
 }
