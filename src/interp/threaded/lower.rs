@@ -85,11 +85,14 @@ impl Lowering<'_> {
             Op::Literal(value) => self.push(Value::Constant(value)),
             Op::Word(word) => match word.class() {
                 Class::Shuffle => self.shuffle(word),
-                Class::Comparison if let Some(to) = self.following_branch(pc) => {
-                    self.builder.pc = Pc(pc.0 + 1);
-                    self.compare_and_branch(word, to);
-                    return 2;
-                }
+                Class::Comparison => match self.following_branch(pc) {
+                    Some(to) => {
+                        self.builder.pc = Pc(pc.0 + 1);
+                        self.compare_and_branch(word, to);
+                        return 2;
+                    }
+                    None => self.compute(word),
+                },
                 _ => self.compute(word),
             },
             Op::Pick(depth) => self.pick(depth),
