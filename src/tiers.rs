@@ -190,10 +190,8 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        self.code.expect(inputs, fuel, stack);
-        stack.set(inputs);
-        // More passes than 64 bits can count never happen.
-        match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {
+        let fuel = self.code.begin(inputs, fuel, stack);
+        match self.entry.run(stack, self.code.stack_limit as usize, fuel) {
             Exit::Done => Ok(()),
             Exit::Trap { site, pointer } => Err(trap(&self.code, &self.sites, site, pointer)),
         }

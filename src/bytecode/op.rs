@@ -132,15 +132,18 @@ impl Bytecode {
         &self.checks[self.runs[index] as usize..end]
     }
 
-    /// What every run of an engine that runs this relies on: that it is given what the code was made for.
+    /// Begins a run, for every engine that runs this: puts the inputs on the stack and gives the fuel.
     ///
     /// # Panics
-    /// Where it is not.
-    pub(crate) fn expect(&self, inputs: &[i64], fuel: Option<u64>, stack: &Stack) {
+    /// Where what is given is not what the code was made for.
+    pub(crate) fn begin(&self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> u64 {
         assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
         assert!(inputs.len() as u64 <= self.stack_limit, "the inputs do not fit the stack's limit");
         assert!(stack.capacity() as u64 >= self.stack_limit, "the stack has no room for its limit");
         assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
+        stack.set(inputs);
+        // More passes than 64 bits can count never happen.
+        fuel.unwrap_or(u64::MAX)
     }
 
     /// The trap of the first word of a run that a stack of this depth fails.

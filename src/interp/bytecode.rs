@@ -57,15 +57,13 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        self.bytecode.expect(inputs, fuel, stack);
-        stack.set(inputs);
+        let fuel = self.bytecode.begin(inputs, fuel, stack);
         let bottom = stack.bottom();
         let mut context = Context {
             base: bottom,
             bottom,
             counters: self.counters.as_mut_ptr(),
-            // More passes than 64 bits can count never happen.
-            fuel: fuel.unwrap_or(u64::MAX),
+            fuel,
             stop: Stop::Pause,
             ip: self.code.start(),
             count: 0,

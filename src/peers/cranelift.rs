@@ -94,9 +94,8 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        self.code.expect(inputs, fuel, stack);
-        stack.set(inputs);
-        match self.entry.run(stack, self.code.stack_limit as usize, fuel.unwrap_or(u64::MAX)) {
+        let fuel = self.code.begin(inputs, fuel, stack);
+        match self.entry.run(stack, self.code.stack_limit as usize, fuel) {
             Exit::Done => Ok(()),
             // The site is the operation, and the pointer stands at the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),

@@ -6,7 +6,7 @@
 use super::affine::{Form, Map, ONE, VALUES, as_constant, read};
 use super::closed::Closed;
 use super::lower::Lowering;
-use super::state::{Stack, Value, bit};
+use super::state::{Stack, Value, bit, bits};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, Op, Reg, Sink};
 
@@ -71,7 +71,7 @@ impl Ready {
         let mut free: Vec<Reg> = Vec::new();
         let wanted = formula.registers();
         while free.len() < wanted {
-            free.push(registers.any_free(free.iter().fold(0, |bits, reg| bits | bit(*reg)))?);
+            free.push(registers.any_free(bits(free.iter().copied()))?);
         }
         Some(Ready { formula, values, free })
     }

@@ -6,7 +6,7 @@ use super::branches::Test;
 use super::closed::Closed;
 use super::formula::{Passes, Ready};
 use super::lower::{Lowering, Open};
-use super::state::{LEAST, Stack, Value, bit};
+use super::state::{LEAST, Stack, Value, bit, bits};
 use super::summary::{Body, Role, role};
 use super::words::cond;
 use crate::bytecode::{Counter, Op as Code, Pc};
@@ -70,7 +70,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let a = count.reg().expect("it is in a register");
         self.begin_loop(Some((counter, count)), None);
         let label = self.label();
-        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("it has begun") };
+        let body = self.open_loop();
         body.exit = Some((label, None));
         let (a, is_held) = match body.counter {
             Some(Place::Register(reg)) => (reg, false),
@@ -159,11 +159,8 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             expected: registers.expected,
             constants: self.state.constants.len(),
         };
-        let mut avoided = 0;
-        for (does, clobbers) in [(body.shifts, I::SHIFT_CLOBBERS), (body.divides, I::DIVIDE_CLOBBERS)] {
-            clobbers.iter().filter(|_| does).for_each(|reg| avoided |= bit(*reg));
-        }
-        registers.avoided = avoided;
+        let destroyed = |does: bool, clobbers: &[Reg]| if does { bits(clobbers.iter().copied()) } else { 0 };
+        registers.avoided = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
         registers.expected = 0;
         let counter = counted.map(|(counter, count)| self.place_counter(counter, count));
         if body.moves_pointer {
@@ -175,48 +172,46 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             self.settle_for_loop(&body);
         }
         let head = self.label();
-        let at_head = self.state.stack.clone();
-        self.open.push(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
-        if body.moves_pointer || !self.is_repeated() {
+        let at_head = match &condition {
+            Some(_) => self.state.stack.clone(),
             // A counter in the frame needs a register to be counted in.
-            self.settled(1);
-        }
+            None => self.settled(1),
+        };
+        self.open.push(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
     }
 
-    /// Leaves so many registers free; the next pass will find everything where it is now.
-    fn settled(&mut self, free: usize) {
+    /// Leaves so many registers free, and gives the stack with which the next pass will begin: as it is now.
+    fn settled(&mut self, free: usize) -> Stack {
         let mut found = 0;
         for _ in 0..free {
             found |= bit(self.state.fresh_but(found));
         }
-        let stack = self.state.stack.clone();
-        self.state.registers.expected =
-            stack.iter().filter_map(|(_, value)| value.reg()).fold(0, |bits, reg| bits | bit(reg));
-        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("it has begun") };
-        body.at_head = stack;
+        self.state.registers.expected = self.state.stack.registers();
+        self.state.stack.clone()
     }
 
-    fn is_repeated(&self) -> bool {
-        matches!(self.open.last(), Some(Open::Loop(Loop { condition: Some(_), .. })))
+    /// The loop that has begun last, where no `if` has since.
+    fn open_loop(&mut self) -> &mut Loop {
+        match self.open.last_mut() {
+            Some(Open::Loop(body)) => body,
+            _ => unreachable!("a loop is open"),
+        }
     }
 
     /// Leaves a `while` loop where the comparison holds.
     pub fn leave_while(&mut self, test: Test) {
         let label = self.label();
-        let is_repeated = self.is_repeated();
+        let Loop { body, ref condition, .. } = *self.open_loop();
+        let is_repeated = condition.is_some();
         if is_repeated {
-            let Some(Open::Loop(Loop { body, .. })) = self.open.last() else { unreachable!("a loop is left") };
-            let body = *body;
             self.settle_for_loop(&body);
             // At the end of a pass both operands may have to make way for what belongs into their registers, and there
             // may be a cycle among those.
-            self.settled(3);
+            self.open_loop().at_head = self.settled(3);
         }
         self.tested(test);
         self.put(test.branch(label));
-        let stack = self.state.stack.clone();
-        let Some(Open::Loop(body)) = self.open.last_mut() else { unreachable!("a loop is left") };
-        body.exit = Some((label, Some(stack)));
+        self.open_loop().exit = Some((label, Some(self.state.stack.clone())));
         if is_repeated {
             self.put_head();
         }
@@ -306,11 +301,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     pub fn jump_back(&mut self) {
-        let repeated = match self.open.last_mut() {
-            Some(Open::Loop(body)) => body.condition.take(),
-            _ => unreachable!("a way back ends a loop"),
-        };
-        let body = match repeated {
+        let body = match self.open_loop().condition.take() {
             Some(condition) => self.test_again(condition),
             None => {
                 let body = self.end_pass();
@@ -350,7 +341,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     fn out_of_the_way(&mut self, operand: Value) -> Value {
         let Value::Reg(s) = operand else { return operand };
         let at_head = &self.innermost_loop().expect("a loop ends").at_head;
-        let filled = at_head.iter().filter_map(|(_, value)| value.reg()).fold(0, |bits, reg| bits | bit(reg));
+        let filled = at_head.registers();
         if filled & bit(s) == 0 {
             return operand;
         }

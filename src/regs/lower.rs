@@ -7,7 +7,7 @@
 use super::branches::If;
 use super::closed::{self, Closed};
 use super::loops::{Loop, counters};
-use super::state::{Registers, Stack, State, Value, bit, pool};
+use super::state::{Registers, Stack, State, Value, bits, pool};
 use super::summary::{Summary, summarize};
 use super::words::cond;
 use crate::bytecode::{Bytecode, Op as Code, Pc, TrapSite};
@@ -41,8 +41,6 @@ impl Plan {
 /// Lowers a program into a sink. Gives its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
     let above = code.inputs as i64;
-    let mut clobbered = 0;
-    I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).for_each(|reg| clobbered |= bit(*reg));
     let mut lowering = Lowering {
         state: State {
             sink,
@@ -60,7 +58,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
         labels: 0,
         sites: Vec::new(),
         spare: FrameSlot(code.counters),
-        clobbered,
+        clobbered: bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied()),
         isa: std::marker::PhantomData::<I>,
     };
     lowering.program();

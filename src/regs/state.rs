@@ -70,6 +70,11 @@ impl Stack {
         self.values.iter().enumerate().map(move |(index, &value)| (low + index as i64, value))
     }
 
+    /// The registers that its values need, a bit each.
+    pub fn registers(&self) -> u32 {
+        bits(self.iter().filter_map(|(_, value)| value.reg()))
+    }
+
     fn get_mut(&mut self, slot: i64) -> &mut Value {
         while self.low() > slot {
             self.values.push_front(Value::Slot);
@@ -95,6 +100,11 @@ pub struct Registers {
 /// A register's bit.
 pub fn bit(reg: Reg) -> u32 {
     1 << reg.0
+}
+
+/// Those of several.
+pub fn bits(regs: impl IntoIterator<Item = Reg>) -> u32 {
+    regs.into_iter().fold(0, |bits, reg| bits | bit(reg))
 }
 
 impl Registers {
@@ -336,7 +346,7 @@ impl<S: Sink> State<'_, S> {
 
     /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
     pub fn save_from(&mut self, destroyed: &[Reg]) {
-        let but = destroyed.iter().fold(0, |bits, reg| bits | bit(*reg));
+        let but = bits(destroyed.iter().copied());
         for &reg in destroyed {
             let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
             if !self.stack.iter().any(|entry| needs(&entry)) {

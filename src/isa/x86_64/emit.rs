@@ -238,21 +238,21 @@ impl Emitter {
     #[cold]
     fn load_far(&mut self, d: Gp, bytes: i64) {
         self.constant(SCRATCH, bytes);
-        self.put_inst(x64::load(d, Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0)));
+        self.put_inst(x64::load(d, sum(POINTER, SCRATCH)));
     }
 
     /// The same for a store.
     #[cold]
     fn store_far(&mut self, bytes: i64, s: Gp) {
         self.constant(SCRATCH, bytes);
-        self.put_inst(x64::store(Mem::indexed(POINTER, index(SCRATCH), Scale::X1, 0), s));
+        self.put_inst(x64::store(sum(POINTER, SCRATCH), s));
     }
 
     fn alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
         match op {
             AluOp::Shl | AluOp::Shr => self.shift(op, d, a, b),
             AluOp::Add if d != a && d != b => {
-                self.put_inst(x64::lea(d, Mem::indexed(a, index(b), Scale::X1, 0)));
+                self.put_inst(x64::lea(d, sum(a, b)));
             }
             _ if d == a => self.put_inst(two_operands(op, d, b)),
             _ if d == b && op.commutes() => self.put_inst(two_operands(op, d, a)),
@@ -296,12 +296,11 @@ impl Emitter {
                 self.move_to(d, a);
                 self.put_inst(x64::shl_imm(d, shift6(i64::from(imm.trailing_zeros()))));
             }
-            AluOp::Mul if matches!(imm, 3 | 5 | 9) => {
-                let scale = [Scale::X2, Scale::X4, Scale::X8][imm as usize / 4];
-                self.put_inst(x64::lea(d, Mem::indexed(a, index(a), scale, 0)));
-            }
             AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
-                Some(imm) if op == AluOp::Mul => self.put_inst(x64::imul_imm(d, a, imm)),
+                Some(imm) if op == AluOp::Mul => self.put_inst(match one_more(imm) {
+                    Some(scale) => x64::lea(d, Mem::indexed(a, index(a), scale, 0)),
+                    None => x64::imul_imm(d, a, imm),
+                }),
                 Some(imm) => {
                     self.move_to(d, a);
                     self.put_inst(match op {
@@ -388,7 +387,7 @@ impl Emitter {
             }
             None => {
                 self.bias(a, power);
-                self.put_inst(x64::lea(d, Mem::indexed(a, index(SCRATCH), Scale::X1, 0)));
+                self.put_inst(x64::lea(d, sum(a, SCRATCH)));
             }
         }
         self.put_inst(x64::sar_imm(d, shift));
@@ -397,7 +396,7 @@ impl Emitter {
     /// `d = a mod 2^power`, of the sign of `a`.
     fn remainder_by_masking(&mut self, d: Gp, a: Gp, power: u8) {
         self.bias(a, power);
-        self.put_inst(x64::lea(d, Mem::indexed(a, index(SCRATCH), Scale::X1, 0)));
+        self.put_inst(x64::lea(d, sum(a, SCRATCH)));
         let rest = shift6(64 - i64::from(power));
         match imm32(((1u64 << power) - 1) as i64) {
             Some(mask) => self.put_inst(x64::and_imm(d, mask)),
@@ -436,7 +435,7 @@ impl Emitter {
         self.put_inst(x64::mov(RAX, RDX));
         self.put_inst(x64::shr_imm(RAX, shift6(63)));
         if op == DivOp::Quotient {
-            return self.put_inst(x64::lea(d, Mem::indexed(RDX, index(RAX), Scale::X1, 0)));
+            return self.put_inst(x64::lea(d, sum(RDX, RAX)));
         }
         self.put_inst(x64::add(RDX, RAX));
         match imm32(imm) {
@@ -500,8 +499,23 @@ fn gp(reg: Reg) -> Gp {
     Gp::new(reg.0).expect("LIR for x86-64 names registers of x86-64")
 }
 
+/// The operand at the sum of two registers.
+fn sum(a: Gp, b: Gp) -> Mem {
+    Mem::indexed(a, index(b), Scale::X1, 0)
+}
+
 fn index(reg: Gp) -> Index {
     Index::new(reg).expect("the stack pointer is not allocatable")
+}
+
+/// The scale that a factor is one more than.
+fn one_more(factor: i32) -> Option<Scale> {
+    match factor {
+        3 => Some(Scale::X2),
+        5 => Some(Scale::X4),
+        9 => Some(Scale::X8),
+        _ => None,
+    }
 }
 
 /// The immediate, where it fits the sign-extended field of 32 bits.
