@@ -78,6 +78,17 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
+    /// Two taken values in registers.
+    fn registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
+        let are_equal = a == b;
+        let ra = self.register(a);
+        if are_equal {
+            self.state.hold(*a);
+            self.state.release(std::mem::replace(b, *a));
+        }
+        (ra, self.register(b))
+    }
+
     /// A taken value in a register.
     pub fn register(&mut self, value: &mut Value) -> Reg {
         *value = self.state.in_register(*value, 0);
@@ -95,34 +106,41 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             _ => {}
         }
         let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
-        let more = match (op, sum(a), sum(b)) {
-            (AluOp::Add, Some((ra, more)), Some((rb, other))) => {
-                (a, b) = (Value::Reg(ra), Value::Reg(rb));
-                more.wrapping_add(other)
-            }
-            (AluOp::Sub, Some((ra, more)), Some((rb, other))) => {
-                (a, b) = (Value::Reg(ra), Value::Reg(rb));
-                more.wrapping_sub(other)
-            }
+        let more = match op {
+            AluOp::Add => self.without_sum(&mut a).wrapping_add(self.without_sum(&mut b)),
+            AluOp::Sub => self.without_sum(&mut a).wrapping_sub(self.without_sum(&mut b)),
             _ => 0,
         };
-        let ra = self.register(&mut a);
         let is_shift = matches!(op, AluOp::Shl | AluOp::Shr);
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
-                let d = self.destination(pc, &[a], 0);
+                let ra = self.register(&mut a);
+                let d = self.destination(pc, &[a], 1);
                 self.put(Op::AluImm { op, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
-                let rb = self.register(&mut b);
+                let (ra, rb) = self.registers(&mut a, &mut b);
                 if is_shift {
                     self.state.save_from(I::SHIFT_CLOBBERS);
                 }
-                let d = self.destination(pc, &[a, b], 0);
+                // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
+                let d = self.destination(pc, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
                 self.finish(d, &[a, b], more);
             }
+        }
+    }
+
+    /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
+    /// more is carried out rather, for both.
+    fn without_sum(&mut self, value: &mut Value) -> i64 {
+        match *value {
+            Value::Sum(reg, more) if !self.state.stack.iter().any(|(_, other)| other == *value) => {
+                *value = Value::Reg(reg);
+                more
+            }
+            _ => 0,
         }
     }
 
@@ -132,28 +150,27 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         self.state.push_new(more_of(Value::Reg(d), more));
     }
 
-    /// The register for a result: where the next pass expects it, that of an operand that nothing else needs, or a
-    /// free one.
-    fn destination(&mut self, pc: Pc, operands: &[Value], but: u32) -> Reg {
+    /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
+    /// else needs, or a free one.
+    fn destination(&mut self, pc: Pc, operands: &[Value], reusable: usize) -> Reg {
         let registers = &self.state.registers;
         let given_back = |reg: Reg| {
             let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
             registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
         };
-        let is_open = |reg: Reg| but & bit(reg) == 0 && (registers.is_free(reg) || given_back(reg));
         let home = self.home(pc);
-        if let Some(home) = home.filter(|home| is_open(*home)) {
+        if let Some(home) = home.filter(|home| registers.is_free(*home) || given_back(*home)) {
             return home;
         }
         // Where its home is taken, it must move later: then not over what is to go elsewhere.
         if home.is_some()
-            && let Some(reg) = registers.any_free(but)
+            && let Some(reg) = registers.any_free(0)
         {
             return reg;
         }
-        let reused =
-            operands.iter().filter_map(|operand| operand.reg()).find(|reg| but & bit(*reg) == 0 && given_back(*reg));
-        reused.unwrap_or_else(|| self.state.fresh_but(but))
+        let mut given = operands.iter().filter_map(|operand| operand.reg()).filter(|reg| given_back(*reg));
+        let reused = operands[..reusable].iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
+        reused.or_else(|| registers.any_free(0)).or_else(|| given.next()).unwrap_or_else(|| self.state.fresh())
     }
 
     fn home(&self, pc: Pc) -> Option<Reg> {
@@ -174,13 +191,13 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let ra = self.register(&mut a);
         match b {
             Value::Const(imm) if I::fits_compare(imm) => {
-                let d = self.destination(pc, &[a], 0);
+                let d = self.destination(pc, &[a], 1);
                 self.put(Op::SetImm { cond, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
                 let rb = self.register(&mut b);
-                let d = self.destination(pc, &[a, b], 0);
+                let d = self.destination(pc, &[a, b], 2);
                 self.put(Op::Set { cond, d, a: ra, b: rb });
                 self.finish(d, &[a, b], 0);
             }
@@ -204,20 +221,20 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             {
                 // It is zero where those bits are, whatever the sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
-                let d = self.destination(pc, &[a], 0);
+                let d = self.destination(pc, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
                 self.finish(d, &[a], 0);
             }
             Value::Const(imm) if imm != 0 => {
                 self.state.save_from(I::divide_imm_clobbers(imm));
-                let d = self.destination(pc, &[a], 0);
+                let d = self.destination(pc, &[a], 1);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
                 let rb = self.register(&mut b);
                 self.state.save_from(I::DIVIDE_CLOBBERS);
-                let d = self.destination(pc, &[a, b], 0);
+                let d = self.destination(pc, &[a, b], 2);
                 let site = self.site_with(pc, site_above);
                 self.put(Op::Divide { op, d, a: ra, b: rb, site });
                 self.finish(d, &[a, b], 0);
@@ -247,14 +264,5 @@ fn more_of(value: Value, more: i64) -> Value {
         Value::Sum(reg, by) if by.wrapping_add(more) == 0 => Value::Reg(reg),
         Value::Sum(reg, by) => Value::Sum(reg, by.wrapping_add(more)),
         value => value,
-    }
-}
-
-/// The register that a value is in, and what is still to be added to it.
-fn sum(value: Value) -> Option<(Reg, i64)> {
-    match value {
-        Value::Reg(reg) => Some((reg, 0)),
-        Value::Sum(reg, more) => Some((reg, more)),
-        _ => None,
     }
 }

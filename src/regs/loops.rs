@@ -65,16 +65,19 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         {
             return self.skip_to(closed.end);
         }
-        let slot = self.state.stack.above;
-        let count = self.state.in_register(count, slot);
-        let a = count.reg().expect("it is in a register");
+        // Where it surely begins its count need not be asked.
+        let count = match known {
+            Some(1..) if closed.is_none() => count,
+            _ => self.state.in_register(count, self.state.stack.above),
+        };
         self.begin_loop(Some((counter, count)), None);
         let label = self.label();
         let body = self.open_loop();
         body.exit = Some((label, None));
+        let Some(held) = count.reg() else { return };
         let (a, is_held) = match body.counter {
             Some(Place::Register(reg)) => (reg, false),
-            _ => (a, true),
+            _ => (held, true),
         };
         self.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
         if let Some(closed) = closed {
@@ -217,30 +220,35 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Where a counted loop counts. A register for that is the loop's alone.
+    /// Where a counted loop counts; the count is a constant or in a register. A register for that is the loop's alone.
     fn place_counter(&mut self, counter: Counter, count: Value) -> Place {
-        let s = count.reg().expect("it is in a register");
-        let place = if (counter.0 as usize) < counters::<I>() && self.may_pin() {
-            let is_alone = self.state.registers.uses(s) == 1 && self.clobbered & bit(s) == 0;
-            let d = if is_alone && self.state.registers.pinned & bit(s) == 0 {
-                Some(s)
-            } else {
-                self.state.registers.any_free(self.clobbered)
-            };
-            d.map(Place::Register)
+        let registers = &self.state.registers;
+        let is_own = |s: Reg| registers.uses(s) == 1 && (self.clobbered | registers.pinned) & bit(s) == 0;
+        let d = if (counter.0 as usize) < counters::<I>() && self.may_pin() {
+            count.reg().filter(|s| is_own(*s)).or_else(|| registers.any_free(self.clobbered))
         } else {
             None
         };
-        let place = place.unwrap_or(Place::Frame(FrameSlot(counter.0)));
-        match place {
-            Place::Register(d) => {
-                self.put(Op::Move { d, s });
-                self.state.release(count);
-                self.state.registers.pinned |= bit(d);
-            }
-            Place::Frame(slot) => self.put(Op::StoreFrame { s, slot }),
+        if let Some(d) = d {
+            self.put(match count {
+                Value::Const(value) => Op::Constant { d, value },
+                _ => Op::Move { d, s: count.reg().expect("it is in a register") },
+            });
+            self.state.release(count);
+            self.state.registers.pinned |= bit(d);
+            return Place::Register(d);
         }
-        place
+        let slot = FrameSlot(counter.0);
+        let s = match count {
+            Value::Const(value) => {
+                let d = self.state.fresh();
+                self.put(Op::Constant { d, value });
+                d
+            }
+            _ => count.reg().expect("it is in a register"),
+        };
+        self.put(Op::StoreFrame { s, slot });
+        Place::Frame(slot)
     }
 
     /// Whether enough registers are left for values.

@@ -198,6 +198,15 @@ impl<S: Sink> State<'_, S> {
         self.release(old);
     }
 
+    /// Makes every value on the stack that is this one another.
+    fn replace_all(&mut self, this: Value, another: Value) {
+        for slot in self.stack.low()..self.stack.above {
+            if self.stack.get(slot) == this {
+                self.replace(slot, another);
+            }
+        }
+    }
+
     /// A register that nothing needs. Where there is none the lowest value that is in one goes to its slot.
     pub fn fresh(&mut self) -> Reg {
         self.fresh_but(0)
@@ -272,6 +281,9 @@ impl<S: Sink> State<'_, S> {
                 let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
                 let d = if alone { a } else { self.fresh() };
                 self.sink.put(self.sum(d, a, imm));
+                if !alone {
+                    self.replace_all(Value::Sum(a, imm), Value::Reg(d));
+                }
                 Value::Reg(d)
             }
             Value::Slot => {
