@@ -358,7 +358,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         for operand in (0..word.pops()).rev() {
             self.pop(Self::TEMPORARIES[operand]);
         }
-        for operand in word.shuffle() {
+        for &operand in word.origins() {
             self.push(Self::TEMPORARIES[operand]);
         }
     }

@@ -75,14 +75,14 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     let operands = pops - top_in_register as usize;
     let results = pushes.saturating_sub(top_in_register as usize);
     // Which operand comes to the top, where one does that is not there already.
-    let to_top = if results < pushes && word.origin(results) < operands { Some(word.origin(results)) } else { None };
+    let to_top = if results < pushes && word.origins()[results] < operands { Some(word.origins()[results]) } else { None };
 
     let mut plan = Plan::EMPTY;
     // Where nothing else is done with an operand, it is loaded where it goes, when the old top has been stored.
     let mut top_load = None;
     let mut operand = 0;
     while operand < operands {
-        let stays = operand < results && word.origin(operand) == operand;
+        let stays = operand < results && word.origins()[operand] == operand;
         let overwritten = operand < results && !stays;
         let to_slots = goes_to_slots(word, operand, results);
         let goes_to_top = matches!(to_top, Some(from) if from == operand);
@@ -95,7 +95,7 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     }
     let mut result = 0;
     while result < results {
-        let from = word.origin(result);
+        let from = word.origins()[result];
         if from >= operands {
             plan = plan.then(Step::Store { from: Place::Top, slot: result as i8 });
         } else if from != result {
@@ -117,7 +117,7 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
 const fn goes_to_slots(word: Word, operand: usize, results: usize) -> bool {
     let mut result = 0;
     while result < results {
-        if word.origin(result) == operand && result != operand {
+        if word.origins()[result] == operand && result != operand {
             return true;
         }
         result += 1;

@@ -57,9 +57,10 @@ macro_rules! table {
                 match self { $(Word::$name => const { pushes($effect) },)* }
             }
 
-            /// For a shuffle: which operand a result is, both counted from the bottom.
-            pub const fn origin(self, result: usize) -> usize {
-                match self { $(Word::$name => origin($effect, result),)* }
+            /// For a shuffle: which operand each result is, both counted from the bottom.
+            #[inline]
+            pub const fn origins(self) -> &'static [usize] {
+                match self { $(Word::$name => const { &origins::<{ copies(Class::$class, $effect) }>($effect) },)* }
             }
         }
     };
@@ -129,11 +130,6 @@ impl Word {
     pub fn class(self) -> Class {
         self.entry().class
     }
-
-    /// For a shuffle: which operand each result is, both counted from the bottom.
-    pub fn shuffle(self) -> impl Iterator<Item = usize> + Clone {
-        (0..self.pushes()).map(move |result| self.origin(result))
-    }
 }
 
 /// The words that open, divide and close bodies, and `pick`: every spelling that is not in [`WORDS`].
@@ -178,17 +174,26 @@ const fn pushes(effect: &str) -> usize {
     (effect.len() - 2 * pops(effect) - 2) / 2
 }
 
-/// The operand that has the same letter as a result of a shuffle.
-const fn origin(effect: &str, result: usize) -> usize {
+/// How many results of a word are its operands.
+const fn copies(class: Class, effect: &str) -> usize {
+    if matches!(class, Class::Shuffle) { pushes(effect) } else { 0 }
+}
+
+/// The operand that has the same letter, for each result of a shuffle.
+const fn origins<const N: usize>(effect: &str) -> [usize; N] {
     let bytes = effect.as_bytes();
-    // Operand i stands at 2 i; the results begin behind the operands and "-- ".
-    let name = bytes[2 * pops(effect) + 3 + 2 * result];
-    let mut operand = 0;
-    while bytes[2 * operand] != name {
-        operand += 1;
-        assert!(operand < pops(effect), "a shuffle's results are its operands");
+    let mut origins = [0; N];
+    let mut result = 0;
+    while result < N {
+        // Operand i stands at 2 i; the results begin behind the operands and "-- ".
+        let name = bytes[2 * pops(effect) + 3 + 2 * result];
+        while bytes[2 * origins[result]] != name {
+            origins[result] += 1;
+            assert!(origins[result] < pops(effect), "a shuffle's results are its operands");
+        }
+        result += 1;
     }
-    operand
+    origins
 }
 
 #[cfg(test)]
@@ -204,10 +209,9 @@ mod tests {
 
     #[test]
     fn shuffles_name_their_operands() {
-        let of = |word: Word| word.shuffle().collect::<Vec<_>>();
-        assert_eq!(of(Word::Rot), [1, 2, 0]);
-        assert_eq!(of(Word::Tuck), [1, 0, 1]);
-        assert_eq!(of(Word::Drop), Vec::<usize>::new());
+        assert_eq!(Word::Rot.origins(), [1, 2, 0]);
+        assert_eq!(Word::Tuck.origins(), [1, 0, 1]);
+        assert_eq!(Word::Drop.origins(), []);
     }
 
     #[test]

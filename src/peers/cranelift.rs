@@ -283,7 +283,7 @@ impl<'a> Translator<'a> {
             Op::Word(word) if word.class() == Class::Shuffle => {
                 let mut operands: Vec<Value> = (0..word.pops()).map(|_| self.pop()).collect();
                 operands.reverse();
-                word.shuffle().for_each(|operand| self.push(operands[operand]));
+                word.origins().iter().for_each(|&operand| self.push(operands[operand]));
             }
             Op::Word(word) => {
                 let (b, a) = (self.pop(), self.pop());

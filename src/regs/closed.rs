@@ -142,7 +142,7 @@ impl Body {
                 for operand in (0..word.pops()).rev() {
                     operands[operand] = self.pop()?;
                 }
-                self.stack.extend(word.shuffle().map(|from| operands[from]));
+                self.stack.extend(word.origins().iter().map(|&from| operands[from]));
             }
             Op::Word(word) => {
                 let (b, a) = (self.pop()?, self.pop()?);

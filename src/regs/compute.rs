@@ -43,7 +43,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let base = self.state.stack.above - word.pops() as i64;
         // What is copied, or moves to another slot, leaves its own.
         for (operand, slot) in (base..self.state.stack.above).enumerate() {
-            let places = || word.shuffle().enumerate().filter(move |(_, from)| *from == operand);
+            let places = || word.origins().iter().enumerate().filter(move |(_, from)| **from == operand);
             let moves = places().any(|(result, _)| result != operand);
             if moves && self.state.stack.get(slot) == Value::Slot {
                 let value = self.state.in_register(Value::Slot, slot);
@@ -54,7 +54,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         for operand in (0..word.pops()).rev() {
             operands[operand] = self.state.pop();
         }
-        for from in word.shuffle() {
+        for &from in word.origins() {
             self.state.hold(operands[from]);
             self.state.push(operands[from]);
         }

@@ -1,7 +1,5 @@
 //! The abstract stack, and the registers that its values are in.
 
-use std::collections::VecDeque;
-
 use crate::isa::Isa;
 use crate::lir::{AluOp, Op, Reg, Sink, Slot};
 
@@ -36,7 +34,7 @@ pub struct Stack {
     /// The lowest slot that surely has a value.
     pub known: i64,
     /// The topmost values; those below are in their slots.
-    values: VecDeque<Value>,
+    values: Vec<Value>,
 }
 
 /// No more values than these are kept anywhere but in their slots.
@@ -45,7 +43,7 @@ pub const WINDOW: usize = 64;
 impl Stack {
     /// A stack whose values are all in their slots.
     pub fn in_memory(above: i64, known: i64) -> Stack {
-        Stack { above, known, values: VecDeque::new() }
+        Stack { above, known, values: Vec::new() }
     }
 
     /// The lowest slot whose value may be elsewhere.
@@ -76,8 +74,8 @@ impl Stack {
     }
 
     fn get_mut(&mut self, slot: i64) -> &mut Value {
-        while self.low() > slot {
-            self.values.push_front(Value::Slot);
+        if let missing @ 1.. = self.low() - slot {
+            self.values.splice(0..0, (0..missing).map(|_| Value::Slot));
         }
         let index = (slot - self.low()) as usize;
         &mut self.values[index]
@@ -150,7 +148,7 @@ pub struct State<'a, S> {
 impl<S: Sink> State<'_, S> {
     /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
     pub fn pop(&mut self) -> Value {
-        let value = self.stack.values.pop_back().unwrap_or(Value::Slot);
+        let value = self.stack.values.pop().unwrap_or(Value::Slot);
         self.stack.above -= 1;
         self.stack.known = self.stack.known.min(self.stack.above);
         value
@@ -159,12 +157,18 @@ impl<S: Sink> State<'_, S> {
     /// Pushes a value, which then needs its register as often as before.
     pub fn push(&mut self, value: Value) {
         if self.stack.values.len() >= WINDOW {
-            let lowest = self.stack.low();
-            self.spill(lowest);
-            self.stack.values.pop_front();
+            self.lower_window();
         }
-        self.stack.values.push_back(value);
+        self.stack.values.push(value);
         self.stack.above += 1;
+    }
+
+    /// Sends the lower half of the window to its slots.
+    #[cold]
+    fn lower_window(&mut self) {
+        let low = self.stack.low();
+        (low..low + WINDOW as i64 / 2).for_each(|slot| self.spill(slot));
+        self.stack.values.drain(..WINDOW / 2);
     }
 
     /// One more value needs what this one needs.

@@ -102,17 +102,23 @@ pub fn role(code: &Bytecode, pc: Pc, to: Pc) -> Role {
 /// Finds it all out.
 pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     let mut walk = Walk {
-        summary: Summary { homes: vec![NOWHERE; code.ops.len()], ..Summary::default() },
+        summary: Summary {
+            homes: vec![NOWHERE; code.ops.len()],
+            loops: Vec::with_capacity(code.heads.len()),
+            ..Summary::default()
+        },
         open: vec![Open::new(What::Program, code.inputs as i64)],
         above: code.inputs as i64,
-        events: Vec::new(),
+        events: Vec::with_capacity(2 * code.heads.len()),
         highest: code.inputs as i64,
         lowest: code.inputs as i64,
     };
     walk.forward::<I>(code);
     let Walk { mut summary, events, highest, lowest, .. } = walk;
     summary.height = usize::try_from(highest - lowest).unwrap_or(0);
-    Backward { summary: &mut summary, tags: Tags::default(), saved: Vec::new() }.walk(code, &events);
+    if !code.heads.is_empty() {
+        Backward { summary: &mut summary, tags: Tags::UNKNOWN, saved: Vec::new() }.walk(code, &events);
+    }
     summary
 }
 
@@ -305,29 +311,54 @@ fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
     (!fits).then_some(value)
 }
 
-/// For each value on the stack, the topmost last, where it will lie when the next pass begins.
-#[derive(Clone, Default)]
-struct Tags(Vec<u8>);
+/// For the topmost values on the stack where each will lie when the next pass begins: a ring, in which what lies deeper than it
+/// reaches is overwritten and found to be nowhere.
+#[derive(Clone, Copy)]
+struct Tags {
+    ring: [u8; Tags::REACH],
+    top: usize,
+}
 
 impl Tags {
+    const REACH: usize = 32;
+
+    /// Nothing is known of any value.
+    const UNKNOWN: Tags = Tags { ring: [NOWHERE; Tags::REACH], top: 0 };
+
+    /// Every slot stays where it is.
+    const IDENTITY: Tags = {
+        let mut tags = Tags::UNKNOWN;
+        let mut depth = 0;
+        while depth < Tags::REACH {
+            tags.ring[Tags::REACH - 1 - depth] = depth as u8;
+            depth += 1;
+        }
+        tags
+    };
+
     fn pop(&mut self) -> u8 {
-        self.0.pop().unwrap_or(NOWHERE)
+        self.top = self.top.wrapping_sub(1);
+        std::mem::replace(&mut self.ring[self.top % Tags::REACH], NOWHERE)
     }
 
     fn push(&mut self, tag: u8) {
-        self.0.push(tag);
+        self.ring[self.top % Tags::REACH] = tag;
+        self.top = self.top.wrapping_add(1);
     }
 
-    /// Every slot stays where it is.
-    fn identity() -> Tags {
-        Tags((0..32).rev().collect())
+    /// That of the value so deep below the top, if the ring reaches it.
+    fn at(&mut self, depth: usize) -> Option<&mut u8> {
+        let index = self.top.wrapping_sub(1 + depth) % Tags::REACH;
+        (depth < Tags::REACH).then_some(&mut self.ring[index])
     }
 
-    fn merge(&mut self, other: &Tags) {
-        let (ours, theirs) = (self.0.len(), other.0.len());
-        for depth in 1..=ours.min(theirs) {
-            if self.0[ours - depth] == NOWHERE {
-                self.0[ours - depth] = other.0[theirs - depth];
+    /// Takes from another what is known there alone.
+    fn merge(&mut self, mut other: Tags) {
+        for depth in 0..Tags::REACH {
+            if let (Some(ours), Some(theirs)) = (self.at(depth), other.at(depth))
+                && *ours == NOWHERE
+            {
+                *ours = *theirs;
             }
         }
     }
@@ -353,24 +384,20 @@ impl Backward<'_> {
     fn event(&mut self, event: Event) {
         match event {
             Event::LoopEnd { index, same_height } => {
-                let behind = std::mem::take(&mut self.tags);
                 let Body { touched, moves_pointer, .. } = self.summary.loops[index];
-                let mut before = if same_height && !moves_pointer { behind } else { Tags::default() };
-                let count = before.0.len();
-                for (place, tag) in before.0.iter_mut().enumerate() {
-                    if count - 1 - place < 64 && touched >> (count - 1 - place) & 1 == 1 {
-                        *tag = NOWHERE;
-                    }
+                let mut before = if same_height && !moves_pointer { self.tags } else { Tags::UNKNOWN };
+                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
+                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
                 }
                 self.saved.push(before);
-                self.tags = if moves_pointer { Tags::default() } else { Tags::identity() };
+                self.tags = if moves_pointer { Tags::UNKNOWN } else { Tags::IDENTITY };
             }
             Event::Head => self.tags = self.saved.pop().expect("every head has its end"),
             Event::EndIf { index } => {
                 if self.summary.ifs[index].moves_pointer {
-                    self.tags = Tags::default();
+                    self.tags = Tags::UNKNOWN;
                 }
-                self.saved.push(self.tags.clone());
+                self.saved.push(self.tags);
             }
             // The first branch ends where the second does.
             Event::Else => {
@@ -387,8 +414,7 @@ impl Backward<'_> {
             }
             Op::Pick(depth) => {
                 let tag = self.tags.pop();
-                let place = self.tags.0.len().wrapping_sub(1 + depth as usize);
-                if let Some(source) = self.tags.0.get_mut(place)
+                if let Some(source) = self.tags.at(depth as usize)
                     && *source == NOWHERE
                 {
                     *source = tag;
@@ -399,7 +425,7 @@ impl Backward<'_> {
                 let pushes = word.pushes();
                 results[..pushes].iter_mut().rev().for_each(|result| *result = self.tags.pop());
                 let mut operands = [NOWHERE; 4];
-                for (result, from) in word.shuffle().enumerate() {
+                for (result, from) in word.origins().iter().copied().enumerate() {
                     if operands[from] == NOWHERE {
                         operands[from] = results[result];
                     }
@@ -417,7 +443,7 @@ impl Backward<'_> {
             Op::BranchIfZero(to) => {
                 if role(code, Pc(index as u32), to) != Role::Leave {
                     let other = self.saved.pop().expect("every `if` has its end");
-                    self.tags.merge(&other);
+                    self.tags.merge(other);
                 }
                 self.tags.push(NOWHERE);
             }

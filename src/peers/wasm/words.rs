@@ -104,7 +104,7 @@ impl Writer<'_> {
         let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
         operands.reverse();
         match (word.class(), &operands[..]) {
-            (Class::Shuffle, _) => word.shuffle().for_each(|operand| self.push(operands[operand])),
+            (Class::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
             (Class::Division, &[a, b]) => {
                 self.division(index, word, a, b);
                 self.push_result();
