@@ -75,7 +75,8 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     let operands = pops - top_in_register as usize;
     let results = pushes.saturating_sub(top_in_register as usize);
     // Which operand comes to the top, where one does that is not there already.
-    let to_top = if results < pushes && word.origins()[results] < operands { Some(word.origins()[results]) } else { None };
+    let to_top =
+        if results < pushes && word.origins()[results] < operands { Some(word.origins()[results]) } else { None };
 
     let mut plan = Plan::EMPTY;
     // Where nothing else is done with an operand, it is loaded where it goes, when the old top has been stored.

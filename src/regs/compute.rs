@@ -43,22 +43,20 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let base = self.state.stack.above - word.pops() as i64;
         // What is copied, or moves to another slot, leaves its own.
         for (operand, slot) in (base..self.state.stack.above).enumerate() {
-            let places = || word.origins().iter().enumerate().filter(move |(_, from)| **from == operand);
-            let moves = places().any(|(result, _)| result != operand);
-            if moves && self.state.stack.get(slot) == Value::Slot {
+            let moves =
+                || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
+            if self.state.stack.get(slot) == Value::Slot && moves() {
                 let value = self.state.in_register(Value::Slot, slot);
                 self.state.set(slot, value);
             }
         }
-        let mut operands = [Value::Slot; 4];
-        for operand in (0..word.pops()).rev() {
-            operands[operand] = self.state.pop();
+        match *word.origins() {
+            [] => self.state.reorder(word.pops(), []),
+            [a] => self.state.reorder(word.pops(), [a]),
+            [a, b] => self.state.reorder(word.pops(), [a, b]),
+            [a, b, c] => self.state.reorder(word.pops(), [a, b, c]),
+            _ => unreachable!("no shuffle has more results"),
         }
-        for &from in word.origins() {
-            self.state.hold(operands[from]);
-            self.state.push(operands[from]);
-        }
-        operands[..word.pops()].iter().for_each(|value| self.state.release(*value));
     }
 
     /// Takes two operands; those that lie in their slots into registers.

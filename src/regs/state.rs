@@ -73,10 +73,15 @@ impl Stack {
         bits(self.iter().filter_map(|(_, value)| value.reg()))
     }
 
-    fn get_mut(&mut self, slot: i64) -> &mut Value {
+    /// Makes a slot one of those whose value may be elsewhere.
+    fn reach(&mut self, slot: i64) {
         if let missing @ 1.. = self.low() - slot {
             self.values.splice(0..0, (0..missing).map(|_| Value::Slot));
         }
+    }
+
+    fn get_mut(&mut self, slot: i64) -> &mut Value {
+        self.reach(slot);
         let index = (slot - self.low()) as usize;
         &mut self.values[index]
     }
@@ -161,6 +166,28 @@ impl<S: Sink> State<'_, S> {
         }
         self.stack.values.push(value);
         self.stack.above += 1;
+    }
+
+    /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on.
+    pub fn reorder<const N: usize>(&mut self, pops: usize, origins: [usize; N]) {
+        if self.stack.values.len() >= WINDOW && N > pops {
+            self.lower_window();
+        }
+        let lowest = self.stack.above - pops as i64;
+        self.stack.reach(lowest);
+        let base = self.stack.values.len() - pops;
+        let results = origins.map(|from| self.stack.values[base + from]);
+        // As many results as operands are these in another order.
+        if N != pops {
+            results.iter().for_each(|result| self.hold(*result));
+            for index in base..base + pops {
+                self.release(self.stack.values[index]);
+            }
+        }
+        self.stack.values.truncate(base);
+        self.stack.values.extend_from_slice(&results);
+        self.stack.above = lowest + N as i64;
+        self.stack.known = self.stack.known.min(lowest);
     }
 
     /// Sends the lower half of the window to its slots.
