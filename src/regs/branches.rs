@@ -137,13 +137,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         };
         if moves_pointer {
             self.flush_and_meet(join.above);
-            join.known = join.above;
         } else {
             join.known = join.known.max(self.state.stack.known);
-            self.state.become_like(&join, self.spare);
+            self.state.become_like(join, self.spare);
         }
         self.put(Op::Label(label));
-        self.state.take_on(join);
     }
 
     /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.

@@ -339,8 +339,8 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let Test { cond, a, b } = self.test(fused);
         let a = self.out_of_the_way(a);
         let b = self.out_of_the_way(b);
-        let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
-        self.state.become_like(&body.at_head, self.spare);
+        let Some(Open::Loop(mut body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        self.state.become_like(std::mem::take(&mut body.at_head), self.spare);
         self.put(Test { cond, a, b }.branch(body.head));
         body
     }
@@ -366,11 +366,12 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Brings everything to where the next pass expects it.
     fn end_pass(&mut self) -> Loop {
-        let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        let Some(Open::Loop(mut body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        let at_head = std::mem::take(&mut body.at_head);
         if body.body.moves_pointer {
-            self.flush_and_meet(body.at_head.above);
+            self.flush_and_meet(at_head.above);
         } else {
-            self.state.become_like(&body.at_head, self.spare);
+            self.state.become_like(at_head, self.spare);
         }
         body
     }

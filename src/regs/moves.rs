@@ -14,32 +14,46 @@ struct Way {
 impl<S: Sink> State<'_, S> {
     /// Makes the stack this one: every value goes to where it is there. Both are equally high. `spare` is a frame slot
     /// for a cycle for which no register is free.
-    pub fn become_like(&mut self, target: &Stack, spare: FrameSlot) {
+    pub fn become_like(&mut self, target: Stack, spare: FrameSlot) {
         debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
         let low = self.stack.low().min(target.low());
+        let mut filled = 0;
+        let mut differs = false;
         for slot in low..target.above {
-            if target.get(slot) == Value::Slot {
-                self.spill(slot);
+            let to = target.get(slot);
+            debug_assert!(!matches!(to, Value::Sum(..)), "sums are carried out before ways part");
+            filled |= to.reg().map_or(0, bit);
+            if self.stack.get(slot) != to {
+                differs = true;
+                if to == Value::Slot {
+                    self.spill(slot);
+                }
             }
         }
+        if differs {
+            self.move_to(&target, low, filled, spare);
+        }
+        self.take_on(target);
+    }
+
+    /// Moves into registers what belongs there: those that are filled.
+    fn move_to(&mut self, target: &Stack, low: i64, filled: u32, spare: FrameSlot) {
         let mut ways: Vec<Way> = Vec::new();
-        let mut filled = 0;
+        let mut open = filled;
         for slot in low..target.above {
             let (from, to) = (self.stack.get(slot), target.get(slot));
-            let Value::Reg(to) = to else {
-                debug_assert!(!matches!(to, Value::Sum(..)), "sums are carried out before ways part");
-                continue;
-            };
             // Values that share a register there are equal.
-            let is_first = filled & bit(to) == 0;
-            filled |= bit(to);
-            if is_first && from != Value::Reg(to) {
-                ways.push(Way { to, from, slot });
+            if let Value::Reg(to) = to
+                && open & bit(to) != 0
+            {
+                open &= !bit(to);
+                if from != Value::Reg(to) {
+                    ways.push(Way { to, from, slot });
+                }
             }
         }
         let needed = ways.iter().fold(filled, |bits, way| bits | way.from.reg().map_or(0, bit));
         self.go(ways, needed, spare);
-        self.take_on(target.clone());
     }
 
     fn go(&mut self, mut ways: Vec<Way>, needed: u32, spare: FrameSlot) {

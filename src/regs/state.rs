@@ -27,7 +27,7 @@ impl Value {
 }
 
 /// The abstract stack at one place of the code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
     /// How many values lie above the data-stack pointer.
     pub above: i64,
