@@ -88,7 +88,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         self.tested(test);
         self.put(test.branch(label));
         let stack = self.state.stack.clone();
-        self.open.push(Open::If(if has_else {
+        self.enter(Open::If(if has_else {
             If::First { otherwise: label, at_branch: stack, end, index }
         } else {
             If::Last { end, label, join: stack, moves_pointer: body.moves_pointer }
@@ -114,7 +114,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     pub fn otherwise(&mut self) {
-        let Some(Open::If(If::First { otherwise, at_branch, end, index })) = self.open.pop() else {
+        let Some(Open::If(If::First { otherwise, at_branch, end, index })) = self.exit() else {
             unreachable!("a jump ahead ends the first branch of an `if`")
         };
         let body = self.summary.ifs[index];
@@ -128,11 +128,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         self.put(Op::Jump { to: label });
         self.put(Op::Label(otherwise));
         self.state.take_on(at_branch);
-        self.open.push(Open::If(If::Last { end, label, join, moves_pointer: body.moves_pointer }));
+        self.enter(Open::If(If::Last { end, label, join, moves_pointer: body.moves_pointer }));
     }
 
     pub fn end_if(&mut self) {
-        let Some(Open::If(If::Last { label, mut join, moves_pointer, .. })) = self.open.pop() else {
+        let Some(Open::If(If::Last { label, mut join, moves_pointer, .. })) = self.exit() else {
             unreachable!("it was looked at")
         };
         if moves_pointer {

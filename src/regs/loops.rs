@@ -97,7 +97,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         if !self.code.metered {
             self.put_formula(ready);
             self.put(Op::Label(exit));
-            let Some(Open::Loop(body)) = self.open.pop() else { unreachable!("it has begun") };
+            let Some(Open::Loop(body)) = self.exit() else { unreachable!("it has begun") };
             self.leave(body.around);
             return self.skip_to(closed.end);
         }
@@ -109,9 +109,9 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         self.put(Op::Label(otherwise));
     }
 
-    /// Begins a `while` loop. `inner` is the head of the next loop.
-    pub fn begin_while(&mut self, pc: Pc, inner: Option<Pc>) {
-        let condition = self.condition(pc, inner);
+    /// Begins a `while` loop.
+    pub fn begin_while(&mut self, pc: Pc) {
+        let condition = self.condition(pc);
         let is_repeated = condition.is_some();
         self.begin_loop(None, condition);
         if !is_repeated {
@@ -121,12 +121,13 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// The operations before the one that leaves a `while` loop, where they are few, straight, and leave the stack as high
     /// as they find it. They are then carried out before the loop and at the end of each pass: a pass has one branch, not two.
-    fn condition(&self, pc: Pc, inner: Option<Pc>) -> Option<Range<usize>> {
+    fn condition(&self, pc: Pc) -> Option<Range<usize>> {
+        let inner = self.code.heads.get(self.next_loop + 1);
         let rest = &self.code.ops[pc.index()..];
         let count = rest.iter().take(REPEATED + 1).position(|op| matches!(op, Code::BranchIfZero(_)))?;
         let leaves = Pc((pc.index() + count) as u32);
         let Code::BranchIfZero(to) = self.code.ops[leaves.index()] else { unreachable!("it was found") };
-        let is_own = role(self.code, leaves, to) == Role::Leave && inner.is_none_or(|inner| inner > leaves);
+        let is_own = role(self.code, leaves, to) == Role::Leave && inner.is_none_or(|inner| *inner > leaves);
         let mut pushed = 0;
         for op in &rest[..count] {
             pushed += match op {
@@ -180,7 +181,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             // A counter in the frame needs a register to be counted in.
             None => self.settled(1),
         };
-        self.open.push(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
+        self.enter(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
     }
 
     /// Leaves so many registers free, and gives the stack with which the next pass will begin: as it is now.
@@ -339,7 +340,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let Test { cond, a, b } = self.test(fused);
         let a = self.out_of_the_way(a);
         let b = self.out_of_the_way(b);
-        let Some(Open::Loop(mut body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
         self.state.become_like(std::mem::take(&mut body.at_head), self.spare);
         self.put(Test { cond, a, b }.branch(body.head));
         body
@@ -366,7 +367,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Brings everything to where the next pass expects it.
     fn end_pass(&mut self) -> Loop {
-        let Some(Open::Loop(mut body)) = self.open.pop() else { unreachable!("a way back ends a loop") };
+        let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
         let at_head = std::mem::take(&mut body.at_head);
         if body.body.moves_pointer {
             self.flush_and_meet(at_head.above);

@@ -55,6 +55,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
         next_loop: 0,
         next_if: 0,
         resume: Pc(0),
+        border: Pc(0),
         labels: 0,
         sites: Vec::new(),
         spare: FrameSlot(code.counters),
@@ -76,6 +77,8 @@ pub(super) struct Lowering<'a, I, S> {
     pub next_if: usize,
     /// The operations before this one have been dealt with.
     pub resume: Pc,
+    /// Before this operation neither an `if` ends nor a loop begins.
+    border: Pc,
     labels: u32,
     pub sites: Vec<TrapSite>,
     pub spare: FrameSlot,
@@ -92,39 +95,31 @@ pub(super) enum Open {
 impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     fn program(&mut self) {
         let code = self.code;
-        let mut heads = code.heads.iter().peekable();
         for (index, &op) in code.ops.iter().enumerate() {
             let pc = Pc(index as u32);
             if pc < self.resume {
                 continue;
             }
             self.state.sink.at(pc.0);
-            while self.ends_at(pc) {
-                self.end_if();
-            }
-            // Those of loops that have been replaced.
-            while heads.next_if(|head| **head < pc).is_some() {}
-            let follows_times = index > 0 && matches!(code.ops[index - 1], Code::Times { .. });
-            let mut is_own = follows_times;
-            while heads.next_if(|head| **head == pc).is_some() {
-                if std::mem::take(&mut is_own) {
-                    self.put_head();
-                } else {
-                    self.begin_while(pc, heads.peek().map(|head| **head));
-                }
+            if pc >= self.border {
+                self.cross(pc);
             }
             match op {
-                Code::Word(word) => match (cond(word), code.ops[index + 1]) {
-                    (Some(cond), Code::BranchIfZero(to))
-                        if heads.peek().is_none_or(|head| head.index() != index + 1) && !self.ends_at(Pc(pc.0 + 1)) =>
-                    {
+                Code::Word(word) => match code.ops[index + 1] {
+                    Code::BranchIfZero(to) if cond(word).is_some() && index + 1 != self.border.index() => {
                         self.resume = Pc(pc.0 + 2);
                         self.state.sink.at(pc.0 + 1);
-                        self.branch(Some(cond), Pc(pc.0 + 1), to);
+                        self.branch(cond(word), Pc(pc.0 + 1), to);
                     }
                     _ => self.word(word, pc),
                 },
-                Code::Times { counter, .. } => self.times(counter, pc),
+                Code::Times { counter, .. } => {
+                    self.times(counter, pc);
+                    if self.resume <= pc {
+                        self.state.sink.at(pc.0 + 1);
+                        self.put_head();
+                    }
+                }
                 Code::Next { .. } => self.next(),
                 Code::Jump(to) if to <= pc => self.jump_back(),
                 Code::Jump(_) => self.otherwise(),
@@ -136,6 +131,38 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
                 op => self.straight(op, pc),
             }
         }
+    }
+
+    /// Ends the `if` that ends here, and begins the `while` loops that begin here.
+    fn cross(&mut self, pc: Pc) {
+        while self.ends_at(pc) {
+            self.end_if();
+        }
+        while self.next_head() == Some(pc) {
+            self.begin_while(pc);
+        }
+        let end = match self.open.last() {
+            Some(Open::If(If::Last { end, .. })) => Some(*end),
+            _ => None,
+        };
+        self.border = end.into_iter().chain(self.next_head()).min().unwrap_or(Pc(u32::MAX));
+    }
+
+    /// The head of the next loop to begin.
+    pub fn next_head(&self) -> Option<Pc> {
+        self.code.heads.get(self.next_loop).copied()
+    }
+
+    /// Opens a body.
+    pub fn enter(&mut self, open: Open) {
+        self.open.push(open);
+        self.border = Pc(0);
+    }
+
+    /// Ends the innermost body.
+    pub fn exit(&mut self) -> Option<Open> {
+        self.border = Pc(0);
+        self.open.pop()
     }
 
     /// What goes on to the next operation, words that branch on nothing among it.
@@ -192,6 +219,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     /// Goes on behind a loop that has been replaced, with all that was in it.
     pub fn skip_to(&mut self, end: Pc) {
         self.resume = end;
+        self.border = Pc(0);
         self.next_loop = self.code.heads.partition_point(|head| *head < end);
     }
 
