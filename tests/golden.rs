@@ -66,6 +66,12 @@ fn checks_and_traps() {
     compare("checks_and_traps", text, &["--input", "5"]);
 }
 
+/// What is still to be added to a value, or how often it is to be taken, is done once for all of its copies.
+#[test]
+fn deferred() {
+    compare("deferred", "100000000000 + dup 3 * xor dup dup + over + swap dup + dup + dup + -", &["--input", "5"]);
+}
+
 #[test]
 fn metered() {
     compare("metered", "0 swap times 3 times 1 + end while dup 1 and do 2 / end end", &["--input", "4", "--fuel", "9"]);

@@ -103,7 +103,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
     /// slots, so that any way to the same place can do the same.
     fn settle_for_join(&mut self, touched: u64, border: i64) {
-        self.state.carry_out_sums();
+        self.state.carry_out_deferred();
         for slot in (self.state.stack.low()..self.state.stack.above).rev() {
             let depth = border - 1 - slot;
             let is_touched = !(0..64).contains(&depth) || touched >> depth & 1 == 1;

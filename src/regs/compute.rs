@@ -98,10 +98,14 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         match (op, a, b) {
             (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(fold(op, a, b))),
             (AluOp::Add, value, Value::Const(more)) | (AluOp::Add, Value::Const(more), value) => {
-                return self.state.push(more_of(value, more));
+                return self.push_sum(value, more);
             }
-            (AluOp::Sub, value, Value::Const(less)) => return self.state.push(more_of(value, less.wrapping_neg())),
+            (AluOp::Sub, value, Value::Const(less)) => return self.push_sum(value, less.wrapping_neg()),
             _ => {}
+        }
+        if let Some(multiple) = added(op, a, b) {
+            self.state.release(b);
+            return self.state.push(multiple);
         }
         let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
         let more = match op {
@@ -128,6 +132,14 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 self.finish(d, &[a, b], more);
             }
         }
+    }
+
+    /// Pushes a taken value and so much more.
+    fn push_sum(&mut self, mut value: Value, more: i64) {
+        if let Value::Multiple(..) = value {
+            self.register(&mut value);
+        }
+        self.state.push(more_of(value, more));
     }
 
     /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
@@ -252,6 +264,19 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 /// A comparison with its constant, if it has one, as the second operand.
 pub fn ordered(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
     if matches!(a, Value::Const(_)) { (mirrored(cond), b, a) } else { (cond, a, b) }
+}
+
+/// The sum of two multiples of one register, where no more than a shift and an addition or subtraction make it.
+fn added(op: AluOp, a: Value, b: Value) -> Option<Value> {
+    let times = |value: Value| match value {
+        Value::Reg(_) => Some(1),
+        Value::Multiple(_, times) => Some(times),
+        _ => None,
+    };
+    let reg = a.reg().filter(|_| op == AluOp::Add && a.reg() == b.reg())?;
+    let sum = times(a)?.checked_add(times(b)?)?;
+    let is_easy = [-1, 0, 1].iter().any(|less| sum.wrapping_sub(*less).count_ones() == 1);
+    is_easy.then_some(Value::Multiple(reg, sum))
 }
 
 /// A value and so much more, which needs the same register.

@@ -259,7 +259,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
     fn settle_for_loop(&mut self, body: &Body) {
-        self.state.carry_out_sums();
+        self.state.carry_out_deferred();
         let above = self.state.stack.above;
         // An operation needs some for itself.
         let mut room = self.state.registers.unpinned().saturating_sub(4);

@@ -1,7 +1,7 @@
 //! Moves in parallel: from the stack as it is to the stack as another way to the same place has it.
 
 use super::state::{Stack, State, Value, bit};
-use crate::lir::{FrameSlot, Op, Reg, Sink, Slot};
+use crate::lir::{FrameSlot, Op, Reg, Sink};
 
 /// A value on its way into a register.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ impl<S: Sink> State<'_, S> {
         let mut differs = false;
         for slot in low..target.above {
             let to = target.get(slot);
-            debug_assert!(!matches!(to, Value::Sum(..)), "sums are carried out before ways part");
+            debug_assert!(!to.is_deferred(), "what is deferred is done before ways part");
             filled |= to.reg().map_or(0, bit);
             if self.stack.get(slot) != to {
                 differs = true;
@@ -74,12 +74,8 @@ impl<S: Sink> State<'_, S> {
                 match self.registers.any_free(needed) {
                     Some(temp) => {
                         self.sink.put(Op::Move { d: temp, s: reg });
-                        for way in &mut ways {
-                            way.from = match way.from {
-                                Value::Reg(from) if from == reg => Value::Reg(temp),
-                                Value::Sum(from, more) if from == reg => Value::Sum(temp, more),
-                                from => from,
-                            };
+                        for way in ways.iter_mut().filter(|way| way.from.reg() == Some(reg)) {
+                            way.from = way.from.of(temp);
                         }
                     }
                     None => {
@@ -95,18 +91,13 @@ impl<S: Sink> State<'_, S> {
             {
                 // A cycle has one reader of each register.
                 self.sink.put(Op::LoadFrame { d: to, slot: spare });
-                if let Value::Sum(_, more) = from {
-                    self.sink.put(self.sum(to, to, more));
+                if from.is_deferred() {
+                    self.put_deferred(to, from.of(to));
                 }
                 in_frame = None;
                 continue;
             }
-            self.sink.put(match from {
-                Value::Slot => Op::Load { d: to, slot: Slot(slot), last: false },
-                Value::Reg(s) => Op::Move { d: to, s },
-                Value::Sum(a, more) => self.sum(to, a, more),
-                Value::Const(value) => Op::Constant { d: to, value },
-            });
+            self.put_in(to, from, slot);
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Value {
     Reg(Reg),
     /// It is what the register holds and so much more.
     Sum(Reg, i64),
+    /// It is what the register holds so many times.
+    Multiple(Reg, i64),
     /// It is known, and nowhere.
     Const(i64),
 }
@@ -20,9 +22,24 @@ impl Value {
     /// The register that it needs.
     pub fn reg(self) -> Option<Reg> {
         match self {
-            Value::Reg(reg) | Value::Sum(reg, _) => Some(reg),
+            Value::Reg(reg) | Value::Sum(reg, _) | Value::Multiple(reg, _) => Some(reg),
             Value::Slot | Value::Const(_) => None,
         }
+    }
+
+    /// The same of another register.
+    pub fn of(self, reg: Reg) -> Value {
+        match self {
+            Value::Reg(_) => Value::Reg(reg),
+            Value::Sum(_, more) => Value::Sum(reg, more),
+            Value::Multiple(_, times) => Value::Multiple(reg, times),
+            Value::Slot | Value::Const(_) => self,
+        }
+    }
+
+    /// Whether something is still to be done with the register.
+    pub fn is_deferred(self) -> bool {
+        matches!(self, Value::Sum(..) | Value::Multiple(..))
     }
 }
 
@@ -261,24 +278,31 @@ impl<S: Sink> State<'_, S> {
 
     /// Sends every value that needs a register to its slot.
     fn vacate(&mut self, reg: Reg) {
-        let mut added = 0;
         let (low, above) = (self.stack.low(), self.stack.above);
-        // Those first that are in it, since the register is changed for the others.
+        let needs = |value: Value| value.reg() == Some(reg);
         for slot in low..above {
             if self.stack.get(slot) == Value::Reg(reg) {
                 self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
                 self.replace(slot, Value::Slot);
             }
         }
-        for slot in low..above {
-            if let Value::Sum(of, more) = self.stack.get(slot)
-                && of == reg
-            {
-                self.sink.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: more.wrapping_sub(added) });
-                added = more;
-                self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
-                self.replace(slot, Value::Slot);
+        // For the others the register is changed: what it holds waits in the slot of the last of them.
+        let Some((last, _)) = self.stack.iter().rev().find(|(_, value)| needs(*value)) else { return };
+        let mut is_kept = false;
+        for slot in low..=last {
+            let value = self.stack.get(slot);
+            if !needs(value) {
+                continue;
             }
+            if is_kept {
+                self.sink.put(Op::Load { d: reg, slot: Slot(last), last: false });
+            } else if slot != last {
+                self.sink.put(Op::Store { s: reg, slot: Slot(last) });
+                is_kept = true;
+            }
+            self.put_deferred(reg, value);
+            self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+            self.replace(slot, Value::Slot);
         }
     }
 
@@ -287,11 +311,26 @@ impl<S: Sink> State<'_, S> {
         self.constants.iter().find(|(constant, _)| *constant == value).map(|(_, reg)| *reg)
     }
 
-    /// The operation for `d = a + more`.
-    pub fn sum(&self, d: Reg, a: Reg, more: i64) -> Op {
-        match self.kept(more) {
-            Some(b) => Op::Alu { op: AluOp::Add, d, a, b },
-            None => Op::AluImm { op: AluOp::Add, d, a, imm: more },
+    /// Does in `d` what is still to be done for a value.
+    pub fn put_deferred(&mut self, d: Reg, value: Value) {
+        let (op, a, imm) = match value {
+            Value::Sum(a, more) => (AluOp::Add, a, more),
+            Value::Multiple(a, times) => (AluOp::Mul, a, times),
+            _ => unreachable!("nothing is deferred"),
+        };
+        self.sink.put(match self.kept(imm) {
+            Some(b) => Op::Alu { op, d, a, b },
+            None => Op::AluImm { op, d, a, imm },
+        });
+    }
+
+    /// Puts the value of a slot into `d`.
+    pub fn put_in(&mut self, d: Reg, value: Value, slot: i64) {
+        match value {
+            Value::Slot => self.sink.put(Op::Load { d, slot: Slot(slot), last: false }),
+            Value::Reg(s) => self.sink.put(Op::Move { d, s }),
+            Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
+            Value::Const(value) => self.sink.put(Op::Constant { d, value }),
         }
     }
 
@@ -308,12 +347,12 @@ impl<S: Sink> State<'_, S> {
                     Value::Reg(d)
                 }
             }
-            Value::Sum(a, imm) => {
+            Value::Sum(a, _) | Value::Multiple(a, _) => {
                 let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
                 let d = if alone { a } else { self.fresh() };
-                self.sink.put(self.sum(d, a, imm));
+                self.put_deferred(d, value);
                 if !alone {
-                    self.replace_all(Value::Sum(a, imm), Value::Reg(d));
+                    self.replace_all(value, Value::Reg(d));
                 }
                 Value::Reg(d)
             }
@@ -354,11 +393,11 @@ impl<S: Sink> State<'_, S> {
     pub fn own_register(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         let avoided = self.registers.avoided;
-        if let Value::Reg(reg) | Value::Sum(reg, _) = value {
+        if let Some(reg) = value.reg() {
             let alone = self.registers.uses(reg) == 1 && (avoided | self.registers.pinned) & bit(reg) == 0;
             if alone {
-                if let Value::Sum(a, imm) = value {
-                    self.sink.put(self.sum(reg, a, imm));
+                if value.is_deferred() {
+                    self.put_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
                 }
                 return;
@@ -367,19 +406,15 @@ impl<S: Sink> State<'_, S> {
         let d = self.fresh();
         // To have a register the value itself may have had to go to its slot.
         let value = self.stack.get(slot);
-        self.sink.put(match value {
-            Value::Slot => Op::Load { d, slot: Slot(slot), last: false },
-            Value::Reg(s) => Op::Move { d, s },
-            Value::Sum(a, imm) => self.sum(d, a, imm),
-            Value::Const(value) => Op::Constant { d, value },
-        });
+        self.put_in(d, value, slot);
         self.replace(slot, Value::Reg(d));
     }
 
-    /// Carries out all sums that values wait for.
-    pub fn carry_out_sums(&mut self) {
+    /// Does all that is deferred.
+    pub fn carry_out_deferred(&mut self) {
         for slot in self.stack.low()..self.stack.above {
-            if let value @ Value::Sum(..) = self.stack.get(slot) {
+            let value = self.stack.get(slot);
+            if value.is_deferred() {
                 self.set(slot, Value::Slot);
                 let now = self.in_register(value, slot);
                 self.set(slot, now);
@@ -399,11 +434,7 @@ impl<S: Sink> State<'_, S> {
             if let Some(d) = self.registers.any_free(but) {
                 self.sink.put(Op::Move { d, s: reg });
                 for slot in slots {
-                    let value = match self.stack.get(slot) {
-                        Value::Sum(_, more) => Value::Sum(d, more),
-                        _ => Value::Reg(d),
-                    };
-                    self.replace(slot, value);
+                    self.replace(slot, self.stack.get(slot).of(d));
                 }
             } else {
                 slots.iter().for_each(|&slot| self.spill(slot));

@@ -280,9 +280,13 @@ impl Emitter {
             (AluOp::Mul, _) if (imm as u64).is_power_of_two() => {
                 self.put_inst(a64::lsl_imm(d, a, shift(i64::from(imm.trailing_zeros()))));
             }
-            _ => match one_more(imm) {
-                Some(power) if op == AluOp::Mul => {
+            _ => match (one_more(imm), one_less(imm)) {
+                (Some(power), _) if op == AluOp::Mul => {
                     self.put_inst(a64::add_lsl(d.into(), a.into(), a.into(), power));
+                }
+                (_, Some(power)) if op == AluOp::Mul => {
+                    self.put_inst(a64::lsl_imm(SCRATCH, a, power));
+                    self.put_inst(a64::sub(d.into(), SCRATCH.into(), a.into()));
                 }
                 _ => {
                     self.constant(SCRATCH, imm);
@@ -417,6 +421,12 @@ fn shift(count: i64) -> Shift6 {
 fn one_more(factor: i64) -> Option<Shift6> {
     let less = (factor as u64).wrapping_sub(1);
     (less > 1 && less.is_power_of_two()).then(|| shift(less.trailing_zeros().into()))
+}
+
+/// The power of two that a factor is one less than.
+fn one_less(factor: i64) -> Option<Shift6> {
+    let more = (factor as u64).wrapping_add(1);
+    (more > 2 && more.is_power_of_two()).then(|| shift(more.trailing_zeros().into()))
 }
 
 fn pair_offset(bytes: i64) -> Pair {

@@ -292,15 +292,22 @@ impl Emitter {
                 self.move_to(d, a);
                 self.put_inst(if op == AluOp::Shl { x64::shl_imm(d, count) } else { x64::shr_imm(d, count) });
             }
+            AluOp::Mul if imm == 2 && d != a => self.put_inst(x64::lea(d, Mem::indexed(a, index(a), Scale::X1, 0))),
             AluOp::Mul if (imm as u64).is_power_of_two() => {
                 self.move_to(d, a);
                 self.put_inst(x64::shl_imm(d, shift6(i64::from(imm.trailing_zeros()))));
             }
             AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
-                Some(imm) if op == AluOp::Mul => self.put_inst(match one_more(imm) {
-                    Some(scale) => x64::lea(d, Mem::indexed(a, index(a), scale, 0)),
-                    None => x64::imul_imm(d, a, imm),
-                }),
+                Some(imm) if op == AluOp::Mul => match (one_more(imm), one_less(imm)) {
+                    (Some(scale), _) => self.put_inst(x64::lea(d, Mem::indexed(a, index(a), scale, 0))),
+                    // Two short instructions are faster than one product.
+                    (_, Some(power)) if d != a => {
+                        self.move_to(d, a);
+                        self.put_inst(x64::shl_imm(d, power));
+                        self.put_inst(x64::sub(d, a));
+                    }
+                    _ => self.put_inst(x64::imul_imm(d, a, imm)),
+                },
                 Some(imm) => {
                     self.move_to(d, a);
                     self.put_inst(match op {
@@ -516,6 +523,12 @@ fn one_more(factor: i32) -> Option<Scale> {
         9 => Some(Scale::X8),
         _ => None,
     }
+}
+
+/// The power of two that a factor is one less than.
+fn one_less(factor: i32) -> Option<Shift6> {
+    let more = i64::from(factor) + 1;
+    (factor > 1 && more.count_ones() == 1).then(|| shift6(more.trailing_zeros().into()))
 }
 
 /// The immediate, where it fits the sign-extended field of 32 bits.
