@@ -2,7 +2,7 @@
 
 use super::compute::ordered;
 use super::lower::{Lowering, Open};
-use super::state::{Stack, Value};
+use super::stack::{Stack, Value};
 use super::summary::{Role, role};
 use crate::bytecode::Pc;
 use crate::isa::Isa;

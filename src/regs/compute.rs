@@ -1,8 +1,8 @@
 //! Words on the abstract stack: code is made only for what is neither known nor where it should be.
 
+use super::homes::NOWHERE;
 use super::lower::Lowering;
-use super::state::{Value, bit};
-use super::summary::NOWHERE;
+use super::stack::{Value, bit};
 use super::words::{alu, cond, fold, mirrored};
 use crate::bytecode::{Op as Code, Pc};
 use crate::isa::Isa;

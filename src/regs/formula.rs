@@ -6,7 +6,7 @@
 use super::affine::{Form, Map, ONE, VALUES, as_constant, read};
 use super::closed::Closed;
 use super::lower::Lowering;
-use super::state::{Stack, Value, bit, bits};
+use super::stack::{Stack, Value, bit, bits};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, Op, Reg, Sink};
 

@@ -7,7 +7,8 @@
 use super::branches::If;
 use super::closed::{self, Closed};
 use super::loops::{Loop, counters};
-use super::state::{Registers, Stack, State, Value, bits, pool};
+use super::stack::{Stack, Value, bits};
+use super::state::{Registers, State, pool};
 use super::summary::{Summary, summarize};
 use super::words::cond;
 use crate::bytecode::{Bytecode, Op as Code, Pc, TrapSite};

@@ -1,6 +1,7 @@
 //! Moves in parallel: from the stack as it is to the stack as another way to the same place has it.
 
-use super::state::{Stack, State, Value, bit};
+use super::stack::{Stack, Value, bit};
+use super::state::State;
 use crate::lir::{FrameSlot, Op, Reg, Sink};
 
 /// A value on its way into a register.

@@ -1,0 +1,161 @@
+//! Where in its loop each value will lie when the next pass begins: a walk from the end of the program to its beginning.
+
+use super::summary::{Body, Event, Role, Summary, role};
+use crate::bytecode::{Bytecode, Op, Pc};
+use crate::lang::words::Class;
+
+/// No slot.
+pub const NOWHERE: u8 = u8::MAX;
+
+/// For the topmost values on the stack where each will lie when the next pass begins: a ring, in which what lies deeper than it
+/// reaches is overwritten and found to be nowhere.
+#[derive(Clone, Copy)]
+struct Tags {
+    ring: [u8; Tags::REACH],
+    top: usize,
+}
+
+impl Tags {
+    const REACH: usize = 32;
+
+    /// Nothing is known of any value.
+    const UNKNOWN: Tags = Tags { ring: [NOWHERE; Tags::REACH], top: 0 };
+
+    /// Every slot stays where it is.
+    const IDENTITY: Tags = {
+        let mut tags = Tags::UNKNOWN;
+        let mut depth = 0;
+        while depth < Tags::REACH {
+            tags.ring[Tags::REACH - 1 - depth] = depth as u8;
+            depth += 1;
+        }
+        tags
+    };
+
+    fn pop(&mut self) -> u8 {
+        self.top = self.top.wrapping_sub(1);
+        std::mem::replace(&mut self.ring[self.top % Tags::REACH], NOWHERE)
+    }
+
+    fn push(&mut self, tag: u8) {
+        self.ring[self.top % Tags::REACH] = tag;
+        self.top = self.top.wrapping_add(1);
+    }
+
+    /// That of the value so deep below the top, if the ring reaches it.
+    fn at(&mut self, depth: usize) -> Option<&mut u8> {
+        let index = self.top.wrapping_sub(1 + depth) % Tags::REACH;
+        (depth < Tags::REACH).then_some(&mut self.ring[index])
+    }
+
+    /// Takes from another what is known there alone.
+    fn merge(&mut self, mut other: Tags) {
+        for depth in 0..Tags::REACH {
+            if let (Some(ours), Some(theirs)) = (self.at(depth), other.at(depth))
+                && *ours == NOWHERE
+            {
+                *ours = *theirs;
+            }
+        }
+    }
+}
+
+/// For each operation the slot of the innermost loop, below its border's top, in which its result will lie when the next pass
+/// begins; [`NOWHERE`] where there is none. The events lie in the order of the operations behind which they happen.
+pub fn find(code: &Bytecode, summary: &Summary, events: &[(u32, Event)]) -> Vec<u8> {
+    let homes = vec![NOWHERE; code.ops.len()];
+    let mut walk = Walk { summary, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
+    if !code.heads.is_empty() {
+        walk.program(code, events);
+    }
+    walk.homes
+}
+
+struct Walk<'a> {
+    summary: &'a Summary,
+    homes: Vec<u8>,
+    tags: Tags,
+    saved: Vec<Tags>,
+}
+
+impl Walk<'_> {
+    fn program(&mut self, code: &Bytecode, events: &[(u32, Event)]) {
+        let mut events = events.iter().rev().peekable();
+        for index in (0..code.ops.len()).rev() {
+            while let Some((_, event)) = events.next_if(|(at, _)| *at as usize == index + 1) {
+                self.event(*event);
+            }
+            self.op(index, code);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::LoopEnd { index, same_height } => {
+                let Body { touched, moves_pointer, .. } = self.summary.loops[index];
+                let mut before = if same_height && !moves_pointer { self.tags } else { Tags::UNKNOWN };
+                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
+                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
+                }
+                self.saved.push(before);
+                self.tags = if moves_pointer { Tags::UNKNOWN } else { Tags::IDENTITY };
+            }
+            Event::Head => self.tags = self.saved.pop().expect("every head has its end"),
+            Event::EndIf { index } => {
+                if self.summary.ifs[index].moves_pointer {
+                    self.tags = Tags::UNKNOWN;
+                }
+                self.saved.push(self.tags);
+            }
+            // The first branch ends where the second does.
+            Event::Else => {
+                let behind = self.saved.pop().expect("every `else` has its end");
+                self.saved.push(std::mem::replace(&mut self.tags, behind));
+            }
+        }
+    }
+
+    fn op(&mut self, index: usize, code: &Bytecode) {
+        match code.ops[index] {
+            Op::Literal(_) => {
+                self.tags.pop();
+            }
+            Op::Pick(depth) => {
+                let tag = self.tags.pop();
+                if let Some(source) = self.tags.at(depth as usize)
+                    && *source == NOWHERE
+                {
+                    *source = tag;
+                }
+            }
+            Op::Word(word) if word.class() == Class::Shuffle => {
+                let mut results = [NOWHERE; 4];
+                let pushes = word.pushes();
+                results[..pushes].iter_mut().rev().for_each(|result| *result = self.tags.pop());
+                let mut operands = [NOWHERE; 4];
+                for (result, from) in word.origins().iter().copied().enumerate() {
+                    if operands[from] == NOWHERE {
+                        operands[from] = results[result];
+                    }
+                }
+                operands[..word.pops()].iter().for_each(|tag| self.tags.push(*tag));
+            }
+            Op::Word(_) => {
+                let tag = self.tags.pop();
+                self.homes[index] = tag;
+                // Where the result goes its first operand may lie as well.
+                self.tags.push(tag);
+                self.tags.push(NOWHERE);
+            }
+            Op::Times { .. } => self.tags.push(NOWHERE),
+            Op::BranchIfZero(to) => {
+                if role(code, Pc(index as u32), to) != Role::Leave {
+                    let other = self.saved.pop().expect("every `if` has its end");
+                    self.tags.merge(other);
+                }
+                self.tags.push(NOWHERE);
+            }
+            Op::Next { .. } | Op::Jump(_) | Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+        }
+    }
+}
