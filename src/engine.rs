@@ -1,8 +1,10 @@
 //! What every engine is: something that prepares a program, and then runs it any number of times.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::{fmt, io};
 
-use crate::bytecode::TooLarge;
+use crate::bytecode::{Bytecode, TooLarge, lower};
 use crate::exec::Stack;
 use crate::lang::Program;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap};
@@ -12,17 +14,55 @@ pub trait Engine {
     /// The name under which users ask for it.
     fn name(&self) -> &'static str;
 
-    /// Makes a program ready to run, telling the clock where each phase begins.
+    /// Makes the program of a task ready to run, telling the clock where each phase begins.
     ///
     /// # Errors
     /// [`PrepareError::Unsupported`] where the host cannot run this engine; the others where the program asks
     /// for more than can be had.
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError>;
+
+    /// Makes a program ready to run that no other engine shares.
+    ///
+    /// # Errors
+    /// As of [`take_on`](Engine::take_on).
     fn prepare(
         &mut self,
         program: &Program,
         options: &Options,
         clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError>;
+    ) -> Result<Box<dyn Prepared>, PrepareError> {
+        self.take_on(&Task::new(program, options), clock)
+    }
+}
+
+/// A program to be made ready by any number of engines. What several of them begin with is made once, for the first
+/// that asks for it.
+pub struct Task<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// What it is prepared for.
+    pub options: &'a Options,
+    bytecode: OnceCell<Rc<Bytecode>>,
+}
+
+impl<'a> Task<'a> {
+    /// Nothing is made yet.
+    pub fn new(program: &'a Program, options: &'a Options) -> Task<'a> {
+        Task { program, options, bytecode: OnceCell::new() }
+    }
+
+    /// The program's bytecode; making it is the phase [`Phase::Lower`].
+    ///
+    /// # Errors
+    /// [`PrepareError::TooLarge`].
+    pub fn bytecode(&self, clock: &mut dyn PhaseClock) -> Result<Rc<Bytecode>, PrepareError> {
+        clock.begin(Phase::Lower);
+        if let Some(made) = self.bytecode.get() {
+            return Ok(Rc::clone(made));
+        }
+        let made = Rc::new(lower(self.program, self.options.stack_limit as u64, self.options.metered)?);
+        Ok(Rc::clone(self.bytecode.get_or_init(|| made)))
+    }
 }
 
 /// A program made ready by an engine.

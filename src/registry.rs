@@ -33,7 +33,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The engine of this name, if there is one. That there is does not say that the host can run what it makes.
 pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
-        "tree" => Some(Box::new(Tree)),
+        Tree::NAME => Some(Box::new(Tree)),
         Interpreter::NAME => Some(Box::new(Interpreter::default())),
         #[cfg(feature = "peers")]
         crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),

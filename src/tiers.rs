@@ -3,14 +3,14 @@
 //! [`compile`] is the whole pipeline. The baseline tier is `jit`, with its switches; the register tier is `regs`.
 
 use std::env::consts::ARCH;
+use std::rc::Rc;
 
-use crate::bytecode::{self, Bytecode, TrapSite};
-use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::bytecode::{Bytecode, TrapSite};
+use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Entry, Exit, Stack};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::peephole::Fired;
 use crate::jit::{self, Layout, Switches};
-use crate::lang::Program;
 use crate::lir::Sink;
 use crate::outcome::Trap;
 use crate::regs;
@@ -162,15 +162,9 @@ impl Engine for Native {
         self.name
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let compile = compiler(ARCH).ok_or(PrepareError::Unsupported { engine: self.name, host: ARCH })?;
-        clock.begin(Phase::Lower);
-        let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
+        let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
         let Compiled { machine, sites, .. } = compile(&code, self.tier, &self.tuning, false, memory)?;
@@ -184,7 +178,7 @@ impl Engine for Native {
 
 struct Ready {
     entry: Entry,
-    code: Bytecode,
+    code: Rc<Bytecode>,
     sites: Vec<TrapSite>,
 }
 

@@ -11,10 +11,10 @@ use std::io::Write;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use jitduel::engine::{Engine, Options, PhaseClock, PrepareError, Prepared};
+use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use jitduel::exec::{Child, Stack, ready};
 use jitduel::generate::Trial;
-use jitduel::lang::{NodeKind, Program, Word};
+use jitduel::lang::{NodeKind, Word};
 use jitduel::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
@@ -55,15 +55,10 @@ impl Engine for Wrong {
         self.name
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
-        let right = registry::engine("tree").expect("it exists").prepare(program, options, clock)?;
-        let shows = program.ast().nodes.iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
-        Ok(Box::new(Ready { name: self.name, right, shows, limit: options.stack_limit }))
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let right = registry::engine("tree").expect("it exists").take_on(task, clock)?;
+        let shows = task.program.ast().nodes.iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
+        Ok(Box::new(Ready { name: self.name, right, shows, limit: task.options.stack_limit }))
     }
 }
 

@@ -71,6 +71,12 @@ impl Mapping {
         Mapping::map(bytes, access, libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE, -1)
     }
 
+    /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does, that stay one memory for this process and its forked
+    /// children: what one of them writes the others read.
+    pub(super) fn shared(bytes: usize) -> io::Result<Mapping> {
+        Mapping::map(bytes.next_multiple_of(page_bytes()), Access::ReadWrite, libc::MAP_SHARED | libc::MAP_ANON, -1)
+    }
+
     /// Maps `bytes` of zeros, whole pages, twice: what is written through the first mapping runs through the second.
     /// A forked child has the second alone.
     ///

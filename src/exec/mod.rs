@@ -26,6 +26,7 @@ mod holes;
 mod icache;
 mod memory;
 mod process;
+mod shared;
 mod stack;
 mod trampoline;
 
@@ -34,4 +35,5 @@ pub use clock::{children_processor_time, processor_time};
 pub use code::Code;
 pub use code_memory::{CodeMemory, code_memory, keep_apart};
 pub use process::{Child, Ended, is_emulated, ready};
+pub use shared::SharedNumber;
 pub use stack::{Armor, Edge, Stack};

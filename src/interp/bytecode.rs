@@ -5,12 +5,13 @@
 //! depth.
 #![allow(unsafe_code, reason = "the code and the stack are read without bounds checks")]
 
+use std::rc::Rc;
+
 use super::threaded::handlers::{Context, REGISTERS, Stop};
 use super::threaded::{Code, lower};
-use crate::bytecode::{self, Bytecode};
-use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::bytecode::Bytecode;
+use crate::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Stack;
-use crate::lang::Program;
 use crate::outcome::Trap;
 
 /// The bytecode interpreter.
@@ -35,14 +36,8 @@ impl Engine for Interpreter {
         Interpreter::NAME
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
-        clock.begin(Phase::Lower);
-        let bytecode = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let bytecode = task.bytecode(clock)?;
         let code = lower(&bytecode, self.is_fusing);
         let counters = vec![0; bytecode.counters as usize];
         Ok(Box::new(Ready { bytecode, code, counters }))
@@ -50,7 +45,7 @@ impl Engine for Interpreter {
 }
 
 struct Ready {
-    bytecode: Bytecode,
+    bytecode: Rc<Bytecode>,
     code: Code,
     counters: Vec<i64>,
 }

@@ -6,26 +6,27 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::{Engine, Options, PhaseClock, PrepareError, Prepared};
+use crate::engine::{Engine, Options, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Stack;
-use crate::lang::{Ast, NodeKind, Program, Span, Word};
+use crate::lang::{Ast, NodeKind, Span, Word};
 use crate::outcome::{Outcome, Trap, TrapKind};
 
 /// The referee.
 pub struct Tree;
 
+impl Tree {
+    /// The name of the engine.
+    pub const NAME: &str = "tree";
+}
+
 impl Engine for Tree {
     fn name(&self) -> &'static str {
-        "tree"
+        Tree::NAME
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        _clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
-        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *options }))
+    fn take_on(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let Task { program, options, .. } = task;
+        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: **options }))
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::judge::{Care, Judge, fuels, limits};
 use super::refute::wrongly_rejected;
 use super::shrink::shrink;
-use super::worker::{POLL, Said, Worker, Wrong};
+use super::worker::{Mouth, POLL, Said, Worker, Wrong};
 use crate::engine::Engine;
 use crate::exec::ready;
 use crate::generate::{Kind, Trial, trial};
@@ -169,7 +169,7 @@ impl Campaign {
                 if batch.next == batch.end {
                     break;
                 }
-                let worker = Worker::start(|mouth| self.work(batch, &mut |said| mouth.say(&said)))?;
+                let worker = Worker::start(|mouth| self.work(batch, mouth))?;
                 running.workers.push((worker, batch));
             }
             if running.workers.is_empty() {
@@ -180,7 +180,7 @@ impl Campaign {
             for index in ready(children, POLL)?.into_iter().rev() {
                 waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
             }
-            running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
+            running.look(self.patience);
             watch(News::Progress(&running.tally, started.elapsed()));
         }
     }
@@ -200,11 +200,11 @@ impl Campaign {
     }
 
     /// Judges a batch of programs.
-    fn work(&self, batch: Batch, say: &mut dyn FnMut(Said)) {
+    fn work(&self, batch: Batch, mouth: &mut Mouth) {
         let mut judge = self.judge(&self.engines);
         let (mut runs, mut words, mut trapped, mut rejected) = (0, 0, 0, 0);
         for own in batch.next..batch.end {
-            say(Said::Program(own));
+            mouth.begin(own);
             let index = self.index(own);
             match judge.judge(&self.trial(index), care(index)) {
                 Ok(judged) => {
@@ -213,11 +213,11 @@ impl Campaign {
                     trapped += u64::from(judged.trapped);
                     rejected += u64::from(judged.rejected);
                 }
-                Err(disagreement) => say(Said::Wrong(disagreement.into())),
+                Err(disagreement) => mouth.say(&Said::Wrong(own, disagreement.into())),
             }
         }
         let skipped = judge.skipped();
-        say(Said::Sum(
+        mouth.say(&Said::Sum(
             json!({ "runs": runs, "words": words, "trapped": trapped, "rejected": rejected, "skipped": skipped }),
         ));
     }
@@ -226,13 +226,13 @@ impl Campaign {
     fn tried(&self, trial: &Trial, care: Care, engines: &[&str], patience: Duration) -> io::Result<Option<Wrong>> {
         let worker = Worker::start(|mouth| {
             if let Err(disagreement) = self.judge(engines).judge(trial, care) {
-                mouth.say(&Said::Wrong(disagreement.into()));
+                mouth.say(&Said::Wrong(0, disagreement.into()));
             }
             mouth.say(&Said::Sum(json!({})));
         })?;
         let mut wrong = None;
         let death = worker.hear_out(patience, |said| {
-            if let Said::Wrong(said) = said {
+            if let Said::Wrong(_, said) = said {
                 wrong = Some(said);
             }
         })?;
@@ -262,8 +262,8 @@ impl Campaign {
             let mut tries = 0;
             let mut still_wrong = |trial: &Trial, care| {
                 // So that nobody takes us for one that hangs.
-                mouth.say(&Said::Program(tries));
                 tries += 1;
+                mouth.begin(tries);
                 let wrong = self.tried(trial, care, culprit, patience);
                 // Where the system has no process for a try, the program stays as it is.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
@@ -298,7 +298,7 @@ fn last_trial(worker: Worker, patience: Duration) -> io::Result<Option<(Trial, O
 fn with_its_limits(trial: Trial, mut still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(program) = trial.load() else { return trial };
     let measured = trial.measure(program.ast());
-    let fuels = fuels(&measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
+    let fuels = fuels(&trial, &measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
     let limits = limits(&trial, &measured).into_iter().map(|stack_limit| Trial { stack_limit, ..trial.clone() });
     let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(limits);
     candidates.find(|candidate| still_wrong(candidate)).unwrap_or(trial)
@@ -326,6 +326,15 @@ struct Batch {
     end: u64,
 }
 
+impl Batch {
+    /// Goes on to a later program, and says how many that passes.
+    fn advance(&mut self, next: u64) -> u64 {
+        let before = self.next;
+        self.next = before.max(next);
+        self.next - before
+    }
+}
+
 /// A campaign that goes on.
 struct Running<'a> {
     campaign: &'a Campaign,
@@ -342,20 +351,15 @@ impl Running<'_> {
     fn hear(&mut self, index: usize, watch: &mut dyn FnMut(News)) -> io::Result<Option<Batch>> {
         let (said, open) = self.workers[index].0.hear()?;
         for said in said {
-            let batch = &mut self.workers[index].1;
             match said {
-                Said::Program(own) => {
-                    self.tally.programs += own - batch.next;
-                    batch.next = own;
-                }
-                Said::Wrong(wrong) => {
-                    let own = batch.next;
+                Said::Wrong(own, wrong) => {
+                    self.tally.programs += self.workers[index].1.advance(own);
                     self.found(own, wrong, watch);
                 }
                 Said::Trial(..) => unreachable!("whoever judges a batch says no programs"),
                 Said::Sum(sum) => {
-                    self.tally.programs += batch.end - batch.next;
-                    batch.next = batch.end;
+                    let batch = &mut self.workers[index].1;
+                    self.tally.programs += batch.advance(batch.end);
                     let count = |name: &str| sum[name].as_u64().unwrap_or(0);
                     self.tally.runs += count("runs");
                     self.tally.words += count("words");
@@ -370,12 +374,22 @@ impl Running<'_> {
             return Ok(None);
         }
         let (worker, mut batch) = self.workers.swap_remove(index);
+        let at = worker.at();
         if let Some(wrong) = worker.death()? {
+            // A process that lost its mind may have written anything there.
+            self.tally.programs += batch.advance(at.min(batch.end - 1));
             self.found(batch.next, wrong, watch);
-            self.tally.programs += 1;
-            batch.next += 1;
+            self.tally.programs += batch.advance(batch.next + 1);
         }
         Ok(Some(batch))
+    }
+
+    /// Looks how far the workers are, and ends those that hang.
+    fn look(&mut self, patience: Duration) {
+        for (worker, batch) in &mut self.workers {
+            self.tally.programs += batch.advance(worker.at().min(batch.end - 1));
+            worker.end_if_silent_for(patience);
+        }
     }
 
     /// Looks into a program with which something is wrong, and shrinks it where it is the first of its kind. Where the

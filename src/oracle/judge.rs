@@ -4,13 +4,15 @@ use super::refute::wrongly_rejected;
 use super::{Oracle, Round};
 use crate::engine::{Engine, Options, PrepareError};
 use crate::generate::Trial;
-use crate::interp::tree::{Measured, measure};
+use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
 use crate::lang::{Fault, Node, NodeKind, Program, Source, parse};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
+use crate::registry;
 
 /// Engines that are held against the referee.
 pub struct Judge {
+    /// All but the referee, which is asked before them for each of their runs.
     oracle: Oracle,
 }
 
@@ -26,7 +28,7 @@ pub enum Care {
 /// What a program took on which nothing was found to be wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Runs of an engine.
+    /// Runs of an engine, those of the referee among them.
     pub runs: u64,
     /// Words that the referee carried out with the program's own limits; 0 where it was rejected.
     pub words: u64,
@@ -53,11 +55,12 @@ const MOST_FUELS: u64 = 24;
 impl Judge {
     /// Holds the engines of these names against the referee; `None` where one does not exist.
     pub fn new(names: &[&str]) -> Option<Judge> {
-        Some(Judge { oracle: Oracle::new(names)? })
+        names.iter().map(|name| registry::engine(name)).collect::<Option<_>>().map(Judge::of)
     }
 
-    /// Holds these engines against the referee. Without any the front end alone is tried.
-    pub fn of(engines: Vec<Box<dyn Engine>>) -> Judge {
+    /// Holds these engines against the referee. Without any other the front end alone is tried.
+    pub fn of(mut engines: Vec<Box<dyn Engine>>) -> Judge {
+        engines.retain(|engine| engine.name() != Tree::NAME);
         Judge { oracle: Oracle::of(engines) }
     }
 
@@ -86,7 +89,7 @@ impl Judge {
         }
         let mut against =
             Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
-        let sweep = if care == Care::Thorough { fuels(&measured) } else { Vec::new() };
+        let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
         against.metered(&mut self.oracle, &measured, &sweep)?;
         against.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
@@ -104,18 +107,24 @@ impl Judge {
     }
 }
 
-/// The fuels around and below what a run needs that are tried with it.
-pub(super) fn fuels(measured: &Measured) -> Vec<u64> {
+/// The fuels around and below what a run needs that are tried with it, beside its own.
+pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
     let passes = measured.passes;
     let step = passes.div_ceil(MOST_FUELS).max(1) as usize;
-    (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect()
+    let mut fuels: Vec<u64> = (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect();
+    fuels.dedup();
+    fuels.retain(|fuel| *fuel != trial.fuel);
+    fuels
 }
 
 /// The stack limits around what a run needs that are tried with it, beside its own.
 pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     let (least, deepest) = (trial.inputs.len(), measured.deepest);
-    let around = [least, deepest.saturating_sub(1), deepest, deepest + 1];
-    around.into_iter().filter(|limit| *limit >= least && *limit != trial.stack_limit).collect()
+    let mut limits = vec![least, deepest.saturating_sub(1), deepest, deepest + 1];
+    limits.retain(|limit| *limit >= least && *limit != trial.stack_limit);
+    limits.sort_unstable();
+    limits.dedup();
+    limits
 }
 
 /// A program at one stack limit on all engines, held against the referee.
@@ -133,7 +142,7 @@ impl Comparison<'_> {
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
         self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
         for &fuel in fuels {
-            let expected = measure(self.program.ast(), &self.trial.inputs, Some(fuel), self.stack_limit).outcome;
+            let expected = self.measure(Some(fuel)).outcome;
             self.compare(&mut round, Some(fuel), &expected)?;
         }
         Ok(())
@@ -146,11 +155,18 @@ impl Comparison<'_> {
         }
         let options = Options { metered: false, stack_limit: self.stack_limit };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
-        self.compare(&mut round, None, &measured.outcome)
+        let expected = self.measure(None).outcome;
+        self.compare(&mut round, None, &expected)
+    }
+
+    /// What the referee makes of it with so much fuel.
+    fn measure(&self, fuel: Option<u64>) -> Measured {
+        measure(self.program.ast(), &self.trial.inputs, fuel, self.stack_limit)
     }
 
     fn compare(&mut self, round: &mut Round, fuel: Option<u64>, expected: &Outcome) -> Result<(), Disagreement> {
         let mut wrong = Vec::new();
+        *self.runs += 1;
         for answer in round.run(&self.trial.inputs, fuel) {
             *self.runs += 1;
             if answer.outcome != *expected {

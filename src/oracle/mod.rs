@@ -12,7 +12,7 @@ pub mod shrink;
 pub mod targets;
 mod worker;
 
-use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
+use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, Task, outcome};
 use crate::exec::{Armor, Edge, Stack};
 use crate::lang::Program;
 use crate::outcome::Outcome;
@@ -92,8 +92,9 @@ impl Oracle {
     pub fn prepare(&mut self, program: &Program, options: &Options) -> Result<Round<'_>, PrepareError> {
         let mut ready = Vec::with_capacity(self.engines.len());
         let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
+        let task = Task::new(program, options);
         for engine in &mut self.engines {
-            match engine.prepare(program, options, &mut NoClock) {
+            match engine.take_on(&task, &mut NoClock) {
                 Ok(prepared) => ready.push((engine.name(), prepared)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
                 // A peer may refuse a program and take the next.

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::judge::Disagreement;
-use crate::exec::{Child, Ended, ready};
+use crate::exec::{Child, Ended, SharedNumber, ready};
 use crate::generate::Trial;
 
 /// A process that judges programs.
 pub(super) struct Worker {
     child: Child,
-    /// How long we have listened since it last said something, and until when.
+    /// The index of the program that it is at, and what we last saw there.
+    at: SharedNumber,
+    seen: u64,
+    /// How long we have listened since it last said something or went on to another program, and until when.
     silent: Duration,
     listened: Instant,
     hung: bool,
@@ -30,10 +33,8 @@ pub(super) const POLL: Duration = Duration::from_millis(200);
 /// What a worker says; it must be brief, for nobody may listen for a while.
 #[derive(Clone, Debug)]
 pub(super) enum Said {
-    /// The program of this index comes next.
-    Program(u64),
-    /// Something is wrong with that program.
-    Wrong(Wrong),
+    /// Something is wrong with the program of this index.
+    Wrong(u64, Wrong),
     /// A program, and the text of a file that repeats its run, once that is known.
     Trial(Trial, Option<String>),
     /// Numbers that it has counted; the last that it says.
@@ -56,26 +57,34 @@ impl From<Disagreement> for Wrong {
 }
 
 /// Where a worker says what it has to say.
-pub(super) struct Mouth<'a>(&'a mut PipeWriter);
+pub(super) struct Mouth<'a> {
+    pipe: &'a mut PipeWriter,
+    at: &'a SharedNumber,
+}
 
 impl Mouth<'_> {
+    /// The program of this index comes next. Should we die, it is at fault.
+    pub fn begin(&mut self, index: u64) {
+        self.at.set(index);
+    }
+
     pub fn say(&mut self, said: &Said) {
         let line = match said {
-            Said::Program(index) => json!(index),
-            Said::Wrong(Wrong { class, detail }) => json!(["wrong", class, detail]),
+            Said::Wrong(index, Wrong { class, detail }) => json!(["wrong", class, detail, index]),
             Said::Trial(Trial { text, inputs, fuel, stack_limit }, file) => {
                 json!(["trial", text, inputs, fuel, stack_limit, file])
             }
             Said::Sum(sum) => sum.clone(),
         };
         // Whoever no longer listens has ended us. All at once, so that a process that dies leaves no half of a line.
-        let _ = self.0.write_all(format!("{line}\n").as_bytes());
+        let _ = self.pipe.write_all(format!("{line}\n").as_bytes());
     }
 }
 
 impl Worker {
     /// Starts a process that does this work. It ends with a [`Said::Sum`], or else it has died.
     pub fn start(work: impl FnOnce(&mut Mouth)) -> io::Result<Worker> {
+        let at = SharedNumber::new()?;
         let child = Child::fork(|pipe| {
             let last_words = pipe.try_clone().expect("a pipe has two ends");
             let last_words = move |panic: &panic::PanicHookInfo| {
@@ -84,10 +93,15 @@ impl Worker {
                 let _ = writeln!(&last_words, "{}", json!(["panic", place, message]));
             };
             panic::set_hook(Box::new(last_words));
-            work(&mut Mouth(pipe));
+            work(&mut Mouth { pipe, at: &at });
         })?;
         let (silent, listened) = (Duration::ZERO, Instant::now());
-        Ok(Worker { child, silent, listened, hung: false, bytes: Vec::new(), panic: None, done: false })
+        Ok(Worker { child, at, seen: 0, silent, listened, hung: false, bytes: Vec::new(), panic: None, done: false })
+    }
+
+    /// The index of the program that it has begun last; 0 before the first.
+    pub fn at(&self) -> u64 {
+        self.at.get()
     }
 
     /// The process.
@@ -95,11 +109,15 @@ impl Worker {
         &self.child
     }
 
-    /// Ends it where it has said nothing while we listened for so long. To be asked every [`POLL`]: of a longer time
-    /// since the last question not much counts, for we were elsewhere then, or stopped, and it as well.
+    /// Ends it where it has said nothing and begun no program while we listened for so long. To be asked every [`POLL`]:
+    /// of a longer time since the last question not much counts, for we were elsewhere then, or stopped, and it as well.
     pub fn end_if_silent_for(&mut self, patience: Duration) {
         self.silent += self.listened.elapsed().min(2 * POLL);
         self.listened = Instant::now();
+        let at = self.at();
+        if at != self.seen {
+            (self.seen, self.silent) = (at, Duration::ZERO);
+        }
         if !self.hung && self.silent >= patience {
             self.hung = true;
             self.child.kill();
@@ -118,8 +136,10 @@ impl Worker {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let text = |index: usize| line[index].as_str().unwrap_or_default().to_owned();
             match (&line, text(0).as_str()) {
-                (Value::Number(index), _) => said.extend(index.as_u64().map(Said::Program)),
-                (Value::Array(_), "wrong") => said.push(Said::Wrong(Wrong { class: text(1), detail: text(2) })),
+                (Value::Array(_), "wrong") => {
+                    let index = line[3].as_u64().unwrap_or_default();
+                    said.push(Said::Wrong(index, Wrong { class: text(1), detail: text(2) }));
+                }
                 (Value::Array(_), "trial") => {
                     let inputs = line[2].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
                     let number = |index: usize| line[index].as_u64().unwrap_or_default();

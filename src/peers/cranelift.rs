@@ -4,6 +4,8 @@
 //! the stack is read at the beginning and written at the end. Where loops change the depth, values lie in memory and a
 //! variable points to them. The code is called like that of our own emitters, and its promises are checked like theirs.
 
+use std::rc::Rc;
+
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -12,11 +14,11 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-use crate::bytecode::{Bytecode, Op, Pc, lower};
-use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::bytecode::{Bytecode, Op, Pc};
+use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Entry, Exit, Stack};
+use crate::lang::Word;
 use crate::lang::words::Class;
-use crate::lang::{Program, Word};
 use crate::lir::frame;
 use crate::outcome::Trap;
 
@@ -54,21 +56,15 @@ impl Engine for Cranelift {
         NAME
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
             return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
         };
-        if program.ast().nesting > MOST_NESTING {
+        if task.program.ast().nesting > MOST_NESTING {
             let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
-        clock.begin(Phase::Lower);
-        let code = lower(program, options.stack_limit as u64, options.metered)?;
+        let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         self.context.clear();
         let mut signature = Signature::new(isa.default_call_conv());
@@ -89,7 +85,7 @@ impl Engine for Cranelift {
 
 struct Ready {
     entry: Entry,
-    code: Bytecode,
+    code: Rc<Bytecode>,
 }
 
 impl Prepared for Ready {

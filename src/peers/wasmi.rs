@@ -8,9 +8,9 @@ use std::sync::Arc;
 use wasmi::{CompilationMode, Config, Linker, Memory, Module, Store, TypedFunc};
 
 use super::wasm::{End, FUNCTION, MEMORY, translate};
-use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared};
+use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Stack;
-use crate::lang::{Ast, Program};
+use crate::lang::Ast;
 use crate::outcome::Trap;
 
 /// The name of the engine.
@@ -34,12 +34,8 @@ impl Engine for Wasmi {
         NAME
     }
 
-    fn prepare(
-        &mut self,
-        program: &Program,
-        options: &Options,
-        clock: &mut dyn PhaseClock,
-    ) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let Task { program, options, .. } = task;
         clock.begin(Phase::Lower);
         let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
         let module = translate(program, options).map_err(|error| refuse(error.to_string()))?;
@@ -47,7 +43,7 @@ impl Engine for Wasmi {
         let ready = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
         let (store, memory, function) = ready;
         let (ast, inputs) = (Arc::clone(program.ast()), program.inputs());
-        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: *options }))
+        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: **options }))
     }
 }
 
