@@ -108,11 +108,11 @@ impl Stack {
     /// 32 slots, fewer where the page is nearer. A stack that is not armed has none.
     pub fn is_intact(&self) -> bool {
         let Some(armor) = &self.armor else { return true };
-        let bottom = self.bottom();
-        self.slack(armor).all(|slot| {
-            // SAFETY: the slack lies between the inaccessible pages, and arming has filled it.
-            unsafe { bottom.offset(slot).read() == armor.pattern(slot) }
-        })
+        let slack = self.slack(armor);
+        // SAFETY: the slack lies between the inaccessible pages, and arming has filled it.
+        let slots = unsafe { std::slice::from_raw_parts(self.bottom().offset(slack.start), slack.len()) };
+        // Nearly always all are looked at, and together faster than one after the other.
+        slots.iter().zip(slack).fold(true, |intact, (slot, index)| intact & (*slot == armor.pattern(index)))
     }
 
     /// The slots of the slack, numbered from the bottom.
@@ -147,11 +147,12 @@ impl Stack {
 
     /// Fills what will hold none of so many values with poison.
     fn fill(&mut self, armor: &Armor, values: usize) {
-        let bottom = self.bottom();
         let unused = values as isize..armor.limit.min(armor.slots) as isize;
-        for slot in std::iter::once(-1).chain(unused).chain(self.slack(armor)) {
-            // SAFETY: the spare slot, the slots below the limit and the slack lie between the inaccessible pages.
-            unsafe { bottom.offset(slot).write(armor.pattern(slot)) };
+        for range in [-1..0, unused, self.slack(armor)] {
+            // SAFETY: the spare slot, the slots below the limit and the slack lie between the inaccessible pages, and nobody
+            // borrows them.
+            let slots = unsafe { std::slice::from_raw_parts_mut(self.bottom().offset(range.start), range.len()) };
+            slots.iter_mut().zip(range).for_each(|(slot, index)| *slot = armor.pattern(index));
         }
     }
 

@@ -110,8 +110,8 @@ pub enum News<'a> {
     Shrunk(&'a Finding),
 }
 
-/// Programs that one process judges.
-const BATCH: u64 = 256;
+/// Programs that one process judges, at most: so many that what it takes to begin a process does not count.
+const BATCH: u64 = 1_024;
 
 /// Most tries to make a program smaller.
 const TRIES: usize = 4_000;
@@ -163,7 +163,9 @@ impl Campaign {
             let over = self.time.is_some_and(|time| started.elapsed() >= time);
             while !over && running.workers.len() < self.jobs {
                 let batch = waiting.pop().unwrap_or_else(|| {
-                    let end = end.min(next + BATCH);
+                    // Where few are left every process has its part.
+                    let part = (end - next).div_ceil(self.jobs as u64).min(BATCH);
+                    let end = next + part;
                     Batch { next: std::mem::replace(&mut next, end), end }
                 });
                 if batch.next == batch.end {
