@@ -200,7 +200,7 @@ fn who_is_stopped_for_a_while_takes_nothing_for_a_hang() {
         // A group of its own, so that its children can be stopped with it and we are not.
         // SAFETY: changes this process alone.
         unsafe { libc::setpgid(0, 0) };
-        let tally = run(&Campaign { patience: Duration::from_secs(3), ..campaign(&["tree", "jit"], 20_000) });
+        let tally = run(&Campaign { patience: Duration::from_secs(3), ..campaign(&["tree", "jit"], 60_000) });
         write!(output, "{} {}", tally.programs, tally.wrong).expect("somebody listens");
     });
     let mut campaign = campaign.expect("a process");
@@ -216,7 +216,7 @@ fn who_is_stopped_for_a_while_takes_nothing_for_a_hang() {
     while campaign.read_available(&mut said).expect("it can be read") {
         ready([&campaign], LONG).expect("it can be waited for");
     }
-    assert_eq!(String::from_utf8_lossy(&said), "20000 0");
+    assert_eq!(String::from_utf8_lossy(&said), "60000 0");
 }
 
 fn no_engine_hides_another() {

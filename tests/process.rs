@@ -14,10 +14,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use jitduel::exec::{Child, Ended, ready};
+use jitduel::exec::{Child, Ended, SharedNumber, ready};
 
-const TESTS: [alone::Test; 13] = [
+const TESTS: [alone::Test; 14] = [
     ("what_a_child_writes_arrives", what_a_child_writes_arrives),
+    ("a_shared_number_is_read_while_a_child_lives_and_after", a_shared_number_is_read_while_a_child_lives_and_after),
     ("more_than_a_pipe_holds_arrives", more_than_a_pipe_holds_arrives),
     ("waiting_does_not_need_a_reader", waiting_does_not_need_a_reader),
     ("a_fault_is_a_signal", a_fault_is_a_signal),
@@ -70,6 +71,30 @@ fn what_a_child_writes_arrives() {
     // SAFETY: ends the child.
     assert_eq!(end_of(|| unsafe { libc::_exit(7) }), Ended::Exited(7));
     assert_eq!(Ended::Exited(7).to_string(), "exited with status 7");
+}
+
+fn a_shared_number_is_read_while_a_child_lives_and_after() {
+    let number = SharedNumber::new().expect("a page");
+    assert_eq!(number.get(), 0);
+    let mut child = Child::fork(|_| {
+        number.set(u64::MAX - 1);
+        while number.get() != 2 {
+            std::thread::yield_now();
+        }
+        number.set(3);
+        std::process::abort();
+    })
+    .expect("a process");
+    let deadline = Instant::now() + LONG;
+    while number.get() != u64::MAX - 1 {
+        assert!(Instant::now() < deadline, "the child's number is seen");
+    }
+    number.set(2);
+    while child.read_available(&mut Vec::new()).expect("it can be read") {
+        assert_eq!(ready([&child], LONG).expect("it can be waited for"), [0], "the child sees ours");
+    }
+    assert_eq!(child.wait().expect("it can be waited for"), Ended::Killed { signal: libc::SIGABRT });
+    assert_eq!(number.get(), 3, "it outlives the child");
 }
 
 fn more_than_a_pipe_holds_arrives() {

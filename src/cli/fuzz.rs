@@ -22,7 +22,7 @@ use crate::registry;
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
     jitduel fuzz --seed 7 --first 1234 --programs 1  one program again\n  \
     jitduel fuzz --time 1h --shard 3/100 --json     one of a hundred machines\n\n\
-    Each program runs with its fuel and without, every eighth with all limits around those that it needs. A crash, a hang\n\
+    Each program runs with its fuel and without, one in 16 with all limits around those that it needs. A crash, a hang\n\
     and a broken calling convention are found like any other disagreement. What is found is written as a program with\n\
     a case; `jitduel check FILE` repeats it. Without --programs and --time it runs for 60 seconds.")]
 pub(super) struct Fuzz {

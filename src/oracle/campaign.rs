@@ -131,9 +131,10 @@ pub fn kind(index: u64) -> Kind {
     }
 }
 
-/// One program in eight is judged thoroughly.
+/// One program in 16 is judged thoroughly. Of the planted bugs none is found later than where it is one in eight: the time goes
+/// to other programs.
 fn care(index: u64) -> Care {
-    if (scattered(index) / 16).is_multiple_of(8) { Care::Thorough } else { Care::Quick }
+    if (scattered(index) / 16).is_multiple_of(16) { Care::Thorough } else { Care::Quick }
 }
 
 /// Scattered so that every shard has its part of each kind, into however many shards the sequence is split.
@@ -471,7 +472,7 @@ mod tests {
                 }
                 let counts = (loops, changed, thorough);
                 assert!((40..90).contains(&loops) && (40..90).contains(&changed), "{counts:?} in part {index} of {of}");
-                assert!((90..160).contains(&thorough), "{counts:?} in part {index} of {of}");
+                assert!((40..90).contains(&thorough), "{counts:?} in part {index} of {of}");
             }
         }
     }
