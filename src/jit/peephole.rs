@@ -48,18 +48,28 @@ const NOTHING: Op = Op::MovePointer { slots: 0 };
 pub struct Peephole<I, S> {
     sink: S,
     pub(super) held: [Op; HELD],
-    /// The bytecode operation that each of them is for.
-    pcs: [u32; HELD],
+    /// What is known of each of them.
+    facts: [Facts; HELD],
     pub(super) len: usize,
-    /// The register in which each of them makes a value, where it does nothing else.
-    made: [Reg; HELD],
-    /// Which slot holds the same value as the register of the top, behind each of them.
-    top: [Slot; HELD],
     pc: u32,
     pub(super) operands: Operands,
     fired: Fired,
     isa: PhantomData<I>,
 }
+
+/// What is known of an operation that is held back.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    /// Which slot holds the same value as the register of the top, behind it.
+    top: Slot,
+    /// The bytecode operation that it is for.
+    pc: u32,
+    /// The register in which it makes a value, where it does nothing else.
+    made: Reg,
+}
+
+/// Of [`NOTHING`].
+const NO_FACTS: Facts = Facts { top: NO_SLOT, pc: NOWHERE, made: NO_REGISTER };
 
 /// The register in which an operation makes a value, where it does nothing else.
 #[inline(always)]
@@ -73,10 +83,8 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         Peephole {
             sink,
             held: [NOTHING; HELD],
-            pcs: [NOWHERE; HELD],
+            facts: [NO_FACTS; HELD],
             len: BEFORE,
-            made: [NO_REGISTER; HELD],
-            top: [NO_SLOT; HELD],
             pc: NOWHERE,
             operands: Operands::default(),
             fired: Fired::default(),
@@ -90,35 +98,49 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         (self.sink, self.fired)
     }
 
+    /// Where the next operation goes. Asked for once in a rule: behind this comparison no other is needed for any place that
+    /// the rule looks at.
+    #[inline(always)]
+    fn end(&self) -> usize {
+        let end = self.len;
+        assert!((BEFORE..HELD).contains(&end), "so many are always held, and there is always room for one more");
+        end
+    }
+
     /// The operations before the one at hand.
     #[inline(always)]
     pub(super) fn before(&self) -> &[Op; BEFORE] {
-        self.held[..self.len].last_chunk().expect("so many are always held")
+        self.held[..self.end()].last_chunk().expect("so many are always held")
+    }
+
+    /// What is known of the last operation.
+    #[inline(always)]
+    fn last(&self) -> &Facts {
+        &self.facts[self.end() - 1]
     }
 
     /// The bytecode operation that an operation is for, by how many stand between it and the one at hand.
     #[inline(always)]
     pub(super) fn pc(&self, between: usize) -> u32 {
-        self.pcs[self.len - 1 - between]
+        self.facts[self.end() - 1 - between].pc
     }
 
     /// Whether the last operation only makes a value in this register.
     #[inline(always)]
     pub(super) fn has_just_made(&self, d: Reg) -> bool {
-        self.made[self.len - 1] == d
+        self.last().made == d
     }
 
     /// Whether the register of the top and this slot hold the same.
     #[inline(always)]
     pub(super) fn top_is_in(&self, slot: Slot) -> bool {
-        self.top[self.len - 1] == slot
+        self.last().top == slot
     }
 
-    /// Which slot holds the same as the register of the top, behind an operation at this place.
+    /// Which slot holds the same as the register of the top, behind an operation and where one did before it.
     #[inline(always)]
-    fn top_behind(&self, index: usize, op: Op) -> Slot {
+    fn top_behind(op: Op, before: Slot) -> Slot {
         let top = I::ALLOCATABLE[0];
-        let before = self.top[index - 1];
         let clobbers = match op {
             Op::Store { s, slot } if s == top => return slot,
             Op::Load { d, slot, .. } if d == top => return slot,
@@ -133,13 +155,13 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 
     #[inline(always)]
     pub(super) fn push(&mut self, pc: u32, op: Op) {
-        self.held[self.len] = op;
-        self.pcs[self.len] = pc;
-        self.made[self.len] = made(op);
-        self.top[self.len] = self.top_behind(self.len, op);
-        self.len += 1;
+        let end = self.end();
+        let top = Self::top_behind(op, self.facts[end - 1].top);
+        self.held[end] = op;
+        self.facts[end] = Facts { top, pc, made: made(op) };
+        self.len = end + 1;
         // At the end, so that nothing has to be saved over the call.
-        if self.len == HELD {
+        if end + 1 == HELD {
             self.make_room();
         }
     }
@@ -148,8 +170,8 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     #[inline(always)]
     pub(super) fn exchange(&mut self, index: usize, pc: u32, op: Op) {
         self.held[index] = op;
-        self.pcs[index] = pc;
-        self.made[index] = made(op);
+        self.facts[index].pc = pc;
+        self.facts[index].made = made(op);
     }
 
     /// Takes some operations away, in whose place a rule puts others.
@@ -173,10 +195,10 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         for index in range {
             match self.held[index] {
                 // Not before: where the slot is loaded behind it, the rules had better know of the store.
-                Op::Store { s, slot } if s == I::ALLOCATABLE[0] && slot == self.top[index - 1] => {
+                Op::Store { s, slot } if s == I::ALLOCATABLE[0] && slot == self.facts[index - 1].top => {
                     self.fired.0[Rule::StoredTop as usize] += 1;
                 }
-                op => self.pass_on(self.pcs[index], op),
+                op => self.pass_on(self.facts[index].pc, op),
             }
         }
     }
@@ -186,11 +208,11 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     #[inline(never)]
     fn make_room(&mut self) {
         const PASSED_ON: usize = HELD - KEPT;
+        let top = self.facts[PASSED_ON - 1].top;
         self.pass_on_held(BEFORE..PASSED_ON);
         self.held.copy_within(PASSED_ON.., BEFORE);
-        self.pcs.copy_within(PASSED_ON.., BEFORE);
-        self.made.copy_within(PASSED_ON.., BEFORE);
-        self.top.copy_within(PASSED_ON - 1.., BEFORE - 1);
+        self.facts.copy_within(PASSED_ON.., BEFORE);
+        self.begin_with(top);
         self.len = BEFORE + KEPT;
     }
 
@@ -199,7 +221,12 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     fn release(&mut self) {
         self.pass_on_held(BEFORE..self.len);
         self.len = BEFORE;
-        self.top[BEFORE - 1] = NO_SLOT;
+        self.begin_with(NO_SLOT);
+    }
+
+    /// Which slot holds the same as the register of the top before the first operation.
+    fn begin_with(&mut self, top: Slot) {
+        self.facts[BEFORE - 1].top = top;
     }
 }
 
@@ -216,9 +243,9 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
             Op::Branch { .. } | Op::BranchImm { .. } => {
                 self.hold(self.pc, op);
                 // Who does not branch finds the top as it was.
-                let top = self.top[self.len - 1];
+                let top = self.last().top;
                 self.release();
-                self.top[self.len - 1] = top;
+                self.begin_with(top);
             }
             Op::Align
             | Op::Label(_)
