@@ -276,6 +276,11 @@ impl Op {
     }
 
     #[inline(always)]
+    pub(crate) fn stores(self, to: Slot) -> bool {
+        matches!(self, Op::Store { slot, .. } if slot == to)
+    }
+
+    #[inline(always)]
     pub(crate) fn first_operand(self) -> Option<Reg> {
         match self {
             Op::Alu { a, .. }

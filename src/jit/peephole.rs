@@ -59,31 +59,52 @@ pub struct Peephole<I, S> {
 
 /// What is known of an operation that is held back.
 #[derive(Clone, Copy, Debug)]
-struct Facts {
+pub(super) struct Facts {
     /// Which slot holds the same value as the register of the top, behind it.
-    top: Slot,
+    pub top: Slot,
     /// The bytecode operation that it is for.
-    pc: u32,
+    pub pc: u32,
     /// The register in which it makes a value, where it does nothing else.
-    made: Reg,
+    pub made: Reg,
+    /// The registers it reads, where it does nothing else than make a value.
+    pub read: [Reg; 2],
 }
 
-/// Of [`NOTHING`].
-const NO_FACTS: Facts = Facts { top: NO_SLOT, pc: NOWHERE, made: NO_REGISTER };
+impl Facts {
+    /// Of [`NOTHING`].
+    const NONE: Facts = Facts { top: NO_SLOT, pc: NOWHERE, made: NO_REGISTER, read: [NO_REGISTER; 2] };
 
-/// The register in which an operation makes a value, where it does nothing else.
-#[inline(always)]
-fn made(op: Op) -> Reg {
-    op.defines().filter(|_| op.is_pure()).unwrap_or(NO_REGISTER)
+    #[inline(always)]
+    fn of(pc: u32, op: Op, top: Slot) -> Facts {
+        let made = op.defines().filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
+        let first = if let Op::Move { s, .. } = op { Some(s) } else { op.first_operand() };
+        let read = [first, op.second_operand()].map(|reg| reg.unwrap_or(NO_REGISTER));
+        Facts { top, pc, made, read }
+    }
+
+    /// Whether it only makes a value, in whatever register.
+    #[inline(always)]
+    pub(super) fn is_pure(&self) -> bool {
+        self.made != NO_REGISTER
+    }
+
+    /// Whether it reads a register.
+    #[inline(always)]
+    pub(super) fn reads(&self, reg: Reg) -> bool {
+        self.read[0] == reg || self.read[1] == reg
+    }
 }
 
 impl<I: Isa, S: Sink> Peephole<I, S> {
+    /// The register that holds the top of the stack in the variants that keep it in one.
+    pub(super) const TOP: Reg = I::ALLOCATABLE[0];
+
     /// A pass in front of a sink; `I` says which immediates fit.
     pub fn new(sink: S) -> Peephole<I, S> {
         Peephole {
             sink,
             held: [NOTHING; HELD],
-            facts: [NO_FACTS; HELD],
+            facts: [Facts::NONE; HELD],
             len: BEFORE,
             pc: NOWHERE,
             operands: Operands::default(),
@@ -113,9 +134,15 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         self.held[..self.end()].last_chunk().expect("so many are always held")
     }
 
+    /// What is known of the operations before the one at hand.
+    #[inline(always)]
+    pub(super) fn facts(&self) -> &[Facts; BEFORE] {
+        self.facts[..self.end()].last_chunk().expect("so many are always held")
+    }
+
     /// What is known of the last operation.
     #[inline(always)]
-    fn last(&self) -> &Facts {
+    pub(super) fn last(&self) -> &Facts {
         &self.facts[self.end() - 1]
     }
 
@@ -140,7 +167,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     /// Which slot holds the same as the register of the top, behind an operation and where one did before it.
     #[inline(always)]
     fn top_behind(op: Op, before: Slot) -> Slot {
-        let top = I::ALLOCATABLE[0];
+        let top = Self::TOP;
         let clobbers = match op {
             Op::Store { s, slot } if s == top => return slot,
             Op::Load { d, slot, .. } if d == top => return slot,
@@ -158,7 +185,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         let end = self.end();
         let top = Self::top_behind(op, self.facts[end - 1].top);
         self.held[end] = op;
-        self.facts[end] = Facts { top, pc, made: made(op) };
+        self.facts[end] = Facts::of(pc, op, top);
         self.len = end + 1;
         // At the end, so that nothing has to be saved over the call.
         if end + 1 == HELD {
@@ -166,12 +193,12 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         }
     }
 
-    /// Puts an operation in the place of another one, behind which stands one that changes the top.
+    /// Puts an operation in the place of the last but one, where neither changes the register of the top and the last one does.
     #[inline(always)]
-    pub(super) fn exchange(&mut self, index: usize, pc: u32, op: Op) {
+    pub(super) fn exchange_last_but_one(&mut self, pc: u32, op: Op) {
+        let index = self.end() - 2;
         self.held[index] = op;
-        self.facts[index].pc = pc;
-        self.facts[index].made = made(op);
+        self.facts[index] = Facts::of(pc, op, self.facts[index - 1].top);
     }
 
     /// Takes some operations away, in whose place a rule puts others.
@@ -195,7 +222,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         for index in range {
             match self.held[index] {
                 // Not before: where the slot is loaded behind it, the rules had better know of the store.
-                Op::Store { s, slot } if s == I::ALLOCATABLE[0] && slot == self.facts[index - 1].top => {
+                Op::Store { s, slot } if s == Self::TOP && slot == self.facts[index - 1].top => {
                     self.fired.0[Rule::StoredTop as usize] += 1;
                 }
                 op => self.pass_on(self.facts[index].pc, op),

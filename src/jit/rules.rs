@@ -12,6 +12,8 @@
 //! Besides the window the rules see which slot holds the same as the register of the top. That is said of the operations
 //! as they are, not as they came: what a rule takes away is not counted on.
 
+use std::ops::Range;
+
 use super::lower::SCRATCH;
 use super::peephole::Peephole;
 use crate::isa::Isa;
@@ -84,8 +86,19 @@ impl Operands {
         self.0 |= 1 << reg.0;
     }
 
+    #[inline(always)]
     pub fn contains(self, reg: Reg) -> bool {
-        self.0 & 1 << reg.0 != 0
+        self.0 >> (reg.0 & 31) & 1 != 0
+    }
+
+    /// Some registers of a list.
+    const fn of(list: &[Reg], range: Range<usize>) -> Operands {
+        let (mut set, mut index) = (0, range.start);
+        while index < range.end {
+            set |= 1 << list[index].0;
+            index += 1;
+        }
+        Operands(set)
     }
 }
 
@@ -130,43 +143,47 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         hold!(self, pc, self.held[index]);
     }
 
-    /// A register for operands that the word at hand has not used, that an operation does not read and that is none of some
-    /// others.
+    /// A register for operands that the word at hand has not used, other than some.
     #[inline(always)]
-    fn free(&self, others: &[Reg], op: Op) -> Option<Reg> {
-        let is_free = |reg: &&Reg| !self.operands.contains(**reg) && !op.reads(**reg) && !others.contains(reg);
-        I::ALLOCATABLE[SCRATCH].iter().find(is_free).copied()
+    fn free(&self, others: [Reg; 3]) -> Option<Reg> {
+        I::ALLOCATABLE[SCRATCH].iter().copied().find(|reg| !self.operands.contains(*reg) && !others.contains(reg))
     }
 
-    #[rustfmt::skip]
+    /// Whether a register may be read by a `Move` although the word at hand goes on.
+    #[inline(always)]
+    fn may_die(&self, reg: Reg) -> bool {
+        !(is_temporary::<I>(reg) && self.operands.contains(reg))
+    }
+
     #[inline(never)]
     fn hold_move(&mut self, pc: u32, d: Reg, s: Reg) {
         let op = Op::Move { d, s };
-        match *self.before() {
-            _ if d == s => self.fire(Rule::SelfMove, 0),
-
-            _ if self.has_just_made(d) => {
-                self.fire(Rule::DeadDefinition, 1);
-                hold!(self, pc, op);
-            }
-
-            [.., definition] if is_temporary::<I>(s) && definition.defines() == Some(s) => {
-                let pc = self.pc(0);
-                self.fire(Rule::Retarget, 1);
-                self.held[self.len].set_destination(d);
-                self.hold_again(pc, self.len);
-            }
-
-            [.., Op::Move { d: t, s: from }, Op::Store { s: stored, slot }]
-                if s == t && is_temporary::<I>(t) && stored != t && from != t => {
-                let store = self.pc(0);
-                self.fire(Rule::MovedOverStore, 2);
-                hold!(self, store, Op::Store { s: stored, slot });
-                hold!(self, pc, Op::Move { d, s: from });
-            }
-
-            _ => self.push(pc, op),
+        if d == s {
+            return self.fire(Rule::SelfMove, 0);
         }
+        match *self.before() {
+            [.., Op::Move { d: t, s: from }, Op::Store { s: stored, slot }] => {
+                if s == t && is_temporary::<I>(t) && stored != t && from != t {
+                    let store = self.pc(0);
+                    self.fire(Rule::MovedOverStore, 2);
+                    hold!(self, store, Op::Store { s: stored, slot });
+                    return hold!(self, pc, Op::Move { d, s: from });
+                }
+            }
+            [.., definition] => {
+                if self.has_just_made(d) {
+                    self.fire(Rule::DeadDefinition, 1);
+                    return hold!(self, pc, op);
+                }
+                if is_temporary::<I>(s) && definition.defines() == Some(s) {
+                    let pc = self.pc(0);
+                    self.fire(Rule::Retarget, 1);
+                    self.held[self.len].set_destination(d);
+                    return self.hold_again(pc, self.len);
+                }
+            }
+        }
+        self.push(pc, op);
     }
 
     #[inline(never)]
@@ -202,20 +219,16 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         }
     }
 
-    #[rustfmt::skip]
     #[inline(never)]
     fn hold_load(&mut self, pc: u32, d: Reg, slot: Slot, last: bool) {
         let op = Op::Load { d, slot, last };
-        let operands = self.operands;
-        let may_die = |reg: Reg| !(is_temporary::<I>(reg) && operands.contains(reg));
+        if self.has_just_made(d) {
+            self.fire(Rule::DeadDefinition, 1);
+            return hold!(self, pc, op);
+        }
         match *self.before() {
-            _ if self.has_just_made(d) => {
-                self.fire(Rule::DeadDefinition, 1);
-                hold!(self, pc, op);
-            }
-
             // Where the slot is read again, the store stays.
-            [.., Op::Store { s, slot: slot2 }] if slot == slot2 && (d == s || may_die(s)) => {
+            [.., Op::Store { s, slot: stored }] if stored == slot && (d == s || self.may_die(s)) => {
                 let store = self.pc(0);
                 self.fire(Rule::StoreLoad, 1);
                 if !last {
@@ -224,48 +237,40 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
                 hold!(self, pc, Op::Move { d, s });
             }
 
-            // A literal as second operand, by far the most frequent case of the next rule: no rule sees more in what comes.
-            [first, Op::Store { s, slot: slot2 }, Op::Constant { d: constant, .. }]
-                if last && slot == slot2 && constant == s && !is_temporary::<I>(s) && first.defines() != Some(d) => {
-                let index = self.len - 2;
-                self.fire(Rule::StoreOtherLoad, 0);
-                self.exchange(index, pc, Op::Move { d, s });
-            }
-
-            // The value is still in its register; a temporary that the other operation reads would be dead, though.
-            // A move comes first, so the other operation may overwrite what is moved, but not read or write its target.
-            [.., Op::Store { s, slot: slot2 }, other]
-                if last && slot == slot2 && other.is_pure() && !other.loads(slot) && other.defines().is_some_and(|reg| reg != d)
-                    && !(is_temporary::<I>(s) && other.reads(s)) && (d == s || !other.reads(d) && may_die(s)) => {
-                let with = self.pc(0);
-                self.fire(Rule::StoreOtherLoad, 2);
-                let index = self.len + 1;
-                if d != s {
-                    hold!(self, pc, Op::Move { d, s });
+            // The value is still in its register.
+            [first, Op::Store { s, slot: stored }, other]
+                if last && stored == slot && let Some(target) = self.moved_before(d, s, other, slot) =>
+            {
+                let [before, _, facts] = *self.facts();
+                // Most often the other operation makes a new top, and no rule sees more in what comes.
+                let is_seen = match other {
+                    Op::Load { slot, .. } => first.defines() == Some(s) || before.top == slot || first.stores(slot),
+                    _ => false,
+                };
+                if s == Self::TOP && facts.made == s && target != s && before.made != target && !is_seen {
+                    self.fire(Rule::StoreOtherLoad, 0);
+                    self.exchange_last_but_one(pc, Op::Move { d: target, s });
+                } else {
+                    self.fire(Rule::StoreOtherLoad, 2);
+                    let index = self.len + 1;
+                    if target != s {
+                        hold!(self, pc, Op::Move { d: target, s });
+                    }
+                    self.hold_again(facts.pc, index);
                 }
-                self.hold_again(with, index);
-            }
-
-            // The same where the other operation reads the target: a third register holds the value meanwhile.
-            [.., Op::Store { s, slot: slot2 }, other]
-                if last && slot == slot2 && other.is_pure() && !matches!(other, Op::Move { .. }) && other.defines() == Some(s)
-                    && !is_temporary::<I>(s) && is_temporary::<I>(d) && let Some(free) = self.free(&[d], other) => {
-                let with = self.pc(0);
-                self.fire(Rule::StoreOtherLoad, 2);
-                let index = self.len + 1;
-                hold!(self, pc, Op::Move { d: free, s });
-                self.hold_again(with, index);
-                hold!(self, pc, Op::Move { d, s: free });
+                if target != d {
+                    hold!(self, pc, Op::Move { d, s: target });
+                }
             }
 
             _ if self.top_is_in(slot) => {
                 self.fire(Rule::LoadedTop, 0);
-                if d != I::ALLOCATABLE[0] {
-                    hold!(self, pc, Op::Move { d, s: I::ALLOCATABLE[0] });
+                if d != Self::TOP {
+                    hold!(self, pc, Op::Move { d, s: Self::TOP });
                 }
             }
 
-            [.., definition, Op::Move { d: to, s }] if definition.defines() == Some(s) && d == s && to != s => {
+            [.., definition, Op::Move { d: to, s }] if d == s && to != s && definition.defines() == Some(s) => {
                 let with = self.pc(1);
                 self.fire(Rule::RetargetBeforeLoad, 2);
                 self.held[self.len].set_destination(to);
@@ -275,6 +280,23 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 
             _ => self.push(pc, op),
         }
+    }
+
+    /// Where a stored value that is loaded behind one other operation can be moved to before that one. The other may overwrite
+    /// what is moved, but not read or write its target; where it reads `d`, a third register holds the value meanwhile. A
+    /// temporary that the other operation reads would be dead, though.
+    #[inline(always)]
+    fn moved_before(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
+        let facts = self.last();
+        if !facts.is_pure() || other.loads(slot) {
+            return None;
+        }
+        let is_dead = is_temporary::<I>(s) && facts.reads(s);
+        if !is_dead && (d == s || !facts.reads(d) && self.may_die(s)) {
+            return Some(d);
+        }
+        let makes_room = facts.made == s && !is_temporary::<I>(s) && is_temporary::<I>(d) && !matches!(other, Op::Move { .. });
+        if makes_room { self.free([d, facts.read[0], facts.read[1]]) } else { None }
     }
 
     #[inline(never)]
@@ -313,58 +335,60 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     }
 
     /// Rules for an operation that computes, compares, divides or branches and has two registers as operands.
-    #[rustfmt::skip]
     #[inline(always)]
     fn hold_binary(&mut self, pc: u32, user: Op) {
         let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else { unreachable!("it has two") };
         let may_lose = |reg: Reg| is_temporary::<I>(reg) || user.defines() == Some(reg);
         let exchanges = matches!(user, Op::Alu { .. } | Op::Set { .. }) && user.defines() == Some(second);
-        match *self.before() {
-            _ if user.defines().is_some_and(|d| d != first && d != second && self.has_just_made(d)) => {
-                self.fire(Rule::DeadDefinition, 1);
-                hold!(self, pc, user);
-            }
-
-            [.., Op::Store { s, slot }, Op::Move { d: t, s: s2 }, Op::Load { d, slot: slot2, last: true }]
-                if slot == slot2 && s == s2 && d == s && t != s && is_temporary::<I>(t) && first == s && second == t => {
-                self.fire(Rule::DuplicatedOperand, 3);
-                hold!(self, pc, user.with_operand(t, s));
-            }
-
-            [.., Op::Move { d: t, s }, Op::Load { d: top, slot, last }]
-                if exchanges && is_temporary::<I>(t) && s == top && first == t && second == top => {
-                let load = self.pc(0);
-                self.fire(Rule::ExchangedOperands, 2);
-                hold!(self, load, Op::Load { d: t, slot, last });
-                hold!(self, pc, user.with_operands_exchanged());
-            }
-
-            [.., Op::Store { s: top, slot }, Op::Move { d: top2, s: t }, Op::Load { d: t2, slot: slot2, last: true }]
-                if exchanges && is_temporary::<I>(t) && slot == slot2 && top == top2 && t == t2 && first == t && second == top => {
-                self.fire(Rule::SwappedOperands, 3);
-                hold!(self, pc, user.with_operands_exchanged());
-            }
-
-            [.., Op::Constant { d: c, value }] if second == c && first != c && may_lose(c) && fits::<I>(user, value) => {
-                self.fire(Rule::ConstantOperand, 1);
-                hold!(self, pc, with_immediate(user, value));
-            }
-
-            [.., Op::Constant { d: c, value }, Op::Load { d: a, slot, last }]
-                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) => {
-                let load = self.pc(0);
-                self.fire(Rule::ConstantOperand, 2);
-                hold!(self, load, Op::Load { d: a, slot, last });
-                hold!(self, pc, with_immediate(user, value));
-            }
-
-            [.., Op::Move { d: t, s }] if (first == t || second == t) && may_lose(t) => {
-                self.fire(Rule::MovedOperand, 1);
-                hold!(self, pc, user.with_operand(t, s));
-            }
-
-            _ => self.push(pc, user),
+        if user.defines().is_some_and(|d| d != first && d != second && self.has_just_made(d)) {
+            self.fire(Rule::DeadDefinition, 1);
+            return hold!(self, pc, user);
         }
+        match *self.before() {
+            [before, Op::Move { d: to, s: from }, Op::Load { d, slot, last }] if d == from && to != from => {
+                let is_stored = |s: Reg| last && before == Op::Store { s, slot };
+                if first == from && second == to && is_temporary::<I>(to) && is_stored(from) {
+                    self.fire(Rule::DuplicatedOperand, 3);
+                    return hold!(self, pc, user.with_operand(to, from));
+                }
+                if first == from && second == to && exchanges && is_temporary::<I>(from) && is_stored(to) {
+                    self.fire(Rule::SwappedOperands, 3);
+                    return hold!(self, pc, user.with_operands_exchanged());
+                }
+                if first == to && second == from && exchanges && is_temporary::<I>(to) {
+                    let load = self.pc(0);
+                    self.fire(Rule::ExchangedOperands, 2);
+                    hold!(self, load, Op::Load { d: to, slot, last });
+                    return hold!(self, pc, user.with_operands_exchanged());
+                }
+            }
+
+            [.., Op::Constant { d: c, value }, Op::Load { d: a, slot, last }] => {
+                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) {
+                    let load = self.pc(0);
+                    self.fire(Rule::ConstantOperand, 2);
+                    hold!(self, load, Op::Load { d: a, slot, last });
+                    return hold!(self, pc, with_immediate(user, value));
+                }
+            }
+
+            [.., Op::Constant { d: c, value }] => {
+                if second == c && first != c && may_lose(c) && fits::<I>(user, value) {
+                    self.fire(Rule::ConstantOperand, 1);
+                    return hold!(self, pc, with_immediate(user, value));
+                }
+            }
+
+            [.., Op::Move { d: t, s }] => {
+                if (first == t || second == t) && may_lose(t) {
+                    self.fire(Rule::MovedOperand, 1);
+                    return hold!(self, pc, user.with_operand(t, s));
+                }
+            }
+
+            _ => {}
+        }
+        self.push(pc, user);
     }
 
     /// Rules for an operation that computes, compares or divides and has an immediate as its second operand.
@@ -415,8 +439,8 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
             }
 
             // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved.
-            [.., set @ Op::Set { cond, d, a, b }, Op::Load { d: top, slot, last }]
-                if is_test && flag == d && top != d && let Some(saved) = self.free(&[top], set) => {
+            [.., Op::Set { cond, d, a, b }, Op::Load { d: top, slot, last }]
+                if is_test && flag == d && top != d && let Some(saved) = self.free([top, a, b]) => {
                 let load = self.pc(0);
                 self.fire(Rule::CompareBranch, 2);
                 if a == top || b == top {
@@ -445,7 +469,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 /// Whether a register holds operands within a word.
 #[inline(always)]
 fn is_temporary<I: Isa>(reg: Reg) -> bool {
-    I::ALLOCATABLE[SCRATCH].contains(&reg)
+    const { Operands::of(I::ALLOCATABLE, SCRATCH) }.contains(reg)
 }
 
 /// The condition under which a branch on the flag of `cond` is taken.
