@@ -12,11 +12,12 @@
 use std::marker::PhantomData;
 
 use super::Layout;
+use super::operand::{Binary, Operand};
 use super::shuffle::{Place, Plan, Step};
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lang::Word;
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
+use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
 /// Registers that hold operands within one word, behind the one for the top of the stack.
 pub(super) const SCRATCH: std::ops::Range<usize> = 1..4;
@@ -31,11 +32,19 @@ fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
     &all[..all.len().min(tuning.counter_registers)]
 }
 
-/// Lowers a program into a sink.
-pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, sink: &mut S) -> Vec<TrapSite> {
+/// Lowers a program into a sink. With `pairs`, a word that pushes a value is lowered together with one that computes with it.
+pub fn lower<I: Isa, S: Sink>(
+    code: &Bytecode,
+    layout: Layout,
+    pairs: bool,
+    tuning: &Tuning,
+    sink: &mut S,
+) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
         sink,
         layout,
+        // A value that is pushed to memory moves the pointer.
+        pairs: pairs && layout != Layout::Pushing,
         counters: counter_registers::<I>(tuning),
         above: code.inputs as i64,
         joins: Vec::new(),
@@ -51,6 +60,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, layout: Layout, tuning: &Tuning, 
 struct Lowering<'a, I, S> {
     sink: &'a mut S,
     layout: Layout,
+    pairs: bool,
     counters: &'static [Reg],
     /// How many values lie above the data-stack pointer; the top one in its slot or in its register.
     above: i64,
@@ -95,8 +105,10 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let mut heads = code.heads.as_slice();
         // Whether the operation before this one may go on to it.
         let mut reached = true;
-        for (index, &op) in code.ops.iter().enumerate() {
-            let pc = Pc(index as u32);
+        let mut next = 0;
+        while let Some(&op) = code.ops.get(next) {
+            let pc = Pc(next as u32);
+            next += 1;
             self.sink.at(pc.0);
             while let Some(join) = self.joins.pop_if(|join| join.pc == pc) {
                 if reached {
@@ -113,6 +125,16 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 self.loops.push(Loop { label, above: self.above });
                 self.sink.put(Op::Align);
                 self.sink.put(Op::Label(label));
+            }
+            if self.pairs
+                && let Some(&Code::Word(word)) = code.ops.get(next)
+                && let Some(operand) = Operand::of(op, code.ops[..next - 1].last())
+                && self.joins.last().is_none_or(|join| join.pc.index() != next)
+                && heads.first().is_none_or(|head| head.index() != next)
+                && self.word_with(word, operand, Pc(next as u32))
+            {
+                next += 1;
+                continue;
             }
             match op {
                 Code::Literal(value) => self.literal(value),
@@ -250,23 +272,30 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     fn word(&mut self, word: Word, pc: Pc) {
+        match Binary::of(word) {
+            Some(Binary::Divide(op)) => {
+                let site = self.site(pc);
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Divide { op, d, a, b, site });
+                self.result(d);
+            }
+            Some(Binary::Alu(op)) => {
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Alu { op, d, a, b });
+                self.result(d);
+            }
+            Some(Binary::Set(cond)) => {
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Set { cond, d, a, b });
+                self.result(d);
+            }
+            None => self.shuffle_word(word),
+        }
+    }
+
+    #[inline(always)]
+    fn shuffle_word(&mut self, word: Word) {
         match word {
-            Word::Add => self.alu(AluOp::Add),
-            Word::Sub => self.alu(AluOp::Sub),
-            Word::Mul => self.alu(AluOp::Mul),
-            Word::Div => self.divide(DivOp::Quotient, pc),
-            Word::Mod => self.divide(DivOp::Remainder, pc),
-            Word::And => self.alu(AluOp::And),
-            Word::Or => self.alu(AluOp::Or),
-            Word::Xor => self.alu(AluOp::Xor),
-            Word::Lshift => self.alu(AluOp::Shl),
-            Word::Rshift => self.alu(AluOp::Shr),
-            Word::Eq => self.set(Cond::Eq),
-            Word::Ne => self.set(Cond::Ne),
-            Word::Lt => self.set(Cond::Lt),
-            Word::Gt => self.set(Cond::Gt),
-            Word::Le => self.set(Cond::Le),
-            Word::Ge => self.set(Cond::Ge),
             Word::Dup => self.shuffle(Word::Dup),
             Word::Drop => self.shuffle(Word::Drop),
             Word::Swap => self.shuffle(Word::Swap),
@@ -274,26 +303,56 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             Word::Rot => self.shuffle(Word::Rot),
             Word::Nip => self.shuffle(Word::Nip),
             Word::Tuck => self.shuffle(Word::Tuck),
+            _ => unreachable!("every other word has two operands and one result"),
         }
     }
 
-    fn alu(&mut self, op: AluOp) {
-        let [d, a, b] = self.operands();
-        self.sink.put(Op::Alu { op, d, a, b });
-        self.result(d);
+    /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
+    #[inline(always)]
+    fn word_with(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
+        let Some(binary) = Binary::of(word) else { return false };
+        match second {
+            Operand::Constant(imm) if !binary.fits::<I>(imm) => return false,
+            _ => self.sink.at(pc.0),
+        }
+        let a = self.first_operand();
+        match second {
+            Operand::Constant(imm) => self.sink.put(match binary {
+                Binary::Alu(op) => Op::AluImm { op, d: a, a, imm },
+                Binary::Set(cond) => Op::SetImm { cond, d: a, a, imm },
+                Binary::Divide(op) => Op::DivideImm { op, d: a, a, imm },
+            }),
+            Operand::Copy(depth) => {
+                let b = if depth == 0 { a } else { Self::TEMPORARIES[1] };
+                if depth > 0 {
+                    self.sink.put(Op::Load { d: b, slot: self.slot(depth as i64), last: false });
+                }
+                match binary {
+                    Binary::Alu(op) => self.sink.put(Op::Alu { op, d: a, a, b }),
+                    Binary::Set(cond) => self.sink.put(Op::Set { cond, d: a, a, b }),
+                    Binary::Divide(op) => {
+                        let site = self.site(pc);
+                        self.sink.put(Op::Divide { op, d: a, a, b, site });
+                    }
+                }
+            }
+        }
+        if self.layout != Layout::TopInRegister {
+            self.sink.put(Op::Store { s: a, slot: self.slot(0) });
+        }
+        true
     }
 
-    fn set(&mut self, cond: Cond) {
-        let [d, a, b] = self.operands();
-        self.sink.put(Op::Set { cond, d, a, b });
-        self.result(d);
-    }
-
-    fn divide(&mut self, op: DivOp, pc: Pc) {
-        let site = self.site(pc);
-        let [d, a, b] = self.operands();
-        self.sink.put(Op::Divide { op, d, a, b, site });
-        self.result(d);
+    /// Where the top of the stack is for a word that leaves its result there.
+    #[inline(always)]
+    fn first_operand(&mut self) -> Reg {
+        let [a, ..] = Self::TEMPORARIES;
+        if self.layout == Layout::TopInRegister {
+            Self::TOP
+        } else {
+            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
+            a
+        }
     }
 
     /// Pops the operands of a word that has two; says where its result goes and where they are.

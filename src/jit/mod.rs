@@ -3,6 +3,7 @@
 //! `lower` turns bytecode into LIR, `peephole` improves LIR on its way; [`stream`] does both.
 
 pub mod lower;
+mod operand;
 pub mod peephole;
 pub mod rules;
 mod shuffle;
@@ -43,11 +44,11 @@ pub fn stream<I: Isa, S: Sink>(
 ) -> (S, Vec<TrapSite>, Fired) {
     if switches.peephole {
         let mut peephole = Peephole::<I, S>::new(sink);
-        let sites = lower::<I, _>(code, switches.layout, tuning, &mut peephole);
+        let sites = lower::<I, _>(code, switches.layout, true, tuning, &mut peephole);
         let (sink, fired) = peephole.finish();
         (sink, sites, fired)
     } else {
-        let sites = lower::<I, _>(code, switches.layout, tuning, &mut sink);
+        let sites = lower::<I, _>(code, switches.layout, false, tuning, &mut sink);
         (sink, sites, Fired::default())
     }
 }

@@ -248,7 +248,19 @@ impl Emitter {
         self.put_inst(x64::store(sum(POINTER, SCRATCH), s));
     }
 
+    /// Most often the destination is an operand, as the machine wants it.
+    #[inline(always)]
     fn alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
+        match arithmetic(op) {
+            Some(n) if d == a || d == b && op.commutes() => {
+                self.put_inst(x64::arith(n, d, if d == a { b } else { a }));
+            }
+            _ => self.other_alu(op, d, a, b),
+        }
+    }
+
+    #[inline(never)]
+    fn other_alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
         match op {
             AluOp::Shl | AluOp::Shr => self.shift(op, d, a, b),
             AluOp::Add if d != a && d != b => {
@@ -325,6 +337,7 @@ impl Emitter {
     }
 
     /// `d = a + value`.
+    #[inline(always)]
     fn add(&mut self, d: Gp, a: Gp, value: i64) {
         match imm32(value) {
             Some(imm) if d == a => self.put_inst(x64::add_imm(d, imm)),
@@ -480,16 +493,24 @@ impl Emitter {
     }
 }
 
+/// The number that the machine gives to an arithmetic operation.
 #[inline(always)]
-fn two_operands(op: AluOp, d: Gp, s: Gp) -> Inst {
+fn arithmetic(op: AluOp) -> Option<u8> {
     match op {
-        AluOp::Add => x64::add(d, s),
-        AluOp::Sub => x64::sub(d, s),
-        AluOp::Mul => x64::imul(d, s),
-        AluOp::And => x64::and(d, s),
-        AluOp::Or => x64::or(d, s),
-        AluOp::Xor => x64::xor(d, s),
-        AluOp::Shl | AluOp::Shr => unreachable!("shifts take their count in a fixed register"),
+        AluOp::Add => Some(0),
+        AluOp::Or => Some(1),
+        AluOp::And => Some(4),
+        AluOp::Sub => Some(5),
+        AluOp::Xor => Some(6),
+        AluOp::Mul | AluOp::Shl | AluOp::Shr => None,
+    }
+}
+
+fn two_operands(op: AluOp, d: Gp, s: Gp) -> Inst {
+    match arithmetic(op) {
+        Some(n) => x64::arith(n, d, s),
+        None if op == AluOp::Mul => x64::imul(d, s),
+        None => unreachable!("shifts take their count in a fixed register"),
     }
 }
 

@@ -86,13 +86,10 @@ impl Inst {
     /// Appends the displacement that the mode of a ModRM byte calls for.
     #[inline(always)]
     const fn disp(self, mode: u8, disp: i32) -> Inst {
-        // Chosen and not branched on: displacements vary from one instruction to the next.
-        let (mask, count) = match mode {
-            0b00 => (0, 0),
-            0b01 => (0xff, 1),
-            _ => (u32::MAX, 4),
-        };
-        self.append(disp as u32 & mask, count)
+        // Computed and not branched on: displacements vary from one instruction to the next. Of the modes 0, 1 and 2 the
+        // displacement has 0, 1 and 4 bytes.
+        let count = mode * mode;
+        self.append((disp as u32 as u64 & !(u64::MAX << (8 * count))) as u32, count)
     }
 }
 
@@ -245,13 +242,8 @@ const fn fits_i8(value: i32) -> bool {
 #[inline(always)]
 const fn mode(base: Gp, disp: i32) -> u8 {
     // RBP and R13 have no form without displacement: their number in mode 00 means RIP, or no base in a SIB byte.
-    if disp == 0 && base.number() & 7 != 0b101 {
-        0b00
-    } else if fits_i8(disp) {
-        0b01
-    } else {
-        0b10
-    }
+    let is_some = disp != 0 || base.number() & 7 == 0b101;
+    is_some as u8 + !fits_i8(disp) as u8
 }
 
 /// An instruction on a register, or an extension of the opcode, and another register in the r/m operand.
@@ -285,7 +277,13 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     }
 }
 
-/// One of the eight arithmetic operations that share their forms, by its number, with an immediate: 83 /n ib or 81 /n id.
+/// One of the eight arithmetic operations that share their forms, by its number, on two registers: an odd opcode.
+#[inline(always)]
+pub(super) const fn arith(n: u8, d: Gp, s: Gp) -> Inst {
+    on_reg((n << 3 | 1) as u16, s.number(), d)
+}
+
+/// The same with an immediate: 83 /n ib or 81 /n id.
 #[inline(always)]
 const fn arith_imm(n: u8, d: Gp, imm: i32) -> Inst {
     if fits_i8(imm) { on_reg(0x83, n, d).byte(imm as u8) } else { on_reg(0x81, n, d).dword(imm) }
@@ -352,7 +350,7 @@ pub const fn zero(d: Gp) -> Inst {
 /// `ADD r/m64, r64`: `d += s`.
 #[inline(always)]
 pub const fn add(d: Gp, s: Gp) -> Inst {
-    on_reg(0x01, s.number(), d)
+    arith(0, d, s)
 }
 
 /// `ADD r/m64, imm8` or `imm32`: `d += imm`, sign-extended.
@@ -370,7 +368,7 @@ pub const fn add_mem(d: Gp, mem: Mem) -> Inst {
 /// `OR r/m64, r64`: `d |= s`.
 #[inline(always)]
 pub const fn or(d: Gp, s: Gp) -> Inst {
-    on_reg(0x09, s.number(), d)
+    arith(1, d, s)
 }
 
 /// `OR r/m64, imm8` or `imm32`: `d |= imm`, sign-extended.
@@ -388,7 +386,7 @@ pub const fn or_mem(d: Gp, mem: Mem) -> Inst {
 /// `AND r/m64, r64`: `d &= s`.
 #[inline(always)]
 pub const fn and(d: Gp, s: Gp) -> Inst {
-    on_reg(0x21, s.number(), d)
+    arith(4, d, s)
 }
 
 /// `AND r/m64, imm8` or `imm32`: `d &= imm`, sign-extended.
@@ -406,7 +404,7 @@ pub const fn and_mem(d: Gp, mem: Mem) -> Inst {
 /// `SUB r/m64, r64`: `d -= s`.
 #[inline(always)]
 pub const fn sub(d: Gp, s: Gp) -> Inst {
-    on_reg(0x29, s.number(), d)
+    arith(5, d, s)
 }
 
 /// `SUB r/m64, imm8` or `imm32`: `d -= imm`, sign-extended.
@@ -424,7 +422,7 @@ pub const fn sub_mem(d: Gp, mem: Mem) -> Inst {
 /// `XOR r/m64, r64`: `d ^= s`.
 #[inline(always)]
 pub const fn xor(d: Gp, s: Gp) -> Inst {
-    on_reg(0x31, s.number(), d)
+    arith(6, d, s)
 }
 
 /// `XOR r/m64, imm8` or `imm32`: `d ^= imm`, sign-extended.
@@ -442,7 +440,7 @@ pub const fn xor_mem(d: Gp, mem: Mem) -> Inst {
 /// `CMP r/m64, r64`: the flags of `a - b`.
 #[inline(always)]
 pub const fn cmp(a: Gp, b: Gp) -> Inst {
-    on_reg(0x39, b.number(), a)
+    arith(7, a, b)
 }
 
 /// `CMP r/m64, imm8` or `imm32`: the flags of `a - imm`, sign-extended.
