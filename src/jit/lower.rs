@@ -128,7 +128,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             }
             if self.pairs
                 && let Some(&Code::Word(word)) = code.ops.get(next)
-                && let Some(operand) = Operand::of(op, code.ops[..next - 1].last())
+                && let Some(operand) = Operand::of(op)
                 && self.joins.last().is_none_or(|join| join.pc.index() != next)
                 && heads.first().is_none_or(|head| head.index() != next)
                 && self.word_with(word, operand, Pc(next as u32))
@@ -315,30 +315,27 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             Operand::Constant(imm) if !binary.fits::<I>(imm) => return false,
             _ => self.sink.at(pc.0),
         }
-        let a = self.first_operand();
+        let first = self.first_operand();
         match second {
             Operand::Constant(imm) => self.sink.put(match binary {
-                Binary::Alu(op) => Op::AluImm { op, d: a, a, imm },
-                Binary::Set(cond) => Op::SetImm { cond, d: a, a, imm },
-                Binary::Divide(op) => Op::DivideImm { op, d: a, a, imm },
+                Binary::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
+                Binary::Set(cond) => Op::SetImm { cond, d: first, a: first, imm },
+                Binary::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
             }),
             Operand::Copy(depth) => {
-                let b = if depth == 0 { a } else { Self::TEMPORARIES[1] };
-                if depth > 0 {
-                    self.sink.put(Op::Load { d: b, slot: self.slot(depth as i64), last: false });
-                }
+                let [a, b] = self.with_copy(first, depth as i64);
                 match binary {
-                    Binary::Alu(op) => self.sink.put(Op::Alu { op, d: a, a, b }),
-                    Binary::Set(cond) => self.sink.put(Op::Set { cond, d: a, a, b }),
+                    Binary::Alu(op) => self.sink.put(Op::Alu { op, d: first, a, b }),
+                    Binary::Set(cond) => self.sink.put(Op::Set { cond, d: first, a, b }),
                     Binary::Divide(op) => {
                         let site = self.site(pc);
-                        self.sink.put(Op::Divide { op, d: a, a, b, site });
+                        self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
                 }
             }
         }
         if self.layout != Layout::TopInRegister {
-            self.sink.put(Op::Store { s: a, slot: self.slot(0) });
+            self.sink.put(Op::Store { s: first, slot: self.slot(0) });
         }
         true
     }
@@ -353,6 +350,24 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
             a
         }
+    }
+
+    /// The operands of such a word, the second one a copy of the value that lies so deep.
+    #[inline(always)]
+    fn with_copy(&mut self, first: Reg, depth: i64) -> [Reg; 2] {
+        let [a, b, _] = Self::TEMPORARIES;
+        if depth == 0 {
+            return [first, first];
+        }
+        let [a, b] = if self.layout == Layout::TopInRegister {
+            // As if it were the new top, so that the register of the top goes on holding what a slot holds.
+            self.sink.put(Op::Move { d: a, s: first });
+            [a, first]
+        } else {
+            [first, b]
+        };
+        self.sink.put(Op::Load { d: b, slot: self.slot(depth), last: false });
+        [a, b]
     }
 
     /// Pops the operands of a word that has two; says where its result goes and where they are.

@@ -3,7 +3,6 @@
 use crate::bytecode::Op as Code;
 use crate::isa::Isa;
 use crate::lang::Word;
-use crate::lang::words::Class;
 use crate::lir::{AluOp, Cond, DivOp};
 
 /// The value that a word pushes.
@@ -15,24 +14,16 @@ pub(super) enum Operand {
 }
 
 impl Operand {
-    /// What an operation pushes, where it does nothing else; `before` is the operation that comes before it.
-    ///
-    /// A copy of what the word before has just stored is better left to the peephole pass, which still knows its register.
+    /// What an operation pushes, where it does nothing else.
     #[inline(always)]
-    pub fn of(op: Code, before: Option<&Code>) -> Option<Operand> {
-        let depth = match op {
-            Code::Literal(value) => return Some(Operand::Constant(value)),
-            Code::Word(Word::Dup) => 0,
-            Code::Word(Word::Over) => 1,
-            Code::Pick(depth) => depth,
-            _ => return None,
-        };
-        let has_stored = match before {
-            Some(Code::Literal(_) | Code::Pick(_)) => true,
-            Some(Code::Word(word)) => matches!(word.class(), Class::Shuffle),
-            _ => false,
-        };
-        (depth == 0 || !has_stored).then_some(Operand::Copy(depth))
+    pub fn of(op: Code) -> Option<Operand> {
+        match op {
+            Code::Literal(value) => Some(Operand::Constant(value)),
+            Code::Word(Word::Dup) => Some(Operand::Copy(0)),
+            Code::Word(Word::Over) => Some(Operand::Copy(1)),
+            Code::Pick(depth) => Some(Operand::Copy(depth)),
+            _ => None,
+        }
     }
 }
 
