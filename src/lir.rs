@@ -263,21 +263,8 @@ impl Op {
     }
 
     #[inline(always)]
-    pub(crate) fn reads(self, reg: Reg) -> bool {
-        match self {
-            Op::Move { s, .. } | Op::Store { s, .. } | Op::StoreFrame { s, .. } => s == reg,
-            _ => self.first_operand() == Some(reg) || self.second_operand() == Some(reg),
-        }
-    }
-
-    #[inline(always)]
     pub(crate) fn loads(self, from: Slot) -> bool {
         matches!(self, Op::Load { slot, .. } if slot == from)
-    }
-
-    #[inline(always)]
-    pub(crate) fn stores(self, to: Slot) -> bool {
-        matches!(self, Op::Store { slot, .. } if slot == to)
     }
 
     #[inline(always)]

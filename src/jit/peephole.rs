@@ -134,12 +134,6 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         self.held[..self.end()].last_chunk().expect("so many are always held")
     }
 
-    /// What is known of the operations before the one at hand.
-    #[inline(always)]
-    pub(super) fn facts(&self) -> &[Facts; BEFORE] {
-        self.facts[..self.end()].last_chunk().expect("so many are always held")
-    }
-
     /// What is known of the last operation.
     #[inline(always)]
     pub(super) fn last(&self) -> &Facts {
@@ -191,14 +185,6 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         if end + 1 == HELD {
             self.make_room();
         }
-    }
-
-    /// Puts an operation in the place of the last but one, where neither changes the register of the top and the last one does.
-    #[inline(always)]
-    pub(super) fn exchange_last_but_one(&mut self, pc: u32, op: Op) {
-        let index = self.end() - 2;
-        self.held[index] = op;
-        self.facts[index] = Facts::of(pc, op, self.facts[index - 1].top);
     }
 
     /// Takes some operations away, in whose place a rule puts others.

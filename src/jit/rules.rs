@@ -238,26 +238,18 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
             }
 
             // The value is still in its register.
-            [first, Op::Store { s, slot: stored }, other]
-                if last && stored == slot && let Some(target) = self.moved_before(d, s, other, slot) =>
+            [.., Op::Store { s, slot: stored }, other]
+                if last
+                    && stored == slot
+                    && let Some(target) = self.moved_before(d, s, other, slot) =>
             {
-                let [before, _, facts] = *self.facts();
-                // Most often the other operation makes a new top, and no rule sees more in what comes.
-                let is_seen = match other {
-                    Op::Load { slot, .. } => first.defines() == Some(s) || before.top == slot || first.stores(slot),
-                    _ => false,
-                };
-                if s == Self::TOP && facts.made == s && target != s && before.made != target && !is_seen {
-                    self.fire(Rule::StoreOtherLoad, 0);
-                    self.exchange_last_but_one(pc, Op::Move { d: target, s });
-                } else {
-                    self.fire(Rule::StoreOtherLoad, 2);
-                    let index = self.len + 1;
-                    if target != s {
-                        hold!(self, pc, Op::Move { d: target, s });
-                    }
-                    self.hold_again(facts.pc, index);
+                let with = self.pc(0);
+                self.fire(Rule::StoreOtherLoad, 2);
+                let index = self.len + 1;
+                if target != s {
+                    hold!(self, pc, Op::Move { d: target, s });
                 }
+                self.hold_again(with, index);
                 if target != d {
                     hold!(self, pc, Op::Move { d, s: target });
                 }
@@ -295,7 +287,8 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
         if !is_dead && (d == s || !facts.reads(d) && self.may_die(s)) {
             return Some(d);
         }
-        let makes_room = facts.made == s && !is_temporary::<I>(s) && is_temporary::<I>(d) && !matches!(other, Op::Move { .. });
+        let makes_room =
+            facts.made == s && !is_temporary::<I>(s) && is_temporary::<I>(d) && !matches!(other, Op::Move { .. });
         if makes_room { self.free([d, facts.read[0], facts.read[1]]) } else { None }
     }
 
@@ -337,7 +330,9 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
     /// Rules for an operation that computes, compares, divides or branches and has two registers as operands.
     #[inline(always)]
     fn hold_binary(&mut self, pc: u32, user: Op) {
-        let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else { unreachable!("it has two") };
+        let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else {
+            unreachable!("it has two")
+        };
         let may_lose = |reg: Reg| is_temporary::<I>(reg) || user.defines() == Some(reg);
         let exchanges = matches!(user, Op::Alu { .. } | Op::Set { .. }) && user.defines() == Some(second);
         if user.defines().is_some_and(|d| d != first && d != second && self.has_just_made(d)) {

@@ -1,0 +1,209 @@
+//! Lowering of plain words: what they compute, and where they move values.
+
+use super::Layout;
+use super::lower::Lowering;
+use super::operand::{Binary, Operand};
+use super::shuffle::{Place, Plan, Step};
+use crate::bytecode::Pc;
+use crate::isa::Isa;
+use crate::lang::Word;
+use crate::lir::{Op, Reg, Sink, Slot};
+
+impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+    pub fn literal(&mut self, value: i64) {
+        let [a, ..] = Self::TEMPORARIES;
+        if self.layout == Layout::TopInRegister {
+            self.spill_top();
+            self.sink.put(Op::Constant { d: Self::TOP, value });
+        } else {
+            self.sink.put(Op::Constant { d: a, value });
+            self.push(a);
+        }
+    }
+
+    /// Stores the top to its slot, for a new top.
+    fn spill_top(&mut self) {
+        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
+        self.above += 1;
+    }
+
+    pub fn pick(&mut self, depth: i64) {
+        let [a, ..] = Self::TEMPORARIES;
+        let slot = self.slot(depth);
+        if self.layout != Layout::TopInRegister {
+            self.sink.put(Op::Load { d: a, slot, last: false });
+            self.push(a);
+        } else {
+            self.spill_top();
+            if depth > 0 {
+                self.sink.put(Op::Load { d: Self::TOP, slot, last: false });
+            }
+        }
+    }
+
+    pub fn word(&mut self, word: Word, pc: Pc) {
+        match Binary::of(word) {
+            Some(Binary::Divide(op)) => {
+                let site = self.site(pc);
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Divide { op, d, a, b, site });
+                self.result(d);
+            }
+            Some(Binary::Alu(op)) => {
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Alu { op, d, a, b });
+                self.result(d);
+            }
+            Some(Binary::Set(cond)) => {
+                let [d, a, b] = self.operands();
+                self.sink.put(Op::Set { cond, d, a, b });
+                self.result(d);
+            }
+            None => self.shuffle_word(word),
+        }
+    }
+
+    #[inline(always)]
+    fn shuffle_word(&mut self, word: Word) {
+        match word {
+            Word::Dup => self.shuffle(Word::Dup),
+            Word::Drop => self.shuffle(Word::Drop),
+            Word::Swap => self.shuffle(Word::Swap),
+            Word::Over => self.shuffle(Word::Over),
+            Word::Rot => self.shuffle(Word::Rot),
+            Word::Nip => self.shuffle(Word::Nip),
+            Word::Tuck => self.shuffle(Word::Tuck),
+            _ => unreachable!("every other word has two operands and one result"),
+        }
+    }
+
+    /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
+    #[inline(always)]
+    pub fn word_with(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
+        let Some(binary) = Binary::of(word) else { return false };
+        match second {
+            Operand::Constant(imm) if !binary.fits::<I>(imm) => return false,
+            _ => self.sink.at(pc.0),
+        }
+        let first = self.first_operand();
+        match second {
+            Operand::Constant(imm) => self.sink.put(match binary {
+                Binary::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
+                Binary::Set(cond) => Op::SetImm { cond, d: first, a: first, imm },
+                Binary::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
+            }),
+            Operand::Copy(depth) => {
+                let [a, b] = self.with_copy(first, depth as i64);
+                match binary {
+                    Binary::Alu(op) => self.sink.put(Op::Alu { op, d: first, a, b }),
+                    Binary::Set(cond) => self.sink.put(Op::Set { cond, d: first, a, b }),
+                    Binary::Divide(op) => {
+                        let site = self.site(pc);
+                        self.sink.put(Op::Divide { op, d: first, a, b, site });
+                    }
+                }
+            }
+        }
+        if self.layout != Layout::TopInRegister {
+            self.sink.put(Op::Store { s: first, slot: self.slot(0) });
+        }
+        true
+    }
+
+    /// Where the top of the stack is for a word that leaves its result there.
+    #[inline(always)]
+    fn first_operand(&mut self) -> Reg {
+        let [a, ..] = Self::TEMPORARIES;
+        if self.layout == Layout::TopInRegister {
+            Self::TOP
+        } else {
+            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
+            a
+        }
+    }
+
+    /// The operands of such a word, the second one a copy of the value that lies so deep.
+    #[inline(always)]
+    fn with_copy(&mut self, first: Reg, depth: i64) -> [Reg; 2] {
+        let [a, b, _] = Self::TEMPORARIES;
+        if depth == 0 {
+            return [first, first];
+        }
+        let [a, b] = if self.layout == Layout::TopInRegister {
+            // As if it were the new top, so that the register of the top goes on holding what a slot holds.
+            self.sink.put(Op::Move { d: a, s: first });
+            [a, first]
+        } else {
+            [first, b]
+        };
+        self.sink.put(Op::Load { d: b, slot: self.slot(depth), last: false });
+        [a, b]
+    }
+
+    /// Pops the operands of a word that has two; says where its result goes and where they are.
+    #[inline(always)]
+    fn operands(&mut self) -> [Reg; 3] {
+        let [a, b, _] = Self::TEMPORARIES;
+        if self.layout == Layout::TopInRegister {
+            self.above -= 1;
+            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
+            [Self::TOP, a, Self::TOP]
+        } else {
+            self.pop(b);
+            self.pop(a);
+            [a, a, b]
+        }
+    }
+
+    /// Pushes what such a word has made.
+    #[inline(always)]
+    fn result(&mut self, d: Reg) {
+        if self.layout != Layout::TopInRegister {
+            self.push(d);
+        }
+    }
+
+    /// Carries a shuffle out. Inlined where the word is known, so that of its plan nothing is left but the operations.
+    #[inline(always)]
+    fn shuffle(&mut self, word: Word) {
+        match self.layout {
+            Layout::Pushing => self.shuffle_by_pushes(word),
+            Layout::Memory => self.shuffle_slots(word, Plan::of(word, false)),
+            Layout::TopInRegister => self.shuffle_slots(word, Plan::of(word, true)),
+        }
+    }
+
+    #[inline(always)]
+    fn shuffle_slots(&mut self, word: Word, plan: &Plan) {
+        let base = self.above - word.pops() as i64;
+        let slot = |slot: i8| Slot(base + i64::from(slot));
+        for &step in plan.steps() {
+            match step {
+                Step::Load { to, slot: from, last } => {
+                    self.sink.put(Op::Load { d: Self::register(to), slot: slot(from), last });
+                }
+                Step::Store { from, slot: to } => self.sink.put(Op::Store { s: Self::register(from), slot: slot(to) }),
+                Step::Top { from } => self.sink.put(Op::Move { d: Self::TOP, s: Self::register(from) }),
+            }
+        }
+        self.above = base + word.pushes() as i64;
+    }
+
+    #[inline(always)]
+    fn register(place: Place) -> Reg {
+        match place {
+            Place::Top => Self::TOP,
+            Place::Scratch(index) => Self::TEMPORARIES[usize::from(index)],
+        }
+    }
+
+    /// Pops the operands and pushes the results, one by one.
+    fn shuffle_by_pushes(&mut self, word: Word) {
+        for operand in (0..word.pops()).rev() {
+            self.pop(Self::TEMPORARIES[operand]);
+        }
+        for &operand in word.origins() {
+            self.push(Self::TEMPORARIES[operand]);
+        }
+    }
+}
