@@ -277,3 +277,57 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         self.joins.push(Join { pc: to, label, above: self.above });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bytecode;
+    use crate::isa::x86_64::Emitter;
+    use crate::lang::{Source, parse, verify};
+    use crate::lir::Recorder;
+
+    fn lowered(text: &str, layout: Layout, pairs: bool) -> Vec<Op> {
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
+        let program = verify(&ast, 3).expect("it verifies");
+        let code = bytecode::lower(&program, 1000, false).expect("it is small");
+        let mut recorder = Recorder::default();
+        lower::<Emitter, _>(&code, layout, pairs, &Tuning::default(), &mut recorder);
+        recorder.ops.into_iter().map(|(_, op)| op).collect()
+    }
+
+    fn has_immediates(ops: &[Op]) -> bool {
+        ops.iter().any(|op| matches!(op, Op::AluImm { .. } | Op::SetImm { .. } | Op::DivideImm { .. }))
+    }
+
+    #[test]
+    fn what_a_word_pushes_for_the_next_one_goes_past_the_stack() {
+        for layout in [Layout::Memory, Layout::TopInRegister] {
+            for text in ["7 +", "7 <", "7 mod"] {
+                assert!(has_immediates(&lowered(text, layout, true)), "{text}");
+                assert!(!has_immediates(&lowered(text, layout, false)), "{text}");
+            }
+            for text in ["dup *", "over -", "2 pick and", "over mod"] {
+                let stores =
+                    |pairs| lowered(text, layout, pairs).iter().filter(|op| matches!(op, Op::Store { .. })).count();
+                assert!(stores(true) < stores(false), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_be_pushed_is() {
+        for text in [
+            // By zero it must trap, and no field holds this.
+            "0 /",
+            "0x9e3779b97f4a7c15 xor",
+            // On one way to the word there is another value, or it is reached anew.
+            "if 5 else 6 end +",
+            "5 while - dup do 1 end",
+        ] {
+            assert!(!has_immediates(&lowered(text, Layout::TopInRegister, true)), "{text}");
+        }
+        assert_eq!(lowered("7 + dup *", Layout::Pushing, true), lowered("7 + dup *", Layout::Pushing, false));
+    }
+}

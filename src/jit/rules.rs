@@ -358,27 +358,25 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
                 }
             }
 
-            [.., Op::Constant { d: c, value }, Op::Load { d: a, slot, last }] => {
-                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) {
-                    let load = self.pc(0);
-                    self.fire(Rule::ConstantOperand, 2);
-                    hold!(self, load, Op::Load { d: a, slot, last });
-                    return hold!(self, pc, with_immediate(user, value));
-                }
+            [.., Op::Constant { d: c, value }, Op::Load { d: a, slot, last }]
+                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) =>
+            {
+                let load = self.pc(0);
+                self.fire(Rule::ConstantOperand, 2);
+                hold!(self, load, Op::Load { d: a, slot, last });
+                return hold!(self, pc, with_immediate(user, value));
             }
 
-            [.., Op::Constant { d: c, value }] => {
-                if second == c && first != c && may_lose(c) && fits::<I>(user, value) {
-                    self.fire(Rule::ConstantOperand, 1);
-                    return hold!(self, pc, with_immediate(user, value));
-                }
+            [.., Op::Constant { d: c, value }]
+                if second == c && first != c && may_lose(c) && fits::<I>(user, value) =>
+            {
+                self.fire(Rule::ConstantOperand, 1);
+                return hold!(self, pc, with_immediate(user, value));
             }
 
-            [.., Op::Move { d: t, s }] => {
-                if (first == t || second == t) && may_lose(t) {
-                    self.fire(Rule::MovedOperand, 1);
-                    return hold!(self, pc, user.with_operand(t, s));
-                }
+            [.., Op::Move { d: t, s }] if (first == t || second == t) && may_lose(t) => {
+                self.fire(Rule::MovedOperand, 1);
+                return hold!(self, pc, user.with_operand(t, s));
             }
 
             _ => {}
