@@ -27,12 +27,11 @@ impl Buffer {
     /// Appends the first `count` bytes of some.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N], count: usize) {
-        // Never where memory is reused.
-        while self.bytes.len() - self.end < N {
+        // One branch that is never taken when memory is reused.
+        if self.bytes.len() < self.end + N {
             self.grow();
         }
-        let free = &mut self.bytes[self.end..];
-        *free.first_chunk_mut().expect("so many bytes are free") = bytes;
+        self.bytes[self.end..self.end + N].copy_from_slice(&bytes);
         self.end += count;
     }
 

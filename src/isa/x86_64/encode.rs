@@ -86,10 +86,13 @@ impl Inst {
     /// Appends the displacement that the mode of a ModRM byte calls for.
     #[inline(always)]
     const fn disp(self, mode: u8, disp: i32) -> Inst {
-        // Computed and not branched on: displacements vary from one instruction to the next. Of the modes 0, 1 and 2 the
-        // displacement has 0, 1 and 4 bytes.
-        let count = mode * mode;
-        self.append((disp as u32 as u64 & !(u64::MAX << (8 * count))) as u32, count)
+        // Chosen and not branched on: displacements vary from one instruction to the next.
+        let (mask, count) = match mode {
+            0b00 => (0, 0),
+            0b01 => (0xff, 1),
+            _ => (u32::MAX, 4),
+        };
+        self.append(disp as u32 & mask, count)
     }
 }
 
@@ -242,8 +245,13 @@ const fn fits_i8(value: i32) -> bool {
 #[inline(always)]
 const fn mode(base: Gp, disp: i32) -> u8 {
     // RBP and R13 have no form without displacement: their number in mode 00 means RIP, or no base in a SIB byte.
-    let is_some = disp != 0 || base.number() & 7 == 0b101;
-    is_some as u8 + !fits_i8(disp) as u8
+    if disp == 0 && base.number() & 7 != 0b101 {
+        0b00
+    } else if fits_i8(disp) {
+        0b01
+    } else {
+        0b10
+    }
 }
 
 /// An instruction on a register, or an extension of the opcode, and another register in the r/m operand.
