@@ -1,5 +1,5 @@
-//! Counts the machine instructions that each engine executes in a pass of each workload: AArch64 under QEMU with a counting
-//! plugin, x86-64 under callgrind. `scripts/count` makes what it needs and starts it.
+//! Counts the machine instructions that each engine executes in a pass of each workload, under QEMU with a counting plugin.
+//! `scripts/count` makes what it needs and starts it.
 //!
 //! Ends with 3 where a count is above the record, with 2 where something cannot be counted.
 
@@ -18,7 +18,7 @@ use jitduel::tiers::tier;
 #[derive(Parser)]
 struct Arguments {
     /// The binary for AArch64
-    #[arg(long, value_name = "BINARY", requires = "plugin")]
+    #[arg(long, value_name = "BINARY")]
     aarch64: Option<String>,
 
     /// The binary for x86-64
@@ -27,7 +27,7 @@ struct Arguments {
 
     /// The plugin for QEMU, made from scripts/count.c
     #[arg(long, value_name = "LIBRARY")]
-    plugin: Option<String>,
+    plugin: String,
 
     /// Where programs may be written, and the counts for the report
     #[arg(long, value_name = "FOLDER")]
@@ -120,35 +120,24 @@ struct Counter<'a> {
     isa: &'static str,
     /// What stands before the binary's arguments.
     command: Vec<&'a str>,
-    /// What stands before the number on standard error.
-    before: &'static str,
 }
 
 impl Arguments {
     fn counters(&self) -> Vec<Counter<'_>> {
+        let isas = [
+            ("aarch64", &self.aarch64, &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"][..]),
+            // An emulator of what the host is, too, since only an emulator counts.
+            ("x86_64", &self.x86_64, &["qemu-x86_64"]),
+        ];
         let mut counters = Vec::new();
-        match (&self.aarch64, &self.plugin) {
-            (Some(binary), Some(plugin)) => counters.push(Counter {
-                isa: "aarch64",
-                command: vec!["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu", "-plugin", plugin, binary],
-                before: "instructions: ",
-            }),
-            _ => eprintln!("NOT COUNTED: AArch64, as asked"),
-        }
-        match &self.x86_64 {
-            Some(binary) => counters.push(Counter {
-                isa: "x86_64",
-                // Without the last option it would go on with code that has been overwritten.
-                command: vec![
-                    "valgrind",
-                    "--tool=callgrind",
-                    "--callgrind-out-file=/dev/null",
-                    "--smc-check=all",
-                    binary,
-                ],
-                before: "Collected : ",
-            }),
-            None => eprintln!("NOT COUNTED: x86-64, as asked"),
+        for (isa, binary, emulator) in isas {
+            match binary {
+                Some(binary) => {
+                    let command = [emulator, &["-plugin", &self.plugin, binary]].concat();
+                    counters.push(Counter { isa, command });
+                }
+                None => eprintln!("NOT COUNTED: {isa}, as asked"),
+            }
         }
         counters
     }
@@ -179,7 +168,7 @@ impl Counter<'_> {
         command.args(arguments).arg("run").arg(path).args(["--engine", engine, "--input", input]);
         let output = command.output().with_context(|| format!("cannot start {program}"))?;
         let said = String::from_utf8_lossy(&output.stderr);
-        let number = said.lines().find_map(|line| line.split_once(self.before)?.1.trim().parse().ok());
+        let number = said.lines().find_map(|line| line.strip_prefix("instructions: ")?.parse().ok());
         match number {
             Some(number) if output.status.success() && output.stdout == b"\n" => Ok(number),
             _ => bail!("{command:?} ended with {} and said:\n{said}", output.status),
