@@ -88,8 +88,8 @@ impl Assembler {
     /// Places instructions that do nothing, up to a multiple of `bytes` from the start of the code.
     pub fn align(&mut self, bytes: usize) {
         const INDEX: Index = Index::new(RAX).expect("it is not the stack pointer");
-        // As few as the forms of NOP allow, the longest first.
-        let of_size = [
+        // The forms of NOP, the longest first.
+        const FORMS: [(usize, Inst); 6] = [
             (9, x64::nop_mem(Mem::indexed(RAX, INDEX, Scale::X1, i32::MAX))),
             (8, x64::nop_mem(Mem::base(RAX, i32::MAX))),
             (6, x64::nop_mem(Mem::indexed(RAX, INDEX, Scale::X1, 1))),
@@ -98,11 +98,14 @@ impl Assembler {
             (1, x64::nop()),
         ];
         let mut rest = self.code.len().next_multiple_of(bytes) - self.code.len();
-        for (size, nop) in of_size {
-            while rest >= size {
-                self.put(nop);
-                rest -= size;
-            }
+        while rest > 0 {
+            let mut fitting = FORMS.iter().filter(|(size, _)| *size <= rest);
+            let longest = fitting.clone().next();
+            // As few as can be: what no longer form fills takes one for each byte.
+            let best = fitting.find(|(size, _)| !matches!(rest - size, 1..4)).or(longest);
+            let (size, nop) = best.expect("one has a single byte");
+            self.put(*nop);
+            rest -= size;
         }
     }
 
