@@ -122,6 +122,10 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             self.state.flush();
         } else {
             self.settle_for_join(body.touched, at_branch.above);
+            // Of these the other branch need not know that they have values, and could not load them.
+            for slot in self.state.stack.low()..at_branch.known.min(self.state.stack.above) {
+                self.state.spill(slot);
+            }
         }
         let join = self.state.stack.clone();
         let label = self.label();
