@@ -13,6 +13,7 @@ use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink};
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     pub fn pick(&mut self, depth: i64) {
         let slot = self.state.stack.slot(depth);
+        self.state.stack.has_from(slot);
         self.copy(slot);
     }
 
@@ -41,6 +42,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     fn shuffle(&mut self, word: Word) {
         let base = self.state.stack.above - word.pops() as i64;
+        self.state.stack.has_from(base);
         // What is copied, or moves to another slot, leaves its own.
         for (operand, slot) in (base..self.state.stack.above).enumerate() {
             let moves =

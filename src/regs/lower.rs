@@ -180,7 +180,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
                 let site = self.site(pc);
                 let slot = self.state.stack.above.wrapping_sub_unsigned(values);
                 self.put(Op::Need { slot: Slot(slot), site });
-                self.state.stack.known = self.state.stack.known.min(slot);
+                self.state.stack.has_from(slot);
             }
             Code::Room { values, .. } => {
                 let site = self.site(pc);

@@ -89,6 +89,11 @@ impl Stack {
         bits(self.iter().filter_map(|(_, value)| value.reg()))
     }
 
+    /// From this slot on all have values, or the program would not be here.
+    pub fn has_from(&mut self, slot: i64) {
+        self.known = self.known.min(slot);
+    }
+
     /// Makes a slot one of those whose value may be elsewhere.
     pub fn reach(&mut self, slot: i64) {
         if let missing @ 1.. = self.low() - slot {

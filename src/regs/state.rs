@@ -62,7 +62,7 @@ impl<S: Sink> State<'_, S> {
     pub fn pop(&mut self) -> Value {
         let value = self.stack.values.pop().unwrap_or(Value::Slot);
         self.stack.above -= 1;
-        self.stack.known = self.stack.known.min(self.stack.above);
+        self.stack.has_from(self.stack.above);
         value
     }
 
@@ -94,7 +94,7 @@ impl<S: Sink> State<'_, S> {
         self.stack.values.truncate(base);
         self.stack.values.extend_from_slice(&results);
         self.stack.above = lowest + N as i64;
-        self.stack.known = self.stack.known.min(lowest);
+        self.stack.has_from(lowest);
     }
 
     /// Sends the lower half of the window to its slots.
@@ -217,7 +217,10 @@ impl<S: Sink> State<'_, S> {
     /// Puts the value of a slot into `d`.
     pub fn put_in(&mut self, d: Reg, value: Value, slot: i64) {
         match value {
-            Value::Slot => self.sink.put(Op::Load { d, slot: Slot(slot), last: false }),
+            Value::Slot => {
+                debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
+                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+            }
             Value::Reg(s) => self.sink.put(Op::Move { d, s }),
             Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
             Value::Const(value) => self.sink.put(Op::Constant { d, value }),
@@ -248,7 +251,7 @@ impl<S: Sink> State<'_, S> {
             }
             Value::Slot => {
                 let d = self.fresh();
-                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+                self.put_in(d, value, slot);
                 Value::Reg(d)
             }
         };
