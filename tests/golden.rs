@@ -66,6 +66,12 @@ fn checks_and_traps() {
     compare("checks_and_traps", text, &["--input", "5"]);
 }
 
+/// Of the operands that lie in memory those alone are loaded that are copied or move.
+#[test]
+fn in_place() {
+    compare("in_place", "over", &["--input", "1,2"]);
+}
+
 /// What is still to be added to a value, or how often it is to be taken, is done once for all of its copies.
 #[test]
 fn deferred() {
