@@ -123,9 +123,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         } else {
             self.settle_for_join(body.touched, at_branch.above);
             // Of these the other branch need not know that they have values, and could not load them.
-            for slot in self.state.stack.low()..at_branch.known.min(self.state.stack.above) {
-                self.state.spill(slot);
-            }
+            self.state.spill_below(at_branch.known);
         }
         let join = self.state.stack.clone();
         let label = self.label();

@@ -14,11 +14,6 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     pub fn pick(&mut self, depth: i64) {
         let slot = self.state.stack.slot(depth);
         self.state.stack.has_from(slot);
-        self.copy(slot);
-    }
-
-    /// Pushes the value of a slot once more.
-    fn copy(&mut self, slot: i64) {
         let value = match self.state.stack.get(slot) {
             Value::Slot => self.state.in_register(Value::Slot, slot),
             value => {
@@ -180,9 +175,9 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         {
             return reg;
         }
-        let mut given = operands.iter().filter_map(|operand| operand.reg()).filter(|reg| given_back(*reg));
-        let reused = operands[..reusable].iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
-        reused.or_else(|| registers.any_free(0)).or_else(|| given.next()).unwrap_or_else(|| self.state.fresh())
+        let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
+        let open = reused(&operands[..reusable]).or_else(|| registers.any_free(0)).or_else(|| reused(operands));
+        open.unwrap_or_else(|| self.state.fresh())
     }
 
     fn home(&self, pc: Pc) -> Option<Reg> {

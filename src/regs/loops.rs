@@ -232,23 +232,17 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             None
         };
         if let Some(d) = d {
-            self.put(match count {
-                Value::Const(value) => Op::Constant { d, value },
-                _ => Op::Move { d, s: count.reg().expect("it is in a register") },
-            });
+            self.state.put_in(d, count, 0);
             self.state.release(count);
             self.state.registers.pinned |= bit(d);
             return Place::Register(d);
         }
         let slot = FrameSlot(counter.0);
-        let s = match count {
-            Value::Const(value) => {
-                let d = self.state.fresh();
-                self.put(Op::Constant { d, value });
-                d
-            }
-            _ => count.reg().expect("it is in a register"),
-        };
+        let s = count.reg().unwrap_or_else(|| {
+            let d = self.state.fresh();
+            self.state.put_in(d, count, 0);
+            d
+        });
         self.put(Op::StoreFrame { s, slot });
         Place::Frame(slot)
     }
@@ -277,9 +271,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             }
         }
         // Slots of which it is not known that they have values stay where they are.
-        for slot in self.state.stack.low()..self.state.stack.known.min(above) {
-            self.state.spill(slot);
-        }
+        self.state.spill_below(self.state.stack.known);
         for value in body.constants.iter() {
             if self.state.kept(value).is_some() || room == 0 || !self.may_pin() {
                 continue;

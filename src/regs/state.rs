@@ -75,7 +75,8 @@ impl<S: Sink> State<'_, S> {
         self.stack.above += 1;
     }
 
-    /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on.
+    /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on. They have
+    /// been proved to be there.
     pub fn reorder<const N: usize>(&mut self, pops: usize, origins: [usize; N]) {
         if self.stack.values.len() >= WINDOW && N > pops {
             self.lower_window();
@@ -94,14 +95,12 @@ impl<S: Sink> State<'_, S> {
         self.stack.values.truncate(base);
         self.stack.values.extend_from_slice(&results);
         self.stack.above = lowest + N as i64;
-        self.stack.has_from(lowest);
     }
 
     /// Sends the lower half of the window to its slots.
     #[cold]
     fn lower_window(&mut self) {
-        let low = self.stack.low();
-        (low..low + WINDOW as i64 / 2).for_each(|slot| self.spill(slot));
+        self.spill_below(self.stack.low() + WINDOW as i64 / 2);
         self.stack.values.drain(..WINDOW / 2);
     }
 
@@ -274,11 +273,16 @@ impl<S: Sink> State<'_, S> {
         self.release(now);
     }
 
-    /// Sends all values to their slots.
-    pub fn flush(&mut self) {
-        for slot in self.stack.low()..self.stack.above {
+    /// Sends the values of all slots below this one there.
+    pub fn spill_below(&mut self, slot: i64) {
+        for slot in self.stack.low()..slot.min(self.stack.above) {
             self.spill(slot);
         }
+    }
+
+    /// Sends all values to their slots.
+    pub fn flush(&mut self) {
+        self.spill_below(self.stack.above);
         self.stack.values.clear();
     }
 

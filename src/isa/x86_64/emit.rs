@@ -304,7 +304,7 @@ impl Emitter {
                 self.move_to(d, a);
                 self.put_inst(if op == AluOp::Shl { x64::shl_imm(d, count) } else { x64::shr_imm(d, count) });
             }
-            AluOp::Mul if imm == 2 && d != a => self.put_inst(x64::lea(d, Mem::indexed(a, index(a), Scale::X1, 0))),
+            AluOp::Mul if imm == 2 && d != a => self.put_inst(x64::lea(d, sum(a, a))),
             AluOp::Mul if (imm as u64).is_power_of_two() => {
                 self.move_to(d, a);
                 self.put_inst(x64::shl_imm(d, shift6(i64::from(imm.trailing_zeros()))));
