@@ -69,7 +69,7 @@ pub fn compile<I: Isa>(
     // What is the same in every round is done once.
     let plan = plan::<I>(code, tier, tuning);
     let registers = plan.as_ref().map_or_else(|| jit::registers::<I>(code, tuning), regs::Plan::registers);
-    let shape = Shape { registers, metered: code.metered, marked };
+    let shape = Shape { registers, metered: code.metered(), marked };
     let mut forms = Forms::default();
     // Every round asks for a longer form of something, of which there are three of each.
     loop {
@@ -134,7 +134,7 @@ pub fn is_supported() -> bool {
 
 /// How many frame slots code needs at most: one for each counter, and a spare one.
 pub fn frame_slots(code: &Bytecode) -> usize {
-    code.counters as usize + 1
+    code.counters() as usize + 1
 }
 
 /// A tier as an engine.
@@ -185,7 +185,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        match self.entry.run(stack, self.code.stack_limit as usize, fuel) {
+        match self.entry.run(stack, self.code.stack_limit() as usize, fuel) {
             Exit::Done => Ok(()),
             Exit::Trap { site, pointer } => Err(trap(&self.code, &self.sites, site, pointer)),
         }

@@ -34,7 +34,7 @@ fn parsed(text: &str) -> Arc<Ast> {
 }
 
 fn kinds(ast: &Ast) -> Vec<NodeKind> {
-    ast.nodes.iter().map(|node| node.kind).collect()
+    ast.nodes().iter().map(|node| node.kind).collect()
 }
 
 /// Runs a program on every engine and returns what they all came to.
@@ -56,7 +56,7 @@ fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
 fn round_trip(ast: &Ast) {
     let text = print(ast);
     let again = parsed(&text);
-    assert!(kinds(&again) == kinds(ast) && again.nesting == ast.nesting, "{}", &text[..text.len().min(1000)]);
+    assert!(kinds(&again) == kinds(ast) && again.nesting() == ast.nesting(), "{}", &text[..text.len().min(1000)]);
     assert!(print(&again) == text, "{}", &text[..text.len().min(1000)]);
     let shown = text.lines().map(|line| line.trim_start().len()).max().unwrap_or(0);
     assert!(shown <= 100 && (text.is_empty() || text.ends_with('\n')), "{shown}");
@@ -91,7 +91,7 @@ fn a_million_words_parse_print_and_verify() {
     ];
     for (name, text, words) in programs {
         let ast = parsed(&text);
-        assert!(ast.nodes.len() >= words / 2, "{name}: {} nodes", ast.nodes.len());
+        assert!(ast.nodes().len() >= words / 2, "{name}: {} nodes", ast.nodes().len());
         round_trip(&ast);
         verify(&ast, 1).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
         // The last fault is as far away as a fault can be.
@@ -107,7 +107,7 @@ fn deep_and_wide_programs_parse_print_verify_and_run() {
     let text =
         format!("1 times {}", "1 + ".repeat(wide)).repeat(1000) + &format!("{}end ", "1 + ".repeat(wide)).repeat(1000);
     let ast = parsed(&text);
-    assert_eq!((ast.nesting, ast.nodes.len()), (1000, 1000 * (4 * wide + 2)));
+    assert_eq!((ast.nesting(), ast.nodes().len()), (1000, 1000 * (4 * wide + 2)));
     round_trip(&ast);
     let program = verify(&ast, 1).expect("it keeps the depth");
     assert_eq!(on_every_engine(&program, &[5]), Outcome::Done(vec![5 + 2000 * wide as i64]));
@@ -135,7 +135,7 @@ fn a_thousand_nested_bodies_work_on_every_engine_and_one_more_is_an_error() {
         let levels = 1000 / per_level;
         let text = nested(open, inner, close, levels);
         let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{name}: {fault}"));
-        assert_eq!(program.ast().nesting, 1000);
+        assert_eq!(program.ast().nesting(), 1000);
         round_trip(program.ast());
         assert_eq!(on_every_engine(&program, &[5]), Outcome::Done(vec![answer]), "{name}");
         let error = parse(&Source::new("test", nested(open, inner, close, levels + 1))).expect_err("too deep");
@@ -144,7 +144,7 @@ fn a_thousand_nested_bodies_work_on_every_engine_and_one_more_is_an_error() {
     }
     // Bodies beside each other are not nested.
     let beside = "1 times end 1 if else end while 0 do end ".repeat(1001);
-    assert_eq!(parsed(&beside).nesting, 1);
+    assert_eq!(parsed(&beside).nesting(), 1);
 }
 
 #[test]
@@ -659,7 +659,7 @@ impl Judge {
                 Outcome::Trap(trap) => {
                     self.trapped += 1;
                     // The verifier must not have ruled out what the referee met.
-                    let node = program.ast().nodes.iter().position(|node| node.span == trap.at).expect("a word");
+                    let node = program.ast().nodes().iter().position(|node| node.span == trap.at).expect("a word");
                     let fact = program.facts()[node];
                     let foreseen = match trap.kind {
                         TrapKind::StackUnderflow => fact.may_underflow,

@@ -81,7 +81,7 @@ fn work<I: Isa>(code: &Bytecode, name: &str) -> (f64, usize) {
     let firings: u32 = compiled.fired.counts().map(|(_, count)| count).sum();
     let rounds = ROUNDS.get();
     let all = OPERATIONS.get() / rounds + firings as usize + compiled.machine.bytes.len();
-    (all as f64 / code.ops.len() as f64, rounds)
+    (all as f64 / code.ops().len() as f64, rounds)
 }
 
 /// That a program of many times the size takes as much for each operation, within a twentieth, and at most two rounds more:

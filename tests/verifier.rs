@@ -54,7 +54,7 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
     };
     let mut index = range.start;
     while index < range.end {
-        let kind = ast.nodes[index].kind;
+        let kind = ast.nodes()[index].kind;
         depths = match kind {
             NodeKind::Literal(_) => past(&depths, index, 0, 1)?,
             NodeKind::Word(word) => past(&depths, index, word.pops(), word.pushes())?,
@@ -121,11 +121,11 @@ fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
     programs(most, &mut Vec::new(), &mut Vec::new(), &mut |text| {
         let ast = Arc::new(parse(&Source::new("test", text)).unwrap_or_else(|error| panic!("{text}: {error}")));
         for (count, inputs) in inputs.iter().enumerate() {
-            let expected = paths(&ast, 0..ast.nodes.len(), BTreeSet::from([count]));
+            let expected = paths(&ast, 0..ast.nodes().len(), BTreeSet::from([count]));
             match (verify(&ast, count), expected) {
                 (Ok(_), Ok(_)) => accepted += 1,
                 (Err(rejection @ Rejection { kind: RejectionKind::Underflow { .. }, .. }), Err(index)) => {
-                    assert_eq!(rejection.span, ast.nodes[index].span, "{text} with {count} inputs");
+                    assert_eq!(rejection.span, ast.nodes()[index].span, "{text} with {count} inputs");
                     underflows += 1;
                     for inputs in inputs {
                         runs += 1;
@@ -138,7 +138,7 @@ fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
                     unbalanced += 1;
                     let behind =
                         |node: &Node| node.span.start > span.start || matches!(node.kind, NodeKind::While { .. });
-                    assert!(expected.err().is_none_or(|index| behind(&ast.nodes[index])), "{text}");
+                    assert!(expected.err().is_none_or(|index| behind(&ast.nodes()[index])), "{text}");
                 }
                 (verdict, expected) => panic!("{text} with {count} inputs: {verdict:?}, but by paths {expected:?}"),
             }

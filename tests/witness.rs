@@ -216,7 +216,7 @@ fn random_cases(count: usize) -> Vec<Case> {
     }
     println!("{count} random programs: {endless} skipped that may not end, {long} that are long; {traps:?} trap");
     assert!((endless + long) * 10 < count, "{endless} and {long} of {count} programs are skipped");
-    let has = |case: &Case, word| case.program.ast().nodes.iter().any(|node| node.kind == NodeKind::Word(word));
+    let has = |case: &Case, word| case.program.ast().nodes().iter().any(|node| node.kind == NodeKind::Word(word));
     assert!(WORDS.iter().all(|(word, _)| random_cases.iter().any(|case| has(case, *word))), "a word is in no program");
     assert_eq!(traps.len(), TrapKind::ALL.len(), "not every trap: {traps:?}");
     let finished = random_cases.len() - traps.values().sum::<usize>();

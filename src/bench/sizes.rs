@@ -125,7 +125,7 @@ mod tests {
         for size in SIZES {
             let subject = Subject { name: size.name(), source: size.source(), inputs: Vec::new() };
             let program = subject.program().expect("it is a program");
-            let words = program.ast().nodes.len();
+            let words = program.ast().nodes().len();
             assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);
             let work = subject.check(&[]).expect("it ends");
             assert_eq!(size.shape == Shape::Loopy, work.passes > 0);

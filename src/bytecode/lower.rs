@@ -21,7 +21,7 @@ pub struct TooLarge;
 /// # Errors
 /// [`TooLarge`], which takes a text of more than a gigabyte.
 pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytecode, TooLarge> {
-    let length = program.ast().nodes.len();
+    let length = program.ast().nodes().len();
     // A node makes at most its own operation, two checks, a pass and a jump.
     if length >= (u32::MAX / 5) as usize {
         return Err(TooLarge);
@@ -39,7 +39,7 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
     };
     let mut lowering = Lowering { program, code, run: Run::default() };
     lowering.code.counters = lowering.body(0..length);
-    let end = program.ast().nodes.last().map_or(Span { start: 0, end: 0 }, |node| node.span);
+    let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
     Ok(lowering.code)
 }
@@ -70,7 +70,7 @@ impl Lowering<'_> {
         let mut counters = 0;
         let mut index = range.start;
         while index < range.end {
-            let node = program.ast().nodes[index];
+            let node = program.ast().nodes()[index];
             let span = node.span;
             let word = (program.facts()[index], span);
             match node.kind {

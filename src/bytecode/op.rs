@@ -102,29 +102,67 @@ pub struct TrapSite {
 }
 
 /// A flat program.
+///
+/// Only [`lower`](super::lower) makes one, from a verified program: the engines read and write the stack without checks of
+/// their own, relying on those that are operations here.
+///
+/// ```compile_fail,E0451
+/// # use jitduel::bytecode::{Bytecode, Op};
+/// # fn forge(code: Bytecode) -> Bytecode {
+/// Bytecode { ops: vec![Op::Pick(u64::MAX), Op::Return], ..code }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bytecode {
-    /// The operations; the last one is [`Op::Return`].
-    pub ops: Vec<Op>,
-    /// The word that each operation was made from, in the order of `ops`.
-    pub spans: Vec<Span>,
-    /// The first operation of every loop, in ascending order; twice where two loops start at one place.
-    pub heads: Vec<Pc>,
-    /// How many counters the program uses.
-    pub counters: u32,
+    pub(super) ops: Vec<Op>,
+    pub(super) spans: Vec<Span>,
+    pub(super) heads: Vec<Pc>,
+    pub(super) counters: u32,
     /// The checks of all runs of words, in reading order.
-    pub checks: Vec<Check>,
+    pub(super) checks: Vec<Check>,
     /// For each run the index of its first check; the run ends where the next begins.
-    pub runs: Vec<u32>,
-    /// The number of inputs the program was verified for.
-    pub inputs: usize,
-    /// The greatest number of values on the stack.
-    pub stack_limit: u64,
-    /// Whether every pass of a loop takes fuel.
-    pub metered: bool,
+    pub(super) runs: Vec<u32>,
+    pub(super) inputs: usize,
+    pub(super) stack_limit: u64,
+    pub(super) metered: bool,
 }
 
 impl Bytecode {
+    /// The operations; the last one is [`Op::Return`].
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The word that each operation was made from, in the order of [`ops`](Bytecode::ops).
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// The first operation of every loop, in ascending order; twice where two loops start at one place.
+    pub fn heads(&self) -> &[Pc] {
+        &self.heads
+    }
+
+    /// The number of counters that the program uses.
+    pub fn counters(&self) -> u32 {
+        self.counters
+    }
+
+    /// The number of inputs that the program was verified for.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The greatest number of values on the stack.
+    pub fn stack_limit(&self) -> u64 {
+        self.stack_limit
+    }
+
+    /// Whether every iteration of a loop takes fuel.
+    pub fn metered(&self) -> bool {
+        self.metered
+    }
+
     /// The checks of one run of words.
     pub fn run(&self, run: CheckRun) -> &[Check] {
         let index = run.0 as usize;

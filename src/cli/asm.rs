@@ -196,8 +196,8 @@ fn hex_line(isa: &str, line: &Line) -> String {
 /// The source word that an operation was made from.
 fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
     let pc = Pc(pc);
-    let span = code.spans[pc.index()];
-    match code.ops[pc.index()] {
+    let span = code.spans()[pc.index()];
+    match code.ops()[pc.index()] {
         Op::Return => "\\ return".into(),
         _ => format!("\\ {}{} {}", code.role(pc), source.text(span), source.place(span)),
     }

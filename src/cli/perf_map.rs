@@ -119,12 +119,12 @@ fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) 
 
 fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail: Detail) -> String {
     let word = |pc: Pc| {
-        let span = code.spans[pc.index()];
+        let span = code.spans()[pc.index()];
         (source.place(span), source.text(span))
     };
     let around = around.map(word);
     match (detail, around) {
-        (Detail::Words, _) if code.ops[pc.index()] == Op::Return => "return".into(),
+        (Detail::Words, _) if code.ops()[pc.index()] == Op::Return => "return".into(),
         (Detail::Words, around) => {
             let (place, text) = word(pc);
             let around = around.map_or(String::new(), |(place, text)| format!(" in {text} {place}"));
@@ -137,12 +137,12 @@ fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail:
 
 /// For each operation the end of the innermost loop around it, which is made from the word that begins the loop.
 fn loops(code: &Bytecode) -> Vec<Option<Pc>> {
-    let mut around = vec![None; code.ops.len()];
+    let mut around = vec![None; code.ops().len()];
     // Ends of the loops around, each with its head; from the last operation back, ends come before heads.
     let mut open: Vec<(Pc, Pc)> = Vec::new();
-    for index in (0..code.ops.len()).rev() {
+    for index in (0..code.ops().len()).rev() {
         let pc = Pc(index as u32);
-        match code.ops[index] {
+        match code.ops()[index] {
             Op::Next { head, .. } => open.push((pc, head)),
             Op::Jump(head) if head <= pc => open.push((pc, head)),
             _ => {}

@@ -55,10 +55,10 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
     let mut writer = Writer { program, source, limits, text };
     let loops = |kind| matches!(kind, NodeKind::Times { .. } | NodeKind::While { .. });
     // Nobody may be warned of a variable that nothing reads.
-    if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes.iter().any(|node| loops(node.kind))) {
+    if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes().iter().any(|node| loops(node.kind))) {
         writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
     }
-    writer.body(0..program.ast().nodes.len(), 1);
+    writer.body(0..program.ast().nodes().len(), 1);
     writer.text + "    stack->top = sp;\n    return (struct end){NULL, 0, 0};\n}\n"
 }
 
@@ -185,7 +185,7 @@ impl Writer<'_> {
     fn body(&mut self, range: Range<usize>, level: usize) {
         let mut index = range.start;
         while index < range.end {
-            let kind = self.program.ast().nodes[index].kind;
+            let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
             // A `while` pops nothing at its head: its flag is checked where it is popped.
             if !matches!(kind, NodeKind::While { .. }) {
@@ -265,7 +265,7 @@ impl Writer<'_> {
     }
 
     fn checks(&mut self, index: usize, at: Place, level: usize) {
-        let checks = Checks::of(self.program.ast().nodes[index].kind, self.program.facts()[index], self.limits);
+        let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
         if let Some(need) = checks.need {
             let need = need.min(MOST_VALUES);
             self.trap(level, &format!("sp - stack->bottom < {need}"), TrapKind::StackUnderflow, at);

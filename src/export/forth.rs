@@ -72,7 +72,7 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
         // As bits: it may be more than the greatest signed cell.
         writer.words(1, format_args!("${fuel:x} fuel !"));
     }
-    writer.body(0..program.ast().nodes.len(), 1);
+    writer.body(0..program.ast().nodes().len(), 1);
     writer.break_line();
     writer.text + ";\n"
 }
@@ -110,7 +110,7 @@ impl Writer<'_> {
     fn body(&mut self, range: Range<usize>, level: usize) {
         let mut index = range.start;
         while index < range.end {
-            let kind = self.program.ast().nodes[index].kind;
+            let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
             // A `while` pops nothing at its head: its flag is checked where it is popped.
             if !matches!(kind, NodeKind::While { .. }) {
@@ -183,7 +183,7 @@ impl Writer<'_> {
         // A limit or need beyond the greatest cell is beyond every stack.
         let cell = |number: u64| number.min(i64::MAX as u64);
         let Place { line, column } = at;
-        let checks = Checks::of(self.program.ast().nodes[index].kind, self.program.facts()[index], self.limits);
+        let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
         if let Some(need) = checks.need {
             self.words(level, format_args!("{} {line} {column} need", cell(need)));
         }

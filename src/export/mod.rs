@@ -65,5 +65,5 @@ fn title(program: &Program, source: &Source, limits: Limits) -> String {
 
 /// The place of each node.
 fn place(program: &Program, source: &Source, index: usize) -> Place {
-    source.place(program.ast().nodes[index].span)
+    source.place(program.ast().nodes()[index].span)
 }

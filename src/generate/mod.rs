@@ -165,8 +165,7 @@ fn without_division_by_zero(
 /// A tree of these nodes in which a span is the index of a node: good for measuring, without a text.
 pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
     let place = |index| Span { start: index, end: index + 1 };
-    let nodes = nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect();
-    Ast { nodes, nesting: 0 }
+    Ast::new(nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect())
 }
 
 /// How one pass over these nodes changes the depth, where loops inside run not at all.

@@ -66,8 +66,8 @@ impl Statistics {
         self.passes += passes;
         self.inputs += trial.inputs.len() as u64;
         self.without_passes += u64::from(*passes == 0);
-        *self.nesting.entry(ast.nesting).or_default() += 1;
-        let kinds: Vec<NodeKind> = ast.nodes.iter().map(|node| node.kind).collect();
+        *self.nesting.entry(ast.nesting()).or_default() += 1;
+        let kinds: Vec<NodeKind> = ast.nodes().iter().map(|node| node.kind).collect();
         for (index, kind) in kinds.iter().enumerate() {
             let spelling = match *kind {
                 NodeKind::Literal(value) => {

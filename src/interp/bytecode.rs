@@ -39,7 +39,7 @@ impl Engine for Interpreter {
     fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let bytecode = task.bytecode(clock)?;
         let code = lower(&bytecode, self.is_fusing);
-        let counters = vec![0; bytecode.counters as usize];
+        let counters = vec![0; bytecode.counters() as usize];
         Ok(Box::new(Ready { bytecode, code, counters }))
     }
 }

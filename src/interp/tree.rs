@@ -73,7 +73,7 @@ pub struct Measured {
 pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
     let mut run =
         Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
-    let ended = run.body(0..ast.nodes.len());
+    let ended = run.body(0..ast.nodes().len());
     let Run { stack, words, passes, deepest, .. } = run;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),
@@ -97,7 +97,7 @@ impl Run<'_> {
     fn body(&mut self, range: Range<usize>) -> Result<(), Trap> {
         let mut index = range.start;
         while index < range.end {
-            let node = self.ast.nodes[index];
+            let node = self.ast.nodes()[index];
             let at = node.span;
             self.words += 1;
             match node.kind {

@@ -22,7 +22,7 @@ pub(super) const SCRATCH: std::ops::Range<usize> = 1..4;
 
 /// How many allocatable registers the code will use.
 pub fn registers<I: Isa>(code: &Bytecode, tuning: &Tuning) -> usize {
-    SCRATCH.end + counter_registers::<I>(tuning).len().min(code.counters as usize)
+    SCRATCH.end + counter_registers::<I>(tuning).len().min(code.counters() as usize)
 }
 
 fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
@@ -44,7 +44,7 @@ pub fn lower<I: Isa, S: Sink>(
         // A value that is pushed to memory moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
         counters: counter_registers::<I>(tuning),
-        above: code.inputs as i64,
+        above: code.inputs() as i64,
         joins: Vec::new(),
         loops: Vec::new(),
         labels: 0,
@@ -101,11 +101,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             // Of an empty stack this loads the spare slot.
             self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
         }
-        let mut heads = code.heads.as_slice();
+        let mut heads = code.heads();
         // Whether the operation before this one may go on to it.
         let mut reached = true;
         let mut next = 0;
-        while let Some(&op) = code.ops.get(next) {
+        while let Some(&op) = code.ops().get(next) {
             let pc = Pc(next as u32);
             next += 1;
             self.sink.at(pc.0);
@@ -126,7 +126,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 self.sink.put(Op::Label(label));
             }
             if self.pairs
-                && let Some(&Code::Word(word)) = code.ops.get(next)
+                && let Some(&Code::Word(word)) = code.ops().get(next)
                 && let Some(operand) = Operand::of(op)
                 // No way leads in between.
                 && self.joins.last().is_none_or(|join| join.pc.index() != next)

@@ -3,12 +3,66 @@
 use super::{Span, Word};
 
 /// A program as its author wrote it, without comments.
+///
+/// Every tree is well formed, because only [`parse`](super::parse) and this crate's generator make one. The engines rely
+/// on that where they leave out checks.
+///
+/// ```compile_fail,E0451
+/// # use jitduel::lang::{Ast, Node, NodeKind, Span};
+/// let kind = NodeKind::Pick(u64::MAX);
+/// let ast = Ast { nodes: vec![Node { kind, span: Span { start: 0, end: 1 } }], nesting: 0 };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ast {
+    nodes: Vec<Node>,
+    nesting: usize,
+}
+
+impl Ast {
+    /// The tree of nodes in reading order.
+    ///
+    /// # Panics
+    /// If a body does not end inside the body around it, or a [`NodeKind::Pick`] is deeper than a literal can say.
+    pub(crate) fn new(nodes: Vec<Node>) -> Ast {
+        // The ends of the open bodies; of a body that another one follows, both ends.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        let mut nesting = 0;
+        for (index, node) in nodes.iter().enumerate() {
+            while let Some((first, last)) = open.last_mut() {
+                match index {
+                    _ if index >= *last => drop(open.pop()),
+                    _ if index >= *first => *first = *last,
+                    _ => break,
+                }
+            }
+            let (first, last) = match node.kind {
+                NodeKind::Literal(_) | NodeKind::Word(_) => continue,
+                NodeKind::Pick(depth) => {
+                    assert!(i64::try_from(depth).is_ok(), "no literal is {depth}");
+                    continue;
+                }
+                NodeKind::Times { end } => (end, end),
+                NodeKind::If { otherwise, end } => (otherwise, end),
+                NodeKind::While { body, end } => (body, end),
+            };
+            let (first, last) = (first as usize, last as usize);
+            let around = open.last().map_or(nodes.len(), |(first, _)| *first);
+            assert!(index < first && first <= last && last <= around, "the body of node {index} ends inside its parent");
+            open.push((first, last));
+            nesting = nesting.max(open.len());
+        }
+        Ast { nodes, nesting }
+    }
+
     /// All nodes in reading order; a node's body follows it directly.
-    pub nodes: Vec<Node>,
-    /// How many bodies the most deeply nested node lies in.
-    pub nesting: usize,
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The number of bodies around the most deeply nested node, counting an empty body as if it had a node.
+    pub fn nesting(&self) -> usize {
+        self.nesting
+    }
 }
 
 /// One word, or one loop or branch with its body behind it.

@@ -172,7 +172,6 @@ struct Builder {
     nodes: Vec<Node>,
     /// The open bodies, innermost last, each with the index of its node.
     open: Vec<(Open, usize)>,
-    nesting: usize,
     /// Whether the word just read was a literal, and so may be the K of a `pick`.
     after_literal: bool,
 }
@@ -245,14 +244,13 @@ impl Builder {
             return Err(SyntaxError { kind: SyntaxErrorKind::TooDeep, span });
         }
         self.open.push((open, self.nodes.len()));
-        self.nesting = self.nesting.max(self.open.len());
         self.nodes.push(Node { kind, span });
         Ok(())
     }
 
     fn finish(self) -> Result<Ast, SyntaxError> {
         let Some(&(open, index)) = self.open.last() else {
-            return Ok(Ast { nodes: self.nodes, nesting: self.nesting });
+            return Ok(Ast::new(self.nodes));
         };
         let opener = match open {
             Open::Times => "times",

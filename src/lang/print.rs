@@ -11,7 +11,7 @@ const DEEPEST_INDENT: usize = 40;
 /// The canonical text of a program: a line each for opening, dividing and closing words, plain words in rows.
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };
-    printer.body(0..ast.nodes.len(), 0);
+    printer.body(0..ast.nodes().len(), 0);
     printer.break_line();
     printer.text
 }
@@ -30,7 +30,7 @@ impl Printer<'_> {
     fn body(&mut self, range: Range<usize>, level: usize) {
         let mut index = range.start;
         while index < range.end {
-            let kind = self.ast.nodes[index].kind;
+            let kind = self.ast.nodes()[index].kind;
             match kind {
                 NodeKind::Literal(value) => self.word(&value.to_string(), level),
                 NodeKind::Word(word) => self.word(word.spelling(), level),
@@ -100,7 +100,7 @@ mod tests {
         let text = "1 -2 0xff ( c ) 3 pick times if dup else end end while 0 do if 1 end 5 drop end \\ x";
         let kinds = |text: &str| {
             let ast = parse(&Source::new("test", text)).expect("it parses");
-            ast.nodes.iter().map(|node| node.kind).collect::<Vec<_>>()
+            ast.nodes().iter().map(|node| node.kind).collect::<Vec<_>>()
         };
         let printed = print(&parse(&Source::new("test", text)).expect("it parses"));
         assert_eq!(kinds(&printed), kinds(text));

@@ -95,8 +95,8 @@ pub enum RejectionKind {
 /// # Errors
 /// The first rejection in the order of the walks.
 pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
-    let mut walk = Walk { ast, facts: vec![Fact::default(); ast.nodes.len()], seen: HashMap::new(), words_walked: 0 };
-    walk.body(0..ast.nodes.len(), Depth::exactly(inputs as u64))?;
+    let mut walk = Walk { ast, facts: vec![Fact::default(); ast.nodes().len()], seen: HashMap::new(), words_walked: 0 };
+    walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64))?;
     Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into() })
 }
 
@@ -144,12 +144,12 @@ impl Walk<'_> {
     fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Depth, Rejection> {
         let mut index = range.start;
         while index < range.end {
-            let kind = self.ast.nodes[index].kind;
+            let kind = self.ast.nodes()[index].kind;
             self.words_walked += 1;
             depth = match kind {
                 NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
                 NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
-                NodeKind::Pick(k) => self.effect(index, depth, k + 1, k + 2)?,
+                NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
                 NodeKind::Times { .. } | NodeKind::While { .. } => self.repetition(index, depth)?,
                 NodeKind::If { otherwise, end } => {
                     let entry = self.effect(index, depth, 1, 0)?;
@@ -170,7 +170,7 @@ impl Walk<'_> {
 
     /// Walks a loop until its entry is wide enough for its end.
     fn repetition(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
-        let kind = self.ast.nodes[index].kind;
+        let kind = self.ast.nodes()[index].kind;
         let first = match kind {
             NodeKind::Times { .. } => self.effect(index, depth, 1, 0)?,
             _ => depth,
@@ -205,16 +205,16 @@ impl Walk<'_> {
         }
         let greatest = match depth.greatest {
             Bound::NONE => Bound::NONE,
-            Bound(greatest) => Bound(greatest - pops + pushes),
+            Bound(greatest) => Bound((greatest - pops).saturating_add(pushes)),
         };
         let fact = &mut self.facts[index];
         fact.may_underflow |= depth.least < pops;
         fact.greatest = fact.greatest.max(greatest);
-        Ok(Depth { least: depth.least.max(pops) - pops + pushes, greatest })
+        Ok(Depth { least: (depth.least.max(pops) - pops).saturating_add(pushes), greatest })
     }
 
     fn reject<T>(&self, index: usize, kind: RejectionKind) -> Result<T, Rejection> {
-        Err(Rejection { kind, span: self.ast.nodes[index].span })
+        Err(Rejection { kind, span: self.ast.nodes()[index].span })
     }
 }
 
@@ -225,10 +225,10 @@ mod tests {
 
     fn walked(text: &str, inputs: u64) -> (usize, usize) {
         let ast = parse(&Source::new("test", text)).expect("the test's program parses");
-        let facts = vec![Fact::default(); ast.nodes.len()];
+        let facts = vec![Fact::default(); ast.nodes().len()];
         let mut walk = Walk { ast: &ast, facts, seen: HashMap::new(), words_walked: 0 };
-        walk.body(0..ast.nodes.len(), Depth::exactly(inputs)).expect("the test's program verifies");
-        (walk.words_walked, ast.nodes.len())
+        walk.body(0..ast.nodes().len(), Depth::exactly(inputs)).expect("the test's program verifies");
+        (walk.words_walked, ast.nodes().len())
     }
 
     /// Counts visits instead of measuring time: doubling the nesting may double the visits a word, no more.

@@ -208,7 +208,7 @@ fn printed(program: &Program) -> Result<(), Disagreement> {
     let kinds = |nodes: &[Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let text = print(program.ast());
     let again = parse(&Source::new("printed", text.as_bytes()));
-    if again.as_ref().is_ok_and(|again| kinds(&again.nodes) == kinds(&program.ast().nodes)) {
+    if again.as_ref().is_ok_and(|again| kinds(&again.nodes()) == kinds(&program.ast().nodes())) {
         return Ok(());
     }
     Err(Disagreement { class: "printed as another program".into(), engines: Vec::new(), detail: text })

@@ -22,7 +22,7 @@ const TRAP: [NodeKind; 3] = [NodeKind::Literal(0), NodeKind::Literal(0), NodeKin
 /// Whether the inputs let a program run past the word at which the verifier said it must underflow.
 pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: u64) -> bool {
     let RejectionKind::Underflow { .. } = rejection.kind else { return false };
-    let index = ast.nodes.iter().position(|node| node.span == rejection.span);
+    let index = ast.nodes().iter().position(|node| node.span == rejection.span);
     let marked = marked(ast, index.expect("a word was rejected"));
     let outcome = evaluate(&marked, inputs, Some(fuel), DEFAULT_STACK_LIMIT.max(inputs.len()));
     outcome == Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, at: MARK })
@@ -30,15 +30,15 @@ pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: 
 
 /// The tree with a mark where the node at `index` takes its values: before it, or behind the condition of a `while`.
 fn marked(ast: &Ast, index: usize) -> Ast {
-    let mut marked = ast.clone();
+    let mut marked = ast.nodes().to_vec();
     // From the outermost loop inward, so that what is put in moves nothing that is still to be found.
-    for (of, node) in ast.nodes[..=index].iter().enumerate() {
+    for (of, node) in ast.nodes()[..=index].iter().enumerate() {
         let (NodeKind::Times { end } | NodeKind::While { end, .. }) = node.kind else { continue };
         if end as usize > index && (of < index || matches!(node.kind, NodeKind::While { .. })) {
             insert(&mut marked, end as usize, Some(Part { of, condition: false }), &TRAP, STOP);
         }
     }
-    let (at, part, needed) = match ast.nodes[index].kind {
+    let (at, part, needed) = match ast.nodes()[index].kind {
         NodeKind::Literal(_) => (index, None, 0),
         NodeKind::Word(word) => (index, None, word.pops() as u64),
         NodeKind::Pick(depth) => (index, None, depth + 1),
@@ -47,7 +47,7 @@ fn marked(ast: &Ast, index: usize) -> Ast {
     };
     let mark: Vec<_> = needed.checked_sub(1).map(NodeKind::Pick).into_iter().chain(TRAP).collect();
     insert(&mut marked, at, part, &mark, MARK);
-    marked
+    Ast::new(marked)
 }
 
 /// The end of a part of the node at `of`: of a `while`'s condition, or else of its last body.
@@ -58,9 +58,9 @@ struct Part {
 }
 
 /// Puts words before the node at `at`; or, at the end of a part, behind everything else in it.
-fn insert(ast: &mut Ast, at: usize, part: Option<Part>, words: &[NodeKind], span: Span) {
+fn insert(nodes: &mut Vec<Node>, at: usize, part: Option<Part>, words: &[NodeKind], span: Span) {
     let by = words.len() as u32;
-    for (of, node) in ast.nodes.iter_mut().enumerate() {
+    for (of, node) in nodes.iter_mut().enumerate() {
         // A body that ends at the place ends behind the words where they stand in it.
         let stands_in = |condition: bool| match part {
             Some(part) if of == part.of => part.condition || !condition,
@@ -85,7 +85,7 @@ fn insert(ast: &mut Ast, at: usize, part: Option<Part>, words: &[NodeKind], span
             _ => {}
         }
     }
-    ast.nodes.splice(at..at, words.iter().map(|&kind| Node { kind, span }));
+    nodes.splice(at..at, words.iter().map(|&kind| Node { kind, span }));
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
             let rejection = verify(&ast, 0).expect_err("it is rejected");
-            let index = ast.nodes.iter().position(|node| node.span == rejection.span).expect("it is there");
+            let index = ast.nodes().iter().position(|node| node.span == rejection.span).expect("it is there");
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
             assert_eq!(words(&print(&marked(&ast, index))), expected, "{text}");
             assert!(!wrongly_rejected(&ast, &rejection, &[], 10), "{text}");

@@ -25,7 +25,7 @@ pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_wrong: impl FnMut
     let Ok(ast) = parse(&trial.source()) else {
         return Words { still_wrong, tries, end, best: trial.clone() }.shrink();
     };
-    let nodes = ast.nodes.iter().map(|node| node.kind).collect();
+    let nodes = ast.nodes().iter().map(|node| node.kind).collect();
     let mut shrinker = Shrinker { still_wrong, tries, end, nodes, best: trial.clone() };
     shrinker.shrink();
     shrinker.best
@@ -318,7 +318,7 @@ mod tests {
 
     use super::*;
     use crate::generate::{Kind, trial};
-    use crate::lang::Node;
+    use crate::lang::{Ast, Node};
     use crate::outcome::TrapKind;
 
     fn later() -> Instant {
@@ -327,21 +327,21 @@ mod tests {
 
     /// How many words the program has.
     fn size(trial: &Trial) -> usize {
-        parse(&trial.source()).expect("it parses").nodes.len()
+        parse(&trial.source()).expect("it parses").nodes().len()
     }
 
     /// A program that a planted bug of one word shows: it comes to something else where `word` is taken for `other`.
     fn shows(trial: &Trial, word: Word, other: Word) -> bool {
         let Ok(program) = trial.load() else { return false };
         let ast = program.ast();
-        let mut wrong = (**ast).clone();
-        for node in &mut wrong.nodes {
+        let mut wrong = ast.nodes().to_vec();
+        for node in &mut wrong {
             if node.kind == NodeKind::Word(word) {
                 node.kind = NodeKind::Word(other);
             }
         }
         let run = |ast| measure(ast, &trial.inputs, Some(trial.fuel), trial.stack_limit).outcome;
-        matches!((run(ast), run(&wrong)), (Outcome::Done(right), Outcome::Done(wrong)) if right != wrong)
+        matches!((run(ast), run(&Ast::new(wrong))), (Outcome::Done(right), Outcome::Done(wrong)) if right != wrong)
     }
 
     #[test]
@@ -386,7 +386,7 @@ mod tests {
             let Ok(program) = trial.load() else { return false };
             let is_if = |node: &Node| matches!(node.kind, NodeKind::If { .. });
             let outcome = trial.measure(program.ast()).outcome;
-            program.ast().nodes.iter().any(is_if)
+            program.ast().nodes().iter().any(is_if)
                 && trial.stack_limit < 100
                 && matches!(outcome, Outcome::Done(values) if values.len() == trial.stack_limit)
         };
@@ -399,14 +399,14 @@ mod tests {
     fn any_range_of_nodes_can_be_taken_out() {
         let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7"))
             .expect("it parses");
-        let nodes: Vec<_> = ast.nodes.iter().map(|node| node.kind).collect();
+        let nodes: Vec<_> = ast.nodes().iter().map(|node| node.kind).collect();
         for start in 0..nodes.len() {
             for end in start..=nodes.len() {
                 let rest = replaced(&nodes, start..end, &[]);
                 let printed = print(&tree(&rest));
                 let again =
                     parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("what is left is a tree");
-                assert_eq!(again.nodes.iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
+                assert_eq!(again.nodes().iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
             }
         }
     }

@@ -21,7 +21,7 @@ const MOST_CASES: usize = 4;
 /// Where a printed program is another than the one that was parsed.
 pub fn front_end(bytes: &[u8]) {
     let source = Source::new("fuzz", bytes);
-    let kinds = |ast: &crate::lang::Ast| ast.nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
+    let kinds = |ast: &crate::lang::Ast| ast.nodes().iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let shown = |fault: &Fault| assert!(!Diagnostic::from(fault).render(&source).to_string().is_empty());
     match parse(&source) {
         Err(error) => shown(&error.into()),

@@ -60,7 +60,7 @@ impl Engine for Cranelift {
         let Ok(isa) = &self.isa else {
             return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
         };
-        if task.program.ast().nesting > MOST_NESTING {
+        if task.program.ast().nesting() > MOST_NESTING {
             let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
@@ -91,7 +91,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        match self.entry.run(stack, self.code.stack_limit as usize, fuel) {
+        match self.entry.run(stack, self.code.stack_limit() as usize, fuel) {
             Exit::Done => Ok(()),
             // The site is the operation, and the pointer stands at the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
@@ -105,10 +105,10 @@ impl Prepared for Ready {
 
 /// The depth before each operation, where there is one for each and nothing remains to be checked.
 fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
-    let mut depths: Vec<Option<usize>> = vec![None; code.ops.len()];
-    depths[0] = Some(code.inputs);
+    let mut depths: Vec<Option<usize>> = vec![None; code.ops().len()];
+    depths[0] = Some(code.inputs());
     // Only the ends of loops go back, to a head that has its depth by then: one walk meets all.
-    for (index, op) in code.ops.iter().enumerate() {
+    for (index, op) in code.ops().iter().enumerate() {
         // What comes behind a jump is reached from elsewhere, or not at all.
         let Some(depth) = depths[index] else { continue };
         let left = match *op {
@@ -177,22 +177,22 @@ impl<'a> Translator<'a> {
         let fuel = function.declare_var(I64);
         let all = load(&mut function, frame::FUEL);
         function.def_var(fuel, all);
-        let counters = (0..code.counters).map(|_| function.declare_var(I64)).collect();
+        let counters = (0..code.counters()).map(|_| function.declare_var(I64)).collect();
         let depths = depths(code);
         let values = match &depths {
             Some(depths) => {
                 let most = depths.iter().flatten().max().copied().unwrap_or(0);
                 // One more than the depth before each operation, which may push.
                 let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
-                for (index, slot) in slots[..code.inputs].iter().enumerate() {
+                for (index, slot) in slots[..code.inputs()].iter().enumerate() {
                     let value = function.ins().load(I64, MemFlags::trusted(), bottom, offset(index));
                     function.def_var(*slot, value);
                 }
-                Values::Variables { slots, depth: code.inputs }
+                Values::Variables { slots, depth: code.inputs() }
             }
             None => {
                 let pointer = function.declare_var(I64);
-                let begin = function.ins().iadd_imm(bottom, 8 * code.inputs as i64);
+                let begin = function.ins().iadd_imm(bottom, 8 * code.inputs() as i64);
                 function.def_var(pointer, begin);
                 Values::Memory { pointer }
             }
@@ -203,7 +203,7 @@ impl<'a> Translator<'a> {
     fn translate(mut self) {
         // A block begins at each target, and behind each operation that goes elsewhere. It is sealed when the last way to it
         // is known: what is sealed late costs parameters for variables that nobody changes.
-        let ops = &self.code.ops;
+        let ops = self.code.ops();
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
         let mut ways = vec![0_u32; ops.len()];
         for (index, op) in ops.iter().enumerate() {
@@ -325,7 +325,7 @@ impl<'a> Translator<'a> {
             }
             Op::Room { values, .. } => {
                 let depth = self.depth();
-                let limit = self.function.ins().iconst(I64, self.code.stack_limit as i64);
+                let limit = self.function.ins().iconst(I64, self.code.stack_limit() as i64);
                 let room = self.function.ins().isub(limit, depth);
                 let needed = self.function.ins().iconst(I64, values as i64);
                 let fails = self.function.ins().icmp(IntCC::UnsignedGreaterThan, needed, room);

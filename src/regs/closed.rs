@@ -28,7 +28,7 @@ pub struct Closed {
 /// Finds them, in reading order.
 pub fn find(code: &Bytecode) -> Vec<Closed> {
     let mut walk = Walk::default();
-    for (index, &op) in code.ops.iter().enumerate() {
+    for (index, &op) in code.ops().iter().enumerate() {
         let pc = Pc(index as u32);
         match op {
             Op::Times { .. } => walk.begin(pc),

@@ -252,7 +252,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// Whether all that is asked of the result of an operation is whether it is zero.
     fn only_tested(&self, pc: Pc) -> bool {
         matches!(
-            &self.code.ops[pc.index() + 1..],
+            &self.code.ops()[pc.index() + 1..],
             [Code::BranchIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..]
         )
     }

@@ -126,7 +126,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             return true;
         }
         let slots: Vec<i64> = closed.depths.iter().map(|depth| self.state.stack.slot(*depth)).collect();
-        if self.code.metered || slots.iter().any(|slot| *slot < self.state.stack.known) {
+        if self.code.metered() || slots.iter().any(|slot| *slot < self.state.stack.known) {
             return false;
         }
         slots.iter().for_each(|slot| self.state.own_register(*slot));

@@ -63,9 +63,9 @@ impl Tags {
 /// For each operation the slot of the innermost loop, below its border's top, in which its result will lie when the next pass
 /// begins; [`NOWHERE`] where there is none. The events lie in the order of the operations behind which they happen.
 pub fn find(code: &Bytecode, summary: &Summary, events: &[(u32, Event)]) -> Vec<u8> {
-    let homes = vec![NOWHERE; code.ops.len()];
+    let homes = vec![NOWHERE; code.ops().len()];
     let mut walk = Walk { summary, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
-    if !code.heads.is_empty() {
+    if !code.heads().is_empty() {
         walk.program(code, events);
     }
     walk.homes
@@ -81,7 +81,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn program(&mut self, code: &Bytecode, events: &[(u32, Event)]) {
         let mut events = events.iter().rev().peekable();
-        for index in (0..code.ops.len()).rev() {
+        for index in (0..code.ops().len()).rev() {
             while let Some((_, event)) = events.next_if(|(at, _)| *at as usize == index + 1) {
                 self.event(*event);
             }
@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 
     fn op(&mut self, index: usize, code: &Bytecode) {
-        match code.ops[index] {
+        match code.ops()[index] {
             Op::Literal(_) => {
                 self.tags.pop();
             }

@@ -95,7 +95,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     fn replace(&mut self, closed: &Closed, passes: Passes, count: Reg, exit: Label) {
         let at_head = &self.innermost_loop().expect("it has begun").at_head;
         let Some(ready) = Ready::new(self, closed, at_head, passes) else { return };
-        if !self.code.metered {
+        if !self.code.metered() {
             self.put_formula(ready);
             self.put(Op::Label(exit));
             let Some(Open::Loop(body)) = self.exit() else { unreachable!("it has begun") };
@@ -123,11 +123,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// The operations before the one that leaves a `while` loop, where they are few, straight, and leave the stack as high
     /// as they find it. They are then carried out before the loop and at the end of each pass: a pass has one branch, not two.
     fn condition(&self, pc: Pc) -> Option<Range<usize>> {
-        let inner = self.code.heads.get(self.next_loop + 1);
-        let rest = &self.code.ops[pc.index()..];
+        let inner = self.code.heads().get(self.next_loop + 1);
+        let rest = &self.code.ops()[pc.index()..];
         let count = rest.iter().take(REPEATED + 1).position(|op| matches!(op, Code::BranchIfZero(_)))?;
         let leaves = Pc((pc.index() + count) as u32);
-        let Code::BranchIfZero(to) = self.code.ops[leaves.index()] else { unreachable!("it was found") };
+        let Code::BranchIfZero(to) = self.code.ops()[leaves.index()] else { unreachable!("it was found") };
         let is_own = role(self.code, leaves, to) == Role::Leave && inner.is_none_or(|inner| *inner > leaves);
         let mut pushed = 0;
         for op in &rest[..count] {
@@ -319,7 +319,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Carries the condition of a `while` loop out once more, and goes on with the next pass where it holds.
     fn test_again(&mut self, condition: Range<usize>) -> Loop {
-        let fused = match self.code.ops[condition.end - 1] {
+        let fused = match self.code.ops()[condition.end - 1] {
             Code::Word(word) => cond(word),
             _ => None,
         };
@@ -327,7 +327,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         for index in straight {
             let pc = Pc(index as u32);
             self.state.sink.at(pc.0);
-            self.straight(self.code.ops[index], pc);
+            self.straight(self.code.ops()[index], pc);
         }
         self.state.sink.at(condition.end as u32);
         let Test { cond, a, b } = self.test(fused);

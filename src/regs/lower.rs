@@ -28,7 +28,7 @@ impl Plan {
         let closed = if closed_forms { closed::find(code) } else { Vec::new() };
         let summary = summarize::<I>(code);
         let constants = summary.loops.iter().map(|body| body.constants.iter().count()).max().unwrap_or(0);
-        let counters = (code.counters as usize).min(counters::<I>());
+        let counters = (code.counters() as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
         Plan { summary, closed, pool: pool::<I>(wanted, tuning.value_registers) }
     }
@@ -41,7 +41,7 @@ impl Plan {
 
 /// Lowers a program into a sink. Gives its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
-    let above = code.inputs as i64;
+    let above = code.inputs() as i64;
     let mut lowering = Lowering {
         state: State {
             sink,
@@ -59,7 +59,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
         border: Pc(0),
         labels: 0,
         sites: Vec::new(),
-        spare: FrameSlot(code.counters),
+        spare: FrameSlot(code.counters()),
         clobbered: bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied()),
         isa: std::marker::PhantomData::<I>,
     };
@@ -96,7 +96,7 @@ pub(super) enum Open {
 impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     fn program(&mut self) {
         let code = self.code;
-        for (index, &op) in code.ops.iter().enumerate() {
+        for (index, &op) in code.ops().iter().enumerate() {
             let pc = Pc(index as u32);
             if pc < self.resume {
                 continue;
@@ -106,7 +106,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
                 self.cross(pc);
             }
             match op {
-                Code::Word(word) => match code.ops[index + 1] {
+                Code::Word(word) => match code.ops()[index + 1] {
                     Code::BranchIfZero(to) if cond(word).is_some() && index + 1 != self.border.index() => {
                         self.resume = Pc(pc.0 + 2);
                         self.state.sink.at(pc.0 + 1);
@@ -151,7 +151,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
 
     /// The head of the next loop to begin.
     pub fn next_head(&self) -> Option<Pc> {
-        self.code.heads.get(self.next_loop).copied()
+        self.code.heads().get(self.next_loop).copied()
     }
 
     /// Opens a body.
@@ -221,7 +221,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     pub fn skip_to(&mut self, end: Pc) {
         self.resume = end;
         self.border = Pc(0);
-        self.next_loop = self.code.heads.partition_point(|head| *head < end);
+        self.next_loop = self.code.heads().partition_point(|head| *head < end);
     }
 
     pub fn innermost_loop(&self) -> Option<&Loop> {

@@ -89,7 +89,7 @@ pub enum Role {
 
 /// What the branch at `pc` that goes to `to` is there for.
 pub fn role(code: &Bytecode, pc: Pc, to: Pc) -> Role {
-    match code.ops[to.index() - 1] {
+    match code.ops()[to.index() - 1] {
         Op::Jump(head) if head <= pc => Role::Leave,
         Op::Jump(end) if end >= to => Role::IfElse { end },
         _ => Role::If { end: to },
@@ -99,12 +99,12 @@ pub fn role(code: &Bytecode, pc: Pc, to: Pc) -> Role {
 /// Finds it all out.
 pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     let mut walk = Walk {
-        summary: Summary { loops: Vec::with_capacity(code.heads.len()), ..Summary::default() },
-        open: vec![Open::new(What::Program, code.inputs as i64)],
-        above: code.inputs as i64,
-        events: Vec::with_capacity(2 * code.heads.len()),
-        highest: code.inputs as i64,
-        lowest: code.inputs as i64,
+        summary: Summary { loops: Vec::with_capacity(code.heads().len()), ..Summary::default() },
+        open: vec![Open::new(What::Program, code.inputs() as i64)],
+        above: code.inputs() as i64,
+        events: Vec::with_capacity(2 * code.heads().len()),
+        highest: code.inputs() as i64,
+        lowest: code.inputs() as i64,
     };
     walk.forward::<I>(code);
     let Walk { mut summary, events, highest, lowest, .. } = walk;
@@ -156,8 +156,8 @@ struct Walk {
 
 impl Walk {
     fn forward<I: Isa>(&mut self, code: &Bytecode) {
-        let mut heads = code.heads.iter().peekable();
-        for (index, &op) in code.ops.iter().enumerate() {
+        let mut heads = code.heads().iter().peekable();
+        for (index, &op) in code.ops().iter().enumerate() {
             let pc = Pc(index as u32);
             while let What::If { index, end } = self.innermost().what
                 && end == pc
@@ -172,7 +172,7 @@ impl Walk {
             }
             match op {
                 Op::Literal(value) => {
-                    if let Some(constant) = large::<I>(value, code.ops[index + 1]) {
+                    if let Some(constant) = large::<I>(value, code.ops()[index + 1]) {
                         self.innermost().body.constants.add(constant);
                     }
                     self.effect(0, 1);
@@ -184,7 +184,7 @@ impl Walk {
                 }
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
-                    let constant = match index.checked_sub(1).map(|before| code.ops[before]) {
+                    let constant = match index.checked_sub(1).map(|before| code.ops()[before]) {
                         Some(Op::Literal(value)) => Some(value),
                         _ => None,
                     };

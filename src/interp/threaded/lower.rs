@@ -27,8 +27,8 @@ fn make(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
     let mut lowering = Lowering {
         code,
         shape: shape(code),
-        builder: Builder::new(code.ops.len(), is_fusing, is_listed),
-        window: Window::new(code.inputs as i64),
+        builder: Builder::new(code.ops().len(), is_fusing, is_listed),
+        window: Window::new(code.inputs() as i64),
         loops: Vec::new(),
         targets: Vec::new(),
         is_dead: false,
@@ -36,7 +36,7 @@ fn make(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
         branches: 0,
     };
     let mut index = 0;
-    while index < code.ops.len() {
+    while index < code.ops().len() {
         index += lowering.op(Pc(index as u32));
     }
     lowering.builder.finish()
@@ -78,10 +78,10 @@ impl Lowering<'_> {
     fn op(&mut self, pc: Pc) -> usize {
         self.builder.pc = pc;
         self.bind(pc);
-        while self.code.heads.get(self.heads) == Some(&pc) {
+        while self.code.heads().get(self.heads) == Some(&pc) {
             self.head();
         }
-        match self.code.ops[pc.index()] {
+        match self.code.ops()[pc.index()] {
             Op::Literal(value) => self.push(Value::Constant(value)),
             Op::Word(word) => match word.class() {
                 Class::Shuffle => self.shuffle(word),
@@ -109,7 +109,7 @@ impl Lowering<'_> {
                 self.builder.value(values.saturating_sub(height));
             }
             Op::Room { values, .. } => {
-                let limit = self.code.stack_limit.min(i64::MAX as u64) as i64;
+                let limit = self.code.stack_limit().min(i64::MAX as u64) as i64;
                 let height = self.window.height;
                 self.builder.begin_trapping(room, height, || format!("room {values}"));
                 self.builder.value(limit.saturating_sub(values.min(i64::MAX as u64) as i64).saturating_sub(height));
@@ -127,8 +127,8 @@ impl Lowering<'_> {
     fn following_branch(&self, pc: Pc) -> Option<Pc> {
         let next = Pc(pc.0 + 1);
         let is_target = self.targets.last().is_some_and(|target| target.at == next);
-        match self.code.ops.get(next.index()) {
-            Some(Op::BranchIfZero(to)) if !is_target && self.code.heads.get(self.heads) != Some(&next) => Some(*to),
+        match self.code.ops().get(next.index()) {
+            Some(Op::BranchIfZero(to)) if !is_target && self.code.heads().get(self.heads) != Some(&next) => Some(*to),
             _ => None,
         }
     }
@@ -274,7 +274,7 @@ impl Lowering<'_> {
     fn before_branch(&mut self, to: Pc, operands: usize) -> bool {
         let is_level = self.is_level();
         // The jump before the target leads over the other branch, or back to where a pass began before here.
-        let ways_meet = match self.code.ops[to.index() - 1] {
+        let ways_meet = match self.code.ops()[to.index() - 1] {
             Op::Jump(end) => self.builder.pc < end && end < to,
             _ => true,
         };

@@ -61,7 +61,7 @@ struct Walk {
 
 /// Looks at a program.
 pub fn shape(code: &Bytecode) -> Shape {
-    let here = Depth { border: 0, values: code.inputs as i64 };
+    let here = Depth { border: 0, values: code.inputs() as i64 };
     let mut walk = Walk {
         shape: Shape::default(),
         loops: Vec::new(),
@@ -71,8 +71,8 @@ pub fn shape(code: &Bytecode) -> Shape {
         lowest: 0,
         is_dead: false,
     };
-    let mut heads = code.heads.iter().peekable();
-    for (index, op) in code.ops.iter().enumerate() {
+    let mut heads = code.heads().iter().peekable();
+    for (index, op) in code.ops().iter().enumerate() {
         let pc = Pc(index as u32);
         walk.bind(pc);
         while heads.next_if(|head| **head == pc).is_some() {

@@ -63,7 +63,7 @@ impl End {
         }
         let number = !returned as usize;
         let kinds = TrapKind::ALL.len();
-        End::Trap(Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes[number / kinds].span })
+        End::Trap(Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes()[number / kinds].span })
     }
 
     /// What the function returns for a trap.
@@ -88,13 +88,13 @@ pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDee
         limits,
         metered: options.metered,
         code: Vec::new(),
-        locals: Locals::new(FIRST + program.ast().nesting as u32),
+        locals: Locals::new(FIRST + program.ast().nesting() as u32),
         values: if most.is_some() { Values::Locals(Vec::new()) } else { Values::Memory },
         loops: 0,
         holds_flag: false,
     };
     writer.begin();
-    writer.body(0..program.ast().nodes.len(), false);
+    writer.body(0..program.ast().nodes().len(), false);
     writer.finish();
     Ok(module(writer, pages))
 }
@@ -131,7 +131,7 @@ fn most_values(program: &Program) -> Option<usize> {
     fn body(ast: &Ast, range: Range<usize>, mut depth: usize, most: &mut usize) -> Option<usize> {
         let mut index = range.start;
         while index < range.end {
-            let kind = ast.nodes[index].kind;
+            let kind = ast.nodes()[index].kind;
             depth = match kind {
                 NodeKind::Literal(_) | NodeKind::Pick(_) => depth + 1,
                 NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),
@@ -156,7 +156,7 @@ fn most_values(program: &Program) -> Option<usize> {
         Some(depth)
     }
     let mut most = program.inputs();
-    body(program.ast(), 0..program.ast().nodes.len(), program.inputs(), &mut most)?;
+    body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), &mut most)?;
     Some(most)
 }
 

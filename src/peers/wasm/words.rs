@@ -17,7 +17,7 @@ impl Writer<'_> {
         let program = self.program;
         let mut index = range.start;
         while index < range.end {
-            let kind = program.ast().nodes[index].kind;
+            let kind = program.ast().nodes()[index].kind;
             if !matches!(kind, NodeKind::While { .. }) {
                 self.checks(index);
             }
@@ -25,7 +25,7 @@ impl Writer<'_> {
                 NodeKind::Literal(value) => self.push(Value::Constant(value)),
                 NodeKind::Pick(depth) => self.pick(depth),
                 NodeKind::Word(word) => {
-                    let next = program.ast().nodes.get(index + 1).map(|node| node.kind);
+                    let next = program.ast().nodes().get(index + 1).map(|node| node.kind);
                     let feeds_branch = match index + 1 < range.end {
                         true => matches!(next, Some(NodeKind::If { .. })),
                         false => is_condition,
@@ -183,7 +183,7 @@ impl Writer<'_> {
         if self.holds_flag {
             return;
         }
-        let kind = self.program.ast().nodes[index].kind;
+        let kind = self.program.ast().nodes()[index].kind;
         let checks = Checks::of(kind, self.program.facts()[index], self.limits);
         let limit = self.limits.stack;
         match &self.values {

@@ -36,7 +36,7 @@ fn sizes<I: Isa>() -> Sizes {
             let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new());
             compiled.expect("our workloads are small").machine.bytes.len()
         };
-        (program.ast().nodes.len(), TIERS.map(bytes).to_vec())
+        (program.ast().nodes().len(), TIERS.map(bytes).to_vec())
     };
     Sizes { isa: I::NAME, workloads: WORKLOADS.iter().map(sizes).collect() }
 }
