@@ -38,6 +38,16 @@ pub struct Label(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Site(pub u32);
 
+impl Site {
+    /// What the code returns when it leaves through this site. At a normal end it returns 0.
+    ///
+    /// # Panics
+    /// If the number is `u32::MAX`, which no status stands for.
+    pub const fn status(self) -> u32 {
+        self.0.checked_add(1).expect("sites are numbered from 0 without gaps")
+    }
+}
+
 /// The layout of what generated code is given: offsets in bytes from the address in its only argument.
 pub mod frame {
     /// The address of the lowest slot of the data stack.

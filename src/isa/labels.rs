@@ -6,6 +6,10 @@ use crate::lir::{Label, Site};
 /// The offset of a label that is not yet bound.
 const UNBOUND: u32 = u32::MAX;
 
+/// The most labels that may be skipped when one is bound. Only labels of open bodies are, a few for each of at most a
+/// thousand. A number far beyond that is a mistake, and would make the table huge.
+const LARGEST_GAP: usize = 1 << 16;
+
 /// To what a branch goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -53,11 +57,12 @@ impl<K: Copy> Labels<K> {
     /// Says that the label lies at this offset.
     ///
     /// # Panics
-    /// Where the label is bound already.
+    /// If the label is bound already, or its number is more than 65,536 above those of all bound labels.
     #[inline]
     pub fn bind(&mut self, label: Label, offset: usize) {
         let index = label.0 as usize;
         if index >= self.offsets.len() {
+            assert!(index - self.offsets.len() <= LARGEST_GAP, "label {} leaves a gap in the numbers", label.0);
             self.offsets.resize(index + 1, UNBOUND);
             self.next = self.next.max(label.0 + 1);
         }
@@ -102,14 +107,15 @@ impl<K: Copy> Labels<K> {
         })
     }
 
-    /// Joins every branch that waits with its target: `patch` writes a displacement, and says whether it fits.
+    /// Joins every branch that waits with its target: `patch` writes a displacement, and says whether it fits. `exits` are
+    /// the offsets of the exits, in the order of [`sites`](Labels::sites).
     ///
     /// # Panics
     /// Where a label was branched to and never bound.
     pub fn resolve(
         self,
         mut code: Vec<u8>,
-        exit: impl Fn(Site) -> usize,
+        exits: &[usize],
         patch: impl Fn(&mut [u8], Fixup<K>, i64, &Tuning) -> bool,
     ) -> Result<Vec<u8>, OutOfRange> {
         if code.len() > MAX_CODE_BYTES {
@@ -117,10 +123,11 @@ impl<K: Copy> Labels<K> {
         }
         let ranges = Tuning { short_range: self.short_range, near_range: self.near_range, ..Tuning::default() };
         let mut failed = None;
+        let mut exits = exits.iter();
         for &fixup in &self.fixups {
             let to = match fixup.target {
                 Target::Label(label) => self.offset(label).unwrap_or_else(|| panic!("label {} is bound", label.0)),
-                Target::Exit(site) => exit(site),
+                Target::Exit(_) => *exits.next().expect("every site has an exit"),
             };
             if !patch(&mut code, fixup, to as i64 - fixup.at as i64, &ranges) {
                 let forms = failed.get_or_insert(self.forms);

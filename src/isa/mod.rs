@@ -13,6 +13,12 @@ pub mod x86_64;
 use crate::lir::{AluOp, Reg, Sink};
 
 /// An instruction set: a sink that emits machine code.
+///
+/// # Panics
+/// Emitters take every operation of LIR, and panic at once on one that no tier makes: a register that the machine does not
+/// have or that is not allocatable, a frame slot beyond the reach of its addressing mode, a division by the immediate zero,
+/// a label that is bound twice or leaves a gap of more than 65,536 in the numbers, and, at the end, a label that is used
+/// and not bound, or the site `u32::MAX`.
 pub trait Isa: Sink + Sized {
     /// Its name, as in [`std::env::consts::ARCH`].
     const NAME: &'static str;

@@ -117,7 +117,7 @@ impl Assembler {
     /// Binds a label to the next instruction.
     ///
     /// # Panics
-    /// Where it is bound already.
+    /// If it is bound already, or its number is more than 65,536 above those of all bound labels.
     #[inline]
     pub fn bind(&mut self, label: Label) {
         self.labels.bind(label, self.code.len());
@@ -166,12 +166,12 @@ impl Assembler {
     /// # Panics
     /// Where a label was branched to and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
-        self.finish_with_exits(|_| unreachable!("only emitters make exits"))
+        self.finish_with_exits(&[])
     }
 
-    /// The same, with the offsets of the exits of trap sites.
-    pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code.finish(), exit, patch)
+    /// The same, with the offsets of the exits of trap sites in the order of [`sites`](Assembler::sites).
+    pub(super) fn finish_with_exits(self, exits: &[usize]) -> Result<Vec<u8>, OutOfRange> {
+        self.labels.resolve(self.code.finish(), exits, patch)
     }
 
     fn jump(&mut self, target: Target) {

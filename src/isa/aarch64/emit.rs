@@ -83,11 +83,11 @@ impl Isa for Emitter {
         self.mark(Mark::Exits);
         let sites = self.asm.sites();
         let common = self.asm.label();
-        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
+        let mut exits = Vec::with_capacity(sites.len());
         for site in &sites {
-            at[site.0 as usize] = self.asm.offset();
+            exits.push(self.asm.offset());
             // Not in the scratch register: a long jump to the common end changes that.
-            self.constant(X0, i64::from(site.0) + 1);
+            self.constant(X0, site.status().into());
             self.asm.b(common);
         }
         self.asm.bind(common);
@@ -95,7 +95,7 @@ impl Isa for Emitter {
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
             self.leave();
         }
-        let bytes = self.asm.finish_with_exits(|site| at[site.0 as usize])?;
+        let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
     }
 }

@@ -79,14 +79,18 @@ impl Assembler {
     /// Binds a label to the next instruction.
     ///
     /// # Panics
-    /// Where it is bound already.
+    /// If it is bound already, or its number is more than 65,536 above those of all bound labels.
     #[inline]
     pub fn bind(&mut self, label: Label) {
         self.labels.bind(label, self.code.len());
     }
 
     /// Places instructions that do nothing, up to a multiple of `bytes` from the start of the code.
+    ///
+    /// # Panics
+    /// If `bytes` is not a power of two of at most 4096, the size of a page.
     pub fn align(&mut self, bytes: usize) {
+        assert!(bytes.is_power_of_two() && bytes <= 4096, "code cannot be aligned to {bytes} bytes");
         const INDEX: Index = Index::new(RAX).expect("it is not the stack pointer");
         // The forms of NOP, the longest first.
         const FORMS: [(usize, Inst); 6] = [
@@ -156,12 +160,12 @@ impl Assembler {
     /// # Panics
     /// Where a label was branched to and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
-        self.finish_with_exits(|_| unreachable!("only emitters make exits"))
+        self.finish_with_exits(&[])
     }
 
-    /// The same, with the offsets of the exits of trap sites.
-    pub(super) fn finish_with_exits(self, exit: impl Fn(Site) -> usize) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code.finish(), exit, patch)
+    /// The same, with the offsets of the exits of trap sites in the order of [`sites`](Assembler::sites).
+    pub(super) fn finish_with_exits(self, exits: &[usize]) -> Result<Vec<u8>, OutOfRange> {
+        self.labels.resolve(self.code.finish(), exits, patch)
     }
 
     fn branch(&mut self, cc: Option<Cc>, target: Target) {

@@ -100,10 +100,10 @@ impl Isa for Emitter {
         }
         let sites = self.asm.sites();
         let common = self.asm.label();
-        let mut at = vec![0; sites.iter().map(|site| site.0 as usize + 1).max().unwrap_or(0)];
+        let mut exits = Vec::with_capacity(sites.len());
         for site in &sites {
-            at[site.0 as usize] = self.asm.offset();
-            self.put_inst(x64::mov_imm32(RAX, site.0 + 1));
+            exits.push(self.asm.offset());
+            self.put_inst(x64::mov_imm32(RAX, site.status()));
             self.asm.jmp(common);
         }
         self.asm.bind(common);
@@ -111,7 +111,7 @@ impl Isa for Emitter {
             self.put_inst(x64::store(field(frame::POINTER), POINTER));
             self.leave();
         }
-        let bytes = self.asm.finish_with_exits(|site| at[site.0 as usize])?;
+        let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
     }
 }
@@ -578,5 +578,6 @@ fn field(offset: i32) -> Mem {
 }
 
 fn cell(slot: FrameSlot) -> Mem {
-    Mem::base(FRAME, frame::SLOTS + 8 * slot.0 as i32)
+    let offset = i32::try_from(slot.0).ok().and_then(|slot| slot.checked_mul(8)?.checked_add(frame::SLOTS));
+    Mem::base(FRAME, offset.expect("at most a thousand loops are nested"))
 }

@@ -1,0 +1,137 @@
+//! Whatever safe code puts into an emitter or an assembler, it gets code or a panic at once: no hang, and no memory out of
+//! proportion to what it put in.
+#![allow(unsafe_code, reason = "limits the memory of this process")]
+
+use std::panic::catch_unwind;
+
+use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot};
+
+/// Lets this process have 4 GiB of address space, so that an allocation out of proportion ends it.
+fn limit_memory() {
+    let bytes = 4 << 30;
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: only reads the structure, and changes what this process may allocate.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+}
+
+/// The operations alone in a piece of code: its length, or the panic's message.
+fn emit<I: Isa>(ops: &[Op]) -> Result<usize, String> {
+    limit_memory();
+    let emitted = catch_unwind(|| {
+        let shape = Shape { registers: 0, metered: true, marked: true };
+        let mut emitter = I::begin(Vec::new(), &shape, &Tuning::default(), Forms::default());
+        ops.iter().for_each(|op| emitter.put(*op));
+        emitter.finish().expect("it is small").bytes.len()
+    });
+    emitted.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).expect("a message")
+    })
+}
+
+/// Every operation with operands from the pools, each pool's first member harmless.
+fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label: Label) -> Vec<Op> {
+    let (d, a, b, s, to) = (reg, reg, reg, reg, label);
+    let mut ops = vec![
+        Op::Align,
+        Op::Move { d, s },
+        Op::Constant { d, value: imm },
+        Op::Load { d, last: false, slot },
+        Op::Store { s, slot },
+        Op::Divide { d, a, b, op: DivOp::Quotient, site },
+        Op::Jump { to },
+        Op::CountDown { d, to },
+        Op::LoadFrame { d, slot: cell },
+        Op::StoreFrame { s, slot: cell },
+        Op::Fuel { site },
+        Op::Prepay { passes: a, otherwise: to, each: imm.unsigned_abs().max(1) },
+        Op::Need { site, slot },
+        Op::Room { site, slot },
+        Op::MovePointer { slots: slot.0 },
+        Op::Return { end: slot },
+    ];
+    ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));
+    ops.extend([DivOp::Quotient, DivOp::Remainder].map(|op| Op::DivideImm { d, a, op, imm }));
+    for cond in Cond::ALL {
+        ops.extend([Op::Set { d, a, b, cond }, Op::SetImm { d, a, cond, imm }]);
+        ops.extend([Op::Branch { cond, a, b, to }, Op::BranchImm { cond, a, to, imm }]);
+    }
+    ops
+}
+
+fn extremes_give_code_or_panic_at_once<I: Isa>() {
+    const FINE: (Slot, FrameSlot, i64, Site, Label) = (Slot(0), FrameSlot(0), 1, Site(0), Label(0));
+    let (slot, cell, imm, site, label) = FINE;
+    let fine = I::ALLOCATABLE[0];
+    let numbers = [0, 1, i64::MIN, i64::MAX, i64::MIN / 8, 1 << 31, -(1 << 31) - 1, 1 << 60];
+    let mut tried = vec![operations(fine, slot, cell, imm, site, label)];
+    tried.extend((0..=u8::MAX).map(|reg| operations(Reg(reg), slot, cell, imm, site, label)));
+    tried.extend(numbers.map(|number| operations(fine, Slot(number), cell, imm, site, label)));
+    tried.extend(numbers.map(|number| operations(fine, slot, cell, number, site, label)));
+    for number in [1000, 1 << 28, i32::MAX as u32, u32::MAX] {
+        tried.push(operations(fine, slot, FrameSlot(number), imm, site, label));
+        tried.push(operations(fine, slot, cell, imm, Site(number), label));
+        tried.push(operations(fine, slot, cell, imm, site, Label(number)));
+    }
+    for op in tried.into_iter().flatten() {
+        // A label is bound behind the operation, where the operation's own number allows it.
+        let bind = match op {
+            Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } | Op::BranchImm { to, .. } => to,
+            Op::Prepay { otherwise, .. } => otherwise,
+            _ => Label(0),
+        };
+        if let Ok(bytes) = emit::<I>(&[op, Op::Label(bind)]) {
+            assert!(bytes < 400, "{op:?} made {bytes} bytes");
+        }
+    }
+}
+
+#[test]
+fn extremes_give_code_or_panic_at_once_on_aarch64() {
+    extremes_give_code_or_panic_at_once::<aarch64::Emitter>();
+}
+
+#[test]
+fn extremes_give_code_or_panic_at_once_on_x86_64() {
+    extremes_give_code_or_panic_at_once::<x86_64::Emitter>();
+}
+
+fn faults_panic_with_their_reason<I: Isa>() {
+    let panics = |ops: &[Op], with: &str| {
+        let message = emit::<I>(ops).expect_err("there is no code for it");
+        assert!(message.contains(with), "{ops:?}: {message}");
+    };
+    panics(&[Op::Label(Label(u32::MAX))], "leaves a gap in the numbers");
+    panics(&[Op::Label(Label(0)), Op::Label(Label(0))], "label 0 is bound once");
+    panics(&[Op::Jump { to: Label(7) }], "label 7 is bound");
+    panics(&[Op::Fuel { site: Site(u32::MAX) }], "sites are numbered from 0 without gaps");
+    panics(&[Op::LoadFrame { d: I::ALLOCATABLE[0], slot: FrameSlot(u32::MAX) }], "at most a thousand loops are nested");
+    // The greatest that there are, which take no more memory than the smallest.
+    assert!(emit::<I>(&[Op::Fuel { site: Site(u32::MAX - 1) }]).is_ok());
+    assert!(emit::<I>(&[Op::Label(Label(1 << 16))]).is_ok());
+    // Two branches to one site each have their exit.
+    assert!(emit::<I>(&[Op::Fuel { site: Site(3) }, Op::Fuel { site: Site(3) }]).is_ok());
+}
+
+#[test]
+fn faults_panic_with_their_reason_on_both_instruction_sets() {
+    faults_panic_with_their_reason::<aarch64::Emitter>();
+    faults_panic_with_their_reason::<x86_64::Emitter>();
+}
+
+#[test]
+fn alignment_is_a_power_of_two_of_at_most_a_page() {
+    limit_memory();
+    for bytes in [1, 2, 64, 4096] {
+        let mut asm = x86_64::Assembler::new();
+        asm.put(x86_64::encode::ret());
+        asm.align(bytes);
+        assert_eq!(asm.offset() % bytes, 0);
+    }
+    for bytes in [0, 3, 8192, 1 << 40, usize::MAX] {
+        let panic = catch_unwind(|| x86_64::Assembler::new().align(bytes)).expect_err("it is refused");
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert!(message.contains("code cannot be aligned"), "{message}");
+    }
+}
