@@ -38,10 +38,8 @@ pub trait Engine {
 /// A program to be made ready by any number of engines. What several of them begin with is made once, for the first
 /// that asks for it.
 pub struct Task<'a> {
-    /// The program.
-    pub program: &'a Program,
-    /// What it is prepared for.
-    pub options: &'a Options,
+    program: &'a Program,
+    options: &'a Options,
     bytecode: OnceCell<Rc<Bytecode>>,
 }
 
@@ -49,6 +47,16 @@ impl<'a> Task<'a> {
     /// Nothing is made yet.
     pub fn new(program: &'a Program, options: &'a Options) -> Task<'a> {
         Task { program, options, bytecode: OnceCell::new() }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &'a Program {
+        self.program
+    }
+
+    /// What it is prepared for.
+    pub fn options(&self) -> &'a Options {
+        self.options
     }
 
     /// The program's bytecode; making it is the phase [`Phase::Lower`].
@@ -96,6 +104,19 @@ pub struct Options {
     pub metered: bool,
     /// The greatest number of values on the stack.
     pub stack_limit: usize,
+}
+
+impl Options {
+    /// Checks the contract of [`Prepared::run`] for a program that was verified for `expected` inputs.
+    ///
+    /// # Panics
+    /// If the caller breaks it.
+    pub(crate) fn check_run(&self, expected: usize, inputs: &[i64], fuel: Option<u64>, stack: &Stack) {
+        assert_eq!(inputs.len(), expected, "the program was verified for another number of inputs");
+        assert!(inputs.len() <= self.stack_limit, "the inputs do not fit the stack's limit");
+        assert!(stack.capacity() >= self.stack_limit, "the stack has no room for its limit");
+        assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
+    }
 }
 
 impl Default for Options {
@@ -173,7 +194,13 @@ pub enum PrepareError {
     },
     /// The system gave no memory for the code, or did not let it be executed.
     #[error("no executable memory: {0}")]
-    Memory(#[from] io::Error),
+    Memory(io::Error),
+}
+
+impl From<io::Error> for PrepareError {
+    fn from(error: io::Error) -> PrepareError {
+        PrepareError::Memory(error)
+    }
 }
 
 /// Runs a prepared program and takes the outcome from the stack.

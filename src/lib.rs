@@ -44,7 +44,8 @@
 //! | [`cli`] | the command line, one file a verb |
 //!
 //! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of
-//! the language. Unsafe code stands in [`exec`], in [`interp::bytecode`] and in its handlers alone.
+//! the language. Unsafe code stands in [`exec`], in [`interp::bytecode`] and in its handlers alone; [`tiers`], and
+//! Cranelift as a peer, only vouch for the code that they compiled.
 //!
 //! # What is absent
 //!

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Entry, Exit, Stack};
+use crate::exec::{Code, Demands, Entry, Exit, Stack};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::peephole::Fired;
 use crate::jit::{self, Layout, Switches};
@@ -171,7 +171,13 @@ impl Engine for Native {
         clock.begin(Phase::Seal);
         let sealed = Code::new(&machine.bytes)?;
         self.memory = machine.bytes;
-        let entry = Entry::new(sealed, frame_slots(&code));
+        let demands =
+            Demands { frame_slots: frame_slots(&code), inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        // SAFETY: the compiler is the one for this host. What it compiled was verified for these inputs and this limit:
+        // every check that the verifier could not spare is an operation, and every operation that fails leaves through its
+        // site. The emitters keep to the calling convention, and address the frame and the data stack only.
+        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
+        let entry = unsafe { Entry::new(sealed, demands) };
         Ok(Box::new(Ready { entry, code, sites }))
     }
 }
@@ -185,7 +191,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        match self.entry.run(stack, self.code.stack_limit() as usize, fuel) {
+        match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
             Exit::Trap { site, pointer } => Err(trap(&self.code, &self.sites, site, pointer)),
         }

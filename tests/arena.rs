@@ -16,7 +16,7 @@ use jitduel::outcome::Outcome;
 use jitduel::registry;
 use jitduel::tiers::{TIERS, is_supported};
 
-const TESTS: [alone::Test; 11] = [
+const TESTS: [alone::Test; 13] = [
     ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
     ("one_address_is_rewritten_a_hundred_times", one_address_is_rewritten_a_hundred_times),
     ("a_warm_round_takes_no_system_call_and_no_page_fault", a_warm_round_takes_no_system_call_and_no_page_fault),
@@ -28,6 +28,8 @@ const TESTS: [alone::Test; 11] = [
     ("every_thread_has_its_own", every_thread_has_its_own),
     ("parent_and_child_both_go_on", parent_and_child_both_go_on),
     ("a_child_leaves_its_parents_code_alone", a_child_leaves_its_parents_code_alone),
+    ("code_runs_where_no_page_may_become_executable", code_runs_where_no_page_may_become_executable),
+    ("code_runs_where_files_must_be_small", code_runs_where_files_must_be_small),
 ];
 
 fn main() -> ExitCode {
@@ -50,7 +52,12 @@ fn is_double() -> bool {
 
 /// A program that leaves this number, made ready.
 fn ready(engine: &str, number: i64) -> Box<dyn Prepared> {
-    let program = load(&Source::new("test", format!("{number}")), 0).expect("it is one");
+    prepare(engine, &number.to_string())
+}
+
+/// A program without inputs, made ready.
+fn prepare(engine: &str, text: &str) -> Box<dyn Prepared> {
+    let program = load(&Source::new("test", text), 0).expect("it is one");
     let options = Options { stack_limit: 10, ..Options::default() };
     let mut engine = registry::engine(engine).expect("it exists");
     engine.prepare(&program, &options, &mut NoClock).expect("it is small")
@@ -350,4 +357,63 @@ fn a_child_leaves_its_parents_code_alone() {
     drop(kept);
     drop(ready("regs", 1));
     assert!(executable().len() <= mapped);
+}
+
+/// Forks, changes the child by `change`, and lets it run a small and a large program on every tier. What the child says.
+fn small_and_large_code_run_after(change: impl FnOnce() -> Result<(), String>) -> String {
+    let mut child = Child::fork(|pipe| {
+        if let Err(reason) = change() {
+            write!(pipe, "NOT RUN: {reason}").expect("it is read");
+            return;
+        }
+        let mut stack = stack();
+        let large = format!("0 {}", "1 + ".repeat(50_000));
+        for (name, _) in TIERS {
+            assert!(leaves(&mut *ready(name, 7), 7, &mut stack), "{name}");
+            let mut large = prepare(name, &large);
+            let bytes = large.code_bytes().expect("it has machine code");
+            assert!(leaves(&mut *large, 50_000, &mut stack), "{name}, {bytes} bytes");
+        }
+        // Far more than a piece of an arena, so that it has mappings of its own.
+        let far = prepare("jit-push", &large).code_bytes();
+        assert!(far.is_some_and(|bytes| bytes > 1 << 19), "{far:?} bytes");
+        write!(pipe, "all right").expect("it is read");
+    })
+    .expect("a process");
+    let mut said = Vec::new();
+    while child.read_available(&mut said).expect("it can be read") {
+        jitduel::exec::ready([&child], std::time::Duration::from_secs(120)).expect("it can be waited for");
+    }
+    assert_eq!(child.wait().expect("it ends"), Ended::Exited(0));
+    String::from_utf8(said).expect("text")
+}
+
+fn code_runs_where_no_page_may_become_executable() {
+    let said = small_and_large_code_run_after(|| {
+        #[cfg(target_os = "linux")]
+        {
+            let (set, refuse_exec_gain) = (libc::PR_SET_MDWE, 1);
+            // SAFETY: from now on the system refuses this process some calls.
+            return match unsafe { libc::prctl(set, refuse_exec_gain, 0, 0, 0) } {
+                0 => Ok(()),
+                _ => Err(format!("no PR_SET_MDWE on this kernel: {}", std::io::Error::last_os_error())),
+            };
+        }
+        #[cfg(not(target_os = "linux"))]
+        Err("only Linux refuses that".into())
+    });
+    assert!(said == "all right" || said.starts_with("NOT RUN: "), "{said}");
+    if said != "all right" {
+        println!("{said}");
+    }
+}
+
+fn code_runs_where_files_must_be_small() {
+    let said = small_and_large_code_run_after(|| {
+        let limit = libc::rlimit { rlim_cur: 1000, rlim_max: 1000 };
+        // SAFETY: limits what this process may write.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+        Ok(())
+    });
+    assert_eq!(said, "all right");
 }

@@ -57,8 +57,8 @@ impl Engine for Wrong {
 
     fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let right = registry::engine("tree").expect("it exists").take_on(task, clock)?;
-        let shows = task.program.ast().nodes().iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
-        Ok(Box::new(Ready { name: self.name, right, shows, limit: task.options.stack_limit }))
+        let shows = task.program().ast().nodes().iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
+        Ok(Box::new(Ready { name: self.name, right, shows, limit: task.options().stack_limit }))
     }
 }
 

@@ -80,6 +80,8 @@ struct Mapping {
     start: usize,
     end: usize,
     permissions: String,
+    /// Whether it is one of the arena's.
+    is_code: bool,
 }
 
 fn mappings() -> Vec<Mapping> {
@@ -89,7 +91,8 @@ fn mappings() -> Vec<Mapping> {
         let (start, end) = fields.next().and_then(|range| range.split_once('-')).expect("a range");
         let address = |text: &str| usize::from_str_radix(text, 16).expect("an address");
         let permissions = fields.next().expect("permissions").to_owned();
-        Mapping { start: address(start), end: address(end), permissions }
+        let is_code = line.contains("memfd:jitduel code");
+        Mapping { start: address(start), end: address(end), permissions, is_code }
     };
     text.lines().map(mapping).collect()
 }
@@ -99,10 +102,18 @@ fn permissions(address: usize) -> Option<String> {
     mappings().into_iter().find(|mapping| (mapping.start..mapping.end).contains(&address)).map(|it| it.permissions)
 }
 
-/// That no mapping of the process can be both written and executed.
+/// That no mapping of the process can be both written and executed, and that inaccessible pages enclose each mapping of the
+/// arena, so that nothing that runs on beyond one gets to where code is written.
 fn nothing_is_writable_and_executable() {
-    for Mapping { start, permissions, .. } in mappings() {
+    let mappings = mappings();
+    for Mapping { start, permissions, .. } in &mappings {
         assert!(!(permissions.contains('w') && permissions.contains('x')), "{start:x} is {permissions}");
+    }
+    let is_inaccessible = |mapping: Option<&Mapping>| mapping.is_some_and(|it| it.permissions.starts_with("---"));
+    for Mapping { start, end, permissions, .. } in mappings.iter().filter(|mapping| mapping.is_code) {
+        let before = mappings.iter().find(|mapping| mapping.end == *start);
+        let behind = mappings.iter().find(|mapping| mapping.start == *end);
+        assert!(is_inaccessible(before) && is_inaccessible(behind), "{start:x} {permissions} has no guards");
     }
 }
 
@@ -935,7 +946,6 @@ fn unused_slots_of_an_armed_stack_are_poisoned_each_in_its_own_way() {
 fn an_armed_stack_keeps_to_its_limit() {
     let _alone = alone();
     let mut stack = Stack::new(10).expect("memory");
-    let panics = |work: &mut dyn FnMut()| std::panic::catch_unwind(AssertUnwindSafe(work)).is_err();
     let armor = Armor { limit: 5, edge: Edge::Upper, poison: 1, slots: 10 };
     assert!(panics(&mut || stack.arm(Armor { limit: 11, ..armor })));
     stack.arm(armor);
@@ -944,11 +954,31 @@ fn an_armed_stack_keeps_to_its_limit() {
     // The room that it was made with is still there.
     stack.arm(Armor { limit: 10, ..armor });
     stack.set(&[0; 10]);
-    let mut engine = registry::engine("bytecode").expect("it exists");
+}
+
+fn panics(work: &mut dyn FnMut()) -> bool {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).is_err()
+}
+
+#[test]
+fn every_engine_refuses_a_run_that_it_was_not_prepared_for() {
+    let _alone = alone();
     let options = Options { stack_limit: 6, ..Options::default() };
-    let mut prepared = engine.prepare(&program("1", 0), &options, &mut NoClock).expect("it is small");
-    stack.arm(armor);
-    assert!(panics(&mut || _ = prepared.run(&[], None, &mut stack)), "a limit of 6 on a stack for 5");
+    let mut tried = 0;
+    for name in registry::names() {
+        let mut engine = registry::engine(name).expect("it exists");
+        let Ok(mut prepared) = engine.prepare(&program("1", 1), &options, &mut NoClock) else {
+            println!("NOT RUN: {name} is not supported on this host");
+            continue;
+        };
+        let [mut small, mut stack] = [5, 6].map(|capacity| Stack::new(capacity).expect("memory"));
+        assert!(panics(&mut || _ = prepared.run(&[7], None, &mut small)), "{name}: a limit of 6 on a stack for 5");
+        assert!(panics(&mut || _ = prepared.run(&[7, 8], None, &mut stack)), "{name}: two inputs in place of one");
+        assert!(panics(&mut || _ = prepared.run(&[7], Some(1), &mut stack)), "{name}: fuel that is not metered");
+        assert_eq!(prepared.run(&[7], None, &mut stack), Ok(()), "{name}");
+        tried += 1;
+    }
+    assert!(tried >= 2, "{tried} engines");
 }
 
 #[test]

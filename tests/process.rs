@@ -9,14 +9,14 @@
 
 mod alone;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jitduel::exec::{Child, Ended, SharedNumber, ready};
 
-const TESTS: [alone::Test; 14] = [
+const TESTS: [alone::Test; 15] = [
     ("what_a_child_writes_arrives", what_a_child_writes_arrives),
     ("a_shared_number_is_read_while_a_child_lives_and_after", a_shared_number_is_read_while_a_child_lives_and_after),
     ("more_than_a_pipe_holds_arrives", more_than_a_pipe_holds_arrives),
@@ -31,6 +31,7 @@ const TESTS: [alone::Test; 14] = [
     ("many_children_leave_nothing_behind", many_children_leave_nothing_behind),
     ("an_orphan_dies", an_orphan_dies),
     ("a_process_with_threads_is_not_forked", a_process_with_threads_is_not_forked),
+    ("a_process_whose_threads_cannot_be_counted_is_not_forked", a_process_whose_threads_cannot_be_counted_is_not_forked),
 ];
 
 fn main() -> ExitCode {
@@ -279,14 +280,29 @@ fn a_process_with_threads_is_not_forked() {
     }
     let (end, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || _ = wait.recv());
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let panic = catch_unwind(|| drop(Child::fork(|_| ())));
-    std::panic::set_hook(print);
-    let panic = panic.expect_err("it has two");
-    let message = panic.downcast_ref::<String>().expect("a message");
-    assert!(message.contains("2 threads cannot be forked"), "{message}");
+    let refusal = Child::fork(|_| ()).err().expect("it has two");
+    assert_eq!(refusal.kind(), ErrorKind::Unsupported, "{refusal}");
+    assert!(refusal.to_string().contains("several threads"), "{refusal}");
     drop(end);
     thread.join().expect("it ends");
     assert_eq!(end_of(|| ()), Ended::Exited(0), "one thread again");
+}
+
+fn a_process_whose_threads_cannot_be_counted_is_not_forked() {
+    if !cfg!(target_os = "linux") {
+        println!("NOT RUN: only on Linux is the number of threads read from files");
+        return;
+    }
+    let (output, ended) = run(Child::fork(|pipe| {
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: this process alone may open no more files.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) }, 0);
+        let refusal = Child::fork(|_| ()).err().expect("nothing can be read");
+        assert_eq!(refusal.kind(), ErrorKind::Unsupported, "{refusal}");
+        write!(pipe, "{refusal}").expect("the pipe is open");
+    })
+    .expect("a process"));
+    assert_eq!(ended, Ended::Exited(0));
+    let said = String::from_utf8(output).expect("text");
+    assert!(said.contains("the number of threads is unknown"), "{said}");
 }

@@ -8,6 +8,19 @@ pub struct Entry {
     code: Code,
     /// The layout is that of [`frame`], in cells of 8 bytes.
     frame: Box<[u64]>,
+    inputs: usize,
+    stack_limit: usize,
+}
+
+/// What generated code relies on when it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demands {
+    /// The number of frame slots that it uses at most.
+    pub frame_slots: usize,
+    /// The number of values on the stack.
+    pub inputs: usize,
+    /// The greatest number of values on the stack; the code makes sure of it only where it could be exceeded.
+    pub stack_limit: usize,
 }
 
 const BOTTOM: usize = frame::BOTTOM as usize / 8;
@@ -31,11 +44,16 @@ pub enum Exit {
 }
 
 impl Entry {
-    /// Takes code that may be called with every stack: what can go wrong in it leaves through a trap exit. Only
-    /// emitters make such code, so only this crate may say that it has some. The code uses at most `slots` frame
-    /// slots.
-    pub(crate) fn new(code: Code, slots: usize) -> Entry {
-        Entry { code, frame: vec![0; SLOTS + slots].into() }
+    /// Takes code with what it relies on.
+    ///
+    /// # Safety
+    /// The code is for this machine and keeps to its C calling convention for `fn(u64) -> u64`. Given the address of a
+    /// [`frame`], and what it demands, it reads and writes only that frame, the machine stack, and the data stack from the
+    /// spare slot up to the limit, whatever the values on the stack are. It returns 0 after it has set the pointer to a depth
+    /// between 0 and the limit, or the status of a [`Site`](crate::lir::Site).
+    pub(crate) unsafe fn new(code: Code, demands: Demands) -> Entry {
+        let Demands { frame_slots, inputs, stack_limit } = demands;
+        Entry { code, frame: vec![0; SLOTS + frame_slots].into(), inputs, stack_limit }
     }
 
     /// The code.
@@ -43,21 +61,20 @@ impl Entry {
         &self.code
     }
 
-    /// Runs the code on a stack of which at most `limit` values may be used, with `fuel` passes of loops. On an armed
-    /// stack, all that the code may not rely on is poison: registers, frame slots, where it is to say how far it came.
+    /// Runs the code on a stack that holds its inputs, with fuel for so many iterations of loops. On an armed stack, all that
+    /// the code may not rely on is poison: registers, frame slots, where it is to say how far it came.
     ///
     /// # Panics
-    /// Where the stack is smaller than `limit`. On an armed stack also where the code does not keep to the calling
-    /// convention.
-    pub fn run(&mut self, stack: &mut Stack, limit: usize, fuel: u64) -> Exit {
-        assert!(limit <= stack.capacity(), "the stack has room for the limit");
+    /// If the stack holds another number of values than the code demands, or is smaller than its limit. On an armed stack
+    /// also if the code does not keep to the calling convention.
+    pub fn run(&mut self, stack: &mut Stack, fuel: u64) -> Exit {
+        assert_eq!(stack.values().len(), self.inputs, "the stack holds the inputs");
+        assert!(self.stack_limit <= stack.capacity(), "the stack has room for the limit");
         let bottom = stack.bottom();
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
-        self.frame[LIMIT] = bottom.wrapping_add(limit).expose_provenance() as u64;
+        self.frame[LIMIT] = bottom.wrapping_add(self.stack_limit).expose_provenance() as u64;
         self.frame[FUEL] = fuel;
-        // SAFETY: by the contract of `new` the code keeps to the calling convention, reads and writes nothing
-        // but the frame, registers saved on the machine stack, and the data stack between the spare slot and the
-        // limit.
+        // SAFETY: whoever made this entry promised what the code does with a frame, and the stack has room for the limit.
         let status = unsafe {
             match stack.poison() {
                 None => self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64),

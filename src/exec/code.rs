@@ -39,16 +39,16 @@ impl Code {
     }
 
     /// Writes and seals a whole piece of code in a mapping of its own, which is first writable and then executable. For
-    /// code that is large, or for a host that has no arena: three system calls and a page fault for every page.
+    /// code that is large, or for a host that has no arena: three system calls and a page fault for every page. Where the
+    /// system never lets a page that was written be executed, it is written through a second mapping, which is then given
+    /// back.
     ///
     /// # Errors
     /// The system's, where it has no memory to give or does not allow generated code.
     pub fn apart(bytes: &[u8]) -> io::Result<Code> {
         let used = bytes.len();
-        let mut mapping = Mapping::new(used, Access::ReadWrite)?;
-        // SAFETY: there are so many bytes, they are writable, and nobody else knows them.
-        unsafe { mapping.start().copy_from_nonoverlapping(NonNull::from(bytes).cast(), used) };
-        mapping.protect(0, mapping.bytes(), Access::ReadExecute)?;
+        // What it said to the first way is the plainer reason.
+        let mapping = written_then_executable(bytes).or_else(|error| Mapping::executable(bytes).map_err(|_| error))?;
         icache::flush(mapping.start().as_ptr(), used);
         Ok(Code { start: mapping.start(), used, _memory: Memory::Mapping(mapping) })
     }
@@ -74,4 +74,13 @@ impl Code {
         let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(self.start.as_ptr()) };
         function(argument)
     }
+}
+
+/// Code in a mapping that is first writable and then executable.
+fn written_then_executable(bytes: &[u8]) -> io::Result<Mapping> {
+    let mut mapping = Mapping::new(bytes.len(), Access::ReadWrite)?;
+    // SAFETY: there are so many bytes, they are writable, and nobody else knows them.
+    unsafe { mapping.start().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+    mapping.protect(0, mapping.bytes(), Access::ReadExecute)?;
+    Ok(mapping)
 }

@@ -37,6 +37,27 @@ pub fn code_memory() -> &'static CodeMemory {
     })
 }
 
+/// Whether this process may execute code that it makes; if not, why.
+///
+/// # Errors
+/// The system's reason, in words.
+pub fn can_execute() -> Result<(), &'static str> {
+    static FOUND: OnceLock<Result<(), String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        if *code_memory() == CodeMemory::DoubleMapping {
+            return Ok(());
+        }
+        let code = returns(1).ok_or("no code is made for this machine")?;
+        let code = Code::new(&code).map_err(|error| format!("no executable memory: {error}"))?;
+        // SAFETY: the code is for this machine and returns a number.
+        match unsafe { code.call(0) } {
+            1 => Ok(()),
+            _ => Err("code that was written does not run".into()),
+        }
+    });
+    found.as_ref().map(|()| ()).map_err(String::as_str)
+}
+
 /// Whether what is written to one mapping runs in the other, more than once at the same address. Emulators keep what they have
 /// translated, and many find out that code was rewritten only where that was done through the mapping that runs.
 fn try_double_mapping() -> Result<(), String> {

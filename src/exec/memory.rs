@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 pub(super) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
+    /// How many inaccessible bytes belong to it on each side.
+    guard: usize,
 }
 
 /// What may be done with pages.
@@ -59,8 +61,42 @@ fn memory_file(bytes: usize) -> io::Result<File> {
     }
     // SAFETY: the descriptor is open, and nobody else knows it.
     let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    // Asked first: a file that grows beyond the limit would end the process with SIGXFSZ.
+    if bytes as u64 > greatest_file()? {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
     file.set_len(bytes as u64)?;
     Ok(file)
+}
+
+/// The size in bytes that a file of this process may have.
+#[cfg(target_os = "linux")]
+fn greatest_file() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes the structure, which is ours.
+    match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } {
+        0 => Ok(limit.rlim_cur),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Maps pages, at an address of the system's choice unless the flags have `MAP_FIXED`.
+///
+/// # Safety
+/// Pages at a fixed address are the caller's own, and nobody uses them.
+unsafe fn map(
+    at: *mut u8,
+    bytes: usize,
+    access: Access,
+    flags: libc::c_int,
+    file: libc::c_int,
+) -> io::Result<NonNull<u8>> {
+    // SAFETY: a new mapping touches no other memory of ours than what the caller gives up.
+    let start = unsafe { libc::mmap(at.cast(), bytes, access.flags(), flags, file, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    NonNull::new(start.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
 impl Mapping {
@@ -68,16 +104,23 @@ impl Mapping {
     pub(super) fn new(bytes: usize, access: Access) -> io::Result<Mapping> {
         let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
         let bytes = bytes.max(1).checked_next_multiple_of(page_bytes()).ok_or_else(out_of_memory)?;
-        Mapping::map(bytes, access, libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE, -1)
+        Mapping::anywhere(bytes, access, libc::MAP_PRIVATE | libc::MAP_NORESERVE)
     }
 
     /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does, that stay one memory for this process and its forked
     /// children: what one of them writes the others read.
     pub(super) fn shared(bytes: usize) -> io::Result<Mapping> {
-        Mapping::map(bytes.next_multiple_of(page_bytes()), Access::ReadWrite, libc::MAP_SHARED | libc::MAP_ANON, -1)
+        Mapping::anywhere(bytes.next_multiple_of(page_bytes()), Access::ReadWrite, libc::MAP_SHARED)
+    }
+
+    fn anywhere(bytes: usize, access: Access, flags: libc::c_int) -> io::Result<Mapping> {
+        // SAFETY: without an address, nothing of ours is replaced.
+        let start = unsafe { map(std::ptr::null_mut(), bytes, access, flags | libc::MAP_ANON, -1)? };
+        Ok(Mapping { start, bytes, guard: 0 })
     }
 
     /// Maps `bytes` of zeros, whole pages, twice: what is written through the first mapping runs through the second.
+    /// Inaccessible pages enclose each of them, so that nothing that runs on beyond its end gets from one into the other.
     /// A forked child has the second alone.
     ///
     /// # Errors
@@ -85,13 +128,44 @@ impl Mapping {
     #[cfg(target_os = "linux")]
     pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
         let file = memory_file(bytes)?;
-        let map = |access| Mapping::map(bytes, access, libc::MAP_SHARED, file.as_raw_fd());
-        let both = [map(Access::ReadWrite)?, map(Access::ReadExecute)?];
-        // SAFETY: the mapping is our own, and in this process nothing changes.
-        match unsafe { libc::madvise(both[0].start.as_ptr().cast(), bytes, libc::MADV_DONTFORK) } {
+        let both = [Mapping::guarded(bytes, Access::ReadWrite, &file)?, Mapping::guarded(bytes, Access::ReadExecute, &file)?];
+        let writable = &both[0];
+        let (start, all) = (writable.start.as_ptr().wrapping_sub(writable.guard), bytes + 2 * writable.guard);
+        // SAFETY: the mapping is our own with its guards, and in this process nothing changes.
+        match unsafe { libc::madvise(start.cast(), all, libc::MADV_DONTFORK) } {
             0 => Ok(both),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+
+    /// Maps `bytes` that can be executed and hold this code, without a right that is changed later: the code is written
+    /// through another mapping, which is gone on return.
+    ///
+    /// # Errors
+    /// As of [`twice`](Mapping::twice).
+    #[cfg(target_os = "linux")]
+    pub(super) fn executable(code: &[u8]) -> io::Result<Mapping> {
+        let bytes = code.len().max(1).next_multiple_of(page_bytes());
+        let file = memory_file(bytes)?;
+        let writable = Mapping::guarded(bytes, Access::ReadWrite, &file)?;
+        // SAFETY: there are so many bytes, they are writable, and nobody else knows them.
+        unsafe { writable.start().copy_from_nonoverlapping(NonNull::from(code).cast(), code.len()) };
+        drop(writable);
+        Mapping::guarded(bytes, Access::ReadExecute, &file)
+    }
+
+    /// Maps whole pages of a file between two inaccessible pages.
+    #[cfg(target_os = "linux")]
+    fn guarded(bytes: usize, access: Access, file: &File) -> io::Result<Mapping> {
+        let guard = page_bytes();
+        let mut reserved = Mapping::new(bytes + 2 * guard, Access::None)?;
+        // SAFETY: the pages are the middle of the reservation, which nobody uses.
+        reserved.start = unsafe {
+            let middle = reserved.start.add(guard).as_ptr();
+            map(middle, bytes, access, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd())?
+        };
+        (reserved.bytes, reserved.guard) = (bytes, guard);
+        Ok(reserved)
     }
 
     /// No system but Linux has been tried.
@@ -100,14 +174,10 @@ impl Mapping {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
     }
 
-    fn map(bytes: usize, access: Access, flags: libc::c_int, file: libc::c_int) -> io::Result<Mapping> {
-        // SAFETY: a new mapping at an address of the system's choice touches no memory of ours.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access.flags(), flags, file, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Mapping { start, bytes })
+    /// No system but Linux has been tried.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn executable(_code: &[u8]) -> io::Result<Mapping> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
     }
 
     /// Changes what may be done with `bytes` from `offset` on, both multiples of the page size.
@@ -129,8 +199,9 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and nothing borrows it any longer.
-        let result = unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+        let (start, all) = (self.start.as_ptr().wrapping_sub(self.guard), self.bytes + 2 * self.guard);
+        // SAFETY: the mapping is ours with its guards, and nothing borrows it any longer.
+        let result = unsafe { libc::munmap(start.cast(), all) };
         debug_assert_eq!(result, 0, "unmapping our own mapping cannot fail");
     }
 }

@@ -38,11 +38,10 @@ impl Child {
     /// # Errors
     /// The system's, where it has no process or no pipe to give.
     ///
-    /// # Panics
-    /// Where this process has several threads, as far as the system tells: the copy would have one of them alone, and
-    /// wait forever for locks that others held.
+    /// Also if this process has several threads, or the system does not say how many: the copy would have one of them
+    /// alone, and wait forever for locks that others held. Such an error is of the kind [`io::ErrorKind::Unsupported`].
     pub fn fork(work: impl FnOnce(&mut PipeWriter)) -> io::Result<Child> {
-        expect_one_thread();
+        expect_one_thread()?;
         let (output, mut writer) = io::pipe()?;
         never_wait(&output)?;
         // What waits to be printed would be printed by both. That it cannot be printed is not the child's concern.
@@ -167,26 +166,44 @@ pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, timeout: Duratio
     }
 }
 
-/// That this process has one thread. Linux tells; elsewhere we believe it.
-fn expect_one_thread() {
+/// Makes sure that this process has one thread.
+fn expect_one_thread() -> io::Result<()> {
+    let unknown = |reason: String| io::Error::new(io::ErrorKind::Unsupported, format!("cannot fork: {reason}"));
     // A thread that was joined may be listed for a moment longer.
     for _ in 0..20 {
-        if threads() <= 1 {
-            return;
+        let is_alone =
+            is_single_threaded().map_err(|error| unknown(format!("the number of threads is unknown ({error})")))?;
+        if is_alone {
+            return Ok(());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    panic!("a process with {} threads cannot be forked: the copy would have one of them alone", threads());
+    Err(unknown("this process has several threads, of which the copy would have one alone".into()))
 }
 
-/// How many threads this process has, without those of an emulator that it runs in.
-fn threads() -> usize {
-    let count = |path| std::fs::read_dir(path).map_or(1, |tasks| tasks.count());
-    match cfg!(target_os = "linux") {
-        false => 1,
-        // QEMU has a thread of its own.
-        true => count("/proc/self/task") - usize::from(is_emulated()),
+/// Whether this process has one thread, not counting that of an emulator that it runs in.
+#[cfg(target_os = "linux")]
+fn is_single_threaded() -> io::Result<bool> {
+    let threads = std::fs::read_dir("/proc/self/task")?.count();
+    // QEMU has a thread of its own.
+    Ok(threads <= 1 + usize::from(is_emulated()))
+}
+
+/// Whether this process has one thread.
+#[cfg(target_vendor = "apple")]
+fn is_single_threaded() -> io::Result<bool> {
+    unsafe extern "C" {
+        /// Whether a thread was ever created beside the first.
+        fn pthread_is_threaded_np() -> libc::c_int;
     }
+    // SAFETY: only reads a flag of the C library.
+    Ok(unsafe { pthread_is_threaded_np() } == 0)
+}
+
+/// No other system has been asked.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn is_single_threaded() -> io::Result<bool> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not asked on this system"))
 }
 
 /// Whether this process runs in QEMU, which lets it bear its own name.

@@ -25,8 +25,8 @@ impl Engine for Tree {
     }
 
     fn take_on(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
-        let Task { program, options, .. } = task;
-        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: **options }))
+        let program = task.program();
+        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *task.options() }))
     }
 }
 
@@ -38,9 +38,7 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
-        assert!(inputs.len() <= self.options.stack_limit, "the inputs do not fit the stack's limit");
-        assert!(fuel.is_none() || self.options.metered, "the program was not prepared to meter fuel");
+        self.options.check_run(self.inputs, inputs, fuel, stack);
         match evaluate(&self.ast, inputs, fuel, self.options.stack_limit) {
             Outcome::Done(values) => {
                 stack.set(&values);

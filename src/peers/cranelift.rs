@@ -16,7 +16,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::bytecode::{Bytecode, Op, Pc};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Entry, Exit, Stack};
+use crate::exec::{Code, Demands, Entry, Exit, Stack};
 use crate::lang::Word;
 use crate::lang::words::Class;
 use crate::lir::frame;
@@ -60,7 +60,7 @@ impl Engine for Cranelift {
         let Ok(isa) = &self.isa else {
             return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
         };
-        if task.program.ast().nesting() > MOST_NESTING {
+        if task.program().ast().nesting() > MOST_NESTING {
             let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
@@ -78,7 +78,12 @@ impl Engine for Cranelift {
             .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
-        let entry = Entry::new(Code::new(compiled.buffer.data())?, 0);
+        let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let sealed = Code::new(compiled.buffer.data())?;
+        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation addresses what our own
+        // tiers do, and carries out the same checks.
+        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
+        let entry = unsafe { Entry::new(sealed, demands) };
         Ok(Box::new(Ready { entry, code }))
     }
 }
@@ -91,7 +96,7 @@ struct Ready {
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        match self.entry.run(stack, self.code.stack_limit() as usize, fuel) {
+        match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
             // The site is the operation, and the pointer stands at the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),

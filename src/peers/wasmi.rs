@@ -35,7 +35,7 @@ impl Engine for Wasmi {
     }
 
     fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
-        let Task { program, options, .. } = task;
+        let (program, options) = (task.program(), task.options());
         clock.begin(Phase::Lower);
         let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
         let module = translate(program, options).map_err(|error| refuse(error.to_string()))?;
@@ -43,7 +43,7 @@ impl Engine for Wasmi {
         let ready = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
         let (store, memory, function) = ready;
         let (ast, inputs) = (Arc::clone(program.ast()), program.inputs());
-        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: **options }))
+        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: *options }))
     }
 }
 
@@ -71,10 +71,7 @@ struct Ready {
 
 impl Prepared for Ready {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
-        assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
-        assert!(inputs.len() <= self.options.stack_limit, "the inputs do not fit the stack's limit");
-        assert!(stack.capacity() >= self.options.stack_limit, "the stack has no room for its limit");
-        assert!(fuel.is_none() || self.options.metered, "the program was not prepared to meter fuel");
+        self.options.check_run(self.inputs, inputs, fuel, stack);
         let (slots, _) = self.memory.data_mut(&mut self.store).as_chunks_mut::<8>();
         for (slot, input) in slots.iter_mut().zip(inputs) {
             *slot = input.to_le_bytes();
