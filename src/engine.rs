@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::{fmt, io};
 
 use crate::bytecode::{Bytecode, TooLarge, lower};
-use crate::exec::Stack;
+use crate::exec::{Stack, can_execute};
 use crate::lang::Program;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap};
 
@@ -163,12 +163,12 @@ impl PhaseClock for NoClock {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// The host cannot run what this engine makes.
-    #[error("engine `{engine}` is not supported on this host ({host}): it makes machine code for AArch64 and x86-64")]
+    #[error("engine `{engine}` is not supported on this host: {reason}")]
     Unsupported {
         /// The engine.
         engine: &'static str,
-        /// The host's architecture.
-        host: &'static str,
+        /// Why not, in words.
+        reason: String,
     },
     /// The program's bytecode cannot be numbered.
     #[error(transparent)]
@@ -197,9 +197,13 @@ pub enum PrepareError {
     Memory(io::Error),
 }
 
-impl From<io::Error> for PrepareError {
-    fn from(error: io::Error) -> PrepareError {
-        PrepareError::Memory(error)
+impl PrepareError {
+    /// What it means for an engine that its code could not be sealed: the host runs no generated code at all, or not this.
+    pub(crate) fn not_sealed(engine: &'static str, error: io::Error) -> PrepareError {
+        match can_execute() {
+            Ok(()) => PrepareError::Memory(error),
+            Err(reason) => PrepareError::Unsupported { engine, reason: reason.into() },
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 //!
 //! | room | holds |
 //! | --- | --- |
+//! | `host_stack` | room on the host's stack for walks of nested bodies |
 //! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
 //! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
@@ -81,6 +82,7 @@ pub mod engine;
 pub mod exec;
 pub mod export;
 pub mod generate;
+mod host_stack;
 pub mod interp;
 pub mod isa;
 pub mod jit;

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::interp::{bytecode::Interpreter, tree::Tree};
-use crate::tiers::{Native, TIERS, is_supported};
+use crate::tiers::{Native, TIERS, support};
 
 /// The names of all engines, the referee first.
 pub const ENGINES: [&str; 9] =
@@ -48,7 +48,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
 
 /// The name of the fastest engine that the host can run.
 pub fn fastest() -> &'static str {
-    if is_supported() { "regs" } else { "bytecode" }
+    if support().is_ok() { "regs" } else { "bytecode" }
 }
 
 #[cfg(test)]

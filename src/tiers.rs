@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Demands, Entry, Exit, Stack};
+use crate::exec::{Code, Demands, Entry, Exit, Stack, can_execute};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::peephole::Fired;
 use crate::jit::{self, Layout, Switches};
@@ -128,8 +128,16 @@ pub fn compiler(host: &str) -> Option<Compiler> {
 }
 
 /// Whether this host can run what the tiers make.
-pub fn is_supported() -> bool {
-    compiler(ARCH).is_some()
+///
+/// # Errors
+/// Why it cannot, in words: it is of another architecture, or gives this process no executable memory.
+pub fn support() -> Result<(), String> {
+    compiler(ARCH).ok_or_else(|| unknown_host(ARCH))?;
+    can_execute().map_err(Into::into)
+}
+
+fn unknown_host(host: &str) -> String {
+    format!("the tiers make machine code for AArch64 and x86-64, and this is {host}")
 }
 
 /// How many frame slots code needs at most: one for each counter, and a spare one.
@@ -163,16 +171,20 @@ impl Engine for Native {
     }
 
     fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
-        let compile = compiler(ARCH).ok_or(PrepareError::Unsupported { engine: self.name, host: ARCH })?;
+        let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
+        let compile = compiler(ARCH).ok_or_else(unsupported)?;
         let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
         let Compiled { machine, sites, .. } = compile(&code, self.tier, &self.tuning, false, memory)?;
         clock.begin(Phase::Seal);
-        let sealed = Code::new(&machine.bytes)?;
+        let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
         self.memory = machine.bytes;
-        let demands =
-            Demands { frame_slots: frame_slots(&code), inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let demands = Demands {
+            frame_slots: frame_slots(&code),
+            inputs: code.inputs(),
+            stack_limit: code.stack_limit() as usize,
+        };
         // SAFETY: the compiler is the one for this host. What it compiled was verified for these inputs and this limit:
         // every check that the verifier could not spare is an operation, and every operation that fails leaves through its
         // site. The emitters keep to the calling convention, and address the frame and the data stack only.
@@ -216,8 +228,10 @@ mod tests {
     fn a_host_of_another_kind_has_no_compiler() {
         assert!(compiler("riscv64").is_none());
         assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
-        let error = PrepareError::Unsupported { engine: "jit", host: "riscv64" };
-        assert!(error.to_string().contains("not supported on this host (riscv64)"));
-        assert_eq!(is_supported(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
+        let error = PrepareError::Unsupported { engine: "jit", reason: unknown_host("riscv64") };
+        let said = "engine `jit` is not supported on this host: the tiers make machine code for AArch64 and x86-64, and this is \
+            riscv64";
+        assert_eq!(error.to_string(), said);
+        assert_eq!(support().is_ok(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
     }
 }

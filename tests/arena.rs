@@ -14,7 +14,7 @@ use jitduel::exec::{Child, Code, CodeMemory, Ended, Stack, code_memory, is_emula
 use jitduel::lang::{Source, load};
 use jitduel::outcome::Outcome;
 use jitduel::registry;
-use jitduel::tiers::{TIERS, is_supported};
+use jitduel::tiers::{TIERS, support};
 
 const TESTS: [alone::Test; 13] = [
     ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
@@ -33,8 +33,8 @@ const TESTS: [alone::Test; 13] = [
 ];
 
 fn main() -> ExitCode {
-    if !is_supported() {
-        println!("NOT RUN: the host runs neither instruction set");
+    if let Err(reason) = support() {
+        println!("NOT RUN: {reason}");
         return ExitCode::SUCCESS;
     }
     println!("code memory: {}", code_memory());

@@ -31,7 +31,10 @@ const TESTS: [alone::Test; 15] = [
     ("many_children_leave_nothing_behind", many_children_leave_nothing_behind),
     ("an_orphan_dies", an_orphan_dies),
     ("a_process_with_threads_is_not_forked", a_process_with_threads_is_not_forked),
-    ("a_process_whose_threads_cannot_be_counted_is_not_forked", a_process_whose_threads_cannot_be_counted_is_not_forked),
+    (
+        "a_process_whose_threads_cannot_be_counted_is_not_forked",
+        a_process_whose_threads_cannot_be_counted_is_not_forked,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::{Bytecode, Check, CheckKind, CheckRun, Counter, Op, Pc};
+use crate::host_stack::with_room;
 use crate::lang::verify::Fact;
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Program, Span};
@@ -38,7 +39,7 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         metered,
     };
     let mut lowering = Lowering { program, code, run: Run::default() };
-    lowering.code.counters = lowering.body(0..length);
+    lowering.code.counters = with_room(|| lowering.body(0..length));
     let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
     Ok(lowering.code)

@@ -128,7 +128,8 @@ impl Mapping {
     #[cfg(target_os = "linux")]
     pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
         let file = memory_file(bytes)?;
-        let both = [Mapping::guarded(bytes, Access::ReadWrite, &file)?, Mapping::guarded(bytes, Access::ReadExecute, &file)?];
+        let both =
+            [Mapping::guarded(bytes, Access::ReadWrite, &file)?, Mapping::guarded(bytes, Access::ReadExecute, &file)?];
         let writable = &both[0];
         let (start, all) = (writable.start.as_ptr().wrapping_sub(writable.guard), bytes + 2 * writable.guard);
         // SAFETY: the mapping is our own with its guards, and in this process nothing changes.

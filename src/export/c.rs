@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
+use crate::host_stack::with_room;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
@@ -58,7 +59,7 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
     if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes().iter().any(|node| loops(node.kind))) {
         writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
     }
-    writer.body(0..program.ast().nodes().len(), 1);
+    with_room(|| writer.body(0..program.ast().nodes().len(), 1));
     writer.text + "    stack->top = sp;\n    return (struct end){NULL, 0, 0};\n}\n"
 }
 

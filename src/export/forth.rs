@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
+use crate::host_stack::with_room;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
@@ -72,7 +73,7 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
         // As bits: it may be more than the greatest signed cell.
         writer.words(1, format_args!("${fuel:x} fuel !"));
     }
-    writer.body(0..program.ast().nodes().len(), 1);
+    with_room(|| writer.body(0..program.ast().nodes().len(), 1));
     writer.break_line();
     writer.text + ";\n"
 }

@@ -18,6 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use crate::corpus::Case;
+use crate::host_stack::with_room;
 use crate::interp::tree::{Measured, measure};
 use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
@@ -170,6 +171,10 @@ pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
 
 /// How one pass over these nodes changes the depth, where loops inside run not at all.
 pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
+    with_room(|| net_effect_of_body(nodes, range))
+}
+
+fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> i64 {
     let (mut net, mut index) = (0, range.start);
     while index < range.end {
         let kind = nodes[index];
@@ -177,8 +182,8 @@ pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
             NodeKind::Literal(_) | NodeKind::Pick(_) => 1,
             NodeKind::Word(word) => word.pushes() as i64 - word.pops() as i64,
             NodeKind::Times { .. } => -1,
-            NodeKind::If { otherwise, .. } => net_effect(nodes, index + 1..otherwise as usize) - 1,
-            NodeKind::While { body, .. } => net_effect(nodes, index + 1..body as usize) - 1,
+            NodeKind::If { otherwise, .. } => net_effect_of_body(nodes, index + 1..otherwise as usize) - 1,
+            NodeKind::While { body, .. } => net_effect_of_body(nodes, index + 1..body as usize) - 1,
         };
         index = kind.next(index);
     }

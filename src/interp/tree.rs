@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, Options, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Stack;
+use crate::host_stack::with_room;
 use crate::lang::{Ast, NodeKind, Span, Word};
 use crate::outcome::{Outcome, Trap, TrapKind};
 
@@ -71,7 +72,7 @@ pub struct Measured {
 pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
     let mut run =
         Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
-    let ended = run.body(0..ast.nodes().len());
+    let ended = with_room(|| run.body(0..ast.nodes().len()));
     let Run { stack, words, passes, deepest, .. } = run;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),

@@ -47,7 +47,10 @@ impl Ast {
             };
             let (first, last) = (first as usize, last as usize);
             let around = open.last().map_or(nodes.len(), |(first, _)| *first);
-            assert!(index < first && first <= last && last <= around, "the body of node {index} ends inside its parent");
+            assert!(
+                index < first && first <= last && last <= around,
+                "the body of node {index} ends inside its parent"
+            );
             open.push((first, last));
             nesting = nesting.max(open.len());
         }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::{Ast, NodeKind};
+use crate::host_stack::with_room;
 
 /// Bodies nested deeper than this are not indented further, so that output stays linear in the tree.
 const DEEPEST_INDENT: usize = 40;
@@ -11,7 +12,7 @@ const DEEPEST_INDENT: usize = 40;
 /// The canonical text of a program: a line each for opening, dividing and closing words, plain words in rows.
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };
-    printer.body(0..ast.nodes().len(), 0);
+    with_room(|| printer.body(0..ast.nodes().len(), 0));
     printer.break_line();
     printer.text
 }

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Ast, NodeKind, Span};
+use crate::host_stack::with_room;
 
 /// A program that passed the verifier for a given number of inputs.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ pub enum RejectionKind {
 /// The first rejection in the order of the walks.
 pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
     let mut walk = Walk { ast, facts: vec![Fact::default(); ast.nodes().len()], seen: HashMap::new(), words_walked: 0 };
-    walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64))?;
+    with_room(|| walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64)))?;
     Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into() })
 }
 

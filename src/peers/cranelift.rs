@@ -58,7 +58,8 @@ impl Engine for Cranelift {
 
     fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
-            return Err(PrepareError::Unsupported { engine: NAME, host: std::env::consts::ARCH });
+            let reason = format!("Cranelift makes no code for {}", std::env::consts::ARCH);
+            return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
         if task.program().ast().nesting() > MOST_NESTING {
             let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
@@ -79,7 +80,7 @@ impl Engine for Cranelift {
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
         let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
-        let sealed = Code::new(compiled.buffer.data())?;
+        let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
         // SAFETY: Cranelift compiled for this host and its C calling convention. The translation addresses what our own
         // tiers do, and carries out the same checks.
         #[expect(unsafe_code, reason = "only here is it known what the code was made from")]

@@ -20,6 +20,7 @@ use wasm_encoder::{
 use self::values::{Locals, Values};
 use crate::engine::Options;
 use crate::export::Limits;
+use crate::host_stack::with_room;
 use crate::lang::{Ast, NodeKind, Program};
 use crate::outcome::{Trap, TrapKind};
 
@@ -94,7 +95,7 @@ pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDee
         holds_flag: false,
     };
     writer.begin();
-    writer.body(0..program.ast().nodes().len(), false);
+    with_room(|| writer.body(0..program.ast().nodes().len(), false));
     writer.finish();
     Ok(module(writer, pages))
 }
@@ -156,7 +157,7 @@ fn most_values(program: &Program) -> Option<usize> {
         Some(depth)
     }
     let mut most = program.inputs();
-    body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), &mut most)?;
+    with_room(|| body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), &mut most))?;
     Some(most)
 }
 
