@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::host_stack::with_room;
+
 /// Sets a just-in-time compiler against an interpreter on a small stack language.
 #[derive(Parser)]
 #[command(name = "jitduel", version)]
@@ -59,6 +61,10 @@ enum Status {
 
 /// Parses the arguments, runs the verb and says how it ended.
 pub fn main() -> ExitCode {
+    with_room(parse_and_run)
+}
+
+fn parse_and_run() -> ExitCode {
     let status = match Cli::parse().verb {
         Verb::Run(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
