@@ -12,7 +12,7 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use jitduel::bench::instructions::{Count, Step, compare, from_json, page, steps, to_json};
-use jitduel::registry::without_closed_forms;
+use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
 
 #[derive(Parser)]
@@ -59,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let counters = arguments.counters();
     ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");
     // An interpreter's instructions are rustc's: they change with its version, and between debug and release builds.
-    let engines = without_closed_forms().filter(|engine| !arguments.check || tier(engine).is_some());
+    let engines = ENGINES.into_iter().filter(|engine| !arguments.check || tier(engine).is_some());
     let engines: Vec<_> = engines.collect();
     if arguments.check {
         let record = recorded()?;

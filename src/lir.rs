@@ -195,9 +195,6 @@ pub enum Op {
     StoreFrame { s: Reg, slot: FrameSlot },
     /// Takes one from the fuel; where there is none, traps instead.
     Fuel { site: Site },
-    /// Takes `passes` times `each` from the fuel, all of them without signs; where there is less takes none and goes to the
-    /// label. `each` is not zero.
-    Prepay { passes: Reg, otherwise: Label, each: u64 },
     /// Traps where the slot lies below the bottom of the stack.
     Need { site: Site, slot: Slot },
     /// Traps where the slot lies above the first one behind the stack's limit.
@@ -288,7 +285,6 @@ impl Op {
             | Op::DivideImm { a, .. }
             | Op::Branch { a, .. }
             | Op::BranchImm { a, .. } => Some(a),
-            Op::Prepay { passes, .. } => Some(passes),
             _ => None,
         }
     }
@@ -384,9 +380,6 @@ impl Op {
                 Op::LoadFrame { d, slot } => write!(f, "load {}, frame[{}]", name(d), slot.0),
                 Op::StoreFrame { s, slot } => write!(f, "store frame[{}], {}", slot.0, name(s)),
                 Op::Fuel { site } => write!(f, "fuel trap {}", site.0),
-                Op::Prepay { passes, each, otherwise } => {
-                    write!(f, "prepay {} times {each}, L{}", name(passes), otherwise.0)
-                }
                 Op::Need { slot, site } => write!(f, "need {}, trap {}", s(slot), site.0),
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),

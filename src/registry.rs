@@ -5,17 +5,7 @@ use crate::interp::{bytecode::Interpreter, tree::Tree};
 use crate::tiers::{Native, TIERS, support};
 
 /// The names of all engines, the referee first.
-pub const ENGINES: [&str; 9] =
-    ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs", "regs-closed"];
-
-/// The engine that replaces loops by what they come to. Its times say nothing of passes and words, so that it is reported
-/// apart: it is in no mean, and in no comparison with compilers of others.
-pub const CLOSED_FORMS: &str = "regs-closed";
-
-/// The names of our engines that carry out every pass of every loop, the referee first.
-pub fn without_closed_forms() -> impl DoubleEndedIterator<Item = &'static str> {
-    ENGINES.into_iter().filter(|engine| *engine != CLOSED_FORMS)
-}
+pub const ENGINES: [&str; 8] = ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs"];
 
 /// The names of the peers that this program was built with.
 #[cfg(feature = "peers")]
@@ -62,6 +52,5 @@ mod tests {
         }
         assert!(engine("jit-").is_none());
         assert_eq!(ENGINES.len(), 2 + TIERS.len());
-        assert_eq!(without_closed_forms().count(), ENGINES.len() - 1);
     }
 }

@@ -21,21 +21,17 @@ pub enum Tier {
     /// The baseline, with its switches.
     Baseline(Switches),
     /// The register tier.
-    Registers {
-        /// Whether counted loops that come to a formula are replaced by it.
-        closed_forms: bool,
-    },
+    Registers,
 }
 
 /// The tiers, each an engine of its own.
-pub const TIERS: [(&str, Tier); 7] = [
+pub const TIERS: [(&str, Tier); 6] = [
     ("jit-naive", Tier::Baseline(Switches { layout: Layout::Memory, peephole: false })),
     ("jit-peephole", Tier::Baseline(Switches { layout: Layout::Memory, peephole: true })),
     ("jit-tos", Tier::Baseline(Switches { layout: Layout::TopInRegister, peephole: false })),
     ("jit", Tier::Baseline(Switches { layout: Layout::TopInRegister, peephole: true })),
     ("jit-push", Tier::Baseline(Switches { layout: Layout::Pushing, peephole: false })),
-    ("regs", Tier::Registers { closed_forms: false }),
-    ("regs-closed", Tier::Registers { closed_forms: true }),
+    ("regs", Tier::Registers),
 ];
 
 /// The tier of this name, if there is one.
@@ -88,7 +84,7 @@ pub fn compile<I: Isa>(
 fn plan<I: Isa>(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Option<regs::Plan> {
     match tier {
         Tier::Baseline(_) => None,
-        Tier::Registers { closed_forms } => Some(regs::Plan::new::<I>(code, closed_forms, tuning)),
+        Tier::Registers => Some(regs::Plan::new::<I>(code, tuning)),
     }
 }
 
@@ -107,7 +103,7 @@ fn put<I: Isa, S: Sink>(
 ) -> (S, Vec<TrapSite>, Fired) {
     match (tier, plan) {
         (Tier::Baseline(switches), _) => jit::stream::<I, S>(code, switches, tuning, sink),
-        (Tier::Registers { .. }, plan) => {
+        (Tier::Registers, plan) => {
             let plan = plan.expect("the register tier has a plan");
             let sites = regs::lower::<I, S>(code, plan, &mut sink);
             (sink, sites, Fired::default())

@@ -45,7 +45,6 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::LoadFrame { d, slot: cell },
         Op::StoreFrame { s, slot: cell },
         Op::Fuel { site },
-        Op::Prepay { passes: a, otherwise: to, each: imm.unsigned_abs().max(1) },
         Op::Need { site, slot },
         Op::Room { site, slot },
         Op::MovePointer { slots: slot.0 },
@@ -78,7 +77,6 @@ fn extremes_give_code_or_panic_at_once<I: Isa>() {
         // A label is bound behind the operation, where the operation's own number allows it.
         let bind = match op {
             Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } | Op::BranchImm { to, .. } => to,
-            Op::Prepay { otherwise, .. } => otherwise,
             _ => Label(0),
         };
         if let Ok(bytes) = emit::<I>(&[op, Op::Label(bind)]) {

@@ -182,13 +182,6 @@ impl State<'_> {
                     Some(left) => self.fuel = left,
                     None => traps_at = Some(site),
                 },
-                Op::Prepay { passes, each, otherwise } => {
-                    let cost = u128::from(self.get(passes) as u64) * u128::from(each);
-                    match u128::from(self.fuel).checked_sub(cost) {
-                        Some(left) => self.fuel = left as u64,
-                        None => goes_to = Some(otherwise),
-                    }
-                }
                 Op::Need { slot, site } => traps_at = (self.pointer + slot.0 < 0).then_some(site),
                 Op::Room { slot, site } => traps_at = (self.pointer + slot.0 > self.limit).then_some(site),
                 Op::MovePointer { slots } => self.pointer += slots,
@@ -1182,47 +1175,6 @@ fn fuel_is_counted_exactly() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn fuel_is_paid_in_advance_or_not_at_all() {
-    let mut rig = Rig::new(19);
-    let (mut paid, mut refused) = (0, 0);
-    let eaches = [1, 2, 3, 4, 5, 9, 1000, 1 << 31, 1 << 32, (1 << 40) + 1, 1 << 62, 1 << 63, u64::MAX - 1, u64::MAX];
-    for each in eaches {
-        for round in 0..REGISTERS.len() {
-            let passes = REGISTERS[round];
-            // The most that 64 bits hold the cost of, and around it.
-            let most = u64::MAX / each;
-            let counts = [0, 1, 2, most / 2, most - 1, most, most.wrapping_add(1), u64::MAX, rig.value() as u64];
-            let mut builder = Builder::new();
-            let (slot, otherwise) = (builder.output(), builder.label());
-            let site = builder.site();
-            builder.put(Op::Prepay { passes, each, otherwise });
-            builder.put(Op::MovePointer { slots: 1 });
-            builder.put(Op::Fuel { site });
-            builder.put(Op::MovePointer { slots: 1 });
-            builder.ops.push(Op::Return { end: Slot(0) });
-            builder.ops.push(Op::Label(otherwise));
-            builder.put(Op::Store { s: passes, slot });
-            builder.ops.push(Op::Return { end: Slot(7) });
-            let piece = builder.seal(&Tuning::default());
-            for count in counts {
-                let mut values = rig.values();
-                values[round] = count as i64;
-                let cost = count.wrapping_mul(each);
-                for fuel in [0, 1, cost.wrapping_sub(1), cost, cost.wrapping_add(1), u64::MAX] {
-                    let end = rig.check_from(&piece, &values, Start { fuel, ..PLENTY });
-                    let is_refused = u128::from(count) * u128::from(each) > u128::from(fuel);
-                    assert_eq!(end.pointer == 7, is_refused, "{count} times {each} of {fuel}");
-                    if is_refused { refused += 1 } else { paid += 1 }
-                }
-            }
-        }
-    }
-    assert!(paid > 1000 && refused > 1000, "{paid} times paid, {refused} times refused");
-    rig.done(20_000);
-}
-
-#[test]
-#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn a_trap_exit_returns_the_number_of_its_site_in_every_form() {
     let mut rig = Rig::new(18);
     let values = rig.values();
@@ -1371,8 +1323,7 @@ fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usi
         18 => Op::CountDown { d, to: target(builder, skipped) },
         19 => Op::LoadFrame { d, slot: frame_slot },
         20 => Op::StoreFrame { s: a, slot: frame_slot },
-        21 if imm & 3 != 0 => Op::Fuel { site: builder.site() },
-        21 => Op::Prepay { passes: a, each: rig.below(5) as u64 + 1, otherwise: target(builder, skipped) },
+        21 => Op::Fuel { site: builder.site() },
         22 => match rig.below(4) {
             0 => Op::Need { slot: Slot(slot.0 - 60), site: builder.site() },
             1 => Op::Room { slot: Slot(slot.0 + 950), site: builder.site() },

@@ -11,12 +11,11 @@ use jitduel::tiers::{Native, Tier};
 
 /// The referee, and the register tier with every number of registers from the fewest on.
 fn judge_of_few() -> Judge {
-    let few = |(value_registers, closed_forms)| {
+    let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
-        Box::new(Native::with_tuning("regs", Tier::Registers { closed_forms }, tuning)) as Box<dyn Engine>
+        Box::new(Native::with_tuning("regs", Tier::Registers, tuning)) as Box<dyn Engine>
     };
-    let variants = (6..=11).flat_map(|registers| [(registers, false), (registers, true)]);
-    let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain(variants.map(few)).collect();
+    let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain((6..=11).map(few)).collect();
     Judge::of(engines)
 }
 

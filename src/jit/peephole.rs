@@ -265,7 +265,6 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
             | Op::Jump { .. }
             | Op::CountDown { .. }
             | Op::Fuel { .. }
-            | Op::Prepay { .. }
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }

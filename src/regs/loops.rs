@@ -3,8 +3,6 @@
 use std::ops::Range;
 
 use super::branches::Test;
-use super::closed::Closed;
-use super::formula::{Passes, Ready};
 use super::lower::{Lowering, Open};
 use super::stack::{Stack, Value, bit, bits};
 use super::state::LEAST;
@@ -54,21 +52,11 @@ pub(super) fn counters<I: Isa>() -> usize {
 }
 
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    pub fn times(&mut self, counter: Counter, pc: Pc) {
+    pub fn times(&mut self, counter: Counter) {
         let count = self.state.pop();
-        let closed = self.closed(pc);
-        let known = match count {
-            Value::Const(passes) => Some(passes.max(0) as u64),
-            _ => None,
-        };
-        if let (Some(closed), Some(passes)) = (closed, known)
-            && self.has_replaced(closed, passes)
-        {
-            return self.skip_to(closed.end);
-        }
         // Where it surely begins its count need not be asked.
-        let count = match known {
-            Some(1..) if closed.is_none() => count,
+        let count = match count {
+            Value::Const(1..) => count,
             _ => self.state.in_register(count, self.state.stack.above),
         };
         self.begin_loop(Some((counter, count)), None);
@@ -81,33 +69,9 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             _ => (held, true),
         };
         self.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
-        if let Some(closed) = closed {
-            let passes = known.map_or(Passes::In(a), Passes::Known);
-            self.replace(closed, passes, a, label);
-        }
         if is_held {
             self.state.release(count);
         }
-    }
-
-    /// Carries all passes of the loop that has begun out; `count` says how many there are. Where fuel is metered the passes
-    /// follow, for when it does not last for all.
-    fn replace(&mut self, closed: &Closed, passes: Passes, count: Reg, exit: Label) {
-        let at_head = &self.innermost_loop().expect("it has begun").at_head;
-        let Some(ready) = Ready::new(self, closed, at_head, passes) else { return };
-        if !self.code.metered() {
-            self.put_formula(ready);
-            self.put(Op::Label(exit));
-            let Some(Open::Loop(body)) = self.exit() else { unreachable!("it has begun") };
-            self.leave(body.around);
-            return self.skip_to(closed.end);
-        }
-        let Some(each) = closed.each else { return };
-        let otherwise = self.label();
-        self.put(Op::Prepay { passes: count, each, otherwise });
-        self.put_formula(ready);
-        self.put(Op::Jump { to: exit });
-        self.put(Op::Label(otherwise));
     }
 
     /// Begins a `while` loop.

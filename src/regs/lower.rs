@@ -5,7 +5,6 @@
 //! slots at its borders, and the data-stack pointer moves.
 
 use super::branches::If;
-use super::closed::{self, Closed};
 use super::loops::{Loop, counters};
 use super::stack::{Stack, Value, bits};
 use super::state::{Registers, State, pool};
@@ -18,19 +17,17 @@ use crate::lir::{FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 /// What is needed beside the bytecode to lower it.
 pub struct Plan {
     summary: Summary,
-    closed: Vec<Closed>,
     pool: &'static [Reg],
 }
 
 impl Plan {
-    /// Makes the plan. With `closed_forms`, counted loops that have one are replaced by it.
-    pub fn new<I: Isa>(code: &Bytecode, closed_forms: bool, tuning: &Tuning) -> Plan {
-        let closed = if closed_forms { closed::find(code) } else { Vec::new() };
+    /// Makes the plan.
+    pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
         let summary = summarize::<I>(code);
         let constants = summary.loops.iter().map(|body| body.constants.iter().count()).max().unwrap_or(0);
         let counters = (code.counters() as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
-        Plan { summary, closed, pool: pool::<I>(wanted, tuning.value_registers) }
+        Plan { summary, pool: pool::<I>(wanted, tuning.value_registers) }
     }
 
     /// How many allocatable registers the code uses.
@@ -51,7 +48,6 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
         },
         code,
         summary: &plan.summary,
-        closed: &plan.closed,
         open: Vec::new(),
         next_loop: 0,
         next_if: 0,
@@ -71,7 +67,6 @@ pub(super) struct Lowering<'a, I, S> {
     pub state: State<'a, S>,
     pub code: &'a Bytecode,
     pub summary: &'a Summary,
-    closed: &'a [Closed],
     /// The loops and branches around, innermost last.
     pub open: Vec<Open>,
     pub next_loop: usize,
@@ -115,11 +110,9 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
                     _ => self.word(word, pc),
                 },
                 Code::Times { counter, .. } => {
-                    self.times(counter, pc);
-                    if self.resume <= pc {
-                        self.state.sink.at(pc.0 + 1);
-                        self.put_head();
-                    }
+                    self.times(counter);
+                    self.state.sink.at(pc.0 + 1);
+                    self.put_head();
                 }
                 Code::Next { .. } => self.next(),
                 Code::Jump(to) if to <= pc => self.jump_back(),
@@ -209,19 +202,6 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
     pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
         self.sites.push(TrapSite { pc, values_above });
         Site(self.sites.len() as u32 - 1)
-    }
-
-    /// The closed form of the loop that begins here, if it has one.
-    pub fn closed(&self, times: Pc) -> Option<&'a Closed> {
-        let index = self.closed.binary_search_by_key(&times, |closed| closed.times).ok()?;
-        Some(&self.closed[index])
-    }
-
-    /// Goes on behind a loop that has been replaced, with all that was in it.
-    pub fn skip_to(&mut self, end: Pc) {
-        self.resume = end;
-        self.border = Pc(0);
-        self.next_loop = self.code.heads().partition_point(|head| *head < end);
     }
 
     pub fn innermost_loop(&self) -> Option<&Loop> {

@@ -3,15 +3,9 @@
 //! `summary` finds what loops and branches touch, and `homes` where values end in a loop. `lower` goes over the program:
 //! `compute`, `branches` and `loops` make LIR on the abstract `stack` and the registers of `state`, and `moves` brings values in
 //! line where ways meet.
-//!
-//! Where closed forms are wanted, `closed` finds the counted loops that have one, an `affine` map of their values taken so
-//! many times, and `formula` makes code of it.
 
-mod affine;
 mod branches;
-mod closed;
 mod compute;
-mod formula;
 mod homes;
 mod loops;
 mod lower;

@@ -2,7 +2,7 @@
 //! a color deficiency can tell apart, made lighter on dark paper; lines differ in dashes and marks as well.
 
 /// Who has a color of its own, that on light paper and that on dark.
-const COLORS: [(&str, &str, &str); 12] = [
+const COLORS: [(&str, &str, &str); 11] = [
     ("tree", "#7f7f7f", "#9c9c9c"),
     ("bytecode", "#303030", "#e4e4e4"),
     ("jit-push", "#b65f92", "#e3a3c8"),
@@ -11,7 +11,6 @@ const COLORS: [(&str, &str, &str); 12] = [
     ("jit-tos", "#0072b2", "#5fb0ea"),
     ("jit", "#d55e00", "#ff8a45"),
     ("regs", "#8c2d19", "#ffb59a"),
-    ("regs-closed", "#4a5d23", "#b9d48a"),
     ("parse", "#56b4e9", "#9ad4f5"),
     ("verify", "#8c7b00", "#f0e442"),
     // Whoever is none of ours.

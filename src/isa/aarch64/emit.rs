@@ -8,7 +8,7 @@ use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, S
 use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
 use crate::isa::division::Divisor;
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, frame};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
 const FRAME: X = X8;
 const POINTER: X = X9;
@@ -159,7 +159,6 @@ impl Sink for Emitter {
                 // A borrow: there was none left.
                 self.asm.exit_if(Cc::Lo, site);
             }
-            Op::Prepay { passes, each, otherwise } => self.prepay(x(passes), each, otherwise),
             // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
             // when they are taken as signed.
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
@@ -317,22 +316,6 @@ impl Emitter {
                 self.put_inst(a64::cmp(a.into(), SCRATCH.into()));
             }
         }
-    }
-
-    /// The product is made only where 64 bits hold it.
-    fn prepay(&mut self, passes: X, each: u64, otherwise: Label) {
-        let cost = if each == 1 {
-            passes
-        } else {
-            self.constant(OTHER, (u64::MAX / each) as i64);
-            self.put_inst(a64::cmp(passes.into(), OTHER.into()));
-            self.asm.b_cond(Cc::Hi, otherwise);
-            self.alu_imm(AluOp::Mul, OTHER, passes, each as i64);
-            OTHER
-        };
-        self.put_inst(a64::cmp(FUEL.into(), cost.into()));
-        self.asm.b_cond(Cc::Lo, otherwise);
-        self.put_inst(a64::sub(FUEL.into(), FUEL.into(), cost.into()));
     }
 
     /// The machine divides MIN by -1 as the language does; a divisor of zero was sorted out before.

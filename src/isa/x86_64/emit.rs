@@ -8,7 +8,7 @@ use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
 use crate::isa::division::{Divisor, Magic};
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, frame};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 
 const FRAME: Gp = RDI;
 const POINTER: Gp = RSI;
@@ -178,7 +178,6 @@ impl Sink for Emitter {
                 // A borrow: there was none left.
                 self.asm.exit_if(Cc::B, site);
             }
-            Op::Prepay { passes, each, otherwise } => self.prepay(gp(passes), each, otherwise),
             // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
             // when they are taken as signed.
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::L, site),
@@ -467,22 +466,6 @@ impl Emitter {
         }
         self.put_inst(x64::sub(SCRATCH, RDX));
         self.put_inst(x64::mov(d, SCRATCH));
-    }
-
-    /// The product is made only where 64 bits hold it.
-    fn prepay(&mut self, passes: Gp, each: u64, otherwise: Label) {
-        let cost = if each == 1 {
-            passes
-        } else {
-            self.constant(SCRATCH, (u64::MAX / each) as i64);
-            self.put_inst(x64::cmp(passes, SCRATCH));
-            self.asm.jcc(Cc::A, otherwise);
-            self.alu_imm(AluOp::Mul, SCRATCH, passes, each as i64);
-            SCRATCH
-        };
-        self.put_inst(x64::cmp(FUEL, cost));
-        self.asm.jcc(Cc::B, otherwise);
-        self.put_inst(x64::sub(FUEL, cost));
     }
 
     /// Traps where the address of a slot stands so to a bound from the frame.

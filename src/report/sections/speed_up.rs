@@ -1,7 +1,6 @@
 //! How many times as fast as the interpreters the engines are: running alone, and from the text to the answer.
 
 use super::{FLAGSHIP, INTERPRETER, commands};
-use crate::registry::CLOSED_FORMS;
 use crate::report::data::Data;
 use crate::report::data::criterion::Benchmark;
 use crate::report::document::{Block, Cell, Row, Section, Table};
@@ -42,7 +41,7 @@ pub(super) fn one_shot(data: &Data) -> Section {
 fn speed_ups(grid: &Grid, name: &str, text: &str, command: &'static str) -> Vec<Block> {
     let mut blocks = vec![Block::Text(text.into())];
     for base in [INTERPRETER, REFEREE] {
-        let others = grid.engines.iter().filter(|engine| ![base, REFEREE, CLOSED_FORMS].contains(&engine.as_str()));
+        let others = grid.engines.iter().filter(|engine| ![base, REFEREE].contains(&engine.as_str()));
         let comparisons: Vec<Comparison> = others.map(|engine| Comparison::new(base, engine)).collect();
         let title = format!("Speed-up over `{base}`");
         let table = grid.table(&format!("{title}: times as fast, and the interval."), &comparisons);
@@ -54,13 +53,6 @@ fn speed_ups(grid: &Grid, name: &str, text: &str, command: &'static str) -> Vec<
             blocks.push(Block::Plots(vec![grid.plot(name, &title, &format!("times as fast as {base}"), &comparisons)]));
         }
         blocks.push(Block::Table(table));
-    }
-    let closed = grid.table(
-        &format!("Closed forms, apart: how many times as fast as `{FLAGSHIP}` is `{CLOSED_FORMS}`, which replaces loops by formulas."),
-        &[Comparison::new(FLAGSHIP, CLOSED_FORMS)],
-    );
-    if !closed.rows.is_empty() {
-        blocks.push(Block::Table(closed));
     }
     if blocks.len() == 1 {
         blocks.push(Block::NoData { command });
