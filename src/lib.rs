@@ -23,6 +23,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | `host_stack` | room on the host's stack for walks of nested bodies |
+//! | [`parallel_moves`] | registers that take their new values all at once, one instruction at a time |
 //! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
 //! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
@@ -90,6 +91,7 @@ pub mod lang;
 pub mod lir;
 pub mod oracle;
 pub mod outcome;
+pub mod parallel_moves;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod registry;

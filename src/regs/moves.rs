@@ -1,15 +1,29 @@
-//! Moves in parallel: from the stack as it is to the stack as another way to the same place has it.
+//! From the stack as it is to the stack as another way to the same place has it.
 
 use super::stack::{Stack, Value, bit};
 use super::state::State;
 use crate::lir::{FrameSlot, Op, Reg, Sink};
+use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
-/// A value on its way into a register.
+/// A value on its way into a register, with its slot.
 #[derive(Clone, Copy)]
-struct Way {
-    to: Reg,
-    from: Value,
+struct Moved {
+    value: Value,
     slot: i64,
+}
+
+impl Source for Moved {
+    fn register(self) -> Option<Register> {
+        self.value.reg().map(|reg| reg.0)
+    }
+
+    fn with_register(self, register: Register) -> Moved {
+        Moved { value: self.value.of(Reg(register)), ..self }
+    }
+
+    fn is_in(self, register: Register) -> bool {
+        self.value == Value::Reg(Reg(register))
+    }
 }
 
 impl<S: Sink> State<'_, S> {
@@ -39,66 +53,34 @@ impl<S: Sink> State<'_, S> {
 
     /// Moves into registers what belongs there: those that are filled.
     fn move_to(&mut self, target: &Stack, low: i64, filled: u32, spare: FrameSlot) {
-        let mut ways: Vec<Way> = Vec::new();
+        let mut moves = Vec::new();
         let mut open = filled;
         for slot in low..target.above {
-            let (from, to) = (self.stack.get(slot), target.get(slot));
+            let (value, to) = (self.stack.get(slot), target.get(slot));
             // Values that share a register there are equal.
             if let Value::Reg(to) = to
                 && open & bit(to) != 0
             {
                 open &= !bit(to);
-                if from != Value::Reg(to) {
-                    ways.push(Way { to, from, slot });
+                if value != Value::Reg(to) {
+                    moves.push(Move { to: to.0, from: Moved { value, slot } });
                 }
             }
         }
-        let needed = ways.iter().fold(filled, |bits, way| bits | way.from.reg().map_or(0, bit));
-        self.go(ways, needed, spare);
-    }
-
-    fn go(&mut self, mut ways: Vec<Way>, needed: u32, spare: FrameSlot) {
-        // Where a cycle was broken: the register whose value is in the spare frame slot now.
-        let mut in_frame = None;
-        while !ways.is_empty() {
-            let is_read = |to: Reg, but: usize| {
-                ways.iter().enumerate().any(|(index, way)| index != but && way.from.reg() == Some(to))
-            };
-            let next = (0..ways.len()).find(|&index| {
-                let to = ways[index].to;
-                // What is in the frame has been saved.
-                in_frame == Some(to) || !is_read(to, index)
-            });
-            let Some(next) = next else {
-                // Only cycles are left: one register's value is put aside.
-                let reg = ways[0].to;
-                match self.registers.any_free(needed) {
-                    Some(temp) => {
-                        self.sink.put(Op::Move { d: temp, s: reg });
-                        for way in ways.iter_mut().filter(|way| way.from.reg() == Some(reg)) {
-                            way.from = way.from.of(temp);
-                        }
-                    }
-                    None => {
-                        self.sink.put(Op::StoreFrame { s: reg, slot: spare });
-                        in_frame = Some(reg);
-                    }
+        let needed = moves.iter().fold(filled, |bits, step| bits | step.from.value.reg().map_or(0, bit));
+        let breaker = self.registers.any_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
+        resolve(moves, breaker, |step| match step {
+            Step::Set(Move { to, from }) => self.put_in(Reg(to), from.value, from.slot),
+            Step::Copy { to, from } => self.sink.put(Op::Move { d: Reg(to), s: Reg(from) }),
+            Step::Save(from) => self.sink.put(Op::StoreFrame { s: Reg(from), slot: spare }),
+            Step::Restore(Move { to, from }) => {
+                let d = Reg(to);
+                self.sink.put(Op::LoadFrame { d, slot: spare });
+                if from.value.is_deferred() {
+                    self.put_deferred(d, from.value.of(d));
                 }
-                continue;
-            };
-            let Way { to, from, slot } = ways.swap_remove(next);
-            if let Some(reg) = from.reg()
-                && in_frame == Some(reg)
-            {
-                // A cycle has one reader of each register.
-                self.sink.put(Op::LoadFrame { d: to, slot: spare });
-                if from.is_deferred() {
-                    self.put_deferred(to, from.of(to));
-                }
-                in_frame = None;
-                continue;
             }
-            self.put_in(to, from, slot);
-        }
+            Step::Exchange(..) => unreachable!("a cycle is broken with a register or in memory"),
+        });
     }
 }

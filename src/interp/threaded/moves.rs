@@ -4,6 +4,7 @@ use super::handlers::REGISTERS;
 use super::lower::Lowering;
 use super::tables::{self, Form, Shown, number};
 use super::window::{Value, Window};
+use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 impl Lowering<'_> {
     /// Pushes a value; the lowest of a full window goes to its slot.
@@ -128,44 +129,37 @@ impl Lowering<'_> {
 
     /// Moves the values of the window, all at once, to registers of their own.
     fn permute(&mut self, to: &[Value]) {
-        loop {
-            let (mut moved, mut waiting, mut cycle) = (false, false, None);
-            for (index, &wanted) in to.iter().enumerate() {
-                let value = self.window.values()[index];
-                if value == wanted {
-                    continue;
-                }
-                let Value::Register(d) = wanted else { unreachable!("it was settled") };
-                if self.window.uses(d) {
-                    waiting = true;
-                    if let Value::Register(s) = value {
-                        cycle = Some((s, d));
-                    }
-                } else {
-                    self.set(d, value);
-                    self.window.set(index, wanted);
-                    moved = true;
-                }
+        let moves =
+            self.window.values().iter().zip(to).filter(|(value, wanted)| value != wanted).map(|(value, wanted)| {
+                let Value::Register(to) = *wanted else { unreachable!("it was settled") };
+                Move { to, from: *value }
+            });
+        let moves: Vec<_> = moves.collect();
+        resolve(moves, Breaker::Exchange, |step| match step {
+            Step::Set(Move { to, from }) => self.set(to, from),
+            Step::Exchange(s, d) => {
+                let (a, b) = (usize::from(s.min(d)), usize::from(s.max(d)));
+                self.builder.form(Form::Exchange { a, b }, Value::Register(s));
             }
-            match cycle {
-                _ if !waiting => return,
-                Some((s, d)) if !moved => self.exchange(s, d),
-                _ => {}
-            }
+            Step::Copy { .. } | Step::Save(_) | Step::Restore(_) => unreachable!("cycles are broken with exchanges"),
+        });
+        to.iter().enumerate().for_each(|(index, wanted)| self.window.set(index, *wanted));
+    }
+}
+
+impl Source for Value {
+    fn register(self) -> Option<Register> {
+        match self {
+            Value::Register(register) => Some(register),
+            Value::Constant(_) => None,
         }
     }
 
-    /// Exchanges two registers.
-    fn exchange(&mut self, s: u8, d: u8) {
-        let (a, b) = (usize::from(s.min(d)), usize::from(s.max(d)));
-        self.builder.form(Form::Exchange { a, b }, Value::Register(s));
-        for index in 0..self.window.len() {
-            let value = match self.window.values()[index] {
-                Value::Register(r) if r == s => Value::Register(d),
-                Value::Register(r) if r == d => Value::Register(s),
-                value => value,
-            };
-            self.window.set(index, value);
-        }
+    fn with_register(self, register: Register) -> Value {
+        Value::Register(register)
+    }
+
+    fn is_in(self, register: Register) -> bool {
+        self == Value::Register(register)
     }
 }

@@ -1,0 +1,312 @@
+//! Parallel moves: registers that take their new values all at once, put in an order in which one instruction at a time can
+//! carry them out.
+//!
+//! A move can go first when no other move still reads its destination. When every destination is still read, only cycles are
+//! left, and one of them is broken as the caller says.
+
+/// A register's number, below 32.
+pub type Register = u8;
+
+/// Where a value comes from: as far as its order among the others goes, only the register matters that it reads.
+pub trait Source: Copy {
+    /// The register that it reads; none for a constant or a value in memory.
+    fn register(self) -> Option<Register>;
+
+    /// The same value when what its register held is in another register.
+    fn with_register(self, register: Register) -> Self;
+
+    /// Whether the value is what this register holds, so that it need not be moved there.
+    fn is_in(self, register: Register) -> bool;
+}
+
+/// A register and the value that it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move<S> {
+    /// The register; no two moves have the same.
+    pub to: Register,
+    /// Its new value.
+    pub from: S,
+}
+
+/// How a cycle is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaker {
+    /// With a register that no move reads or writes.
+    Scratch(Register),
+    /// With a place in memory.
+    Memory,
+    /// With an instruction that exchanges two registers.
+    Exchange,
+}
+
+/// One instruction, or a few for a value that has still to be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<S> {
+    /// The register takes the value.
+    Set(Move<S>),
+    /// The scratch register takes what a register holds.
+    Copy {
+        /// The scratch register.
+        to: Register,
+        /// The register.
+        from: Register,
+    },
+    /// The place in memory takes what a register holds.
+    Save(Register),
+    /// The register takes the value, reading from the place in memory instead of the value's register.
+    Restore(Move<S>),
+    /// Two registers take each other's contents.
+    Exchange(Register, Register),
+}
+
+/// Puts moves in order and hands each step to `put`. A register that holds its new value already takes no step.
+///
+/// # Panics
+/// If a register's number is 32 or more, or a register is the destination of two moves.
+pub fn resolve<S: Source>(moves: impl IntoIterator<Item = Move<S>>, breaker: Breaker, mut put: impl FnMut(Step<S>)) {
+    let mut pending = Pending::new(moves);
+    // The register whose content is in memory, so that it may be overwritten.
+    let mut saved = None;
+    while !pending.moves.is_empty() {
+        let Some(next) = pending.first_ready(saved) else {
+            let blocked = pending.moves[0].to;
+            match breaker {
+                Breaker::Scratch(scratch) => {
+                    put(Step::Copy { to: scratch, from: blocked });
+                    pending.rename(blocked, scratch);
+                }
+                Breaker::Memory => {
+                    put(Step::Save(blocked));
+                    saved = Some(blocked);
+                }
+                Breaker::Exchange => {
+                    let from = pending.moves[0].from.register().expect("a move in a cycle reads a register");
+                    put(Step::Exchange(from, blocked));
+                    pending.exchange(from, blocked);
+                }
+            }
+            continue;
+        };
+        let step = pending.take(next);
+        match step.from.register() {
+            // In a cycle, each register has one reader.
+            Some(register) if saved == Some(register) => {
+                saved = None;
+                put(Step::Restore(step));
+            }
+            _ if step.from.is_in(step.to) => {}
+            _ => put(Step::Set(step)),
+        }
+    }
+}
+
+/// The moves that are still to be made.
+struct Pending<S> {
+    moves: Vec<Move<S>>,
+    /// The number of moves that read each register.
+    readers: [u8; 32],
+}
+
+impl<S: Source> Pending<S> {
+    fn new(moves: impl IntoIterator<Item = Move<S>>) -> Pending<S> {
+        let mut pending = Pending { moves: Vec::new(), readers: [0; 32] };
+        let mut written = 0_u32;
+        for step in moves {
+            let bit = 1_u32.checked_shl(step.to.into()).expect("a register's number is below 32");
+            assert_eq!(written & bit, 0, "register {} takes two values", step.to);
+            written |= bit;
+            pending.readers_of(step.from, 1);
+            pending.moves.push(step);
+        }
+        pending
+    }
+
+    fn readers_of(&mut self, source: S, more: i8) {
+        if let Some(register) = source.register() {
+            let readers = &mut self.readers[usize::from(register)];
+            *readers = readers.checked_add_signed(more).expect("every reader is counted once");
+        }
+    }
+
+    /// The index of a move whose destination no other move reads.
+    fn first_ready(&self, saved: Option<Register>) -> Option<usize> {
+        self.moves.iter().position(|step| {
+            let own = u8::from(step.from.register() == Some(step.to));
+            saved == Some(step.to) || self.readers[usize::from(step.to)] == own
+        })
+    }
+
+    fn take(&mut self, index: usize) -> Move<S> {
+        let step = self.moves.swap_remove(index);
+        self.readers_of(step.from, -1);
+        step
+    }
+
+    /// Lets every reader of a register read another.
+    fn rename(&mut self, from: Register, to: Register) {
+        for step in self.moves.iter_mut().filter(|step| step.from.register() == Some(from)) {
+            step.from = step.from.with_register(to);
+        }
+        self.readers.swap(from.into(), to.into());
+    }
+
+    /// Lets every reader of one of two registers read the other.
+    fn exchange(&mut self, a: Register, b: Register) {
+        for step in &mut self.moves {
+            step.from = match step.from.register() {
+                Some(register) if register == a => step.from.with_register(b),
+                Some(register) if register == b => step.from.with_register(a),
+                _ => step.from,
+            };
+        }
+        self.readers.swap(a.into(), b.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value as tests see it: of a register, of a register and something to be added to it, of nothing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Value {
+        Register(Register),
+        Sum(Register, i64),
+        Constant(i64),
+    }
+
+    impl Source for Value {
+        fn register(self) -> Option<Register> {
+            match self {
+                Value::Register(register) | Value::Sum(register, _) => Some(register),
+                Value::Constant(_) => None,
+            }
+        }
+
+        fn with_register(self, register: Register) -> Value {
+            match self {
+                Value::Register(_) => Value::Register(register),
+                Value::Sum(_, more) => Value::Sum(register, more),
+                Value::Constant(_) => unreachable!("it reads no register"),
+            }
+        }
+
+        fn is_in(self, register: Register) -> bool {
+            self == Value::Register(register)
+        }
+    }
+
+    impl Value {
+        fn of(self, registers: &[i64]) -> i64 {
+            match self {
+                Value::Register(register) => registers[usize::from(register)],
+                Value::Sum(register, more) => registers[usize::from(register)] + more,
+                Value::Constant(value) => value,
+            }
+        }
+    }
+
+    /// Carries the steps out one at a time and compares with all moves at once. The number of steps.
+    fn check(moves: &[Move<Value>], registers: Register, breaker: Breaker) -> usize {
+        let before: Vec<i64> = (0..=i64::from(registers)).map(|number| 1000 * (number + 1)).collect();
+        let mut expected = before.clone();
+        moves.iter().for_each(|step| expected[usize::from(step.to)] = step.from.of(&before));
+        let (mut now, mut memory, mut steps) = (before, None, 0);
+        resolve(moves.iter().copied(), breaker, |step| {
+            steps += 1;
+            match step {
+                Step::Set(Move { to, from }) => now[usize::from(to)] = from.of(&now),
+                Step::Copy { to, from } => {
+                    assert_eq!(breaker, Breaker::Scratch(to));
+                    now[usize::from(to)] = now[usize::from(from)];
+                }
+                Step::Save(from) => {
+                    assert_eq!(breaker, Breaker::Memory);
+                    assert_eq!(memory.replace(now[usize::from(from)]), None, "the place is free");
+                }
+                Step::Restore(Move { to, from }) => {
+                    let saved = memory.take().expect("it was saved");
+                    now[usize::from(to)] = from.with_register(0).of(&[saved]);
+                }
+                Step::Exchange(a, b) => {
+                    assert_eq!(breaker, Breaker::Exchange);
+                    now.swap(a.into(), b.into());
+                }
+            }
+        });
+        let all = usize::from(registers);
+        assert_eq!(now[..all], expected[..all], "{moves:?} with {breaker:?}");
+        steps
+    }
+
+    /// All ways in which some of so many registers take values of any kind.
+    fn each(registers: Register, try_it: &mut impl FnMut(&[Move<Value>])) {
+        fn extend(
+            to: Register,
+            registers: Register,
+            moves: &mut Vec<Move<Value>>,
+            try_it: &mut impl FnMut(&[Move<Value>]),
+        ) {
+            if to == registers {
+                return try_it(moves);
+            }
+            extend(to + 1, registers, moves, try_it);
+            let of = |register| [Value::Register(register), Value::Sum(register, i64::from(to) + 1)];
+            for from in (0..registers).flat_map(of).chain([Value::Constant(-7)]) {
+                moves.push(Move { to, from });
+                extend(to + 1, registers, moves, try_it);
+                moves.pop();
+            }
+        }
+        extend(0, registers, &mut Vec::new(), try_it);
+    }
+
+    #[test]
+    fn all_moves_among_few_registers_are_carried_out_with_every_breaker() {
+        let mut tried = 0;
+        for registers in 0..=5 {
+            each(registers, &mut |moves| {
+                for breaker in [Breaker::Scratch(registers), Breaker::Memory, Breaker::Exchange] {
+                    check(moves, registers, breaker);
+                    tried += 1;
+                }
+            });
+        }
+        // One more than the values that a register can take: it may also keep its own.
+        let ways: u32 = (0..=5_u32).map(|registers| (2 * registers + 2).pow(registers)).sum();
+        assert_eq!(tried, 3 * ways);
+    }
+
+    #[test]
+    fn as_few_steps_are_taken_as_possible() {
+        let moves = |pairs: &[(Register, Register)]| -> Vec<Move<Value>> {
+            pairs.iter().map(|&(to, from)| Move { to, from: Value::Register(from) }).collect()
+        };
+        let all = [Breaker::Scratch(5), Breaker::Memory, Breaker::Exchange];
+        // A chain needs no breaker, whatever its order; a value that is in place needs no step.
+        for breaker in all {
+            assert_eq!(check(&moves(&[(0, 1), (1, 2), (2, 3), (4, 4)]), 5, breaker), 3);
+            assert_eq!(check(&moves(&[(3, 2), (2, 1), (1, 0)]), 5, breaker), 3);
+            // One register for all.
+            assert_eq!(check(&moves(&[(0, 4), (1, 4), (2, 4), (3, 4)]), 5, breaker), 4);
+        }
+        // A cycle of three, and two of two, take one step more for each cycle, or one less with exchanges.
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 2), (2, 0)]), 5, breaker)), [4, 4, 2]);
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 3), (3, 2)]), 5, breaker)), [6, 6, 2]);
+        // A reader outside of the cycle takes its value first, so that the cycle alone remains.
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 0)]), 5, breaker)), [4, 4, 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "register 1 takes two values")]
+    fn a_register_takes_one_value() {
+        let twice = [1, 2].map(|value| Move { to: 1, from: Value::Constant(value) });
+        resolve(twice, Breaker::Memory, |_| ());
+    }
+
+    #[test]
+    #[should_panic(expected = "a register's number is below 32")]
+    fn registers_are_below_32() {
+        resolve([Move { to: 32, from: Value::Constant(1) }], Breaker::Memory, |_| ());
+    }
+}
