@@ -1,12 +1,64 @@
-//! The engines by name.
+//! The engines by name: what each of them is, and whether this host runs it.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, PrepareError};
 use crate::interp::{bytecode::Interpreter, tree::Tree};
-use crate::tiers::{Native, TIERS, is_supported};
+use crate::tiers::{Native, TIERS, is_supported, tier};
 
-/// The names of all engines, the referee first.
-pub const ENGINES: [&str; 9] =
-    ["tree", "bytecode", "jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs", "regs-closed"];
+/// An engine's name and what it is, for people who choose one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name under which users ask for it.
+    pub name: &'static str,
+    /// What it is, in words. The README's table says the same.
+    pub what: &'static str,
+}
+
+/// Our engines, the referee first.
+pub const TABLE: [Entry; 9] = [
+    Entry {
+        name: "tree",
+        what: "the referee: walks the syntax tree, checks every word itself, shares nothing with the others behind the parser",
+    },
+    Entry {
+        name: "bytecode",
+        what: "a fast interpreter: threaded code for a machine of three registers; shuffles cost nothing, frequent pairs of \
+            words are one instruction, no check that the verifier made needless",
+    },
+    Entry {
+        name: "jit-naive",
+        what: "compiles to machine code; every value in memory, at a fixed distance from the data-stack pointer",
+    },
+    Entry {
+        name: "jit-peephole",
+        what: "the same with the peephole pass: `mov` and `add` become `add` with an immediate, a store and its load a move, …",
+    },
+    Entry { name: "jit-tos", what: "the top of the stack in a register" },
+    Entry { name: "jit", what: "both" },
+    Entry { name: "jit-push", what: "every push and pop moves the data-stack pointer, as in a first toy JIT" },
+    Entry {
+        name: "regs",
+        what: "the register tier: values stay in registers across words and passes of loops, shuffles cost nothing, \
+            constants are folded",
+    },
+    Entry {
+        name: CLOSED_FORMS,
+        what: "the same, and counted loops that come to a formula are replaced by it: a million passes of \
+            `swap over + swap 1 +` are a few multiplications; apart from the others in every report",
+    },
+];
+
+/// The names of our engines, the referee first.
+pub const ENGINES: [&str; TABLE.len()] = names_of(&TABLE);
+
+const fn names_of<const N: usize>(table: &[Entry; N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = table[at].name;
+        at += 1;
+    }
+    names
+}
 
 /// The engine that replaces loops by what they come to. Its times say nothing of passes and words, so that it is reported
 /// apart: it is in no mean, and in no comparison with compilers of others.
@@ -17,17 +69,49 @@ pub fn without_closed_forms() -> impl DoubleEndedIterator<Item = &'static str> {
     ENGINES.into_iter().filter(|engine| *engine != CLOSED_FORMS)
 }
 
-/// The names of the peers that this program was built with.
+/// The peers that this program was built with.
 #[cfg(feature = "peers")]
-pub const PEERS: &[&str] = &[crate::peers::cranelift::NAME, crate::peers::wasmi::NAME];
+pub const PEER_TABLE: [Entry; 2] = [
+    Entry {
+        name: crate::peers::cranelift::NAME,
+        what: "Wasmtime's compiler, with `opt_level = speed`: our bytecode, each slot of the stack a variable",
+    },
+    Entry {
+        name: crate::peers::wasmi::NAME,
+        what: "an interpreter of WebAssembly: a module in which values are locals and shuffles no instructions",
+    },
+];
+
+/// The peers that this program was built with.
+#[cfg(not(feature = "peers"))]
+pub const PEER_TABLE: [Entry; 0] = [];
 
 /// The names of the peers that this program was built with.
-#[cfg(not(feature = "peers"))]
-pub const PEERS: &[&str] = &[];
+pub const PEERS: &[&str] = &names_of(&PEER_TABLE);
 
-/// Every name that [`engine`] knows: ours, then the peers.
+/// Every engine that [`engine`] knows: ours, then the peers.
+pub fn entries() -> impl Iterator<Item = Entry> {
+    TABLE.into_iter().chain(PEER_TABLE)
+}
+
+/// The names of [`entries`].
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ENGINES.into_iter().chain(PEERS.iter().copied())
+    entries().map(|entry| entry.name)
+}
+
+/// Whether this host can run what the engine of this name makes.
+///
+/// # Errors
+/// Why it cannot, in words.
+pub fn availability(name: &'static str) -> Result<(), String> {
+    #[cfg(feature = "peers")]
+    let is_foreign = name == crate::peers::cranelift::NAME && !crate::peers::cranelift::is_supported();
+    #[cfg(not(feature = "peers"))]
+    let is_foreign = false;
+    if is_foreign || (tier(name).is_some() && !is_supported()) {
+        return Err(PrepareError::Unsupported { engine: name, host: std::env::consts::ARCH }.to_string());
+    }
+    Ok(())
 }
 
 /// The engine of this name, if there is one. That there is does not say that the host can run what it makes.

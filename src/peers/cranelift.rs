@@ -41,6 +41,11 @@ impl Default for Cranelift {
     }
 }
 
+/// Whether Cranelift makes code for this host.
+pub fn is_supported() -> bool {
+    host().is_ok()
+}
+
 /// All that the host has, optimized for speed.
 fn host() -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
