@@ -156,6 +156,17 @@ fn is_like_a_case(comment: &str) -> bool {
     word && !comment[4..].starts_with(|next: char| next.is_alphabetic() && next != 's')
 }
 
+/// The inputs, where a stack of so many values has room for them.
+///
+/// # Errors
+/// That it has none, in words.
+pub fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
+    if inputs.len() > stack_limit {
+        return Err(format!("too many inputs for the stack limit: {}, where at most {stack_limit} fit", inputs.len()));
+    }
+    Ok(inputs)
+}
+
 fn case(line: usize, rest: &str) -> Result<Case, String> {
     let (options, rest) = rest.split_once(':').ok_or("a case has a `:` before its inputs")?;
     let (inputs, result) = rest.split_once("->").ok_or("a case has a `->` before its result")?;
@@ -168,9 +179,7 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
         }
     }
     let inputs = values(inputs)?;
-    if inputs.len() > stack_limit {
-        return Err(format!("{} inputs do not fit a stack of at most {stack_limit} values", inputs.len()));
-    }
+    let inputs = fitting(inputs, stack_limit)?;
     Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
 }
 

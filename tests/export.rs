@@ -68,7 +68,7 @@ fn wrong_use_is_refused() {
         (&["-e", "+", "--to", "c", "--input", "1,x"], "`x` is not a 64-bit integer"),
         (
             &["-e", "swpa", "--to", "c", "--input", "1,2", "--stack-limit", "1"],
-            "2 inputs do not fit a stack of at most 1",
+            "too many inputs for the stack limit: 2, where at most 1 fit",
         ),
         (&["-e", "\\ case 1", "--to", "forth"], "write `\\ case"),
         (&["nowhere.stk", "--to", "c"], "cannot read `nowhere.stk`"),

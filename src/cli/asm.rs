@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, engine_names, first_case, show};
+use super::input::{Inputs, ProgramArg, engine_names, first_case, fitting, show};
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
@@ -84,11 +84,10 @@ impl Asm {
         let source = self.program.source()?;
         let given = self.program.only_inputs_or(self.input.as_ref())?;
         let case = if given.is_none() { first_case(&source)? } else { None };
-        let inputs = given.as_ref().or(case.as_ref().map(|case| &case.inputs)).map_or(0, Vec::len);
-        let stack_limit = self.stack_limit.or(case.map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
-        if inputs > stack_limit {
-            bail!("{inputs} inputs do not fit a stack of at most {stack_limit} values");
-        }
+        let stack_limit =
+            self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
+        let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
+        let inputs = fitting(inputs, stack_limit)?.len();
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };

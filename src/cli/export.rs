@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, first_case, show};
+use super::input::{Inputs, ProgramArg, first_case, fitting, show};
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
 use crate::outcome::DEFAULT_STACK_LIMIT;
@@ -58,9 +58,7 @@ impl Export {
             fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
         };
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
-        if inputs.len() > limits.stack {
-            bail!("{} inputs do not fit a stack of at most {} values", inputs.len(), limits.stack);
-        }
+        let inputs = fitting(inputs, limits.stack)?;
         let program = match load(&source, inputs.len()) {
             Ok(program) => program,
             Err(fault) => {

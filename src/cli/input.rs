@@ -1,6 +1,7 @@
 //! What the verbs are given: a program, its inputs, an engine.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -92,10 +93,17 @@ fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
 
 /// The cases of a program's text. Says which comments only look like cases.
 pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
-    for NearMiss { at, help } in corpus::near_misses(source) {
+    const MOST_SHOWN: usize = 5;
+    let cases = corpus::cases(source).with_context(|| source.name().to_owned())?;
+    let misses = corpus::near_misses(source);
+    for NearMiss { at, help } in misses.iter().take(MOST_SHOWN) {
         warn(format_args!("{}:{at}: this comment is not read as a case: {help}", source.name()));
     }
-    corpus::cases(source).with_context(|| source.name().to_owned())
+    if misses.len() > MOST_SHOWN {
+        let more = count(misses.len() - MOST_SHOWN, "more comment");
+        warn(format_args!("{}: {more} only look like cases", source.name()));
+    }
+    Ok(cases)
 }
 
 /// The first case of a program that was given no inputs, and so runs as that says. Says so.
@@ -111,9 +119,15 @@ pub(super) fn first_case(source: &Source) -> Result<Option<Case>> {
     Ok(Some(case))
 }
 
+/// The inputs of a run, where a stack of so many values has room for them.
+pub(super) fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>> {
+    corpus::fitting(inputs, stack_limit).map_err(anyhow::Error::msg)
+}
+
 /// So many things, in words: `1 program`, `2 programs`.
-pub(super) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+pub(super) fn count<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let ending = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{ending}")
 }
 
 /// A list of inputs, bottom of the stack first, as it is written on the command line.
@@ -160,12 +174,12 @@ pub(super) fn show(diagnostic: impl Into<Diagnostic>, source: &Source) {
 }
 
 /// Says on stderr what is probably not meant.
-pub(super) fn warn(message: impl std::fmt::Display) {
+pub(super) fn warn(message: impl Display) {
     let style = anstyle::AnsiColor::Yellow.on_default().effects(anstyle::Effects::BOLD);
     say(format_args!("{}warning:{} {message}", style.render(), style.render_reset()));
 }
 
 /// Says something on stderr. Where that cannot take it there is nobody left to tell.
-pub(super) fn say(message: impl std::fmt::Display) {
+pub(super) fn say(message: impl Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
 }

@@ -183,7 +183,7 @@ pub const ADVICE: &[(&[&str], &str)] = &[
         &["begin", "until", "repeat", "again", "wend"],
         "a loop with a condition is `while CONDITION do BODY end`: BODY runs as long as CONDITION does not leave 0",
     ),
-    (&["then", "endif", "fi"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
+    (&["then", "endif"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
     (&["elif", "elseif", "elsif"], "each `if` has its own `end`, as in `A if X else B if Y else Z end end`"),
     (&["{", "}", "[", "]"], "a body opens with `times`, `if` or `while` and ends with `end`"),
     (
