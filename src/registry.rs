@@ -145,6 +145,10 @@ mod tests {
             assert_eq!(engine(name).map(|engine| engine.name()), Some(name));
         }
         assert!(engine("jit-").is_none());
+        // The interpreters run everywhere, what makes machine code where there is a compiler for the host.
+        for name in names() {
+            assert_eq!(availability(name).is_ok(), tier(name).is_none() || is_supported(), "{name}");
+        }
         assert_eq!(ENGINES.len(), 2 + TIERS.len());
         assert_eq!(without_closed_forms().count(), ENGINES.len() - 1);
     }
