@@ -1,8 +1,10 @@
 //! Corpus files: programs that carry their own cases in comments.
 //!
 //! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
-//! that a program that is not even UTF-8 can say what becomes of it.
+//! that a program that is not even UTF-8 can say what becomes of it. A comment that only looks like a case is none, and
+//! [`near_misses`] tells of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,16 +90,81 @@ pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError
 /// The first line that begins like a case and is not one.
 pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
     let mut cases = Vec::new();
-    for (index, bytes) in source.bytes().split(|&byte| byte == b'\n').enumerate() {
-        let text = String::from_utf8_lossy(bytes);
-        let Some(rest) = text.trim_start().strip_prefix("\\ case") else { continue };
-        if !rest.starts_with([' ', ':']) {
-            continue;
+    for (line, text) in lines(source) {
+        if let Some(rest) = behind_case(&text) {
+            cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
         }
-        let line = index + 1;
-        cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
     }
     Ok(cases)
+}
+
+/// The lines of a text with their numbers, from 1.
+fn lines(source: &Source) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
+    (1..).zip(source.bytes().split(|&byte| byte == b'\n').map(String::from_utf8_lossy))
+}
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// What stands behind the words `\ case` of a line that begins with them.
+fn behind_case(line: &str) -> Option<&str> {
+    let comment = line.trim_start().strip_prefix('\\')?.strip_prefix(BLANKS)?;
+    let rest = comment.trim_start_matches(BLANKS).strip_prefix("case")?;
+    rest.starts_with([' ', '\t', ':']).then_some(rest)
+}
+
+/// A comment that looks like a case and is not read as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearMiss {
+    /// Where the comment begins.
+    pub at: Place,
+    /// What would make a case of it.
+    pub help: &'static str,
+}
+
+/// The comments that look like cases, with inputs `->` a result, and are not read as cases.
+pub fn near_misses(source: &Source) -> Vec<NearMiss> {
+    lines(source).filter_map(|(line, text)| near_miss(line, &text)).collect()
+}
+
+fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
+    if behind_case(text).is_some() {
+        return None;
+    }
+    // Looked for once: a line may have any number of comments.
+    let arrow = text.rfind("->")?;
+    let opens = |&(at, _): &(usize, &str)| {
+        let (before, behind) = (&text[..at], &text[at + 1..]);
+        // The opening of a comment stands alone.
+        (before.is_empty() || before.ends_with(char::is_whitespace)) && behind.starts_with(BLANKS)
+    };
+    let mut comments = text[..arrow].match_indices(['\\', '(']).filter(opens);
+    let (at, opening) = comments.find(|(at, _)| is_like_a_case(&text[at + 1..]))?;
+    let help = if opening == "(" {
+        "a case stands in a comment to the end of the line: `\\ case: INPUTS -> RESULT`"
+    } else if !text[..at].trim().is_empty() {
+        "a case stands on a line of its own"
+    } else {
+        "a case begins with `\\ case`, in small letters"
+    };
+    Some(NearMiss { at: Place { line, column: text[..at].chars().count() + 1 }, help })
+}
+
+/// Whether a comment begins with the word, however it is written.
+fn is_like_a_case(comment: &str) -> bool {
+    let comment = comment.trim_start();
+    let word = comment.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("case"));
+    word && !comment[4..].starts_with(|next: char| next.is_alphabetic() && next != 's')
+}
+
+/// The inputs, where a stack of so many values has room for them.
+///
+/// # Errors
+/// That it has none, in words.
+pub fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
+    if inputs.len() > stack_limit {
+        return Err(format!("too many inputs for the stack limit: {}, where at most {stack_limit} fit", inputs.len()));
+    }
+    Ok(inputs)
 }
 
 fn case(line: usize, rest: &str) -> Result<Case, String> {
@@ -112,9 +179,7 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
         }
     }
     let inputs = values(inputs)?;
-    if inputs.len() > stack_limit {
-        return Err(format!("{} inputs do not fit a stack of at most {stack_limit} values", inputs.len()));
-    }
+    let inputs = fitting(inputs, stack_limit)?;
     Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
 }
 
@@ -178,6 +243,44 @@ mod tests {
         for line in ["\\ case: -> ", "\\ case fuel=5 stack-limit=7: 1 -2 -> trap out of fuel 1:1", "\\ case: 1 -> 3 4"]
         {
             assert_eq!(parsed(line).expect("right")[0].to_string(), line);
+        }
+    }
+
+    #[test]
+    fn blanks_around_the_word_do_not_matter() {
+        for text in ["\\  case: 1 -> 2", " \t\\\tcase\t: 1 -> 2", "\\ case\tfuel=3: 1 -> 2", "\\ case: 1 -> 2\r"] {
+            let cases = parsed(text).expect("right");
+            assert_eq!((cases.len(), &cases[0].expected), (1, &Verdict::Done(vec![2])), "{text:?}");
+            assert_eq!(near_misses(&Source::new("test", text)), []);
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_case_is_told() {
+        for (text, column, help) in [
+            ("\\ Case: 1 -> 2", 1, "small letters"),
+            ("  \\ CASE 1 -> 2", 3, "small letters"),
+            ("\\ cases: 1 -> 2", 1, "small letters"),
+            ("1 + \\ case: 1 -> 2", 5, "a line of its own"),
+            ("é + \\ Case: 1 -> 2", 5, "a line of its own"),
+            ("( n -- ) \\ case: 1 -> 2", 10, "a line of its own"),
+            ("( case: 1 -> 2 ) 1 +", 1, "to the end of the line"),
+        ] {
+            let source = Source::new("test", format!("\n{text}\n"));
+            assert_eq!(cases(&source).expect("there is none"), []);
+            let [miss] = &near_misses(&source)[..] else { panic!("{text}") };
+            assert!(miss.at == Place { line: 2, column } && miss.help.contains(help), "{text}: {miss:?}");
+        }
+        for text in [
+            "\\ case: 1 -> 2",
+            "\\ case 1 -> 2",
+            "\\ Cases are these",
+            "\\ a case: 1 -> 2",
+            "\\ casement -> window",
+            "\\casé -> x",
+            "\\ é",
+        ] {
+            assert_eq!(near_misses(&Source::new("test", text)), [], "{text}");
         }
     }
 

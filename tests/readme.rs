@@ -1,4 +1,5 @@
-//! What the README's table says is so. Its counts of the corpus are checked with the corpus.
+//! What the README's tables and figures say is so. Its counts of the corpus are checked with the corpus, its outputs with
+//! the docs.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use jitduel::bytecode;
 use jitduel::isa::disassemble::{Line, disassemble};
 use jitduel::isa::{Isa, Tuning, aarch64, x86_64};
 use jitduel::lang::{Source, load};
-use jitduel::registry::ENGINES;
+use jitduel::registry::{ENGINES, TABLE};
 use jitduel::tiers::{compile, tier};
 
 fn read(path: &str) -> String {
@@ -71,4 +72,114 @@ fn the_factorial_loop_is_short() {
     let fact = read("corpus/workloads/fact.stk");
     assert!(inner_loop::<aarch64::Emitter>("jit-push", &fact) <= 46);
     assert!(inner_loop::<aarch64::Emitter>("jit", &fact) <= 10);
+}
+
+#[test]
+fn the_table_of_engines_is_the_registry() {
+    let readme = read("README.md");
+    let table = readme.split_once("| name | what it is |\n| --- | --- |\n").expect("it has the table").1;
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected: Vec<String> = TABLE.iter().map(|entry| format!("| `{}` | {} |", entry.name, entry.what)).collect();
+    assert_eq!(rows, expected);
+}
+
+/// The cells of the rows of a table, the first of each without its backticks and its stars.
+fn rows<'a>(page: &'a str, head: &str) -> Vec<Vec<&'a str>> {
+    let table = page.lines().skip_while(|line| !line.starts_with(head)).take_while(|line| line.starts_with('|'));
+    table.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// The number that a cell begins with, bold or not.
+fn number(cell: &str) -> Option<f64> {
+    cell.trim_start_matches('*').split(['*', ' ']).next()?.replace(',', "").parse().ok()
+}
+
+/// Whether a page shows a figure that was reckoned from others with three digits.
+fn is_shown(cell: &str, value: f64) -> bool {
+    let shown: f64 = cell.parse().unwrap_or_else(|_| panic!("{cell} is no number"));
+    let digits = cell.split_once('.').map_or(0, |(_, behind)| behind.len());
+    let half = 0.5 * 0.1f64.powi(i32::try_from(digits).expect("it is short"));
+    (shown - value).abs() <= half + 0.006 * value
+}
+
+/// The first table, from the means and the costs of `docs/RESULTS.md`.
+#[test]
+fn the_table_of_times_is_that_of_the_results() {
+    let (readme, results) = (read("README.md"), read("docs/RESULTS.md"));
+    let (_, section) = results.split_once("\n## Peers\n").expect("it has peers");
+    let peers = rows(section, "| workload | tree | bytecode |");
+    let means = peers.iter().find(|row| row[0].contains("geometric mean")).expect("it has means");
+    let mean = |name: &str| {
+        let column = peers[0].iter().position(|head| *head == name).unwrap_or_else(|| panic!("no {name}"));
+        number(means[column]).unwrap_or(1.0)
+    };
+    let costs = rows(&results, "| step | 100 words | 10k words | 1M words |");
+    let cost = |name: &str| {
+        let row = costs.iter().find(|row| row[0] == format!("**{name}**"))?;
+        number(row[2])
+    };
+    let table = rows(&readme, "| engine | time by gcc's |");
+    assert!(table.len() == 2 + 11, "{}", table.len());
+    for row in &table[2..] {
+        let name = match row[0] {
+            "LuaJIT, 64-bit integers" => "LuaJIT",
+            "Cranelift, optimizing" => "cranelift",
+            name => name.trim_start_matches('`').split('`').next().expect("split has a first part"),
+        };
+        assert!(is_shown(row[1], mean(name) / mean("gcc -O2")), "{name}: {}", mean(name) / mean("gcc -O2"));
+        if !row[2].is_empty() {
+            assert!(is_shown(row[2], mean("tree") / mean(name)), "{name}: {}", mean("tree") / mean(name));
+        }
+        if !row[3].is_empty() {
+            assert!(is_shown(row[3], cost(name).expect("it has a cost")), "{name}: {:?}", cost(name));
+        }
+    }
+    // The chart under the table is by the same base, and both are where the page says.
+    assert!(readme.contains("](docs/results/peers-by-gcc.svg)"));
+    let chart = read("docs/results/peers-by-gcc.svg");
+    assert!(chart.contains("time over that of gcc -O2, geometric mean"));
+}
+
+/// The patches that apply on an instruction set, or on any.
+fn planted(isa: Option<&str>) -> usize {
+    let patches = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted")).expect("it is there");
+    let names = patches.map(|entry| entry.expect("it can be read").file_name().into_string().expect("it is UTF-8"));
+    let names = names.filter_map(|name| name.strip_suffix(".patch").map(str::to_owned));
+    let applies = |name: &String| match (name.rsplit_once('.'), isa) {
+        (Some((_, own)), Some(isa)) => own == isa,
+        _ => true,
+    };
+    names.filter(applies).count()
+}
+
+#[test]
+fn the_counts_of_planted_bugs_are_true() {
+    let (readme, page) = (read("README.md"), read("docs/PLANTED.md"));
+    // The name of an instruction set, seconds of each row, and what the page sums up.
+    let found = |isa: &str| {
+        let rows = rows(&page, &format!("| class | planted on {isa} |"));
+        let seconds: Vec<f64> = rows[2..].iter().map(|row| row[5].parse().expect("seconds")).collect();
+        let sum = format!("\n{} planted, 0 not found (seed 1, ", seconds.len());
+        assert!(page.contains(&sum), "{sum}");
+        assert_eq!(seconds.len(), planted(Some(isa)), "{isa}");
+        (seconds.len(), seconds.into_iter().fold(0.0, f64::max))
+    };
+    let ((here, slowest), (there, slowest_there)) = (found("x86_64"), found("aarch64"));
+    assert!(slowest < 60.0, "{slowest}");
+    let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        format!("{} can be planted", planted(None)),
+        format!("{here} of them on x86-64, where each is found within a minute"),
+        format!("and {there} on AArch64, where under QEMU the slowest takes {slowest_there:.0} s"),
+    ] {
+        assert!(text.contains(&said), "the README does not say: {said}");
+    }
+    // Its three examples stand in the page.
+    let examples = rows(&readme, "| planted in division by constants");
+    assert_eq!(examples.len(), 2 + 3);
+    let table = rows(&page, "| class | planted on x86_64 |");
+    for example in &examples[2..] {
+        let row = table.iter().find(|row| row[2] == example[0]).unwrap_or_else(|| panic!("no bug {}", example[0]));
+        assert_eq!((format!("{} programs", row[4]).as_str(), row[6]), (example[1], example[2]));
+    }
 }

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
-use jitduel::engine::{NoClock, Options, PrepareError};
-use jitduel::lang::{Source, load};
 use jitduel::registry::{self, ENGINES};
 
 /// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` change what is set here.
@@ -24,16 +22,12 @@ pub fn criterion() -> Criterion<PerWord> {
 
 /// The engines that this host can run; says which it cannot.
 pub fn engines() -> Vec<&'static str> {
-    let program = load(&Source::new("empty", ""), 0).expect("the empty program is one");
     let runs = |name: &&'static str| {
-        let mut engine = registry::engine(name).expect("it exists");
-        match engine.prepare(&program, &Options::default(), &mut NoClock) {
-            Err(error @ PrepareError::Unsupported { .. }) => {
-                eprintln!("NOT RUN: {error}");
-                false
-            }
-            _ => true,
+        let found = registry::availability(name);
+        if let Err(reason) = &found {
+            eprintln!("NOT RUN: engine `{name}` is not supported on this host: {reason}");
         }
+        found.is_ok()
     };
     ENGINES.into_iter().filter(runs).collect()
 }

@@ -15,6 +15,9 @@ use crate::lang::Source;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry::ENGINES;
 
+/// The counts as `scripts/count` recorded them last.
+pub const RECORD: &str = include_str!("../../benches/instructions.json");
+
 /// A workload at two sizes.
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -215,8 +218,6 @@ pub fn steps() -> Result<Vec<Step>, Untimed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const RECORD: &str = include_str!("../../benches/instructions.json");
 
     fn record() -> Vec<Count> {
         from_json(&serde_json::from_str(RECORD).expect("the record is JSON")).expect("it is a record")

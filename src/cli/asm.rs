@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, cases, engine_names, show};
+use super::input::{Inputs, ProgramArg, engine_names, first_case, fitting, show};
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
@@ -22,9 +22,9 @@ use crate::tiers::{Tier, compile, stream, tier};
 /// Show what each stage made of a program: its tree, bytecode, LIR, machine code
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    jitduel asm -e '1 +' --input 0 --isa aarch64\n  \
+    jitduel asm -e '1 +' 0 --isa aarch64\n  \
     jitduel asm corpus/basics/gcd.stk --engine jit-naive --stage lir\n\n\
-    Works for either instruction set on any host. Only the number of inputs matters; without --input it is that of\n\
+    Works for either instruction set on any host. Only the number of inputs matters; without any it is that of\n\
     the first `\\ case` line.")]
 pub(super) struct Asm {
     #[command(flatten)]
@@ -82,16 +82,12 @@ enum Stage {
 impl Asm {
     pub fn run(self) -> Result<Status> {
         let source = self.program.source()?;
-        let case = if self.input.is_none() { cases(&source)?.into_iter().next() } else { None };
-        let inputs = match (&self.input, &case) {
-            (Some(Inputs(values)), _) => values.len(),
-            (None, Some(case)) => case.inputs.len(),
-            (None, None) => 0,
-        };
-        let stack_limit = self.stack_limit.or(case.map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
-        if inputs > stack_limit {
-            bail!("{inputs} inputs do not fit a stack of at most {stack_limit} values");
-        }
+        let given = self.program.only_inputs_or(self.input.as_ref())?;
+        let case = if given.is_none() { first_case(&source)? } else { None };
+        let stack_limit =
+            self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
+        let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
+        let inputs = fitting(inputs, stack_limit)?.len();
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };

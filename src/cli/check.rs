@@ -1,5 +1,6 @@
 //! `check`: programs on every engine, compared with each other and with their cases.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -7,26 +8,33 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::input::{cases, engine_names, read, say, show};
+use super::input::{cases, count, engine_names, read, say, show};
+use super::programs::Programs;
 use super::run::add_verdict;
 use super::{Status, complain};
 use crate::corpus::{Case, programs};
-use crate::lang::{Fault, Program, Source, load};
-use crate::oracle::{Answer, Oracle, Run};
-use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
+use crate::lang::{Diagnostic, Program, Source};
+use crate::oracle::{Oracle, Run};
+use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 use crate::registry;
 
 /// Run programs on every engine and compare the outcomes with each other and with the programs' cases
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel check corpus\n  \
-    jitduel check corpus/basics/gcd.stk --engine tree,jit\n\n\
+    jitduel check corpus/basics/gcd.stk --engine tree,jit\n  \
+    jitduel check -e '2 3 *'\n\n\
     A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
-    without inputs. Each case runs with fuel metered and, where fuel does not end it, without.")]
+    without inputs, and that it is rejected or traps is then an error: no case expects it. Each case runs with fuel\n\
+    metered and, where fuel does not end it, without.")]
 pub(super) struct Check {
     /// Programs, and folders that are searched for *.stk; `-` is standard input
-    #[arg(required = true, value_name = "FILE|DIR")]
+    #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
+
+    /// The program itself
+    #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "paths")]
+    expression: Option<String>,
 
     /// The engines, separated by commas; all unless set
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
@@ -61,16 +69,19 @@ impl Check {
                 status = Status::Usage;
             }
         }
-        if paths.is_empty() && status == Status::Ok {
+        if paths.is_empty() && self.expression.is_none() && status == Status::Ok {
             bail!(
                 "no program (*.stk) in {}",
                 self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             );
         }
-        let (mut failed, mut unchecked) = (0, 0);
+        let texts = self.expression.iter().map(|text| Ok(Source::new("-e", text.as_bytes())));
+        let sources = texts.chain(paths.iter().map(|path| read(path)));
+        let (mut seen, mut unchecked, mut failed, mut stopped) = (0, 0, 0, 0);
         let mut out = io::stdout().lock();
-        for path in &paths {
-            let checked = read(path).and_then(|source| Ok((checking.program(&source)?, source)));
+        for source in sources {
+            seen += 1;
+            let checked = source.and_then(|source| Ok((checking.program(&source)?, source)));
             let (reports, source) = match checked {
                 Ok(checked) => checked,
                 // What is wrong with one file is no reason not to look at the others.
@@ -83,6 +94,7 @@ impl Check {
             };
             let worst = reports.iter().map(Report::status).max().unwrap_or(Status::Ok);
             failed += reports.iter().filter(|report| report.status() == Status::Disagreement).count();
+            stopped += usize::from(worst == Status::Stopped);
             status = status.max(worst);
             for report in &reports {
                 if self.json {
@@ -90,31 +102,32 @@ impl Check {
                 } else if report.case.is_none() || report.status() == Status::Disagreement {
                     writeln!(out, "{}", report.text(&source))?;
                 }
-                if report.case.is_none()
-                    && let Some(fault) = &report.fault
-                {
-                    show(fault, &source);
-                }
             }
             if !self.json && worst != Status::Disagreement && reports.iter().any(|report| report.case.is_some()) {
-                writeln!(out, "ok {}: {} cases", source.name(), reports.len())?;
+                writeln!(out, "ok {}: {}", source.name(), count(reports.len(), "case"))?;
             }
+            show_unexpected(&reports, &source);
         }
         for skipped in checking.oracle.skipped() {
             say(format_args!("skipped: {skipped}"));
         }
-        if unchecked == paths.len() {
+        if unchecked == seen {
             return Ok(status);
         }
-        let summary = format!(
-            "{} programs, {} cases x {} engines, {} runs: {}{}",
-            paths.len() - unchecked,
-            checking.cases,
-            checking.oracle.engines(),
-            checking.runs,
-            if failed == 0 { "all agree".into() } else { format!("{failed} cases FAILED") },
-            if unchecked == 0 { String::new() } else { format!("; {unchecked} programs could not be checked") },
+        let mut summary = format!(
+            "{}, {} x {}, {}: {}",
+            count(seen - unchecked, "program"),
+            count(checking.cases, "case"),
+            count(checking.oracle.engines(), "engine"),
+            count(checking.runs, "run"),
+            if failed == 0 { "all agree".into() } else { format!("{} FAILED", count(failed, "case")) },
         );
+        if stopped > 0 {
+            summary += &format!("; {} rejected or stopped, which no case expects", count(stopped, "program"));
+        }
+        if unchecked > 0 {
+            summary += &format!("; {} could not be checked", count(unchecked, "program"));
+        }
         if self.json {
             say(summary);
         } else {
@@ -122,6 +135,18 @@ impl Check {
         }
         out.flush()?;
         Ok(status)
+    }
+}
+
+/// Shows each rejection and trap that nothing expects, once a file: many cases may meet the same.
+fn show_unexpected(reports: &[Report], source: &Source) {
+    let mut shown = HashSet::new();
+    for report in reports.iter().filter(|report| report.status() != Status::Ok) {
+        if let Some(diagnostic) = &report.diagnostic
+            && shown.insert((diagnostic.span, &diagnostic.title))
+        {
+            show(diagnostic.clone(), source);
+        }
     }
 }
 
@@ -138,49 +163,70 @@ struct Report {
     case: Option<Case>,
     /// What each engine said, with fuel metered, and without where that differs; of a rejected program, the front end.
     answers: Vec<(String, Verdict)>,
-    fault: Option<Fault>,
+    /// The rejection, or the first trap that the case does not expect.
+    diagnostic: Option<Diagnostic>,
 }
+
+/// What each engine says of a run, with the outcome as it gave it.
+type Answers = Vec<(String, Outcome, Verdict)>;
 
 impl Checking {
     fn program(&mut self, source: &Source) -> Result<Vec<Report>> {
         let cases = cases(source)?;
+        let mut programs = Programs::new(source);
         if cases.is_empty() {
-            return Ok(vec![self.case(source, None)?]);
+            return Ok(vec![self.case(source, &mut programs, None)?]);
         }
-        cases.into_iter().map(|case| self.case(source, Some(case))).collect()
+        cases.into_iter().map(|case| self.case(source, &mut programs, Some(case))).collect()
     }
 
-    fn case(&mut self, source: &Source, case: Option<Case>) -> Result<Report> {
+    fn case(&mut self, source: &Source, programs: &mut Programs, case: Option<Case>) -> Result<Report> {
         self.cases += 1;
         let inputs = case.as_ref().map_or(&[][..], |case| &case.inputs);
         let fuel = case.as_ref().and_then(|case| case.fuel).unwrap_or(self.fuel);
         let stack_limit = case.as_ref().map_or(DEFAULT_STACK_LIMIT, |case| case.stack_limit);
-        let program = match load(source, inputs.len()) {
+        let program = match programs.with_inputs(inputs.len()) {
             Ok(program) => program,
             Err(fault) => {
-                let answers = vec![("front end".into(), Verdict::of_fault(&fault, source))];
-                return Ok(Report { case, answers, fault: Some(fault) });
+                let answers = vec![("front end".into(), Verdict::of_fault(fault, source))];
+                return Ok(Report { case, answers, diagnostic: Some(fault.into()) });
             }
         };
-        let mut answers = self.answers(source, &program, Run { inputs, fuel: Some(fuel), stack_limit })?;
+        let mut answers = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit })?;
         // Without fuel a run that only its fuel ends might never end.
-        if !answers.iter().any(|(_, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
-            let mut unmetered = self.answers(source, &program, Run { inputs, fuel: None, stack_limit })?;
+        if !answers.iter().any(|(_, _, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
+            let mut unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit })?;
             unmetered.retain(|answer| !answers.contains(answer));
-            answers.extend(unmetered.into_iter().map(|(engine, verdict)| (engine + " without fuel", verdict)));
+            answers.extend(
+                unmetered.into_iter().map(|(engine, outcome, verdict)| (engine + " without fuel", outcome, verdict)),
+            );
         }
-        Ok(Report { case, answers, fault: None })
+        let is_expected = |verdict: &Verdict| case.as_ref().is_some_and(|case| case.expected == *verdict);
+        let trap = answers.iter().find_map(|(_, outcome, verdict)| match outcome {
+            Outcome::Trap(trap) if !is_expected(verdict) => Some(*trap),
+            _ => None,
+        });
+        let answers = answers.into_iter().map(|(engine, _, verdict)| (engine, verdict)).collect();
+        Ok(Report { case, answers, diagnostic: trap.map(Into::into) })
     }
 
     /// What each engine says of one run.
-    fn answers(&mut self, source: &Source, program: &Program, run: Run) -> Result<Vec<(String, Verdict)>> {
+    fn answers(&mut self, source: &Source, program: &Program, run: Run) -> Result<Answers> {
         let answers = self.oracle.run(program, run).with_context(|| source.name().to_owned())?;
         if answers.is_empty() {
             bail!("none of the engines asked for runs on this host ({})", std::env::consts::ARCH);
         }
         self.runs += answers.len();
-        let verdict = |answer: Answer| (answer.engine.to_owned(), Verdict::of(&answer.outcome, source));
-        Ok(answers.into_iter().map(verdict).collect())
+        let mut said: Answers = Vec::with_capacity(answers.len());
+        for answer in answers {
+            // Engines that agree ended at the same place, which is looked up once.
+            let verdict = match said.last() {
+                Some((_, outcome, verdict)) if *outcome == answer.outcome => verdict.clone(),
+                _ => Verdict::of(&answer.outcome, source),
+            };
+            said.push((answer.engine.to_owned(), answer.outcome, verdict));
+        }
+        Ok(said)
     }
 }
 
@@ -204,8 +250,12 @@ impl Report {
 
     fn text(&self, source: &Source) -> String {
         let name = source.name();
-        if self.status() != Status::Disagreement {
-            return format!("ok {name}: {}", self.answers[0].1);
+        let verdict = &self.answers[0].1;
+        match (self.status(), verdict) {
+            (Status::Disagreement, _) => {}
+            (Status::Ok, _) => return format!("ok {name}: {verdict}"),
+            (_, Verdict::Rejected { .. }) => return format!("REJECTED {name}: {verdict}, which no case expects"),
+            _ => return format!("STOPPED {name}: {verdict}, which no case expects"),
         }
         let mut text = match &self.case {
             Some(case) => format!("FAILED {name}:{}: expected {}", case.line, case.expected),
@@ -219,7 +269,7 @@ impl Report {
 
     fn json(&self, source: &Source) -> Value {
         let mut line = json!({ "program": source.name(), "engine": "all", "isa": std::env::consts::ARCH });
-        add_verdict(&mut line, &self.answers[0].1, self.fault.as_ref());
+        add_verdict(&mut line, &self.answers[0].1, self.diagnostic.as_ref().map(|diagnostic| &*diagnostic.title));
         line["agree"] = self.agree().into();
         if let Some(case) = &self.case {
             line["case"] = case.line.into();
@@ -256,7 +306,7 @@ mod tests {
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
         let answers =
             vec![said("tree", Verdict::Done(vec![1])), said("bytecode", Verdict::Done(vec![1])), said("jit", trap)];
-        let report = Report { case: None, answers, fault: None };
+        let report = Report { case: None, answers, diagnostic: None };
         assert_eq!(report.status(), Status::Disagreement);
         assert_eq!(
             report.text(&source),
@@ -276,7 +326,7 @@ mod tests {
         let source = Source::new("program.stk", "\\ case: -> 1\n");
         let case = cases(&source).expect("it is a case").remove(0);
         let answers = vec![said("tree", Verdict::Done(vec![1])), said("jit", Verdict::Done(vec![2]))];
-        let report = Report { case: Some(case), answers, fault: None };
+        let report = Report { case: Some(case), answers, diagnostic: None };
         assert_eq!((report.agree(), report.met(), report.status()), (false, false, Status::Disagreement));
         assert_eq!(report.text(&source), "FAILED program.stk:1: expected 1\n  tree: 1\n  jit: 2");
         let line = report.json(&source);

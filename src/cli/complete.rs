@@ -1,8 +1,9 @@
 //! `completions` and `man`: what a shell and a manual want to know of the command line.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::{Args, Command};
 use clap_complete::Shell;
 
@@ -25,22 +26,66 @@ impl Completions {
     }
 }
 
-/// Print the manual page
+/// Print the manual, or write its pages
 #[derive(Args)]
-#[command(after_help = "Example:\n  jitduel man > ~/.local/share/man/man1/jitduel.1")]
-pub(super) struct Man {}
+#[command(after_help = "Examples:\n  \
+    jitduel man run > jitduel-run.1\n  \
+    jitduel man --out target/man/man1\n\n\
+    Without a verb all pages follow each other, for `man -l -`. In a folder that man searches, such as\n\
+    ~/.local/share/man/man1, the pages that --out writes are found by `man jitduel` and `man jitduel-run`.")]
+pub(super) struct Man {
+    /// Print the page of this verb alone
+    verb: Option<String>,
+
+    /// Write each page to a file of its own in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    out: Option<PathBuf>,
+}
 
 impl Man {
-    pub fn run(self, mut command: Command) -> Result<Status> {
-        let mut text = Vec::new();
-        clap_mangen::Man::new(command.clone()).render(&mut text)?;
-        // Only then does a verb know that it is typed behind the command's name.
-        command.build();
-        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
-            let page = clap_mangen::Man::new(verb.clone()).title(format!("jitduel-{}", verb.get_name()));
-            page.source(concat!("jitduel ", env!("CARGO_PKG_VERSION"))).render(&mut text)?;
+    pub fn run(self, command: Command) -> Result<Status> {
+        let mut pages = pages(command)?;
+        if let Some(folder) = &self.out {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+            for (name, page) in pages {
+                let path = folder.join(format!("{name}.1"));
+                std::fs::write(&path, page).with_context(|| format!("cannot write `{}`", path.display()))?;
+            }
+            return Ok(Status::Ok);
         }
-        io::stdout().write_all(&text)?;
+        if let Some(verb) = &self.verb {
+            pages.retain(|(name, _)| *name == page_name(verb));
+            if pages.is_empty() {
+                bail!("there is no verb `{verb}`; `jitduel --help` lists them");
+            }
+        }
+        let mut out = io::stdout().lock();
+        pages.iter().try_for_each(|(_, page)| out.write_all(page))?;
+        out.flush()?;
         Ok(Status::Ok)
     }
+}
+
+fn page_name(verb: &str) -> String {
+    format!("jitduel-{verb}")
+}
+
+/// The pages of the manual with their names, the command's own first. Each page that one of them cites is there.
+fn pages(command: Command) -> Result<Vec<(String, Vec<u8>)>> {
+    // `help` has no page.
+    let mut command = command.disable_help_subcommand(true);
+    let render = |man: clap_mangen::Man| {
+        let mut page = Vec::new();
+        man.render(&mut page).map(|()| page)
+    };
+    let mut pages = vec![("jitduel".into(), render(clap_mangen::Man::new(command.clone()))?)];
+    // Only then does a verb know that it is typed behind the command's name.
+    command.build();
+    for verb in command.get_subcommands() {
+        let name = page_name(verb.get_name());
+        let page = clap_mangen::Man::new(verb.clone()).title(&name);
+        pages.push((name, render(page.source(concat!("jitduel ", env!("CARGO_PKG_VERSION"))))?));
+    }
+    Ok(pages)
 }

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, cases, show};
+use super::input::{Inputs, ProgramArg, first_case, fitting, show};
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
 use crate::outcome::DEFAULT_STACK_LIMIT;
@@ -15,10 +15,10 @@ use crate::outcome::DEFAULT_STACK_LIMIT;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel export corpus/basics/factorial.stk --to c > program.c\n  \
-    jitduel export -e '11 *' --to forth --input 7 > program.fs\n\n\
+    jitduel export -e '11 *' 7 --to forth > program.fs\n\n\
     The file is complete: compiled and run it prints the line that `jitduel run` prints, and exits with 0 or, after\n\
     a trap, with 1. Its first lines say how to run it. In C the inputs may be given anew, as arguments. Without\n\
-    --input a program is exported for the inputs of its first `\\ case` line, if it has one, under that case's limits.")]
+    inputs a program is exported for the inputs of its first `\\ case` line, if it has one, under that case's limits.")]
 pub(super) struct Export {
     #[command(flatten)]
     program: ProgramArg,
@@ -51,15 +51,14 @@ enum Language {
 impl Export {
     pub fn run(self) -> Result<Status> {
         let source = self.program.source()?;
-        let case = if self.input.is_none() { cases(&source)?.into_iter().next() } else { None };
+        let given = self.program.only_inputs_or(self.input.as_ref())?;
+        let case = if given.is_none() { first_case(&source)? } else { None };
         let limits = Limits {
             stack: self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT),
             fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
         };
-        let inputs = self.input.map(|Inputs(values)| values).or(case.map(|case| case.inputs)).unwrap_or_default();
-        if inputs.len() > limits.stack {
-            bail!("{} inputs do not fit a stack of at most {} values", inputs.len(), limits.stack);
-        }
+        let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
+        let inputs = fitting(inputs, limits.stack)?;
         let program = match load(&source, inputs.len()) {
             Ok(program) => program,
             Err(fault) => {

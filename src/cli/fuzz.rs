@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{engine_names, say};
+use super::input::{count, engine_names, say};
 use super::progress::ProgressLine;
 use crate::exec::code_memory;
 use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
@@ -210,11 +210,14 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     let Tally { programs, runs, words, trapped, rejected, wrong, findings, .. } = tally;
     let found = match (wrong, findings.len()) {
         (0, _) => "all agree".into(),
-        (wrong, kinds) => format!("{wrong} DISAGREE, of {kinds} kinds"),
+        (wrong, kinds) => format!("{wrong} DISAGREE, of {}", count(kinds, "kind")),
     };
     format!(
-        "{programs} programs in {:.1} s, {runs} runs, {words} words, {trapped} trapped, {rejected} rejected: {found}",
-        elapsed.as_secs_f64()
+        "{} in {:.1} s, {}, {}, {trapped} trapped, {rejected} rejected: {found}",
+        count(*programs, "program"),
+        elapsed.as_secs_f64(),
+        count(*runs, "run"),
+        count(*words, "word"),
     )
 }
 
@@ -222,7 +225,8 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
 fn how_far(tally: &Tally, elapsed: Duration) -> String {
     let Tally { programs, words, trapped, wrong, .. } = tally;
     let rate = *programs as f64 / elapsed.as_secs_f64().max(1e-3);
-    format!("{programs} programs, {rate:.0} a second, {words} words, {trapped} trapped, {wrong} disagree")
+    let (programs, words) = (count(*programs, "program"), count(*words, "word"));
+    format!("{programs}, {rate:.0} a second, {words}, {trapped} trapped, {wrong} disagree")
 }
 
 /// A seed that nobody has tried.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::say;
+use super::input::{count, say};
 use crate::generate::statistics::Statistics;
 use crate::generate::{Kind, Trial, trial};
 use crate::outcome::Verdict;
@@ -80,7 +80,7 @@ impl Generate {
                 }
                 std::fs::write(&path, text(&trial)).with_context(|| format!("cannot write `{}`", path.display()))?;
             }
-            say(format_args!("{} programs in {}", self.count, folder.display()));
+            say(format_args!("{} in {}", count(self.count, "program"), folder.display()));
             return Ok(Status::Ok);
         }
         for (index, trial) in trials {

@@ -4,11 +4,13 @@ mod asm;
 mod bench;
 mod check;
 mod complete;
+mod engines;
 mod export;
 mod fuzz;
 mod generate;
 mod input;
 mod perf_map;
+mod programs;
 mod progress;
 mod report;
 mod run;
@@ -41,6 +43,7 @@ enum Verb {
     Export(export::Export),
     Bench(bench::Bench),
     Report(report::Report),
+    Engines(engines::Engines),
     Completions(complete::Completions),
     Man(complete::Man),
 }
@@ -74,6 +77,7 @@ fn parse_and_run() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Report(verb) => verb.run(),
+        Verb::Engines(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
         Verb::Man(verb) => verb.run(Cli::command()),
     };

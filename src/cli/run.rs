@@ -1,39 +1,42 @@
-//! `run`: one program on one engine.
+//! `run`: one program on one engine, or on several that are compared.
 
 use std::collections::HashMap;
 use std::env::consts::ARCH;
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, cases, engine_names, say, show};
+use super::input::{ALL, Inputs, ProgramArg, count, engine_names_or_all, first_case, fitting, say, show};
 use super::perf_map::{Detail, PerfMap};
-use crate::engine::{Engine, NoClock, Options, Prepared, outcome};
+use super::programs::Programs;
+use crate::corpus::Case;
+use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Stack;
-use crate::lang::{Ast, Fault, Source, SyntaxError, parse, verify};
+use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry;
 
-/// Run a program on one engine and print the stack that it leaves, bottom first
+/// Run a program and print the stack that it leaves, bottom first
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    jitduel run corpus/basics/factorial.stk --input 20\n  \
+    jitduel run corpus/basics/factorial.stk 20\n  \
     jitduel run -e '3 times 7 end' --engine bytecode\n  \
+    jitduel run -e '+' -3 4 --engine all\n  \
     jitduel run -e '11 *' --input 7 --input 8 --json\n\n\
     Prints one line a run: the values, or the trap or rejection with its line and column; a diagnostic goes to\n\
-    stderr. Without --input a program runs on the inputs of its first `\\ case` line, if it has one, under that\n\
-    case's limits.")]
+    stderr. Of several engines each has a line, with its name before what it says, and a last line says whether they\n\
+    agree; where they do not the exit code is 4. Without inputs a program runs on those of its first `\\ case` line,\n\
+    if it has one, under that case's limits.")]
 pub(super) struct Run {
     #[command(flatten)]
     program: ProgramArg,
 
-    /// The engine; the fastest that the host can run unless set
-    #[arg(long, value_name = "E", value_parser = engine_names())]
-    engine: Option<String>,
+    /// The engine, or several, separated by commas, that are compared; the fastest that the host can run unless set
+    #[arg(long, value_name = "E", value_delimiter = ',', value_parser = engine_names_or_all())]
+    engine: Vec<String>,
 
     /// The initial stack, bottom first, separated by commas; may be given several times
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
@@ -47,7 +50,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 
-    /// Print a line of JSON a run
+    /// Print a line of JSON a run and engine
     #[arg(long)]
     json: bool,
 
@@ -59,116 +62,213 @@ pub(super) struct Run {
 impl Run {
     pub fn run(self) -> Result<Status> {
         let source = self.program.source()?;
-        let case = if self.input.is_empty() { cases(&source)?.into_iter().next() } else { None };
+        let given = self.program.inputs_or(&self.input)?;
+        let case = if given.is_none() { first_case(&source)? } else { None };
         let fuel = self.fuel.or(case.as_ref().and_then(|case| case.fuel));
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
-        let runs = match &case {
-            Some(case) => vec![case.inputs.clone()],
-            None if self.input.is_empty() => vec![Vec::new()],
-            None => self.input.into_iter().map(|Inputs(values)| values).collect(),
-        };
-        if let Some(inputs) = runs.iter().find(|inputs| inputs.len() > stack_limit) {
-            bail!("{} inputs do not fit a stack of at most {stack_limit} values", inputs.len());
-        }
-
-        let name = self.engine.as_deref().unwrap_or(registry::fastest());
-        let mut duelist = Duelist {
-            engine: registry::engine(name).context("clap lets only names of engines pass")?,
-            options: Options { metered: fuel.is_some(), stack_limit },
-            ast: parse(&source).map(Arc::new),
-            prepared: HashMap::new(),
-            map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
-        };
+        let runs = given.unwrap_or_else(|| vec![case.as_ref().map_or(Vec::new(), |case| case.inputs.clone())]);
+        let runs: Vec<_> = runs.into_iter().map(|inputs| fitting(inputs, stack_limit)).collect::<Result<_, _>>()?;
+        let mut duelists = self.duelists()?;
+        let is_duel = duelists.len() > 1;
+        let mut programs = Programs::new(&source);
+        let options = Options { metered: fuel.is_some(), stack_limit };
         let mut stack =
             Stack::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
         let mut out = io::stdout().lock();
         for inputs in &runs {
-            let verdict = match duelist.prepare(inputs.len(), &source)? {
-                Ok(prepared) => {
-                    let outcome = outcome(&mut **prepared, inputs, fuel, &mut stack);
-                    if let Outcome::Trap(trap) = outcome {
-                        show(trap, &source);
+            let program = programs.with_inputs(inputs.len());
+            let answers = match &program {
+                Ok(program) => {
+                    let mut outcomes = Vec::new();
+                    for duelist in &mut duelists {
+                        if let Some((name, prepared)) = duelist.prepare(program, &options, &source)? {
+                            outcomes.push((name, outcome(&mut **prepared, inputs, fuel, &mut stack)));
+                        }
                     }
-                    Verdict::of(&outcome, &source)
+                    show_traps(&outcomes, &source);
+                    outcomes.iter().map(|(name, outcome)| (*name, Verdict::of(outcome, &source))).collect()
                 }
                 Err(fault) => {
-                    show(&*fault, &source);
-                    Verdict::of_fault(fault, &source)
+                    show(*fault, &source);
+                    let name = if let [duelist] = &duelists[..] { duelist.name } else { "front end" };
+                    vec![(name, Verdict::of_fault(fault, &source))]
                 }
             };
-            if !matches!(verdict, Verdict::Done(_)) {
-                status = Status::Stopped;
+            let message = program.err().map(ToString::to_string);
+            if answers.is_empty() {
+                bail!("none of the engines takes the program");
             }
             if self.json {
-                writeln!(out, "{}", json_line(&source, name, &verdict, duelist.fault(inputs.len())))?;
-            } else {
-                writeln!(out, "{verdict}")?;
-            }
-            if let Some(case) = &case {
-                let met = match verdict == case.expected {
-                    true => "met",
-                    // Under other limits another result may be right.
-                    false if self.fuel.is_some() || self.stack_limit.is_some() => "not judged under other limits",
-                    false => {
-                        status = Status::Disagreement;
-                        "NOT met"
+                for (name, verdict) in &answers {
+                    let mut line = json_line(&source, name, verdict, message.as_deref());
+                    if is_duel {
+                        line["inputs"] = json!(inputs);
+                        line["agree"] = agree(&answers).into();
                     }
-                };
-                say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
+                    writeln!(out, "{line}")?;
+                }
+            } else if is_duel {
+                if runs.len() > 1 {
+                    writeln!(out, "{}:", format!("inputs {}", Verdict::Done(inputs.clone())).trim_end())?;
+                }
+                write!(out, "{}", comparison(&answers))?;
+            } else {
+                writeln!(out, "{}", answers[0].1)?;
+            }
+            status = status.max(worst(&answers));
+            if let Some(case) = &case {
+                status = status.max(self.judge(case, &answers));
             }
         }
         out.flush()?;
         Ok(status)
     }
+
+    /// The engines that were asked for.
+    fn duelists(&self) -> Result<Vec<Duelist>> {
+        let mut names: Vec<&'static str> = Vec::new();
+        if self.engine.is_empty() {
+            names.push(registry::FASTEST);
+        } else if self.engine.iter().any(|name| name == ALL) {
+            for name in registry::names() {
+                match registry::availability(name) {
+                    Ok(()) => names.push(name),
+                    Err(reason) => say(format_args!("skipped: engine `{name}`: {reason}")),
+                }
+            }
+        } else {
+            let is_wanted = |name: &&str| self.engine.iter().any(|wanted| wanted == name);
+            names.extend(registry::names().filter(is_wanted));
+        }
+        if self.perf_map.is_some() && names.len() > 1 {
+            bail!("--perf-map wants one engine: a map has the code of one");
+        }
+        let (is_alone, may_fall_back) = (names.len() == 1, self.engine.is_empty());
+        let duelist = |name| {
+            Ok(Duelist {
+                name,
+                is_alone,
+                may_fall_back,
+                engine: registry::engine(name).context("clap lets only names of engines pass")?,
+                prepared: HashMap::new(),
+                map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
+            })
+        };
+        names.into_iter().map(duelist).collect()
+    }
+
+    /// Says whether a case was met.
+    fn judge(&self, case: &Case, answers: &[(&str, Verdict)]) -> Status {
+        let (met, status) = match answers.iter().all(|(_, verdict)| *verdict == case.expected) {
+            true => ("met", Status::Ok),
+            // Under other limits another result may be right.
+            false if self.fuel.is_some() || self.stack_limit.is_some() => ("not judged under other limits", Status::Ok),
+            false => ("NOT met", Status::Disagreement),
+        };
+        say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
+        status
+    }
 }
 
 /// One engine with what it has prepared: the program is compiled once for each number of inputs.
 struct Duelist {
+    name: &'static str,
     engine: Box<dyn Engine>,
-    options: Options,
-    ast: Result<Arc<Ast>, SyntaxError>,
-    prepared: HashMap<usize, Result<Box<dyn Prepared>, Fault>>,
+    /// Nobody runs beside it.
+    is_alone: bool,
+    /// Nobody asked for it by name, so that the interpreter may run where the host does not let it.
+    may_fall_back: bool,
+    /// `None` where a compiler of others does not take the program.
+    prepared: HashMap<usize, Option<Box<dyn Prepared>>>,
     map: Option<PerfMap>,
 }
 
 impl Duelist {
-    fn prepare(&mut self, inputs: usize, source: &Source) -> Result<&mut Result<Box<dyn Prepared>, Fault>> {
+    fn prepare(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        source: &Source,
+    ) -> Result<Option<(&'static str, &mut Box<dyn Prepared>)>> {
+        let inputs = program.inputs();
         if !self.prepared.contains_key(&inputs) {
-            let program = match &self.ast {
-                Ok(ast) => verify(ast, inputs).map_err(Fault::from),
-                Err(error) => Err(error.clone().into()),
-            };
-            let prepared = match program {
-                Ok(program) => {
-                    let ready = self.engine.prepare(&program, &self.options, &mut NoClock)?;
-                    if let Some(map) = &mut self.map {
-                        map.add(&program, &self.options, self.engine.name(), &*ready, source)?;
-                    }
-                    Ok(ready)
+            let ready = match self.engine.prepare(program, options, &mut NoClock) {
+                Err(error @ PrepareError::Peer { .. }) if !self.is_alone => {
+                    say(format_args!("skipped: {error}"));
+                    None
                 }
-                Err(fault) => Err(fault),
+                Err(error @ (PrepareError::Unsupported { .. } | PrepareError::Memory(_))) if self.may_fall_back => {
+                    say(format_args!("running `{}` instead: {error}", registry::PORTABLE));
+                    self.name = registry::PORTABLE;
+                    self.engine = registry::engine(self.name).context("every host has this engine")?;
+                    self.may_fall_back = false;
+                    Some(self.engine.prepare(program, options, &mut NoClock)?)
+                }
+                Err(error @ (PrepareError::Unsupported { .. } | PrepareError::Memory(_))) => {
+                    bail!("{error}; `--engine {}` runs on every host", registry::PORTABLE)
+                }
+                ready => Some(ready?),
             };
-            self.prepared.insert(inputs, prepared);
+            if let (Some(map), Some(ready)) = (&mut self.map, &ready) {
+                map.add(program, options, self.name, &**ready, source)?;
+            }
+            self.prepared.insert(inputs, ready);
         }
-        Ok(self.prepared.get_mut(&inputs).expect("it was just put there"))
-    }
-
-    fn fault(&self, inputs: usize) -> Option<&Fault> {
-        self.prepared.get(&inputs)?.as_ref().err()
+        let prepared = self.prepared.get_mut(&inputs).expect("it was just put there").as_mut();
+        Ok(prepared.map(|prepared| (self.name, prepared)))
     }
 }
 
+/// Shows each trap that some engine ran into.
+fn show_traps(outcomes: &[(&str, Outcome)], source: &Source) {
+    for (index, (_, outcome)) in outcomes.iter().enumerate() {
+        if let Outcome::Trap(trap) = outcome
+            && !outcomes[..index].iter().any(|(_, shown)| shown == outcome)
+        {
+            show(*trap, source);
+        }
+    }
+}
+
+fn agree(answers: &[(&str, Verdict)]) -> bool {
+    answers.windows(2).all(|pair| pair[0].1 == pair[1].1)
+}
+
+/// The status of one run on some engines.
+fn worst(answers: &[(&str, Verdict)]) -> Status {
+    if !agree(answers) {
+        Status::Disagreement
+    } else if answers.iter().all(|(_, verdict)| matches!(verdict, Verdict::Done(_))) {
+        Status::Ok
+    } else {
+        Status::Stopped
+    }
+}
+
+/// What several engines say of one run, a line each, and whether they agree.
+fn comparison(answers: &[(&str, Verdict)]) -> String {
+    let width = answers.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text: String = answers.iter().map(|(name, verdict)| format!("{name:<width$}  {verdict}\n")).collect();
+    text += &match (agree(answers), answers.len()) {
+        (true, 0) => "no engine ran\n".into(),
+        (true, 1) => String::new(),
+        (true, engines) => format!("{} agree\n", count(engines, "engine")),
+        (false, _) => "the engines DISAGREE\n".into(),
+    };
+    text
+}
+
 /// The line of one run.
-fn json_line(source: &Source, engine: &str, verdict: &Verdict, fault: Option<&Fault>) -> Value {
+fn json_line(source: &Source, engine: &str, verdict: &Verdict, message: Option<&str>) -> Value {
     let mut line = json!({ "program": source.name(), "engine": engine, "isa": ARCH });
-    add_verdict(&mut line, verdict, fault);
+    add_verdict(&mut line, verdict, message);
     line
 }
 
 /// Adds what a run came to to a line of JSON.
-pub(super) fn add_verdict(line: &mut Value, verdict: &Verdict, fault: Option<&Fault>) {
+pub(super) fn add_verdict(line: &mut Value, verdict: &Verdict, message: Option<&str>) {
     match verdict {
         Verdict::Done(values) => {
             line["outcome"] = "done".into();
@@ -185,9 +285,32 @@ pub(super) fn add_verdict(line: &mut Value, verdict: &Verdict, fault: Option<&Fa
             line["kind"] = (*kind).into();
             line["line"] = at.line.into();
             line["column"] = at.column.into();
-            if let Some(fault) = fault {
-                line["message"] = fault.to_string().into();
+            if let Some(message) = message {
+                line["message"] = message.into();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Place;
+    use crate::outcome::TrapKind;
+
+    /// No program makes the engines disagree, so what is said then is tested without one.
+    #[test]
+    fn engines_that_disagree_are_shown_each() {
+        let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
+        let answers = [("tree", Verdict::Done(vec![1, 2])), ("bytecode", Verdict::Done(vec![1, 2])), ("jit", trap)];
+        assert_eq!(
+            comparison(&answers),
+            "tree      1 2\nbytecode  1 2\njit       trap division by zero 1:5\nthe engines DISAGREE\n"
+        );
+        assert_eq!(
+            (worst(&answers), worst(&answers[..2]), worst(&answers[2..])),
+            (Status::Disagreement, Status::Ok, Status::Stopped)
+        );
+        assert!(comparison(&answers[..2]).ends_with("\n2 engines agree\n"));
     }
 }

@@ -123,7 +123,7 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let valid = self.valid_programs().max(1);
         let mean = |sum: u64| sum as f64 / valid as f64;
-        writeln!(f, "{} programs", self.programs)?;
+        writeln!(f, "{} program{}", self.programs, if self.programs == 1 { "" } else { "s" })?;
         if !self.rejected.is_empty() {
             shares(f, "rejected", &self.rejected, self.programs)?;
         }

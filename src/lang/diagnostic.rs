@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind};
+use super::{Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind, words};
 
 /// One message about one place of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,10 @@ impl From<&SyntaxError> for Diagnostic {
                     i64::MAX
                 )),
             ),
+            Kind::MissingEnd("if") => (
+                "opened here, open at the end of the text",
+                Some("close the `if` with `end`; behind `else` another `if` wants its own `end`".into()),
+            ),
             Kind::MissingEnd(opener) => {
                 ("opened here, open at the end of the text", Some(format!("close the `{opener}` with `end`")))
             }
@@ -118,7 +122,7 @@ impl From<&SyntaxError> for Diagnostic {
             ),
             Kind::Stray(_) => (
                 "the innermost open body is not the condition of a `while`",
-                Some("write `while CONDITION do BODY end`".into()),
+                Some("write `while CONDITION do BODY end`; a counted loop is `N times BODY end`".into()),
             ),
             Kind::PickWithoutLiteral => (
                 "the word directly before must be a literal, zero or more",
@@ -135,16 +139,38 @@ impl From<&SyntaxError> for Diagnostic {
 
 /// What may have been meant by a word that is not close to any of ours.
 fn unknown_word_help(word: &str) -> Option<String> {
-    if word.starts_with('\u{feff}') {
-        Some("the text begins with a byte-order mark: remove it".into())
+    if let Some(advice) = words::advice(&word.to_lowercase()) {
+        Some(advice.into())
     } else if word.starts_with("\\") || word.starts_with('(') {
         Some("the opening of a comment stands alone: put a space behind it".into())
+    } else if let Some(help) = word.chars().find_map(misleading_help) {
+        Some(help)
+    } else if word.starts_with("//") || word.starts_with('#') {
+        words::advice("#").map(Into::into)
     } else if word.strip_prefix('+').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
         Some("`+` is never a sign: write the number without it".into())
     } else if word.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
         Some("a literal is decimal digits, with `-` directly before them or not, or `0x` and hexadecimal digits".into())
     } else {
         None
+    }
+}
+
+/// What to do about a character that does not look like what it is.
+fn misleading_help(c: char) -> Option<String> {
+    let code = format!("U+{:04X}", u32::from(c));
+    match c {
+        '\u{feff}' => Some(format!("the word contains a byte-order mark ({code}), which cannot be seen: remove it")),
+        '\u{a0}' => Some(format!("the word contains a no-break space ({code}): write an ordinary one")),
+        _ if words::is_invisible(c) && c.is_whitespace() => {
+            Some(format!("the word contains a space of another kind ({code}): write an ordinary one"))
+        }
+        _ if words::is_invisible(c) => Some(format!("the word contains {code}, which cannot be seen: remove it")),
+        '"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’' => {
+            Some("there are no strings and no characters: every value is a 64-bit integer".into())
+        }
+        _ if words::is_misleading(c) => Some(format!("`{c}` ({code}) only looks like `-`")),
+        _ => None,
     }
 }
 
@@ -157,7 +183,8 @@ impl From<&Rejection> for Diagnostic {
             ),
             RejectionKind::UnbalancedIf { then, otherwise } => (
                 format!("ends with {then} on the stack or with {otherwise}"),
-                "make both branches leave equally many values; a missing `else` leaves what was there",
+                "make both branches leave equally many values; a missing `else` leaves what was there. What runs once or \
+                 not at all and changes the depth is a loop: `FLAG times BODY end`, with a FLAG of 1 or 0",
             ),
         };
         Diagnostic { title: rejection.to_string(), label, help: Some(help.into()), span: rejection.span }

@@ -273,6 +273,10 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
     if let Some((_, ours)) = words::FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
         return SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest: Some(ours) };
     }
+    // The nearest word would lead astray: the help says what to do instead.
+    if words::advice(&lower).is_some() || text.contains(words::is_misleading) {
+        return SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest: None };
+    }
     let letters = |word: &str| {
         let mut letters: Vec<char> = word.chars().collect();
         letters.sort_unstable();

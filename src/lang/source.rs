@@ -36,8 +36,8 @@ pub struct Source {
     chunks: OnceLock<Vec<Place>>,
 }
 
-/// Bytes that are looked through for one place at most.
-const CHUNK: usize = 4096;
+/// Bytes that are looked through for one place at most. A program of 20,000 cases asks for hundreds of thousands of places.
+const CHUNK: usize = 256;
 
 impl Source {
     /// The greatest size of a source text in bytes: spans hold 32-bit offsets.

@@ -151,7 +151,101 @@ pub const FOREIGN: &[(&str, &str)] = &[
     ("shl", "lshift"),
     ("shr", "rshift"),
     ("pop", "drop"),
+    ("add", "+"),
+    ("sub", "-"),
+    ("mul", "*"),
+    ("div", "/"),
+    ("modulo", "mod"),
+    ("eq", "="),
+    ("ne", "<>"),
+    ("lt", "<"),
+    ("gt", ">"),
+    ("le", "<="),
+    ("=<", "<="),
+    ("ge", ">="),
+    ("=>", ">="),
+    ("≠", "<>"),
+    ("≤", "<="),
+    ("≥", ">="),
+    ("−", "-"),
+    ("×", "*"),
+    ("÷", "/"),
 ];
+
+/// What to write in place of other languages' words that are none of ours, and for which none of ours alone stands.
+pub const ADVICE: &[(&[&str], &str)] = &[
+    (
+        &["for", "foreach", "loop", "+loop", "?do", "next"],
+        "a counted loop is `N times BODY end`, one with a condition `while CONDITION do BODY end`",
+    ),
+    (&["i", "j"], "`times` has no counter to read: keep one on the stack, as in `0 10 times 1 + end`"),
+    (
+        &["begin", "until", "repeat", "again", "wend"],
+        "a loop with a condition is `while CONDITION do BODY end`: BODY runs as long as CONDITION does not leave 0",
+    ),
+    (&["then", "endif"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
+    (&["elif", "elseif", "elsif"], "each `if` has its own `end`, as in `A if X else B if Y else Z end end`"),
+    (&["{", "}", "[", "]"], "a body opens with `times`, `if` or `while` and ends with `end`"),
+    (
+        &["return", "exit", "break", "continue", "leave", "goto"],
+        "a body is left at its `end` alone: let an `if` or the condition of a `while` decide",
+    ),
+    (
+        &[".", ".s", "print", "println", "puts", "echo", "emit", "cr", "type"],
+        "nothing is printed while a program runs: what it leaves on the stack is its result",
+    ),
+    (&["#", "//", "--", ";;", "/*", "*/", "rem:"], "a comment is `\\ …` to the end of the line, or `( … )`"),
+    (&[")"], "this closes no comment: the `(` that opens one stands alone, with a space behind it"),
+    (
+        &[":", ";", "def", "fn", "fun", "func", "function", "proc"],
+        "there are no definitions: write the words where they are needed",
+    ),
+    (
+        &["variable", "constant", "value", "let", "var", "@", "+!", "to", ":=", "->"],
+        "there are no variables: values stay on the stack, where `dup`, `over`, `rot` and `K pick` reach them",
+    ),
+    (&[">r", "r>", "r@"], "there is one stack: `rot` and `K pick` reach below its top"),
+    (&["roll"], "`rot` brings up the third value; a deeper one can only be copied, by `K pick`"),
+    (&["depth"], "a program cannot ask how many values are on the stack"),
+    (&["!"], "there are no variables to store to; to negate a flag write `0 =`"),
+    (&["not", "0="], "write `0 =`"),
+    (&["0<>"], "write `0 <>`"),
+    (&["0<"], "write `0 <`"),
+    (&["0>"], "write `0 >`"),
+    (&["true"], "write `1`: a flag that is not 0 is true"),
+    (&["false"], "write `0`"),
+    (&["invert", "~"], "write `-1 xor`"),
+    (&["negate", "neg"], "write `0 swap -`"),
+    (&["abs"], "write `dup 0 < if 0 swap - end`"),
+    (&["min"], "write `over over > if swap end drop`"),
+    (&["max"], "write `over over < if swap end drop`"),
+    (&["1+", "++"], "write `1 +`"),
+    (&["1-"], "write `1 -`"),
+    (&["2*"], "write `2 *`"),
+    (&["2/"], "write `2 /`"),
+    (&["**", "pow"], "write `1 swap times over * end nip`"),
+    (&["/mod", "divmod"], "write `over over mod rot rot /`"),
+    (&["2dup"], "write `over over`"),
+    (&["2drop"], "write `drop drop`"),
+    (&["-rot"], "write `rot rot`"),
+    (&["?dup"], "branches leave equally many values: write `dup if BODY else drop end`, where BODY uses the copy up"),
+];
+
+/// What to write in place of another language's word.
+pub fn advice(word: &str) -> Option<&'static str> {
+    ADVICE.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| *advice)
+}
+
+/// Whether a character looks like another one, or like none, and so hides what is wrong with a word.
+pub fn is_misleading(c: char) -> bool {
+    is_invisible(c)
+        || matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '“' | '”' | '„' | '‘' | '’' | '"' | '\'' | '`')
+}
+
+/// Whether a character that is part of a word looks like white space, or like nothing.
+pub fn is_invisible(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
 
 /// Every spelling that the language knows.
 pub fn spellings() -> impl Iterator<Item = &'static str> {

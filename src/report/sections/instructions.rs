@@ -12,13 +12,12 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let counts = data.instructions.as_ref().map(|dated| &dated.content);
+    let counts = &data.instructions.content;
     let text = "Counted, not timed: they are the same on every machine.";
-    let unit = counts.map(|counts| counts.unit.as_str()).filter(|unit| !unit.is_empty());
-    let unit = unit.map_or(String::new(), |unit| format!(" Unit: {unit}."));
+    let unit = if counts.unit.is_empty() { String::new() } else { format!(" Unit: {}.", counts.unit) };
     let mut blocks = vec![Block::Text(format!("{text}{unit}"))];
-    let isas = counts.map(|counts| [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)]);
-    let isas: Vec<_> = isas.into_iter().flatten().filter(|(_, counts)| !counts.is_empty()).collect();
+    let isas = [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)];
+    let isas: Vec<_> = isas.into_iter().filter(|(_, counts)| !counts.is_empty()).collect();
     if isas.is_empty() {
         blocks.push(Block::NoData { command: commands::INSTRUCTIONS });
     } else {

@@ -70,9 +70,11 @@ fn sets(data: &Data, now: SystemTime) -> Table {
         });
         Row::new(kind, [format!("`{command}`"), when, options].map(Into::into).to_vec())
     };
-    let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
-        let when = modified.map_or("not there".into(), written);
+    let kept = |name: &str, command: &str, when: String| {
         Row::new(name, [format!("`{command}`"), when, String::new()].map(Into::into).to_vec())
+    };
+    let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
+        kept(name, command, modified.map_or("not there".into(), written))
     };
     let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
@@ -89,7 +91,10 @@ fn sets(data: &Data, now: SystemTime) -> Table {
                 &command(break_even.map(|dated| &dated.content.command), commands::BREAK_EVEN),
                 break_even.map(|dated| dated.modified),
             ),
-            harness("instructions", commands::INSTRUCTIONS, data.instructions.as_ref().map(|dated| dated.modified)),
+            match data.instructions.modified {
+                None => kept("instructions", commands::INSTRUCTIONS, "as the source has them".into()),
+                counted => harness("instructions", commands::INSTRUCTIONS, counted),
+            },
             harness(
                 "peers",
                 &command(peers.map(|dated| &dated.content.command), commands::PEERS),

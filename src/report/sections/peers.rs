@@ -10,6 +10,9 @@ use crate::report::format::number;
 use crate::report::grid::{in_order, ratios};
 use crate::report::plot::{Bar, Group, Plot};
 
+/// The contestant that others are held against most often.
+const GCC: &str = "gcc -O2";
+
 pub(super) fn section(data: &Data) -> Section {
     let text = "The same workloads on compilers and interpreters of others, all in one run. Ratios are of times: less is faster.";
     let mut blocks = vec![Block::Text(text.into())];
@@ -17,7 +20,7 @@ pub(super) fn section(data: &Data) -> Section {
         Some(dated) if !dated.content.lines.is_empty() => {
             let peers = &dated.content;
             if !peers.means.is_empty() {
-                blocks.push(Block::Plots(vec![plot(peers)]));
+                blocks.push(Block::Plots([plot(peers)].into_iter().chain(plot_by_gcc(peers)).collect()));
             }
             blocks.push(Block::Table(table(peers)));
             blocks.extend(notes(peers));
@@ -70,17 +73,34 @@ fn table(peers: &Peers) -> Table {
     }
 }
 
+/// A contestant with its time over somebody's.
+type Ratio<'a> = (&'a str, f64, Option<(f64, f64)>);
+
+/// Means over the time of the base, with their intervals.
 fn plot(peers: &Peers) -> Plot {
-    let group = |mean: &PeerMean| {
-        let is_ours = ENGINES.contains(&mean.contestant.as_str());
-        let series = if is_ours { mean.contestant.clone() } else { "peer".into() };
-        let interval = Some((mean.low.get(), mean.high.get()));
-        Group { name: mean.contestant.clone(), bars: vec![Bar { series, value: mean.ratio.get(), interval }] }
+    let interval = |mean: &PeerMean| Some((mean.low.get(), mean.high.get()));
+    let all = peers.means.iter().map(|mean| (mean.contestant.as_str(), mean.ratio.get(), interval(mean)));
+    plot_of("peers", "Our engines and their peers", &peers.base, all.collect())
+}
+
+/// The same over the time of gcc, where it took part: the ratios of the means, for which there are no intervals.
+fn plot_by_gcc(peers: &Peers) -> Option<Plot> {
+    let gcc = peers.means.iter().find(|mean| mean.contestant == GCC)?;
+    // Means over fewer workloads are means of something else.
+    let means = peers.means.iter().filter(|mean| mean.workloads == gcc.workloads);
+    let ours = means.map(|mean| (mean.contestant.as_str(), mean.ratio.get() / gcc.ratio.get(), None));
+    let all = ours.chain([(peers.base.as_str(), 1.0 / gcc.ratio.get(), None)]).collect();
+    Some(plot_of("peers-by-gcc", "Our engines and their peers, by the time of gcc", GCC, all))
+}
+
+fn plot_of(name: &str, title: &str, base: &str, mut all: Vec<Ratio>) -> Plot {
+    all.sort_by(|(_, one, _), (_, other, _)| one.total_cmp(other));
+    let group = |(contestant, value, interval): Ratio| {
+        let series = if ENGINES.contains(&contestant) { contestant } else { "peer" }.to_owned();
+        Group { name: contestant.to_owned(), bars: vec![Bar { series, value, interval }] }
     };
-    let mut means: Vec<&PeerMean> = peers.means.iter().collect();
-    means.sort_by(|one, other| one.ratio.get().total_cmp(&other.ratio.get()));
-    let axis = format!("time over that of {}, geometric mean", peers.base);
-    ratios("peers", "Our engines and their peers", &axis, means.into_iter().map(group).collect())
+    let axis = format!("time over that of {base}, geometric mean");
+    ratios(name, title, &axis, all.into_iter().map(group).collect())
 }
 
 /// What the stars mean, what must be known of contestants, and who did not take part.

@@ -1,0 +1,54 @@
+//! `engines`: which engines there are, and which of them this host runs.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::Status;
+use crate::registry::{self, Entry};
+
+/// List the engines: what each of them is, and whether this host runs it
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    jitduel engines\n  \
+    jitduel engines --json\n\n\
+    The engine that `run` takes unless told otherwise is marked with a star.")]
+pub(super) struct Engines {
+    /// Print a line of JSON an engine
+    #[arg(long)]
+    json: bool,
+}
+
+impl Engines {
+    pub fn run(self) -> Result<Status> {
+        let default = registry::fastest();
+        let mut out = io::stdout().lock();
+        if !self.json {
+            writeln!(out, "{}", row("engine", "runs here", "what it is"))?;
+        }
+        for Entry { name, what } in registry::entries() {
+            let available = registry::availability(name);
+            if self.json {
+                let mut line =
+                    json!({ "engine": name, "what": what, "runs": available.is_ok(), "default": name == default });
+                if let Err(reason) = available {
+                    line["why_not"] = reason.into();
+                }
+                writeln!(out, "{line}")?;
+                continue;
+            }
+            let mark = if name == default { "*" } else { "" };
+            let runs = if available.is_ok() { "yes" } else { "no" };
+            let why_not = available.err().map_or(String::new(), |reason| format!(" (does not run here: {reason})"));
+            writeln!(out, "{}", row(&format!("{name}{mark}"), runs, &format!("{what}{why_not}")))?;
+        }
+        out.flush()?;
+        Ok(Status::Ok)
+    }
+}
+
+fn row(name: &str, runs: &str, what: &str) -> String {
+    format!("{name:<14}{runs:<11}{what}")
+}

@@ -1,0 +1,267 @@
+//! What a newcomer sees of the command line: which inputs were taken, which engines agree, what no case expects, and what
+//! was probably not meant.
+
+mod binary;
+
+use std::time::{Duration, Instant};
+
+use binary::{Ended, file, folder, jitduel};
+use jitduel::registry::{ENGINES, entries, fastest};
+
+fn cli(arguments: &[&str]) -> Ended {
+    jitduel(arguments).run()
+}
+
+#[track_caller]
+fn expect(ended: &Ended, code: i32, stdout: &str) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
+}
+
+#[track_caller]
+fn refused(ended: &Ended, message: &str) {
+    expect(ended, 2, "");
+    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
+}
+
+// Inputs.
+
+#[test]
+fn inputs_stand_behind_the_program() {
+    let folder = folder("inputs");
+    let path = file(&folder, "sub.stk", "\\ case: 9 2 -> 7\n-");
+    for verb in [vec!["run", &path], vec!["run", "-e", "-"]] {
+        let run = |inputs: &[&str]| cli(&[&verb[..], inputs].concat());
+        expect(&run(&["10", "20"]), 0, "-10\n");
+        expect(&run(&["-3", "4"]), 0, "-7\n");
+        expect(&run(&["-3", "-9223372036854775808"]), 0, "9223372036854775805\n");
+        expect(&run(&["0xff", "1"]), 0, "254\n");
+        expect(&run(&["10,20"]), 0, "-10\n");
+        expect(&run(&["--engine", "tree", "1", "2", "--fuel", "5"]), 0, "-1\n");
+        assert_eq!(run(&["1", "2"]).stderr, "", "no case is taken");
+        refused(&run(&["1", "2", "--input", "3,4"]), "--input cannot be used with inputs behind the program");
+        refused(&run(&["1", "2x"]), "`2x` is not a 64-bit integer");
+    }
+    expect(&jitduel(["run", "-", "5", "3"]).stdin("-").run(), 0, "2\n");
+    refused(&cli(&["run", &path, "x"]), "`x` is not a 64-bit integer; behind the program stand its inputs");
+    refused(&cli(&["run", &path, "-e", "-"]), "cannot be used with -e");
+    // For the other verbs that take a program, too.
+    let listed = |arguments: &[&str]| cli(&[&["asm", "--stage", "bytecode"], arguments].concat()).stdout;
+    assert_eq!(listed(&["-e", "1 +", "-7"]), listed(&["-e", "1 +", "--input", "-7"]));
+    let exported = |arguments: &[&str]| cli(&[&["export", "--to", "c"], arguments].concat()).stdout;
+    assert_eq!(exported(&[&path, "-7", "8"]), exported(&[&path, "--input", "-7,8"]));
+}
+
+#[test]
+fn a_program_that_was_given_no_inputs_says_which_it_takes() {
+    let folder = folder("first-case");
+    let path = file(&folder, "add.stk", "\\ adds\n\\ case fuel=9: 1 2 -> 3\n+");
+    let said = "note: no inputs were given, so the program runs as its case on line 2 says: \\ case fuel=9: 1 2 -> 3\n\
+                note: other inputs stand behind the program, as in FILE 5 6, or behind --input, as in --input 5,6\n";
+    for arguments in [vec!["run", &path], vec!["asm", &path], vec!["export", &path, "--to", "c"]] {
+        let ended = cli(&arguments);
+        assert!(ended.code == 0 && ended.stderr.starts_with(said), "{arguments:?}: {}", ended.stderr);
+    }
+    // Without a case there is nothing to say, and a long case is cut.
+    assert_eq!(cli(&["run", "-e", "1"]).stderr, "");
+    let many = "1 ".repeat(60_000);
+    let long = file(&folder, "long.stk", format!("\\ case: {many} -> {many}\n"));
+    assert!(cli(&["run", &long, "--engine", "tree", "--json"]).stderr.lines().next().expect("it is said").len() < 300);
+}
+
+// Engines.
+
+#[test]
+fn several_engines_are_compared() {
+    let run = |arguments: &[&str]| cli(&[&["run"], arguments].concat());
+    expect(&run(&["-e", "1 2 +", "--engine", "jit,tree"]), 0, "tree  3\njit   3\n2 engines agree\n");
+    let all = run(&["-e", "1 2 +", "--engine", "all"]);
+    assert_eq!(all.code, 0, "{}", all.stderr);
+    let lines: Vec<&str> = all.stdout.lines().collect();
+    for (line, entry) in lines.iter().zip(entries()) {
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>(), [entry.name, "3"]);
+    }
+    assert_eq!(lines.last(), Some(&&*format!("{} engines agree", entries().count())));
+    // A trap and a rejection are what they are with one engine.
+    let trap = run(&["-e", "/", "6", "0", "--engine", "tree,regs"]);
+    expect(&trap, 1, "tree  trap division by zero 1:1\nregs  trap division by zero 1:1\n2 engines agree\n");
+    assert_eq!(trap.stderr.matches("error: division by zero").count(), 1, "{}", trap.stderr);
+    expect(&run(&["-e", "+", "--engine", "tree,regs"]), 1, "front end  rejected underflow 1:1\n");
+    // Each of several inputs has its lines.
+    expect(
+        &run(&["-e", "/", "--input", "6,3", "--input", "6,0", "--engine", "tree,jit"]),
+        1,
+        "inputs 6 3:\ntree  2\njit   2\n2 engines agree\ninputs 6 0:\ntree  trap division by zero 1:1\n\
+         jit   trap division by zero 1:1\n2 engines agree\n",
+    );
+    // One engine, however often it is named, prints what it always did.
+    expect(&run(&["-e", "1", "--engine", "tree,tree"]), 0, "1\n");
+    refused(&run(&["-e", "1", "--engine", "jit,regs", "--perf-map"]), "--perf-map wants one engine");
+    refused(&run(&["-e", "1", "--engine", "tree,nothing"]), "nothing");
+}
+
+#[test]
+fn several_engines_have_a_line_of_json_each() {
+    let ended = cli(&["run", "-e", "1 +", "--engine", "tree,regs", "--json", "--input", "6", "--input", "7"]);
+    let lines: Vec<serde_json::Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let told: Vec<_> = lines.iter().map(|line| (&line["engine"], &line["inputs"][0], &line["stack"][0])).collect();
+    let value = |number: i64| serde_json::json!(number);
+    let (tree, regs) = (serde_json::json!("tree"), serde_json::json!("regs"));
+    assert_eq!(
+        told,
+        [
+            (&tree, &value(6), &value(7)),
+            (&regs, &value(6), &value(7)),
+            (&tree, &value(7), &value(8)),
+            (&regs, &value(7), &value(8)),
+        ]
+    );
+    assert!(lines.iter().all(|line| line["agree"] == true && line["outcome"] == "done"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_engines_are_listed() {
+    let listed = cli(&["engines"]);
+    assert_eq!((listed.code, listed.stderr.as_str()), (0, ""));
+    let json = cli(&["engines", "--json"]);
+    assert_eq!(listed.stdout.lines().count(), 1 + entries().count());
+    for ((line, json), entry) in listed.stdout.lines().skip(1).zip(json.stdout.lines()).zip(entries()) {
+        let json: serde_json::Value = serde_json::from_str(json).expect("it is JSON");
+        assert_eq!((&json["engine"], &json["what"]), (&entry.name.into(), &entry.what.into()));
+        assert_eq!(json["default"], entry.name == fastest());
+        let mark = if entry.name == fastest() { "*" } else { "" };
+        let runs = if json["runs"] == true { "yes" } else { "no" };
+        assert!(line.starts_with(&format!("{}{mark} ", entry.name)) && line.contains(&format!(" {runs} ")), "{line}");
+        assert!(line.contains(entry.what), "{line}");
+        // What the list says is what a run finds.
+        let ended = cli(&["run", "-e", "1", "--engine", entry.name]);
+        assert_eq!(ended.code == 0, json["runs"] == true, "{}: {}", entry.name, ended.stderr);
+        assert_eq!(json.get("why_not").is_none(), json["runs"] == true);
+    }
+}
+
+// What no case expects.
+
+#[test]
+fn what_no_case_expects_is_not_ok() {
+    let check = |text: &str| cli(&["check", "-e", text, "--engine", "tree,jit"]);
+    expect(&check("2 3 *"), 0, "ok -e: 6\n1 program, 1 case x 2 engines, 4 runs: all agree\n");
+    expect(&check("\\ case: 1 -> 2\n1 +"), 0, "ok -e: 1 case\n1 program, 1 case x 2 engines, 4 runs: all agree\n");
+    let unexpected = "1 program rejected or stopped, which no case expects";
+    let ended = check("1 +");
+    let first = "REJECTED -e: rejected underflow 1:3, which no case expects";
+    expect(&ended, 1, &format!("{first}\n1 program, 1 case x 2 engines, 0 runs: all agree; {unexpected}\n"));
+    assert!(ended.stderr.contains("1 | 1 +\n  |   ^ needs 2"), "{}", ended.stderr);
+    let ended = check("1 0 /");
+    let first = "STOPPED -e: trap division by zero 1:5, which no case expects";
+    expect(&ended, 1, &format!("{first}\n1 program, 1 case x 2 engines, 4 runs: all agree; {unexpected}\n"));
+    assert!(ended.stderr.contains("1 | 1 0 /\n  |     ^ the divisor"), "{}", ended.stderr);
+    refused(&cli(&["check", "-e", "1", "x.stk"]), "cannot be used with");
+}
+
+#[test]
+fn a_case_that_meets_what_it_does_not_expect_shows_where() {
+    let check = |text: &str| cli(&["check", "-e", text, "--engine", "tree,jit"]);
+    let rejected = check("\\ case: -> 3\n\\ case: -> 4\n1 +");
+    assert_eq!(rejected.code, 4);
+    // Once, though two cases meet it.
+    assert_eq!(rejected.stderr.matches("3 | 1 +\n  |   ^ needs 2").count(), 1, "{}", rejected.stderr);
+    let trapped = check("\\ case: 0 -> 3\n7 swap /");
+    assert_eq!(
+        (trapped.code, trapped.stderr.matches("  |        ^ the divisor").count()),
+        (4, 1),
+        "{}",
+        trapped.stderr
+    );
+    // What is expected needs no caret.
+    assert_eq!(check("\\ case: -> rejected underflow 2:3\n1 +").stderr, "");
+    assert_eq!(check("\\ case: 0 -> trap division by zero 2:8\n7 swap /").stderr, "");
+}
+
+#[test]
+fn a_comment_that_only_looks_like_a_case_is_told() {
+    let folder = folder("near-misses");
+    let path = file(&folder, "near.stk", "\\ Case: 1 -> 2\n1 + \\ case: 1 -> 9\n\\ case: 1 -> 2\n");
+    let warnings = format!(
+        "warning: {path}:1:1: this comment is not read as a case: a case begins with `\\ case`, in small letters\n\
+         warning: {path}:2:5: this comment is not read as a case: a case stands on a line of its own\n"
+    );
+    for verb in ["check", "run", "asm"] {
+        let ended = cli(&[verb, &path]);
+        assert!(ended.code == 0 && ended.stderr.starts_with(&warnings), "{verb}: {}", ended.stderr);
+    }
+    let many = file(&folder, "many.stk", "\\ Case: -> \n".repeat(1000));
+    let ended = cli(&["check", &many, "--engine", "tree"]);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (0, 6), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("many.stk: 995 more comments only look like cases\n"), "{}", ended.stderr);
+    // No program of ours has one.
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
+    let ended = cli(&["check", corpus, "--engine", "bytecode"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+/// With four times as many cases `check` takes about four times as long, where 16 times would be quadratic.
+#[test]
+fn check_takes_time_in_proportion_to_the_cases() {
+    let folder = folder("cases");
+    let time = |count: usize| {
+        let cases: String = (0..count).map(|input| format!("\\ case: {input} 2 -> {}\n", input + 2)).collect();
+        let path = file(&folder, &format!("{count}.stk"), cases + "+\n");
+        let begin = Instant::now();
+        let ended = cli(&["check", &path, "--engine", "tree"]);
+        assert_eq!(ended.code, 0, "{}", ended.stdout);
+        begin.elapsed()
+    };
+    // Others may take the processor from either: one quiet moment is enough to see it.
+    let grows = || time(20_000).as_secs_f64() / time(5_000).max(Duration::from_millis(1)).as_secs_f64();
+    let least = (0..5).map(|_| grows()).fold(f64::INFINITY, f64::min);
+    assert!(least < 9.0, "{least} times as long");
+}
+
+// The manual.
+
+#[test]
+fn each_page_that_the_manual_cites_is_written() {
+    let folder = folder("manual");
+    let pages = folder.join("man1");
+    let out = pages.to_str().expect("it is UTF-8");
+    expect(&cli(&["man", "--out", out]), 0, "");
+    let mut cited = 0;
+    for entry in std::fs::read_dir(&pages).expect("it was made") {
+        let text = std::fs::read_to_string(entry.expect("it can be read").path()).expect("it is UTF-8");
+        for citation in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+            let name = citation.replace("\\-", "-");
+            assert!(pages.join(format!("{name}.1")).exists(), "{name} is cited");
+            cited += 1;
+        }
+    }
+    assert!(cited >= 11, "{cited}");
+    let run = std::fs::read_to_string(pages.join("jitduel-run.1")).expect("it was written");
+    expect(&cli(&["man", "run"]), 0, &run);
+    assert!(run.contains(".TH jitduel-run 1"), "{run}");
+    refused(&cli(&["man", "rum"]), "there is no verb `rum`");
+    refused(&cli(&["man", "--out", "/dev/null/x"]), "cannot make the folder");
+}
+
+/// One of a thing is one, whoever counts.
+#[test]
+fn one_program_is_no_programs() {
+    let folder = folder("counts");
+    let out = folder.join("one");
+    let ended = cli(&["gen", "--out", out.to_str().expect("it is UTF-8")]);
+    assert_eq!(ended.stderr, format!("1 program in {}\n", out.display()));
+    assert!(cli(&["gen", "--stats"]).stdout.starts_with("1 program\n"));
+    let findings = folder.join("findings");
+    let ended = cli(&[
+        "fuzz",
+        "--programs",
+        "1",
+        "--seed",
+        "1",
+        "--engine",
+        ENGINES[0],
+        "--findings",
+        findings.to_str().expect("it is UTF-8"),
+    ]);
+    assert!(ended.stdout.starts_with("1 program in "), "{}", ended.stdout);
+}

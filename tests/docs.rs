@@ -1,0 +1,171 @@
+//! Every output that the README and the pages in `docs/` show is what the binary prints today, or says when it was made.
+
+mod binary;
+
+use std::path::{Path, PathBuf};
+
+use binary::jitduel;
+use jitduel::registry::ENGINES;
+
+/// A fenced block of a page.
+struct Block {
+    /// The page, and the line of its fence.
+    at: String,
+    kind: String,
+    lines: Vec<String>,
+    /// The paragraph directly above.
+    above: String,
+}
+
+/// A command that a block shows, with the output under it.
+struct Shown {
+    command: String,
+    output: Vec<String>,
+}
+
+/// Stands for any number of lines.
+const LEFT_OUT: &str = "…";
+
+/// What may stand in a fence: commands with output, commands alone, and what is neither.
+const KINDS: [&str; 3] = ["console", "sh", "text"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn pages() -> Vec<PathBuf> {
+    let docs = std::fs::read_dir(root().join("docs")).expect("it is there");
+    let mut pages: Vec<_> = docs.map(|entry| entry.expect("it can be read").path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    pages.push(root().join("README.md"));
+    pages.sort();
+    pages
+}
+
+fn blocks(page: &str, text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut above = String::new();
+    let mut was_blank = true;
+    let mut lines = text.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        if let Some(kind) = line.strip_prefix("```") {
+            let inside = lines.by_ref().map(|(_, line)| line.to_owned()).take_while(|line| line != "```").collect();
+            blocks.push(Block {
+                at: format!("{page}:{}", index + 1),
+                kind: kind.into(),
+                lines: inside,
+                above: above.clone(),
+            });
+            above.clear();
+        } else if line.is_empty() {
+            was_blank = true;
+        } else {
+            if std::mem::take(&mut was_blank) {
+                above.clear();
+            }
+            above += line;
+            above.push('\n');
+        }
+    }
+    blocks
+}
+
+/// Whether a text names a day, as 2026-11-21.
+fn is_dated(text: &str) -> bool {
+    let is_day = |word: &str| {
+        let form: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        form == "0000-00-00"
+    };
+    text.split(|c: char| !c.is_ascii_digit() && c != '-').any(is_day)
+}
+
+fn shown(block: &Block) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for line in &block.lines {
+        match (line.strip_prefix("$ "), all.last_mut()) {
+            (Some(command), _) => all.push(Shown { command: command.into(), output: Vec::new() }),
+            (None, Some(last)) => last.output.push(line.clone()),
+            (None, None) => panic!("{}: output without its command", block.at),
+        }
+    }
+    all
+}
+
+/// The arguments of a command line of ours, as a shell splits them; `None` for a command that is not ours.
+fn arguments(command: &str) -> Option<Vec<String>> {
+    let rest = command.strip_prefix("jitduel ").or_else(|| command.strip_prefix("cargo run --release -- "))?;
+    let mut arguments = Vec::new();
+    for (index, part) in rest.split('\'').enumerate() {
+        match index % 2 {
+            1 => arguments.push(part.to_owned()),
+            _ => arguments.extend(part.split_whitespace().map(str::to_owned)),
+        }
+    }
+    // The pages show what is built without the peers.
+    if cfg!(feature = "peers") && ["check", "fuzz"].contains(&&*arguments[0]) {
+        arguments.extend(["--engine".into(), ENGINES.join(",")]);
+    }
+    Some(arguments)
+}
+
+fn matches(expected: &[String], lines: &[String]) -> bool {
+    match expected {
+        [] => lines.is_empty(),
+        [first, rest @ ..] if first == LEFT_OUT => (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..])),
+        [first, rest @ ..] => lines.first() == Some(first) && matches(rest, &lines[1..]),
+    }
+}
+
+/// What is wrong with a block.
+fn fault(block: &Block) -> Option<String> {
+    if !KINDS.contains(&&*block.kind) {
+        return Some(format!("{}: a block of the kind `{}`", block.at, block.kind));
+    }
+    if block.kind != "console" {
+        let is_command = |line: &String| line.starts_with("$ ");
+        return block.lines.iter().any(is_command).then(|| format!("{}: commands with output are `console`", block.at));
+    }
+    if is_dated(&block.above) {
+        return None;
+    }
+    shown(block).into_iter().find_map(|Shown { command, output }| {
+        let Some(arguments) = arguments(&command) else {
+            return Some(format!("{}: `{command}` is not ours: date the block", block.at));
+        };
+        let ended = jitduel(arguments).current_dir(root()).run();
+        let lines: Vec<String> = ended.stdout.lines().chain(ended.stderr.lines()).map(str::to_owned).collect();
+        let wrong = || format!("{}: `{command}` prints\n{}\nnot\n{}", block.at, lines.join("\n"), output.join("\n"));
+        (!matches(&output, &lines)).then(wrong)
+    })
+}
+
+#[test]
+fn every_output_on_a_page_is_printed_today_or_says_when_it_was_made() {
+    let mut consoles = 0;
+    let mut faults = Vec::new();
+    for path in pages() {
+        let text = std::fs::read_to_string(&path).expect("it is UTF-8");
+        let name = path.strip_prefix(root()).expect("it is ours").display().to_string();
+        let blocks = blocks(&name, &text);
+        consoles += blocks.iter().filter(|block| block.kind == "console").count();
+        faults.extend(blocks.iter().filter_map(fault));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    assert!(consoles >= 8, "only {consoles} blocks");
+}
+
+#[test]
+fn a_block_that_is_neither_is_found() {
+    let faulty = |text: &str| blocks("page", text).iter().filter_map(fault).collect::<Vec<_>>();
+    assert_eq!(faulty("Text.\n\n```console\n$ jitduel run -e '1 2'\n1 2\n```\n"), [""; 0]);
+    assert_eq!(faulty("```console\n$ jitduel run -e '1 2'\n…\n$ jitduel run -e 3\n3\n```\n"), [""; 0]);
+    let [fault] = &faulty("Text.\n\n```console\n$ jitduel run -e '1 2'\n1 3\n```\n")[..] else {
+        panic!("it is not found")
+    };
+    assert!(fault.starts_with("page:3: `jitduel run -e '1 2'` prints\n1 2\nnot\n1 3"), "{fault}");
+    assert!(faulty("Text.\n\n```console\n$ perf report\n```\n")[0].contains("date the block"));
+    assert!(faulty("Of 2026-11-21.\n\nText.\n\n```console\n$ perf report\n```\n")[0].contains("date the block"));
+    assert_eq!(faulty("Of 2026-11-21.\n\n```console\n$ perf report\n```\n"), [""; 0]);
+    assert!(faulty("```\n1 2\n```\n")[0].contains("a block of the kind ``"));
+    assert!(faulty("```text\n$ jitduel engines\n```\n")[0].contains("are `console`"));
+}

@@ -1,0 +1,144 @@
+//! What a newcomer's word is answered with: a hint that helps, and an idiom that works.
+
+use jitduel::engine::{NoClock, Options, outcome};
+use jitduel::exec::Stack;
+use jitduel::lang::words::{ADVICE, FOREIGN, spellings};
+use jitduel::lang::{Diagnostic, Fault, Source, load};
+use jitduel::outcome::Outcome;
+use jitduel::registry;
+
+fn diagnostic(text: &str, inputs: usize) -> Diagnostic {
+    match load(&Source::new("test", text), inputs) {
+        Ok(_) => panic!("{text} is a program"),
+        Err(fault) => Diagnostic::from(&fault),
+    }
+}
+
+#[track_caller]
+fn help(text: &str) -> String {
+    diagnostic(text, 0).help.unwrap_or_else(|| panic!("{text:?} gets no help"))
+}
+
+fn values(text: &str, inputs: &[i64]) -> Vec<i64> {
+    let program = load(&Source::new("test", text), inputs.len()).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let options = Options::default();
+    let mut stack = Stack::new(options.stack_limit).expect("there is memory");
+    let mut engine = registry::engine("tree").expect("it exists");
+    let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it is small");
+    match outcome(&mut *prepared, inputs, None, &mut stack) {
+        Outcome::Done(values) => values,
+        Outcome::Trap(trap) => panic!("{text}: {}", trap.kind),
+    }
+}
+
+/// Each idiom, between backticks in the help for the word, does what the word does elsewhere.
+#[test]
+fn idioms_do_what_the_foreign_word_does() {
+    let idioms: [(&str, &str, &[i64], &[i64]); 25] = [
+        ("for", "N times BODY end", &[], &[]),
+        ("begin", "while CONDITION do BODY end", &[], &[]),
+        ("then", "FLAG if THEN else ELSE end", &[], &[]),
+        ("elif", "A if X else B if Y else Z end end", &[], &[]),
+        ("i", "0 10 times 1 + end", &[], &[10]),
+        ("not", "0 =", &[7], &[0]),
+        ("!", "0 =", &[0], &[1]),
+        ("0<", "0 <", &[-1], &[1]),
+        ("0>", "0 >", &[-1], &[0]),
+        ("0<>", "0 <>", &[5], &[1]),
+        ("invert", "-1 xor", &[5], &[-6]),
+        ("negate", "0 swap -", &[5], &[-5]),
+        ("abs", "dup 0 < if 0 swap - end", &[-5], &[5]),
+        ("min", "over over > if swap end drop", &[3, 2], &[2]),
+        ("max", "over over < if swap end drop", &[3, 2], &[3]),
+        ("1+", "1 +", &[3], &[4]),
+        ("1-", "1 -", &[3], &[2]),
+        ("2*", "2 *", &[3], &[6]),
+        ("2/", "2 /", &[7], &[3]),
+        ("**", "1 swap times over * end nip", &[3, 4], &[81]),
+        ("/mod", "over over mod rot rot /", &[17, 5], &[2, 3]),
+        ("2dup", "over over", &[1, 2], &[1, 2, 1, 2]),
+        ("2drop", "drop drop", &[1, 2, 3], &[1]),
+        ("-rot", "rot rot", &[1, 2, 3], &[3, 1, 2]),
+        ("?dup", "dup if BODY else drop end", &[], &[]),
+    ];
+    for (word, idiom, inputs, expected) in idioms {
+        let help = help(word);
+        assert!(help.contains(&format!("`{idiom}`")), "{word}: {help}");
+        // Those with a word in capitals are forms, not programs.
+        if !idiom.contains(|c: char| c.is_ascii_uppercase()) {
+            assert_eq!(values(idiom, inputs), expected, "{word}");
+        }
+    }
+}
+
+#[test]
+fn forms_are_programs_once_they_are_filled_in() {
+    assert_eq!(values("3 times 7 end", &[]), [7, 7, 7]);
+    assert_eq!(values("while dup 3 < do 1 + end", &[0]), [3]);
+    let sign = "dup 0 < if drop -1 else 0 > if 1 else 0 end end";
+    assert_eq!([-5, 0, 5].map(|input| values(sign, &[input])[0]), [-1, 0, 1]);
+    // For `?dup`: the body uses the copy up.
+    assert_eq!([5, 0].map(|input| values("dup if + else drop end", &[1, input])), [vec![6], vec![1]]);
+}
+
+#[test]
+fn a_word_of_elsewhere_is_none_of_ours_and_stands_once() {
+    let foreign: Vec<&str> = ADVICE
+        .iter()
+        .flat_map(|(words, _)| words.iter().copied())
+        .chain(FOREIGN.iter().map(|(theirs, _)| *theirs))
+        .collect();
+    for (index, word) in foreign.iter().enumerate() {
+        assert!(spellings().all(|ours| ours != *word), "{word}");
+        assert!(!foreign[..index].contains(word), "{word} stands twice");
+        assert!(!help(word).is_empty());
+    }
+    for (theirs, ours) in FOREIGN {
+        assert!(spellings().any(|spelling| spelling == *ours), "{ours}");
+        assert_eq!(help(&format!("1 2 {theirs}")), format!("did you mean `{ours}`?"));
+    }
+    // Capitals do not matter.
+    assert_eq!(help("FOR"), help("for"));
+}
+
+#[test]
+fn what_newcomers_try_is_answered() {
+    for (text, expected) in [
+        ("10 for", "`N times BODY end`"),
+        ("1 if 2 then", "an `if` ends with `end`"),
+        ("5 .", "nothing is printed"),
+        ("5 cr", "nothing is printed"),
+        ("# comment", "a comment is `\\ …`"),
+        ("#comment", "a comment is `\\ …`"),
+        ("//comment", "a comment is `\\ …`"),
+        ("10 0 do", "a counted loop is `N times BODY end`"),
+        ("1 variable x", "there are no variables"),
+        ("\\case: 1 -> 2", "put a space behind it"),
+        ("(case: 1 -> 2 )", "put a space behind it"),
+        ("1 if 2 else 3 if 4 else 5 end", "another `if` wants its own `end`"),
+        ("1\u{a0}2 +", "no-break space (U+00A0)"),
+        ("1 dup\u{a0}", "no-break space (U+00A0)"),
+        ("1\u{3000}2", "a space of another kind (U+3000)"),
+        ("1\u{b}2", "a space of another kind (U+000B)"),
+        ("1 d\u{200b}up", "U+200B, which cannot be seen"),
+        ("\u{feff}dup", "byte-order mark (U+FEFF)"),
+        ("1 \u{2212}5", "(U+2212) only looks like `-`"),
+        ("1 \u{2013}5", "(U+2013) only looks like `-`"),
+        ("“hello”", "there are no strings"),
+        ("\"dup\"", "there are no strings"),
+        ("'a'", "there are no strings"),
+    ] {
+        assert!(help(text).contains(expected), "{text:?}: {}", help(text));
+    }
+}
+
+/// The idiom that the help for an unbalanced `if` names works where the `if` did not, in a loop and outside.
+#[test]
+fn where_an_if_may_not_change_the_depth_a_loop_may() {
+    let unbalanced = "5 times dup 2 mod if 7 end end";
+    let shown = diagnostic(unbalanced, 1);
+    assert!(matches!(load(&Source::new("test", unbalanced), 1), Err(Fault::Rejection(_))));
+    assert!(shown.help.expect("it has help").contains("`FLAG times BODY end`"));
+    assert_eq!(values("0 3 times 1 + dup 2 mod times dup end end", &[]), [1, 3, 3]);
+    assert_eq!(values("1 2 < times 5 end 1 2 > times 6 end", &[]), [5]);
+}

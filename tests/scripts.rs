@@ -1,0 +1,66 @@
+//! What `scripts/test` says: how long its stages took, and not each death of a child that a test lets die. On Linux and macOS,
+//! where there is bash.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a script that begins like `scripts/test`.
+fn bash(body: &str) -> (Option<i32>, String) {
+    let script = format!("set -euo pipefail\nsource scripts/packages.sh\nsource scripts/stages.sh\n{body}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .output()
+        .expect("there is bash");
+    (output.status.code(), String::from_utf8(output.stdout).expect("it is UTF-8"))
+}
+
+const LANE: &str = r#"
+besides() {
+  stage "first in the lane"
+  echo "qemu: uncaught target signal 6 (Aborted) - core dumped"
+  echo "qemu: uncaught target signal 11 (Segmentation fault) - core dumped" >&2
+  stage "second in the lane"
+  echo "a line of its own"
+}
+"#;
+
+#[test]
+fn each_stage_says_how_long_it_took() {
+    let (code, text) = bash(&format!("{LANE}\nstage outer\nbeside besides\nstage next\nawait\nall_passed"));
+    assert_eq!(code, Some(0), "{text}");
+    let summary = text.split_once("all passed").expect("it says so").1;
+    for name in ["outer", "first in the lane", "second in the lane", "next"] {
+        assert!(text.contains(&format!("== {name} (after ")), "{name}: {text}");
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("-- took ") && line.ends_with(name)).count(),
+            1,
+            "{text}"
+        );
+        assert_eq!(summary.lines().filter(|line| line.ends_with(&format!(" s  {name}"))).count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn deaths_that_tests_mean_are_counted_unless_something_failed() {
+    let (code, text) = bash(&format!("{LANE}\nbeside besides\nawait"));
+    assert_eq!((code, text.matches("uncaught target signal 6").count()), (Some(0), 0), "{text}");
+    assert!(text.contains("-- not shown: 2 lines \"qemu: uncaught target signal\""), "{text}");
+    assert!(text.contains("\na line of its own\n"), "{text}");
+    let (code, text) = bash(&format!("{LANE}\nfails() {{ besides; exit 3; }}\nbeside fails\nawait"));
+    assert_eq!((code, text.matches("uncaught target signal").count()), (Some(3), 2), "{text}");
+    assert!(text.contains("== FAILED: fails"), "{text}");
+}
+
+/// The start of `scripts/test`, and the names that it leaves out in an emulator.
+#[test]
+fn the_script_says_what_it_needs_and_knows_the_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = std::fs::read_to_string(root.join("scripts/test")).expect("it is there");
+    let said = script.find("about 13 minutes on two idle processors and 3 GB of disk").expect("it says so");
+    assert!(said < script.find("install_packages").expect("it installs"), "before anything is done");
+    let (_, names) = script.split_once("left_out=(").expect("it leaves some out");
+    for name in names.split_once(')').expect("the list ends").0.split_whitespace() {
+        assert!(root.join(format!("tests/{name}.rs")).exists(), "{name}");
+    }
+}
