@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -71,6 +71,27 @@ pub(super) struct Fuzz {
     json: bool,
 }
 
+/// Makes sure that this host can run all the engines: a campaign without some of them would prove less than it says.
+fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
+    let mut runs = Vec::new();
+    let mut failed = Vec::new();
+    let mut why = String::new();
+    for name in engines {
+        match registry::availability(name) {
+            Ok(()) => runs.push(*name),
+            Err(reason) => {
+                failed.push(*name);
+                why = reason;
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let instead = if runs.is_empty() { registry::PORTABLE.into() } else { runs.join(",") };
+    bail!("this host does not run {}: {why}; `--engine {instead}` leaves out what it does not run", failed.join(", "))
+}
+
 impl Fuzz {
     pub fn run(self) -> Result<Status> {
         let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
@@ -87,6 +108,7 @@ impl Fuzz {
             patience: self.patience,
             enough: self.max_findings,
         };
+        expect_all_run_here(&campaign.engines)?;
         let Shard { index, of } = campaign.shard;
         say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
         say(format_args!("code memory: {}", code_memory()));
