@@ -23,6 +23,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
+//! | [`files`] | files that appear whole or not at all |
 //! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
@@ -79,6 +80,7 @@ pub mod corpus;
 pub mod engine;
 pub mod exec;
 pub mod export;
+pub mod files;
 pub mod generate;
 pub mod interp;
 pub mod isa;

@@ -120,6 +120,7 @@ fn run(campaign: &Campaign) -> Tally {
         News::Progress(..) => {}
         News::Found(finding) => found.push((finding.index, finding.file.clone())),
         News::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
+        News::Killed(killed) => panic!("{killed:?}"),
     });
     let tally = tally.expect("the system has processes");
     let findings: Vec<_> = tally.findings.iter().map(|finding| (finding.index, finding.file.clone())).collect();

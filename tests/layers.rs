@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The rooms directly under the crate's root, each with its floor.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
+    ("files", 0),
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),

@@ -1,6 +1,6 @@
 //! `check`: programs on every engine, compared with each other and with their cases.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::input::{cases, engine_names, read, say, show};
+use super::output::Output;
 use super::run::add_verdict;
 use super::{Status, complain};
 use crate::corpus::{Case, programs};
@@ -24,7 +25,7 @@ use crate::registry;
     A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
     without inputs. Each case runs with fuel metered and, where fuel does not end it, without.")]
 pub(super) struct Check {
-    /// Programs, and folders that are searched for *.stk; `-` is standard input
+    /// Programs, and folders that are searched for regular files *.stk; `-` is standard input
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 
@@ -42,7 +43,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let mut names: Vec<&str> = self.engine.iter().map(String::as_str).collect();
         if names.is_empty() {
             names = registry::names().collect();
@@ -68,7 +69,6 @@ impl Check {
             );
         }
         let (mut failed, mut unchecked) = (0, 0);
-        let mut out = io::stdout().lock();
         for path in &paths {
             let checked = read(path).and_then(|source| Ok((checking.program(&source)?, source)));
             let (reports, source) = match checked {
@@ -120,7 +120,6 @@ impl Check {
         } else {
             writeln!(out, "{summary}")?;
         }
-        out.flush()?;
         Ok(status)
     }
 }

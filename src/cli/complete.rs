@@ -1,12 +1,13 @@
 //! `completions` and `man`: what a shell and a manual want to know of the command line.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::Status;
+use super::output::Output;
 
 /// Print completions for a shell
 #[derive(Args)]
@@ -17,10 +18,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, mut command: Command) -> Result<Status> {
+    pub fn run(self, mut command: Command, out: &mut Output) -> Result<Status> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut command, "jitduel", &mut text);
-        io::stdout().write_all(&text)?;
+        out.write_all(&text)?;
         Ok(Status::Ok)
     }
 }
@@ -31,7 +32,7 @@ impl Completions {
 pub(super) struct Man {}
 
 impl Man {
-    pub fn run(self, mut command: Command) -> Result<Status> {
+    pub fn run(self, mut command: Command, out: &mut Output) -> Result<Status> {
         let mut text = Vec::new();
         clap_mangen::Man::new(command.clone()).render(&mut text)?;
         // Only then does a verb know that it is typed behind the command's name.
@@ -40,7 +41,7 @@ impl Man {
             let page = clap_mangen::Man::new(verb.clone()).title(format!("jitduel-{}", verb.get_name()));
             page.source(concat!("jitduel ", env!("CARGO_PKG_VERSION"))).render(&mut text)?;
         }
-        io::stdout().write_all(&text)?;
+        out.write_all(&text)?;
         Ok(Status::Ok)
     }
 }

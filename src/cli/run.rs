@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::env::consts::ARCH;
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Status;
 use super::input::{Inputs, ProgramArg, cases, engine_names, say, show};
+use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use crate::engine::{Engine, NoClock, Options, Prepared, outcome};
 use crate::exec::Stack;
@@ -57,7 +58,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let source = self.program.source()?;
         let case = if self.input.is_empty() { cases(&source)?.into_iter().next() } else { None };
         let fuel = self.fuel.or(case.as_ref().and_then(|case| case.fuel));
@@ -83,7 +84,6 @@ impl Run {
         let mut stack =
             Stack::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
-        let mut out = io::stdout().lock();
         for inputs in &runs {
             let verdict = match duelist.prepare(inputs.len(), &source)? {
                 Ok(prepared) => {
@@ -119,7 +119,6 @@ impl Run {
                 say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
             }
         }
-        out.flush()?;
         Ok(status)
     }
 }

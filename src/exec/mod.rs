@@ -28,6 +28,7 @@ mod memory;
 mod process;
 mod shared;
 mod stack;
+mod start;
 mod trampoline;
 
 pub use call::{Entry, Exit};
@@ -37,3 +38,4 @@ pub use code_memory::{CodeMemory, code_memory, keep_apart};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
 pub use stack::{Armor, Edge, Stack};
+pub use start::{survive_file_size_limit, was_closed};
