@@ -85,7 +85,11 @@ pub fn probe(folder: &Path) -> Result<(), WriteError> {
 /// A fresh file in the same folder, with these bytes on the disk. It is removed unless it gets a name.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        // That the folder's name is taken does not mean that the file's is.
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
+    })?;
     let mut file = fresh(folder)?;
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -136,6 +140,8 @@ mod tests {
             let error = create(&folder.path().join(name), "new").expect_err(name);
             assert!(error.is_taken(), "{name}: {error:?}");
         }
+        let error = create(&folder.path().join("file/below"), "new").expect_err("it is no folder");
+        assert!(!error.is_taken(), "{error:?}");
         assert_eq!(fs::read_to_string(folder.path().join("file")).expect("it is there"), "old");
         create(&folder.path().join("folder/below/new"), "new").expect("it can be written");
         assert_eq!(names(&folder.path().join("folder/below")), ["new"]);

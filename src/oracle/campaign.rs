@@ -169,7 +169,7 @@ pub fn kind(index: u64) -> Kind {
 
 /// One program in 16 is judged thoroughly. Of the planted bugs none is found later than where it is one in eight: the time goes
 /// to other programs.
-fn care(index: u64) -> Care {
+pub fn care(index: u64) -> Care {
     if (scattered(index) / 16).is_multiple_of(16) { Care::Thorough } else { Care::Quick }
 }
 
