@@ -19,7 +19,8 @@ use crate::report::{html, markdown, sections};
     cargo bench && jitduel report\n  \
     jitduel report --out /tmp/report\n\n\
     Reads what criterion and the harness left in cargo's target folder. A section without data says which command\n\
-    makes it. The page needs nothing but itself; the Markdown's plots are files beside it.")]
+    makes it. The page needs nothing but itself; the Markdown's plots are files beside it. Older files are replaced; a\n\
+    symbolic link, or anything else that is not a regular file, is left alone and is an error.")]
 pub(super) struct Report {
     /// Cargo's target folder [default: $CARGO_TARGET_DIR, or target]
     #[arg(long, value_name = "DIR")]
