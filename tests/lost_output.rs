@@ -88,6 +88,10 @@ fn output_that_is_lost_is_an_error() {
 
 #[test]
 fn a_closed_standard_output_is_an_error_where_there_is_something_to_write() {
+    if SMALL {
+        println!("NOT RUN: a closed standard output, whose place an emulator may take for a file of its own");
+        return;
+    }
     let folder = folder("closed");
     for (arguments, code) in verbs(&folder) {
         let ended = jitduel(&arguments).by_shell("exec \"$@\" >&-").run();
