@@ -12,6 +12,7 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use jitduel::bench::instructions::{Count, Step, compare, from_json, page, steps, to_json};
+use jitduel::files;
 use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
 
@@ -53,7 +54,6 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    fs::create_dir_all(&arguments.output).with_context(|| format!("cannot make {}", arguments.output.display()))?;
     let steps = steps()?;
     let programs = steps.iter().map(|step| Program::write(step, &arguments.output)).collect::<Result<Vec<_>>>()?;
     let counters = arguments.counters();
@@ -73,7 +73,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (path, text) in
         [(report.as_path(), &record), (RECORD.as_ref(), &record), (PAGE.as_ref(), &page(&counts, &steps))]
     {
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        files::replace(path, text)?;
         eprintln!("written: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -108,7 +108,7 @@ impl Program<'_> {
         let write = |which: usize| -> Result<(PathBuf, String)> {
             let path = folder.join(format!("{}-{which}.stk", step.workload));
             let subject = &step.subjects[which];
-            fs::write(&path, subject.source.bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+            files::replace(&path, subject.source.bytes())?;
             Ok((path, format!("{:08}", subject.inputs[0])))
         };
         Ok(Program { step, runs: [write(0)?, write(1)?] })

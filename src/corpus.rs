@@ -62,7 +62,8 @@ pub struct FolderError {
     pub source: io::Error,
 }
 
-/// Finds the programs at a path: the file itself, or the `*.stk` in and below a folder, in order of their names.
+/// Finds the programs at a path: whatever was named itself, or the `*.stk` in and below a folder, in order of their names.
+/// Of what only lies in a folder, pipes, sockets and devices are left out: to read them may take forever.
 ///
 /// # Errors
 /// The first folder that cannot be searched; what was found before it is kept.
@@ -78,10 +79,15 @@ pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError
         // A link to a folder might lead back to where we are.
         .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "stk"))
+        .filter(|path| path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_read(path)))
         .collect();
     entries.sort();
     entries.iter().try_for_each(|path| programs(path, found))
+}
+
+/// Whether a path leads to a regular file, or to nothing, of which whoever reads it will complain.
+fn may_be_read(path: &Path) -> bool {
+    path.is_file() || !path.exists()
 }
 
 /// The cases of a text, in the order of their lines.

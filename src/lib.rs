@@ -25,6 +25,7 @@
 //! | `host_stack` | room on the host's stack for walks of nested bodies |
 //! | [`parallel_moves`] | registers that take their new values all at once, one instruction at a time |
 //! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
+//! | [`files`] | files that appear whole or not at all |
 //! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
@@ -82,6 +83,7 @@ pub mod corpus;
 pub mod engine;
 pub mod exec;
 pub mod export;
+pub mod files;
 pub mod generate;
 mod host_stack;
 pub mod interp;

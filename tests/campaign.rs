@@ -12,15 +12,15 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
-use jitduel::exec::{Child, Stack, ready};
+use jitduel::exec::{Child, SharedNumber, Stack, ready};
 use jitduel::generate::Trial;
 use jitduel::lang::{NodeKind, Word};
-use jitduel::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
+use jitduel::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally, care, kind};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
 
-const TESTS: [alone::Test; 9] = [
+const TESTS: [alone::Test; 14] = [
     ("who_is_stopped_for_a_while_takes_nothing_for_a_hang", who_is_stopped_for_a_while_takes_nothing_for_a_hang),
     ("another_value_is_found_and_the_campaign_goes_on", another_value_is_found_and_the_campaign_goes_on),
     ("a_signal_is_found", a_signal_is_found),
@@ -30,6 +30,14 @@ const TESTS: [alone::Test; 9] = [
     ("what_shows_with_one_fuel_alone_is_written_with_it", what_shows_with_one_fuel_alone_is_written_with_it),
     ("no_engine_hides_another", no_engine_hides_another),
     ("one_program_is_repeated_by_its_index", one_program_is_repeated_by_its_index),
+    ("a_process_that_somebody_kills_is_no_disagreement", a_process_that_somebody_kills_is_no_disagreement),
+    ("who_kills_a_process_again_and_again_is_not_believed", who_kills_a_process_again_and_again_is_not_believed),
+    ("who_kills_those_that_look_into_a_finding_hides_nothing", who_kills_those_that_look_into_a_finding_hides_nothing),
+    (
+        "a_campaign_that_has_found_enough_sums_up_what_it_judged",
+        a_campaign_that_has_found_enough_sums_up_what_it_judged,
+    ),
+    ("a_sequence_has_an_end", a_sequence_has_an_end),
 ];
 
 fn main() -> ExitCode {
@@ -43,7 +51,27 @@ struct Wrong {
     name: &'static str,
 }
 
-const NAMES: [&str; 6] = ["other value", "signal", "hang", "panic", "wild", "fuel of two"];
+const NAMES: [&str; 9] =
+    ["other value", "signal", "hang", "panic", "wild", "fuel of two", "killed", "killed once", "killed later"];
+
+thread_local! {
+    /// Runs of programs that show something, in all processes. A test sets it before it forks.
+    static RUNS: SharedNumber = SharedNumber::new().expect("the system has a page");
+}
+
+fn runs() -> u64 {
+    RUNS.with(SharedNumber::get)
+}
+
+fn set_runs(runs: u64) {
+    RUNS.with(|number| number.set(runs));
+}
+
+/// As the system does where memory runs out.
+fn kill() {
+    // SAFETY: sends a signal to this process alone.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+}
 
 fn engine(name: &str) -> Option<Box<dyn Engine>> {
     let wrong = NAMES.into_iter().find(|wrong| *wrong == name);
@@ -79,6 +107,19 @@ impl Prepared for Ready {
         match self.name {
             "other value" => values.iter_mut().for_each(|value| *value ^= 1),
             "signal" => std::process::abort(),
+            "killed" => kill(),
+            "killed once" if runs() == 0 => {
+                set_runs(1);
+                kill();
+            }
+            // Not when the program is judged, but when it is looked into why.
+            "killed later" => {
+                set_runs(runs() + 1);
+                if runs() == 2 {
+                    kill();
+                }
+                values.iter_mut().for_each(|value| *value ^= 1);
+            }
             "hang" => loop {
                 std::thread::sleep(Duration::from_secs(1));
             },
@@ -113,13 +154,21 @@ fn campaign(engines: &[&'static str], programs: u64) -> Campaign {
     }
 }
 
-/// Runs a campaign, and holds what it says on its way against what it says in the end.
+/// Runs a campaign in which nobody kills anything.
 fn run(campaign: &Campaign) -> Tally {
-    let (mut found, mut shrunk) = (Vec::new(), Vec::new());
+    let (tally, killed) = run_among_killers(campaign);
+    assert!(killed.is_empty() && tally.unjudged.is_empty(), "{killed:?}");
+    tally
+}
+
+/// Runs a campaign, and holds what it says on its way against what it says in the end. With it what was killed.
+fn run_among_killers(campaign: &Campaign) -> (Tally, Vec<Killed>) {
+    let (mut found, mut shrunk, mut killed) = (Vec::new(), Vec::new(), Vec::new());
     let tally = campaign.run(&mut |news| match news {
         News::Progress(..) => {}
         News::Found(finding) => found.push((finding.index, finding.file.clone())),
         News::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
+        News::Killed(somebody) => killed.push(somebody),
     });
     let tally = tally.expect("the system has processes");
     let findings: Vec<_> = tally.findings.iter().map(|finding| (finding.index, finding.file.clone())).collect();
@@ -128,7 +177,7 @@ fn run(campaign: &Campaign) -> Tally {
     assert!(found.iter().zip(&shrunk).all(|(found, shrunk)| found.0 == shrunk.0 && found.1.len() >= shrunk.1.len()));
     let told: usize = tally.findings.iter().map(|finding| 1 + finding.others.len()).sum();
     assert_eq!(tally.wrong, told as u64, "every wrong program is told");
-    tally
+    (tally, killed)
 }
 
 /// The only finding of a campaign with an engine that is wrong and one that is not.
@@ -239,11 +288,74 @@ fn one_program_is_repeated_by_its_index() {
     }
 }
 
+fn a_process_that_somebody_kills_is_no_disagreement() {
+    set_runs(0);
+    let (tally, killed) = run_among_killers(&campaign(&["killed once", "bytecode"], 600));
+    assert_eq!((tally.programs, tally.wrong, tally.unjudged.len()), (600, 0, 0));
+    let [Killed { ended, is_given_up, .. }] = killed[..] else { panic!("{killed:?}") };
+    assert_eq!((ended.to_string().as_str(), is_given_up), ("killed by SIGKILL", false));
+}
+
+fn who_kills_a_process_again_and_again_is_not_believed() {
+    let (tally, killed) = run_among_killers(&campaign(&["bytecode", "killed"], 100));
+    let unjudged = tally.unjudged.len();
+    assert!(unjudged > 3 && tally.wrong == 0, "{tally:?}");
+    assert_eq!(tally.programs, 100 - unjudged as u64, "all others are judged");
+    assert!(tally.unjudged.contains(&first_with_rot()), "{:?}", tally.unjudged);
+    let given_up = killed.iter().filter(|killed| killed.is_given_up).map(|killed| killed.index);
+    assert_eq!(given_up.collect::<Vec<_>>(), tally.unjudged);
+    assert_eq!(killed.len(), 2 * unjudged, "each is tried twice");
+}
+
+fn who_kills_those_that_look_into_a_finding_hides_nothing() {
+    set_runs(0);
+    let tally = run(&Campaign { first: first_with_rot(), ..campaign(&["killed later"], 1) });
+    assert_eq!((tally.programs, tally.wrong), (1, 1));
+    assert_eq!(tally.findings[0].engines, ["killed later"]);
+    assert!(runs() > 2);
+}
+
+fn a_campaign_that_has_found_enough_sums_up_what_it_judged() {
+    let engines = ["other value", "bytecode"];
+    let tally = run(&Campaign { enough: Some(1), jobs: 1, ..campaign(&engines, 10_000) });
+    let finding = &tally.findings[0];
+    assert_eq!((tally.findings.len(), tally.wrong), (1, 1));
+    assert_eq!(tally.programs, finding.index + 1, "those before it, and itself");
+    // The same programs by themselves, of which each but the finding ends well.
+    let mut judge = Judge::of(engines.map(|name| engine(name).expect("it exists")).into());
+    let judged = (0..finding.index).map(|index| judge.judge(&trial(index), care(index)).expect("it is right"));
+    let (runs, words) = judged.fold((0, 0), |(runs, words), judged| (runs + judged.runs, words + judged.words));
+    assert!(runs > 0 && (tally.runs, tally.words) == (runs, words), "{runs} {words} {tally:?}");
+}
+
+fn a_sequence_has_an_end() {
+    let whole = Shard { index: 0, of: 1 };
+    assert_eq!((whole.programs(), Shard { index: 3, of: 7 }.programs()), (u64::MAX, u64::MAX / 7));
+    let last = |shard: Shard, left| Campaign {
+        first: shard.programs() - left,
+        shard,
+        programs: None,
+        ..campaign(&["bytecode"], 0)
+    };
+    for shard in [whole, Shard { index: 3, of: 7 }, Shard { index: 6, of: 7 }] {
+        for left in [0, 1, 3] {
+            let campaign = last(shard, left);
+            assert_eq!((campaign.left(), run(&campaign).programs), (left, left), "{shard:?}");
+            let more = Campaign { programs: Some(u64::MAX), ..campaign };
+            assert_eq!(run(&more).programs, left, "{shard:?}");
+        }
+        assert_eq!(Campaign { first: u64::MAX, ..last(shard, 0) }.left(), 0);
+    }
+}
+
 /// The index of the first program of the sequence that shows something.
 fn first_with_rot() -> u64 {
     let shows = |trial: &Trial| {
         Judge::of(vec![engine("other value").expect("it exists")]).judge(trial, Care::Thorough).is_err()
     };
-    let trial = |index: u64| jitduel::generate::trial(jitduel::oracle::campaign::kind(index), 1, index);
     (0..).find(|index| shows(&trial(*index))).expect("some program has the word")
+}
+
+fn trial(index: u64) -> Trial {
+    jitduel::generate::trial(kind(index), 1, index)
 }

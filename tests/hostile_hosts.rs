@@ -165,7 +165,7 @@ fn a_thousand_nested_bodies_need_no_large_stack() {
         &["asm", &path, "--stage", "bytecode"],
         &["asm", &path, "--engine", "regs"],
         &["asm", &path, "--engine", "jit"],
-        &["asm", &path, "--engine", "bytecode"],
+        &["asm", &path, "--engine", "bytecode", "--stage", "code"],
         &["export", &path, "--to", "c"],
         &["export", &path, "--to", "forth"],
         &["fuzz", "--programs", "50", "--seed", "1"],

@@ -192,7 +192,7 @@ fn folders_are_those_that_were_asked_for() {
     assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is no folder"), "{}", nowhere.stderr);
     fs::write(folder.join("file"), "").expect("it is ours");
     let file = report(&folder, &folder.join("file"));
-    assert!(file.code == 2 && file.stderr.contains("cannot make the folder"), "{}", file.stderr);
+    assert!(file.code == 2 && file.stderr.contains("cannot write `"), "{}", file.stderr);
     // Cargo's variable names the usual folder; without it that is `target`.
     for (variable, expected) in [("elsewhere", "elsewhere/report"), ("", "target/report")] {
         let ended = jitduel(["report"]).env("CARGO_TARGET_DIR", variable).current_dir(&folder).run();

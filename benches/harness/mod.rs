@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
+use jitduel::files;
 use jitduel::registry::{self, ENGINES};
 
 /// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` change what is set here.
@@ -90,11 +91,8 @@ impl Arguments {
 /// Keeps what a benchmark of our own measured, where the report looks for it.
 pub fn data_file(name: &str, json: &serde_json::Value) {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
-    let folder = Path::new(&target).join("jitduel");
-    let path = folder.join(name);
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&path, format!("{json}\n")))
-        .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    let path = Path::new(&target).join("jitduel").join(name);
+    files::replace(&path, format!("{json}\n")).unwrap_or_else(|error| panic!("{error}: {}", error.source));
     println!("\nkept as {}", path.display());
 }
 

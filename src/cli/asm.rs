@@ -1,7 +1,7 @@
 //! `asm`: what each stage made of a program.
 
 use std::env::consts::ARCH;
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::Status;
 use super::input::{Inputs, ProgramArg, engine_names, first_case, fitting, show};
+use super::output::Output;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
@@ -80,7 +81,7 @@ enum Stage {
 }
 
 impl Asm {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let source = self.program.source()?;
         let given = self.program.only_inputs_or(self.input.as_ref())?;
         let case = if given.is_none() { first_case(&source)? } else { None };
@@ -101,7 +102,7 @@ impl Asm {
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         if self.stage == Stage::Ast {
-            write_out(&print::print(&ast))?;
+            write!(out, "{}", print::print(&ast))?;
             return Ok(Status::Ok);
         }
         let program = match verify(&ast, inputs).map_err(Fault::from) {
@@ -110,11 +111,11 @@ impl Asm {
         };
         let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
         if self.stage == Stage::Code {
-            write_out(&code_listing(&code, &source))?;
+            write!(out, "{}", code_listing(&code, &source))?;
             return Ok(Status::Ok);
         }
         let (Some(tier), false) = (tier, self.stage == Stage::Bytecode) else {
-            write_out(&code.dump(&source))?;
+            write!(out, "{}", code.dump(&source))?;
             return Ok(Status::Ok);
         };
         let text =
@@ -122,7 +123,7 @@ impl Asm {
                 IsaName::Aarch64 => listing::<aarch64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
                 IsaName::X86_64 => listing::<x86_64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
             };
-        write_out(&text)?;
+        write!(out, "{text}")?;
         Ok(Status::Ok)
     }
 }
@@ -130,13 +131,6 @@ impl Asm {
 fn stopped(fault: &Fault, source: &Source) -> Status {
     show(fault, source);
     Status::Stopped
-}
-
-fn write_out(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
 }
 
 /// The interpreter's code: each instruction with the last word that it carries out.

@@ -8,9 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::Status;
 use super::input::{Inputs, cases, engine_names, read, say};
+use super::output::Output;
 use super::progress::ProgressLine;
+use super::{Status, complain};
 use crate::bench::machine::Machine;
 use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
@@ -20,6 +21,7 @@ use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
 use crate::bench::{Subject, Work};
 use crate::corpus::programs;
 use crate::exec::is_emulated;
+use crate::files;
 
 /// Race engines on some programs and say which is faster, and by how much
 #[derive(Args)]
@@ -101,16 +103,19 @@ enum Form {
 const CONFIDENCE: f64 = 0.99;
 
 impl Bench {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         if self.worker {
-            serve(io::stdin().lock(), io::stdout().lock())?;
+            serve(io::stdin().lock(), out)?;
             return Ok(Status::Ok);
         }
         if self.fail_on_regression.is_some() && self.baseline.is_none() && self.against.is_none() {
             bail!("--fail-on-regression wants --baseline or --against");
         }
         self.refuse_to_mislead()?;
-        let baseline = self.baseline.as_deref().map(kept).transpose()?;
+        let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
+        if self.save_baseline.is_some() {
+            files::probe(BASELINES.as_ref())?;
+        }
         let subjects = self.subjects()?;
         let mut works = Vec::new();
         for subject in &subjects {
@@ -126,31 +131,24 @@ impl Bench {
         machine.weaknesses().iter().for_each(|weakness| say(format_args!("note: {weakness}")));
         let record =
             Record { machine, options: self.options(), confidence: CONFIDENCE, lines: self.race(&subjects, &works)? };
-        let mut out = io::stdout().lock();
+        // What took minutes to measure is kept before it is printed, and printed even where it cannot be kept.
+        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| keep(name, &record));
         match self.export {
             Form::Markdown => write!(out, "{}", record.to_markdown())?,
             Form::Json => writeln!(out, "{}", record.to_json())?,
             Form::Csv => write!(out, "{}", record.to_csv())?,
-        }
-        if let Some(name) = &self.save_baseline {
-            let path = baseline_path(name);
-            let folder = path.parent().context("a baseline's path has a folder")?;
-            std::fs::create_dir_all(folder)
-                .and_then(|()| std::fs::write(&path, format!("{}\n", record.to_json())))
-                .with_context(|| format!("cannot write `{}`", path.display()))?;
-            say(format_args!("kept as {}", path.display()));
         }
         let changes = match &baseline {
             Some(baseline) => record.against_baseline(baseline),
             None if self.against.is_some() => {
                 record.lines.iter().filter_map(|line| Some((line, record.ratio(line)?))).collect()
             }
-            None => return Ok(Status::Ok),
+            None => return Ok(kept),
         };
         if baseline.is_some() && changes.is_empty() {
             bail!("the baseline has none of these programs and engines");
         }
-        Ok(self.judged(&changes, baseline.is_some()))
+        Ok(self.judged(&changes, baseline.is_some()).max(kept))
     }
 
     /// Says how engines compare with the baseline, and whether one is slower than it may be.
@@ -309,15 +307,31 @@ impl Bench {
 }
 
 /// Where results are kept.
+const BASELINES: &str = "target/jitduel/baselines";
+
 fn baseline_path(name: &str) -> PathBuf {
-    Path::new("target/jitduel/baselines").join(format!("{name}.json"))
+    Path::new(BASELINES).join(format!("{name}.json"))
 }
 
-fn kept(name: &str) -> Result<Vec<Line>> {
+/// Keeps a result. Where that fails the race was still run.
+fn keep(name: &str, record: &Record) -> Status {
     let path = baseline_path(name);
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read the baseline `{}`", path.display()))?;
-    let json: Value = serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", path.display()))?;
+    match files::replace(&path, format!("{}\n", record.to_json())) {
+        Ok(()) => {
+            say(format_args!("kept as {}", path.display()));
+            Status::Ok
+        }
+        Err(error) => {
+            complain(&error.into());
+            Status::Usage
+        }
+    }
+}
+
+fn read_baseline(name: &str) -> Result<Vec<Line>> {
+    let path = baseline_path(name);
+    let text = files::read(&path).with_context(|| format!("cannot read the baseline `{}`", path.display()))?;
+    let json: Value = serde_json::from_slice(&text).with_context(|| format!("`{}` is not JSON", path.display()))?;
     Record::lines_from_json(&json).with_context(|| format!("`{}` is no result of this program", path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! `check`: programs on every engine, compared with each other and with their cases.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::input::{cases, count, engine_names, read, say, show};
+use super::output::Output;
 use super::programs::Programs;
 use super::run::add_verdict;
 use super::{Status, complain};
@@ -28,7 +29,7 @@ use crate::registry;
     without inputs, and that it is rejected or traps is then an error: no case expects it. Each case runs with fuel\n\
     metered and, where fuel does not end it, without.")]
 pub(super) struct Check {
-    /// Programs, and folders that are searched for *.stk; `-` is standard input
+    /// Programs, and folders that are searched for regular files *.stk; `-` is standard input
     #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 
@@ -50,7 +51,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let mut names: Vec<&str> = self.engine.iter().map(String::as_str).collect();
         if names.is_empty() {
             names = registry::names().collect();
@@ -78,7 +79,6 @@ impl Check {
         let texts = self.expression.iter().map(|text| Ok(Source::new("-e", text.as_bytes())));
         let sources = texts.chain(paths.iter().map(|path| read(path)));
         let (mut seen, mut unchecked, mut failed, mut stopped) = (0, 0, 0, 0);
-        let mut out = io::stdout().lock();
         for source in sources {
             seen += 1;
             let checked = source.and_then(|source| Ok((checking.program(&source)?, source)));
@@ -133,7 +133,6 @@ impl Check {
         } else {
             writeln!(out, "{summary}")?;
         }
-        out.flush()?;
         Ok(status)
     }
 }

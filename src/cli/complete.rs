@@ -1,6 +1,6 @@
 //! `completions` and `man`: what a shell and a manual want to know of the command line.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +8,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::Status;
+use super::output::Output;
+use crate::files;
 
 /// Print completions for a shell
 #[derive(Args)]
@@ -18,10 +20,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, mut command: Command) -> Result<Status> {
+    pub fn run(self, mut command: Command, out: &mut Output) -> Result<Status> {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut command, "jitduel", &mut text);
-        io::stdout().write_all(&text)?;
+        out.write_all(&text)?;
         Ok(Status::Ok)
     }
 }
@@ -43,14 +45,14 @@ pub(super) struct Man {
 }
 
 impl Man {
-    pub fn run(self, command: Command) -> Result<Status> {
+    pub fn run(self, command: Command, out: &mut Output) -> Result<Status> {
         let mut pages = pages(command)?;
         if let Some(folder) = &self.out {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
             for (name, page) in pages {
                 let path = folder.join(format!("{name}.1"));
-                std::fs::write(&path, page).with_context(|| format!("cannot write `{}`", path.display()))?;
+                files::replace(&path, &page).with_context(|| format!("cannot write `{}`", path.display()))?;
             }
             return Ok(Status::Ok);
         }
@@ -60,9 +62,7 @@ impl Man {
                 bail!("there is no verb `{verb}`; `jitduel --help` lists them");
             }
         }
-        let mut out = io::stdout().lock();
         pages.iter().try_for_each(|(_, page)| out.write_all(page))?;
-        out.flush()?;
         Ok(Status::Ok)
     }
 }

@@ -1,12 +1,13 @@
 //! `engines`: which engines there are, and which of them this host runs.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
 use super::Status;
+use super::output::Output;
 use crate::registry::{self, Entry};
 
 /// List the engines: what each of them is, and whether this host runs it
@@ -22,9 +23,8 @@ pub(super) struct Engines {
 }
 
 impl Engines {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let default = registry::fastest();
-        let mut out = io::stdout().lock();
         if !self.json {
             writeln!(out, "{}", row("engine", "runs here", "what it is"))?;
         }
@@ -44,7 +44,6 @@ impl Engines {
             let why_not = available.err().map_or(String::new(), |reason| format!(" (does not run here: {reason})"));
             writeln!(out, "{}", row(&format!("{name}{mark}"), runs, &format!("{what}{why_not}")))?;
         }
-        out.flush()?;
         Ok(Status::Ok)
     }
 }

@@ -1,12 +1,13 @@
 //! `export`: a program as C or as Forth.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
 use super::input::{Inputs, ProgramArg, first_case, fitting, show};
+use super::output::Output;
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
 use crate::outcome::DEFAULT_STACK_LIMIT;
@@ -49,7 +50,7 @@ enum Language {
 }
 
 impl Export {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let source = self.program.source()?;
         let given = self.program.only_inputs_or(self.input.as_ref())?;
         let case = if given.is_none() { first_case(&source)? } else { None };
@@ -70,9 +71,7 @@ impl Export {
             Language::C => c::file(&program, &source, limits, &inputs),
             Language::Forth => forth::file(&program, &source, limits, &inputs),
         };
-        let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
-        out.flush()?;
         Ok(Status::Ok)
     }
 }

@@ -1,18 +1,20 @@
 //! `fuzz`: random programs on every engine, in processes of their own, and what is found made small.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Status;
+use super::findings::Findings;
 use super::input::{count, engine_names, say};
+use super::output::Output;
 use super::progress::ProgressLine;
+use super::{Status, complain};
 use crate::exec::code_memory;
-use crate::oracle::campaign::{Campaign, Finding, News, Shard, Tally};
+use crate::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally};
 use crate::registry;
 
 /// Run random programs on every engine and make a small program of each disagreement
@@ -27,11 +29,11 @@ use crate::registry;
     a case; `jitduel check FILE` repeats it. Without --programs and --time it runs for 60 seconds.")]
 pub(super) struct Fuzz {
     /// How many programs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     programs: Option<u64>,
 
     /// How long, as 90s, 15m or 8h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
     time: Option<Duration>,
 
     /// Chooses the sequence of programs; drawn from the clock and printed unless set
@@ -55,14 +57,14 @@ pub(super) struct Fuzz {
     engine: Vec<String>,
 
     /// How long one program may take before it counts as hanging
-    #[arg(long, value_name = "TIME", value_parser = patience, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s")]
     patience: Duration,
 
     /// End when so many kinds of disagreement were found; go on to the end unless set
-    #[arg(long, value_name = "N")]
-    max_findings: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_findings: Option<u64>,
 
-    /// Where programs are written that show something wrong
+    /// Where programs are written that show something wrong; older files are left alone
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     findings: PathBuf,
 
@@ -93,7 +95,7 @@ fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
 }
 
 impl Fuzz {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
         let jobs = self.jobs.map(usize::from);
         let campaign = Campaign {
@@ -106,15 +108,20 @@ impl Fuzz {
             engines: registry::names().filter(wanted).collect(),
             engine: registry::engine,
             patience: self.patience,
-            enough: self.max_findings,
+            enough: self.max_findings.map(|enough| usize::try_from(enough).unwrap_or(usize::MAX)),
         };
         expect_all_run_here(&campaign.engines)?;
+        let left = campaign.left();
+        if self.programs.unwrap_or(1) > left {
+            bail!("the sequence has {left} programs from --first {} on", self.first);
+        }
+        let mut findings = Findings::new(&self.findings, campaign.seed)?;
         let Shard { index, of } = campaign.shard;
         say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
         say(format_args!("code memory: {}", code_memory()));
         let mut line = ProgressLine::default();
         let mut elapsed = Duration::ZERO;
-        let mut unwritten = None;
+        let mut found = Status::Ok;
         let tally = campaign.run(&mut |news| match news {
             News::Progress(tally, now) => {
                 elapsed = now;
@@ -122,98 +129,108 @@ impl Fuzz {
             }
             News::Found(finding) => {
                 line.clear();
+                found = Status::Disagreement;
                 say(format_args!("{}\nmaking the program small", headline(finding)));
-                // Written at once, should we be ended in the middle.
-                unwritten = unwritten.take().or(self.write(&campaign, finding).err());
+                // Kept at once, should we be ended in the middle.
+                keep(&mut findings, campaign.seed, finding, None);
             }
             News::Shrunk(finding) => {
                 line.clear();
                 // A program of a book's length is better read in its file.
                 let text = if finding.file.len() < 2_000 { finding.file.trim_end() } else { "a long program" };
                 say(format_args!("{text}\n{}", finding.detail));
-                unwritten = unwritten.take().or(self.write(&campaign, finding).err());
+                keep(&mut findings, campaign.seed, finding, (!self.json).then_some(&mut *out));
+            }
+            News::Killed(Killed { index, ended, is_given_up }) => {
+                line.clear();
+                let next = if is_given_up { "for the second time: it is not judged" } else { "it begins again" };
+                say(format_args!("the process at program {index} was {ended} from outside; {next}"));
             }
         });
         line.clear();
-        let tally = tally.context("cannot run programs in processes of their own")?;
+        let tally = match tally {
+            Ok(tally) => tally,
+            Err(error) => {
+                complain(&anyhow::Error::new(error).context("cannot run programs in processes of their own"));
+                return Ok(found.max(Status::Usage));
+            }
+        };
         for finding in tally.findings.iter().filter(|finding| !finding.others.is_empty()) {
             let others = finding.others.len();
             let some: String = finding.others.iter().take(5).map(|index| format!(" {index}")).collect();
             say(format_args!("like program {}: {others} more, such as{some}", finding.index));
         }
         tally.skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
-        let mut out = io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", self.summary_as_json(&campaign, &tally, elapsed))?;
+            writeln!(out, "{}", summary_as_json(&campaign, &tally, &findings, elapsed))?;
         } else {
             writeln!(out, "{}", summary(&tally, elapsed))?;
         }
-        match unwritten {
-            Some(error) => Err(error),
-            None if tally.wrong > 0 => Ok(Status::Disagreement),
-            None => Ok(Status::Ok),
+        let is_whole = tally.programs > 0 && tally.unjudged.is_empty();
+        Ok(found.max(if is_whole { Status::Ok } else { Status::Usage }))
+    }
+}
+
+/// Keeps a program that shows something wrong, if it is known. Where that fails the program is printed, so that it is not
+/// lost.
+fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option<&mut Output>) {
+    let Finding { index, class, file, trial, .. } = finding;
+    if trial.is_none() {
+        say(format_args!("the program is not known: no process lived to say it"));
+        return;
+    }
+    let note = format!(
+        "\\ jitduel fuzz --seed {seed}, program {index}: {class}\n\\ engines at fault: {}\n",
+        culprits(finding)
+    );
+    let text = format!("{}\n{note}", file.trim_end_matches('\n'));
+    match findings.keep(*index, &text) {
+        Ok(path) => say(format_args!("written to {}", path.display())),
+        Err(error) => {
+            complain(&error.into());
+            if let Some(out) = otherwise {
+                // It never fails: whether it is lost is seen in the end.
+                let _ = out.write_all(text.as_bytes());
+            }
         }
     }
+}
 
-    /// Writes a program that shows something wrong, if it is known.
-    fn write(&self, campaign: &Campaign, finding: &Finding) -> Result<()> {
-        if finding.trial.is_none() {
-            say(format_args!("the generator itself did not live to say the program"));
-            return Ok(());
-        }
-        let path = self.path(campaign, finding);
-        let Finding { index, class, file, .. } = finding;
-        let note = format!(
-            "\\ jitduel fuzz --seed {}, program {index}: {class}\n\\ engines at fault: {}\n",
-            campaign.seed,
-            culprits(finding)
-        );
-        std::fs::create_dir_all(&self.findings)
-            .and_then(|()| std::fs::write(&path, format!("{}\n{note}", file.trim_end_matches('\n'))))
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
-        say(format_args!("written to {}", path.display()));
-        Ok(())
-    }
-
-    fn path(&self, campaign: &Campaign, finding: &Finding) -> PathBuf {
-        Path::new(&self.findings).join(format!("fuzz-{}-{}.stk", campaign.seed, finding.index))
-    }
-
-    fn summary_as_json(&self, campaign: &Campaign, tally: &Tally, elapsed: Duration) -> Value {
-        let Tally { programs, runs, words, trapped, rejected, wrong, findings, skipped } = tally;
-        let finding = |finding: &Finding| {
-            let trial = finding.trial.as_ref();
-            json!({
-                "program": finding.index,
-                "seconds": finding.after.as_secs_f64(),
-                "class": finding.class,
-                "engines": finding.engines,
-                "detail": finding.detail,
-                "text": trial.map(|trial| &trial.text),
-                "inputs": trial.map(|trial| &trial.inputs),
-                "fuel": trial.map(|trial| trial.fuel),
-                "stack_limit": trial.map(|trial| trial.stack_limit),
-                "file": trial.map(|_| self.path(campaign, finding).display().to_string()),
-                "others": finding.others,
-            })
-        };
+fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed: Duration) -> Value {
+    let Tally { programs, runs, words, trapped, rejected, wrong, findings, skipped, unjudged } = tally;
+    let finding = |finding: &Finding| {
+        let trial = finding.trial.as_ref();
         json!({
-            "seed": campaign.seed,
-            "shard": format!("{}/{}", campaign.shard.index + 1, campaign.shard.of),
-            "engines": campaign.engines,
-            "isa": std::env::consts::ARCH,
-            "code_memory": code_memory().to_string(),
-            "seconds": elapsed.as_secs_f64(),
-            "programs": programs,
-            "runs": runs,
-            "words": words,
-            "trapped": trapped,
-            "rejected": rejected,
-            "disagreements": wrong,
-            "findings": findings.iter().map(finding).collect::<Value>(),
-            "skipped": skipped,
+            "program": finding.index,
+            "seconds": finding.after.as_secs_f64(),
+            "class": finding.class,
+            "engines": finding.engines,
+            "detail": finding.detail,
+            "text": trial.map(|trial| &trial.text),
+            "inputs": trial.map(|trial| &trial.inputs),
+            "fuel": trial.map(|trial| trial.fuel),
+            "stack_limit": trial.map(|trial| trial.stack_limit),
+            "file": kept.path(finding.index).map(|path| path.display().to_string()),
+            "others": finding.others,
         })
-    }
+    };
+    json!({
+        "seed": campaign.seed,
+        "shard": format!("{}/{}", campaign.shard.index + 1, campaign.shard.of),
+        "engines": campaign.engines,
+        "isa": std::env::consts::ARCH,
+        "code_memory": code_memory().to_string(),
+        "seconds": elapsed.as_secs_f64(),
+        "programs": programs,
+        "runs": runs,
+        "words": words,
+        "trapped": trapped,
+        "rejected": rejected,
+        "disagreements": wrong,
+        "findings": findings.iter().map(finding).collect::<Value>(),
+        "skipped": skipped,
+        "unjudged": unjudged,
+    })
 }
 
 /// What was found, in a line.
@@ -229,11 +246,15 @@ fn culprits(finding: &Finding) -> String {
 
 /// The summary in words.
 fn summary(tally: &Tally, elapsed: Duration) -> String {
-    let Tally { programs, runs, words, trapped, rejected, wrong, findings, .. } = tally;
-    let found = match (wrong, findings.len()) {
+    let Tally { programs, runs, words, trapped, rejected, wrong, findings, unjudged, .. } = tally;
+    let mut found = match (wrong, findings.len()) {
+        (0, _) if *programs == 0 => "no program was judged".into(),
         (0, _) => "all agree".into(),
         (wrong, kinds) => format!("{wrong} DISAGREE, of {}", count(kinds, "kind")),
     };
+    if !unjudged.is_empty() {
+        found += &format!("; {} NOT judged", unjudged.len());
+    }
     format!(
         "{} in {:.1} s, {}, {}, {trapped} trapped, {rejected} rejected: {found}",
         count(*programs, "program"),
@@ -269,8 +290,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
 }
 
-/// A program takes some time even where nothing is wrong.
-fn patience(text: &str) -> Result<Duration, String> {
+/// A program takes some time, also where nothing is wrong.
+fn some_time(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| if time.is_zero() { Err("at least 1s".into()) } else { Ok(time) })
 }
 

@@ -1,13 +1,15 @@
 //! `gen`: random programs, to look at or to keep.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
 use super::input::{count, say};
+use super::output::Output;
+use crate::files;
 use crate::generate::statistics::Statistics;
 use crate::generate::{Kind, Trial, trial};
 use crate::outcome::Verdict;
@@ -36,7 +38,7 @@ pub(super) struct Generate {
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
 
-    /// Write each program to a file of its own in this folder
+    /// Write each program to a new file of its own in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -56,13 +58,12 @@ enum KindArg {
 }
 
 impl Generate {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let (kind, name) = match self.kind {
             KindArg::Random => (Kind::Random, "random"),
             KindArg::Loops => (Kind::Loops { work: self.work }, "loops"),
             KindArg::Invalid => (Kind::Invalid, "invalid"),
         };
-        let mut out = io::stdout().lock();
         let trials = (0..self.count).map(|index| (index, trial(kind, self.seed, index)));
         if self.stats {
             let mut statistics = Statistics::default();
@@ -71,14 +72,9 @@ impl Generate {
             return Ok(Status::Ok);
         }
         if let Some(folder) = &self.out {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
             for (index, trial) in trials {
                 let path = folder.join(format!("{name}-{}-{index}.stk", self.seed));
-                if path.exists() {
-                    bail!("`{}` is there already", path.display());
-                }
-                std::fs::write(&path, text(&trial)).with_context(|| format!("cannot write `{}`", path.display()))?;
+                files::create(&path, text(&trial))?;
             }
             say(format_args!("{} in {}", count(self.count, "program"), folder.display()));
             return Ok(Status::Ok);
@@ -88,8 +84,10 @@ impl Generate {
                 writeln!(out)?;
             }
             write!(out, "{}", text(&trial))?;
+            if out.is_lost() {
+                break;
+            }
         }
-        out.flush()?;
         Ok(Status::Ok)
     }
 }

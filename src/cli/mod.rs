@@ -6,27 +6,31 @@ mod check;
 mod complete;
 mod engines;
 mod export;
+mod findings;
 mod fuzz;
 mod generate;
 mod input;
+mod output;
 mod perf_map;
 mod programs;
 mod progress;
 mod report;
 mod run;
 
-use std::io;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::exec::survive_file_size_limit;
 use crate::host_stack::with_room;
+use output::Output;
 
 /// Sets a just-in-time compiler against an interpreter on a small stack language.
 #[derive(Parser)]
 #[command(name = "jitduel", version)]
 #[command(after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage or a file that cannot be \
-    read, 3 a benchmark regressed, 4 engines disagree or a case was not met.")]
+    read or written, 3 a benchmark regressed, 4 engines disagree or a case was not met.")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -54,7 +58,7 @@ enum Status {
     Ok = 0,
     /// The program was rejected or trapped.
     Stopped = 1,
-    /// Usage, or a file that cannot be read.
+    /// Usage, or a file that cannot be read or written.
     Usage = 2,
     /// A benchmark is slower than it may be.
     Regression = 3,
@@ -68,28 +72,34 @@ pub fn main() -> ExitCode {
 }
 
 fn parse_and_run() -> ExitCode {
-    let status = match Cli::parse().verb {
-        Verb::Run(verb) => verb.run(),
-        Verb::Check(verb) => verb.run(),
-        Verb::Asm(verb) => verb.run(),
-        Verb::Generate(verb) => verb.run(),
-        Verb::Fuzz(verb) => verb.run(),
-        Verb::Export(verb) => verb.run(),
-        Verb::Bench(verb) => verb.run(),
-        Verb::Report(verb) => verb.run(),
-        Verb::Engines(verb) => verb.run(),
-        Verb::Completions(verb) => verb.run(Cli::command()),
-        Verb::Man(verb) => verb.run(Cli::command()),
+    survive_file_size_limit();
+    let mut out = Output::default();
+    let status = match Cli::try_parse() {
+        Ok(cli) => cli.verb.run(&mut out).unwrap_or_else(|error| {
+            complain(&error);
+            Status::Usage
+        }),
+        Err(answer) => out.answer(&answer),
     };
-    let status = status.unwrap_or_else(|error| {
-        // Whoever reads our output has read enough.
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return Status::Ok;
+    ExitCode::from(out.end(status) as u8)
+}
+
+impl Verb {
+    fn run(self, out: &mut Output) -> Result<Status> {
+        match self {
+            Verb::Run(verb) => verb.run(out),
+            Verb::Check(verb) => verb.run(out),
+            Verb::Asm(verb) => verb.run(out),
+            Verb::Generate(verb) => verb.run(out),
+            Verb::Fuzz(verb) => verb.run(out),
+            Verb::Export(verb) => verb.run(out),
+            Verb::Bench(verb) => verb.run(out),
+            Verb::Report(verb) => verb.run(out),
+            Verb::Engines(verb) => verb.run(out),
+            Verb::Completions(verb) => verb.run(Cli::command(), out),
+            Verb::Man(verb) => verb.run(Cli::command(), out),
         }
-        complain(&error);
-        Status::Usage
-    });
-    ExitCode::from(status as u8)
+    }
 }
 
 /// Says on stderr what went wrong.

@@ -88,7 +88,12 @@ impl PerfMap {
         for (range, name) in regions(&machine, &code, source, self.detail) {
             text += &format!("{:x} {:x} {name}\n", start + range.start, range.len());
         }
-        self.file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))
+        let written = self.file.write_all(text.as_bytes());
+        if written.is_err() {
+            // Half of a line names code wrongly. That it cannot be removed is the smaller trouble.
+            let _ = fs::remove_file(&self.path);
+        }
+        written.with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 

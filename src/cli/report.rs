@@ -1,13 +1,15 @@
 //! `report`: what was measured, as a page of HTML and as Markdown.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Status;
+use super::output::Output;
+use crate::files;
 use crate::report::data::Data;
 use crate::report::{html, markdown, sections};
 
@@ -17,7 +19,8 @@ use crate::report::{html, markdown, sections};
     cargo bench && jitduel report\n  \
     jitduel report --out /tmp/report\n\n\
     Reads what criterion and the harness left in cargo's target folder. A section without data says which command\n\
-    makes it. The page needs nothing but itself; the Markdown's plots are files beside it.")]
+    makes it. The page needs nothing but itself; the Markdown's plots are files beside it. Older files are replaced; a\n\
+    symbolic link, or anything else that is not a regular file, is left alone and is an error.")]
 pub(super) struct Report {
     /// Cargo's target folder [default: $CARGO_TARGET_DIR, or target]
     #[arg(long, value_name = "DIR")]
@@ -29,30 +32,27 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         // A folder that was asked for exists; the usual one is made by the first build.
         if let Some(data) = self.data.as_ref().filter(|data| !data.is_dir()) {
             bail!("`{}` is no folder", data.display());
         }
         let usual =
             || std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).unwrap_or("target".into()).into();
-        let folder: PathBuf = self.data.unwrap_or_else(usual);
-        let document = sections::document(&Data::read(&folder)?, SystemTime::now());
-        let out = self.out.unwrap_or_else(|| folder.join("report"));
-        std::fs::create_dir_all(&out).with_context(|| format!("cannot make the folder `{}`", out.display()))?;
+        let data: PathBuf = self.data.unwrap_or_else(usual);
+        let document = sections::document(&Data::read(&data)?, SystemTime::now());
+        let folder = self.out.unwrap_or_else(|| data.join("report"));
         for (name, plot) in markdown::plots(&document) {
-            write(&out.join(name), &plot)?;
+            files::replace(&folder.join(name), plot)?;
         }
-        let mut stdout = io::stdout().lock();
-        for (name, text) in [("index.html", html::page(&document)), ("report.md", markdown::page(&document))] {
-            let path = out.join(name);
-            write(&path, &text)?;
-            writeln!(stdout, "{}", path.display())?;
+        let pages = [("index.html", html::page(&document)), ("report.md", markdown::page(&document))];
+        for (name, text) in &pages {
+            files::replace(&folder.join(name), text)?;
+        }
+        // Whoever reads a name finds the file.
+        for (name, _) in &pages {
+            writeln!(out, "{}", folder.join(name).display())?;
         }
         Ok(Status::Ok)
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::env::consts::ARCH;
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Status;
 use super::input::{ALL, Inputs, ProgramArg, count, engine_names_or_all, first_case, fitting, say, show};
+use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
 use crate::corpus::Case;
@@ -60,7 +61,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn run(self) -> Result<Status> {
+    pub fn run(self, out: &mut Output) -> Result<Status> {
         let source = self.program.source()?;
         let given = self.program.inputs_or(&self.input)?;
         let case = if given.is_none() { first_case(&source)? } else { None };
@@ -76,7 +77,6 @@ impl Run {
         let mut stack =
             Stack::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
-        let mut out = io::stdout().lock();
         for inputs in &runs {
             let program = programs.with_inputs(inputs.len());
             let answers = match &program {
@@ -122,7 +122,6 @@ impl Run {
                 status = status.max(self.judge(case, &answers));
             }
         }
-        out.flush()?;
         Ok(status)
     }
 

@@ -30,6 +30,7 @@ mod memory;
 mod process;
 mod shared;
 mod stack;
+mod start;
 mod trampoline;
 
 pub use call::{Demands, Entry, Exit};
@@ -39,3 +40,4 @@ pub use code_memory::{CodeMemory, can_execute, code_memory, keep_apart};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
 pub use stack::{Armor, Edge, Stack};
+pub use start::{stdout_was_closed, survive_file_size_limit};

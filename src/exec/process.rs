@@ -28,6 +28,16 @@ pub enum Ended {
     },
 }
 
+impl Ended {
+    /// Whether somebody else ended it: the system where memory or time ran out, or a user. What code does wrong raises other
+    /// signals.
+    pub fn is_from_outside(self) -> bool {
+        let Ended::Killed { signal } = self else { return false };
+        let own = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
+        !own.contains(&signal)
+    }
+}
+
 /// The status of a child whose work panicked, which is that of every Rust program.
 const PANICKED: libc::c_int = 101;
 

@@ -23,9 +23,10 @@ use crate::interp::tree::{Measured, measure};
 use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
+use serde::{Deserialize, Serialize};
 
 /// A program with inputs and limits: all that it takes to repeat a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// The program.
     pub text: String,

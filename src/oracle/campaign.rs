@@ -5,22 +5,18 @@
 //! it had announced is at fault, and the rest of its batch goes to another copy. Looking into what was found is left to
 //! copies too, so that nothing that a program does ends the campaign.
 
+mod inquiry;
+
 use std::collections::BTreeSet;
 use std::io;
+use std::mem;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
-use super::judge::{Care, Judge, fuels, limits};
-use super::refute::wrongly_rejected;
-use super::shrink::shrink;
-use super::worker::{Mouth, POLL, Said, Worker, Wrong};
+use super::judge::{Care, Judge};
+use super::worker::{End, Mouth, POLL, Said, Sum, Worker, Wrong};
 use crate::engine::Engine;
-use crate::exec::ready;
+use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
-use crate::interp::tree::evaluate;
-use crate::lang::{Fault, parse};
-use crate::outcome::Verdict;
 
 /// What a campaign runs, and how long.
 #[derive(Clone, Debug)]
@@ -56,6 +52,13 @@ pub struct Shard {
     pub of: u64,
 }
 
+impl Shard {
+    /// How many programs it has. The sequence ends before the last 64-bit index, so that every end is a number too.
+    pub fn programs(self) -> u64 {
+        (u64::MAX - self.index).div_ceil(self.of)
+    }
+}
+
 /// Something that was found to be wrong, with the smallest program that still shows it.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -81,9 +84,9 @@ pub struct Finding {
 /// What a campaign has done so far.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Programs.
+    /// Programs that were judged.
     pub programs: u64,
-    /// Runs of an engine, without those of a batch in which a process died.
+    /// Runs of an engine, without those of the last programs that a process judged before it died.
     pub runs: u64,
     /// Words that the referee carried out with the programs' own limits, counted as the runs are.
     pub words: u64,
@@ -97,6 +100,20 @@ pub struct Tally {
     pub findings: Vec<Finding>,
     /// What the host cannot run, in words.
     pub skipped: BTreeSet<String>,
+    /// The indices of programs that were not judged: their processes were killed from outside, more than once.
+    pub unjudged: Vec<u64>,
+}
+
+impl Tally {
+    fn add(&mut self, sum: Sum) {
+        let Sum { programs, runs, words, trapped, rejected, skipped } = sum;
+        self.programs += programs;
+        self.runs += runs;
+        self.words += words;
+        self.trapped += trapped;
+        self.rejected += rejected;
+        self.skipped.extend(skipped);
+    }
 }
 
 /// What a campaign tells whoever watches it.
@@ -108,19 +125,26 @@ pub enum News<'a> {
     Found(&'a Finding),
     /// That program is as small as it becomes.
     Shrunk(&'a Finding),
+    /// Somebody has killed a process.
+    Killed(Killed),
+}
+
+/// A process that somebody else killed.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed {
+    /// The index of the program that it was at.
+    pub index: u64,
+    /// How it ended.
+    pub ended: Ended,
+    /// Whether the program was tried once more before, and is given up.
+    pub is_given_up: bool,
 }
 
 /// Programs that one process judges, at most: so many that what it takes to begin a process does not count.
 const BATCH: u64 = 1_024;
 
-/// Most tries to make a program smaller.
-const TRIES: usize = 4_000;
-
-/// How long a program may be made smaller: one that is not quite small is better than none for an hour.
-const SHRINKING: Duration = Duration::from_secs(60);
-
-/// How much longer than the whole program a smaller one may take: what was changed may hang.
-const IMPATIENCE: u32 = 10;
+/// Programs after which a process says what it has counted: so few that somebody who looks sees a number that grows.
+const SUMMED: u64 = 64;
 
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one was changed at random.
 pub fn kind(index: u64) -> Kind {
@@ -133,7 +157,7 @@ pub fn kind(index: u64) -> Kind {
 
 /// One program in 16 is judged thoroughly. Of the planted bugs none is found later than where it is one in eight: the time goes
 /// to other programs.
-fn care(index: u64) -> Care {
+pub fn care(index: u64) -> Care {
     if (scattered(index) / 16).is_multiple_of(16) { Care::Thorough } else { Care::Quick }
 }
 
@@ -156,9 +180,9 @@ impl Campaign {
             Running { campaign: self, tally: Tally::default(), workers: Vec::new(), started, aside: Duration::ZERO };
         let mut waiting: Vec<Batch> = Vec::new();
         let mut next = self.first;
-        let end = self.programs.map_or(u64::MAX, |programs| self.first.saturating_add(programs));
+        let end = self.first + self.programs.unwrap_or(u64::MAX).min(self.left());
         loop {
-            if self.enough.is_some_and(|enough| running.tally.findings.len() >= enough) {
+            if running.has_enough() {
                 return Ok(running.tally);
             }
             let over = self.time.is_some_and(|time| started.elapsed() >= time);
@@ -167,7 +191,7 @@ impl Campaign {
                     // Where few are left every process has its part.
                     let part = (end - next).div_ceil(self.jobs as u64).min(BATCH);
                     let end = next + part;
-                    Batch { next: std::mem::replace(&mut next, end), end }
+                    Batch { next: mem::replace(&mut next, end), end, killed_at: None }
                 });
                 if batch.next == batch.end {
                     break;
@@ -183,9 +207,14 @@ impl Campaign {
             for index in ready(children, POLL)?.into_iter().rev() {
                 waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
             }
-            running.look(self.patience);
+            running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
             watch(News::Progress(&running.tally, started.elapsed()));
         }
+    }
+
+    /// How many programs its part of the sequence has from the first on.
+    pub fn left(&self) -> u64 {
+        self.shard.programs().saturating_sub(self.first)
     }
 
     /// The index in the sequence of one of our own programs.
@@ -205,121 +234,28 @@ impl Campaign {
     /// Judges a batch of programs.
     fn work(&self, batch: Batch, mouth: &mut Mouth) {
         let mut judge = self.judge(&self.engines);
-        let (mut runs, mut words, mut trapped, mut rejected) = (0, 0, 0, 0);
+        let mut sum = Sum::default();
+        let summed = |sum: &mut Sum, judge: &Judge| Sum { skipped: judge.skipped().to_vec(), ..mem::take(sum) };
         for own in batch.next..batch.end {
             mouth.begin(own);
             let index = self.index(own);
-            match judge.judge(&self.trial(index), care(index)) {
+            let judged = judge.judge(&self.trial(index), care(index));
+            sum.programs += 1;
+            match judged {
                 Ok(judged) => {
-                    runs += judged.runs;
-                    words += judged.words;
-                    trapped += u64::from(judged.trapped);
-                    rejected += u64::from(judged.rejected);
+                    sum.runs += judged.runs;
+                    sum.words += judged.words;
+                    sum.trapped += u64::from(judged.trapped);
+                    sum.rejected += u64::from(judged.rejected);
                 }
-                Err(disagreement) => mouth.say(&Said::Wrong(own, disagreement.into())),
+                Err(disagreement) => mouth.say(Said::Wrong(own, disagreement.into(), summed(&mut sum, &judge))),
+            }
+            if sum.programs == SUMMED {
+                mouth.say(Said::Sum(summed(&mut sum, &judge)));
             }
         }
-        let skipped = judge.skipped();
-        mouth.say(&Said::Sum(
-            json!({ "runs": runs, "words": words, "trapped": trapped, "rejected": rejected, "skipped": skipped }),
-        ));
+        mouth.say(Said::Sum(summed(&mut sum, &judge)));
     }
-
-    /// What is wrong with a program on some engines, tried in a process of its own.
-    fn tried(&self, trial: &Trial, care: Care, engines: &[&str], patience: Duration) -> io::Result<Option<Wrong>> {
-        let worker = Worker::start(|mouth| {
-            if let Err(disagreement) = self.judge(engines).judge(trial, care) {
-                mouth.say(&Said::Wrong(0, disagreement.into()));
-            }
-            mouth.say(&Said::Sum(json!({})));
-        })?;
-        let mut wrong = None;
-        let death = worker.hear_out(patience, |said| {
-            if let Said::Wrong(_, said) = said {
-                wrong = Some(said);
-            }
-        })?;
-        Ok(wrong.or(death))
-    }
-
-    /// The program of this index, and a file of it, as far as they can be told.
-    fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
-        let worker = Worker::start(|mouth| {
-            let trial = self.trial(index);
-            mouth.say(&Said::Trial(trial.clone(), None));
-            let file = file(&trial);
-            mouth.say(&Said::Trial(trial, Some(file)));
-            mouth.say(&Said::Sum(json!({})));
-        })?;
-        last_trial(worker, self.patience)
-    }
-
-    /// The smallest program on which one engine is still wrong in this way.
-    fn shrunk(&self, whole: &Trial, class: &str, culprit: &[&str]) -> io::Result<Option<(Trial, Option<String>)>> {
-        let worker = Worker::start(|mouth| {
-            let begun = Instant::now();
-            let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
-            let least = Duration::from_millis(100);
-            let patience = (begun.elapsed() * IMPATIENCE).min(self.patience / IMPATIENCE).max(least);
-            let end = Instant::now() + SHRINKING;
-            let mut tries = 0;
-            let mut still_wrong = |trial: &Trial, care| {
-                // So that nobody takes us for one that hangs.
-                tries += 1;
-                mouth.begin(tries);
-                let wrong = self.tried(trial, care, culprit, patience);
-                // Where the system has no process for a try, the program stays as it is.
-                let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
-                if same {
-                    mouth.say(&Said::Trial(trial.clone(), None));
-                }
-                same
-            };
-            let small = shrink(whole, TRIES, end, |trial| still_wrong(trial, Care::Thorough));
-            let small = with_its_limits(small, |trial| still_wrong(trial, Care::Quick));
-            let file = file(&small);
-            mouth.say(&Said::Trial(small, Some(file)));
-            mouth.say(&Said::Sum(json!({})));
-        })?;
-        // It may wait that long for the whole program before it says anything.
-        last_trial(worker, 2 * self.patience)
-    }
-}
-
-/// The last program that a worker said before its end, whatever that was.
-fn last_trial(worker: Worker, patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
-    let mut last = None;
-    worker.hear_out(patience, |said| {
-        if let Said::Trial(trial, file) = said {
-            last = Some((trial, file));
-        }
-    })?;
-    Ok(last)
-}
-
-/// The program with the fuel and the stack limit that show what is wrong, where only a sweep of them did.
-fn with_its_limits(trial: Trial, mut still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
-    let Ok(program) = trial.load() else { return trial };
-    let measured = trial.measure(program.ast());
-    let fuels = fuels(&trial, &measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
-    let limits = limits(&trial, &measured).into_iter().map(|stack_limit| Trial { stack_limit, ..trial.clone() });
-    let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(limits);
-    candidates.find(|candidate| still_wrong(candidate)).unwrap_or(trial)
-}
-
-/// A program with a case that says what the referee makes of it, whatever the verifier thinks of its stack.
-fn file(trial: &Trial) -> String {
-    let source = trial.source();
-    let verdict = match (trial.load(), parse(&source)) {
-        (Ok(program), _) => Verdict::of(&trial.measure(program.ast()).outcome, &source),
-        (Err(Fault::Rejection(rejection)), Ok(ast))
-            if wrongly_rejected(&ast, &rejection, &trial.inputs, trial.fuel) =>
-        {
-            Verdict::of(&evaluate(&ast, &trial.inputs, Some(trial.fuel), trial.stack_limit), &source)
-        }
-        (Err(fault), _) => Verdict::of_fault(&fault, &source),
-    };
-    trial.with_case(verdict)
 }
 
 /// Programs of a campaign from one to another, in its own counting.
@@ -327,13 +263,15 @@ fn file(trial: &Trial) -> String {
 struct Batch {
     next: u64,
     end: u64,
+    /// The program at which somebody killed a process.
+    killed_at: Option<u64>,
 }
 
 impl Batch {
     /// Goes on to a later program, and says how many that passes.
     fn advance(&mut self, next: u64) -> u64 {
         let before = self.next;
-        self.next = before.max(next);
+        self.next = next.clamp(before, self.end);
         self.next - before
     }
 }
@@ -342,7 +280,7 @@ impl Batch {
 struct Running<'a> {
     campaign: &'a Campaign,
     tally: Tally,
-    /// With the programs that are left to each, the one that it has announced first.
+    /// With the programs of each that are not counted yet.
     workers: Vec<(Worker, Batch)>,
     started: Instant,
     /// What was spent on looking into what was found.
@@ -350,49 +288,60 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
+    /// Whether so many kinds of findings were made that it ends early.
+    fn has_enough(&self) -> bool {
+        self.campaign.enough.is_some_and(|enough| self.tally.findings.len() >= enough)
+    }
+
     /// Listens to one worker. Where it has ended, what it has left of its batch.
     fn hear(&mut self, index: usize, watch: &mut dyn FnMut(News)) -> io::Result<Option<Batch>> {
         let (said, open) = self.workers[index].0.hear()?;
         for said in said {
+            // What is not heard is not counted either.
+            if self.has_enough() {
+                return Ok(None);
+            }
             match said {
-                Said::Wrong(own, wrong) => {
-                    self.tally.programs += self.workers[index].1.advance(own);
+                Said::Sum(sum) => self.count(index, sum),
+                Said::Wrong(own, wrong, sum) => {
+                    self.count(index, sum);
                     self.found(own, wrong, watch);
                 }
                 Said::Trial(..) => unreachable!("whoever judges a batch says no programs"),
-                Said::Sum(sum) => {
-                    let batch = &mut self.workers[index].1;
-                    self.tally.programs += batch.advance(batch.end);
-                    let count = |name: &str| sum[name].as_u64().unwrap_or(0);
-                    self.tally.runs += count("runs");
-                    self.tally.words += count("words");
-                    self.tally.trapped += count("trapped");
-                    self.tally.rejected += count("rejected");
-                    let skipped = sum["skipped"].as_array().into_iter().flatten();
-                    self.tally.skipped.extend(skipped.filter_map(|words| words.as_str()).map(Into::into));
-                }
             }
         }
         if open {
             return Ok(None);
         }
         let (worker, mut batch) = self.workers.swap_remove(index);
-        let at = worker.at();
-        if let Some(wrong) = worker.death()? {
-            // A process that lost its mind may have written anything there.
-            self.tally.programs += batch.advance(at.min(batch.end - 1));
-            self.found(batch.next, wrong, watch);
-            self.tally.programs += batch.advance(batch.next + 1);
+        // A process that lost its mind may have written anything there.
+        let at = worker.at().max(batch.next).min(batch.end - 1);
+        match worker.end()? {
+            End::Done => {}
+            End::Died(wrong) => {
+                self.tally.programs += batch.advance(at + 1);
+                self.found(at, wrong, watch);
+            }
+            End::KilledFromOutside(_) if batch.next == batch.end => {}
+            End::KilledFromOutside(ended) => {
+                self.tally.programs += batch.advance(at);
+                let (index, is_given_up) = (self.campaign.index(at), batch.killed_at == Some(at));
+                watch(News::Killed(Killed { index, ended, is_given_up }));
+                if is_given_up {
+                    self.tally.unjudged.push(index);
+                    batch.advance(at + 1);
+                }
+                batch.killed_at = Some(at);
+            }
         }
         Ok(Some(batch))
     }
 
-    /// Looks how far the workers are, and ends those that hang.
-    fn look(&mut self, patience: Duration) {
-        for (worker, batch) in &mut self.workers {
-            self.tally.programs += batch.advance(worker.at().min(batch.end - 1));
-            worker.end_if_silent_for(patience);
-        }
+    /// Counts what a worker has done.
+    fn count(&mut self, index: usize, sum: Sum) {
+        let batch = &mut self.workers[index].1;
+        batch.advance(batch.next.saturating_add(sum.programs));
+        self.tally.add(sum);
     }
 
     /// Looks into a program with which something is wrong, and shrinks it where it is the first of its kind. Where the

@@ -4,7 +4,7 @@ use std::io::{self, PipeWriter, Write};
 use std::panic;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::judge::Disagreement;
 use crate::exec::{Child, Ended, SharedNumber, ready};
@@ -31,23 +31,54 @@ pub(super) struct Worker {
 pub(super) const POLL: Duration = Duration::from_millis(200);
 
 /// What a worker says; it must be brief, for nobody may listen for a while.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Said {
-    /// Something is wrong with the program of this index.
-    Wrong(u64, Wrong),
+    /// What it has counted since it last said so.
+    Sum(Sum),
+    /// Something is wrong with the program of this index, which the sum counts too.
+    Wrong(u64, Wrong, Sum),
     /// A program, and the text of a file that repeats its run, once that is known.
     Trial(Trial, Option<String>),
-    /// Numbers that it has counted; the last that it says.
-    Sum(Value),
+}
+
+/// What a worker has done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Sum {
+    pub programs: u64,
+    pub runs: u64,
+    pub words: u64,
+    pub trapped: u64,
+    pub rejected: u64,
+    /// What the host cannot run, in words.
+    pub skipped: Vec<String>,
+}
+
+/// A line of a worker.
+#[derive(Serialize, Deserialize)]
+enum Line {
+    Said(Said),
+    Panic(Wrong),
+    /// Its work is done.
+    Done,
 }
 
 /// What is wrong with a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Wrong {
     /// What kind of thing: equal for programs that show the same bug.
     pub class: String,
     /// Who said what, where the worker lived to say so.
     pub detail: String,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) enum End {
+    Done,
+    /// Of what it did.
+    Died(Wrong),
+    /// By somebody else's signal, which says nothing of the program that it was at.
+    KilledFromOutside(Ended),
 }
 
 impl From<Disagreement> for Wrong {
@@ -68,32 +99,31 @@ impl Mouth<'_> {
         self.at.set(index);
     }
 
-    pub fn say(&mut self, said: &Said) {
-        let line = match said {
-            Said::Wrong(index, Wrong { class, detail }) => json!(["wrong", class, detail, index]),
-            Said::Trial(Trial { text, inputs, fuel, stack_limit }, file) => {
-                json!(["trial", text, inputs, fuel, stack_limit, file])
-            }
-            Said::Sum(sum) => sum.clone(),
-        };
-        // Whoever no longer listens has ended us. All at once, so that a process that dies leaves no half of a line.
-        let _ = self.pipe.write_all(format!("{line}\n").as_bytes());
+    pub fn say(&mut self, said: Said) {
+        write(&mut self.pipe, &Line::Said(said));
     }
 }
 
+fn write(mut pipe: impl Write, line: &Line) {
+    let line = serde_json::to_string(line).expect("it has nothing that JSON has not");
+    // Whoever no longer listens has ended us. All at once, so that a process that dies leaves no half of a line.
+    let _ = pipe.write_all(format!("{line}\n").as_bytes());
+}
+
 impl Worker {
-    /// Starts a process that does this work. It ends with a [`Said::Sum`], or else it has died.
+    /// Starts a process that does this work.
     pub fn start(work: impl FnOnce(&mut Mouth)) -> io::Result<Worker> {
         let at = SharedNumber::new()?;
         let child = Child::fork(|pipe| {
             let last_words = pipe.try_clone().expect("a pipe has two ends");
             let last_words = move |panic: &panic::PanicHookInfo| {
                 let place = panic.location().map_or("?".into(), ToString::to_string);
-                let message = panic.payload_as_str().unwrap_or("");
-                let _ = writeln!(&last_words, "{}", json!(["panic", place, message]));
+                let detail = panic.payload_as_str().unwrap_or("").to_owned();
+                write(&last_words, &Line::Panic(Wrong { class: format!("panic at {place}"), detail }));
             };
             panic::set_hook(Box::new(last_words));
             work(&mut Mouth { pipe, at: &at });
+            write(pipe, &Line::Done);
         })?;
         let (silent, listened) = (Duration::ZERO, Instant::now());
         Ok(Worker { child, at, seen: 0, silent, listened, hung: false, bytes: Vec::new(), panic: None, done: false })
@@ -132,36 +162,19 @@ impl Worker {
         let lines: Vec<u8> = self.bytes.drain(..complete).collect();
         let mut said = Vec::new();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            // A process that dies in the middle of a line leaves half of it.
-            let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
-            let text = |index: usize| line[index].as_str().unwrap_or_default().to_owned();
-            match (&line, text(0).as_str()) {
-                (Value::Array(_), "wrong") => {
-                    let index = line[3].as_u64().unwrap_or_default();
-                    said.push(Said::Wrong(index, Wrong { class: text(1), detail: text(2) }));
-                }
-                (Value::Array(_), "trial") => {
-                    let inputs = line[2].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
-                    let number = |index: usize| line[index].as_u64().unwrap_or_default();
-                    let (fuel, stack_limit) = (number(3), number(4) as usize);
-                    let trial = Trial { text: text(1), inputs, fuel, stack_limit };
-                    said.push(Said::Trial(trial, line[5].as_str().map(Into::into)));
-                }
-                (Value::Array(_), "panic") => {
-                    self.panic = Some(Wrong { class: format!("panic at {}", text(1)), detail: text(2) });
-                }
-                (Value::Object(_), _) => {
-                    self.done = true;
-                    said.push(Said::Sum(line));
-                }
-                _ => {}
+            match serde_json::from_slice(line) {
+                Ok(Line::Said(what)) => said.push(what),
+                Ok(Line::Panic(wrong)) => self.panic = Some(wrong),
+                Ok(Line::Done) => self.done = true,
+                // A process that dies in the middle of a line leaves half of it.
+                Err(_) => {}
             }
         }
         Ok((said, open))
     }
 
-    /// Hears it out, and ends it where it is silent for so long. What it died of, if it did.
-    pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
+    /// Hears it out, and ends it where it is silent for so long.
+    pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<End> {
         loop {
             if ready([&self.child], POLL.min(patience))?.is_empty() {
                 self.end_if_silent_for(patience);
@@ -170,22 +183,23 @@ impl Worker {
             let (said, open) = self.hear()?;
             said.into_iter().for_each(&mut hear);
             if !open {
-                return self.death();
+                return self.end();
             }
         }
     }
 
-    /// What it died of, if it did; called when it can say no more.
-    pub fn death(self) -> io::Result<Option<Wrong>> {
+    /// How it ended; called when it can say no more.
+    pub fn end(self) -> io::Result<End> {
         let Worker { child, hung, panic, done, .. } = self;
         let ended = child.wait()?;
-        let dead = |class: String| Wrong { class, detail: "the process that ran it died".into() };
-        Ok(match ended {
-            _ if done => None,
-            _ if hung => Some(dead("hang".into())),
-            _ if panic.is_some() => panic,
-            Ended::Killed { .. } => Some(dead(ended.to_string())),
-            Ended::Exited(_) => Some(dead(format!("ended early: {ended}"))),
+        let died = |class: String| End::Died(Wrong { class, detail: "the process that ran it died".into() });
+        Ok(match (panic, ended) {
+            _ if done => End::Done,
+            _ if hung => died("hang".into()),
+            (Some(panic), _) => End::Died(panic),
+            _ if ended.is_from_outside() => End::KilledFromOutside(ended),
+            (None, Ended::Killed { .. }) => died(ended.to_string()),
+            (None, Ended::Exited(_)) => died(format!("ended early: {ended}")),
         })
     }
 }

@@ -69,6 +69,22 @@ impl Invocation {
         self
     }
 
+    /// Has a shell start it: the script ends with `exec "$@"` and what redirections it likes.
+    pub fn by_shell(mut self, script: &str) -> Invocation {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.current_dir(self.command.get_current_dir().expect("every invocation has one"));
+        self.shown += &format!(" by {script:?}");
+        self.command = shell;
+        self
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics

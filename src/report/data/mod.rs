@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::bench::instructions::RECORD;
+use crate::files;
 use criterion::Benchmark;
 use harness::{BreakEven, Instructions, Peers};
 
@@ -96,7 +97,7 @@ impl Data {
 /// A file of JSON; `None` where there is none.
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<Dated<T>>, DataError> {
     let failed = |error| DataError::Io { path: path.to_owned(), error };
-    let text = match std::fs::read(path) {
+    let text = match files::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(failed)?,
     };

@@ -1,0 +1,93 @@
+//! Where `fuzz` keeps the programs that show something wrong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::files::{self, WriteError};
+
+/// A folder for the findings of one campaign. What lies there from an earlier one stays.
+pub(super) struct Findings {
+    folder: PathBuf,
+    seed: u64,
+    /// The files of this campaign, by the indices of their programs.
+    kept: BTreeMap<u64, PathBuf>,
+}
+
+impl Findings {
+    /// The findings of the campaign with this seed.
+    ///
+    /// # Errors
+    /// Where no file could be made in the folder: better now than when something is found.
+    pub fn new(folder: &Path, seed: u64) -> Result<Findings, WriteError> {
+        files::probe(folder)?;
+        Ok(Findings { folder: folder.to_owned(), seed, kept: BTreeMap::new() })
+    }
+
+    /// Keeps a program in place of what this campaign has kept for its index, if anything. Where it is.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn keep(&mut self, index: u64, text: &str) -> Result<&Path, WriteError> {
+        let path = match self.kept.get(&index) {
+            Some(path) => files::replace(path, text).map(|()| path.clone()),
+            None => self.create(index, text),
+        }?;
+        Ok(self.kept.entry(index).or_insert(path))
+    }
+
+    /// The file of a program, if it was kept.
+    pub fn path(&self, index: u64) -> Option<&Path> {
+        self.kept.get(&index).map(PathBuf::as_path)
+    }
+
+    /// Writes a file under the first name that nothing has.
+    fn create(&self, index: u64, text: &str) -> Result<PathBuf, WriteError> {
+        let name = format!("fuzz-{}-{index}", self.seed);
+        let mut number = 1;
+        loop {
+            let ending = if number == 1 { String::new() } else { format!("-{number}") };
+            let path = self.folder.join(format!("{name}{ending}.stk"));
+            match files::create(&path, text) {
+                Err(error) if error.is_taken() => number += 1,
+                created => return created.map(|()| path),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn no_older_finding_is_replaced_and_no_link_followed() {
+        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("fuzz-7-1.stk"), "older").expect("it is ours");
+        symlink("elsewhere", at("fuzz-7-1-2.stk")).expect("it is ours");
+        let mut findings = Findings::new(folder.path(), 7).expect("it can be written");
+        assert_eq!(findings.path(1), None);
+        for text in ["whole", "small"] {
+            assert_eq!(findings.keep(1, text).expect("it can be written"), at("fuzz-7-1-3.stk"));
+            assert_eq!(fs::read_to_string(at("fuzz-7-1-3.stk")).expect("it is there"), text);
+        }
+        assert_eq!(findings.keep(2, "other").expect("it can be written"), at("fuzz-7-2.stk"));
+        assert_eq!(findings.path(2), Some(at("fuzz-7-2.stk").as_path()));
+        assert_eq!(fs::read_to_string(at("fuzz-7-1.stk")).expect("it is there"), "older");
+        assert!(!at("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_link_in_place_of_our_own_file_is_not_followed_either() {
+        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+        let mut findings = Findings::new(folder.path(), 7).expect("it can be written");
+        let path = findings.keep(1, "whole").expect("it can be written").to_owned();
+        fs::rename(&path, folder.path().join("elsewhere")).expect("it is ours");
+        symlink("elsewhere", &path).expect("it is ours");
+        findings.keep(1, "small").expect_err("it is a link");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), "whole");
+    }
+}

@@ -1,0 +1,100 @@
+//! Standard output, as all verbs write it.
+//!
+//! The exit code says what was found, whoever reads. So a write never fails for a verb: where the reader of a pipe has
+//! left, what follows goes nowhere; where output is lost in any other way, [`Output::end`] says so and sees to the exit
+//! code. The system is asked directly, for std's own `Stdout` takes a stream that cannot be written for one that can.
+
+use std::fs::File;
+use std::io::{self, LineWriter, Write};
+use std::os::fd::AsFd;
+
+use super::{Status, complain};
+use crate::exec::stdout_was_closed;
+use anstream::{AutoStream, ColorChoice};
+
+/// Standard output. Writing to it never returns an error.
+#[derive(Default)]
+pub(super) struct Output(Stream);
+
+#[derive(Default)]
+enum Stream {
+    /// As long as there is nothing to write, nobody minds a closed one.
+    #[default]
+    Untouched,
+    Open(LineWriter<File>),
+    /// The reader has left.
+    Unread,
+    Lost(io::Error),
+}
+
+impl Stream {
+    fn open() -> Stream {
+        if stdout_was_closed() {
+            return Stream::Lost(io::Error::other("it is closed"));
+        }
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(descriptor) => Stream::Open(LineWriter::new(File::from(descriptor))),
+            Err(error) => Stream::Lost(error),
+        }
+    }
+}
+
+impl Output {
+    /// Whether nobody gets what is written from now on, so that there is no need to make more.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.0, Stream::Unread | Stream::Lost(_))
+    }
+
+    /// Writes what clap has to say in place of running a verb: help goes here, complaints go to stderr.
+    pub fn answer(&mut self, answer: &clap::Error) -> Status {
+        if answer.use_stderr() {
+            // Where stderr takes nothing there is nobody left to tell.
+            let _ = answer.print();
+            return Status::Usage;
+        }
+        let text = answer.render();
+        self.attempt(|stream| match AutoStream::choice(&io::stdout()) {
+            ColorChoice::Never => write!(stream, "{text}"),
+            _ => write!(stream, "{}", text.ansi()),
+        });
+        Status::Ok
+    }
+
+    /// Writes what is left, and complains if output was lost. The status of the whole: the worse counts.
+    pub fn end(mut self, status: Status) -> Status {
+        let _ = self.flush();
+        match self.0 {
+            Stream::Lost(error) => {
+                complain(&anyhow::Error::new(error).context("cannot write to standard output"));
+                status.max(Status::Usage)
+            }
+            _ => status,
+        }
+    }
+
+    fn attempt(&mut self, write: impl FnOnce(&mut LineWriter<File>) -> io::Result<()>) {
+        if let Stream::Untouched = self.0 {
+            self.0 = Stream::open();
+        }
+        let Stream::Open(stream) = &mut self.0 else { return };
+        match write(stream) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = Stream::Unread,
+            Err(error) => self.0 = Stream::Lost(error),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(|stream| stream.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Stream::Open(_) = self.0 {
+            self.attempt(Write::flush);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Files that appear whole or not at all.
+//!
+//! Bytes go to a fresh file beside the one they are meant for, then to the disk, and only then does the fresh file get its
+//! name. A reader finds the old file or the new one, and a full disk leaves the old one as it was. No symbolic link is
+//! followed at the file's own name: it could lead to a file that nobody meant.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
+
+/// A file that could not be written. What stood under its name stands there still.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write `{}`", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl WriteError {
+    fn of(path: &Path) -> impl Fn(io::Error) -> WriteError {
+        |source| WriteError { path: path.to_owned(), source }
+    }
+
+    /// Whether the name was taken.
+    pub fn is_taken(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AlreadyExists
+    }
+}
+
+/// Writes a new file, and makes its folder where there is none.
+///
+/// # Errors
+/// The system's; also where the name is taken, be it by a symbolic link that leads nowhere.
+pub fn create(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
+    let written = beside(path, bytes.as_ref()).and_then(|file| Ok(file.persist_noclobber(path)?));
+    written.map(drop).map_err(WriteError::of(path))
+}
+
+/// Writes a file, and makes its folder where there is none. An older file is replaced and leaves it its permissions.
+///
+/// # Errors
+/// The system's; also where the name belongs to anything but a regular file, such as a symbolic link, a device or a folder.
+pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
+    let old = match fs::symlink_metadata(path) {
+        Ok(old) if old.is_file() => Ok(Some(old.permissions())),
+        Ok(old) if old.is_symlink() => Err(io::Error::other("it is a symbolic link")),
+        Ok(_) => Err(irregular()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let written = old.and_then(|permissions| {
+        let file = beside(path, bytes.as_ref())?;
+        permissions.map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))?;
+        Ok(file.persist(path)?)
+    });
+    written.map(drop).map_err(WriteError::of(path))
+}
+
+/// Reads a file that is a regular one: at the end of a pipe nobody may ever write, and a device may have no end.
+///
+/// # Errors
+/// The system's; also where it is not a regular file.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(irregular()) }
+}
+
+fn irregular() -> io::Error {
+    io::Error::other("it is not a regular file")
+}
+
+/// Whether a file could be made in a folder that may not exist yet. Leaves nothing behind.
+///
+/// # Errors
+/// The system's.
+pub fn probe(folder: &Path) -> Result<(), WriteError> {
+    let is_there = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    let there = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(there).map(drop).map_err(WriteError::of(folder))
+}
+
+/// A fresh file in the same folder, with these bytes on the disk. It is removed unless it gets a name.
+fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).map_err(|error| match error.kind() {
+        // That the folder's name is taken does not mean that the file's is.
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => error,
+    })?;
+    let mut file = fresh(folder)?;
+    file.as_file_mut().write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// A new file in a folder, made by us alone: whoever has guessed its name before us keeps it.
+fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut attempt = 0;
+    loop {
+        let path = folder.join(format!(".jitduel-{}-{attempt}", std::process::id()));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+            file => return Ok(NamedTempFile::from_parts(file?, TempPath::try_from_path(path)?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A folder with a file, a link to it, a link that leads nowhere, and a folder.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+        fs::write(folder.path().join("file"), "old").expect("it is ours");
+        symlink("file", folder.path().join("link")).expect("it is ours");
+        symlink("nowhere", folder.path().join("dangling")).expect("it is ours");
+        fs::create_dir(folder.path().join("folder")).expect("it is ours");
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("it is ours");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("it can be read").file_name().into_string().expect("UTF-8")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_has_a_name_keeps_it() {
+        let folder = folder();
+        for name in ["file", "link", "dangling", "folder"] {
+            let error = create(&folder.path().join(name), "new").expect_err(name);
+            assert!(error.is_taken(), "{name}: {error:?}");
+        }
+        let error = create(&folder.path().join("file/below"), "new").expect_err("it is no folder");
+        assert!(!error.is_taken(), "{error:?}");
+        assert_eq!(fs::read_to_string(folder.path().join("file")).expect("it is there"), "old");
+        create(&folder.path().join("folder/below/new"), "new").expect("it can be written");
+        assert_eq!(names(&folder.path().join("folder/below")), ["new"]);
+        assert_eq!(names(folder.path()), ["dangling", "file", "folder", "link"], "nothing else is left or made");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_replaced() {
+        let folder = folder();
+        for (name, reason) in
+            [("link", "a symbolic link"), ("dangling", "a symbolic link"), ("folder", "not a regular file")]
+        {
+            let error = replace(&folder.path().join(name), "new").expect_err(name);
+            assert!(error.source.to_string().contains(reason), "{name}: {error:?}");
+        }
+        let file = folder.path().join("file");
+        assert_eq!(fs::read_to_string(&file).expect("it is there"), "old");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        replace(&file, "new").expect("it can be written");
+        assert_eq!(fs::read_to_string(&file).expect("it is there"), "new");
+        assert_eq!(fs::metadata(&file).expect("it is there").permissions().mode() & 0o777, 0o600);
+        replace(&folder.path().join("another"), "new").expect("it can be written");
+        assert_eq!(names(folder.path()), ["another", "dangling", "file", "folder", "link"]);
+    }
+
+    #[test]
+    fn a_new_file_can_be_read_by_whom_the_system_lets() {
+        let folder = folder();
+        let path = folder.path().join("usual");
+        fs::write(&path, "").expect("it is ours");
+        let usual = fs::metadata(&path).expect("it is there").permissions();
+        create(&folder.path().join("created"), "").expect("it can be written");
+        replace(&folder.path().join("replaced"), "").expect("it can be written");
+        for name in ["created", "replaced"] {
+            assert_eq!(fs::metadata(folder.path().join(name)).expect("it is there").permissions(), usual, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_probed_before_it_exists() {
+        let folder = folder();
+        probe(&folder.path().join("a/b/c")).expect("it can be made");
+        probe(Path::new("")).expect("tests run where they can write");
+        for wrong in ["file", "file/below", "dangling"] {
+            probe(&folder.path().join(wrong)).expect_err(wrong);
+        }
+        let error = probe(Path::new("/proc/self/findings")).expect_err("nobody can write there");
+        assert!(!error.source.to_string().contains("at path"), "{error:?}");
+        assert_eq!(names(folder.path()), ["dangling", "file", "folder", "link"]);
+    }
+}

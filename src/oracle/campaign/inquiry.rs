@@ -1,0 +1,142 @@
+//! Looking into what a campaign has found: who is at fault, and the smallest program that still shows it. Processes of
+//! their own do that too.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::Campaign;
+use crate::generate::Trial;
+use crate::interp::tree::evaluate;
+use crate::lang::{Fault, parse};
+use crate::oracle::judge::{Care, fuels, limits};
+use crate::oracle::refute::wrongly_rejected;
+use crate::oracle::shrink::shrink;
+use crate::oracle::worker::{End, Mouth, Said, Sum, Worker, Wrong};
+use crate::outcome::Verdict;
+
+/// Most tries to make a program smaller.
+const TRIES: usize = 4_000;
+
+/// How long a program may be made smaller: one that is not quite small is better than none for an hour.
+const SHRINKING: Duration = Duration::from_secs(60);
+
+/// How much longer than the whole program a smaller one may take: what was changed may hang.
+const IMPATIENCE: u32 = 10;
+
+impl Campaign {
+    /// What is wrong with a program on some engines, tried in a process of its own.
+    pub(super) fn tried(
+        &self,
+        trial: &Trial,
+        care: Care,
+        engines: &[&str],
+        patience: Duration,
+    ) -> io::Result<Option<Wrong>> {
+        let mut wrong = None;
+        let work = |mouth: &mut Mouth| {
+            if let Err(disagreement) = self.judge(engines).judge(trial, care) {
+                mouth.say(Said::Wrong(0, disagreement.into(), Sum::default()));
+            }
+        };
+        let death = hear_out(work, patience, |said| {
+            if let Said::Wrong(_, said, _) = said {
+                wrong = Some(said);
+            }
+        })?;
+        Ok(wrong.or(death))
+    }
+
+    /// The program of this index, and a file of it, as far as they can be told.
+    pub(super) fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
+        let work = |mouth: &mut Mouth| {
+            let trial = self.trial(index);
+            mouth.say(Said::Trial(trial.clone(), None));
+            let file = file(&trial);
+            mouth.say(Said::Trial(trial, Some(file)));
+        };
+        last_trial(work, self.patience)
+    }
+
+    /// The smallest program on which one engine is still wrong in this way.
+    pub(super) fn shrunk(
+        &self,
+        whole: &Trial,
+        class: &str,
+        culprit: &[&str],
+    ) -> io::Result<Option<(Trial, Option<String>)>> {
+        let work = |mouth: &mut Mouth| {
+            let begun = Instant::now();
+            let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
+            let least = Duration::from_millis(100);
+            let patience = (begun.elapsed() * IMPATIENCE).min(self.patience / IMPATIENCE).max(least);
+            let end = Instant::now() + SHRINKING;
+            let mut tries = 0;
+            let mut still_wrong = |trial: &Trial, care| {
+                // So that nobody takes us for one that hangs.
+                tries += 1;
+                mouth.begin(tries);
+                let wrong = self.tried(trial, care, culprit, patience);
+                // Where the system has no process for a try, the program stays as it is.
+                let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
+                if same {
+                    mouth.say(Said::Trial(trial.clone(), None));
+                }
+                same
+            };
+            let small = shrink(whole, TRIES, end, |trial| still_wrong(trial, Care::Thorough));
+            let small = with_its_limits(small, |trial| still_wrong(trial, Care::Quick));
+            let file = file(&small);
+            mouth.say(Said::Trial(small, Some(file)));
+        };
+        // It may wait that long for the whole program before it says anything.
+        last_trial(work, 2 * self.patience)
+    }
+}
+
+/// Has a worker do this and hears it out. What it died of, if it did. Where somebody kills it, another takes its place.
+fn hear_out(work: impl Fn(&mut Mouth), patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
+    for _ in 0..2 {
+        match Worker::start(&work)?.hear_out(patience, &mut hear)? {
+            End::Done => return Ok(None),
+            End::Died(wrong) => return Ok(Some(wrong)),
+            End::KilledFromOutside(_) => {}
+        }
+    }
+    Err(io::Error::other("somebody kills our processes"))
+}
+
+/// The last program that a worker said before its end, whatever that was.
+fn last_trial(work: impl Fn(&mut Mouth), patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
+    let mut last = None;
+    hear_out(work, patience, |said| {
+        if let Said::Trial(trial, file) = said {
+            last = Some((trial, file));
+        }
+    })?;
+    Ok(last)
+}
+
+/// The program with the fuel and the stack limit that show what is wrong, where only a sweep of them did.
+fn with_its_limits(trial: Trial, mut still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+    let Ok(program) = trial.load() else { return trial };
+    let measured = trial.measure(program.ast());
+    let fuels = fuels(&trial, &measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
+    let limits = limits(&trial, &measured).into_iter().map(|stack_limit| Trial { stack_limit, ..trial.clone() });
+    let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(limits);
+    candidates.find(|candidate| still_wrong(candidate)).unwrap_or(trial)
+}
+
+/// A program with a case that says what the referee makes of it, whatever the verifier thinks of its stack.
+fn file(trial: &Trial) -> String {
+    let source = trial.source();
+    let verdict = match (trial.load(), parse(&source)) {
+        (Ok(program), _) => Verdict::of(&trial.measure(program.ast()).outcome, &source),
+        (Err(Fault::Rejection(rejection)), Ok(ast))
+            if wrongly_rejected(&ast, &rejection, &trial.inputs, trial.fuel) =>
+        {
+            Verdict::of(&evaluate(&ast, &trial.inputs, Some(trial.fuel), trial.stack_limit), &source)
+        }
+        (Err(fault), _) => Verdict::of_fault(&fault, &source),
+    };
+    trial.with_case(verdict)
+}

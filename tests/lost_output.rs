@@ -1,0 +1,157 @@
+//! What becomes of the exit code where output is lost: it says what was found, whoever reads.
+
+mod binary;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{PipeWriter, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use binary::{Invocation, SMALL, file, folder, jitduel};
+
+/// The writing end of a pipe that nobody reads.
+fn unread() -> PipeWriter {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer
+}
+
+/// A device that is always full.
+#[cfg(target_os = "linux")]
+fn full() -> File {
+    OpenOptions::new().write(true).open("/dev/full").expect("Linux has it")
+}
+
+/// Runs it with this standard output. The exit code, and what it says on standard error.
+fn with_stdout(invocation: Invocation, stdout: impl Into<Stdio>) -> (i32, String) {
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let code = invocation.run_with_streams(stdout.into(), writer.into()).expect("it is not killed");
+    let mut stderr = String::new();
+    reader.read_to_string(&mut stderr).expect("it is text");
+    (code, stderr)
+}
+
+/// Verbs that print something, each with its exit code.
+fn verbs(folder: &Path) -> Vec<(Vec<String>, i32)> {
+    let unmet = file(folder, "unmet.stk", "\\ case: -> 2\n1\n");
+    let met = file(folder, "met.stk", "\\ case: -> 1\n1\n");
+    let traps = file(folder, "traps.stk", "1 0 /\n");
+    let data = folder.to_str().expect("UTF-8");
+    let verbs: [(&[&str], i32); 21] = [
+        (&["run", "-e", "1 2"], 0),
+        (&["run", "-e", "1 0 /"], 1),
+        (&["run", "-e", "1 0 /", "--json"], 1),
+        (&["run", "-e", "swap"], 1),
+        (&["run", &unmet], 4),
+        (&["check", &met], 0),
+        (&["check", &met, "--json"], 0),
+        (&["check", &traps], 1),
+        (&["check", &met, "no-such-file"], 2),
+        (&["check", &unmet], 4),
+        (&["check", &unmet, "--json"], 4),
+        (&["asm", "-e", "1 2"], 0),
+        (&["gen", "--count", "3"], 0),
+        (&["gen", "--count", "3", "--stats"], 0),
+        (&["export", "-e", "1", "--to", "c"], 0),
+        (&["fuzz", "--programs", "20", "--engine", "bytecode"], 0),
+        (&["report", "--data", data], 0),
+        (&["completions", "bash"], 0),
+        (&["man"], 0),
+        (&["--version"], 0),
+        (&["bench", "--help"], 0),
+    ];
+    verbs.map(|(arguments, code)| (arguments.iter().map(|text| (*text).to_owned()).collect(), code)).into()
+}
+
+#[test]
+fn a_reader_that_leaves_changes_no_exit_code() {
+    for (arguments, code) in verbs(&folder("unread")) {
+        let (ended, stderr) = with_stdout(jitduel(&arguments), unread());
+        assert!(ended == code && !stderr.contains("standard output"), "{arguments:?}: {ended} {stderr}");
+        let ended = jitduel(&arguments).run_with_streams(unread().into(), unread().into());
+        assert_eq!(ended, Some(code), "{arguments:?} without standard error");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for (arguments, code) in verbs(&folder("full")) {
+        let (ended, stderr) = with_stdout(jitduel(&arguments), full());
+        let said = "error: cannot write to standard output: No space left on device";
+        assert!(ended == code.max(2) && stderr.contains(said), "{arguments:?}: {ended} {stderr}");
+        let ended = jitduel(&arguments).run_with_streams(full().into(), full().into());
+        assert_eq!(ended, Some(code.max(2)), "{arguments:?} with a full standard error");
+    }
+}
+
+#[test]
+fn a_closed_standard_output_is_an_error_where_there_is_something_to_write() {
+    if SMALL {
+        println!("NOT RUN: a closed standard output, whose place an emulator may take for a file of its own");
+        return;
+    }
+    let folder = folder("closed");
+    for (arguments, code) in verbs(&folder) {
+        let ended = jitduel(&arguments).by_shell("exec \"$@\" >&-").run();
+        let said = "error: cannot write to standard output: it is closed";
+        assert!(ended.code == code.max(2) && ended.stderr.contains(said), "{arguments:?}: {ended:?}");
+        assert_eq!(jitduel(&arguments).by_shell("exec \"$@\" >&- 2>&-").run().code, code.max(2), "{arguments:?}");
+        // One that was opened to be read is no better.
+        let ended = jitduel(&arguments).by_shell("exec \"$@\" 1</dev/null").run();
+        assert!(ended.code == code.max(2) && ended.stderr.contains("Bad file descriptor"), "{arguments:?}: {ended:?}");
+        // Whoever wants no output says so.
+        // Also where it is open for reading, as some languages pass it to the programs that they start.
+        for null in ["exec \"$@\" >/dev/null 2>&-", "exec \"$@\" 1<>/dev/null 2>&-"] {
+            assert_eq!(jitduel(&arguments).by_shell(null).run().code, code, "{arguments:?} {null}");
+        }
+    }
+    let out = folder.join("programs");
+    let ended = jitduel(["gen", "--out", out.to_str().expect("UTF-8")]).by_shell("exec \"$@\" >&-").run();
+    assert_eq!(ended.code, 0, "nothing was to be written: {ended:?}");
+}
+
+#[test]
+fn nobody_is_generated_for() {
+    // It would take hours.
+    assert_eq!(with_stdout(jitduel(["gen", "--count", "100000000"]), unread()), (0, String::new()));
+    #[cfg(target_os = "linux")]
+    assert_eq!(with_stdout(jitduel(["gen", "--count", "100000000"]), full()).0, 2);
+}
+
+#[test]
+fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
+    let folder = folder("kept");
+    let data = folder.to_str().expect("UTF-8");
+    assert_eq!(with_stdout(jitduel(["report", "--data", data]), unread()).0, 0);
+    let page = fs::read_to_string(folder.join("report/index.html")).expect("it was written");
+    assert!(page.ends_with("</html>") || page.ends_with("</html>\n"), "{} bytes", page.len());
+    assert!(folder.join("report/report.md").is_file());
+
+    if SMALL {
+        println!("NOT RUN: races, since this is an AArch64 program and likely emulated");
+        return;
+    }
+    let bench = |arguments: &[&str]| jitduel([&RACE, arguments].concat()).current_dir(&folder);
+    let (code, stderr) = with_stdout(bench(&["--save-baseline", "unread"]), unread());
+    assert!(code == 0 && folder.join("target/jitduel/baselines/unread.json").is_file(), "{stderr}");
+    // The other build takes a nanosecond for everything, so that this one is slower than allowed.
+    let instant =
+        file(&folder, "instant", "#!/bin/sh\nread task\necho '{\"ready\":true}'\nwhile read run; do echo 1; done\n");
+    fs::set_permissions(&instant, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let against = ["--against", &instant, "--fail-on-regression", "5"];
+    let (code, stderr) = with_stdout(bench(&against), unread());
+    assert!(code == 3 && stderr.contains("SLOWER THAN ALLOWED"), "{code} {stderr}");
+    // A baseline that cannot be kept is printed all the same.
+    let ended = bench(&["--save-baseline", "small"]).by_shell("ulimit -f 0; exec \"$@\"").run();
+    assert!(ended.code == 2 && ended.stdout.contains("| bytecode |"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("error: cannot write `target/jitduel/baselines/small.json`: File too large"),
+        "{ended:?}"
+    );
+}
+
+/// A race as short as it can be.
+const RACE: [&str; 11] =
+    ["bench", "--force", "--processes", "20", "--rounds", "3", "--sample", "10", "fact", "--engine", "bytecode"];
