@@ -110,7 +110,7 @@ fn what_cannot_be_kept_is_printed() {
         let whole = if json { "\"text\":\"" } else { "\\ case" };
         assert!(stdout.contains(whole) && stdout.contains("killed by SIGSEGV"), "{stdout}");
         assert_eq!(json, stdout.contains("\"file\":null"));
-        assert!(json || stdout.contains(" 1 DISAGREE, of 1 kinds\n"), "{stdout}");
+        assert!(json || stdout.contains(" 1 DISAGREE, of 1 kind\n"), "{stdout}");
         assert!(!stdout.starts_with('0') && !stdout.contains("\n0 programs"), "{stdout}");
     }
 }
@@ -173,8 +173,8 @@ fn nothing_is_never_said_to_agree() {
         assert!(ended.code == 2 && ended.stdout.is_empty() && !ended.stderr.is_empty(), "{arguments:?}: {ended:?}");
     }
     let ended = jitduel(["fuzz", "--first", &last, "--engine", "bytecode", "--programs", "1"]).run();
-    assert!(ended.code == 0 && ended.stdout.starts_with("1 programs in "), "{ended:?}");
+    assert!(ended.code == 0 && ended.stdout.starts_with("1 program in "), "{ended:?}");
     // What is left is judged where nobody says how much.
     let ended = jitduel(["fuzz", "--first", &last, "--engine", "bytecode", "--time", "60s"]).run();
-    assert!(ended.code == 0 && ended.stdout.starts_with("1 programs in "), "{ended:?}");
+    assert!(ended.code == 0 && ended.stdout.starts_with("1 program in "), "{ended:?}");
 }
