@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::lang::printable;
+
 /// Sets a just-in-time compiler against an interpreter on a small stack language.
 #[derive(Parser)]
 #[command(name = "jitduel", version)]
@@ -84,7 +86,9 @@ pub fn main() -> ExitCode {
 
 /// Says on stderr what went wrong.
 fn complain(error: &anyhow::Error) {
-    input::say(format_args!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset()));
+    // Names of files stand in it, line by line.
+    let text = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n");
+    input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));
 }
 
 /// How the word "error" looks, here as in clap's own messages and in diagnostics.
