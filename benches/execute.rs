@@ -51,7 +51,9 @@ fn execute_all(
             let ready = ready.get_or_insert_with(|| {
                 check(engine);
                 words(subjects, &[engine]);
-                let prepared = |subject: &Subject| prepare(engine, &subject.program().expect("it was checked"), &subject.options());
+                let prepared = |subject: &Subject| {
+                    prepare(engine, &subject.program().expect("it was checked"), &subject.options())
+                };
                 let ready = |subject| (prepared(subject).expect("it was checked"), &subject.inputs[..]);
                 subjects.iter().map(ready).collect()
             });

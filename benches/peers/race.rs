@@ -85,7 +85,8 @@ impl Field {
             } else {
                 seats.reverse();
             }
-            let mut engines = Engines::start(self, image, patience, &seats, order.random_range(0..4096), effort.sample)?;
+            let mut engines =
+                Engines::start(self, image, patience, &seats, order.random_range(0..4096), effort.sample)?;
             let mut turns: Vec<usize> = (0..all.len()).collect();
             turns.shuffle(&mut order);
             let mut times = vec![0.0; all.len()];
@@ -144,7 +145,8 @@ impl Engines {
         sample: Duration,
     ) -> Result<Engines> {
         let contestants = seats.iter().map(|engine| field.engines[*engine].to_owned()).collect();
-        let mut worker = Worker::start(image, &Task { subject: field.workload.subject(), contestants }, shift, patience)?;
+        let mut worker =
+            Worker::start(image, &Task { subject: field.workload.subject(), contestants }, shift, patience)?;
         let mut places = vec![(0, 0); seats.len()];
         for (place, engine) in seats.iter().enumerate() {
             places[*engine] = (place, worker.runs(place, sample)?);

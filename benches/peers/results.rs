@@ -74,7 +74,11 @@ fn about(contestant: &str) -> (bool, &'static str) {
 impl Results {
     /// Of these lines, which stand in the order of the table.
     pub fn new(machine: Machine, command: String, lines: Vec<Line>, not_run: Vec<NotRun>) -> Results {
-        Results { record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, subjects: Vec::new(), lines }, not_run, command }
+        Results {
+            record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, subjects: Vec::new(), lines },
+            not_run,
+            command,
+        }
     }
 
     /// The geometric means of who has our arithmetic and runs our loops, over the workloads that this lets pass and that it ran; with how many

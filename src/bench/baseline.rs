@@ -100,7 +100,8 @@ impl Baseline {
         for subject in subjects {
             if self.program(subject).is_some() {
                 let missing = sorted(engines).into_iter().filter(|engine| self.times(subject, engine).is_none());
-                left_out.extend(missing.map(|engine| format!("{}: the baseline has no times of {engine}", subject.name)));
+                left_out
+                    .extend(missing.map(|engine| format!("{}: the baseline has no times of {engine}", subject.name)));
                 continue;
             }
             let namesake = self.programs.iter().find(|program| program.name == subject.name);

@@ -4,7 +4,6 @@
 //! is divided by the passes more. What a process does besides cancels out: numbers are written with as many digits at both
 //! sizes, and the results are dropped, so that none is printed.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -115,7 +114,11 @@ const UNIT: &str = "machine instructions executed in a pass of the workload's lo
 /// Counts as they are kept.
 pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
     let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_pass(step)))).collect();
-    let mut record = Map::from_iter([("format".into(), INSTRUCTIONS.tag().into()), ("unit".into(), UNIT.into()), ("words_per_pass".into(), Value::Object(words))]);
+    let mut record = Map::from_iter([
+        ("format".into(), INSTRUCTIONS.tag().into()),
+        ("unit".into(), UNIT.into()),
+        ("words_per_pass".into(), Value::Object(words)),
+    ]);
     for Count { isa, workload, engine, per_pass } in counts {
         let of_isa = record.entry(isa.as_str()).or_insert_with(|| json!({}));
         of_isa[workload.as_str()][engine.as_str()] = json!(per_pass);
@@ -132,17 +135,19 @@ pub fn read(path: &Path) -> Result<Vec<Count>, SavedError> {
 }
 
 fn parse_record(path: &Path, bytes: &[u8]) -> Result<Vec<Count>, SavedError> {
-    type Counts = BTreeMap<String, BTreeMap<String, Positive>>;
+    // Maps of JSON keep the order of the file.
     #[derive(Deserialize)]
     struct Record {
-        aarch64: Counts,
-        x86_64: Counts,
+        aarch64: Map<String, Value>,
+        x86_64: Map<String, Value>,
     }
+    let broken = |error| SavedError::Json { path: path.to_owned(), error };
     let Record { aarch64, x86_64 } = parse(path, bytes, Some(INSTRUCTIONS))?;
     let mut counts = Vec::new();
     for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
         for (workload, engines) in workloads {
-            for (engine, per_pass) in engines {
+            for (engine, per_pass) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
+                let per_pass: Positive = serde_json::from_value(per_pass).map_err(broken)?;
                 counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_pass: per_pass.get() });
             }
         }
@@ -270,6 +275,13 @@ mod tests {
         assert_eq!(page(&record, &steps), include_str!("../../docs/INSTRUCTIONS.md"));
         let same = serde_json::to_string_pretty(&to_json(&record, &steps)).expect("it is JSON");
         assert_eq!(same + "\n", RECORD);
+    }
+
+    #[test]
+    fn a_record_with_a_count_of_zero_is_broken() {
+        let zero = RECORD.replacen("\"bytecode\": 12.096", "\"bytecode\": 0.0", 1);
+        let error = parse_record(Path::new("record"), zero.as_bytes()).expect_err("nothing takes no instruction");
+        assert_eq!(error.to_string(), "`record` is broken: 0 is not greater than zero");
     }
 
     #[test]

@@ -100,19 +100,22 @@ impl Line {
 impl Record {
     /// The level of each interval, so that all of them together are right with the record's confidence.
     pub fn level(&self) -> f64 {
-        let comparisons = self.lines.iter().filter(|line| line.base.is_some()).count();
-        level_of_each(self.confidence, comparisons + self.contestants_with_means().len())
+        level_of_each(self.confidence, self.intervals())
+    }
+
+    fn intervals(&self) -> usize {
+        self.lines.iter().filter(|line| line.base.is_some()).count() + self.contestants_with_means().len()
     }
 
     /// The probability with which all intervals together are right: less than was asked for where there are so few values that
     /// even the widest intervals are right less often.
     pub fn confidence(&self) -> f64 {
-        let compared = self.lines.iter().filter(|line| line.base.is_some());
-        let wrong = |line: &Line| 1.0 - greatest_level(line.ratios.len()).min(self.level());
-        let of_lines: f64 = compared.map(wrong).sum();
-        let least = self.lines.iter().map(|line| line.ratios.len()).min().unwrap_or(0);
-        let of_means = self.contestants_with_means().len() as f64 * (1.0 - greatest_level(least).min(self.level()));
-        (1.0 - of_lines - of_means).max(0.0).min(self.confidence)
+        let fewest = self.lines.iter().map(|line| line.ratios.len()).min().unwrap_or(0);
+        let greatest = greatest_level(fewest);
+        if greatest >= self.level() {
+            return self.confidence;
+        }
+        (1.0 - self.intervals() as f64 * (1.0 - greatest)).max(0.0)
     }
 
     /// How a line compares with its base.
@@ -155,8 +158,7 @@ impl Record {
             let subject = self.subjects.iter().find(|subject| subject.name == line.subject)?;
             baseline.times(subject, &line.contestant)
         };
-        let pairs: Vec<(&Line, Vec<f64>)> =
-            self.lines.iter().filter_map(|line| Some((line, pair(line)?))).collect();
+        let pairs: Vec<(&Line, Vec<f64>)> = self.lines.iter().filter_map(|line| Some((line, pair(line)?))).collect();
         let level = level_of_each(self.confidence, pairs.len());
         pairs.into_iter().map(|(line, kept)| (line, ratio_of_medians(&line.calibrated, &kept, level))).collect()
     }
@@ -211,7 +213,8 @@ impl Record {
                 let Estimate { value, low, high } = ratio;
                 format!("{value:.6},{low:.6},{high:.6},{}", Finding::of(&ratio).words())
             });
-            writeln!(text, "{fields},{words},{input},{time:.1},{per_word:.4},{ratio}").expect("a string takes all text");
+            writeln!(text, "{fields},{words},{input},{time:.1},{per_word:.4},{ratio}")
+                .expect("a string takes all text");
         }
         text
     }
@@ -338,7 +341,9 @@ mod tests {
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 7);
         assert_eq!(lines[1], "fact,jit,,500,\"3,4\",1009.5,2.0190,,,,");
-        assert!(lines[2].starts_with("fact,tree,jit,500,\"3,4\",20190.0,40.3800,19.99") && lines[2].ends_with(",slower"));
+        assert!(
+            lines[2].starts_with("fact,tree,jit,500,\"3,4\",20190.0,40.3800,19.99") && lines[2].ends_with(",slower")
+        );
         assert!(lines[4].starts_with("\"a,\"\"b\"\"\",jit,,500,"));
         let markdown = record.to_markdown();
         assert!(markdown.contains("| geometric mean | tree   |"), "{markdown}");

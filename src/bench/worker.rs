@@ -115,7 +115,9 @@ fn ready(task: &Task) -> Result<Ready, String> {
     let program = task.subject.program().map_err(|fault| fault.to_string())?;
     let contestant = |name: &String| match name.as_str() {
         CALIBRATION => Ok(Contestant::Calibration),
-        engine => prepare(engine, &program, &task.subject.options()).map(Contestant::Engine).map_err(|error| error.to_string()),
+        engine => prepare(engine, &program, &task.subject.options())
+            .map(Contestant::Engine)
+            .map_err(|error| error.to_string()),
     };
     let contestants = task.contestants.iter().map(contestant).collect::<Result<_, _>>()?;
     let stack = stack(task.subject.stack_limit).map_err(|error| error.to_string())?;

@@ -110,7 +110,8 @@ fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), SavedError> {
 
 /// A benchmark; `None` where a run was broken off before it wrote anything.
 fn benchmark(folder: &Path) -> Result<Option<Benchmark>, SavedError> {
-    let Some(Dated { content: identity, modified }) = read_json::<Identity>(&folder.join("benchmark.json"), None)? else {
+    let Some(Dated { content: identity, modified }) = read_json::<Identity>(&folder.join("benchmark.json"), None)?
+    else {
         return Ok(None);
     };
     let Some(Dated { content: estimates, .. }) = read_json::<Estimates>(&folder.join("estimates.json"), None)? else {
