@@ -272,7 +272,7 @@ fn a_program_may_stand_on_the_command_line() {
     let workload = bench(&folder, &["tri", "--input", "5", "--engine", "bytecode", "--export", "csv"]);
     assert!(workload.stdout.lines().nth(1).is_some_and(|line| line.starts_with("tri,bytecode,,34,5,")), "{workload:?}");
     // A case that traps cannot be timed, so that the next one is.
-    let case = "\\ case: -> rejected stack underflow 1:1\n\\ case: 3 -> 4\n1 +";
+    let case = "\\ case: -> rejected underflow 1:1\n\\ case: 3 -> 4\n1 +";
     let case = bench(&folder, &["-e", case, "--engine", "bytecode"]);
     assert!(case.code == 0 && case.stderr.contains("note: -e: the input is that of the case on line 2"), "{case:?}");
 }

@@ -172,11 +172,11 @@ fn converse(
 ) {
     let mut output = BufReader::new(output);
     for question in questions {
-        let written = writeln!(input, "{question}").map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => ended(),
-            _ => error,
-        });
-        let answer = written.and_then(|()| line(&mut output));
+        let answer = match writeln!(input, "{question}") {
+            // Who does not listen may have said why before.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => line(&mut output),
+        };
         let is_last = answer.is_err();
         if answers.send(answer).is_err() || is_last {
             return;
