@@ -29,6 +29,21 @@ fn figures_that_would_mislead_are_refused() {
     assert!(ended.stderr.contains("(--force measures all the same)"), "{}", ended.stderr);
 }
 
+/// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
+#[test]
+fn the_patch_of_the_slower_build_fits_the_source() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it is checked in");
+    let patch = read("tests/slow/five-percent.patch");
+    let (_, hunk) = patch.split_once(" @@").expect("it has a hunk");
+    let old: String = hunk
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.strip_prefix([' ', '-']))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert!(old.lines().count() == 3 && read("src/tiers.rs").contains(&old), "src/tiers.rs has no\n{old}");
+}
+
 #[test]
 fn what_cannot_be_timed_is_said() {
     let folder = folder("bench_refused");
@@ -323,6 +338,7 @@ fn a_program_that_is_none_of_ours_ends_the_race() {
         ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it has not answered for 1s"),
         ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it says `-1`"),
         ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it says `NaN`"),
+        ("stopped clock", "echo '{\"ready\":true}'; while :; do echo 0; done", "says that 17179869184 runs take 0 ns"),
         ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refuses: too old"),
     ] {
         script(&folder, name, text);

@@ -40,7 +40,7 @@ impl RaceError {
     }
 }
 
-/// How long an answer may take.
+/// How long an answer may take. What a run should take is known from its words, also before anybody has timed it.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// In any case.
@@ -66,6 +66,9 @@ pub const LEAST_TURN: Duration = Duration::from_millis(1);
 
 /// Times that are taken of as many runs to find out how many make a turn.
 const SIZINGS: usize = 3;
+
+/// Runs that nothing does in a quarter of the longest turn, which is ten seconds.
+const MOST_RUNS: u64 = 1 << 34;
 
 /// A process of a binary; killed when it is dropped.
 pub struct Worker {
@@ -121,8 +124,11 @@ impl Worker {
             for _ in 0..SIZINGS {
                 least = least.min(self.time(which, runs)?);
             }
-            if least >= turn / 4.0 || runs >= 1 << 40 {
-                return Ok((runs as f64 * turn / least.max(1.0)).ceil().max(1.0) as u64);
+            if least >= turn / 4.0 {
+                return Ok((runs as f64 * turn / least).ceil() as u64);
+            }
+            if runs == MOST_RUNS {
+                return Err(self.fail(format!("it says that {runs} runs take {least} ns")));
             }
             runs *= 2;
         }
