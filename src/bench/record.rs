@@ -9,7 +9,7 @@ use super::baseline::Baseline;
 use super::machine::Machine;
 use super::saved::BASELINE;
 use super::statistics::{
-    Estimate, geometric_mean, greatest_level, level_of_each, median, median_with_interval, ratio_of_medians,
+    Estimate, Finding, geometric_mean, greatest_level, level_of_each, median, median_with_interval, ratio_of_medians,
 };
 use super::table::{duration, field, table};
 
@@ -45,44 +45,6 @@ pub struct Line {
     pub ratios: Vec<f64>,
     /// Over the calibration kernel's, of each process; empty where that did not take part.
     pub calibrated: Vec<f64>,
-}
-
-/// What a ratio says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The interval covers 1.
-    NoDifference,
-    /// There is one, and it is smaller than what the place of code in memory makes.
-    Negligible,
-    /// The interval lies below 1.
-    Faster,
-    /// The interval lies above 1.
-    Slower,
-}
-
-/// Differences below this are not called one: the same code in other places of memory differs by as much.
-pub const RESOLUTION: f64 = 0.01;
-
-impl Finding {
-    /// What an interval says.
-    pub fn of(ratio: &Estimate) -> Finding {
-        match ratio {
-            ratio if ratio.covers(1.0) => Finding::NoDifference,
-            ratio if (ratio.value - 1.0).abs() < RESOLUTION => Finding::Negligible,
-            ratio if ratio.high < 1.0 => Finding::Faster,
-            _ => Finding::Slower,
-        }
-    }
-
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Finding::NoDifference => "no difference",
-            Finding::Negligible => "under 1 %",
-            Finding::Faster => "faster",
-            Finding::Slower => "slower",
-        }
-    }
 }
 
 impl Line {
