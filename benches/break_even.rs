@@ -5,15 +5,18 @@
 
 mod harness;
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use harness::{Arguments, data_file, engines};
 use jitduel::bench::break_even::{Point, break_even, points, times};
+use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
 use jitduel::bench::prepare;
-use jitduel::bench::record::table;
+use jitduel::bench::saved::BREAK_EVEN;
 use jitduel::bench::statistics::{Estimate, level_of_each, median};
+use jitduel::bench::table::table;
 use jitduel::bench::workloads::{WORKLOADS, Workload};
+use jitduel::engine::Options;
 use jitduel::lang::{Source, load};
 use serde_json::{Value, json};
 
@@ -48,7 +51,8 @@ fn main() -> ExitCode {
         eprintln!("NOT RUN: break-even, since no engine can compile for this host");
         return ExitCode::SUCCESS;
     }
-    let runs: Vec<Value> = (0..processes).map(|_| worker(&arguments.filters)).collect();
+    let image = Image::of_this_process().expect("this program lies somewhere");
+    let runs: Vec<Value> = (0..processes).map(|_| worker(&image, &arguments.filters)).collect();
     let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
     let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
     let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
 /// Whether an engine makes machine code.
 fn compiles(engine: &str) -> bool {
     let program = load(&Source::new("empty", ""), 0).expect("the empty program is one");
-    prepare(engine, &program).is_ok_and(|prepared| prepared.code_bytes().is_some())
+    prepare(engine, &program, &Options::default()).is_ok_and(|prepared| prepared.code_bytes().is_some())
 }
 
 /// What one process measures: for each workload and engine the nanoseconds at each point.
@@ -83,10 +87,10 @@ fn points_of(workload: &Workload) -> Vec<Point> {
 }
 
 /// Has a process measure.
-fn worker(filters: &[String]) -> Value {
-    let this = std::env::current_exe().expect("this program lies somewhere");
-    let output = Command::new(this).args(filters).arg("--worker").stderr(Stdio::inherit()).output();
+fn worker(image: &Image, filters: &[String]) -> Value {
+    let output = image.command().args(filters).arg("--worker").stderr(Stdio::inherit()).output();
     let output = output.expect("this program can be started");
+    image.check().expect("all processes are of one build");
     assert!(output.status.success(), "a process that measured ended with {}", output.status);
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
@@ -192,8 +196,9 @@ fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
         }
     }
     json!({
+        "format": BREAK_EVEN.tag(),
         "machine": Machine::now().to_json(),
-        "command": "cargo bench --bench break_even",
+        "command": BREAK_EVEN.command,
         "interpreter": INTERPRETER,
         "processes": PROCESSES,
         "confidence": CONFIDENCE,

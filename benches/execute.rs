@@ -9,6 +9,7 @@ use harness::{PerWord, criterion, engines};
 use jitduel::bench::workloads::{WORKLOADS, hold_out};
 use jitduel::bench::{Subject, prepare, stack, time};
 use jitduel::engine::Prepared;
+use jitduel::outcome::DEFAULT_STACK_LIMIT;
 
 /// Fails before anything is timed where an engine gives a wrong answer.
 fn words(subjects: &[Subject], engines: &[&str]) -> u64 {
@@ -42,7 +43,7 @@ fn execute_all(
     check: &dyn Fn(&str),
 ) {
     group.throughput(Throughput::Elements(words(subjects, &[])));
-    let mut stack = stack().expect("there is memory for a stack");
+    let mut stack = stack(DEFAULT_STACK_LIMIT).expect("there is memory for a stack");
     for &engine in engines {
         // Only what the filter lets pass is checked and prepared.
         let mut ready: Option<Vec<Ready>> = None;
@@ -50,7 +51,9 @@ fn execute_all(
             let ready = ready.get_or_insert_with(|| {
                 check(engine);
                 words(subjects, &[engine]);
-                let prepared = |subject: &Subject| prepare(engine, &subject.program().expect("it was checked"));
+                let prepared = |subject: &Subject| {
+                    prepare(engine, &subject.program().expect("it was checked"), &subject.options())
+                };
                 let ready = |subject| (prepared(subject).expect("it was checked"), &subject.inputs[..]);
                 subjects.iter().map(ready).collect()
             });

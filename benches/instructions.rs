@@ -11,7 +11,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use jitduel::bench::instructions::{Count, Step, compare, from_json, page, steps, to_json};
+use jitduel::bench::instructions::{Count, Step, compare, page, read, steps, to_json};
 use jitduel::files;
 use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
@@ -62,12 +62,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let engines = ENGINES.into_iter().filter(|engine| !arguments.check || tier(engine).is_some());
     let engines: Vec<_> = engines.collect();
     if arguments.check {
-        let record = recorded()?;
+        let record = read(Path::new(RECORD))?;
         return Ok(check(&count_all(&counters, &programs, &engines, &record)?, &record));
     }
     ensure!(counters.len() == 2, "a record is made of both instruction sets");
     // What the last record says as well need not come twice.
-    let counts = count_all(&counters, &programs, &engines, &recorded().unwrap_or_default())?;
+    let counts = count_all(&counters, &programs, &engines, &read(Path::new(RECORD)).unwrap_or_default())?;
     let record = serde_json::to_string_pretty(&to_json(&counts, &steps))? + "\n";
     let report = arguments.output.join("instructions.json");
     for (path, text) in
@@ -77,11 +77,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         eprintln!("written: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn recorded() -> Result<Vec<Count>> {
-    let record = fs::read_to_string(RECORD).with_context(|| format!("cannot read {RECORD}"))?;
-    from_json(&serde_json::from_str(&record)?).with_context(|| format!("{RECORD} is no record"))
 }
 
 fn check(counts: &[Count], record: &[Count]) -> ExitCode {

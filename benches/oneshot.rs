@@ -14,12 +14,13 @@ use jitduel::bench::workloads::WORKLOADS;
 use jitduel::bench::{Subject, stack};
 use jitduel::engine::{NoClock, Options};
 use jitduel::lang::Source;
+use jitduel::outcome::DEFAULT_STACK_LIMIT;
 use jitduel::registry;
 use memmap2::MmapMut;
 
 fn oneshot(criterion: &mut Criterion<PerWord>) {
     let engines = engines();
-    let mut stack = stack().expect("there is memory for a stack");
+    let mut stack = stack(DEFAULT_STACK_LIMIT).expect("there is memory for a stack");
     for workload in WORKLOADS {
         let subject = workload.of_size((workload.size / 100).max(1));
         let mut group = criterion.benchmark_group(format!("oneshot/{}", workload.name));
@@ -43,8 +44,8 @@ fn oneshot(criterion: &mut Criterion<PerWord>) {
 }
 
 fn tiny(criterion: &mut Criterion<PerWord>) {
-    let mut stack = stack().expect("there is memory for a stack");
-    let subject = Subject { name: "tiny".into(), source: Source::new("tiny", "1 2 +"), inputs: Vec::new() };
+    let mut stack = stack(DEFAULT_STACK_LIMIT).expect("there is memory for a stack");
+    let subject = Subject::new("tiny", Source::new("tiny", "1 2 +"), Vec::new());
     let program = subject.program().expect("it is one");
     let mut group = criterion.benchmark_group("tiny");
     for name in engines() {

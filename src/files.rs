@@ -5,7 +5,7 @@
 //! followed at the file's own name: it could lead to a file that nobody meant.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -60,12 +60,20 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
     written.map(drop).map_err(WriteError::of(path))
 }
 
-/// Reads a file that is a regular one: at the end of a pipe nobody may ever write, and a device may have no end.
+/// Reads a regular file of at most so many bytes: at the end of a pipe nobody may ever write, and a device may have no end.
 ///
 /// # Errors
-/// The system's; also where it is not a regular file.
-pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(irregular()) }
+/// The system's; also where it is not a regular file, or has more bytes.
+pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(irregular());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(io::Error::other(format!("it has more than {most_bytes} bytes")));
+    }
+    Ok(bytes)
 }
 
 fn irregular() -> io::Error {

@@ -6,7 +6,7 @@ use binary::{Ended, SMALL, file, folder, jitduel};
 use serde_json::Value;
 
 /// Races as short as they can be.
-const SHORT: [&str; 9] = ["bench", "--force", "--processes", "20", "--rounds", "3", "--sample", "10", "--seed=5"];
+const SHORT: [&str; 9] = ["bench", "--force", "--processes", "22", "--rounds", "3", "--sample", "10", "--seed=5"];
 
 /// Runs in a folder of its own, where baselines are kept.
 fn bench(folder: &std::path::Path, arguments: &[&str]) -> Ended {
@@ -29,6 +29,21 @@ fn figures_that_would_mislead_are_refused() {
     assert!(ended.stderr.contains("(--force measures all the same)"), "{}", ended.stderr);
 }
 
+/// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
+#[test]
+fn the_patch_of_the_slower_build_fits_the_source() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it is checked in");
+    let patch = read("tests/slow/five-percent.patch");
+    let (_, hunk) = patch.split_once(" @@").expect("it has a hunk");
+    let old: String = hunk
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.strip_prefix([' ', '-']))
+        .fold(String::new(), |text, line| text + line + "\n");
+    assert!(old.lines().count() == 3 && read("src/tiers.rs").contains(&old), "src/tiers.rs has no\n{old}");
+}
+
 #[test]
 fn what_cannot_be_timed_is_said() {
     let folder = folder("bench_refused");
@@ -41,10 +56,21 @@ fn what_cannot_be_timed_is_said() {
         (&["empty"], 2, "there is no program in empty"),
         (&["fact", "--processes", "19"], 2, "an even number from 20 to 10000"),
         (&["fact", "--fail-on-regression", "5"], 2, "--fail-on-regression wants --baseline or --against"),
-        (&["fact", "--baseline", "never-kept"], 2, "cannot read the baseline"),
+        (&["fact", "--baseline", "never-kept"], 2, "cannot read `target/jitduel/baselines/never-kept.json`: "),
         (&["fact", "--baseline", "../x"], 2, "letters, digits"),
         (&["fact", "--engine", "jitt"], 2, "invalid value 'jitt'"),
-        (&["fact", "--engine", "tree", "--against", "/nowhere"], 2, "`/nowhere` cannot take part"),
+        (&["fact", "--engine", "tree", "--against", "/nowhere"], 2, "`/nowhere` cannot take part: No such file"),
+        (&["fact", "--engine", "tree", "--against", "empty"], 2, "`empty` cannot take part: it is not a file"),
+        // Somewhere in PATH there is one, but a path is a path.
+        (&["fact", "--engine", "tree", "--against", "true"], 2, "`true` cannot take part: No such file"),
+        (
+            &["fact", "gcd", "--processes", "20"],
+            2,
+            "20 processes are too few for so many comparisons: give --processes 24",
+        ),
+        (&["-e", "2 *", "--input", "1,2", "--stack-limit", "1"], 2, "2 inputs do not fit a stack of at most 1 values"),
+        (&["-e", "dup dup", "--input", "1", "--stack-limit", "2"], 1, "-e: the program trap stack overflow 1:5"),
+        (&["hold-out", "--input", "1"], 2, "--input does not go with hold-out"),
     ] {
         // An emulator cannot start another program of its kind, so that this one does not take part either.
         if SMALL && arguments.contains(&"--against") {
@@ -74,11 +100,16 @@ fn a_race_is_printed_in_three_forms() {
     let of = |subject| [(subject, "bytecode"), (subject, "tree"), (subject, "bytecode")];
     let means = [("geometric mean", "tree"), ("geometric mean", "bytecode")];
     assert_eq!(names, [&of("double")[..], &of("six"), &means].concat());
+    assert_eq!([rows[2][3], rows[5][3]], ["21", ""], "the input is shown");
+    let is_time =
+        |cell: &str| cell.split_once(' ').is_some_and(|(time, unit)| time.parse::<f64>().is_ok() && unit == "ns");
+    assert!(rows[2..8].iter().all(|row| is_time(row[4])), "a run of two words takes nanoseconds: {}", table.stdout);
+    assert!(table.stderr.contains("note: double: the input is that of the case on line 2\n"), "{}", table.stderr);
 
     let csv = bench(&folder, &arguments("csv"));
     let lines: Vec<Vec<&str>> = csv.stdout.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!((lines.len(), lines.iter().all(|line| line.len() == 10)), (7, true), "{}", csv.stdout);
-    assert_eq!(lines[2][..4], ["double", "tree", "bytecode", "2"], "the referee counts two words");
+    assert_eq!((lines.len(), lines.iter().all(|line| line.len() == 11)), (7, true), "{}", csv.stdout);
+    assert_eq!(lines[2][..5], ["double", "tree", "bytecode", "2", "21"], "the referee counts two words");
 
     let json: Value = serde_json::from_str(&bench(&folder, &arguments("json")).stdout).expect("JSON");
     let lines = json["lines"].as_array().expect("a list");
@@ -86,7 +117,7 @@ fn a_race_is_printed_in_three_forms() {
     for (index, line) in lines.iter().enumerate() {
         let is_base = index % 3 == 0;
         assert_eq!(line["base"].is_null(), is_base);
-        assert_eq!(line["processes"]["ratios"].as_array().map(Vec::len), Some(10), "a value for each pair");
+        assert_eq!(line["processes"]["ratios"].as_array().map(Vec::len), Some(11), "a value for each pair");
         let number = |name: &str| line[name].as_f64();
         assert!(number("ns_per_run").is_some_and(|time| time > 0.0));
         if !is_base {
@@ -100,8 +131,13 @@ fn a_race_is_printed_in_three_forms() {
         assert!(json["machine"].get(name).is_some(), "{name}");
     }
     assert_eq!(json["options"]["engines"], "bytecode,tree,bytecode");
+    assert_eq!(json["options"]["turn in microseconds"], "1000", "no turn is shorter");
+    assert_eq!(json["format"], "jitduel race 2");
+    let programs = ["2 *\n\\ case: 21 -> 42\n", "2 3 *\n"];
+    assert_eq!([0, 1].map(|index| json["programs"][index]["text"].as_str()), programs.map(Some));
+    // Four comparisons and two means.
     assert!(
-        json["confidence"] == 0.99 && json["level"].as_f64().is_some_and(|level| (0.9974..0.9976).contains(&level))
+        json["confidence"] == 0.99 && json["level"].as_f64().is_some_and(|level| (0.9983..0.9984).contains(&level))
     );
 }
 
@@ -120,20 +156,196 @@ fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
     assert!(allowed.code == 0 && allowed.stderr.contains("work bytecode: "), "{}", allowed.stderr);
 
     let path = folder.join("target/jitduel/baselines/one.json");
-    let mut json: Value = serde_json::from_slice(&std::fs::read(&path).expect("it was kept")).expect("it is JSON");
-    for value in json["lines"][0]["processes"]["calibrated"].as_array_mut().expect("a list") {
+    let text = std::fs::read_to_string(&path).expect("it was kept");
+    let json: Value = serde_json::from_str(&text).expect("it is JSON");
+    let mut faster = json.clone();
+    for value in faster["lines"][0]["processes"]["calibrated"].as_array_mut().expect("a list") {
         *value = (value.as_f64().expect("a number") / 1000.0).into();
     }
-    std::fs::write(&path, json.to_string()).expect("it is ours");
+    std::fs::write(&path, faster.to_string()).expect("it is ours");
     let slower = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(slower.code == 3 && slower.stderr.contains("SLOWER THAN ALLOWED work bytecode: "), "{}", slower.stderr);
 
     let other = bench(&folder, &["work.stk", "--engine", "tree", "--baseline", "one"]);
-    assert!(other.code == 2 && other.stderr.contains("the baseline has none of these"), "{}", other.stderr);
-    for (text, expected) in [("{", "is not JSON"), ("{}", "is no result of this program")] {
-        std::fs::write(&path, text).expect("it is ours");
-        let ended = run(&["--baseline", "one"]);
-        assert!(ended.code == 2 && ended.stderr.contains(expected), "{}", ended.stderr);
+    assert!(other.code == 2 && other.stderr.contains("left out: the baseline is of engines `bytecode`, not `tree`\n"));
+    assert!(other.stderr.contains("the baseline has none of these"), "{}", other.stderr);
+
+    let version = |text: &str| json.to_string().replacen("jitduel race 2", text, 1);
+    let time = |time: &str| {
+        let mut json = json.clone();
+        json["lines"][0]["processes"]["calibrated"][0] = "TIME".into();
+        json.to_string().replacen("\"TIME\"", time, 1)
+    };
+    let again = "make it again: jitduel bench … --save-baseline NAME";
+    for (text, expected) in [
+        ("{".to_owned(), "one.json` is broken: EOF while parsing"),
+        ("{}".into(), again),
+        (version("jitduel race 1"), again),
+        (version("jitduel race 3"), "has the format `jitduel race 3`, but this version reads `jitduel race 2`"),
+        (time("0"), "0 is not greater than zero"),
+        (time("-3.5"), "-3.5 is not greater than zero"),
+        (time("1e-300"), "is no number that was measured"),
+        (time("1e300"), "is no number that was measured"),
+        (time("1e999"), "number out of range"),
+        (time("null"), "is broken"),
+    ] {
+        std::fs::write(&path, &text).expect("it is ours");
+        let ended = run(&["--baseline", "one", "--fail-on-regression", "5"]);
+        assert!(ended.code == 2 && ended.stdout.is_empty() && ended.stderr.contains(expected), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn only_times_of_the_same_program_and_input_are_compared() {
+    if is_left_out("baselines of other programs") {
+        return;
+    }
+    let folder = folder("bench_same");
+    for name in ["a", "b"] {
+        std::fs::create_dir_all(folder.join(name)).expect("it is ours");
+    }
+    file(&folder, "a/q.stk", "2 3 *");
+    file(&folder, "b/q.stk", "0 20000 times 1 + end");
+    file(&folder, "input.stk", "0 swap times 1 + end");
+    let run = |arguments: &[&str]| bench(&folder, &[&["--engine", "bytecode"], arguments].concat());
+    let kept = run(&["a", "b", "input.stk", "--input", "", "--save-baseline", "one"]);
+    assert_eq!(kept.code, 1, "input.stk wants an input: {}", kept.stderr);
+    let kept = run(&["a", "b", "--save-baseline", "one"]);
+    assert_eq!(kept.code, 0, "{}", kept.stderr);
+    for name in ["a/q.stk", "b/q.stk"] {
+        assert!(kept.stdout.contains(&format!("| {name} | bytecode |")), "{}", kept.stdout);
+    }
+    let same = ["--baseline", "one", "--fail-on-regression", "900"];
+    let run = |arguments: &[&str]| run(&[arguments, &same].concat());
+    // Another name and another order of the same programs.
+    file(&folder, "a/moved.stk", "2 3 *");
+    std::fs::remove_file(folder.join("a/q.stk")).expect("it is ours");
+    let moved = run(&["b", "a"]);
+    assert_eq!(moved.code, 0, "{}", moved.stderr);
+    assert!(moved.stderr.contains("q bytecode: ") && moved.stderr.contains("moved bytecode: "), "{}", moved.stderr);
+    assert!(!moved.stderr.contains("left out"), "{}", moved.stderr);
+    // One text is another now.
+    file(&folder, "b/q.stk", "0 20001 times 1 + end");
+    let one = run(&["a/moved.stk", "b/q.stk"]);
+    assert!(one.code == 0 && one.stderr.contains("moved bytecode: "), "{}", one.stderr);
+    assert!(one.stderr.contains("left out: q: the baseline has no such program\n"), "{}", one.stderr);
+    assert!(one.stderr.contains("left out: only in the baseline: b/q.stk\n"), "{}", one.stderr);
+    let none = run(&["b/q.stk"]);
+    assert!(none.code == 2 && none.stdout.is_empty(), "{}", none.stderr);
+    assert!(none.stderr.contains("the baseline has none of these programs and engines"), "{}", none.stderr);
+    // The same text with another input, and under another limit.
+    let keep = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
+    assert_eq!(keep(&["--input", "7", "--save-baseline", "two"]).code, 0);
+    for (arguments, reason) in [
+        (&["--input", "8"][..], "input: the baseline has another input"),
+        (&["--input", "7", "--stack-limit", "9"], "input: the baseline has another stack limit"),
+    ] {
+        let other = keep(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
+        assert!(other.code == 2 && other.stderr.contains(reason), "{}", other.stderr);
+    }
+}
+
+#[test]
+fn names_are_text_and_paths_are_bytes() {
+    if is_left_out("races of files with strange names") {
+        return;
+    }
+    let folder = folder("bench_names");
+    let names: [&[u8]; 3] = [b"a|b.stk", b"c\n\x1b[31md.stk", b"e\xff.stk"];
+    let mut invocation: Vec<std::ffi::OsString> = SHORT.map(Into::into).to_vec();
+    invocation.extend(["--engine", "bytecode", "--processes", "30"].map(Into::into));
+    for name in names {
+        let name = std::os::unix::ffi::OsStrExt::from_bytes(name);
+        std::fs::write(folder.join::<&std::ffi::OsStr>(name), "1 \\ \n\\ case: -> 1\n").expect("it is ours");
+        invocation.push(name.into());
+    }
+    invocation.drain(2..4);
+    let ended = jitduel(&invocation).current_dir(&folder).run();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let rows: Vec<&str> = ended.stdout.lines().skip(2).take(3).collect();
+    for (row, name) in rows.iter().zip([r"| a\|b ", r"| c\\n\\u{1b}[31md |", "| e\u{fffd} "]) {
+        assert!(row.starts_with(name), "{row}");
+    }
+    for text in [&ended.stdout, &ended.stderr] {
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+    let missing = jitduel(["bench", "--force", "\u{1b}[2J.stk"]).current_dir(&folder).run();
+    assert!(missing.code == 2 && missing.stderr.contains("cannot read `\\u{1b}[2J.stk`"), "{:?}", missing.stderr);
+}
+
+#[test]
+fn a_program_may_stand_on_the_command_line() {
+    if is_left_out("a race of a program on the command line") {
+        return;
+    }
+    let folder = folder("bench_expression");
+    let race = ["-e", "0 swap times 1 + end", "--input", "9", "--stack-limit", "3", "--engine", "bytecode"];
+    let ended = bench(&folder, &race);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.lines().nth(2).is_some_and(|line| line.starts_with("| -e      | bytecode |     9 |")));
+    // An input that is given is that of a workload as well.
+    let workload = bench(&folder, &["tri", "--input", "5", "--engine", "bytecode", "--export", "csv"]);
+    assert!(workload.stdout.lines().nth(1).is_some_and(|line| line.starts_with("tri,bytecode,,34,5,")), "{workload:?}");
+    // A case that traps cannot be timed, so that the next one is.
+    let case = "\\ case: -> rejected underflow 1:1\n\\ case: 3 -> 4\n1 +";
+    let case = bench(&folder, &["-e", case, "--engine", "bytecode"]);
+    assert!(case.code == 0 && case.stderr.contains("note: -e: the input is that of the case on line 2"), "{case:?}");
+}
+
+/// A build that takes the place of the binary while it races does not take part.
+#[test]
+fn a_rebuild_does_not_mix_builds() {
+    if is_left_out("a rebuild during a race") {
+        return;
+    }
+    let folder = folder("bench_rebuild");
+    file(&folder, "work.stk", "0 200 times 1 + end");
+    let binary = folder.join("jitduel");
+    std::fs::copy(env!("CARGO_BIN_EXE_jitduel"), &binary).expect("it is there");
+    let arguments = [&SHORT[..], &["work.stk", "--engine", "bytecode,tree"]].concat();
+    let mut command = std::process::Command::new(&binary);
+    let command = command.args(arguments).current_dir(&folder);
+    let race = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
+    let race = race.expect("it starts");
+    // It runs already: what takes its name now is another build, and one that would be seen.
+    script(&folder, "other", "touch mixed");
+    std::fs::rename(folder.join("other"), &binary).expect("it is ours");
+    let output = race.wait_with_output().expect("it was started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!folder.join("mixed").exists());
+}
+
+/// Writes a program for the shell.
+fn script(folder: &std::path::Path, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = file(folder, name, format!("#!/bin/sh\n{text}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
+
+#[test]
+fn a_program_that_is_none_of_ours_ends_the_race() {
+    if is_left_out("other programs in place of builds") {
+        return;
+    }
+    let folder = folder("bench_strangers");
+    file(&folder, "work.stk", "1");
+    for (name, text, expected) in [
+        ("silent", "exec sleep 1000", "`silent` cannot take part: it has not answered for 1s"),
+        ("endless", "exec cat /dev/zero", "`endless` cannot take part: it says a line of more than 1048576 bytes"),
+        ("chatty", "exec yes", "`chatty` cannot take part: it says `y`"),
+        ("rude", "printf '\\033[2J\\n'; exec sleep 1000", "`rude` cannot take part: it says `\\u{1b}[2J`"),
+        ("short", "exit 0", "`short` cannot take part: it has ended"),
+        ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it has not answered for 1s"),
+        ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it says `-1`"),
+        ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it says `NaN`"),
+        ("stopped clock", "echo '{\"ready\":true}'; while :; do echo 0; done", "says that 17179869184 runs take 0 ns"),
+        ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refuses: too old"),
+    ] {
+        script(&folder, name, text);
+        // The path has no slash, and yet it is a path.
+        let ended = bench(&folder, &["work.stk", "--engine", "bytecode", "--against", name, "--timeout", "1"]);
+        assert!(ended.code == 2 && ended.stderr.contains(expected), "{name}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "");
     }
 }
 

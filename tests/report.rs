@@ -162,6 +162,8 @@ fn what_is_broken_is_named() {
             "\"interpreter_ns\": -3795",
             "-3795 is not greater than zero at line",
         ),
+        ("jitduel/break-even.json", "\"passes\": 21", "\"passes\": 0", "the points of a sweep do not ascend"),
+        ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "is no number that was measured"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
         (estimates, "\"median\"", "\"medium\"", "missing field `median`"),
@@ -183,6 +185,41 @@ fn what_is_broken_is_named() {
         assert!(ended.stderr.starts_with(&begin) && ended.stderr.contains(message), "{message}: {}", ended.stderr);
         assert!(!folder.join("out").exists(), "nothing is written");
     }
+}
+
+#[test]
+fn a_file_of_another_version_names_the_command_that_makes_it() {
+    for (kind, command) in [
+        ("break-even", "cargo bench --bench break_even"),
+        ("peers", "cargo bench --features peers --bench peers"),
+        ("instructions", "scripts/count"),
+    ] {
+        let format = format!("\"jitduel {kind} 2\"");
+        let older = format!("\"format\": {format},");
+        for (index, (from, to)) in [(older.as_str(), ""), (&format, "\"jitduel 3\"")].into_iter().enumerate() {
+            let folder = copy(&format!("report_{kind}_{index}"));
+            change(&folder.join("jitduel").join(kind).with_extension("json"), from, to);
+            let ended = report(&folder, &folder.join("out"));
+            let expected = format!("but this version reads `jitduel {kind} 2`; make it again: {command}\n");
+            assert!(ended.code == 2 && ended.stderr.ends_with(&expected), "{}", ended.stderr);
+            assert!(!folder.join("out").exists(), "nothing is written");
+        }
+    }
+}
+
+#[test]
+fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
+    let folder = copy("report_paths");
+    let path = folder.join("jitduel/break-even.json");
+    let text = fs::read_to_string(&path).expect("it is there");
+    fs::write(&path, text.replace("\"workload\": \"fact\"", "\"workload\": \"../../fact\"")).expect("it is ours");
+    written(&folder, &folder.join("out"));
+    assert!(folder.join("out/break-even-------fact.svg").exists());
+    fs::remove_file(&path).expect("it is ours");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("there is mkfifo");
+    assert!(made.success());
+    let ended = report(&folder, &folder.join("out"));
+    assert!(ended.code == 2 && ended.stderr.contains("break-even.json`: it is not a file"), "{}", ended.stderr);
 }
 
 #[test]

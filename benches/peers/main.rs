@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{Arguments, data_file};
+use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
 use jitduel::bench::record::Line;
 use jitduel::bench::workloads::{WORKLOADS, Workload};
@@ -82,7 +83,7 @@ fn effort(quick: bool) -> Effort {
     let milliseconds = Duration::from_millis;
     match quick {
         true => Effort { rounds: 5, sample: milliseconds(2), difference: milliseconds(20) },
-        false => Effort { rounds: 15, sample: milliseconds(4), difference: milliseconds(40) },
+        false => Effort { rounds: 16, sample: milliseconds(4), difference: milliseconds(40) },
     }
 }
 
@@ -127,11 +128,11 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
 /// Races on all workloads, one after the other.
 fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
+    let image = Image::open(Path::new(env!("CARGO_BIN_EXE_jitduel")))?;
     for (field, work) in fields {
         let name = field.workload.name;
         eprintln!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds);
-        let times =
-            field.race(Path::new(env!("CARGO_BIN_EXE_jitduel")), effort, SEED).with_context(|| name.to_owned())?;
+        let times = field.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
         for (contestant, times) in field.names().zip(times) {
             lines.push(Line {
                 subject: name.into(),

@@ -3,11 +3,12 @@
 //! Each round has a new process in which the engines are made ready in a new order, every second round in the reverse of the
 //! one before: so each engine lies in many places of memory. A ratio is taken within a round.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use jitduel::bench::race::{Times, Worker};
+use jitduel::bench::client::{Patience, Worker};
+use jitduel::bench::image::Image;
+use jitduel::bench::race::Times;
 use jitduel::bench::worker::Task;
 use jitduel::bench::workloads::Workload;
 use rand::rngs::ChaCha8Rng;
@@ -18,6 +19,9 @@ use crate::process::{Peer, Program, referee};
 
 /// The engine that all others are held against.
 pub const BASE: &str = "bytecode";
+
+/// How long a process with engines may be silent.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Who takes part on one workload.
 pub struct Field {
@@ -60,11 +64,12 @@ impl Field {
         self.engines.iter().copied().chain(self.programs.iter().map(|(peer, _)| peer.name))
     }
 
-    /// Races them. Nanoseconds a run and ratios to the base, of each round.
+    /// Races them, on a workload of so many words a run. Nanoseconds a run and ratios to the base, of each round.
     ///
     /// # Errors
     /// Where a process fails or gives a wrong answer.
-    pub fn race(&self, binary: &Path, effort: Effort, seed: u64) -> Result<Vec<Times>> {
+    pub fn race(&self, image: &Image, words: u64, effort: Effort, seed: u64) -> Result<Vec<Times>> {
+        let patience = Patience { least: TIMEOUT, words };
         let mut order = ChaCha8Rng::seed_from_u64(seed);
         let expected = referee(&self.workload.subject())?;
         let mut runs = Vec::new();
@@ -80,7 +85,8 @@ impl Field {
             } else {
                 seats.reverse();
             }
-            let mut engines = Engines::start(self, binary, &seats, order.random_range(0..4096), effort.sample)?;
+            let mut engines =
+                Engines::start(self, image, patience, &seats, order.random_range(0..4096), effort.sample)?;
             let mut turns: Vec<usize> = (0..all.len()).collect();
             turns.shuffle(&mut order);
             let mut times = vec![0.0; all.len()];
@@ -130,9 +136,17 @@ struct Engines {
 }
 
 impl Engines {
-    fn start(field: &Field, binary: &Path, seats: &[usize], shift: usize, sample: Duration) -> Result<Engines> {
+    fn start(
+        field: &Field,
+        image: &Image,
+        patience: Patience,
+        seats: &[usize],
+        shift: usize,
+        sample: Duration,
+    ) -> Result<Engines> {
         let contestants = seats.iter().map(|engine| field.engines[*engine].to_owned()).collect();
-        let mut worker = Worker::start(binary, &Task { subject: field.workload.subject(), contestants }, shift)?;
+        let mut worker =
+            Worker::start(image, &Task { subject: field.workload.subject(), contestants }, shift, patience)?;
         let mut places = vec![(0, 0); seats.len()];
         for (place, engine) in seats.iter().enumerate() {
             places[*engine] = (place, worker.runs(place, sample)?);

@@ -1,8 +1,10 @@
 //! What the races came to: one table of ratios, and the same with intervals as JSON.
 
 use jitduel::bench::machine::Machine;
-use jitduel::bench::record::{Line, Record, table};
+use jitduel::bench::record::{Line, Record};
+use jitduel::bench::saved::PEERS as SAVED_AS;
 use jitduel::bench::statistics::Estimate;
+use jitduel::bench::table::table;
 use jitduel::bench::workloads::workload;
 use jitduel::registry;
 use serde_json::{Value, json};
@@ -72,7 +74,11 @@ fn about(contestant: &str) -> (bool, &'static str) {
 impl Results {
     /// Of these lines, which stand in the order of the table.
     pub fn new(machine: Machine, command: String, lines: Vec<Line>, not_run: Vec<NotRun>) -> Results {
-        Results { record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, lines }, not_run, command }
+        Results {
+            record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, subjects: Vec::new(), lines },
+            not_run,
+            command,
+        }
     }
 
     /// The geometric means of who has our arithmetic and runs our loops, over the workloads that this lets pass and that it ran; with how many
@@ -134,7 +140,7 @@ impl Results {
         let mut text = format!(
             "\nThe means are geometric, over as many workloads as stand behind them. Intervals stand in the JSON file; all \
              together are right with {:.0} %.\n* Other arithmetic, and in no mean; nor is a loop that became a formula.\n",
-            100.0 * self.record.confidence
+            100.0 * self.record.confidence()
         );
         for peer in PEERS.iter().filter(|peer| self.record.lines.iter().any(|line| line.contestant == peer.name)) {
             text += &format!("{}: {}.\n", peer.name, peer.note);
@@ -156,10 +162,11 @@ impl Results {
         };
         let not_run = |not_run: &NotRun| json!({"contestant": not_run.contestant, "why": not_run.reason()});
         json!({
+            "format": SAVED_AS.tag(),
             "machine": self.record.machine.to_json(),
             "command": self.command,
             "base": BASE,
-            "confidence": self.record.confidence,
+            "confidence": self.record.confidence(),
             "lines": self.record.lines.iter().map(|line| self.line(line)).collect::<Value>(),
             "means": means(self.means_of_all()),
             "means_of_the_nine": means(self.means_of_the_nine()),

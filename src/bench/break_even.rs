@@ -5,6 +5,7 @@ use super::workloads::Workload;
 use super::{Stopwatch, Untimed, Work, stack};
 use crate::engine::{Engine, NoClock, Options, PrepareError};
 use crate::lang::Program;
+use crate::outcome::DEFAULT_STACK_LIMIT;
 use crate::registry;
 
 /// A workload with an input.
@@ -69,7 +70,7 @@ pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<
 
 /// Nanoseconds from the verified program to the answer.
 fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f64, PrepareError> {
-    let mut stack = stack()?;
+    let mut stack = stack(DEFAULT_STACK_LIMIT)?;
     let watch = Stopwatch::start();
     let mut prepared = engine.prepare(program, &Options::default(), &mut NoClock)?;
     prepared.run(inputs, None, &mut stack).expect("a subject that was checked does not trap");

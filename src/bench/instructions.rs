@@ -5,9 +5,12 @@
 //! sizes, and the results are dropped, so that none is printed.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::saved::{INSTRUCTIONS, Positive, SavedError, bytes, parse};
 use super::workloads::{WORKLOADS, Workload};
 use super::{Subject, Untimed};
 use crate::interp::tree::{Measured, measure};
@@ -59,7 +62,7 @@ impl Step {
         let mut subjects = Vec::new();
         let mut works = Vec::new();
         for (text, input) in [at(0), at(1)] {
-            let subject = Subject { name: workload.name.into(), source: Source::new("-e", text), inputs: vec![input] };
+            let subject = Subject::new(workload.name, Source::new("-e", text), vec![input]);
             let program = subject.program()?;
             let measured = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);
             let Outcome::Done(values) = &measured.outcome else {
@@ -114,7 +117,11 @@ const UNIT: &str = "machine instructions executed in a pass of the workload's lo
 /// Counts as they are kept.
 pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
     let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_pass(step)))).collect();
-    let mut record = Map::from_iter([("unit".into(), UNIT.into()), ("words_per_pass".into(), Value::Object(words))]);
+    let mut record = Map::from_iter([
+        ("format".into(), INSTRUCTIONS.tag().into()),
+        ("unit".into(), UNIT.into()),
+        ("words_per_pass".into(), Value::Object(words)),
+    ]);
     for Count { isa, workload, engine, per_pass } in counts {
         let of_isa = record.entry(isa.as_str()).or_insert_with(|| json!({}));
         of_isa[workload.as_str()][engine.as_str()] = json!(per_pass);
@@ -122,18 +129,33 @@ pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
     Value::Object(record)
 }
 
-/// Counts that were kept; `None` where this is no record of counts.
-pub fn from_json(record: &Value) -> Option<Vec<Count>> {
+/// The counts of a record, a file that [`to_json`] has made.
+///
+/// # Errors
+/// Where it cannot be read, is of another version, or is no record of counts.
+pub fn read(path: &Path) -> Result<Vec<Count>, SavedError> {
+    parse_record(path, &bytes(path)?)
+}
+
+fn parse_record(path: &Path, bytes: &[u8]) -> Result<Vec<Count>, SavedError> {
+    // Maps of JSON keep the order of the file.
+    #[derive(Deserialize)]
+    struct Record {
+        aarch64: Map<String, Value>,
+        x86_64: Map<String, Value>,
+    }
+    let broken = |error| SavedError::Json { path: path.to_owned(), error };
+    let Record { aarch64, x86_64 } = parse(path, bytes, Some(INSTRUCTIONS))?;
     let mut counts = Vec::new();
-    for isa in ISAS {
-        for (workload, engines) in record.get(isa)?.as_object()? {
-            for (engine, per_pass) in engines.as_object()? {
-                let (isa, workload, engine) = (isa.into(), workload.clone(), engine.clone());
-                counts.push(Count { isa, workload, engine, per_pass: per_pass.as_f64()? });
+    for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
+        for (workload, engines) in workloads {
+            for (engine, per_pass) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
+                let per_pass: Positive = serde_json::from_value(per_pass).map_err(broken)?;
+                counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_pass: per_pass.get() });
             }
         }
     }
-    Some(counts)
+    Ok(counts)
 }
 
 fn words_per_pass(step: &Step) -> f64 {
@@ -220,7 +242,7 @@ mod tests {
     use super::*;
 
     fn record() -> Vec<Count> {
-        from_json(&serde_json::from_str(RECORD).expect("the record is JSON")).expect("it is a record")
+        parse_record(Path::new("instructions.json"), RECORD.as_bytes()).expect("it is a record")
     }
 
     #[test]
@@ -254,6 +276,13 @@ mod tests {
         assert_eq!(page(&record, &steps), include_str!("../../docs/INSTRUCTIONS.md"));
         let same = serde_json::to_string_pretty(&to_json(&record, &steps)).expect("it is JSON");
         assert_eq!(same + "\n", RECORD);
+    }
+
+    #[test]
+    fn a_record_with_a_count_of_zero_is_broken() {
+        let zero = RECORD.replacen("\"bytecode\": 12.096", "\"bytecode\": 0.0", 1);
+        let error = parse_record(Path::new("record"), zero.as_bytes()).expect_err("nothing takes no instruction");
+        assert_eq!(error.to_string(), "`record` is broken: 0 is not greater than zero");
     }
 
     #[test]

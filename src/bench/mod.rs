@@ -3,19 +3,25 @@
 //! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
 //! whose answer every engine must give before any of them is timed; [`sizes`] are programs of any length, and
 //! [`phases`] takes the time of each phase of making them ready; [`break_even`] says from when on that has paid. A [`race`]
-//! compares engines over many processes, in each of which a [`worker`] runs what it is told; [`statistics`] says what may be
-//! concluded, [`machine`] on what it was measured.
+//! compares engines over many processes, in each of which a [`worker`] runs what a [`client`] tells it, all of them of one
+//! [`image`]; [`statistics`] says what may be concluded, [`machine`] on what it was measured. [`record`] shows and keeps it,
+//! [`baseline`] compares it with an earlier day, [`saved`] knows the formats of all files.
 //! [`instructions`] has counts for which the machine does not matter.
 
+pub mod baseline;
 pub mod break_even;
 pub mod calibration;
+pub mod client;
+pub mod image;
 pub mod instructions;
 pub mod machine;
 pub mod phases;
 pub mod race;
 pub mod record;
+pub mod saved;
 pub mod sizes;
 pub mod statistics;
+pub mod table;
 pub mod worker;
 pub mod workloads;
 
@@ -38,6 +44,8 @@ pub struct Subject {
     pub source: Source,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
+    /// The greatest number of values on the stack.
+    pub stack_limit: usize,
 }
 
 /// What a subject takes, as the referee counts it.
@@ -80,6 +88,16 @@ pub enum Untimed {
 const MOST_PASSES: u64 = 1_000_000_000;
 
 impl Subject {
+    /// A subject with the usual limit of the stack.
+    pub fn new(name: impl Into<String>, source: Source, inputs: Vec<i64>) -> Subject {
+        Subject { name: name.into(), source, inputs, stack_limit: DEFAULT_STACK_LIMIT }
+    }
+
+    /// What engines prepare it for.
+    pub fn options(&self) -> Options {
+        Options { metered: false, stack_limit: self.stack_limit }
+    }
+
     /// The program, verified for the inputs.
     ///
     /// # Errors
@@ -95,14 +113,14 @@ impl Subject {
     /// The first reason not to time it.
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
-        let measured = measure(program.ast(), &self.inputs, Some(MOST_PASSES), DEFAULT_STACK_LIMIT);
+        let measured = measure(program.ast(), &self.inputs, Some(MOST_PASSES), self.stack_limit);
         let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
         if let Outcome::Trap(_) = measured.outcome {
             return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });
         }
-        let mut stack = stack()?;
+        let mut stack = stack(self.stack_limit)?;
         for engine in engines {
-            let got = outcome(&mut *prepare(engine, &program)?, &self.inputs, None, &mut stack);
+            let got = outcome(&mut *prepare(engine, &program, &self.options())?, &self.inputs, None, &mut stack);
             if got != measured.outcome {
                 let (got, expected) = (verdict(&got), verdict(&measured.outcome));
                 return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
@@ -129,24 +147,24 @@ impl Stopwatch {
     }
 }
 
-/// A stack for subjects.
+/// A stack of so many values.
 ///
 /// # Errors
 /// Where there is no memory for it.
-pub fn stack() -> Result<Stack, PrepareError> {
-    Stack::new(DEFAULT_STACK_LIMIT).map_err(|error| PrepareError::Stack { values: DEFAULT_STACK_LIMIT, error })
+pub fn stack(limit: usize) -> Result<Stack, PrepareError> {
+    Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })
 }
 
-/// The program made ready by an engine, without fuel.
+/// The program made ready by an engine.
 ///
 /// # Errors
 /// The engine's.
 ///
 /// # Panics
 /// Where there is no engine of this name.
-pub fn prepare(engine: &str, program: &Program) -> Result<Box<dyn Prepared>, PrepareError> {
+pub fn prepare(engine: &str, program: &Program, options: &Options) -> Result<Box<dyn Prepared>, PrepareError> {
     let mut engine = registry::engine(engine).expect("the caller names engines that exist");
-    engine.prepare(program, &Options::default(), &mut NoClock)
+    engine.prepare(program, options, &mut NoClock)
 }
 
 /// So many runs, one after the other.

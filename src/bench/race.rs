@@ -6,33 +6,34 @@
 //! order in memory. A ratio is taken within a round; then its median over the rounds of a process, the mean of the two of a
 //! pair, and the median over pairs.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
 
 use super::Subject;
+use super::client::{Patience, RaceError, Worker};
+use super::image::Image;
 use super::statistics::{geometric_mean, median};
 use super::worker::Task;
 
 /// How a race is run.
 #[derive(Clone, Debug)]
-pub struct Race {
+pub struct Race<'a> {
     /// The binaries that contestants may run in; each process of the race has one of each.
-    pub binaries: Vec<PathBuf>,
+    pub images: Vec<&'a Image>,
     /// Who runs; the first is whom the others are held against.
     pub contestants: Vec<Contestant>,
     /// How many pairs of processes.
     pub pairs: usize,
     /// How many rounds in each.
     pub rounds: usize,
-    /// How long a contestant runs in each round, about; at least one run.
-    pub sample: Duration,
+    /// How long a contestant runs in each round; at least one run. Below [`LEAST_TURN`](super::client::LEAST_TURN) ratios of
+    /// different engines are those of how their turns begin.
+    pub turn: Duration,
+    /// How long a process may be silent, apart from what its runs take.
+    pub timeout: Duration,
     /// Chooses the order.
     pub seed: u64,
 }
@@ -55,43 +56,24 @@ pub struct Times {
     pub ratios: Vec<f64>,
 }
 
-/// Why a race has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum RaceError {
-    /// A binary cannot be started, or has ended.
-    #[error("`{binary}` cannot take part")]
-    Binary {
-        /// The binary.
-        binary: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A binary refuses the subject.
-    #[error("`{binary}` refuses: {reason}")]
-    Refused {
-        /// The binary.
-        binary: String,
-        /// What it says.
-        reason: String,
-    },
-}
-
-impl Race {
-    /// Runs it, and calls `progress` after each pair of processes.
+impl Race<'_> {
+    /// Runs it on a subject of so many words a run, and calls `progress` after each pair of processes.
     ///
     /// # Errors
     /// Where a binary cannot take part or refuses the subject.
-    pub fn run(&self, subject: &Subject, progress: &mut dyn FnMut()) -> Result<Vec<Times>, RaceError> {
+    pub fn run(&self, subject: &Subject, words: u64, progress: &mut dyn FnMut()) -> Result<Vec<Times>, RaceError> {
         let mut order = ChaCha8Rng::seed_from_u64(self.seed);
+        let patience = Patience { least: self.timeout, words };
+        let runs = self.sizes(subject, patience, &mut order)?;
         let mut all = vec![Times::default(); self.contestants.len()];
         for _ in 0..self.pairs {
             // Who is made ready first, and so lies where in memory, makes some percent for some code: each order has its
             // reverse beside it, so that a place that suits the processor is nobody's.
             let mut seats: Vec<usize> = (0..self.contestants.len()).collect();
             seats.shuffle(&mut order);
-            let one = self.process(subject, &seats, &mut order)?;
+            let one = self.process(subject, patience, &seats, &runs, &mut order)?;
             seats.reverse();
-            let other = self.process(subject, &seats, &mut order)?;
+            let other = self.process(subject, patience, &seats, &runs, &mut order)?;
             for (index, of_all) in all.iter_mut().enumerate() {
                 let time = |rounds: &[Vec<f64>]| median(&rounds[index]);
                 let ratio = |rounds: &[Vec<f64>]| {
@@ -106,116 +88,84 @@ impl Race {
         Ok(all)
     }
 
+    /// How many runs of each contestant make a turn, found out in a process that does nothing else. The same engine has the
+    /// same number in all its places and builds: else what begins a turn is shared out over more runs on one side.
+    fn sizes(&self, subject: &Subject, patience: Patience, order: &mut ChaCha8Rng) -> Result<Vec<u64>, RaceError> {
+        let mut seats: Vec<usize> = (0..self.contestants.len()).collect();
+        seats.shuffle(order);
+        let mut field = self.start(subject, patience, &seats, order)?;
+        let mut runs = vec![0; seats.len()];
+        for seat in seats {
+            let (worker, which) = field.places[seat];
+            runs[seat] = field.workers[worker].runs(which, self.turn)?;
+        }
+        let most = |contestant: &Contestant| {
+            let same = self.contestants.iter().zip(&runs).filter(|(other, _)| other.engine == contestant.engine);
+            same.map(|(_, runs)| *runs).max().unwrap_or(1)
+        };
+        Ok(self.contestants.iter().map(most).collect())
+    }
+
     /// One process of each binary, in which contestants are made ready in the order of their seats: for each the
-    /// nanoseconds a run of each round.
-    fn process(&self, subject: &Subject, seats: &[usize], order: &mut ChaCha8Rng) -> Result<Vec<Vec<f64>>, RaceError> {
-        let mut workers = Vec::new();
-        // Where each contestant is: in which worker, as its how many-eth.
-        let mut places = vec![(0, 0); seats.len()];
-        for (index, binary) in self.binaries.iter().enumerate() {
-            let of_this = seats.iter().copied().filter(|contestant| self.contestants[*contestant].binary == index);
-            let of_this: Vec<usize> = of_this.collect();
-            of_this.iter().enumerate().for_each(|(which, contestant)| places[*contestant] = (index, which));
-            let contestants = of_this.iter().map(|contestant| self.contestants[*contestant].engine.clone()).collect();
-            let task = Task { subject: subject.clone(), contestants };
-            workers.push(Worker::start(binary, &task, order.random_range(0..4096))?);
-        }
-        let mut runs = Vec::new();
-        for &(worker, which) in &places {
-            runs.push(workers[worker].runs(which, self.sample)?);
-        }
-        let mut turns: Vec<usize> = (0..places.len()).collect();
-        let mut times = vec![Vec::with_capacity(self.rounds); places.len()];
-        for _ in 0..self.rounds {
+    /// nanoseconds a run of each round. The round before the first is not counted: it warms up.
+    fn process(
+        &self,
+        subject: &Subject,
+        patience: Patience,
+        seats: &[usize],
+        runs: &[u64],
+        order: &mut ChaCha8Rng,
+    ) -> Result<Vec<Vec<f64>>, RaceError> {
+        let mut field = self.start(subject, patience, seats, order)?;
+        let mut turns = seats.to_vec();
+        let mut times = vec![Vec::with_capacity(self.rounds); seats.len()];
+        for round in 0..=self.rounds {
             turns.shuffle(order);
             for &turn in &turns {
-                let (worker, which) = places[turn];
-                let time = workers[worker].time(which, runs[turn])?;
-                // Half a nanosecond where the clock has not moved, so that a ratio is a number.
-                times[turn].push(time.max(0.5) / runs[turn] as f64);
+                let (worker, which) = field.places[turn];
+                let time = field.workers[worker].time(which, runs[turn])?;
+                if round > 0 {
+                    // Half a nanosecond where the clock has not moved, so that a ratio is a number.
+                    times[turn].push(time.max(0.5) / runs[turn] as f64);
+                }
             }
         }
         Ok(times)
     }
-}
 
-/// A process of a binary; killed when it is dropped.
-pub struct Worker {
-    binary: String,
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Worker {
-    /// Starts one with a task. `shift` moves where its stack begins, which an environment of another length does as well.
-    ///
-    /// # Errors
-    /// Where the binary cannot be started, or refuses the task.
-    pub fn start(binary: &Path, task: &Task, shift: usize) -> Result<Worker, RaceError> {
-        let name = binary.display().to_string();
-        let fail = |source| RaceError::Binary { binary: name.clone(), source };
-        let mut command = Command::new(binary);
-        command.args(["bench", "--worker"]).env("JITDUEL_SHIFT", "x".repeat(shift));
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(fail)?;
-        let input = process.stdin.take().expect("it is a pipe");
-        let output = BufReader::new(process.stdout.take().expect("it is a pipe"));
-        let mut worker = Worker { binary: name, process, input, output };
-        let said = worker.ask(&task.to_json().to_string())?;
-        match serde_json::from_str::<Value>(&said) {
-            Ok(said) if said["ready"] == true => Ok(worker),
-            Ok(Value::Object(said)) => {
-                let reason = said.get("error").and_then(Value::as_str).unwrap_or("it does not say why").to_owned();
-                Err(RaceError::Refused { binary: worker.binary.clone(), reason })
+    /// Starts a process of each binary, that of the first seat first.
+    fn start(
+        &self,
+        subject: &Subject,
+        patience: Patience,
+        seats: &[usize],
+        order: &mut ChaCha8Rng,
+    ) -> Result<Field, RaceError> {
+        let mut field = Field { workers: Vec::new(), places: vec![(0, 0); seats.len()] };
+        let mut started = Vec::new();
+        for &seat in seats {
+            let binary = self.contestants[seat].binary;
+            if started.contains(&binary) {
+                continue;
             }
-            _ => Err(worker.fail(io::Error::other(format!("it says `{}`", said.trim_end())))),
-        }
-    }
-
-    fn ask(&mut self, line: &str) -> Result<String, RaceError> {
-        let mut said = String::new();
-        let result = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
-        match result.and_then(|()| self.output.read_line(&mut said)) {
-            Ok(0) => Err(self.fail(io::Error::other("it has ended"))),
-            Ok(_) => Ok(said),
-            Err(error) => Err(self.fail(error)),
-        }
-    }
-
-    /// How many runs of a contestant take about so long, at least one. Finding out warms up.
-    ///
-    /// # Errors
-    /// Where the process has ended.
-    pub fn runs(&mut self, which: usize, sample: Duration) -> Result<u64, RaceError> {
-        let sample = sample.as_nanos() as f64;
-        let mut runs = 1;
-        loop {
-            let time = self.time(which, runs)?;
-            if time >= sample / 4.0 || runs >= 1 << 40 {
-                return Ok((runs as f64 * sample / time.max(1.0)).round().max(1.0) as u64);
+            started.push(binary);
+            let of_this: Vec<usize> =
+                seats.iter().copied().filter(|seat| self.contestants[*seat].binary == binary).collect();
+            for (which, contestant) in of_this.iter().enumerate() {
+                field.places[*contestant] = (field.workers.len(), which);
             }
-            runs *= 2;
+            let contestants = of_this.iter().map(|contestant| self.contestants[*contestant].engine.clone()).collect();
+            let task = Task { subject: subject.clone(), contestants };
+            let shift = order.random_range(0..4096);
+            field.workers.push(Worker::start(self.images[binary], &task, shift, patience)?);
         }
-    }
-
-    /// The nanoseconds of processor time that so many runs of a contestant take.
-    ///
-    /// # Errors
-    /// Where the process has ended.
-    pub fn time(&mut self, which: usize, runs: u64) -> Result<f64, RaceError> {
-        let said = self.ask(&format!("{which} {runs}"))?;
-        said.trim_end().parse().map_err(|_| self.fail(io::Error::other(format!("it says `{}`", said.trim_end()))))
-    }
-
-    fn fail(&self, source: io::Error) -> RaceError {
-        RaceError::Binary { binary: self.binary.clone(), source }
+        Ok(field)
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended already; there is nobody to tell that it cannot be killed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// The processes that run at one time.
+struct Field {
+    workers: Vec<Worker>,
+    /// Where each contestant is: in which worker, as its how many-eth.
+    places: Vec<(usize, usize)>,
 }

@@ -4,8 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::Subject;
+use super::baseline::Baseline;
 use super::machine::Machine;
-use super::statistics::{Estimate, bootstrap, geometric_mean, level_of_each, median, median_with_interval};
+use super::saved::BASELINE;
+use super::statistics::{
+    Estimate, Finding, geometric_mean, greatest_level, level_of_each, median, median_with_interval, ratio_of_medians,
+};
+use super::table::{duration, field, table};
 
 /// All that one run of the harness measured.
 #[derive(Clone, Debug)]
@@ -14,8 +20,10 @@ pub struct Record {
     pub machine: Machine,
     /// How: the options, in words.
     pub options: Vec<(String, String)>,
-    /// The probability with which all intervals together are right.
+    /// The probability with which all intervals together shall be right.
     pub confidence: f64,
+    /// The programs, each with a name of its own, as lines have it.
+    pub subjects: Vec<Subject>,
     /// A line for each subject and contestant.
     pub lines: Vec<Line>,
 }
@@ -39,44 +47,6 @@ pub struct Line {
     pub calibrated: Vec<f64>,
 }
 
-/// What a ratio says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The interval covers 1.
-    NoDifference,
-    /// There is one, and it is smaller than what the place of code in memory makes.
-    Negligible,
-    /// The interval lies below 1.
-    Faster,
-    /// The interval lies above 1.
-    Slower,
-}
-
-/// Differences below this are not called one: the same code in other places of memory differs by as much.
-pub const RESOLUTION: f64 = 0.01;
-
-impl Finding {
-    /// What an interval says.
-    pub fn of(ratio: &Estimate) -> Finding {
-        match ratio {
-            ratio if ratio.covers(1.0) => Finding::NoDifference,
-            ratio if (ratio.value - 1.0).abs() < RESOLUTION => Finding::Negligible,
-            ratio if ratio.high < 1.0 => Finding::Faster,
-            _ => Finding::Slower,
-        }
-    }
-
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Finding::NoDifference => "no difference",
-            Finding::Negligible => "under 1 %",
-            Finding::Faster => "faster",
-            Finding::Slower => "slower",
-        }
-    }
-}
-
 impl Line {
     /// Nanoseconds a run.
     pub fn time(&self) -> f64 {
@@ -92,8 +62,22 @@ impl Line {
 impl Record {
     /// The level of each interval, so that all of them together are right with the record's confidence.
     pub fn level(&self) -> f64 {
-        let comparisons = self.lines.iter().filter(|line| line.base.is_some()).count();
-        level_of_each(self.confidence, comparisons)
+        level_of_each(self.confidence, self.intervals())
+    }
+
+    fn intervals(&self) -> usize {
+        self.lines.iter().filter(|line| line.base.is_some()).count() + self.contestants_with_means().len()
+    }
+
+    /// The probability with which all intervals together are right: less than was asked for where there are so few values that
+    /// even the widest intervals are right less often.
+    pub fn confidence(&self) -> f64 {
+        let fewest = self.lines.iter().map(|line| line.ratios.len()).min().unwrap_or(0);
+        let greatest = greatest_level(fewest);
+        if greatest >= self.level() {
+            return self.confidence;
+        }
+        (1.0 - self.intervals() as f64 * (1.0 - greatest)).max(0.0)
     }
 
     /// How a line compares with its base.
@@ -101,43 +85,47 @@ impl Record {
         line.base.as_ref().map(|_| median_with_interval(&line.ratios, self.level()))
     }
 
-    /// The contestants that are held against a base, with the geometric mean of their ratios over all subjects.
-    pub fn means(&self) -> Vec<(String, Estimate)> {
+    /// Those that are held against a base and have a mean: nobody where there is one subject.
+    fn contestants_with_means(&self) -> Vec<&str> {
         let mut contestants: Vec<&str> = Vec::new();
+        if self.lines.iter().all(|line| line.subject == self.lines[0].subject) {
+            return contestants;
+        }
         for line in self.lines.iter().filter(|line| line.base.is_some()) {
             if !contestants.contains(&line.contestant.as_str()) {
                 contestants.push(&line.contestant);
             }
         }
-        let mean = |contestant: &&str| {
-            let lines = self.lines.iter().filter(|line| line.base.is_some() && line.contestant == *contestant);
+        contestants
+    }
+
+    /// Where there are several subjects, each contestant with the geometric mean of its ratios over all of them: of the first
+    /// ratios of each subject, of the second ones and so on, and of these the median. So the interval is that of a median.
+    pub fn means(&self) -> Vec<(String, Estimate)> {
+        let mean = |contestant: &str| {
+            let lines = self.lines.iter().filter(|line| line.base.is_some() && line.contestant == contestant);
             let samples: Vec<&[f64]> = lines.map(|line| line.ratios.as_slice()).collect();
-            let level = level_of_each(self.confidence, contestants.len());
-            let of_medians = |samples: &mut [Vec<f64>]| geometric_mean(samples.iter().map(|sample| median(sample)));
-            ((*contestant).to_owned(), bootstrap(&samples, level, of_medians))
+            let count = samples.iter().map(|sample| sample.len()).min().unwrap_or(0);
+            let of_all = |index: usize| geometric_mean(samples.iter().map(|sample| sample[index]));
+            let means: Vec<f64> = (0..count).map(of_all).collect();
+            (contestant.to_owned(), median_with_interval(&means, self.level()))
         };
-        contestants.iter().map(mean).collect()
+        self.contestants_with_means().into_iter().map(mean).collect()
     }
 
     /// How each line compares with the same of an earlier record, both against the calibration kernel. Lines that the
     /// other does not have are left out.
-    pub fn against_baseline(&self, baseline: &[Line]) -> Vec<(&Line, Estimate)> {
-        let find = |line: &Line| {
-            let is_same = |other: &&Line| other.subject == line.subject && other.contestant == line.contestant;
-            baseline.iter().find(is_same).filter(|other| !other.calibrated.is_empty() && !line.calibrated.is_empty())
+    pub fn against_baseline(&self, baseline: &Baseline) -> Vec<(&Line, Estimate)> {
+        let pair = |line: &'_ Line| {
+            let subject = self.subjects.iter().find(|subject| subject.name == line.subject)?;
+            baseline.times(subject, &line.contestant)
         };
-        let pairs: Vec<(&Line, &Line)> =
-            self.lines.iter().filter_map(|line| find(line).map(|other| (line, other))).collect();
+        let pairs: Vec<(&Line, Vec<f64>)> = self.lines.iter().filter_map(|line| Some((line, pair(line)?))).collect();
         let level = level_of_each(self.confidence, pairs.len());
-        let ratio = |(line, other): (&'_ Line, &Line)| {
-            bootstrap(&[&line.calibrated, &other.calibrated], level, |samples| {
-                median(&samples[0]) / median(&samples[1])
-            })
-        };
-        pairs.into_iter().map(|(line, other)| (line, ratio((line, other)))).collect()
+        pairs.into_iter().map(|(line, kept)| (line, ratio_of_medians(&line.calibrated, &kept, level))).collect()
     }
 
-    /// As JSON, from which [`Record::lines_from_json`] makes the lines again.
+    /// As JSON, which [`Baseline::read`] reads.
     pub fn to_json(&self) -> Value {
         let lines = self.lines.iter().map(|line| {
             let ratio = self.ratio(line);
@@ -157,55 +145,48 @@ impl Record {
         });
         let options: serde_json::Map<_, _> =
             self.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let program = |subject: &Subject| {
+            let Subject { name, source, inputs, stack_limit } = subject;
+            let text = String::from_utf8_lossy(source.bytes());
+            json!({ "name": name, "text": text, "inputs": inputs, "stack_limit": stack_limit })
+        };
         json!({
+            "format": BASELINE.tag(),
             "machine": self.machine.to_json(),
             "weaknesses": self.machine.weaknesses(),
             "options": options,
-            "confidence": self.confidence,
+            "confidence": self.confidence(),
             "level": self.level(),
+            "programs": self.subjects.iter().map(program).collect::<Value>(),
             "lines": lines.collect::<Value>(),
         })
     }
 
-    /// The lines of a record that was kept; `None` where it is none.
-    pub fn lines_from_json(json: &Value) -> Option<Vec<Line>> {
-        let numbers = |value: &Value| value.as_array()?.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>();
-        let line = |line: &Value| {
-            Some(Line {
-                subject: line["subject"].as_str()?.into(),
-                words: line["words"].as_u64()?,
-                contestant: line["contestant"].as_str()?.into(),
-                base: line["base"].as_str().map(Into::into),
-                nanoseconds: numbers(&line["processes"]["nanoseconds"]).filter(|times| !times.is_empty())?,
-                ratios: numbers(&line["processes"]["ratios"])?,
-                calibrated: numbers(&line["processes"]["calibrated"])?,
-            })
-        };
-        json["lines"].as_array()?.iter().map(line).collect()
-    }
-
     /// A line of comma-separated values for each line.
     pub fn to_csv(&self) -> String {
-        let mut text = String::from("subject,contestant,base,words,ns_per_run,ns_per_word,ratio,low,high,finding\n");
+        let mut text =
+            String::from("subject,contestant,base,words,input,ns_per_run,ns_per_word,ratio,low,high,finding\n");
         for line in &self.lines {
             let Line { subject, contestant, base, words, .. } = line;
-            let fields = [subject, contestant, base.as_deref().unwrap_or("")].map(quoted).join(",");
+            let fields = [subject, contestant, base.as_deref().unwrap_or("")].map(field).join(",");
+            let input = field(&self.input(line));
             let (time, per_word) = (line.time(), line.time_per_word());
             let ratio = self.ratio(line).map_or(",,,".into(), |ratio| {
                 let Estimate { value, low, high } = ratio;
                 format!("{value:.6},{low:.6},{high:.6},{}", Finding::of(&ratio).words())
             });
-            writeln!(text, "{fields},{words},{time:.1},{per_word:.4},{ratio}").expect("a string takes all text");
+            writeln!(text, "{fields},{words},{input},{time:.1},{per_word:.4},{ratio}")
+                .expect("a string takes all text");
         }
         text
     }
 
     /// A table in Markdown, which is also what a terminal shows.
     pub fn to_markdown(&self) -> String {
-        let percent = 100.0 * self.confidence;
+        let percent = 100.0 * self.confidence();
         let mut rows = vec![
-            ["subject", "engine", "ns/word", "times", "of", "interval", ""].map(String::from),
-            ["---", "---", "--:", "--:", "---", "---", "---"].map(String::from),
+            ["subject", "engine", "input", "a run", "ns/word", "times", "of", "interval", ""].map(String::from),
+            ["---", "---", "--:", "--:", "--:", "--:", "---", "---", "---"].map(String::from),
         ];
         for line in &self.lines {
             let ratio = self.ratio(line);
@@ -213,6 +194,8 @@ impl Record {
             rows.push([
                 line.subject.clone(),
                 line.contestant.clone(),
+                self.input(line),
+                duration(line.time()),
                 number(line.time_per_word()),
                 ratio.map_or("1".into(), |ratio| number(ratio.value)),
                 line.base.clone().unwrap_or_default(),
@@ -220,22 +203,12 @@ impl Record {
                 ratio.map_or(String::new(), |ratio| Finding::of(&ratio).words().into()),
             ]);
         }
-        let subjects = self.lines.iter().filter(|line| line.base.is_none()).count();
-        if subjects > 1 {
-            for (contestant, mean) in self.means() {
-                let interval = format!("{:.3} to {:.3}", mean.low, mean.high);
-                let finding = Finding::of(&mean).words().into();
-                let value = format!("{:.3}", mean.value);
-                rows.push([
-                    "geometric mean".into(),
-                    contestant,
-                    String::new(),
-                    value,
-                    String::new(),
-                    interval,
-                    finding,
-                ]);
-            }
+        for (contestant, mean) in self.means() {
+            let interval = format!("{:.3} to {:.3}", mean.low, mean.high);
+            let finding = Finding::of(&mean).words().into();
+            let value = format!("{:.3}", mean.value);
+            let none = String::new;
+            rows.push(["geometric mean".into(), contestant, none(), none(), none(), value, none(), interval, finding]);
         }
         let mut text = table(&rows);
         if self.lines.iter().any(|line| line.base.is_some()) {
@@ -248,42 +221,28 @@ impl Record {
         }
         text
     }
-}
 
-/// Rows of Markdown whose columns stand under each other.
-pub fn table(rows: &[impl AsRef<[String]>]) -> String {
-    let columns = rows.first().map_or(0, |row| row.as_ref().len());
-    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let is_right = |column: usize| rows.get(1).is_some_and(|row| row.as_ref()[column] == "--:");
-    let is_right: Vec<bool> = (0..columns).map(is_right).collect();
-    let mut text = String::new();
-    for row in rows {
-        text.push('|');
-        for (column, cell) in row.as_ref().iter().enumerate() {
-            let width = widths[column];
-            let padded = match cell.as_str() {
-                "---" => "-".repeat(width.max(3)),
-                "--:" => "-".repeat(width.max(3) - 1) + ":",
-                _ if is_right[column] => format!("{cell:>width$}"),
-                _ => format!("{cell:<width$}"),
-            };
-            write!(text, " {padded} |").expect("a string takes all text");
-        }
-        text.push('\n');
+    /// The inputs of a line's subject, as they are given on the command line; of many the first ones.
+    fn input(&self, line: &Line) -> String {
+        let subject = self.subjects.iter().find(|subject| subject.name == line.subject);
+        let inputs = subject.map_or(&[][..], |subject| &subject.inputs);
+        let first: Vec<String> = inputs.iter().take(SHOWN_INPUTS).map(i64::to_string).collect();
+        let rest = if inputs.len() > first.len() { format!(",… ({} values)", inputs.len()) } else { String::new() };
+        first.join(",") + &rest
     }
-    text
 }
 
-/// A field of comma-separated values.
-fn quoted(field: &str) -> String {
-    let is_plain = !field.contains(['"', ',', '\n', '\r']);
-    if is_plain { field.into() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
-}
+/// Inputs of a program that are shown.
+const SHOWN_INPUTS: usize = 4;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::bench::baseline::{ENGINES, TURN};
+    use crate::bench::saved::parse;
+    use crate::lang::Source;
 
     fn line(subject: &str, contestant: &str, base: Option<&str>, factor: f64) -> Line {
         let times: Vec<f64> = (0..20).map(|process| 1000.0 + f64::from(process)).collect();
@@ -299,20 +258,35 @@ mod tests {
     }
 
     fn record(factor: f64) -> Record {
-        let lines = ["fact", "a,\"b\""].iter().flat_map(|subject| {
+        let names = ["fact", "a,\"b\""];
+        let lines = names.iter().flat_map(|subject| {
             [
                 line(subject, "jit", None, 1.0),
                 line(subject, "tree", Some("jit"), factor),
                 line(subject, "jit", Some("jit"), 1.0),
             ]
         });
-        Record { machine: Machine::now(), options: Vec::new(), confidence: 0.99, lines: lines.collect() }
+        let subject = |name: &str| Subject::new(name, Source::new(name, format!("1 \\ {name}")), vec![3, 4]);
+        let options = [(ENGINES, "jit,tree,jit"), (TURN, "1000")].map(|(name, value)| (name.into(), value.into()));
+        Record {
+            machine: Machine::now(),
+            options: options.into(),
+            confidence: 0.99,
+            subjects: names.map(subject).into(),
+            lines: lines.collect(),
+        }
+    }
+
+    fn kept(record: &Record) -> Baseline {
+        let text = record.to_json().to_string();
+        parse(Path::new("kept"), text.as_bytes(), Some(BASELINE)).expect("it is a record")
     }
 
     #[test]
     fn a_line_says_whether_there_is_a_difference() {
         let record = record(20.0);
-        assert_eq!(record.level(), 1.0 - 0.01 / 4.0);
+        assert!((record.level() - (1.0 - 0.01 / 6.0)).abs() < 1e-12, "four comparisons and two means");
+        assert_eq!(record.confidence(), 0.99);
         let findings: Vec<_> =
             record.lines.iter().map(|line| record.ratio(line).map(|ratio| Finding::of(&ratio))).collect();
         let expected = [None, Some(Finding::Slower), Some(Finding::NoDifference)];
@@ -328,13 +302,15 @@ mod tests {
         let csv = record.to_csv();
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 7);
-        assert_eq!(lines[1], "fact,jit,,500,1009.5,2.0190,,,,");
-        assert!(lines[2].starts_with("fact,tree,jit,500,20190.0,40.3800,19.99") && lines[2].ends_with(",slower"));
+        assert_eq!(lines[1], "fact,jit,,500,\"3,4\",1009.5,2.0190,,,,");
+        assert!(
+            lines[2].starts_with("fact,tree,jit,500,\"3,4\",20190.0,40.3800,19.99") && lines[2].ends_with(",slower")
+        );
         assert!(lines[4].starts_with("\"a,\"\"b\"\"\",jit,,500,"));
         let markdown = record.to_markdown();
         assert!(markdown.contains("| geometric mean | tree   |"), "{markdown}");
         assert!(
-            markdown.ends_with("All intervals together are right with 99 %; each alone with 99.750 %.\n"),
+            markdown.ends_with("All intervals together are right with 99 %; each alone with 99.833 %.\n"),
             "{markdown}"
         );
         let widths: Vec<usize> = markdown.lines().take(10).map(|line| line.chars().count()).collect();
@@ -342,15 +318,50 @@ mod tests {
     }
 
     #[test]
+    fn few_values_are_right_less_often() {
+        let mut record = record(20.0);
+        record.lines.iter_mut().for_each(|line| line.ratios.truncate(5));
+        // Six intervals that miss once in sixteen times.
+        assert!((record.confidence() - (1.0 - 6.0 / 16.0)).abs() < 1e-9, "{}", record.confidence());
+    }
+
+    #[test]
     fn a_record_that_was_kept_is_compared_with_a_later_one() {
-        let kept = Record::lines_from_json(&record(20.0).to_json()).expect("it is a record");
-        assert!(Record::lines_from_json(&json!({ "lines": 7 })).is_none());
-        let later = record(22.0);
+        let (mut kept, later) = (kept(&record(20.0)), record(22.0));
+        assert_eq!(kept.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
         let compared = later.against_baseline(&kept);
         assert_eq!(compared.len(), 6);
         for (line, ratio) in compared {
             let truth = if line.contestant == "tree" { 1.1 } else { 1.0 };
             assert!(ratio.covers(truth) && !ratio.covers(2.1 - truth), "{}: {ratio:?}", line.contestant);
         }
+    }
+
+    #[test]
+    fn times_of_other_programs_and_races_are_left_out() {
+        let kept = kept(&record(20.0));
+        let left_out = |change: &dyn Fn(&mut Record)| {
+            let mut later = record(20.0);
+            change(&mut later);
+            let mut kept = kept.clone();
+            let left_out = kept.match_to(&later.machine, &later.options, &later.subjects);
+            (left_out.join("; "), later.against_baseline(&kept).len())
+        };
+        let only = |reason: &str| (format!("fact: the baseline has {reason}; only in the baseline: fact"), 3);
+        assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("another input"));
+        assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("another stack limit"));
+        assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("another text"));
+        let renamed = left_out(&|later| {
+            later.subjects[0].name = "other".into();
+            later.lines[0..3].iter_mut().for_each(|line| line.subject = "other".into());
+        });
+        assert_eq!(renamed, (String::new(), 6), "a name says nothing");
+        let (reason, compared) = left_out(&|later| later.options[0].1 = "tree,jit".into());
+        assert_eq!((reason.as_str(), compared), ("the baseline is of engines `jit,tree,jit`, not `tree,jit`", 0));
+        assert_eq!(left_out(&|later| later.options[0].1 = "tree,jit,jit".into()), (String::new(), 6));
+        let (reason, compared) = left_out(&|later| later.machine.processor = "another".into());
+        assert!(reason.starts_with("the baseline is of the processor `") && compared == 0, "{reason}");
+        let (reason, compared) = left_out(&|later| later.options[1].1 = "2000".into());
+        assert_eq!((reason.as_str(), compared), ("the baseline is of turn in microseconds `1000`, not `2000`", 0));
     }
 }

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn programs_have_the_size_that_their_name_says_and_run() {
         for size in SIZES {
-            let subject = Subject { name: size.name(), source: size.source(), inputs: Vec::new() };
+            let subject = Subject::new(size.name(), size.source(), Vec::new());
             let program = subject.program().expect("it is a program");
             let words = program.ast().nodes().len();
             assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);

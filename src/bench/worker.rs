@@ -12,9 +12,10 @@ use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
 use crate::exec::Stack;
 use crate::lang::Source;
+use crate::outcome::DEFAULT_STACK_LIMIT;
 
-/// What both sides of the pipe must speak.
-pub const PROTOCOL: u64 = 1;
+/// The newest protocol of the pipe. Tasks speak the oldest that says all of them, so that an older build may take part.
+pub const PROTOCOL: u64 = 2;
 
 /// The name under which the calibration kernel takes part.
 pub const CALIBRATION: &str = "calibration";
@@ -29,24 +30,34 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task as one line.
+    /// The task as one line. Protocol 1 knows no other stack than the usual one.
     pub fn to_json(&self) -> Value {
-        let Subject { name, source, inputs } = &self.subject;
+        let Subject { name, source, inputs, stack_limit } = &self.subject;
         let text = String::from_utf8_lossy(source.bytes());
         let contestants = &self.contestants;
-        json!({ "protocol": PROTOCOL, "name": name, "text": text, "inputs": inputs, "contestants": contestants })
+        let mut task =
+            json!({ "protocol": 1, "name": name, "text": text, "inputs": inputs, "contestants": contestants });
+        if *stack_limit != DEFAULT_STACK_LIMIT {
+            task["protocol"] = PROTOCOL.into();
+            task["stack_limit"] = json!(stack_limit);
+        }
+        task
     }
 
     /// The task that a line says; `None` where it says none.
     pub fn from_json(line: &Value) -> Option<Task> {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
+        let stack_limit = match line["protocol"].as_u64()? {
+            1 => DEFAULT_STACK_LIMIT,
+            PROTOCOL => line["stack_limit"].as_u64()?.try_into().ok()?,
+            _ => return None,
+        };
         let inputs = line["inputs"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
         let contestants = line["contestants"].as_array()?.iter().map(|name| name.as_str().map(Into::into));
         let name = text("name")?;
         let source = Source::new(name.clone(), text("text")?);
-        let is_ours = line["protocol"] == PROTOCOL;
-        is_ours.then_some(Task {
-            subject: Subject { name, source, inputs },
+        Some(Task {
+            subject: Subject { name, source, inputs, stack_limit },
             contestants: contestants.collect::<Option<_>>()?,
         })
     }
@@ -104,10 +115,12 @@ fn ready(task: &Task) -> Result<Ready, String> {
     let program = task.subject.program().map_err(|fault| fault.to_string())?;
     let contestant = |name: &String| match name.as_str() {
         CALIBRATION => Ok(Contestant::Calibration),
-        engine => prepare(engine, &program).map(Contestant::Engine).map_err(|error| error.to_string()),
+        engine => prepare(engine, &program, &task.subject.options())
+            .map(Contestant::Engine)
+            .map_err(|error| error.to_string()),
     };
     let contestants = task.contestants.iter().map(contestant).collect::<Result<_, _>>()?;
-    let stack = stack().map_err(|error| error.to_string())?;
+    let stack = stack(task.subject.stack_limit).map_err(|error| error.to_string())?;
     Ok(Ready { contestants, inputs: task.subject.inputs.clone(), stack })
 }
 
@@ -136,7 +149,7 @@ mod tests {
     }
 
     fn task(text: &str, contestants: &[&str]) -> String {
-        let subject = Subject { name: "test".into(), source: Source::new("test", text), inputs: vec![5] };
+        let subject = Subject::new("test", Source::new("test", text), vec![5]);
         Task { subject, contestants: contestants.iter().map(|name| (*name).into()).collect() }.to_json().to_string()
     }
 
@@ -148,6 +161,20 @@ mod tests {
         let times: Vec<u64> = said[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
         assert!(times.iter().all(|time| *time > 0), "{times:?}");
         assert!(times[1] > times[0], "ten runs take longer than one: {times:?}");
+    }
+
+    #[test]
+    fn a_task_speaks_the_oldest_protocol_that_says_it() {
+        let subject = Subject::new("test", Source::new("test", "1"), vec![5]);
+        for (stack_limit, protocol) in [(DEFAULT_STACK_LIMIT, 1), (7, 2)] {
+            let task = Task { subject: Subject { stack_limit, ..subject.clone() }, contestants: Vec::new() };
+            let json = task.to_json();
+            assert_eq!(json["protocol"], protocol);
+            assert_eq!(Task::from_json(&json).map(|task| task.subject.stack_limit), Some(stack_limit));
+        }
+        let mut newer = Task { subject, contestants: Vec::new() }.to_json();
+        newer["protocol"] = (PROTOCOL + 1).into();
+        assert!(Task::from_json(&newer).is_none());
     }
 
     #[test]

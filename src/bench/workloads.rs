@@ -3,7 +3,7 @@
 
 use super::{Subject, Untimed, prepare, stack};
 use crate::corpus::{Case, cases};
-use crate::engine::outcome;
+use crate::engine::{Options, outcome};
 use crate::generate::{Kind, Trial, trial};
 use crate::lang::{Source, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Verdict};
@@ -56,7 +56,7 @@ workloads! {
 impl Workload {
     /// The workload with another input.
     pub fn of_size(&self, size: i64) -> Subject {
-        Subject { name: self.name.into(), source: self.source(), inputs: vec![size] }
+        Subject::new(self.name, self.source(), vec![size])
     }
 
     /// The workload as it is timed.
@@ -69,11 +69,11 @@ impl Workload {
     /// # Errors
     /// The first whose result is another, or why the engine cannot run it.
     pub fn check_cases(&self, engine: &str) -> Result<(), Untimed> {
-        let mut stack = stack()?;
+        let mut stack = stack(DEFAULT_STACK_LIMIT)?;
         for case in cases(&self.source()).expect("the corpus is in order") {
             let Case { fuel: None, stack_limit: DEFAULT_STACK_LIMIT, inputs, expected, .. } = case else { continue };
             let program = load(&self.source(), inputs.len())?;
-            let outcome = outcome(&mut *prepare(engine, &program)?, &inputs, None, &mut stack);
+            let outcome = outcome(&mut *prepare(engine, &program, &Options::default())?, &inputs, None, &mut stack);
             let got = Verdict::of(&outcome, &self.source());
             if got != expected {
                 return Err(Untimed::Wrong { engine: engine.into(), got, expected });
@@ -104,7 +104,7 @@ pub fn hold_out() -> impl Iterator<Item = Subject> {
     (0..50).map(|index| {
         let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORK }, HOLD_OUT_SEED, index);
         let name = format!("hold-out-{index}");
-        Subject { source: Source::new(name.clone(), text), name, inputs }
+        Subject::new(name.clone(), Source::new(name, text), inputs)
     })
 }
 

@@ -1,33 +1,38 @@
 //! `bench`: a race of engines on some programs, or of two builds, and what may be concluded from it.
 
+mod subjects;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
-use super::input::{Inputs, cases, engine_names, read, say};
+use super::input::{engine_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, complain};
+use crate::bench::baseline::{Baseline, ENGINES, TURN};
+use crate::bench::client::{LEAST_TURN, RaceError};
+use crate::bench::image::Image;
 use crate::bench::machine::Machine;
 use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
-use crate::bench::statistics::Estimate;
+use crate::bench::statistics::{Estimate, Finding, least_count, level_of_each};
 use crate::bench::worker::{CALIBRATION, serve};
-use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
 use crate::bench::{Subject, Work};
-use crate::corpus::programs;
 use crate::exec::is_emulated;
 use crate::files;
+use crate::lang::printable;
+use subjects::Subjects;
 
 /// Race engines on some programs and say which is faster, and by how much
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel bench fact collatz\n  \
     jitduel bench program.stk --input 1000 --engine jit,bytecode\n  \
+    jitduel bench -e '0 swap times 1 + end' --input 1000\n  \
     jitduel bench --engine jit --save-baseline monday\n  \
     jitduel bench --engine jit --baseline monday --fail-on-regression 5\n  \
     jitduel bench fact --engine jit --against ../other/target/release/jitduel\n\n\
@@ -35,12 +40,8 @@ use crate::files;
     processes; ratios are of processor time, with intervals over processes. docs/METHODOLOGY.md says why.\n\n\
     Exit codes: 0 ok, 1 a program cannot be timed, 2 usage, 3 slower than the baseline allows.")]
 pub(super) struct Bench {
-    /// Workloads by name, program files or folders; all workloads unless given, `hold-out` is the 50 generated loops
-    subjects: Vec<String>,
-
-    /// Initial stack of program files, bottom first; that of the first case unless given
-    #[arg(long, value_name = "A,B", allow_hyphen_values = true)]
-    input: Option<Inputs>,
+    #[command(flatten)]
+    subjects: Subjects,
 
     /// The engines, separated by commas: the first is whom the others are held against
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names(),
@@ -55,7 +56,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=100_000))]
     rounds: u32,
 
-    /// Processor time of a turn, in microseconds; one run takes what it takes
+    /// Processor time of a turn, in microseconds; it is never less than a run takes, nor less than 1000
     #[arg(long, value_name = "US", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     sample: u64,
 
@@ -67,7 +68,11 @@ pub(super) struct Bench {
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Form::Markdown)]
     export: Form,
 
-    /// Hold each engine against the same engine of another build
+    /// Seconds for which a process may be silent, besides a microsecond for each word that its runs carry out
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    timeout: u64,
+
+    /// Hold each engine against the same engine of another build; a path, never looked for in PATH
     #[arg(long, value_name = "BINARY", conflicts_with_all = ["save_baseline", "baseline"])]
     against: Option<PathBuf>,
 
@@ -75,7 +80,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     save_baseline: Option<String>,
 
-    /// Compare with a result that was kept, both held against a calibration kernel of their own run
+    /// Compare with a result that was kept, both held against a calibration kernel of their own run; only the same programs
+    /// with the same inputs and options are compared
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     baseline: Option<String>,
 
@@ -112,11 +118,13 @@ impl Bench {
             bail!("--fail-on-regression wants --baseline or --against");
         }
         self.refuse_to_mislead()?;
-        let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         if self.save_baseline.is_some() {
             files::probe(BASELINES.as_ref())?;
         }
-        let subjects = self.subjects()?;
+        let mut baseline = self.baseline.as_deref().map(|name| Baseline::read(&baseline_path(name))).transpose()?;
+        let subjects = self.subjects.read()?;
+        let machine = Machine::now();
+        self.refuse_too_few(&machine, &subjects, baseline.as_mut())?;
         let mut works = Vec::new();
         for subject in &subjects {
             match subject.check(&[]) {
@@ -127,10 +135,9 @@ impl Bench {
                 }
             }
         }
-        let machine = Machine::now();
         machine.weaknesses().iter().for_each(|weakness| say(format_args!("note: {weakness}")));
-        let record =
-            Record { machine, options: self.options(), confidence: CONFIDENCE, lines: self.race(&subjects, &works)? };
+        let lines = self.race(&subjects, &works)?;
+        let record = Record { machine, options: self.options(), confidence: CONFIDENCE, subjects, lines };
         // What took minutes to measure is kept before it is printed, and printed even where it cannot be kept.
         let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| keep(name, &record));
         match self.export {
@@ -145,10 +152,38 @@ impl Bench {
             }
             None => return Ok(kept),
         };
-        if baseline.is_some() && changes.is_empty() {
-            bail!("the baseline has none of these programs and engines");
-        }
         Ok(self.judged(&changes, baseline.is_some()).max(kept))
+    }
+
+    /// Says what of the baseline does not match, and stops before the race where nothing does, or where so few processes cannot
+    /// show anything surely.
+    fn refuse_too_few(&self, machine: &Machine, subjects: &[Subject], baseline: Option<&mut Baseline>) -> Result<()> {
+        // Each engine against itself in the other build, or all but the first against that; and their means.
+        let of_each = if self.against.is_some() { self.engine.len() } else { self.engine.len() - 1 };
+        let means = if subjects.len() > 1 { of_each } else { 0 };
+        let needed = |level: f64| 2 * least_count(level);
+        let mut processes = needed(level_of_each(CONFIDENCE, of_each * subjects.len() + means));
+        if let Some(baseline) = baseline {
+            let left_out = baseline.match_to(machine, &self.options(), subjects);
+            left_out.iter().for_each(|reason| say(format_args!("left out: {reason}")));
+            let is_same = |subject: &Subject, engine: &str| baseline.times(subject, engine).is_some();
+            let lines = subjects.iter().flat_map(|subject| self.engine.iter().map(move |engine| (subject, engine)));
+            let same = lines.filter(|(subject, engine)| is_same(subject, engine)).count();
+            if same == 0 {
+                bail!("the baseline has none of these programs and engines");
+            }
+            // Both sides have an interval.
+            let of_both = needed(level_of_each(level_of_each(CONFIDENCE, same), 2));
+            let kept = 2 * baseline.fewest();
+            if kept < of_both {
+                bail!("the baseline has {kept} processes, too few for {same} comparisons: {of_both} are needed");
+            }
+            processes = processes.max(of_both);
+        }
+        if (self.processes as usize) < processes {
+            bail!("{} processes are too few for so many comparisons: give --processes {processes}", self.processes);
+        }
+        Ok(())
     }
 
     /// Says how engines compare with the baseline, and whether one is slower than it may be.
@@ -159,7 +194,7 @@ impl Bench {
             let change =
                 format!("{} {}: {value:.3} times the time ({low:.3} to {high:.3})", line.subject, line.contestant);
             let limit = 1.0 + self.fail_on_regression.unwrap_or(f64::INFINITY) / 100.0;
-            if *low > limit {
+            if *low > limit && Finding::of(ratio) == Finding::Slower {
                 say(format_args!("SLOWER THAN ALLOWED {change}"));
                 status = Status::Regression;
             } else if show {
@@ -183,85 +218,56 @@ impl Bench {
         Ok(())
     }
 
-    /// What is timed.
-    fn subjects(&self) -> Result<Vec<Subject>> {
-        if self.subjects.is_empty() {
-            return Ok(WORKLOADS.iter().map(|workload| workload.subject()).collect());
-        }
-        let mut subjects = Vec::new();
-        for name in &self.subjects {
-            if name == "hold-out" {
-                subjects.extend(hold_out());
-            } else if let Some(workload) = workload(name) {
-                subjects.push(workload.subject());
-            } else {
-                let mut paths = Vec::new();
-                programs(Path::new(name), &mut paths)?;
-                for path in paths {
-                    subjects.push(self.subject(&path)?);
-                }
-            }
-        }
-        if subjects.is_empty() {
-            bail!("there is no program in {}", self.subjects.join(", "));
-        }
-        Ok(subjects)
-    }
-
-    /// A program's file, with the inputs that were given, the size of the workload that it is, or its first case's inputs.
-    fn subject(&self, path: &Path) -> Result<Subject> {
-        let source = read(path)?;
-        let is_it = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
-        let workload = WORKLOADS.iter().find(is_it);
-        let inputs = match (&self.input, workload) {
-            (Some(inputs), _) => inputs.0.clone(),
-            (None, Some(workload)) => vec![workload.size],
-            (None, None) => cases(&source)?.into_iter().next().map_or(Vec::new(), |case| case.inputs),
-        };
-        let name = path.file_stem().map_or(source.name().into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Subject { name, source, inputs })
-    }
-
     fn options(&self) -> Vec<(String, String)> {
         let option = |name: &str, value: String| (name.to_owned(), value);
+        let against = self.against.as_ref().map_or(String::new(), |binary| binary.display().to_string());
         vec![
-            option("engines", self.engine.join(",")),
+            option(ENGINES, self.engine.join(",")),
             option("processes", self.processes.to_string()),
             option("rounds", self.rounds.to_string()),
-            option("sample in microseconds", self.sample.to_string()),
+            option(TURN, self.turn().as_micros().to_string()),
             option("seed", self.seed.to_string()),
-            option("against", self.against.as_ref().map_or(String::new(), |binary| binary.display().to_string())),
+            option("against", printable(&against).into_owned()),
         ]
+    }
+
+    /// How long a turn takes at least.
+    fn turn(&self) -> Duration {
+        Duration::from_micros(self.sample).max(LEAST_TURN)
     }
 
     /// Runs all races.
     fn race(&self, subjects: &[Subject], works: &[Work]) -> Result<Vec<Line>> {
-        let this = std::env::current_exe().context("cannot tell where this program lies")?;
+        let mut images = vec![Image::of_this_process().context("cannot tell where this program lies")?];
+        if let Some(other) = &self.against {
+            images.push(Image::open(other).map_err(|error| RaceError::unopened(other, error))?);
+        }
         let is_calibrated = self.save_baseline.is_some() || self.baseline.is_some();
         let here = |engine: &str| Contestant { engine: engine.into(), binary: 0 };
-        let race = |binaries: &[&Path], contestants: Vec<Contestant>| Race {
-            binaries: binaries.iter().map(|binary| binary.to_path_buf()).collect(),
+        let race = |contestants: Vec<Contestant>| Race {
+            images: images.iter().collect(),
             contestants,
             pairs: self.processes as usize / 2,
             rounds: self.rounds as usize,
-            sample: Duration::from_micros(self.sample),
+            turn: self.turn(),
+            timeout: Duration::from_secs(self.timeout),
             seed: self.seed,
         };
         // Who races whom: each engine against itself in the other build, or all engines.
         let engines = self.engine.iter().map(String::as_str);
-        let races: Vec<Race> = if let Some(other) = &self.against {
+        let races: Vec<Race> = if self.against.is_some() {
             let there = |engine: &str| Contestant { engine: engine.into(), binary: 1 };
-            engines.map(|engine| race(&[&this, other], vec![there(engine), here(engine)])).collect()
+            engines.map(|engine| race(vec![there(engine), here(engine)])).collect()
         } else {
             let calibration = is_calibrated.then_some(CALIBRATION);
-            vec![race(&[&this], engines.chain(calibration).map(here).collect())]
+            vec![race(engines.chain(calibration).map(here).collect())]
         };
         let mut progress = ProgressLine::default();
         let (mut done, all) = (0, subjects.len() * races.len() * self.processes as usize / 2);
         let mut lines = Vec::new();
         for (subject, work) in subjects.iter().zip(works) {
             for race in &races {
-                let times = race.run(subject, &mut || {
+                let times = race.run(subject, work.words, &mut || {
                     done += 1;
                     progress.show(format_args!("{}: pair {done} of {all}", subject.name));
                 });
@@ -326,13 +332,6 @@ fn keep(name: &str, record: &Record) -> Status {
             Status::Usage
         }
     }
-}
-
-fn read_baseline(name: &str) -> Result<Vec<Line>> {
-    let path = baseline_path(name);
-    let text = files::read(&path).with_context(|| format!("cannot read the baseline `{}`", path.display()))?;
-    let json: Value = serde_json::from_slice(&text).with_context(|| format!("`{}` is not JSON", path.display()))?;
-    Record::lines_from_json(&json).with_context(|| format!("`{}` is no result of this program", path.display()))
 }
 
 fn baseline_name(text: &str) -> Result<String, String> {

@@ -24,6 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exec::survive_file_size_limit;
 use crate::host_stack::with_room;
+use crate::lang::printable;
 use output::Output;
 
 /// Sets a just-in-time compiler against an interpreter on a small stack language.
@@ -104,7 +105,9 @@ impl Verb {
 
 /// Says on stderr what went wrong.
 fn complain(error: &anyhow::Error) {
-    input::say(format_args!("{}error:{} {error:#}", ERROR.render(), ERROR.render_reset()));
+    // Names of files stand in it, line by line.
+    let text = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n");
+    input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));
 }
 
 /// How the word "error" looks, here as in clap's own messages and in diagnostics.

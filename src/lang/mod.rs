@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use ast::{Ast, Node, NodeKind};
 pub use diagnostic::Diagnostic;
 pub use parse::{SyntaxError, SyntaxErrorKind, integer, parse};
-pub use source::{Place, Source, Span};
+pub use source::{Place, Source, Span, printable};
 pub use verify::{Program, Rejection, RejectionKind, verify};
 pub use words::Word;
 

@@ -1,5 +1,6 @@
 //! Source text and places in it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -45,10 +46,10 @@ impl Source {
 
     /// Names a text. The bytes need not be valid UTF-8: `parse` reports where they are not.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Source {
-        Source { name: name.into(), bytes: bytes.into(), chunks: OnceLock::new() }
+        Source { name: printable(&name.into()).into_owned(), bytes: bytes.into(), chunks: OnceLock::new() }
     }
 
-    /// The name under which the text is reported: a path, `-` or `-e`.
+    /// The name under which the text is reported: a path, `-` or `-e`, as [`printable`] shows it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -90,9 +91,30 @@ fn behind(place: Place, text: &[u8]) -> Place {
     })
 }
 
+/// A text that may be shown on a terminal: characters that would do something there, or reorder what stands beside them, are
+/// written as escapes like `\u{1b}`.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let reorders = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| c.is_control() || reorders(c);
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        if acts(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_do_nothing_to_a_terminal() {
+        assert_eq!(printable("ü|b.stk"), "ü|b.stk");
+        assert_eq!(Source::new("\u{1b}[2J\n\u{202e}x", "").name(), "\\u{1b}[2J\\n\\u{202e}x");
+    }
 
     #[test]
     fn columns_count_characters_and_lines_end_at_lf() {

@@ -34,8 +34,10 @@ pub fn plots(document: &Document) -> impl Iterator<Item = (String, String)> {
     plots.map(|plot| (file_name(plot), plot.file()))
 }
 
+/// The name of a plot's file. A part of it comes from data, which must not lead to another folder.
 fn file_name(plot: &Plot) -> String {
-    format!("{}.svg", plot.name)
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    format!("{}.svg", plot.name.chars().map(plain).collect::<String>())
 }
 
 /// Characters that Markdown takes for more than themselves.

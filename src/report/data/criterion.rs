@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
-use super::{DataError, Dated, Positive, read as read_json};
+use super::{Dated, Positive, read as read_json};
+use crate::bench::saved::SavedError;
 use crate::bench::statistics::Estimate;
 
 /// One benchmark, as it was last run.
@@ -79,15 +80,15 @@ struct Sample {
 ///
 /// # Errors
 /// The first file that is there and cannot be read or understood.
-pub fn read(folder: &Path) -> Result<Vec<Benchmark>, DataError> {
+pub fn read(folder: &Path) -> Result<Vec<Benchmark>, SavedError> {
     let mut found = Vec::new();
     search(folder, &mut found)?;
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(found)
 }
 
-fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), DataError> {
-    let failed = |error| DataError::Io { path: folder.to_owned(), error };
+fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), SavedError> {
+    let failed = |error| SavedError::Io { path: folder.to_owned(), error };
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(failed)?,
@@ -108,14 +109,15 @@ fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), DataError> {
 }
 
 /// A benchmark; `None` where a run was broken off before it wrote anything.
-fn benchmark(folder: &Path) -> Result<Option<Benchmark>, DataError> {
-    let Some(Dated { content: identity, modified }) = read_json::<Identity>(&folder.join("benchmark.json"))? else {
+fn benchmark(folder: &Path) -> Result<Option<Benchmark>, SavedError> {
+    let Some(Dated { content: identity, modified }) = read_json::<Identity>(&folder.join("benchmark.json"), None)?
+    else {
         return Ok(None);
     };
-    let Some(Dated { content: estimates, .. }) = read_json::<Estimates>(&folder.join("estimates.json"))? else {
+    let Some(Dated { content: estimates, .. }) = read_json::<Estimates>(&folder.join("estimates.json"), None)? else {
         return Ok(None);
     };
-    let Some(Dated { content: sample, .. }) = read_json::<Sample>(&folder.join("sample.json"))? else {
+    let Some(Dated { content: sample, .. }) = read_json::<Sample>(&folder.join("sample.json"), None)? else {
         return Ok(None);
     };
     let Median { point_estimate, confidence_interval: interval } = estimates.median;

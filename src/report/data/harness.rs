@@ -1,6 +1,7 @@
 //! What our own measuring commands write into `jitduel/`.
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Positive;
@@ -28,6 +29,7 @@ pub struct Sweep {
     /// The engine.
     pub engine: String,
     /// The sizes, ascending.
+    #[serde(deserialize_with = "ascending")]
     pub points: Vec<Point>,
     /// Where the engine begins to win.
     pub break_even: Crossing,
@@ -42,6 +44,13 @@ pub struct Point {
     pub interpreter_ns: Positive,
     /// Nanoseconds of the engine, preparing and running.
     pub engine_ns: Positive,
+}
+
+/// Points between which a curve can be drawn.
+fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D::Error> {
+    let points = Vec::<Point>::deserialize(deserializer)?;
+    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.passes < other.passes);
+    if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep do not ascend")) }
 }
 
 /// Where two curves cross, in passes that loops start. `None` is beyond the sweep.

@@ -5,16 +5,17 @@ pub mod criterion;
 pub mod harness;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::bench::instructions::RECORD;
-use crate::files;
 use criterion::Benchmark;
 use harness::{BreakEven, Instructions, Peers};
+
+pub use crate::bench::saved::Positive;
+use crate::bench::saved::{self, Format, SavedError};
 
 /// Everything that was found.
 #[derive(Debug)]
@@ -39,11 +40,12 @@ pub struct Counted {
 }
 
 impl Counted {
-    fn read(path: &Path) -> Result<Counted, DataError> {
-        if let Some(Dated { content, modified }) = read(path)? {
+    fn read(path: &Path) -> Result<Counted, SavedError> {
+        if let Some(Dated { content, modified }) = read(path, Some(saved::INSTRUCTIONS))? {
             return Ok(Counted { content, modified: Some(modified) });
         }
-        let content = serde_json::from_str(RECORD).expect("a test holds the record to its form");
+        let content =
+            saved::parse(Path::new("benches/instructions.json"), RECORD.as_bytes(), Some(saved::INSTRUCTIONS))?;
         Ok(Counted { content, modified: None })
     }
 }
@@ -57,74 +59,31 @@ pub struct Dated<T> {
     pub modified: SystemTime,
 }
 
-/// Why there is no report.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// The system does not let a file or folder be read.
-    #[error("cannot read `{path}`: {error}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A file is not what its name says.
-    #[error("`{path}` is broken: {error}")]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        error: serde_json::Error,
-    },
-}
-
 impl Data {
     /// Reads a target folder of cargo's.
     ///
     /// # Errors
     /// The first file that is there and cannot be read or understood.
-    pub fn read(target: &Path) -> Result<Data, DataError> {
+    pub fn read(target: &Path) -> Result<Data, SavedError> {
         let harness = target.join("jitduel");
         Ok(Data {
             benchmarks: criterion::read(&target.join("criterion"))?,
-            break_even: read(&harness.join("break-even.json"))?,
+            break_even: read(&harness.join("break-even.json"), Some(saved::BREAK_EVEN))?,
             instructions: Counted::read(&harness.join("instructions.json"))?,
-            peers: read(&harness.join("peers.json"))?,
+            peers: read(&harness.join("peers.json"), Some(saved::PEERS))?,
         })
     }
 }
 
-/// A file of JSON; `None` where there is none.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<Dated<T>>, DataError> {
-    let failed = |error| DataError::Io { path: path.to_owned(), error };
-    let text = match files::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(failed)?,
+/// A file of JSON, of this format where it is one of ours; `None` where there is none.
+fn read<T: DeserializeOwned>(path: &Path, format: Option<Format>) -> Result<Option<Dated<T>>, SavedError> {
+    let text = match saved::bytes(path) {
+        Err(SavedError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text?,
     };
-    let modified = std::fs::metadata(path).and_then(|data| data.modified()).map_err(failed)?;
-    let content = serde_json::from_slice(&text).map_err(|error| DataError::Json { path: path.to_owned(), error })?;
-    Ok(Some(Dated { content, modified }))
-}
-
-/// A time, a ratio or a count as files have it: greater than zero, so that it has a place on a logarithmic axis.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Positive(f64);
-
-impl Positive {
-    /// The number.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Positive {
-    type Error = String;
-
-    fn try_from(number: f64) -> Result<Positive, String> {
-        let is_one = number.is_finite() && number > 0.0;
-        if is_one { Ok(Positive(number)) } else { Err(format!("{number} is not greater than zero")) }
-    }
+    let modified = std::fs::metadata(path).and_then(|data| data.modified());
+    let modified = modified.map_err(|error| SavedError::Io { path: path.to_owned(), error })?;
+    Ok(Some(Dated { content: saved::parse(path, &text, format)?, modified }))
 }
 
 #[cfg(test)]

@@ -24,12 +24,14 @@ const INTERPRETER: &str = "bytecode";
 
 /// The commands that make the data.
 mod commands {
+    use crate::bench::saved;
+
     pub const EXECUTE: &str = "cargo bench --bench execute";
     pub const ONESHOT: &str = "cargo bench --bench oneshot";
     pub const COMPILE: &str = "cargo bench --bench compile";
-    pub const BREAK_EVEN: &str = "cargo bench --bench break_even";
-    pub const INSTRUCTIONS: &str = "scripts/count";
-    pub const PEERS: &str = "cargo bench --features peers --bench peers";
+    pub const BREAK_EVEN: &str = saved::BREAK_EVEN.command;
+    pub const INSTRUCTIONS: &str = saved::INSTRUCTIONS.command;
+    pub const PEERS: &str = saved::PEERS.command;
 }
 
 /// The report on the data, as of now.

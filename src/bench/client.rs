@@ -1,0 +1,242 @@
+//! The other end of a [`worker`](super::worker)'s pipe: it starts a process, asks, and waits for answers for a limited time.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::image::Image;
+use super::worker::Task;
+use crate::lang::printable;
+
+/// Why a race has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RaceError {
+    /// A binary cannot be started, has ended, or is none of ours.
+    #[error("`{binary}` cannot take part")]
+    Binary {
+        /// The binary.
+        binary: String,
+        /// What the system says, or what the binary does.
+        source: io::Error,
+    },
+    /// A binary refuses the subject.
+    #[error("`{binary}` refuses: {reason}")]
+    Refused {
+        /// The binary.
+        binary: String,
+        /// What it says.
+        reason: String,
+    },
+}
+
+impl RaceError {
+    /// A binary that cannot be opened.
+    pub fn unopened(binary: &std::path::Path, source: io::Error) -> RaceError {
+        RaceError::Binary { binary: printable(&binary.display().to_string()).into_owned(), source }
+    }
+}
+
+/// How long an answer may take. What a run should take is known from its words, also before anybody has timed it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// In any case.
+    pub least: Duration,
+    /// Words that a run carries out. Each is worth a microsecond more, ten times what it takes the slowest engine.
+    pub words: u64,
+}
+
+impl Patience {
+    fn of(&self, runs: u64) -> Duration {
+        self.least.saturating_add(Duration::from_micros(self.words.saturating_mul(runs)))
+    }
+}
+
+/// Bytes of the longest line that a process may say.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Characters of what a process says that are shown.
+const SHOWN: usize = 300;
+
+/// No turn is shorter: what begins one, the stopwatch and cold caches, takes some microseconds, which no longer count then.
+pub const LEAST_TURN: Duration = Duration::from_millis(1);
+
+/// Times that are taken of as many runs to find out how many make a turn.
+const SIZINGS: usize = 3;
+
+/// Runs that nothing does in a quarter of the longest turn, which is ten seconds.
+const MOST_RUNS: u64 = 1 << 34;
+
+/// A process of a binary; killed when it is dropped.
+pub struct Worker {
+    binary: String,
+    process: Child,
+    questions: Sender<String>,
+    answers: Receiver<io::Result<String>>,
+    patience: Patience,
+}
+
+impl Worker {
+    /// Starts one with a task. `shift` moves where its stack begins, which an environment of another length does as well.
+    ///
+    /// # Errors
+    /// Where the binary cannot be started, has changed, or refuses the task.
+    pub fn start(image: &Image, task: &Task, shift: usize, patience: Patience) -> Result<Worker, RaceError> {
+        let binary = image.name().to_owned();
+        let fail = |source| RaceError::Binary { binary: binary.clone(), source };
+        let mut command = image.command();
+        command.args(["bench", "--worker"]).env("JITDUEL_SHIFT", "x".repeat(shift));
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(fail)?;
+        let input = process.stdin.take().expect("it is a pipe");
+        let output = process.stdout.take().expect("it is a pipe");
+        let (questions, asked) = channel();
+        // No more than one answer waits: a process that never stops talking is not listened to.
+        let (said, answers) = sync_channel(1);
+        thread::spawn(move || converse(input, output, &asked, &said));
+        let mut worker = Worker { binary: binary.clone(), process, questions, answers, patience };
+        // It runs the subject once on each engine, and on the referee.
+        let said = worker.ask(task.to_json().to_string(), task.contestants.len() as u64 + 1)?;
+        image.check().map_err(fail)?;
+        match serde_json::from_str::<Value>(&said) {
+            Ok(said) if said["ready"] == true => Ok(worker),
+            Ok(Value::Object(said)) if said.contains_key("error") => {
+                let reason = shown(said["error"].as_str().unwrap_or("it does not say why"));
+                Err(RaceError::Refused { binary, reason })
+            }
+            _ => Err(worker.fail(format!("it says `{}`", shown(&said)))),
+        }
+    }
+
+    /// How many runs of a contestant take so long, at least one. Only warm runs count: the first one is dropped, and of a few
+    /// times the shortest is what runs take that nothing disturbed.
+    ///
+    /// # Errors
+    /// Where the process does not answer as it should.
+    pub fn runs(&mut self, which: usize, turn: Duration) -> Result<u64, RaceError> {
+        let turn = turn.as_nanos() as f64;
+        self.time(which, 1)?;
+        let mut runs = 1;
+        loop {
+            let mut least = f64::INFINITY;
+            for _ in 0..SIZINGS {
+                least = least.min(self.time(which, runs)?);
+            }
+            if least >= turn / 4.0 {
+                return Ok((runs as f64 * turn / least).ceil() as u64);
+            }
+            if runs == MOST_RUNS {
+                return Err(self.fail(format!("it says that {runs} runs take {least} ns")));
+            }
+            runs *= 2;
+        }
+    }
+
+    /// The nanoseconds of processor time that so many runs of a contestant take.
+    ///
+    /// # Errors
+    /// Where the process does not answer as it should.
+    pub fn time(&mut self, which: usize, runs: u64) -> Result<f64, RaceError> {
+        let said = self.ask(format!("{which} {runs}"), runs)?;
+        let nanoseconds: Result<u64, _> = said.parse();
+        nanoseconds.map(|time| time as f64).map_err(|_| self.fail(format!("it says `{}`", shown(&said))))
+    }
+
+    /// The answer to a question that takes so many runs.
+    fn ask(&mut self, question: String, runs: u64) -> Result<String, RaceError> {
+        let limit = self.patience.of(runs);
+        // Where nobody takes the question any more, the answer says why.
+        let _ = self.questions.send(question);
+        match self.answers.recv_timeout(limit) {
+            Ok(answer) => answer.map_err(|source| RaceError::Binary { binary: self.binary.clone(), source }),
+            Err(RecvTimeoutError::Timeout) => Err(self.fail(format!("it has not answered for {limit:.0?}"))),
+            Err(RecvTimeoutError::Disconnected) => Err(self.fail(ended().to_string())),
+        }
+    }
+
+    fn fail(&self, reason: String) -> RaceError {
+        RaceError::Binary { binary: self.binary.clone(), source: io::Error::other(reason) }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already; there is nobody to tell that it cannot be killed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Passes questions on and answers back, on a thread that may wait for ever.
+fn converse(
+    mut input: ChildStdin,
+    output: ChildStdout,
+    questions: &Receiver<String>,
+    answers: &SyncSender<io::Result<String>>,
+) {
+    let mut output = BufReader::new(output);
+    for question in questions {
+        let answer = match writeln!(input, "{question}") {
+            // Who does not listen may have said why before.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => line(&mut output),
+        };
+        let is_last = answer.is_err();
+        if answers.send(answer).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// One line, without its end.
+fn line(output: &mut impl BufRead) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    output.take(LONGEST_LINE).read_until(b'\n', &mut bytes)?;
+    match bytes.pop() {
+        Some(b'\n') => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Some(_) if bytes.len() as u64 + 1 == LONGEST_LINE => {
+            Err(io::Error::other(format!("it says a line of more than {LONGEST_LINE} bytes")))
+        }
+        _ => Err(ended()),
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("it has ended")
+}
+
+/// What a process says, as it may be shown on a terminal.
+fn shown(text: &str) -> String {
+    let beginning: String = text.chars().take(SHOWN).collect();
+    let rest = if beginning.len() < text.len() { "…" } else { "" };
+    format!("{}{rest}", printable(&beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_and_are_not_endless() {
+        let mut two = &b"one\ntwo"[..];
+        assert_eq!(line(&mut two).expect("it is whole"), "one");
+        assert_eq!(line(&mut two).expect_err("it has no end").to_string(), "it has ended");
+        let endless = line(&mut BufReader::new(io::repeat(b'x'))).expect_err("it is too long");
+        assert_eq!(endless.to_string(), "it says a line of more than 1048576 bytes");
+    }
+
+    #[test]
+    fn what_is_said_is_shown_in_part_and_without_controls() {
+        assert_eq!(shown("a\u{1b}[2J"), "a\\u{1b}[2J");
+        assert_eq!(shown(&"é".repeat(SHOWN + 1)), "é".repeat(SHOWN) + "…");
+    }
+
+    #[test]
+    fn patience_grows_with_the_work_and_never_overflows() {
+        let patience = Patience { least: Duration::from_secs(1), words: 1_000_000 };
+        assert_eq!(patience.of(2), Duration::from_secs(3));
+        assert!(Patience { least: Duration::MAX, words: u64::MAX }.of(u64::MAX) == Duration::MAX);
+    }
+}

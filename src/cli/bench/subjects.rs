@@ -1,0 +1,154 @@
+//! What `bench` times: programs with their inputs, each under a name of its own.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::bench::Subject;
+use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
+use crate::cli::input::{Inputs, cases, read, say};
+use crate::corpus::programs;
+use crate::lang::{Source, printable};
+use crate::outcome::Verdict;
+
+#[derive(Args)]
+pub(super) struct Subjects {
+    /// Workloads by name, program files or folders; all workloads unless given, `hold-out` is the 50 generated loops
+    subjects: Vec<PathBuf>,
+
+    /// The program itself
+    #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
+    expression: Option<String>,
+
+    /// Initial stack, bottom first; that of the first case that ends by itself unless given, and of a workload its size
+    #[arg(long, value_name = "A,B", allow_hyphen_values = true)]
+    input: Option<Inputs>,
+
+    /// Greatest number of values on the stack [default: that of the case, or 65536]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    stack_limit: Option<usize>,
+}
+
+/// A subject whose name may be that of another as well, and its path, which is another.
+struct Candidate {
+    subject: Subject,
+    path: Option<String>,
+}
+
+impl Subjects {
+    /// All of them.
+    pub fn read(&self) -> Result<Vec<Subject>> {
+        let mut found = Vec::new();
+        if self.subjects.is_empty() && self.expression.is_none() {
+            for workload in WORKLOADS {
+                found.push(self.workload(workload)?);
+            }
+        }
+        if let Some(text) = &self.expression {
+            found.push(self.program(Source::new("-e", text.as_bytes()), "-e".into(), None)?);
+        }
+        for name in &self.subjects {
+            let text = name.to_str().unwrap_or("");
+            if text == "hold-out" {
+                if self.input.is_some() {
+                    bail!("--input does not go with hold-out, whose programs have inputs of their own");
+                }
+                for subject in hold_out() {
+                    found.push(self.candidate(subject, None)?);
+                }
+            } else if let Some(workload) = workload(text) {
+                found.push(self.workload(workload)?);
+            } else {
+                let mut paths = Vec::new();
+                programs(name, &mut paths)?;
+                for path in paths {
+                    let source = read(&path)?;
+                    let stem = path.file_stem().map_or(path.as_os_str(), |stem| stem);
+                    let stem = printable(&stem.to_string_lossy()).into_owned();
+                    let path = source.name().to_owned();
+                    found.push(self.program(source, stem, Some(path))?);
+                }
+            }
+        }
+        if found.is_empty() {
+            let names: Vec<String> = self.subjects.iter().map(|name| name.display().to_string()).collect();
+            bail!("there is no program in {}", names.join(", "));
+        }
+        Ok(with_names_of_their_own(found))
+    }
+
+    fn workload(&self, workload: &Workload) -> Result<Candidate> {
+        let subject = workload.subject();
+        let inputs = self.input.as_ref().map_or(subject.inputs.clone(), |inputs| inputs.0.clone());
+        self.candidate(Subject { inputs, ..subject }, None)
+    }
+
+    /// A program with the inputs that were given, with the size of the workload that it is, or with those of its first case that
+    /// ends by itself, under the limit of that.
+    fn program(&self, source: Source, name: String, path: Option<String>) -> Result<Candidate> {
+        let is_it = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
+        let subject = if let Some(inputs) = &self.input {
+            Subject::new(name, source, inputs.0.clone())
+        } else if let Some(workload) = WORKLOADS.iter().find(is_it) {
+            Subject { name, source, ..workload.subject() }
+        } else {
+            let mut cases = cases(&source)?;
+            let ends = cases.iter().position(|case| matches!(case.expected, Verdict::Done(_)));
+            match ends.or((!cases.is_empty()).then_some(0)).map(|index| cases.swap_remove(index)) {
+                None => Subject::new(name, source, Vec::new()),
+                Some(case) => {
+                    say(format_args!("note: {name}: the input is that of the case on line {}", case.line));
+                    Subject { name, source, inputs: case.inputs, stack_limit: case.stack_limit }
+                }
+            }
+        };
+        self.candidate(subject, path)
+    }
+
+    fn candidate(&self, subject: Subject, path: Option<String>) -> Result<Candidate> {
+        let stack_limit = self.stack_limit.unwrap_or(subject.stack_limit);
+        if subject.inputs.len() > stack_limit {
+            bail!("{} inputs do not fit a stack of at most {stack_limit} values", subject.inputs.len());
+        }
+        Ok(Candidate { subject: Subject { stack_limit, ..subject }, path })
+    }
+}
+
+/// Files of the same name are told apart by their paths, and what is the same all the same by numbers.
+fn with_names_of_their_own(found: Vec<Candidate>) -> Vec<Subject> {
+    let names: Vec<String> = found.iter().map(|candidate| candidate.subject.name.clone()).collect();
+    let mut subjects: Vec<Subject> = Vec::new();
+    for Candidate { subject, path } in found {
+        let is_shared = names.iter().filter(|name| **name == subject.name).count() > 1;
+        let plain = path.filter(|_| is_shared).unwrap_or(subject.name.clone());
+        let numbered = (2..).map(|number| format!("{plain} ({number})"));
+        let mut candidates = std::iter::once(plain.clone()).chain(numbered);
+        let is_free = |name: &String| subjects.iter().all(|other| other.name != *name);
+        let name = candidates.find(is_free).expect("numbers do not end");
+        subjects.push(Subject { name, ..subject });
+    }
+    subjects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_has_a_name_of_its_own() {
+        let candidate = |name: &str, path: Option<&str>| Candidate {
+            subject: Subject::new(name, Source::new(name, ""), Vec::new()),
+            path: path.map(Into::into),
+        };
+        let found = vec![
+            candidate("q", Some("a/q.stk")),
+            candidate("q", Some("b/q.stk")),
+            candidate("q", Some("b/q.stk")),
+            candidate("q", None),
+            candidate("r", Some("a/r.stk")),
+        ];
+        let names: Vec<String> = with_names_of_their_own(found).into_iter().map(|subject| subject.name).collect();
+        assert_eq!(names, ["a/q.stk", "b/q.stk", "b/q.stk (2)", "q", "r"]);
+    }
+}
