@@ -233,40 +233,81 @@ impl Sink for Recorder {
     }
 }
 
-/// What an operation reads and writes. Operations that end a stretch of straight code are not asked.
+/// The registers that an operation names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operands {
+    /// The one that it writes. [`Op::CountDown`] reads it as well.
+    pub written: Option<Reg>,
+    /// Those that it reads, in the order in which it names them.
+    pub read: [Option<Reg>; 2],
+}
+
+/// What an operation reads and writes. [`Op::operands`] and [`Op::is_pure`] know every operation, so that a new one does not
+/// compile until it says what it does.
 impl Op {
-    /// The register it writes.
+    /// The registers that it names.
     #[inline(always)]
-    pub(crate) fn defines(self) -> Option<Reg> {
-        match self {
-            Op::Move { d, .. }
-            | Op::Constant { d, .. }
-            | Op::Load { d, .. }
-            | Op::Alu { d, .. }
-            | Op::AluImm { d, .. }
-            | Op::Set { d, .. }
-            | Op::SetImm { d, .. }
-            | Op::Divide { d, .. }
-            | Op::DivideImm { d, .. }
-            | Op::LoadFrame { d, .. } => Some(d),
-            _ => None,
-        }
+    pub fn operands(self) -> Operands {
+        let (written, read) = match self {
+            Op::Move { d, s } => (Some(d), [Some(s), None]),
+            Op::Constant { d, .. } | Op::Load { d, .. } | Op::LoadFrame { d, .. } => (Some(d), [None, None]),
+            Op::Store { s, .. } | Op::StoreFrame { s, .. } => (None, [Some(s), None]),
+            Op::Alu { d, a, b, .. } | Op::Set { d, a, b, .. } | Op::Divide { d, a, b, .. } => {
+                (Some(d), [Some(a), Some(b)])
+            }
+            Op::AluImm { d, a, .. } | Op::SetImm { d, a, .. } | Op::DivideImm { d, a, .. } => {
+                (Some(d), [Some(a), None])
+            }
+            Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
+            Op::BranchImm { a, .. } => (None, [Some(a), None]),
+            Op::CountDown { d, .. } => (Some(d), [None, None]),
+            Op::Align
+            | Op::Label(_)
+            | Op::Jump { .. }
+            | Op::Fuel { .. }
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::MovePointer { .. }
+            | Op::Return { .. } => (None, [None, None]),
+        };
+        Operands { written, read }
     }
 
     /// Whether it writes one register and does nothing else at all.
     #[inline(always)]
     pub(crate) fn is_pure(self) -> bool {
-        matches!(
-            self,
+        match self {
             Op::Move { .. }
-                | Op::Constant { .. }
-                | Op::Load { .. }
-                | Op::Set { .. }
-                | Op::SetImm { .. }
-                | Op::LoadFrame { .. }
-                | Op::Alu { op: AluOp::Add | AluOp::Sub | AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor, .. }
-                | Op::AluImm { .. }
-        )
+            | Op::Constant { .. }
+            | Op::Load { .. }
+            | Op::Set { .. }
+            | Op::SetImm { .. }
+            | Op::LoadFrame { .. }
+            | Op::AluImm { .. } => true,
+            // Shifts may change other registers.
+            Op::Alu { op, .. } => !matches!(op, AluOp::Shl | AluOp::Shr),
+            Op::Divide { .. }
+            | Op::DivideImm { .. }
+            | Op::Store { .. }
+            | Op::StoreFrame { .. }
+            | Op::Branch { .. }
+            | Op::BranchImm { .. }
+            | Op::CountDown { .. }
+            | Op::Align
+            | Op::Label(_)
+            | Op::Jump { .. }
+            | Op::Fuel { .. }
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::MovePointer { .. }
+            | Op::Return { .. } => false,
+        }
+    }
+
+    /// The register that it writes.
+    #[inline(always)]
+    pub(crate) fn defines(self) -> Option<Reg> {
+        self.operands().written
     }
 
     #[inline(always)]
@@ -276,25 +317,12 @@ impl Op {
 
     #[inline(always)]
     pub(crate) fn first_operand(self) -> Option<Reg> {
-        match self {
-            Op::Alu { a, .. }
-            | Op::AluImm { a, .. }
-            | Op::Set { a, .. }
-            | Op::SetImm { a, .. }
-            | Op::Divide { a, .. }
-            | Op::DivideImm { a, .. }
-            | Op::Branch { a, .. }
-            | Op::BranchImm { a, .. } => Some(a),
-            _ => None,
-        }
+        self.operands().read[0]
     }
 
     #[inline(always)]
     pub(crate) fn second_operand(self) -> Option<Reg> {
-        match self {
-            Op::Alu { b, .. } | Op::Set { b, .. } | Op::Divide { b, .. } | Op::Branch { b, .. } => Some(b),
-            _ => None,
-        }
+        self.operands().read[1]
     }
 
     /// Lets its result go elsewhere.

@@ -10,9 +10,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::rules::{BEFORE, Operands, Rule};
+use super::rules::{BEFORE, OperandSet, Rule};
 use crate::isa::Isa;
-use crate::lir::{AluOp, Op, Reg, Sink, Slot};
+use crate::lir::{AluOp, Op, Operands, Reg, Sink, Slot};
 
 /// How often each rule fired, in the order of [`Rule::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Peephole<I, S> {
     facts: [Facts; HELD],
     pub(super) len: usize,
     pc: u32,
-    pub(super) operands: Operands,
+    pub(super) operands: OperandSet,
     fired: Fired,
     isa: PhantomData<I>,
 }
@@ -76,9 +76,9 @@ impl Facts {
 
     #[inline(always)]
     fn of(pc: u32, op: Op, top: Slot) -> Facts {
-        let made = op.defines().filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
-        let first = if let Op::Move { s, .. } = op { Some(s) } else { op.first_operand() };
-        let read = [first, op.second_operand()].map(|reg| reg.unwrap_or(NO_REGISTER));
+        let Operands { written, read } = op.operands();
+        let made = written.filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
+        let read = read.map(|reg| reg.unwrap_or(NO_REGISTER));
         Facts { top, pc, made, read }
     }
 
@@ -107,7 +107,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
             facts: [Facts::NONE; HELD],
             len: BEFORE,
             pc: NOWHERE,
-            operands: Operands::default(),
+            operands: OperandSet::default(),
             fired: Fired::default(),
             isa: PhantomData,
         }
@@ -247,7 +247,7 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
     #[inline]
     fn at(&mut self, pc: u32) {
         self.pc = pc;
-        self.operands = Operands::default();
+        self.operands = OperandSet::default();
     }
 
     #[inline(always)]
@@ -272,7 +272,18 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
                 self.release();
                 self.pass_on(self.pc, op);
             }
-            _ => {
+            Op::Move { .. }
+            | Op::Constant { .. }
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::Alu { .. }
+            | Op::AluImm { .. }
+            | Op::Set { .. }
+            | Op::SetImm { .. }
+            | Op::Divide { .. }
+            | Op::DivideImm { .. }
+            | Op::LoadFrame { .. }
+            | Op::StoreFrame { .. } => {
                 // Before the rules, which may take the operation away but not what it means to the word.
                 if let Some(reg) = op.defines() {
                     self.operands.insert(reg);

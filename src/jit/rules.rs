@@ -79,9 +79,9 @@ pub(super) const BEFORE: usize = 3;
 
 /// The registers that the word at hand has written so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Operands(u32);
+pub(super) struct OperandSet(u32);
 
-impl Operands {
+impl OperandSet {
     pub fn insert(&mut self, reg: Reg) {
         self.0 |= 1 << reg.0;
     }
@@ -92,13 +92,13 @@ impl Operands {
     }
 
     /// Some registers of a list.
-    const fn of(list: &[Reg], range: Range<usize>) -> Operands {
+    const fn of(list: &[Reg], range: Range<usize>) -> OperandSet {
         let (mut set, mut index) = (0, range.start);
         while index < range.end {
             set |= 1 << list[index].0;
             index += 1;
         }
-        Operands(set)
+        OperandSet(set)
     }
 }
 
@@ -121,7 +121,16 @@ macro_rules! hold {
             Op::SetImm { cond, d, a, imm } => $self.hold_set_imm(pc, cond, d, a, imm),
             Op::DivideImm { op, d, a, imm } => $self.hold_divide_imm(pc, op, d, a, imm),
             Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
-            op => $self.push(pc, op),
+            op @ Op::StoreFrame { .. } => $self.push(pc, op),
+            Op::Align
+            | Op::Label(_)
+            | Op::Jump { .. }
+            | Op::CountDown { .. }
+            | Op::Fuel { .. }
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::MovePointer { .. }
+            | Op::Return { .. } => unreachable!("the pass holds none of these back"),
         }
     }};
 }
@@ -462,7 +471,7 @@ impl<I: Isa, S: Sink> Peephole<I, S> {
 /// Whether a register holds operands within a word.
 #[inline(always)]
 fn is_temporary<I: Isa>(reg: Reg) -> bool {
-    const { Operands::of(I::ALLOCATABLE, SCRATCH) }.contains(reg)
+    const { OperandSet::of(I::ALLOCATABLE, SCRATCH) }.contains(reg)
 }
 
 /// The condition under which a branch on the flag of `cond` is taken.
