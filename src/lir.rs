@@ -95,7 +95,20 @@ impl Cond {
         }
     }
 
+    /// The condition that holds for exchanged operands where this one holds.
+    pub const fn mirrored(self) -> Cond {
+        match self {
+            Cond::Eq => Cond::Eq,
+            Cond::Ne => Cond::Ne,
+            Cond::Lt => Cond::Gt,
+            Cond::Gt => Cond::Lt,
+            Cond::Le => Cond::Ge,
+            Cond::Ge => Cond::Le,
+        }
+    }
+
     /// Whether it holds.
+    #[inline(always)]
     pub const fn holds(self, a: i64, b: i64) -> bool {
         match self {
             Cond::Eq => a == b,
@@ -138,6 +151,21 @@ impl AluOp {
     pub const fn commutes(self) -> bool {
         !matches!(self, AluOp::Sub | AluOp::Shl | AluOp::Shr)
     }
+
+    /// The result for two operands.
+    #[inline(always)]
+    pub const fn apply(self, a: i64, b: i64) -> i64 {
+        match self {
+            AluOp::Add => a.wrapping_add(b),
+            AluOp::Sub => a.wrapping_sub(b),
+            AluOp::Mul => a.wrapping_mul(b),
+            AluOp::And => a & b,
+            AluOp::Or => a | b,
+            AluOp::Xor => a ^ b,
+            AluOp::Shl => a.wrapping_shl(b as u32),
+            AluOp::Shr => (a as u64).wrapping_shr(b as u32) as i64,
+        }
+    }
 }
 
 /// Which result of a division is wanted.
@@ -147,6 +175,20 @@ pub enum DivOp {
     Quotient,
     /// The remainder of that division; MIN mod -1 is 0.
     Remainder,
+}
+
+impl DivOp {
+    /// The result for two operands, of which the second is not zero.
+    ///
+    /// # Panics
+    /// If the divisor is zero.
+    #[inline(always)]
+    pub const fn apply(self, a: i64, b: i64) -> i64 {
+        match self {
+            DivOp::Quotient => a.wrapping_div(b),
+            DivOp::Remainder => a.wrapping_rem(b),
+        }
+    }
 }
 
 /// One operation.

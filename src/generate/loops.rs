@@ -243,7 +243,7 @@ impl Builder<'_, '_> {
     fn drawn(&mut self, class: Class) -> Word {
         loop {
             let (word, entry) = self.dice.pick(WORDS);
-            if entry.class == class {
+            if entry.meaning.class() == class {
                 return *word;
             }
         }

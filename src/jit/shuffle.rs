@@ -1,7 +1,7 @@
 //! What the words that only copy and reorder values do to slots and registers, worked out from their effects beforehand.
 
 use crate::lang::Word;
-use crate::lang::words::{Class, WORDS};
+use crate::lang::words::{Meaning, WORDS};
 
 /// A register, by its part in the lowering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ const fn plans(top_in_register: bool) -> [Plan; WORDS.len()] {
     let mut plans = [Plan::EMPTY; WORDS.len()];
     let mut index = 0;
     while index < WORDS.len() {
-        if matches!(WORDS[index].1.class, Class::Shuffle) {
+        if matches!(WORDS[index].1.meaning, Meaning::Shuffle) {
             plans[index] = plan(WORDS[index].0, top_in_register);
         }
         index += 1;

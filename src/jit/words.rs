@@ -2,11 +2,12 @@
 
 use super::Layout;
 use super::lower::Lowering;
-use super::operand::{Binary, Operand};
+use super::operand::{Operand, fits};
 use super::shuffle::{Place, Plan, Step};
 use crate::bytecode::Pc;
 use crate::isa::Isa;
 use crate::lang::Word;
+use crate::lang::words::Meaning;
 use crate::lir::{Op, Reg, Sink, Slot};
 
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
@@ -42,24 +43,24 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     pub fn word(&mut self, word: Word, pc: Pc) {
-        match Binary::of(word) {
-            Some(Binary::Divide(op)) => {
+        match word.meaning() {
+            Meaning::Divide(op) => {
                 let site = self.site(pc);
                 let [d, a, b] = self.operands();
                 self.sink.put(Op::Divide { op, d, a, b, site });
                 self.result(d);
             }
-            Some(Binary::Alu(op)) => {
+            Meaning::Alu(op) => {
                 let [d, a, b] = self.operands();
                 self.sink.put(Op::Alu { op, d, a, b });
                 self.result(d);
             }
-            Some(Binary::Set(cond)) => {
+            Meaning::Compare(cond) => {
                 let [d, a, b] = self.operands();
                 self.sink.put(Op::Set { cond, d, a, b });
                 self.result(d);
             }
-            None => self.shuffle_word(word),
+            Meaning::Shuffle => self.shuffle_word(word),
         }
     }
 
@@ -80,27 +81,30 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
     #[inline(always)]
     pub fn word_with(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
-        let Some(binary) = Binary::of(word) else { return false };
+        let meaning = word.meaning();
         match second {
-            Operand::Constant(imm) if !binary.fits::<I>(imm) => return false,
+            _ if meaning == Meaning::Shuffle => return false,
+            Operand::Constant(imm) if !fits::<I>(meaning, imm) => return false,
             _ => self.sink.at(pc.0),
         }
         let first = self.first_operand();
         match second {
-            Operand::Constant(imm) => self.sink.put(match binary {
-                Binary::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
-                Binary::Set(cond) => Op::SetImm { cond, d: first, a: first, imm },
-                Binary::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
+            Operand::Constant(imm) => self.sink.put(match meaning {
+                Meaning::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
+                Meaning::Compare(cond) => Op::SetImm { cond, d: first, a: first, imm },
+                Meaning::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
+                Meaning::Shuffle => unreachable!("it was sorted out"),
             }),
             Operand::Copy(depth) => {
                 let [a, b] = self.with_copy(first, depth as i64);
-                match binary {
-                    Binary::Alu(op) => self.sink.put(Op::Alu { op, d: first, a, b }),
-                    Binary::Set(cond) => self.sink.put(Op::Set { cond, d: first, a, b }),
-                    Binary::Divide(op) => {
+                match meaning {
+                    Meaning::Alu(op) => self.sink.put(Op::Alu { op, d: first, a, b }),
+                    Meaning::Compare(cond) => self.sink.put(Op::Set { cond, d: first, a, b }),
+                    Meaning::Divide(op) => {
                         let site = self.site(pc);
                         self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
+                    Meaning::Shuffle => unreachable!("it was sorted out"),
                 }
             }
         }

@@ -1,16 +1,45 @@
-//! The table of words: spelling, stack effect and class, from which everything else is derived.
+//! The table of words: spelling, stack effect and meaning, from which everything else is derived. The referee alone has its own
+//! idea of what each word means, and so do the evaluators of tests: they are what the table is checked against.
 
-/// What a word does to the values it pops, as far as its table row can say it.
+use crate::lir::{AluOp, Cond, DivOp};
+
+/// What a word does to the values it pops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum Meaning {
     /// One result computed from two operands; cannot trap.
-    Arithmetic,
+    Alu(AluOp),
     /// One flag, 1 or 0, from a signed comparison of two operands; cannot trap.
-    Comparison,
+    Compare(Cond),
     /// One result from two operands; traps where the divisor is zero.
-    Division,
+    Divide(DivOp),
     /// Copies and reorders its operands; the effect says how.
     Shuffle,
+}
+
+/// What kind of word it is, for those who do not care which operation it carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// [`Meaning::Alu`].
+    Arithmetic,
+    /// [`Meaning::Compare`].
+    Comparison,
+    /// [`Meaning::Divide`].
+    Division,
+    /// [`Meaning::Shuffle`].
+    Shuffle,
+}
+
+impl Meaning {
+    /// Its class.
+    #[inline(always)]
+    pub const fn class(self) -> Class {
+        match self {
+            Meaning::Alu(_) => Class::Arithmetic,
+            Meaning::Compare(_) => Class::Comparison,
+            Meaning::Divide(_) => Class::Division,
+            Meaning::Shuffle => Class::Shuffle,
+        }
+    }
 }
 
 /// One row of the table of words.
@@ -20,12 +49,12 @@ pub struct Entry {
     pub spelling: &'static str,
     /// The stack effect, top to the right: one letter a value, the same letter the same value.
     pub effect: &'static str,
-    /// What kind of word it is.
-    pub class: Class,
+    /// What it does.
+    pub meaning: Meaning,
 }
 
 macro_rules! table {
-    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $class:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr;)*) => {
         /// A plain word: one that is neither a literal, nor `pick`, nor part of a loop or a branch.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -33,7 +62,7 @@ macro_rules! table {
 
         /// Every word with its row, in the order of [`Word`].
         pub static WORDS: &[(Word, Entry)] = &[
-            $((Word::$name, Entry { spelling: $spelling, effect: $effect, class: Class::$class }),)*
+            $((Word::$name, Entry { spelling: $spelling, effect: $effect, meaning: $meaning }),)*
         ];
 
         impl Word {
@@ -57,10 +86,16 @@ macro_rules! table {
                 match self { $(Word::$name => const { pushes($effect) },)* }
             }
 
+            /// What the word does.
+            #[inline(always)]
+            pub const fn meaning(self) -> Meaning {
+                match self { $(Word::$name => $meaning,)* }
+            }
+
             /// For a shuffle: which operand each result is, both counted from the bottom.
             #[inline]
             pub const fn origins(self) -> &'static [usize] {
-                match self { $(Word::$name => const { &origins::<{ copies(Class::$class, $effect) }>($effect) },)* }
+                match self { $(Word::$name => const { &origins::<{ copies($meaning, $effect) }>($effect) },)* }
             }
         }
     };
@@ -68,51 +103,51 @@ macro_rules! table {
 
 table! {
     /// Wrapping sum.
-    Add "+" "a b -- c" Arithmetic;
+    Add "+" "a b -- c" Meaning::Alu(AluOp::Add);
     /// Wrapping difference.
-    Sub "-" "a b -- c" Arithmetic;
+    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub);
     /// Wrapping product.
-    Mul "*" "a b -- c" Arithmetic;
+    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul);
     /// Quotient, truncated toward zero.
-    Div "/" "a b -- c" Division;
+    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient);
     /// Remainder of the division truncated toward zero.
-    Mod "mod" "a b -- c" Division;
+    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder);
     /// Bitwise and.
-    And "and" "a b -- c" Arithmetic;
+    And "and" "a b -- c" Meaning::Alu(AluOp::And);
     /// Bitwise or.
-    Or "or" "a b -- c" Arithmetic;
+    Or "or" "a b -- c" Meaning::Alu(AluOp::Or);
     /// Bitwise exclusive or.
-    Xor "xor" "a b -- c" Arithmetic;
+    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor);
     /// Shift left by the low six bits of the top.
-    Lshift "lshift" "a n -- c" Arithmetic;
+    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl);
     /// Logical shift right by the low six bits of the top.
-    Rshift "rshift" "a n -- c" Arithmetic;
+    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr);
     /// Equal.
-    Eq "=" "a b -- f" Comparison;
+    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq);
     /// Not equal.
-    Ne "<>" "a b -- f" Comparison;
+    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne);
     /// Less than.
-    Lt "<" "a b -- f" Comparison;
+    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt);
     /// Greater than.
-    Gt ">" "a b -- f" Comparison;
+    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt);
     /// Less than or equal.
-    Le "<=" "a b -- f" Comparison;
+    Le "<=" "a b -- f" Meaning::Compare(Cond::Le);
     /// Greater than or equal.
-    Ge ">=" "a b -- f" Comparison;
+    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge);
     /// Copies the top.
-    Dup "dup" "a -- a a" Shuffle;
+    Dup "dup" "a -- a a" Meaning::Shuffle;
     /// Removes the top.
-    Drop "drop" "a --" Shuffle;
+    Drop "drop" "a --" Meaning::Shuffle;
     /// Exchanges the two topmost values.
-    Swap "swap" "a b -- b a" Shuffle;
+    Swap "swap" "a b -- b a" Meaning::Shuffle;
     /// Copies the value below the top.
-    Over "over" "a b -- a b a" Shuffle;
+    Over "over" "a b -- a b a" Meaning::Shuffle;
     /// Brings the third value to the top.
-    Rot "rot" "a b c -- b c a" Shuffle;
+    Rot "rot" "a b c -- b c a" Meaning::Shuffle;
     /// Removes the value below the top.
-    Nip "nip" "a b -- b" Shuffle;
+    Nip "nip" "a b -- b" Meaning::Shuffle;
     /// Copies the top below the value under it.
-    Tuck "tuck" "a b -- b a b" Shuffle;
+    Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
 }
 
 impl Word {
@@ -127,8 +162,32 @@ impl Word {
     }
 
     /// The word's class.
-    pub fn class(self) -> Class {
-        self.entry().class
+    #[inline(always)]
+    pub const fn class(self) -> Class {
+        self.meaning().class()
+    }
+
+    /// The comparison that the word makes, if it makes one.
+    #[inline(always)]
+    pub const fn comparison(self) -> Option<Cond> {
+        match self.meaning() {
+            Meaning::Compare(cond) => Some(cond),
+            _ => None,
+        }
+    }
+
+    /// The result of a word that computes; a divisor is not zero.
+    ///
+    /// # Panics
+    /// If the word computes nothing, or the divisor is zero.
+    #[inline(always)]
+    pub const fn apply(self, a: i64, b: i64) -> i64 {
+        match self.meaning() {
+            Meaning::Alu(op) => op.apply(a, b),
+            Meaning::Compare(cond) => cond.holds(a, b) as i64,
+            Meaning::Divide(op) => op.apply(a, b),
+            Meaning::Shuffle => panic!("a shuffle computes nothing"),
+        }
     }
 }
 
@@ -269,8 +328,8 @@ const fn pushes(effect: &str) -> usize {
 }
 
 /// How many results of a word are its operands.
-const fn copies(class: Class, effect: &str) -> usize {
-    if matches!(class, Class::Shuffle) { pushes(effect) } else { 0 }
+const fn copies(meaning: Meaning, effect: &str) -> usize {
+    if matches!(meaning, Meaning::Shuffle) { pushes(effect) } else { 0 }
 }
 
 /// The operand that has the same letter, for each result of a shuffle.

@@ -3,11 +3,10 @@
 use super::homes::NOWHERE;
 use super::lower::Lowering;
 use super::stack::{Value, bit};
-use super::words::{alu, cond, fold, mirrored};
 use crate::bytecode::{Op as Code, Pc};
 use crate::isa::Isa;
 use crate::lang::Word;
-use crate::lang::words::Class;
+use crate::lang::words::Meaning;
 use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink};
 
 impl<I: Isa, S: Sink> Lowering<'_, I, S> {
@@ -25,13 +24,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     pub fn word(&mut self, word: Word, pc: Pc) {
-        match word.class() {
-            Class::Shuffle => self.shuffle(word),
-            Class::Division => self.divide(word, pc),
-            _ => match alu(word) {
-                Some(op) => self.alu(op, pc),
-                None => self.compare(cond(word).expect("what is left are comparisons"), pc),
-            },
+        match word.meaning() {
+            Meaning::Shuffle => self.shuffle(word),
+            Meaning::Divide(op) => self.divide(op, pc),
+            Meaning::Alu(op) => self.alu(op, pc),
+            Meaning::Compare(cond) => self.compare(cond, pc),
         }
     }
 
@@ -93,7 +90,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     fn alu(&mut self, op: AluOp, pc: Pc) {
         let (a, b) = self.operands();
         match (op, a, b) {
-            (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(fold(op, a, b))),
+            (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(op.apply(a, b))),
             (AluOp::Add, value, Value::Const(more)) | (AluOp::Add, Value::Const(more), value) => {
                 return self.push_sum(value, more);
             }
@@ -211,15 +208,13 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    fn divide(&mut self, word: Word, pc: Pc) {
+    fn divide(&mut self, op: DivOp, pc: Pc) {
         let site_above = self.state.stack.above;
         let (mut a, mut b) = self.operands();
-        let op = if word == Word::Div { DivOp::Quotient } else { DivOp::Remainder };
         if let (Value::Const(a), Value::Const(b)) = (a, b)
             && b != 0
         {
-            let result = if op == DivOp::Quotient { a.wrapping_div(b) } else { a.wrapping_rem(b) };
-            return self.state.push(Value::Const(result));
+            return self.state.push(Value::Const(op.apply(a, b)));
         }
         let ra = self.register(&mut a);
         match b {
@@ -260,7 +255,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
 /// A comparison with its constant, if it has one, as the second operand.
 pub fn ordered(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
-    if matches!(a, Value::Const(_)) { (mirrored(cond), b, a) } else { (cond, a, b) }
+    if matches!(a, Value::Const(_)) { (cond.mirrored(), b, a) } else { (cond, a, b) }
 }
 
 /// The sum of two multiples of one register, where no more than a shift and an addition or subtraction make it.

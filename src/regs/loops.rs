@@ -7,7 +7,6 @@ use super::lower::{Lowering, Open};
 use super::stack::{Stack, Value, bit, bits};
 use super::state::LEAST;
 use super::summary::{Body, Role, role};
-use super::words::cond;
 use crate::bytecode::{Counter, Op as Code, Pc};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink};
@@ -284,7 +283,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// Carries the condition of a `while` loop out once more, and goes on with the next pass where it holds.
     fn test_again(&mut self, condition: Range<usize>) -> Loop {
         let fused = match self.code.ops()[condition.end - 1] {
-            Code::Word(word) => cond(word),
+            Code::Word(word) => word.comparison(),
             _ => None,
         };
         let straight = condition.start..condition.end - usize::from(fused.is_some());

@@ -9,7 +9,6 @@ use super::loops::{Loop, counters};
 use super::stack::{Stack, Value, bits};
 use super::state::{Registers, State, pool};
 use super::summary::{Summary, summarize};
-use super::words::cond;
 use crate::bytecode::{Bytecode, Op as Code, Pc, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lir::{FrameSlot, Label, Op, Reg, Sink, Site, Slot};
@@ -102,10 +101,10 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
             }
             match op {
                 Code::Word(word) => match code.ops()[index + 1] {
-                    Code::BranchIfZero(to) if cond(word).is_some() && index + 1 != self.border.index() => {
+                    Code::BranchIfZero(to) if word.comparison().is_some() && index + 1 != self.border.index() => {
                         self.resume = Pc(pc.0 + 2);
                         self.state.sink.at(pc.0 + 1);
-                        self.branch(cond(word), Pc(pc.0 + 1), to);
+                        self.branch(word.comparison(), Pc(pc.0 + 1), to);
                     }
                     _ => self.word(word, pc),
                 },

@@ -13,6 +13,5 @@ mod moves;
 mod stack;
 mod state;
 mod summary;
-mod words;
 
 pub use lower::{Plan, lower};

@@ -5,11 +5,10 @@
 use crate::bytecode::{Bytecode, Op, Pc};
 use crate::isa::Isa;
 use crate::lang::Word;
-use crate::lang::words::Class;
+use crate::lang::words::Meaning;
 use crate::lir::AluOp;
 
 use super::homes;
-use super::words::{alu, cond};
 
 /// What a body, of a loop or of both branches of an `if`, does to the stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,7 +189,7 @@ impl Walk {
                     };
                     let body = &mut self.innermost().body;
                     let harmless = constant.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
-                    body.divides |= word.class() == Class::Division && !harmless;
+                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !harmless;
                     body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && constant.is_none();
                 }
                 Op::Times { .. } => self.effect(1, 0),
@@ -293,11 +292,12 @@ impl Walk {
 /// The constant that a literal is for the word behind it, where the instruction set has no field that holds it.
 fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
     let Op::Word(word) = next else { return None };
-    // A difference is a sum.
-    let (op, value) = match alu(word) {
-        Some(AluOp::Sub) => (Some(AluOp::Add), value.wrapping_neg()),
-        op => (op, value),
+    let (fits, value) = match word.meaning() {
+        // A difference is a sum.
+        Meaning::Alu(AluOp::Sub) => (I::fits_alu(AluOp::Add, value.wrapping_neg()), value.wrapping_neg()),
+        Meaning::Alu(op) => (I::fits_alu(op, value), value),
+        Meaning::Compare(_) => (I::fits_compare(value), value),
+        Meaning::Divide(_) | Meaning::Shuffle => (true, value),
     };
-    let fits = op.map_or_else(|| cond(word).is_none() || I::fits_compare(value), |op| I::fits_alu(op, value));
     (!fits).then_some(value)
 }

@@ -230,7 +230,7 @@ impl Grower<'_, '_> {
     fn drawn(&mut self, classes: &[Class]) -> Word {
         loop {
             let (word, entry) = self.dice.pick(WORDS);
-            if classes.contains(&entry.class) {
+            if classes.contains(&entry.meaning.class()) {
                 return *word;
             }
         }

@@ -7,7 +7,7 @@
 //! caller now and then (`pause`), at the latest after [`LONGEST`] instructions.
 #![allow(unsafe_code, reason = "every handler relies on how the code was made")]
 
-use super::words::{WORDS, apply};
+use super::words::WORDS;
 
 /// How many values are kept in registers: what is left of the six arguments that x86-64 passes in registers.
 pub const REGISTERS: usize = 3;
@@ -194,7 +194,7 @@ unsafe fn stop(ip: Ip, context: *mut Context, why: Stop) {
 handler!(
     /// `d = a word b`.
     compute<WORD, D, A, B, END> |ip, count, context, r| {
-        r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(1), r));
+        r[D] = WORDS[WORD].apply(r[A], operand::<B>(ip.add(1), r));
         end::<END>(ip.add(1 + cells(B)), count, context, r);
     }
 );
@@ -205,15 +205,15 @@ handler!(
         if divisor == 0 {
             return stop(ip, context, Stop::Trap);
         }
-        r[D] = apply(WORDS[WORD], r[A], divisor);
+        r[D] = WORDS[WORD].apply(r[A], divisor);
         go(ip.add(1 + cells(B)), count, context, r);
     }
 );
 handler!(
     /// `d = (d first b) second c`.
     pair<FIRST, SECOND, D, B, C, END> |ip, count, context, r| {
-        let value = apply(WORDS[FIRST], r[D], operand::<B>(ip.add(1), r));
-        r[D] = apply(WORDS[SECOND], value, operand::<C>(ip.add(1 + cells(B)), r));
+        let value = WORDS[FIRST].apply(r[D], operand::<B>(ip.add(1), r));
+        r[D] = WORDS[SECOND].apply(value, operand::<C>(ip.add(1 + cells(B)), r));
         end::<END>(ip.add(1 + cells(B) + cells(C)), count, context, r);
     }
 );
@@ -242,7 +242,7 @@ handler!(
     /// `d` = a slot, then `d = a word b`.
     fetch<WORD, D, A, B> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
-        r[D] = apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r));
+        r[D] = WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r));
         go(ip.add(2 + cells(B)), count, context, r);
     }
 );
@@ -263,7 +263,7 @@ handler!(
 handler!(
     /// Goes to the target where `a word b` is not so.
     unless_so<WORD, A, B> |ip, count, context, r| {
-        if apply(WORDS[WORD], r[A], operand::<B>(ip.add(2), r)) == 0 {
+        if WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r)) == 0 {
             return go((*ip.add(1)).target, count, context, r);
         }
         go(ip.add(2 + cells(B)), count, context, r);

@@ -8,7 +8,6 @@ use super::handlers::*;
 use super::shape::{Loop, Shape, shape};
 use super::tables::{self, Form, number};
 use super::window::{Value, Window};
-use super::words::apply;
 use crate::bytecode::{Bytecode, Op, Pc};
 use crate::lang::Word;
 use crate::lang::words::Class;
@@ -316,7 +315,7 @@ impl Lowering<'_> {
         if let (Value::Constant(a), Value::Constant(b), false) = (a, b, word.class() == Class::Division) {
             self.window.pop();
             self.window.pop();
-            return self.push(Value::Constant(apply(word, a, b)));
+            return self.push(Value::Constant(word.apply(a, b)));
         }
         if commutes(word) && (matches!(a, Value::Constant(_)) || self.builder.wrote_last(b)) {
             self.window.swap(1);
