@@ -219,7 +219,7 @@ fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
     let made = std::process::Command::new("mkfifo").arg(&path).status().expect("there is mkfifo");
     assert!(made.success());
     let ended = report(&folder, &folder.join("out"));
-    assert!(ended.code == 2 && ended.stderr.contains("break-even.json`: it is not a file"), "{}", ended.stderr);
+    assert!(ended.code == 2 && ended.stderr.contains("break-even.json`: it is not a regular file"), "{}", ended.stderr);
 }
 
 #[test]
