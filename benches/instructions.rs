@@ -3,7 +3,6 @@
 //!
 //! Ends with 3 where a count is above the record, with 2 where something cannot be counted.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-/// A file that could not be written. What stood under its name stands there still.
+/// A file that could not be written. An older file of that name is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`", path.display())]
 pub struct WriteError {
@@ -76,7 +76,7 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn irregular() -> io::Error {
+pub(crate) fn irregular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
 

@@ -22,11 +22,11 @@
 //!
 //! | room | holds |
 //! | --- | --- |
+//! | [`files`] | files that appear whole or not at all |
 //! | `host_stack` | room on the host's stack for walks of nested bodies |
 //! | [`parallel_moves`] | registers that take their new values all at once, one instruction at a time |
-//! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
-//! | [`files`] | files that appear whole or not at all |
 //! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
+//! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
 //! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
 //! | [`corpus`] | the cases that programs carry in their comments |
 //! | [`export`] | a program as C or as Forth, for compilers that know nothing of ours |

@@ -2,6 +2,14 @@
 
 mod binary;
 
+use std::time::Duration;
+
+use jitduel::bench::Subject;
+use jitduel::bench::client::{Patience, Worker};
+use jitduel::bench::image::Image;
+use jitduel::bench::worker::Task;
+use jitduel::lang::Source;
+
 use binary::{Ended, SMALL, file, folder, jitduel};
 use serde_json::Value;
 
@@ -60,7 +68,7 @@ fn what_cannot_be_timed_is_said() {
         (&["fact", "--baseline", "../x"], 2, "letters, digits"),
         (&["fact", "--engine", "jitt"], 2, "invalid value 'jitt'"),
         (&["fact", "--engine", "tree", "--against", "/nowhere"], 2, "`/nowhere` cannot take part: No such file"),
-        (&["fact", "--engine", "tree", "--against", "empty"], 2, "`empty` cannot take part: it is not a file"),
+        (&["fact", "--engine", "tree", "--against", "empty"], 2, "`empty` cannot take part: it is not a regular file"),
         // Somewhere in PATH there is one, but a path is a path.
         (&["fact", "--engine", "tree", "--against", "true"], 2, "`true` cannot take part: No such file"),
         (
@@ -68,7 +76,11 @@ fn what_cannot_be_timed_is_said() {
             2,
             "20 processes are too few for so many comparisons: give --processes 24",
         ),
-        (&["-e", "2 *", "--input", "1,2", "--stack-limit", "1"], 2, "2 inputs do not fit a stack of at most 1 values"),
+        (
+            &["-e", "2 *", "--input", "1,2", "--stack-limit", "1"],
+            2,
+            "too many inputs for the stack limit: 2, where at most 1 fit",
+        ),
         (&["-e", "dup dup", "--input", "1", "--stack-limit", "2"], 1, "-e: the program trap stack overflow 1:5"),
         (&["hold-out", "--input", "1"], 2, "--input does not go with hold-out"),
     ] {
@@ -339,6 +351,11 @@ fn a_program_that_is_none_of_ours_ends_the_race() {
         ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it says `-1`"),
         ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it says `NaN`"),
         ("stopped clock", "echo '{\"ready\":true}'; while :; do echo 0; done", "says that 17179869184 runs take 0 ns"),
+        (
+            "instant",
+            "read task; echo '{\"ready\":true}'; while read which runs; do echo $((runs / 1000 + 1)); done",
+            "`instant` cannot take part: it says that a run takes less than 1/1000 of what it takes another build",
+        ),
         ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refuses: too old"),
     ] {
         script(&folder, name, text);
@@ -363,4 +380,23 @@ fn another_build_takes_part() {
     let of = |engine: &'static str, other: &'static str| [vec!["work", other, ""], vec!["work", engine, other]];
     let expected = [of("bytecode", "bytecode of the other build"), of("tree", "tree of the other build")].concat();
     assert_eq!(lines, expected);
+}
+
+/// Turns are sized on warm runs: a first run that took a thousand times as long would make them a thousandth of what they
+/// should be, and the side that was sized so would seem slow.
+#[test]
+fn a_cold_first_run_does_not_size_a_turn() {
+    if is_left_out("other programs in place of builds") {
+        return;
+    }
+    let folder = folder("bench_cold");
+    let warm = "while read which runs; do echo $((1000 * runs)); done";
+    script(&folder, "cold", &format!("read task; echo '{{\"ready\":true}}'; read first; echo 1000000; {warm}"));
+    let image = Image::open(&folder.join("cold")).expect("it is there");
+    let subject = Subject::new("one", Source::new("one", "1"), Vec::new());
+    let task = Task { subject, contestants: vec!["tree".into()] };
+    let patience = Patience { least: Duration::from_secs(60), words: 1 };
+    let mut worker = Worker::start(&image, &task, 0, patience).expect("it answers");
+    let runs = worker.runs(0, Duration::from_millis(1)).expect("it answers");
+    assert_eq!(runs, 1000);
 }

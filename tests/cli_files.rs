@@ -40,6 +40,7 @@ fn writers() -> Vec<Writes> {
         Writes { arguments: vec!["report"], path: "target/report/report.md", replaces: true },
         Writes { arguments: vec!["report"], path: "target/report/code-size.svg", replaces: true },
         Writes { arguments: vec!["gen", "--out", "made"], path: "made/random-1-0.stk", replaces: false },
+        Writes { arguments: vec!["man", "--out", "pages"], path: "pages/jitduel-run.1", replaces: true },
     ];
     if !is_left_out("races") {
         let arguments = [&race[..], &["--save-baseline", "one"]].concat();

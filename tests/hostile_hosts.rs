@@ -90,6 +90,9 @@ fn run_falls_back_to_the_interpreter_with_a_line_that_says_so() {
     assert_eq!((status, out.as_str()), (0, "32\n"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
     assert!(err.contains("`bytecode`") && err.contains("no executable memory: Permission denied"), "{err}");
+    // A map wants machine code.
+    let (status, out, err) = said(no_executable_memory, &["run", "-e", "1", "--perf-map"]);
+    assert!(status == 2 && out.is_empty() && err.contains("no executable memory"), "{out}{err}");
     let (status, out, _) = said(no_executable_memory, &["run", "-e", "1 0 /"]);
     assert_eq!((status, out.as_str()), (1, "trap division by zero 1:5\n"));
 }

@@ -136,9 +136,12 @@ fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
     let bench = |arguments: &[&str]| jitduel([&RACE, arguments].concat()).current_dir(&folder);
     let (code, stderr) = with_stdout(bench(&["--save-baseline", "unread"]), unread());
     assert!(code == 0 && folder.join("target/jitduel/baselines/unread.json").is_file(), "{stderr}");
-    // The other build takes a nanosecond for each run, so that this one is slower than allowed.
-    let instant =
-        file(&folder, "instant", "#!/bin/sh\nread task\necho '{\"ready\":true}'\nwhile read which runs; do echo $runs; done\n");
+    // The other build takes half a millisecond for each run, so that this one is slower than allowed.
+    let instant = file(
+        &folder,
+        "instant",
+        "#!/bin/sh\nread task\necho '{\"ready\":true}'\nwhile read which runs; do echo $((500000 * runs)); done\n",
+    );
     fs::set_permissions(&instant, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let against = ["--against", &instant, "--fail-on-regression", "5"];
     let (code, stderr) = with_stdout(bench(&against), unread());

@@ -35,7 +35,7 @@ fn inner_loop<I: Isa>(engine: &str, text: &str) -> usize {
     shortest_loop(&disassemble(I::NAME, &compiled.machine.bytes).expect("there is a decoder"))
 }
 
-/// The engines that compile, and carry every pass out.
+/// The engines that compile.
 fn counted() -> impl Iterator<Item = &'static str> {
     ENGINES.into_iter().filter(|engine| tier(engine).is_some())
 }

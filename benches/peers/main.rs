@@ -101,7 +101,6 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
     let subject = workload.subject();
     let work = subject.check(&[])?;
     let mut field = Field { workload, engines: Vec::new(), programs: Vec::new() };
-    // Whoever makes a formula of a loop does not run it.
     for engine in registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied()) {
         match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
             Ok(()) => field.engines.push(engine),

@@ -45,7 +45,7 @@ impl RaceError {
 pub struct Patience {
     /// In any case.
     pub least: Duration,
-    /// Words that a run carries out. Each is worth a microsecond more, ten times what it takes the slowest engine.
+    /// Words that a run carries out. Each adds a microsecond, ten times what the slowest engine needs.
     pub words: u64,
 }
 
@@ -67,7 +67,7 @@ pub const LEAST_TURN: Duration = Duration::from_millis(1);
 /// Times that are taken of as many runs to find out how many make a turn.
 const SIZINGS: usize = 3;
 
-/// Runs that nothing does in a quarter of the longest turn, which is ten seconds.
+/// More runs than any program completes in a quarter of the longest turn (ten seconds).
 const MOST_RUNS: u64 = 1 << 34;
 
 /// A process of a binary; killed when it is dropped.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use crate::files::irregular;
 use crate::lang::printable;
 
 /// A binary as it was when it was opened.
@@ -62,7 +63,7 @@ impl Image {
     pub fn open(path: &Path) -> io::Result<Image> {
         // To open a named pipe would wait for a writer.
         if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is not a file"));
+            return Err(irregular());
         }
         Image::held(File::open(path)?, &path.display().to_string(), path)
     }

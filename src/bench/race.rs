@@ -6,6 +6,7 @@
 //! order in memory. A ratio is taken within a round; then its median over the rounds of a process, the mean of the two of a
 //! pair, and the median over pairs.
 
+use std::io;
 use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
@@ -46,6 +47,10 @@ pub struct Contestant {
     /// In which of the binaries.
     pub binary: usize,
 }
+
+/// How many times as fast as another build one may be on the same engine. Their turns have as many runs, so that those of the
+/// slower one would take as many times as long as a turn should.
+const FARTHEST_APART: u64 = 1_000;
 
 /// The times of one contestant.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +94,7 @@ impl Race<'_> {
     }
 
     /// How many runs of each contestant make a turn, found out in a process that does nothing else. The same engine has the
-    /// same number in all its places and builds: else what begins a turn is shared out over more runs on one side.
+    /// same number in all its places and builds: otherwise the fixed cost of starting a turn would be spread over more runs on one side.
     fn sizes(&self, subject: &Subject, patience: Patience, order: &mut ChaCha8Rng) -> Result<Vec<u64>, RaceError> {
         let mut seats: Vec<usize> = (0..self.contestants.len()).collect();
         seats.shuffle(order);
@@ -100,10 +105,19 @@ impl Race<'_> {
             runs[seat] = field.workers[worker].runs(which, self.turn)?;
         }
         let most = |contestant: &Contestant| {
-            let same = self.contestants.iter().zip(&runs).filter(|(other, _)| other.engine == contestant.engine);
-            same.map(|(_, runs)| *runs).max().unwrap_or(1)
+            let same = || self.contestants.iter().zip(&runs).filter(|(other, _)| other.engine == contestant.engine);
+            let least = same().map(|(_, runs)| *runs).min().unwrap_or(1);
+            let (fastest, most) =
+                same().max_by_key(|(_, runs)| **runs).map_or((contestant, 1), |(one, runs)| (one, *runs));
+            if most / least >= FARTHEST_APART {
+                let binary = self.images[fastest.binary].name().to_owned();
+                let why =
+                    format!("it says that a run takes less than 1/{FARTHEST_APART} of what it takes another build");
+                return Err(RaceError::Binary { binary, source: io::Error::other(why) });
+            }
+            Ok(most)
         };
-        Ok(self.contestants.iter().map(most).collect())
+        self.contestants.iter().map(most).collect()
     }
 
     /// One process of each binary, in which contestants are made ready in the order of their seats: for each the

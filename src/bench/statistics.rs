@@ -88,9 +88,9 @@ pub fn level_of_each(confidence: f64, intervals: usize) -> f64 {
     1.0 - (1.0 - confidence) / intervals.max(1) as f64
 }
 
-/// The median with its interval. Its ends are values: as many are left out on each side as leave the level. That holds for all
-/// values that are independent and have the same median, however they scatter. Where even the least and the greatest value
-/// miss the median more often, which [`least_count`] tells, they are the interval all the same.
+/// The median with its interval. The interval's ends are values of the sample: as many are dropped at each end as the level
+/// allows. This holds for any distribution, provided the values are independent and share a median. With too few values (see
+/// [`least_count`]) the interval is the whole range.
 ///
 /// # Panics
 /// As [`median`].
@@ -101,8 +101,8 @@ pub fn median_with_interval(values: &[f64], level: f64) -> Estimate {
     Estimate { value, low: sorted[out], high: sorted[sorted.len() - 1 - out] }
 }
 
-/// The probability that the median of what so many values come from lies outside of them, where so many are left out on each
-/// side: it does where no more than those lie on one side of it, which each does like a coin.
+/// The probability that the interval misses the true median when `left_out` of `count` values are dropped at each end. That
+/// happens when at most `left_out` values lie on one side of the median; each value lies on either side with probability 1/2.
 fn miss(count: usize, left_out: usize) -> f64 {
     let mut logarithm = -(count as f64) * std::f64::consts::LN_2;
     let mut sum = logarithm.exp();

@@ -106,11 +106,22 @@ pub struct TrapSite {
 /// Only [`lower`](super::lower) makes one, from a verified program: the engines read and write the stack without checks of
 /// their own, relying on those that are operations here.
 ///
-/// ```compile_fail,E0451
+/// A program without unsafe code can make any operation,
+///
+/// ```
+/// #![forbid(unsafe_code)]
 /// # use jitduel::bytecode::{Bytecode, Op};
-/// # fn forge(code: Bytecode) -> Bytecode {
-/// Bytecode { ops: vec![Op::Pick(u64::MAX), Op::Return], ..code }
-/// # }
+/// let ops = vec![Op::Pick(u64::MAX), Op::Return];
+/// ```
+///
+/// but no bytecode of it:
+///
+/// ```compile_fail,E0451
+/// #![forbid(unsafe_code)]
+/// # use jitduel::bytecode::{Bytecode, Op};
+/// let ops = vec![Op::Pick(u64::MAX), Op::Return];
+/// # let forge = |code: Bytecode|
+/// Bytecode { ops, ..code };
 /// ```
 #[derive(Clone, Debug)]
 pub struct Bytecode {

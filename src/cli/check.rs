@@ -26,7 +26,7 @@ use crate::registry;
     jitduel check corpus/basics/gcd.stk --engine tree,jit\n  \
     jitduel check -e '2 3 *'\n\n\
     A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
-    without inputs, and that it is rejected or traps is then an error: no case expects it. Each case runs with fuel\n\
+    without inputs, and a rejection or a trap is then an error, since no case expects it. Each case runs with fuel\n\
     metered and, where fuel does not end it, without.")]
 pub(super) struct Check {
     /// Programs, and folders that are searched for regular files *.stk; `-` is standard input

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Command};
 use clap_complete::Shell;
 
@@ -48,11 +48,8 @@ impl Man {
     pub fn run(self, command: Command, out: &mut Output) -> Result<Status> {
         let mut pages = pages(command)?;
         if let Some(folder) = &self.out {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
             for (name, page) in pages {
-                let path = folder.join(format!("{name}.1"));
-                files::replace(&path, &page).with_context(|| format!("cannot write `{}`", path.display()))?;
+                files::replace(&folder.join(format!("{name}.1")), &page)?;
             }
             return Ok(Status::Ok);
         }

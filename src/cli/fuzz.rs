@@ -77,19 +77,18 @@ pub(super) struct Fuzz {
 fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
     let mut runs = Vec::new();
     let mut failed = Vec::new();
-    let mut why = String::new();
+    let mut why = None;
     for name in engines {
         match registry::availability(name) {
             Ok(()) => runs.push(*name),
             Err(reason) => {
                 failed.push(*name);
-                why = reason;
+                // They all lack the same thing.
+                why.get_or_insert(reason);
             }
         }
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
+    let Some(why) = why else { return Ok(()) };
     let instead = if runs.is_empty() { registry::PORTABLE.into() } else { runs.join(",") };
     bail!("this host does not run {}: {why}; `--engine {instead}` leaves out what it does not run", failed.join(", "))
 }

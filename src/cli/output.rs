@@ -1,8 +1,8 @@
 //! Standard output, as all verbs write it.
 //!
-//! The exit code says what was found, whoever reads. So a write never fails for a verb: where the reader of a pipe has
-//! left, what follows goes nowhere; where output is lost in any other way, [`Output::end`] says so and sees to the exit
-//! code. The system is asked directly, for std's own `Stdout` takes a stream that cannot be written for one that can.
+//! The exit code says what was found, whoever reads. So a write never fails for a verb. If the reader of a pipe has closed
+//! it, further output is discarded. Any other loss is reported by [`Output::end`], which sets the exit code. Writes bypass
+//! std's own `Stdout`, which hides that a stream cannot be written.
 
 use std::fs::File;
 use std::io::{self, LineWriter, Write};
@@ -18,7 +18,7 @@ pub(super) struct Output(Stream);
 
 #[derive(Default)]
 enum Stream {
-    /// As long as there is nothing to write, nobody minds a closed one.
+    /// Nothing has been written yet; until then a closed stdout is no error.
     #[default]
     Untouched,
     Open(LineWriter<File>),

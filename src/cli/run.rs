@@ -144,7 +144,8 @@ impl Run {
         if self.perf_map.is_some() && names.len() > 1 {
             bail!("--perf-map wants one engine: a map has the code of one");
         }
-        let (is_alone, may_fall_back) = (names.len() == 1, self.engine.is_empty());
+        // The interpreter has no code for a map.
+        let (is_alone, may_fall_back) = (names.len() == 1, self.engine.is_empty() && self.perf_map.is_none());
         let duelist = |name| {
             Ok(Duelist {
                 name,
@@ -251,7 +252,6 @@ fn comparison(answers: &[(&str, Verdict)]) -> String {
     let width = answers.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text: String = answers.iter().map(|(name, verdict)| format!("{name:<width$}  {verdict}\n")).collect();
     text += &match (agree(answers), answers.len()) {
-        (true, 0) => "no engine ran\n".into(),
         (true, 1) => String::new(),
         (true, engines) => format!("{} agree\n", count(engines, "engine")),
         (false, _) => "the engines DISAGREE\n".into(),

@@ -60,7 +60,7 @@ fn title(program: &Program, source: &Source, limits: Limits) -> String {
     let fuel = limits.fuel.map_or("no limit".into(), |fuel| fuel.to_string());
     // Names are printable, so that none can end the comment that this stands in, or continue it behind the quote.
     let (name, inputs, stack) = (source.name(), program.inputs(), limits.stack);
-    format!("Made by `jitduel export` from "{name}"; number of inputs: {inputs}, stack limit: {stack}, fuel: {fuel}")
+    format!("Made by `jitduel export` from \"{name}\"; number of inputs: {inputs}, stack limit: {stack}, fuel: {fuel}")
 }
 
 /// The place of each node.

@@ -66,7 +66,7 @@ pub(super) struct Facts {
     pub pc: u32,
     /// The register in which it makes a value, where it does nothing else.
     pub made: Reg,
-    /// The registers it reads, where it does nothing else than make a value.
+    /// The registers that it reads.
     pub read: [Reg; 2],
 }
 

@@ -7,10 +7,21 @@ use super::{Span, Word};
 /// Every tree is well formed, because only [`parse`](super::parse) and this crate's generator make one. The engines rely
 /// on that where they leave out checks.
 ///
-/// ```compile_fail,E0451
+/// A program without unsafe code can make any node,
+///
+/// ```
+/// #![forbid(unsafe_code)]
 /// # use jitduel::lang::{Ast, Node, NodeKind, Span};
-/// let kind = NodeKind::Pick(u64::MAX);
-/// let ast = Ast { nodes: vec![Node { kind, span: Span { start: 0, end: 1 } }], nesting: 0 };
+/// let node = Node { kind: NodeKind::Pick(u64::MAX), span: Span { start: 0, end: 1 } };
+/// ```
+///
+/// but no tree of it:
+///
+/// ```compile_fail,E0451
+/// #![forbid(unsafe_code)]
+/// # use jitduel::lang::{Ast, Node, NodeKind, Span};
+/// let node = Node { kind: NodeKind::Pick(u64::MAX), span: Span { start: 0, end: 1 } };
+/// let ast = Ast { nodes: vec![node], nesting: 0 };
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ast {

@@ -281,13 +281,13 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     (&["1+", "++"], "write `1 +`"),
     (&["1-"], "write `1 -`"),
     (&["2*"], "write `2 *`"),
-    (&["2/"], "write `2 /`"),
+    (&["2/"], "write `2 /`, which rounds toward zero"),
     (&["**", "pow"], "write `1 swap times over * end nip`"),
     (&["/mod", "divmod"], "write `over over mod rot rot /`"),
     (&["2dup"], "write `over over`"),
     (&["2drop"], "write `drop drop`"),
     (&["-rot"], "write `rot rot`"),
-    (&["?dup"], "branches leave equally many values: write `dup if BODY else drop end`, where BODY uses the copy up"),
+    (&["?dup"], "branches leave equally many values: write `dup if BODY else drop end`, where BODY consumes the copy"),
 ];
 
 /// What to write in place of another language's word.

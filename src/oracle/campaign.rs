@@ -12,7 +12,7 @@ use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::judge::{Care, Judge};
+use super::judge::{Care, HOST, Judge};
 use super::worker::{End, Mouth, POLL, Said, Sum, Worker, Wrong};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
@@ -136,7 +136,7 @@ pub struct Killed {
     pub index: u64,
     /// How it ended.
     pub ended: Ended,
-    /// Whether the program was tried once more before, and is given up.
+    /// Whether this was the second time; the program is then not judged.
     pub is_given_up: bool,
 }
 
@@ -170,10 +170,11 @@ impl Campaign {
     /// Runs it, and tells `watch` what happens.
     ///
     /// # Errors
-    /// The system's, where it gives no process or pipe.
+    /// The system's, where it gives no process, pipe or memory, and where this process has several threads, so that it cannot
+    /// fork.
     ///
     /// # Panics
-    /// Where an engine does not exist or the process has more than one thread.
+    /// Where an engine does not exist.
     pub fn run(&self, watch: &mut dyn FnMut(News)) -> io::Result<Tally> {
         let started = Instant::now();
         let mut running =
@@ -303,6 +304,7 @@ impl Running<'_> {
             }
             match said {
                 Said::Sum(sum) => self.count(index, sum),
+                Said::Wrong(_, wrong, _) if wrong.class == HOST => return Err(io::Error::other(wrong.detail)),
                 Said::Wrong(own, wrong, sum) => {
                     self.count(index, sum);
                     self.found(own, wrong, watch);

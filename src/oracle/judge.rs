@@ -199,8 +199,15 @@ fn class(expected: &Outcome, got: &Outcome) -> String {
     }
 }
 
+/// The class of what is the host's fault and no program's: there is no memory for a stack or for code.
+pub const HOST: &str = "the host refuses";
+
 fn unprepared(error: PrepareError) -> Disagreement {
-    Disagreement { class: "not prepared".into(), engines: Vec::new(), detail: error.to_string() }
+    let class = match error {
+        PrepareError::Stack { .. } | PrepareError::Memory(_) => HOST,
+        _ => "not prepared",
+    };
+    Disagreement { class: class.into(), engines: Vec::new(), detail: error.to_string() }
 }
 
 /// That the program survives its own printing.
@@ -208,7 +215,7 @@ fn printed(program: &Program) -> Result<(), Disagreement> {
     let kinds = |nodes: &[Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let text = print(program.ast());
     let again = parse(&Source::new("printed", text.as_bytes()));
-    if again.as_ref().is_ok_and(|again| kinds(&again.nodes()) == kinds(&program.ast().nodes())) {
+    if again.as_ref().is_ok_and(|again| kinds(again.nodes()) == kinds(program.ast().nodes())) {
         return Ok(());
     }
     Err(Disagreement { class: "printed as another program".into(), engines: Vec::new(), detail: text })

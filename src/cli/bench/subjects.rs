@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::bench::Subject;
 use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
-use crate::cli::input::{Inputs, cases, read, say};
+use crate::cli::input::{Inputs, cases, fitting, read, say};
 use crate::corpus::programs;
 use crate::lang::{Source, printable};
 use crate::outcome::Verdict;
@@ -30,7 +30,7 @@ pub(super) struct Subjects {
     stack_limit: Option<usize>,
 }
 
-/// A subject whose name may be that of another as well, and its path, which is another.
+/// A subject whose name may not be unique, and its path, which is.
 struct Candidate {
     subject: Subject,
     path: Option<String>,
@@ -108,10 +108,8 @@ impl Subjects {
 
     fn candidate(&self, subject: Subject, path: Option<String>) -> Result<Candidate> {
         let stack_limit = self.stack_limit.unwrap_or(subject.stack_limit);
-        if subject.inputs.len() > stack_limit {
-            bail!("{} inputs do not fit a stack of at most {stack_limit} values", subject.inputs.len());
-        }
-        Ok(Candidate { subject: Subject { stack_limit, ..subject }, path })
+        let inputs = fitting(subject.inputs, stack_limit)?;
+        Ok(Candidate { subject: Subject { inputs, stack_limit, ..subject }, path })
     }
 }
 
