@@ -395,10 +395,10 @@ fn code_runs_where_no_page_may_become_executable() {
         {
             let (set, refuse_exec_gain) = (libc::PR_SET_MDWE, 1);
             // SAFETY: from now on the system refuses this process some calls.
-            return match unsafe { libc::prctl(set, refuse_exec_gain, 0, 0, 0) } {
+            match unsafe { libc::prctl(set, refuse_exec_gain, 0, 0, 0) } {
                 0 => Ok(()),
                 _ => Err(format!("no PR_SET_MDWE on this kernel: {}", std::io::Error::last_os_error())),
-            };
+            }
         }
         #[cfg(not(target_os = "linux"))]
         Err("only Linux refuses that".into())

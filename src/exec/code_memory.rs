@@ -55,7 +55,7 @@ pub fn can_execute() -> Result<(), &'static str> {
             _ => Err("code that was written does not run".into()),
         }
     });
-    found.as_ref().map(|()| ()).map_err(String::as_str)
+    found.as_ref().copied().map_err(String::as_str)
 }
 
 /// Whether what is written to one mapping runs in the other, more than once at the same address. Emulators keep what they have
