@@ -63,7 +63,7 @@ pub enum Step<S> {
 ///
 /// # Panics
 /// If a register's number is 32 or more, or a register is the destination of two moves.
-pub fn resolve<S: Source>(moves: impl IntoIterator<Item = Move<S>>, breaker: Breaker, mut put: impl FnMut(Step<S>)) {
+pub fn resolve<S: Source>(moves: Vec<Move<S>>, breaker: Breaker, mut put: impl FnMut(Step<S>)) {
     let mut pending = Pending::new(moves);
     // The register whose content is in memory, so that it may be overwritten.
     let mut saved = None;
@@ -108,15 +108,15 @@ struct Pending<S> {
 }
 
 impl<S: Source> Pending<S> {
-    fn new(moves: impl IntoIterator<Item = Move<S>>) -> Pending<S> {
-        let mut pending = Pending { moves: Vec::new(), readers: [0; 32] };
+    fn new(moves: Vec<Move<S>>) -> Pending<S> {
+        let mut pending = Pending { moves, readers: [0; 32] };
         let mut written = 0_u32;
-        for step in moves {
-            let bit = 1_u32.checked_shl(step.to.into()).expect("a register's number is below 32");
-            assert_eq!(written & bit, 0, "register {} takes two values", step.to);
+        for index in 0..pending.moves.len() {
+            let Move { to, from } = pending.moves[index];
+            let bit = 1_u32.checked_shl(to.into()).expect("a register's number is below 32");
+            assert_eq!(written & bit, 0, "register {to} takes two values");
             written |= bit;
-            pending.readers_of(step.from, 1);
-            pending.moves.push(step);
+            pending.readers_of(from, 1);
         }
         pending
     }
@@ -212,7 +212,7 @@ mod tests {
         let mut expected = before.clone();
         moves.iter().for_each(|step| expected[usize::from(step.to)] = step.from.of(&before));
         let (mut now, mut memory, mut steps) = (before, None, 0);
-        resolve(moves.iter().copied(), breaker, |step| {
+        resolve(moves.to_vec(), breaker, |step| {
             steps += 1;
             match step {
                 Step::Set(Move { to, from }) => now[usize::from(to)] = from.of(&now),
@@ -301,12 +301,12 @@ mod tests {
     #[should_panic(expected = "register 1 takes two values")]
     fn a_register_takes_one_value() {
         let twice = [1, 2].map(|value| Move { to: 1, from: Value::Constant(value) });
-        resolve(twice, Breaker::Memory, |_| ());
+        resolve(twice.to_vec(), Breaker::Memory, |_| ());
     }
 
     #[test]
     #[should_panic(expected = "a register's number is below 32")]
     fn registers_are_below_32() {
-        resolve([Move { to: 32, from: Value::Constant(1) }], Breaker::Memory, |_| ());
+        resolve(vec![Move { to: 32, from: Value::Constant(1) }], Breaker::Memory, |_| ());
     }
 }

@@ -62,12 +62,17 @@ impl<K: Copy> Labels<K> {
     pub fn bind(&mut self, label: Label, offset: usize) {
         let index = label.0 as usize;
         if index >= self.offsets.len() {
-            assert!(index - self.offsets.len() <= LARGEST_GAP, "label {} leaves a gap in the numbers", label.0);
-            self.offsets.resize(index + 1, UNBOUND);
-            self.next = self.next.max(label.0 + 1);
+            self.skip_to(index);
         }
         assert_eq!(self.offsets[index], UNBOUND, "label {} is bound once", label.0);
         self.offsets[index] = offset as u32;
+    }
+
+    /// Makes the table reach this label.
+    fn skip_to(&mut self, index: usize) {
+        assert!(index - self.offsets.len() <= LARGEST_GAP, "label {index} leaves a gap in the numbers");
+        self.offsets.resize(index + 1, UNBOUND);
+        self.next = self.next.max(index as u32 + 1);
     }
 
     /// The label's offset, where it is bound.

@@ -150,6 +150,17 @@ table! {
     Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
 }
 
+/// The class of every word, in the order of [`Word`].
+static CLASSES: [Class; WORDS.len()] = {
+    let mut classes = [Class::Shuffle; WORDS.len()];
+    let mut index = 0;
+    while index < WORDS.len() {
+        classes[index] = WORDS[index].1.meaning.class();
+        index += 1;
+    }
+    classes
+};
+
 impl Word {
     /// The word's row of the table.
     pub fn entry(self) -> &'static Entry {
@@ -161,10 +172,10 @@ impl Word {
         self.entry().spelling
     }
 
-    /// The word's class.
+    /// The word's class, looked up: who asks does not know the word when it is compiled.
     #[inline(always)]
     pub const fn class(self) -> Class {
-        self.meaning().class()
+        CLASSES[self as usize]
     }
 
     /// The comparison that the word makes, if it makes one.

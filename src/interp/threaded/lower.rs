@@ -73,7 +73,8 @@ struct Target {
 }
 
 impl Lowering<'_> {
-    /// Makes the code of an operation, and returns of how many.
+    /// Makes the code of an operation, and returns of how many. It is called from one place, where all that it works on is known.
+    #[inline(always)]
     fn op(&mut self, pc: Pc) -> usize {
         self.builder.pc = pc;
         self.bind(pc);

@@ -129,6 +129,9 @@ impl Lowering<'_> {
 
     /// Moves the values of the window, all at once, to registers of their own.
     fn permute(&mut self, to: &[Value]) {
+        if self.window.values() == to {
+            return;
+        }
         let moves =
             self.window.values().iter().zip(to).filter(|(value, wanted)| value != wanted).map(|(value, wanted)| {
                 let Value::Register(to) = *wanted else { unreachable!("it was settled") };
