@@ -52,8 +52,8 @@
 //!
 //! # What is absent
 //!
-//! No tier recompiles a program to improve it. There is no garbage collector. Generated code never calls into the runtime;
-//! it handles every fault with a trap exit. The 64-bit integer is the only type of value.
+//! No tier recompiles a program to improve it. There is no garbage collector. Generated code never calls into the
+//! runtime; it leaves through a trap exit if something goes wrong. The 64-bit integer is the only type of value.
 //!
 //! # Run a program
 //!
