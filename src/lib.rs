@@ -1,9 +1,9 @@
-//! jitduel sets a just-in-time compiler against an interpreter on a small stack language, and proves at every step
-//! that they agree.
+//! jitduel compares just-in-time compilers with interpreters on a small stack language, and checks at every step that
+//! they agree.
 //!
-//! This page is the map of the crate. The language is defined in `docs/LANGUAGE.md`.
+//! This page is the map of the crate. `docs/LANGUAGE.md` defines the language.
 //!
-//! # One way through
+//! # The data flow
 //!
 //! ```text
 //! text ── lang::parse ──> Ast ── lang::verify ──> Program ── bytecode::lower ──> Bytecode
@@ -18,42 +18,42 @@
 //! every engine ──> Outcome ──> oracle (all equal?) ──> cli
 //! ```
 //!
-//! # Rooms
+//! # Modules
 //!
-//! | room | holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`files`] | files that appear whole or not at all |
-//! | `host_stack` | room on the host's stack for walks of nested bodies |
-//! | [`parallel_moves`] | registers that take their new values all at once, one instruction at a time |
-//! | [`lir`] | the machine-like operations between the tiers and the instruction sets, as a stream |
-//! | [`lang`] | the table of words, the tree, parser, verifier, printer, diagnostics |
-//! | [`outcome`] | how a run ends: the whole stack, or a trap with its place |
-//! | [`corpus`] | the cases that programs carry in their comments |
-//! | [`export`] | a program as C or as Forth, for compilers that know nothing of ours |
-//! | [`isa`] | AArch64 and x86-64 as twin rooms: registers, encoder, assembler, emitter |
-//! | [`exec`] | executable memory, the data stack, the call into generated code, forked children: all system calls |
-//! | [`bytecode`] | flat code in which every check that remains is an operation of its own |
-//! | [`engine`] | what an engine is: prepare a program, then run it any number of times |
+//! | [`files`] | writes files completely or not at all |
+//! | `host_stack` | ensures space on the host's stack for recursion over nested bodies |
+//! | [`parallel_moves`] | resolves a parallel move into a sequence of single instructions |
+//! | [`lir`] | the stream of machine-like operations between the tiers and the instruction sets |
+//! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
+//! | [`outcome`] | the result of a run: the whole stack, or a trap with its location |
+//! | [`corpus`] | the test cases in the comments of programs |
+//! | [`export`] | translates a program to C or Forth, for compilers from other projects |
+//! | [`isa`] | AArch64 and x86-64 as twin modules: registers, encoder, assembler, emitter |
+//! | [`exec`] | all system calls: executable memory, the data stack, the call into generated code, forked children |
+//! | [`bytecode`] | flat code in which every remaining check is a separate operation |
+//! | [`engine`] | the interface of an engine: prepare a program, then run it any number of times |
 //! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
 //! | [`jit`] | the baseline tier: lowering to LIR, the peephole pass |
-//! | [`regs`] | the register tier: an abstract stack of registers and constants, in one pass |
-//! | `peers` | compilers and interpreters of others as engines, with the feature of that name |
-//! | [`tiers`] | from bytecode to code that runs, whichever tier makes the LIR: the pipeline, and all switches |
+//! | [`regs`] | the register tier: one pass with an abstract stack of registers and constants |
+//! | `peers` | compilers and interpreters from other projects as engines, with the feature `peers` |
+//! | [`tiers`] | the pipeline from bytecode to executable code for every tier, and all its switches |
 //! | [`registry`] | the engines by name |
-//! | [`generate`] | random programs: over the whole language, loop-heavy, and with a fault |
-//! | [`oracle`] | the same program on every engine |
-//! | [`mod@bench`] | the harness: workloads, and what may be concluded from times |
-//! | [`report`] | what was measured, as one page of HTML and as Markdown |
-//! | [`cli`] | the command line, one file a verb |
+//! | [`generate`] | generates random programs: over the whole language, loop-heavy, and with a fault |
+//! | [`oracle`] | runs the same program on every engine and compares the outcomes |
+//! | [`mod@bench`] | the benchmark harness: workloads, and the statistics of measured times |
+//! | [`report`] | all measurements as one HTML page and as Markdown |
+//! | [`cli`] | the command line, one file per verb |
 //!
-//! A room imports only rooms that stand above it here, and never in a circle; a test reads the imports. [`isa`] and [`exec`] know nothing of
-//! the language. Unsafe code stands in [`exec`], in [`interp::bytecode`] and in its handlers alone; [`tiers`], and
-//! Cranelift as a peer, only vouch for the code that they compiled.
+//! A module imports only modules above it in this table, so there are no import cycles. A test checks the imports.
+//! [`isa`] and [`exec`] do not depend on the language. The unsafe code is in [`exec`], in [`interp::bytecode`] and in
+//! its handlers. There are two exceptions: [`tiers`] and the Cranelift peer vouch for the code that they compiled.
 //!
 //! # What is absent
 //!
-//! There is no tier that sees a program twice to improve it, no garbage collector, no call from generated code
-//! into the runtime: what can go wrong leaves through a trap exit. There is no type of value but the 64-bit integer.
+//! No tier recompiles a program to improve it. There is no garbage collector. Generated code never calls into the
+//! runtime; it leaves through a trap exit if something goes wrong. The 64-bit integer is the only type of value.
 //!
 //! # Run a program
 //!
