@@ -465,7 +465,7 @@ fn check_takes_files_and_folders() {
     expect(
         &ended,
         1,
-        "REJECTED notes.txt: rejected syntax 1:1, which no case expects\n1 program, 1 case x 1 engine, 0 runs: all agree; \
+        "REJECTED notes.txt: rejected syntax 1:1, which no case expects\n1 program, 1 case x 1 engine, 0 runs: no run to compare; \
          1 program rejected or stopped, which no case expects\n",
     );
     assert!(ended.stderr.contains("error: unknown word `not`"), "{}", ended.stderr);

@@ -120,7 +120,11 @@ impl Check {
             count(checking.cases, "case"),
             count(checking.oracle.engines(), "engine"),
             count(checking.runs, "run"),
-            if failed == 0 { "all agree".into() } else { format!("{} FAILED", count(failed, "case")) },
+            match (failed, checking.runs) {
+                (0, 0) => "no run to compare".into(),
+                (0, _) => "all agree".into(),
+                _ => format!("{} FAILED", count(failed, "case")),
+            },
         );
         if stopped > 0 {
             summary += &format!("; {} rejected or stopped, which no case expects", count(stopped, "program"));
