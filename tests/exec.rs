@@ -85,7 +85,16 @@ struct Mapping {
 }
 
 fn mappings() -> Vec<Mapping> {
-    let text = std::fs::read_to_string("/proc/self/maps").expect("Linux lists its mappings");
+    let read = || std::fs::read_to_string("/proc/self/maps").expect("Linux lists its mappings");
+    // The list is read in pieces, between which the thread of an earlier test may still give memory back.
+    let mut text = read();
+    loop {
+        let again = read();
+        if again == text {
+            break;
+        }
+        text = again;
+    }
     let mapping = |line: &str| {
         let mut fields = line.split_whitespace();
         let (start, end) = fields.next().and_then(|range| range.split_once('-')).expect("a range");
