@@ -139,6 +139,10 @@ mod tests {
     fn this_process_is_an_image() {
         let image = Image::of_this_process().expect("it runs");
         image.check().expect("nobody writes it");
+        if crate::exec::is_emulated() {
+            println!("NOT RUN: the start of another process, which an emulator cannot give this program");
+            return;
+        }
         assert!(image.command().arg("--list").output().expect("it starts").status.success());
     }
 }
