@@ -284,7 +284,7 @@ pub struct Operands {
     pub read: [Option<Reg>; 2],
 }
 
-/// What an operation reads and writes. [`Op::operands`] and [`Op::is_pure`] know every operation, so that a new one does not
+/// What an operation reads and writes. [`Op::operands`] and `is_pure` know every operation, so that a new one does not
 /// compile until it says what it does.
 impl Op {
     /// The registers that it names.

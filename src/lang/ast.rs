@@ -4,7 +4,7 @@ use super::{Span, Word};
 
 /// A program as its author wrote it, without comments.
 ///
-/// Every tree is well formed, because only [`parse`](super::parse) and this crate's generator make one. The engines rely
+/// Every tree is well formed, because only [`parse`](fn@super::parse) and this crate's generator make one. The engines rely
 /// on that where they leave out checks.
 ///
 /// A program without unsafe code can make any node,
