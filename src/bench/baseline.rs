@@ -49,7 +49,7 @@ struct Processes {
     calibrated: Vec<Positive>,
 }
 
-/// How the options are named that say who ran beside whom, and for how long at a time.
+/// The names of the options that give the set of engines and the length of a turn.
 pub const ENGINES: &str = "engines";
 /// As [`ENGINES`].
 pub const TURN: &str = "turn in microseconds";
@@ -73,7 +73,7 @@ impl Baseline {
     /// Reads one.
     ///
     /// # Errors
-    /// Where the file cannot be read, is of another version, or is none.
+    /// If the file cannot be read, has another version, or is not a baseline.
     pub fn read(path: &Path) -> Result<Baseline, SavedError> {
         let baseline: Baseline = parse(path, &bytes(path)?, Some(BASELINE))?;
         if baseline.fewest() == 0 {
@@ -134,7 +134,7 @@ impl Baseline {
         for name in [ENGINES, TURN] {
             let now = options.iter().find(|(option, _)| option == name).map_or("", |(_, value)| value);
             let kept = self.options.get(name).map_or("", String::as_str);
-            // Who is named first decides only whom the others are held against.
+            // The order of the engines only decides which one the others are compared with.
             if sorted(kept) != sorted(now) {
                 compare(name, kept, now);
             }

@@ -58,7 +58,7 @@ impl Patience {
 /// Bytes of the longest line that a process may say.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Characters of what a process says that are shown.
+/// The number of characters of a process's output that a message shows.
 const SHOWN: usize = 300;
 
 /// No turn is shorter: what begins one, the stopwatch and cold caches, takes some microseconds, which no longer count then.
@@ -83,7 +83,7 @@ impl Worker {
     /// Starts one with a task. `shift` moves where its stack begins, which an environment of another length does as well.
     ///
     /// # Errors
-    /// Where the binary cannot be started, has changed, or refuses the task.
+    /// If the binary cannot be started, has changed, or refuses the task.
     pub fn start(image: &Image, task: &Task, shift: usize, patience: Patience) -> Result<Worker, RaceError> {
         let binary = image.name().to_owned();
         let fail = |source| RaceError::Binary { binary: binary.clone(), source };
