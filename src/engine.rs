@@ -19,19 +19,19 @@ pub trait Engine {
     /// # Errors
     /// [`PrepareError::Unsupported`] where the host cannot run this engine; the others where the program asks
     /// for more than can be had.
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError>;
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError>;
 
     /// Makes a program ready to run that no other engine shares.
     ///
     /// # Errors
-    /// As of [`take_on`](Engine::take_on).
+    /// As of [`prepare_task`](Engine::prepare_task).
     fn prepare(
         &mut self,
         program: &Program,
         options: &Options,
         clock: &mut dyn PhaseClock,
     ) -> Result<Box<dyn Prepared>, PrepareError> {
-        self.take_on(&Task::new(program, options), clock)
+        self.prepare_task(&Task::new(program, options), clock)
     }
 }
 

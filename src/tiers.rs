@@ -166,7 +166,7 @@ impl Engine for Native {
         self.name
     }
 
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
         let compile = compiler(ARCH).ok_or_else(unsupported)?;
         let code = task.bytecode(clock)?;
@@ -186,17 +186,17 @@ impl Engine for Native {
         // site. The emitters keep to the calling convention, and address the frame and the data stack only.
         #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
         let entry = unsafe { Entry::new(sealed, demands) };
-        Ok(Box::new(Ready { entry, code, sites }))
+        Ok(Box::new(NativeProgram { entry, code, sites }))
     }
 }
 
-struct Ready {
+struct NativeProgram {
     entry: Entry,
     code: Rc<Bytecode>,
     sites: Vec<TrapSite>,
 }
 
-impl Prepared for Ready {
+impl Prepared for NativeProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {

@@ -83,21 +83,21 @@ impl Engine for Wrong {
         self.name
     }
 
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
-        let right = registry::engine("tree").expect("it exists").take_on(task, clock)?;
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let right = registry::engine("tree").expect("it exists").prepare_task(task, clock)?;
         let shows = task.program().ast().nodes().iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
-        Ok(Box::new(Ready { name: self.name, right, shows, limit: task.options().stack_limit }))
+        Ok(Box::new(WrongProgram { name: self.name, right, shows, limit: task.options().stack_limit }))
     }
 }
 
-struct Ready {
+struct WrongProgram {
     name: &'static str,
     right: Box<dyn Prepared>,
     shows: bool,
     limit: usize,
 }
 
-impl Prepared for Ready {
+impl Prepared for WrongProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         self.right.run(inputs, fuel, stack)?;
         if !self.shows {

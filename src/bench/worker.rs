@@ -93,7 +93,7 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
 }
 
 /// Everything that can be timed.
-struct Ready {
+struct Contestants {
     contestants: Vec<Contestant>,
     inputs: Vec<i64>,
     stack: Stack,
@@ -104,7 +104,7 @@ enum Contestant {
     Calibration,
 }
 
-fn ready(task: &Task) -> Result<Ready, String> {
+fn ready(task: &Task) -> Result<Contestants, String> {
     let is_engine = |name: &&String| *name != CALIBRATION;
     let engines: Vec<&str> = task.contestants.iter().filter(is_engine).map(String::as_str).collect();
     if let Some(unknown) = engines.iter().find(|name| crate::registry::engine(name).is_none()) {
@@ -121,10 +121,10 @@ fn ready(task: &Task) -> Result<Ready, String> {
     };
     let contestants = task.contestants.iter().map(contestant).collect::<Result<_, _>>()?;
     let stack = stack(task.subject.stack_limit).map_err(|error| error.to_string())?;
-    Ok(Ready { contestants, inputs: task.subject.inputs.clone(), stack })
+    Ok(Contestants { contestants, inputs: task.subject.inputs.clone(), stack })
 }
 
-impl Ready {
+impl Contestants {
     /// How much processor time so many runs take.
     fn time(&mut self, which: usize, runs: u64) -> Option<Duration> {
         let contestant = self.contestants.get_mut(which)?;

@@ -27,7 +27,7 @@ impl Bytecode {
     pub fn role(&self, pc: Pc) -> String {
         match self.ops[pc.index()] {
             Op::Next { .. } => "end of ".into(),
-            op @ (Op::Need { .. } | Op::Room { .. } | Op::Pass | Op::Jump(_)) => format!("{op} for "),
+            op @ (Op::Need { .. } | Op::Room { .. } | Op::Fuel | Op::Jump(_)) => format!("{op} for "),
             _ => String::new(),
         }
     }
@@ -43,9 +43,9 @@ impl std::fmt::Display for Op {
             Op::Next { counter, head } => write!(f, "next c{}, head {}", counter.0, head.0),
             Op::BranchIfZero(to) => write!(f, "branch-if-zero {}", to.0),
             Op::Jump(to) => write!(f, "jump {}", to.0),
-            Op::Pass => f.write_str("pass"),
-            Op::Need { values, run } => write!(f, "need {values}, run {}", run.0),
-            Op::Room { values, run } => write!(f, "room {values}, run {}", run.0),
+            Op::Fuel => f.write_str("fuel"),
+            Op::Need { values, group } => write!(f, "need {values}, group {}", group.0),
+            Op::Room { values, group } => write!(f, "room {values}, group {}", group.0),
             Op::Return => f.write_str("return"),
         }
     }

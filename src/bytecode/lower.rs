@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Bytecode, Check, CheckKind, CheckRun, Counter, Op, Pc};
+use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc};
 use crate::host_stack::with_room;
 use crate::lang::verify::Fact;
 use crate::lang::words::Class;
@@ -33,12 +33,12 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         heads: Vec::new(),
         counters: 0,
         checks: Vec::new(),
-        runs: Vec::new(),
+        groups: Vec::new(),
         inputs: program.inputs(),
         stack_limit,
         metered,
     };
-    let mut lowering = Lowering { program, code, run: Run::default() };
+    let mut lowering = Lowering { program, code, group: Group::default() };
     lowering.code.counters = with_room(|| lowering.body(0..length));
     let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
@@ -48,12 +48,12 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
 struct Lowering<'a> {
     program: &'a Program,
     code: Bytecode,
-    run: Run,
+    group: Group,
 }
 
 /// The run of words that is being lowered.
 #[derive(Default)]
-struct Run {
+struct Group {
     /// Index of its first operation, before which its checks will stand.
     start: usize,
     /// Depth here minus depth at the start of the run.
@@ -80,7 +80,7 @@ impl Lowering<'_> {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
                     if name.class() == Class::Division {
                         // What follows must not be checked before this division.
-                        self.end_run();
+                        self.end_group();
                     }
                 }
                 NodeKind::Pick(depth) => {
@@ -99,7 +99,7 @@ impl Lowering<'_> {
                     counters = counters.max(inner + 1);
                 }
                 NodeKind::While { body, end } => {
-                    self.end_run();
+                    self.end_group();
                     let head = self.head(span);
                     let in_cond = self.body(index + 1..body as usize);
                     self.effect(word, 1, 0);
@@ -113,11 +113,11 @@ impl Lowering<'_> {
                     self.effect(word, 1, 0);
                     let to_else = self.branch(Op::BranchIfZero(Pc(0)), span);
                     let in_then = self.body(index + 1..otherwise as usize);
-                    self.end_run();
+                    self.end_group();
                     let over_else = (otherwise < end).then(|| self.branch(Op::Jump(Pc(0)), span));
                     self.code.ops[to_else.index()] = Op::BranchIfZero(self.here());
                     let in_else = self.body(otherwise as usize..end as usize);
-                    self.end_run();
+                    self.end_group();
                     if let Some(over_else) = over_else {
                         self.code.ops[over_else.index()] = Op::Jump(self.here());
                     }
@@ -143,7 +143,7 @@ impl Lowering<'_> {
         if fact.may_underflow {
             self.need(at, pops);
         }
-        self.run.rise += pushes.wrapping_sub(pops) as i64;
+        self.group.rise += pushes.wrapping_sub(pops) as i64;
         if pushes > pops && fact.greatest.may_exceed(self.code.stack_limit) {
             self.room(at);
         }
@@ -153,45 +153,45 @@ impl Lowering<'_> {
     fn need(&mut self, at: Span, pops: u64) {
         // What the run itself has pushed is there: where the verifier doubts, something from before is needed. No stack is
         // deeper than the limit, so more than one beyond it makes no difference.
-        let needed = pops.saturating_add_signed(-self.run.rise);
+        let needed = pops.saturating_add_signed(-self.group.rise);
         let values = needed.min(self.code.stack_limit.saturating_add(1));
-        self.run.need = self.run.need.max(values);
+        self.group.need = self.group.need.max(values);
         self.code.checks.push(Check { kind: CheckKind::Need, values, at });
     }
 
     #[inline(never)]
     fn room(&mut self, at: Span) {
-        if self.run.rise > 0 {
-            let values = self.run.rise as u64;
-            self.run.room = self.run.room.max(values);
+        if self.group.rise > 0 {
+            let values = self.group.rise as u64;
+            self.group.room = self.group.room.max(values);
             self.code.checks.push(Check { kind: CheckKind::Room, values, at });
         }
     }
 
     /// Puts the checks of the current run before it and starts the next. Nothing points into a run, so its operations may
     /// still move.
-    fn end_run(&mut self) {
-        let Run { start, need, room, checks, .. } = self.run;
+    fn end_group(&mut self) {
+        let Group { start, need, room, checks, .. } = self.group;
         if self.code.checks.len() > checks {
             let at = self.code.checks[checks].at;
-            let run = CheckRun(self.code.runs.len() as u32);
-            self.code.runs.push(checks as u32);
-            let need = (need > 0).then_some(Op::Need { values: need, run });
-            let room = (room > 0).then_some(Op::Room { values: room, run });
+            let group = CheckGroup(self.code.groups.len() as u32);
+            self.code.groups.push(checks as u32);
+            let need = (need > 0).then_some(Op::Need { values: need, group });
+            let room = (room > 0).then_some(Op::Room { values: room, group });
             let ops: Vec<_> = need.into_iter().chain(room).collect();
             self.code.spans.splice(start..start, ops.iter().map(|_| at));
             self.code.ops.splice(start..start, ops);
         }
-        self.run = Run { start: self.code.ops.len(), checks: self.code.checks.len(), ..Run::default() };
+        self.group = Group { start: self.code.ops.len(), checks: self.code.checks.len(), ..Group::default() };
     }
 
     /// An operation that ends the current run.
     fn branch(&mut self, op: Op, span: Span) -> Pc {
-        self.end_run();
+        self.end_group();
         let pc = self.here();
         self.code.ops.push(op);
         self.code.spans.push(span);
-        self.run.start += 1;
+        self.group.start += 1;
         pc
     }
 
@@ -200,7 +200,7 @@ impl Lowering<'_> {
         let head = self.here();
         self.code.heads.push(head);
         if self.code.metered {
-            self.branch(Op::Pass, span);
+            self.branch(Op::Fuel, span);
         }
         head
     }
@@ -248,14 +248,14 @@ mod tests {
     #[test]
     fn one_check_stands_for_a_run_and_names_the_word() {
         let code = lowered("times drop end drop dup 1 +", 9, 8);
-        let run = CheckRun(1);
-        assert!(matches!(code.ops[4], Op::Need { values: 2, run: CheckRun(1) }), "{:?}", code.ops);
-        assert_eq!(code.failed(run, 0).at.start, 15);
-        assert_eq!(code.failed(run, 1).at.start, 20);
+        let group = CheckGroup(1);
+        assert!(matches!(code.ops[4], Op::Need { values: 2, group: CheckGroup(1) }), "{:?}", code.ops);
+        assert_eq!(code.failed(group, 0).at.start, 15);
+        assert_eq!(code.failed(group, 1).at.start, 20);
         let room = lowered("times 1 end 1 drop 1 1 +", 1, 8);
-        assert_eq!(room.failed(CheckRun(1), 7).at.start, 21);
-        assert_eq!(room.failed(CheckRun(1), 7).kind, TrapKind::StackOverflow);
-        assert_eq!(room.failed(CheckRun(1), 8).at.start, 12);
+        assert_eq!(room.failed(CheckGroup(1), 7).at.start, 21);
+        assert_eq!(room.failed(CheckGroup(1), 7).kind, TrapKind::StackOverflow);
+        assert_eq!(room.failed(CheckGroup(1), 8).at.start, 12);
     }
 
     #[test]

@@ -5,4 +5,4 @@ mod lower;
 pub mod op;
 
 pub use lower::{TooLarge, lower};
-pub use op::{Bytecode, Check, CheckKind, CheckRun, Counter, Op, Pc, TrapSite};
+pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc, TrapSite};

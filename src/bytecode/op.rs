@@ -23,7 +23,7 @@ pub struct Counter(pub u32);
 
 /// The index of a run of words whose checks are made at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CheckRun(pub u32);
+pub struct CheckGroup(pub u32);
 
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,20 +53,20 @@ pub enum Op {
     /// Goes to the target.
     Jump(Pc),
     /// Takes one pass from the fuel that is left; traps where there is none.
-    Pass,
+    Fuel,
     /// Traps where the stack holds fewer values.
     Need {
         /// How many values must be there.
         values: u64,
         /// The words that this stands for.
-        run: CheckRun,
+        group: CheckGroup,
     },
     /// Traps where the stack has not room for so many values more.
     Room {
         /// How many values there must be room for.
         values: u64,
         /// The words that this stands for.
-        run: CheckRun,
+        group: CheckGroup,
     },
     /// Ends the run; the stack is the result.
     Return,
@@ -132,7 +132,7 @@ pub struct Bytecode {
     /// The checks of all runs of words, in reading order.
     pub(super) checks: Vec<Check>,
     /// For each run the index of its first check; the run ends where the next begins.
-    pub(super) runs: Vec<u32>,
+    pub(super) groups: Vec<u32>,
     pub(super) inputs: usize,
     pub(super) stack_limit: u64,
     pub(super) metered: bool,
@@ -175,10 +175,10 @@ impl Bytecode {
     }
 
     /// The checks of one run of words.
-    pub fn run(&self, run: CheckRun) -> &[Check] {
-        let index = run.0 as usize;
-        let end = self.runs.get(index + 1).map_or(self.checks.len(), |&end| end as usize);
-        &self.checks[self.runs[index] as usize..end]
+    pub fn group(&self, group: CheckGroup) -> &[Check] {
+        let index = group.0 as usize;
+        let end = self.groups.get(index + 1).map_or(self.checks.len(), |&end| end as usize);
+        &self.checks[self.groups[index] as usize..end]
     }
 
     /// Begins a run, for every engine that runs this: puts the inputs on the stack and gives the fuel.
@@ -199,8 +199,8 @@ impl Bytecode {
     ///
     /// # Panics
     /// Where no word fails: an engine reported a failed check that did not fail.
-    pub fn failed(&self, run: CheckRun, depth: u64) -> Trap {
-        let failed = self.run(run).iter().find_map(|check| match check.kind {
+    pub fn failed(&self, group: CheckGroup, depth: u64) -> Trap {
+        let failed = self.group(group).iter().find_map(|check| match check.kind {
             CheckKind::Need if depth < check.values => Some((TrapKind::StackUnderflow, check.at)),
             CheckKind::Room if check.values > self.stack_limit.saturating_sub(depth) => {
                 Some((TrapKind::StackOverflow, check.at))
@@ -217,8 +217,8 @@ impl Bytecode {
     /// Where a check did not fail, see [`Bytecode::failed`].
     pub fn trap(&self, pc: Pc, depth: impl FnOnce() -> u64) -> Trap {
         let kind = match self.ops[pc.index()] {
-            Op::Need { run, .. } | Op::Room { run, .. } => return self.failed(run, depth()),
-            Op::Pass => TrapKind::OutOfFuel,
+            Op::Need { group, .. } | Op::Room { group, .. } => return self.failed(group, depth()),
+            Op::Fuel => TrapKind::OutOfFuel,
             _ => TrapKind::DivisionByZero,
         };
         Trap { kind, at: self.spans[pc.index()] }

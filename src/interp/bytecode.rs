@@ -36,21 +36,21 @@ impl Engine for Interpreter {
         Interpreter::NAME
     }
 
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let bytecode = task.bytecode(clock)?;
         let code = lower(&bytecode, self.is_fusing);
         let counters = vec![0; bytecode.counters() as usize];
-        Ok(Box::new(Ready { bytecode, code, counters }))
+        Ok(Box::new(ThreadedProgram { bytecode, code, counters }))
     }
 }
 
-struct Ready {
+struct ThreadedProgram {
     bytecode: Rc<Bytecode>,
     code: Code,
     counters: Vec<i64>,
 }
 
-impl Prepared for Ready {
+impl Prepared for ThreadedProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.bytecode.begin(inputs, fuel, stack);
         let bottom = stack.bottom();

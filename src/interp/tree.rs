@@ -25,19 +25,19 @@ impl Engine for Tree {
         Tree::NAME
     }
 
-    fn take_on(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn prepare_task(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let program = task.program();
-        Ok(Box::new(Ready { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *task.options() }))
+        Ok(Box::new(TreeProgram { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *task.options() }))
     }
 }
 
-struct Ready {
+struct TreeProgram {
     ast: Arc<Ast>,
     inputs: usize,
     options: Options,
 }
 
-impl Prepared for Ready {
+impl Prepared for TreeProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         match evaluate(&self.ast, inputs, fuel, self.options.stack_limit) {

@@ -157,7 +157,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                     self.joins.push(Join { pc: to, label, above: self.above });
                     self.bind(otherwise);
                 }
-                Code::Pass => {
+                Code::Fuel => {
                     let site = self.site(pc);
                     self.sink.put(Op::Fuel { site });
                 }

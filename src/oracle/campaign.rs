@@ -13,7 +13,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::judge::{Care, HOST, Judge};
-use super::worker::{End, Mouth, POLL, Said, Sum, Worker, Wrong};
+use super::worker::{End, POLL, Reporter, Said, Sum, Worker, Wrong};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
@@ -197,7 +197,7 @@ impl Campaign {
                 if batch.next == batch.end {
                     break;
                 }
-                let worker = Worker::start(|mouth| self.work(batch, mouth))?;
+                let worker = Worker::start(|reporter| self.work(batch, reporter))?;
                 running.workers.push((worker, batch));
             }
             if running.workers.is_empty() {
@@ -233,12 +233,12 @@ impl Campaign {
     }
 
     /// Judges a batch of programs.
-    fn work(&self, batch: Batch, mouth: &mut Mouth) {
+    fn work(&self, batch: Batch, reporter: &mut Reporter) {
         let mut judge = self.judge(&self.engines);
         let mut sum = Sum::default();
         let summed = |sum: &mut Sum, judge: &Judge| Sum { skipped: judge.skipped().to_vec(), ..mem::take(sum) };
         for own in batch.next..batch.end {
-            mouth.begin(own);
+            reporter.begin(own);
             let index = self.index(own);
             let judged = judge.judge(&self.trial(index), care(index));
             sum.programs += 1;
@@ -249,13 +249,13 @@ impl Campaign {
                     sum.trapped += u64::from(judged.trapped);
                     sum.rejected += u64::from(judged.rejected);
                 }
-                Err(disagreement) => mouth.say(Said::Wrong(own, disagreement.into(), summed(&mut sum, &judge))),
+                Err(disagreement) => reporter.say(Said::Wrong(own, disagreement.into(), summed(&mut sum, &judge))),
             }
             if sum.programs == SUMMED {
-                mouth.say(Said::Sum(summed(&mut sum, &judge)));
+                reporter.say(Said::Sum(summed(&mut sum, &judge)));
             }
         }
-        mouth.say(Said::Sum(summed(&mut sum, &judge)));
+        reporter.say(Said::Sum(summed(&mut sum, &judge)));
     }
 }
 

@@ -94,7 +94,7 @@ impl Oracle {
         let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
         let task = Task::new(program, options);
         for engine in &mut self.engines {
-            match engine.take_on(&task, &mut NoClock) {
+            match engine.prepare_task(&task, &mut NoClock) {
                 Ok(prepared) => ready.push((engine.name(), prepared)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
                 // A peer may refuse a program and take the next.

@@ -88,12 +88,12 @@ impl From<Disagreement> for Wrong {
 }
 
 /// Where a worker says what it has to say.
-pub(super) struct Mouth<'a> {
+pub(super) struct Reporter<'a> {
     pipe: &'a mut PipeWriter,
     at: &'a SharedNumber,
 }
 
-impl Mouth<'_> {
+impl Reporter<'_> {
     /// The program of this index comes next. Should we die, it is at fault.
     pub fn begin(&mut self, index: u64) {
         self.at.set(index);
@@ -112,7 +112,7 @@ fn write(mut pipe: impl Write, line: &Line) {
 
 impl Worker {
     /// Starts a process that does this work.
-    pub fn start(work: impl FnOnce(&mut Mouth)) -> io::Result<Worker> {
+    pub fn start(work: impl FnOnce(&mut Reporter)) -> io::Result<Worker> {
         let at = SharedNumber::new()?;
         let child = Child::fork(|pipe| {
             let last_words = pipe.try_clone().expect("a pipe has two ends");
@@ -122,7 +122,7 @@ impl Worker {
                 write(&last_words, &Line::Panic(Wrong { class: format!("panic at {place}"), detail }));
             };
             panic::set_hook(Box::new(last_words));
-            work(&mut Mouth { pipe, at: &at });
+            work(&mut Reporter { pipe, at: &at });
             write(pipe, &Line::Done);
         })?;
         let (silent, listened) = (Duration::ZERO, Instant::now());

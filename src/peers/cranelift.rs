@@ -56,7 +56,7 @@ impl Engine for Cranelift {
         NAME
     }
 
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
             let reason = format!("Cranelift makes no code for {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
@@ -85,16 +85,16 @@ impl Engine for Cranelift {
         // tiers do, and carries out the same checks.
         #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
         let entry = unsafe { Entry::new(sealed, demands) };
-        Ok(Box::new(Ready { entry, code }))
+        Ok(Box::new(CraneliftCode { entry, code }))
     }
 }
 
-struct Ready {
+struct CraneliftCode {
     entry: Entry,
     code: Rc<Bytecode>,
 }
 
-impl Prepared for Ready {
+impl Prepared for CraneliftCode {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
@@ -122,7 +122,7 @@ fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
             Op::Literal(_) | Op::Pick(_) => depth + 1,
             Op::Word(word) => depth - word.pops() + word.pushes(),
             Op::Times { .. } | Op::BranchIfZero(_) => depth - 1,
-            Op::Next { .. } | Op::Pass | Op::Jump(_) | Op::Return => depth,
+            Op::Next { .. } | Op::Fuel | Op::Jump(_) | Op::Return => depth,
         };
         for next in after(*op, index) {
             if *depths[next].get_or_insert(left) != left {
@@ -316,7 +316,7 @@ impl<'a> Translator<'a> {
                 self.function.ins().jump(block(to), &[]);
                 return false;
             }
-            Op::Pass => {
+            Op::Fuel => {
                 let fuel = self.function.use_var(self.fuel);
                 let is_empty = self.function.ins().icmp_imm(IntCC::Equal, fuel, 0);
                 self.trap_if(is_empty, pc);

@@ -34,7 +34,7 @@ impl Engine for Wasmi {
         NAME
     }
 
-    fn take_on(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let (program, options) = (task.program(), task.options());
         clock.begin(Phase::Lower);
         let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
@@ -43,7 +43,7 @@ impl Engine for Wasmi {
         let ready = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
         let (store, memory, function) = ready;
         let (ast, inputs) = (Arc::clone(program.ast()), program.inputs());
-        Ok(Box::new(Ready { store, memory, function, ast, inputs, options: *options }))
+        Ok(Box::new(WasmiModule { store, memory, function, ast, inputs, options: *options }))
     }
 }
 
@@ -60,7 +60,7 @@ impl Wasmi {
     }
 }
 
-struct Ready {
+struct WasmiModule {
     store: Store<()>,
     memory: Memory,
     function: TypedFunc<u64, i64>,
@@ -69,7 +69,7 @@ struct Ready {
     options: Options,
 }
 
-impl Prepared for Ready {
+impl Prepared for WasmiModule {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         let (slots, _) = self.memory.data_mut(&mut self.store).as_chunks_mut::<8>();

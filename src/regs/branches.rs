@@ -129,7 +129,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let label = self.label();
         self.put(Op::Jump { to: label });
         self.put(Op::Label(otherwise));
-        self.state.take_on(at_branch);
+        self.state.set_stack(at_branch);
         self.enter(Open::If(If::Last { end, label, join, moves_pointer: body.moves_pointer }));
     }
 
@@ -141,7 +141,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             self.flush_and_meet(join.above);
         } else {
             join.known = join.known.max(self.state.stack.known);
-            self.state.become_like(join, self.spare);
+            self.state.reconcile(join, self.spare);
         }
         self.put(Op::Label(label));
     }

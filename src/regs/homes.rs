@@ -155,7 +155,7 @@ impl Walk<'_> {
                 }
                 self.tags.push(NOWHERE);
             }
-            Op::Next { .. } | Op::Jump(_) | Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::Next { .. } | Op::Jump(_) | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Loop {
     /// Where it goes that is left, and with which stack: a counted loop's is that of its head.
     exit: Option<(Label, Option<Stack>)>,
     /// What was so before the loop.
-    around: Around,
+    saved: Saved,
 }
 
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ enum Place {
 
 /// What holds for the registers within a loop.
 #[derive(Clone, Copy)]
-struct Around {
+struct Saved {
     pinned: u32,
     avoided: u32,
     expected: u32,
@@ -97,7 +97,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             pushed += match op {
                 Code::Literal(_) | Code::Pick(_) => 1,
                 Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
-                Code::Pass => 0,
+                Code::Fuel => 0,
                 _ => return None,
             };
         }
@@ -121,7 +121,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let body = self.summary.loops[self.next_loop];
         self.next_loop += 1;
         let registers = &mut self.state.registers;
-        let around = Around {
+        let saved = Saved {
             pinned: registers.pinned,
             avoided: registers.avoided,
             expected: registers.expected,
@@ -145,7 +145,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             // A counter in the frame needs a register to be counted in.
             None => self.settled(1),
         };
-        self.enter(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, around }));
+        self.enter(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, saved }));
     }
 
     /// Leaves so many registers free, and gives the stack with which the next pass will begin: as it is now.
@@ -249,7 +249,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     pub fn next(&mut self) {
-        let body = self.end_pass();
+        let body = self.end_iteration();
         match body.counter.expect("it is counted") {
             Place::Register(d) => self.put(Op::CountDown { d, to: body.head }),
             Place::Frame(slot) => {
@@ -262,22 +262,22 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
         let (label, _) = body.exit.expect("a counted loop may be skipped");
         self.put(Op::Label(label));
-        self.leave(body.around);
+        self.leave(body.saved);
     }
 
     pub fn jump_back(&mut self) {
         let body = match self.open_loop().condition.take() {
             Some(condition) => self.test_again(condition),
             None => {
-                let body = self.end_pass();
+                let body = self.end_iteration();
                 self.put(Op::Jump { to: body.head });
                 body
             }
         };
         let (label, stack) = body.exit.expect("a `while` loop is left somewhere");
         self.put(Op::Label(label));
-        self.leave(body.around);
-        self.state.take_on(stack.expect("where it is left the stack is known"));
+        self.leave(body.saved);
+        self.state.set_stack(stack.expect("where it is left the stack is known"));
     }
 
     /// Carries the condition of a `while` loop out once more, and goes on with the next pass where it holds.
@@ -297,7 +297,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let a = self.out_of_the_way(a);
         let b = self.out_of_the_way(b);
         let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
-        self.state.become_like(std::mem::take(&mut body.at_head), self.spare);
+        self.state.reconcile(std::mem::take(&mut body.at_head), self.spare);
         self.put(Test { cond, a, b }.branch(body.head));
         body
     }
@@ -322,20 +322,20 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     /// Brings everything to where the next pass expects it.
-    fn end_pass(&mut self) -> Loop {
+    fn end_iteration(&mut self) -> Loop {
         let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
         let at_head = std::mem::take(&mut body.at_head);
         if body.body.moves_pointer {
             self.flush_and_meet(at_head.above);
         } else {
-            self.state.become_like(at_head, self.spare);
+            self.state.reconcile(at_head, self.spare);
         }
         body
     }
 
     /// The registers of a loop's own are free again.
-    fn leave(&mut self, around: Around) {
-        let Around { pinned, avoided, expected, constants } = around;
+    fn leave(&mut self, saved: Saved) {
+        let Saved { pinned, avoided, expected, constants } = saved;
         self.state.constants.truncate(constants);
         let registers = &mut self.state.registers;
         (registers.pinned, registers.avoided, registers.expected) = (pinned, avoided, expected);

@@ -164,7 +164,7 @@ impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
             Code::Literal(value) => self.state.push(Value::Const(value)),
             Code::Pick(depth) => self.pick(depth as i64),
             Code::Word(word) => self.word(word, pc),
-            Code::Pass => {
+            Code::Fuel => {
                 let site = self.site(pc);
                 self.put(Op::Fuel { site });
             }

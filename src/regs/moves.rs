@@ -29,7 +29,7 @@ impl Source for Moved {
 impl<S: Sink> State<'_, S> {
     /// Makes the stack this one: every value goes to where it is there. Both are equally high. `spare` is a frame slot
     /// for a cycle for which no register is free.
-    pub fn become_like(&mut self, target: Stack, spare: FrameSlot) {
+    pub fn reconcile(&mut self, target: Stack, spare: FrameSlot) {
         debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
         let low = self.stack.low().min(target.low());
         let mut filled = 0;
@@ -48,7 +48,7 @@ impl<S: Sink> State<'_, S> {
         if differs {
             self.move_to(&target, low, filled, spare);
         }
-        self.take_on(target);
+        self.set_stack(target);
     }
 
     /// Moves into registers what belongs there: those that are filled.

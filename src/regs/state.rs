@@ -340,7 +340,7 @@ impl<S: Sink> State<'_, S> {
     }
 
     /// Takes on another stack, as it is at a place to which the code has come by another way.
-    pub fn take_on(&mut self, stack: Stack) {
+    pub fn set_stack(&mut self, stack: Stack) {
         self.registers.uses = [0; 32];
         for (_, value) in stack.iter() {
             if let Some(reg) = value.reg() {

@@ -219,7 +219,7 @@ impl Walk {
                         }
                     }
                 }
-                Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+                Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
             }
         }
     }

@@ -328,8 +328,8 @@ handler!(
     back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r)
 );
 handler!(
-    /// Takes a pass from the fuel.
-    pass<> |ip, count, context, r| {
+    /// Takes one unit of fuel.
+    fuel<> |ip, count, context, r| {
         match (*context).fuel.checked_sub(1) {
             Some(left) => (*context).fuel = left,
             None => return stop(ip, context, Stop::Trap),

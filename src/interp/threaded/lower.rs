@@ -101,7 +101,7 @@ impl Lowering<'_> {
             Op::BranchIfZero(to) => self.branch_if_zero(to),
             Op::Jump(to) if to > pc => self.jump(to),
             Op::Jump(_) => self.back(),
-            Op::Pass => self.builder.begin_trapping(pass, 0, || "pass".into()),
+            Op::Fuel => self.builder.begin_trapping(fuel, 0, || "fuel".into()),
             Op::Need { values, .. } => {
                 let values = values.min(i64::MAX as u64) as i64;
                 let height = self.window.height;
@@ -222,7 +222,7 @@ impl Lowering<'_> {
     }
 
     /// Makes the end of a pass equal to its beginning.
-    fn end_pass(&mut self) -> OpenLoop {
+    fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
         if open.facts.is_level {
             self.conform(&open.window);
@@ -233,7 +233,7 @@ impl Lowering<'_> {
     }
 
     fn next(&mut self, counter: i64) {
-        let OpenLoop { head, facts, .. } = self.end_pass();
+        let OpenLoop { head, facts, .. } = self.end_iteration();
         if facts.is_innermost {
             self.builder.end_loop(NEXT, head);
         } else {
@@ -244,7 +244,7 @@ impl Lowering<'_> {
     }
 
     fn back(&mut self) {
-        let OpenLoop { head, facts, .. } = self.end_pass();
+        let OpenLoop { head, facts, .. } = self.end_iteration();
         if facts.is_innermost {
             self.builder.end_loop(BACK, head);
         } else {

@@ -111,7 +111,7 @@ pub fn shape(code: &Bytecode) -> Shape {
                 }
                 walk.is_dead = true;
             }
-            Op::Pass | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
     walk.shape

@@ -11,7 +11,7 @@ use crate::lang::{Fault, parse};
 use crate::oracle::judge::{Care, fuels, limits};
 use crate::oracle::refute::wrongly_rejected;
 use crate::oracle::shrink::shrink;
-use crate::oracle::worker::{End, Mouth, Said, Sum, Worker, Wrong};
+use crate::oracle::worker::{End, Reporter, Said, Sum, Worker, Wrong};
 use crate::outcome::Verdict;
 
 /// Most tries to make a program smaller.
@@ -33,9 +33,9 @@ impl Campaign {
         patience: Duration,
     ) -> io::Result<Option<Wrong>> {
         let mut wrong = None;
-        let work = |mouth: &mut Mouth| {
+        let work = |reporter: &mut Reporter| {
             if let Err(disagreement) = self.judge(engines).judge(trial, care) {
-                mouth.say(Said::Wrong(0, disagreement.into(), Sum::default()));
+                reporter.say(Said::Wrong(0, disagreement.into(), Sum::default()));
             }
         };
         let death = hear_out(work, patience, |said| {
@@ -48,11 +48,11 @@ impl Campaign {
 
     /// The program of this index, and a file of it, as far as they can be told.
     pub(super) fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
-        let work = |mouth: &mut Mouth| {
+        let work = |reporter: &mut Reporter| {
             let trial = self.trial(index);
-            mouth.say(Said::Trial(trial.clone(), None));
+            reporter.say(Said::Trial(trial.clone(), None));
             let file = file(&trial);
-            mouth.say(Said::Trial(trial, Some(file)));
+            reporter.say(Said::Trial(trial, Some(file)));
         };
         last_trial(work, self.patience)
     }
@@ -64,7 +64,7 @@ impl Campaign {
         class: &str,
         culprit: &[&str],
     ) -> io::Result<Option<(Trial, Option<String>)>> {
-        let work = |mouth: &mut Mouth| {
+        let work = |reporter: &mut Reporter| {
             let begun = Instant::now();
             let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
             let least = Duration::from_millis(100);
@@ -74,19 +74,19 @@ impl Campaign {
             let mut still_wrong = |trial: &Trial, care| {
                 // So that nobody takes us for one that hangs.
                 tries += 1;
-                mouth.begin(tries);
+                reporter.begin(tries);
                 let wrong = self.tried(trial, care, culprit, patience);
                 // Where the system has no process for a try, the program stays as it is.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
-                    mouth.say(Said::Trial(trial.clone(), None));
+                    reporter.say(Said::Trial(trial.clone(), None));
                 }
                 same
             };
             let small = shrink(whole, TRIES, end, |trial| still_wrong(trial, Care::Thorough));
             let small = with_its_limits(small, |trial| still_wrong(trial, Care::Quick));
             let file = file(&small);
-            mouth.say(Said::Trial(small, Some(file)));
+            reporter.say(Said::Trial(small, Some(file)));
         };
         // It may wait that long for the whole program before it says anything.
         last_trial(work, 2 * self.patience)
@@ -94,7 +94,7 @@ impl Campaign {
 }
 
 /// Has a worker do this and hears it out. What it died of, if it did. Where somebody kills it, another takes its place.
-fn hear_out(work: impl Fn(&mut Mouth), patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
+fn hear_out(work: impl Fn(&mut Reporter), patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
     for _ in 0..2 {
         match Worker::start(&work)?.hear_out(patience, &mut hear)? {
             End::Done => return Ok(None),
@@ -106,7 +106,7 @@ fn hear_out(work: impl Fn(&mut Mouth), patience: Duration, mut hear: impl FnMut(
 }
 
 /// The last program that a worker said before its end, whatever that was.
-fn last_trial(work: impl Fn(&mut Mouth), patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
+fn last_trial(work: impl Fn(&mut Reporter), patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
     let mut last = None;
     hear_out(work, patience, |said| {
         if let Said::Trial(trial, file) = said {
