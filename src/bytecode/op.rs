@@ -1,5 +1,6 @@
 //! The operations of the bytecode, and the table from which a failed check finds its word.
 
+use super::{Region, RegionId, RegionKind};
 use crate::exec::Stack;
 use crate::lang::{Span, Word};
 use crate::outcome::{Trap, TrapKind};
@@ -34,25 +35,24 @@ pub enum Op {
     Word(Word),
     /// Copies the value that lies this deep below the top.
     Pick(u64),
-    /// Pops a count; where it is not positive goes to `exit`, else keeps it in `counter`.
-    Times {
-        /// Where the count is kept.
-        counter: Counter,
-        /// Behind the loop.
-        exit: Pc,
-    },
-    /// Counts `counter` down by one; where it is not yet zero goes to `head`.
-    Next {
-        /// Where the count is kept.
-        counter: Counter,
-        /// The first operation of a pass.
-        head: Pc,
-    },
-    /// Pops a flag; where it is zero goes to the target.
-    BranchIfZero(Pc),
-    /// Goes to the target.
-    Jump(Pc),
-    /// Takes one pass from the fuel that is left; traps where there is none.
+    /// Begins a `times` loop: pops a count; where it is not positive, goes to the end of the region, else keeps it in the
+    /// loop's counter.
+    Times(RegionId),
+    /// Ends an iteration of a `times` loop: counts down by one; where the counter is not yet zero, goes to the header.
+    Next(RegionId),
+    /// Begins a `while` loop. Does nothing.
+    While(RegionId),
+    /// Ends the condition of a `while` loop: pops a flag; where it is zero, goes to the end of the region.
+    LeaveIfZero(RegionId),
+    /// Ends an iteration of a `while` loop: goes to the header.
+    Repeat(RegionId),
+    /// Begins an `if`: pops a flag; where it is zero, goes to ELSE, or to the end of the region where there is none.
+    If(RegionId),
+    /// Ends THEN where there is an ELSE: goes to the end of the region.
+    Else(RegionId),
+    /// Ends an `if`. Does nothing.
+    EndIf(RegionId),
+    /// Takes one unit from the fuel that is left; traps where there is none.
     Fuel,
     /// Traps where the stack holds fewer values.
     Need {
@@ -127,7 +127,7 @@ pub struct TrapSite {
 pub struct Bytecode {
     pub(super) ops: Vec<Op>,
     pub(super) spans: Vec<Span>,
-    pub(super) heads: Vec<Pc>,
+    pub(super) regions: Vec<Region>,
     pub(super) counters: u32,
     /// The checks of all runs of words, in reading order.
     pub(super) checks: Vec<Check>,
@@ -149,9 +149,49 @@ impl Bytecode {
         &self.spans
     }
 
-    /// The first operation of every loop, in ascending order; twice where two loops start at one place.
-    pub fn heads(&self) -> &[Pc] {
-        &self.heads
+    /// The loops and branches, in the order in which they begin.
+    #[inline]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// One of them.
+    #[inline]
+    pub fn region(&self, id: RegionId) -> &Region {
+        &self.regions[id.index()]
+    }
+
+    /// The counter of a `times` loop.
+    ///
+    /// # Panics
+    /// If the region is another.
+    #[inline]
+    pub fn counter(&self, id: RegionId) -> Counter {
+        match self.region(id).kind {
+            RegionKind::Times { counter } => counter,
+            RegionKind::While | RegionKind::If { .. } => unreachable!("only a `times` loop has a counter"),
+        }
+    }
+
+    /// Where an operation may go instead of to the next one.
+    pub fn target(&self, op: Op) -> Option<Pc> {
+        match op {
+            Op::Next(id) | Op::Repeat(id) => Some(self.region(id).header()),
+            Op::Times(id) | Op::LeaveIfZero(id) | Op::Else(id) => Some(self.region(id).end),
+            Op::If(id) => match self.region(id).kind {
+                RegionKind::If { otherwise: Some(otherwise) } => Some(otherwise),
+                _ => Some(self.region(id).end),
+            },
+            Op::Literal(_)
+            | Op::Word(_)
+            | Op::Pick(_)
+            | Op::While(_)
+            | Op::EndIf(_)
+            | Op::Fuel
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::Return => None,
+        }
     }
 
     /// The number of counters that the program uses.

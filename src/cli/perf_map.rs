@@ -140,22 +140,23 @@ fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail:
     }
 }
 
-/// For each operation the end of the innermost loop around it, which is made from the word that begins the loop.
+/// For each operation the innermost loop around it, by the operation that begins the loop.
 fn loops(code: &Bytecode) -> Vec<Option<Pc>> {
-    let mut around = vec![None; code.ops().len()];
-    // Ends of the loops around, each with its head; from the last operation back, ends come before heads.
-    let mut open: Vec<(Pc, Pc)> = Vec::new();
-    for index in (0..code.ops().len()).rev() {
-        let pc = Pc(index as u32);
-        match code.ops()[index] {
-            Op::Next { head, .. } => open.push((pc, head)),
-            Op::Jump(head) if head <= pc => open.push((pc, head)),
+    let mut innermost = vec![None; code.ops().len()];
+    let mut open: Vec<Pc> = Vec::new();
+    for (index, op) in code.ops().iter().enumerate() {
+        // The count of a `times` loop is popped once; all of a `while` is executed in every iteration.
+        if let Op::While(id) = op {
+            open.push(code.region(*id).start);
+        }
+        innermost[index] = open.last().copied();
+        match op {
+            Op::Times(id) => open.push(code.region(*id).start),
+            Op::Next(_) | Op::Repeat(_) => drop(open.pop()),
             _ => {}
         }
-        around[index] = open.last().map(|(end, _)| *end);
-        while open.pop_if(|(_, head)| *head == pc).is_some() {}
     }
-    around
+    innermost
 }
 
 #[cfg(test)]
@@ -234,7 +235,7 @@ mod tests {
         }
         let (place, word) = name.split_once(' ').expect("a place and a word");
         let (word, around) = word.rsplit_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
-        let word = word.rsplit_once(" for ").or(word.rsplit_once("end of ")).map_or(word, |(_, word)| word);
+        let word = word.rsplit_once(" for ").or(word.rsplit_once(" of ")).map_or(word, |(_, word)| word);
         stands(place, word, source);
         if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a place")) {
             assert!(["times", "while"].contains(&opener), "{name}");

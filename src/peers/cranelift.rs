@@ -14,7 +14,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-use crate::bytecode::{Bytecode, Op, Pc};
+use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Demands, Entry, Exit, Stack};
 use crate::lang::Word;
@@ -109,42 +109,44 @@ impl Prepared for CraneliftCode {
     }
 }
 
-/// The depth before each operation, where there is one for each and nothing remains to be checked.
-fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
-    let mut depths: Vec<Option<usize>> = vec![None; code.ops().len()];
-    depths[0] = Some(code.inputs());
-    // Only the ends of loops go back, to a head that has its depth by then: one walk meets all.
-    for (index, op) in code.ops().iter().enumerate() {
-        // What comes behind a jump is reached from elsewhere, or not at all.
-        let Some(depth) = depths[index] else { continue };
-        let left = match *op {
-            Op::Need { .. } | Op::Room { .. } => return None,
-            Op::Literal(_) | Op::Pick(_) => depth + 1,
-            Op::Word(word) => depth - word.pops() + word.pushes(),
-            Op::Times { .. } | Op::BranchIfZero(_) => depth - 1,
-            Op::Next { .. } | Op::Fuel | Op::Jump(_) | Op::Return => depth,
-        };
-        for next in after(*op, index) {
-            if *depths[next].get_or_insert(left) != left {
-                return None;
+/// The depth before each operation that control reaches, where every region is level and no checks remain.
+fn depths(code: &Bytecode) -> Option<Vec<usize>> {
+    let has_checks = code.ops().iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. }));
+    if has_checks || code.regions().iter().any(|region| !region.is_level) {
+        return None;
+    }
+    let mut depth = code.inputs();
+    let mut depths = Vec::with_capacity(code.ops().len());
+    // Depths at the ends of the open regions, or in an `if` with ELSE at the start of that.
+    let mut open = Vec::new();
+    for op in code.ops() {
+        depths.push(depth);
+        match *op {
+            Op::Literal(_) | Op::Pick(_) => depth += 1,
+            Op::Word(word) => depth = depth - word.pops() + word.pushes(),
+            Op::Times(_) | Op::If(_) => {
+                depth -= 1;
+                open.push(depth);
             }
+            Op::While(_) => open.push(depth),
+            Op::LeaveIfZero(_) => {
+                depth -= 1;
+                *open.last_mut().expect("the loop is open") = depth;
+            }
+            Op::Else(_) => depth = *open.last().expect("the `if` is open"),
+            Op::Next(_) | Op::Repeat(_) => depth = open.pop().expect("the loop is open"),
+            Op::EndIf(_) => drop(open.pop()),
+            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
     Some(depths)
 }
 
-/// Where an operation may go besides the next.
-fn target(op: Op) -> Option<Pc> {
-    match op {
-        Op::Times { exit: to, .. } | Op::Next { head: to, .. } | Op::BranchIfZero(to) | Op::Jump(to) => Some(to),
-        _ => None,
-    }
-}
-
-/// Where a run may go from an operation.
-fn after(op: Op, index: usize) -> impl Iterator<Item = usize> {
-    let falls_through = !matches!(op, Op::Jump(_) | Op::Return);
-    target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
+/// Where control may go from an operation.
+fn successors(code: &Bytecode, index: usize) -> impl Iterator<Item = usize> + use<> {
+    let op = code.ops()[index];
+    let falls_through = !matches!(op, Op::Repeat(_) | Op::Else(_) | Op::Return);
+    code.target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
 /// Where the values are.
@@ -159,7 +161,7 @@ enum Values {
 struct Translator<'a> {
     code: &'a Bytecode,
     function: FunctionBuilder<'a>,
-    depths: Option<Vec<Option<usize>>>,
+    depths: Option<Vec<usize>>,
     values: Values,
     counters: Vec<Variable>,
     fuel: Variable,
@@ -187,7 +189,7 @@ impl<'a> Translator<'a> {
         let depths = depths(code);
         let values = match &depths {
             Some(depths) => {
-                let most = depths.iter().flatten().max().copied().unwrap_or(0);
+                let most = depths.iter().max().copied().unwrap_or(0);
                 // One more than the depth before each operation, which may push.
                 let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
                 for (index, slot) in slots[..code.inputs()].iter().enumerate() {
@@ -213,11 +215,12 @@ impl<'a> Translator<'a> {
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
         let mut ways = vec![0_u32; ops.len()];
         for (index, op) in ops.iter().enumerate() {
-            for next in after(*op, index) {
+            for next in successors(self.code, index) {
                 ways[next] += 1;
             }
-            let behind = target(*op).is_some() && index + 1 < ops.len();
-            for leader in target(*op).map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
+            let target = self.code.target(*op);
+            let behind = target.is_some() && index + 1 < ops.len();
+            for leader in target.map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
                 if blocks[leader].is_none() {
                     blocks[leader] = Some(self.function.create_block());
                 }
@@ -241,23 +244,12 @@ impl<'a> Translator<'a> {
                 is_reached = true;
             }
             if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
-                match depths[index] {
-                    Some(known) => *depth = known,
-                    // Nothing comes here; a block that was begun must end all the same.
-                    None => {
-                        if is_reached {
-                            let zero = self.function.ins().iconst(I64, 0);
-                            self.function.ins().return_(&[zero]);
-                        }
-                        is_reached = false;
-                        continue;
-                    }
-                }
+                *depth = depths[index];
             }
             if is_reached {
                 is_reached = self.op(Pc(index as u32), op, &blocks);
             }
-            for next in after(op, index) {
+            for next in successors(self.code, index) {
                 ways[next] -= 1;
                 // What comes later is sealed when it begins, since the way into it may still be written there.
                 if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
@@ -269,10 +261,16 @@ impl<'a> Translator<'a> {
         self.function.finalize();
     }
 
+    fn counter(&self, id: RegionId) -> Variable {
+        self.counters[self.code.counter(id).0 as usize]
+    }
+
     /// Translates one operation, and says whether the next comes behind it.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
         let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
         let next = Pc(pc.0 + 1);
+        let code = self.code;
+        let target = || block(code.target(op).expect("a branch has a target"));
         match op {
             Op::Literal(value) => {
                 let value = self.function.ins().iconst(I64, value);
@@ -292,30 +290,31 @@ impl<'a> Translator<'a> {
                 let result = self.word(pc, word, a, b);
                 self.push(result);
             }
-            Op::Times { counter, exit } => {
+            Op::Times(id) => {
                 let count = self.pop();
-                self.function.def_var(self.counters[counter.0 as usize], count);
+                self.function.def_var(self.counter(id), count);
                 let runs = self.function.ins().icmp_imm(IntCC::SignedGreaterThan, count, 0);
-                self.function.ins().brif(runs, block(next), &[], block(exit), &[]);
+                self.function.ins().brif(runs, block(next), &[], target(), &[]);
                 return false;
             }
-            Op::Next { counter, head } => {
-                let counter = self.counters[counter.0 as usize];
+            Op::Next(id) => {
+                let counter = self.counter(id);
                 let left = self.function.use_var(counter);
                 let left = self.function.ins().iadd_imm(left, -1);
                 self.function.def_var(counter, left);
-                self.function.ins().brif(left, block(head), &[], block(next), &[]);
+                self.function.ins().brif(left, target(), &[], block(next), &[]);
                 return false;
             }
-            Op::BranchIfZero(to) => {
+            Op::If(_) | Op::LeaveIfZero(_) => {
                 let flag = self.pop();
-                self.function.ins().brif(flag, block(next), &[], block(to), &[]);
+                self.function.ins().brif(flag, block(next), &[], target(), &[]);
                 return false;
             }
-            Op::Jump(to) => {
-                self.function.ins().jump(block(to), &[]);
+            Op::Repeat(_) | Op::Else(_) => {
+                self.function.ins().jump(target(), &[]);
                 return false;
             }
+            Op::While(_) | Op::EndIf(_) => {}
             Op::Fuel => {
                 let fuel = self.function.use_var(self.fuel);
                 let is_empty = self.function.ins().icmp_imm(IntCC::Equal, fuel, 0);

@@ -1,54 +1,100 @@
 //! Words on the abstract stack: code is made only for what is neither known nor where it should be.
 
 use super::homes::NOWHERE;
-use super::lower::Lowering;
 use super::stack::{Value, bit};
+use super::state::State;
 use crate::bytecode::{Op as Code, Pc};
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
-use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink};
+use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    pub fn pick(&mut self, depth: i64) {
-        let slot = self.state.stack.slot(depth);
-        self.state.stack.has_from(slot);
-        let value = match self.state.stack.get(slot) {
-            Value::Slot => self.state.in_register(Value::Slot, slot),
+/// A word, and what is known of its result.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    /// The operation.
+    pub pc: Pc,
+    /// The operations after it.
+    pub next: &'a [Code],
+    /// The slot of the innermost loop, below its border's top, in which its result lies when the next iteration begins;
+    /// [`NOWHERE`] where there is none.
+    pub home: u8,
+}
+
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// An operation that neither branches nor ends a region.
+    pub fn straight(&mut self, op: Code, at: At) {
+        let pc = at.pc;
+        match op {
+            Code::Literal(value) => self.push(Value::Const(value)),
+            Code::Pick(depth) => self.pick(depth as i64),
+            Code::Word(word) => self.word(word, at),
+            Code::Fuel => {
+                let site = self.site(pc);
+                self.put(Op::Fuel { site });
+            }
+            Code::Need { values, .. } => {
+                let site = self.site(pc);
+                let slot = self.stack.above.wrapping_sub_unsigned(values);
+                self.put(Op::Need { slot: Slot(slot), site });
+                self.stack.has_from(slot);
+            }
+            Code::Room { values, .. } => {
+                let site = self.site(pc);
+                let slot = self.stack.above.wrapping_add_unsigned(values);
+                self.put(Op::Room { slot: Slot(slot), site });
+            }
+            Code::Times(_)
+            | Code::Next(_)
+            | Code::While(_)
+            | Code::LeaveIfZero(_)
+            | Code::Repeat(_)
+            | Code::If(_)
+            | Code::Else(_)
+            | Code::EndIf(_)
+            | Code::Return => unreachable!("control flow is not straight"),
+        }
+    }
+
+    fn pick(&mut self, depth: i64) {
+        let slot = self.stack.slot(depth);
+        self.stack.has_from(slot);
+        let value = match self.stack.get(slot) {
+            Value::Slot => self.in_register(Value::Slot, slot),
             value => {
-                self.state.hold(value);
+                self.hold(value);
                 value
             }
         };
-        self.state.push(value);
+        self.push(value);
     }
 
-    pub fn word(&mut self, word: Word, pc: Pc) {
+    fn word(&mut self, word: Word, at: At) {
         match word.meaning() {
             Meaning::Shuffle => self.shuffle(word),
-            Meaning::Divide(op) => self.divide(op, pc),
-            Meaning::Alu(op) => self.alu(op, pc),
-            Meaning::Compare(cond) => self.compare(cond, pc),
+            Meaning::Divide(op) => self.divide(op, at),
+            Meaning::Alu(op) => self.alu(op, at),
+            Meaning::Compare(cond) => self.compare(cond, at),
         }
     }
 
     fn shuffle(&mut self, word: Word) {
-        let base = self.state.stack.above - word.pops() as i64;
-        self.state.stack.has_from(base);
+        let base = self.stack.above - word.pops() as i64;
+        self.stack.has_from(base);
         // What is copied, or moves to another slot, leaves its own.
-        for (operand, slot) in (base..self.state.stack.above).enumerate() {
+        for (operand, slot) in (base..self.stack.above).enumerate() {
             let moves =
                 || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
-            if self.state.stack.get(slot) == Value::Slot && moves() {
-                let value = self.state.in_register(Value::Slot, slot);
-                self.state.set(slot, value);
+            if self.stack.get(slot) == Value::Slot && moves() {
+                let value = self.in_register(Value::Slot, slot);
+                self.set(slot, value);
             }
         }
         match *word.origins() {
-            [] => self.state.reorder(word.pops(), []),
-            [a] => self.state.reorder(word.pops(), [a]),
-            [a, b] => self.state.reorder(word.pops(), [a, b]),
-            [a, b, c] => self.state.reorder(word.pops(), [a, b, c]),
+            [] => self.reorder(word.pops(), []),
+            [a] => self.reorder(word.pops(), [a]),
+            [a, b] => self.reorder(word.pops(), [a, b]),
+            [a, b, c] => self.reorder(word.pops(), [a, b, c]),
             _ => unreachable!("no shuffle has more results"),
         }
     }
@@ -61,10 +107,10 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     }
 
     fn taken(&mut self) -> Value {
-        match self.state.pop() {
+        match self.pop() {
             Value::Slot => {
-                let slot = self.state.stack.above;
-                self.state.in_register(Value::Slot, slot)
+                let slot = self.stack.above;
+                self.in_register(Value::Slot, slot)
             }
             value => value,
         }
@@ -75,22 +121,22 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let are_equal = a == b;
         let ra = self.register(a);
         if are_equal {
-            self.state.hold(*a);
-            self.state.release(std::mem::replace(b, *a));
+            self.hold(*a);
+            self.release(std::mem::replace(b, *a));
         }
         (ra, self.register(b))
     }
 
     /// A taken value in a register.
     pub fn register(&mut self, value: &mut Value) -> Reg {
-        *value = self.state.in_register(*value, 0);
+        *value = self.in_register(*value, 0);
         value.reg().expect("it is in a register")
     }
 
-    fn alu(&mut self, op: AluOp, pc: Pc) {
+    fn alu(&mut self, op: AluOp, at: At) {
         let (a, b) = self.operands();
         match (op, a, b) {
-            (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(op.apply(a, b))),
+            (_, Value::Const(a), Value::Const(b)) => return self.push(Value::Const(op.apply(a, b))),
             (AluOp::Add, value, Value::Const(more)) | (AluOp::Add, Value::Const(more), value) => {
                 return self.push_sum(value, more);
             }
@@ -98,8 +144,8 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             _ => {}
         }
         if let Some(multiple) = added(op, a, b) {
-            self.state.release(b);
-            return self.state.push(multiple);
+            self.release(b);
+            return self.push(multiple);
         }
         let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
         let more = match op {
@@ -111,17 +157,17 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
                 let ra = self.register(&mut a);
-                let d = self.destination(pc, &[a], 1);
+                let d = self.destination(at, &[a], 1);
                 self.put(Op::AluImm { op, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
                 let (ra, rb) = self.registers(&mut a, &mut b);
                 if is_shift {
-                    self.state.save_from(I::SHIFT_CLOBBERS);
+                    self.save_from(I::SHIFT_CLOBBERS);
                 }
                 // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
-                let d = self.destination(pc, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
+                let d = self.destination(at, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
                 self.finish(d, &[a, b], more);
             }
@@ -133,14 +179,14 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         if let Value::Multiple(..) = value {
             self.register(&mut value);
         }
-        self.state.push(more_of(value, more));
+        self.push(more_of(value, more));
     }
 
     /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
     /// more is carried out rather, for both.
     fn without_sum(&mut self, value: &mut Value) -> i64 {
         match *value {
-            Value::Sum(reg, more) if !self.state.stack.iter().any(|(_, other)| other == *value) => {
+            Value::Sum(reg, more) if !self.stack.iter().any(|(_, other)| other == *value) => {
                 *value = Value::Reg(reg);
                 more
             }
@@ -150,19 +196,19 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Pushes the result in `d`, and so much more, and gives the operands back.
     fn finish(&mut self, d: Reg, operands: &[Value], more: i64) {
-        operands.iter().for_each(|operand| self.state.release(*operand));
-        self.state.push_new(more_of(Value::Reg(d), more));
+        operands.iter().for_each(|operand| self.release(*operand));
+        self.push_new(more_of(Value::Reg(d), more));
     }
 
     /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
     /// else needs, or a free one.
-    fn destination(&mut self, pc: Pc, operands: &[Value], reusable: usize) -> Reg {
-        let registers = &self.state.registers;
+    fn destination(&mut self, at: At, operands: &[Value], reusable: usize) -> Reg {
+        let registers = &self.registers;
         let given_back = |reg: Reg| {
             let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
             registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
         };
-        let home = self.home(pc);
+        let home = self.home(at);
         if let Some(home) = home.filter(|home| registers.is_free(*home) || given_back(*home)) {
             return home;
         }
@@ -174,83 +220,81 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
         let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
         let open = reused(&operands[..reusable]).or_else(|| registers.any_free(0)).or_else(|| reused(operands));
-        open.unwrap_or_else(|| self.state.fresh())
+        open.unwrap_or_else(|| self.fresh())
     }
 
-    fn home(&self, pc: Pc) -> Option<Reg> {
-        let home = self.summary.homes[pc.index()];
-        let body = self.innermost_loop().filter(|_| home != NOWHERE)?;
-        match body.at_head.get(body.at_head.slot(home.into())) {
+    fn home(&self, at: At) -> Option<Reg> {
+        if at.home == NOWHERE {
+            return None;
+        }
+        match self.header.get(self.header.slot(at.home.into())) {
             Value::Reg(reg) => Some(reg),
             _ => None,
         }
     }
 
-    fn compare(&mut self, cond: Cond, pc: Pc) {
+    fn compare(&mut self, cond: Cond, at: At) {
         let (a, b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b) {
-            return self.state.push(Value::Const(cond.holds(a, b).into()));
+            return self.push(Value::Const(cond.holds(a, b).into()));
         }
         let (cond, mut a, mut b) = ordered(cond, a, b);
         let ra = self.register(&mut a);
         match b {
             Value::Const(imm) if I::fits_compare(imm) => {
-                let d = self.destination(pc, &[a], 1);
+                let d = self.destination(at, &[a], 1);
                 self.put(Op::SetImm { cond, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
                 let rb = self.register(&mut b);
-                let d = self.destination(pc, &[a, b], 2);
+                let d = self.destination(at, &[a, b], 2);
                 self.put(Op::Set { cond, d, a: ra, b: rb });
                 self.finish(d, &[a, b], 0);
             }
         }
     }
 
-    fn divide(&mut self, op: DivOp, pc: Pc) {
-        let site_above = self.state.stack.above;
+    fn divide(&mut self, op: DivOp, at: At) {
+        let site_above = self.stack.above;
         let (mut a, mut b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b)
             && b != 0
         {
-            return self.state.push(Value::Const(op.apply(a, b)));
+            return self.push(Value::Const(op.apply(a, b)));
         }
         let ra = self.register(&mut a);
         match b {
             Value::Const(imm)
-                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && self.only_tested(pc) =>
+                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && only_tested(at.next) =>
             {
                 // It is zero where those bits are, whatever the sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
-                let d = self.destination(pc, &[a], 1);
+                let d = self.destination(at, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
                 self.finish(d, &[a], 0);
             }
             Value::Const(imm) if imm != 0 => {
-                self.state.save_from(I::divide_imm_clobbers(imm));
-                let d = self.destination(pc, &[a], 1);
+                self.save_from(I::divide_imm_clobbers(imm));
+                let d = self.destination(at, &[a], 1);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
                 self.finish(d, &[a], 0);
             }
             _ => {
                 let rb = self.register(&mut b);
-                self.state.save_from(I::DIVIDE_CLOBBERS);
-                let d = self.destination(pc, &[a, b], 2);
-                let site = self.site_with(pc, site_above);
+                self.save_from(I::DIVIDE_CLOBBERS);
+                let d = self.destination(at, &[a, b], 2);
+                let site = self.site_with(at.pc, site_above);
                 self.put(Op::Divide { op, d, a: ra, b: rb, site });
                 self.finish(d, &[a, b], 0);
             }
         }
     }
+}
 
-    /// Whether all that is asked of the result of an operation is whether it is zero.
-    fn only_tested(&self, pc: Pc) -> bool {
-        matches!(
-            &self.code.ops()[pc.index() + 1..],
-            [Code::BranchIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..]
-        )
-    }
+/// Whether all that is asked of a result is whether it is zero, by the operations after the one that makes it.
+fn only_tested(next: &[Code]) -> bool {
+    matches!(next, [Code::If(_) | Code::LeaveIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..])
 }
 
 /// A comparison with its constant, if it has one, as the second operand.

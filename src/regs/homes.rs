@@ -1,7 +1,7 @@
-//! Where in its loop each value will lie when the next pass begins: a walk from the end of the program to its beginning.
+//! Where in its loop each value will lie when the next iteration begins: a walk from the end of the program to its beginning.
 
-use super::summary::{Body, Event, Role, Summary, role};
-use crate::bytecode::{Bytecode, Op, Pc};
+use super::summary::Body;
+use crate::bytecode::{Bytecode, Op};
 use crate::lang::words::Class;
 
 /// No slot.
@@ -60,63 +60,30 @@ impl Tags {
     }
 }
 
-/// For each operation the slot of the innermost loop, below its border's top, in which its result will lie when the next pass
-/// begins; [`NOWHERE`] where there is none. The events lie in the order of the operations behind which they happen.
-pub fn find(code: &Bytecode, summary: &Summary, events: &[(u32, Event)]) -> Vec<u8> {
+/// For each operation the slot of the innermost loop, below its border's top, in which its result will lie when the next
+/// iteration begins; [`NOWHERE`] where there is none.
+pub fn find(code: &Bytecode, bodies: &[Body]) -> Vec<u8> {
     let homes = vec![NOWHERE; code.ops().len()];
-    let mut walk = Walk { summary, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
-    if !code.heads().is_empty() {
-        walk.program(code, events);
+    let mut walk = Walk { code, bodies, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
+    if code.regions().iter().any(|region| region.is_loop()) {
+        for index in (0..code.ops().len()).rev() {
+            walk.op(index);
+        }
     }
     walk.homes
 }
 
 struct Walk<'a> {
-    summary: &'a Summary,
+    code: &'a Bytecode,
+    bodies: &'a [Body],
     homes: Vec<u8>,
     tags: Tags,
     saved: Vec<Tags>,
 }
 
 impl Walk<'_> {
-    fn program(&mut self, code: &Bytecode, events: &[(u32, Event)]) {
-        let mut events = events.iter().rev().peekable();
-        for index in (0..code.ops().len()).rev() {
-            while let Some((_, event)) = events.next_if(|(at, _)| *at as usize == index + 1) {
-                self.event(*event);
-            }
-            self.op(index, code);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::LoopEnd { index, same_height } => {
-                let Body { touched, moves_pointer, .. } = self.summary.loops[index];
-                let mut before = if same_height && !moves_pointer { self.tags } else { Tags::UNKNOWN };
-                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
-                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
-                }
-                self.saved.push(before);
-                self.tags = if moves_pointer { Tags::UNKNOWN } else { Tags::IDENTITY };
-            }
-            Event::Head => self.tags = self.saved.pop().expect("every head has its end"),
-            Event::EndIf { index } => {
-                if self.summary.ifs[index].moves_pointer {
-                    self.tags = Tags::UNKNOWN;
-                }
-                self.saved.push(self.tags);
-            }
-            // The first branch ends where the second does.
-            Event::Else => {
-                let behind = self.saved.pop().expect("every `else` has its end");
-                self.saved.push(std::mem::replace(&mut self.tags, behind));
-            }
-        }
-    }
-
-    fn op(&mut self, index: usize, code: &Bytecode) {
-        match code.ops()[index] {
+    fn op(&mut self, index: usize) {
+        match self.code.ops()[index] {
             Op::Literal(_) => {
                 self.tags.pop();
             }
@@ -147,15 +114,39 @@ impl Walk<'_> {
                 self.tags.push(tag);
                 self.tags.push(NOWHERE);
             }
-            Op::Times { .. } => self.tags.push(NOWHERE),
-            Op::BranchIfZero(to) => {
-                if role(code, Pc(index as u32), to) != Role::Leave {
-                    let other = self.saved.pop().expect("every `if` has its end");
-                    self.tags.merge(other);
+            Op::Next(id) | Op::Repeat(id) => {
+                let Body { touched, leaves_level, .. } = self.bodies[id.index()];
+                let is_level = self.code.region(id).is_level;
+                let mut before = if leaves_level && is_level { self.tags } else { Tags::UNKNOWN };
+                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
+                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
                 }
+                self.saved.push(before);
+                self.tags = if is_level { Tags::IDENTITY } else { Tags::UNKNOWN };
+            }
+            Op::While(_) => self.tags = self.saved.pop().expect("every header has its end"),
+            Op::Times(_) => {
+                self.tags = self.saved.pop().expect("every header has its end");
                 self.tags.push(NOWHERE);
             }
-            Op::Next { .. } | Op::Jump(_) | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::LeaveIfZero(_) => self.tags.push(NOWHERE),
+            Op::EndIf(id) => {
+                if !self.code.region(id).is_level {
+                    self.tags = Tags::UNKNOWN;
+                }
+                self.saved.push(self.tags);
+            }
+            // THEN ends where ELSE does.
+            Op::Else(_) => {
+                let behind = self.saved.pop().expect("every `else` has its end");
+                self.saved.push(std::mem::replace(&mut self.tags, behind));
+            }
+            Op::If(_) => {
+                let other = self.saved.pop().expect("every `if` has its end");
+                self.tags.merge(other);
+                self.tags.push(NOWHERE);
+            }
+            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::stack::{Stack, Value, bit};
 use super::state::State;
-use crate::lir::{FrameSlot, Op, Reg, Sink};
+use crate::isa::Isa;
+use crate::lir::{Op, Reg, Sink};
 use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 /// A value on its way into a register, with its slot.
@@ -26,10 +27,9 @@ impl Source for Moved {
     }
 }
 
-impl<S: Sink> State<'_, S> {
-    /// Makes the stack this one: every value goes to where it is there. Both are equally high. `spare` is a frame slot
-    /// for a cycle for which no register is free.
-    pub fn reconcile(&mut self, target: Stack, spare: FrameSlot) {
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Makes the stack this one: every value goes to where it is there. Both are equally high.
+    pub fn reconcile(&mut self, target: Stack) {
         debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
         let low = self.stack.low().min(target.low());
         let mut filled = 0;
@@ -46,13 +46,13 @@ impl<S: Sink> State<'_, S> {
             }
         }
         if differs {
-            self.move_to(&target, low, filled, spare);
+            self.move_to(&target, low, filled);
         }
         self.set_stack(target);
     }
 
     /// Moves into registers what belongs there: those that are filled.
-    fn move_to(&mut self, target: &Stack, low: i64, filled: u32, spare: FrameSlot) {
+    fn move_to(&mut self, target: &Stack, low: i64, filled: u32) {
         let mut moves = Vec::new();
         let mut open = filled;
         for slot in low..target.above {
@@ -71,11 +71,11 @@ impl<S: Sink> State<'_, S> {
         let breaker = self.registers.any_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
         resolve(moves, breaker, |step| match step {
             Step::Set(Move { to, from }) => self.put_in(Reg(to), from.value, from.slot),
-            Step::Copy { to, from } => self.sink.put(Op::Move { d: Reg(to), s: Reg(from) }),
-            Step::Save(from) => self.sink.put(Op::StoreFrame { s: Reg(from), slot: spare }),
+            Step::Copy { to, from } => self.put(Op::Move { d: Reg(to), s: Reg(from) }),
+            Step::Save(from) => self.put(Op::StoreFrame { s: Reg(from), slot: self.spare }),
             Step::Restore(Move { to, from }) => {
                 let d = Reg(to);
-                self.sink.put(Op::LoadFrame { d, slot: spare });
+                self.put(Op::LoadFrame { d, slot: self.spare });
                 if from.value.is_deferred() {
                     self.put_deferred(d, from.value.of(d));
                 }

@@ -1,8 +1,13 @@
-//! The registers that the values of the stack are in, and how one gets there.
+//! The state of lowering: the abstract stack, the registers that hold its values, and the sink that takes the code.
+//!
+//! It knows nothing of control flow.
+
+use std::marker::PhantomData;
 
 use super::stack::{Stack, Value, WINDOW, bit, bits};
+use crate::bytecode::{Pc, TrapSite};
 use crate::isa::Isa;
-use crate::lir::{AluOp, Op, Reg, Sink, Slot};
+use crate::lir::{AluOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
 /// The registers, and what is in them.
 pub struct Registers {
@@ -48,16 +53,64 @@ impl Registers {
     }
 }
 
-/// The stack, the registers, and where code for them goes.
-pub struct State<'a, S> {
+/// The stack, the registers, and the sink that takes the code.
+pub struct State<'a, I, S> {
     pub sink: &'a mut S,
     pub stack: Stack,
     pub registers: Registers,
     /// Constants that are in registers while loops run.
     pub constants: Vec<(i64, Reg)>,
+    /// The stack with which every iteration of the innermost loop begins.
+    pub header: Stack,
+    /// A frame slot for a cycle of moves for which no register is free.
+    pub spare: FrameSlot,
+    labels: u32,
+    sites: Vec<TrapSite>,
+    isa: PhantomData<I>,
 }
 
-impl<S: Sink> State<'_, S> {
+impl<'a, I: Isa, S: Sink> State<'a, I, S> {
+    /// A stack of so many values, all in their slots.
+    pub fn new(sink: &'a mut S, above: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
+        State {
+            sink,
+            stack: Stack::in_memory(above, 0),
+            registers: Registers::new(pool),
+            constants: Vec::new(),
+            header: Stack::default(),
+            spare,
+            labels: 0,
+            sites: Vec::new(),
+            isa: PhantomData,
+        }
+    }
+
+    /// The trap sites of the code.
+    pub fn into_sites(self) -> Vec<TrapSite> {
+        self.sites
+    }
+
+    pub fn put(&mut self, op: Op) {
+        self.sink.put(op);
+    }
+
+    pub fn label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels - 1)
+    }
+
+    /// A site of an operation that traps with the stack as it is now.
+    pub fn site(&mut self, pc: Pc) -> Site {
+        let values_above = self.stack.above;
+        self.site_with(pc, values_above)
+    }
+
+    /// A site where so many values lie above the data-stack pointer.
+    pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
+        self.sites.push(TrapSite { pc, values_above });
+        Site(self.sites.len() as u32 - 1)
+    }
+
     /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
     pub fn pop(&mut self) -> Value {
         let value = self.stack.values.pop().unwrap_or(Value::Slot);
@@ -171,7 +224,7 @@ impl<S: Sink> State<'_, S> {
         let needs = |value: Value| value.reg() == Some(reg);
         for slot in low..above {
             if self.stack.get(slot) == Value::Reg(reg) {
-                self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+                self.put(Op::Store { s: reg, slot: Slot(slot) });
                 self.replace(slot, Value::Slot);
             }
         }
@@ -184,13 +237,13 @@ impl<S: Sink> State<'_, S> {
                 continue;
             }
             if is_kept {
-                self.sink.put(Op::Load { d: reg, slot: Slot(last), last: false });
+                self.put(Op::Load { d: reg, slot: Slot(last), last: false });
             } else if slot != last {
-                self.sink.put(Op::Store { s: reg, slot: Slot(last) });
+                self.put(Op::Store { s: reg, slot: Slot(last) });
                 is_kept = true;
             }
             self.put_deferred(reg, value);
-            self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+            self.put(Op::Store { s: reg, slot: Slot(slot) });
             self.replace(slot, Value::Slot);
         }
     }
@@ -207,7 +260,7 @@ impl<S: Sink> State<'_, S> {
             Value::Multiple(a, times) => (AluOp::Mul, a, times),
             _ => unreachable!("nothing is deferred"),
         };
-        self.sink.put(match self.kept(imm) {
+        self.put(match self.kept(imm) {
             Some(b) => Op::Alu { op, d, a, b },
             None => Op::AluImm { op, d, a, imm },
         });
@@ -218,11 +271,11 @@ impl<S: Sink> State<'_, S> {
         match value {
             Value::Slot => {
                 debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
-                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+                self.put(Op::Load { d, slot: Slot(slot), last: false });
             }
-            Value::Reg(s) => self.sink.put(Op::Move { d, s }),
+            Value::Reg(s) => self.put(Op::Move { d, s }),
             Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
-            Value::Const(value) => self.sink.put(Op::Constant { d, value }),
+            Value::Const(value) => self.put(Op::Constant { d, value }),
         }
     }
 
@@ -235,7 +288,7 @@ impl<S: Sink> State<'_, S> {
                     Value::Reg(reg)
                 } else {
                     let d = self.fresh();
-                    self.sink.put(Op::Constant { d, value: constant });
+                    self.put(Op::Constant { d, value: constant });
                     Value::Reg(d)
                 }
             }
@@ -269,7 +322,7 @@ impl<S: Sink> State<'_, S> {
         self.set(slot, Value::Slot);
         let now = self.in_register(value, slot);
         let Value::Reg(s) = now else { unreachable!("it is in a register") };
-        self.sink.put(Op::Store { s, slot: Slot(slot) });
+        self.put(Op::Store { s, slot: Slot(slot) });
         self.release(now);
     }
 
@@ -329,7 +382,7 @@ impl<S: Sink> State<'_, S> {
             }
             let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
             if let Some(d) = self.registers.any_free(but) {
-                self.sink.put(Op::Move { d, s: reg });
+                self.put(Op::Move { d, s: reg });
                 for slot in slots {
                     self.replace(slot, self.stack.get(slot).of(d));
                 }
@@ -337,6 +390,16 @@ impl<S: Sink> State<'_, S> {
                 slots.iter().for_each(|&slot| self.spill(slot));
             }
         }
+    }
+
+    /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.
+    pub fn flush_and_meet(&mut self, above: i64) {
+        self.flush();
+        let slots = self.stack.above - above;
+        if slots != 0 {
+            self.put(Op::MovePointer { slots });
+        }
+        self.stack = Stack::in_memory(above, above);
     }
 
     /// Takes on another stack, as it is at a place to which the code has come by another way.

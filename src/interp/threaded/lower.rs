@@ -1,38 +1,34 @@
 //! Lowering: from the bytecode to the code of the interpreter, in one pass.
 //!
-//! Shuffles make no code: they move values about in the window. A loop begins and ends with the values that it
-//! uses in the same registers, each in one of its own; where two ways meet they are made equal as well.
+//! Shuffles emit no code: they rearrange values in the window. A loop begins and ends each iteration with the values that it
+//! uses in the same registers, each in one of its own. Where two paths meet, their windows are made equal as well.
 
 use super::code::{Builder, Code, Line, Patch};
 use super::handlers::*;
-use super::shape::{Loop, Shape, shape};
 use super::tables::{self, Form, number};
 use super::window::{Value, Window};
-use crate::bytecode::{Bytecode, Op, Pc};
+use crate::bytecode::{Bytecode, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::Word;
 use crate::lang::words::Class;
 
-/// Makes the code; without `is_fusing` no two instructions become one.
+/// Lowers a program; without `is_fusing` no two instructions become one.
 pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
-    make(code, is_fusing, false)
+    lower_with(code, is_fusing, false)
 }
 
 /// The code as text.
 pub fn listing(code: &Bytecode, is_fusing: bool) -> Vec<Line> {
-    make(code, is_fusing, true).listing.expect("it was asked for")
+    lower_with(code, is_fusing, true).listing.expect("a listing was requested")
 }
 
-fn make(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
+fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
     let mut lowering = Lowering {
         code,
-        shape: shape(code),
         builder: Builder::new(code.ops().len(), is_fusing, is_listed),
         window: Window::new(code.inputs() as i64),
         loops: Vec::new(),
         targets: Vec::new(),
         is_dead: false,
-        heads: 0,
-        branches: 0,
     };
     let mut index = 0;
     while index < code.ops().len() {
@@ -43,64 +39,59 @@ fn make(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
 
 pub(super) struct Lowering<'a> {
     code: &'a Bytecode,
-    shape: Shape,
     pub(super) builder: Builder,
     pub(super) window: Window,
-    /// The loops that are open.
+    /// The open loops, innermost last.
     loops: Vec<OpenLoop>,
-    /// Targets that lie ahead, the nearest last.
+    /// The forward branches of the open regions whose targets lie ahead, the nearest last.
     targets: Vec<Target>,
-    /// Whether nothing falls through to here.
+    /// Whether control does not reach the next operation from the one before it.
     is_dead: bool,
-    /// How many heads of loops have been passed.
-    heads: usize,
-    /// How many branches forward.
-    branches: usize,
 }
 
 struct OpenLoop {
-    head: usize,
-    facts: Loop,
+    region: Region,
+    header: usize,
+    /// The window at the start of every iteration.
     window: Window,
 }
 
 struct Target {
-    at: Pc,
     patch: Patch,
     window: Window,
+    /// Whether all paths to the target have the same height.
     is_level: bool,
     way: usize,
 }
 
 impl Lowering<'_> {
-    /// Makes the code of an operation, and returns of how many. It is called from one place, where all that it works on is known.
+    /// Lowers an operation, or two that become one instruction, and returns how many. It is called from one place, so that the
+    /// compiler inlines it there.
     #[inline(always)]
     fn op(&mut self, pc: Pc) -> usize {
         self.builder.pc = pc;
-        self.bind(pc);
-        while self.code.heads().get(self.heads) == Some(&pc) {
-            self.head();
-        }
         match self.code.ops()[pc.index()] {
             Op::Literal(value) => self.push(Value::Constant(value)),
             Op::Word(word) => match word.class() {
                 Class::Shuffle => self.shuffle(word),
-                Class::Comparison => match self.following_branch(pc) {
-                    Some(to) => {
+                Class::Comparison => match self.code.ops()[pc.index() + 1] {
+                    Op::If(id) | Op::LeaveIfZero(id) => {
                         self.builder.pc = Pc(pc.0 + 1);
-                        self.compare_and_branch(word, to);
+                        self.compare_and_branch(word, id);
                         return 2;
                     }
-                    None => self.compute(word),
+                    _ => self.compute(word),
                 },
                 _ => self.compute(word),
             },
             Op::Pick(depth) => self.pick(depth),
-            Op::Times { counter, exit } => self.times(i64::from(counter.0), exit),
-            Op::Next { counter, .. } => self.next(i64::from(counter.0)),
-            Op::BranchIfZero(to) => self.branch_if_zero(to),
-            Op::Jump(to) if to > pc => self.jump(to),
-            Op::Jump(_) => self.back(),
+            Op::Times(id) => self.times(id),
+            Op::Next(_) => self.next(),
+            Op::While(id) => self.begin_while(id),
+            Op::If(id) | Op::LeaveIfZero(id) => self.branch_if_zero(id),
+            Op::Repeat(_) => self.repeat(),
+            Op::Else(id) => self.otherwise(id),
+            Op::EndIf(_) => self.bind(),
             Op::Fuel => self.builder.begin_trapping(fuel, 0, || "fuel".into()),
             Op::Need { values, .. } => {
                 let values = values.min(i64::MAX as u64) as i64;
@@ -123,29 +114,18 @@ impl Lowering<'_> {
         1
     }
 
-    /// Where the branch goes to that follows a comparison, if one does that nothing else leads to.
-    fn following_branch(&self, pc: Pc) -> Option<Pc> {
-        let next = Pc(pc.0 + 1);
-        let is_target = self.targets.last().is_some_and(|target| target.at == next);
-        match self.code.ops().get(next.index()) {
-            Some(Op::BranchIfZero(to)) if !is_target && self.code.heads().get(self.heads) != Some(&next) => Some(*to),
-            _ => None,
+    /// Binds the nearest target to the next instruction.
+    fn bind(&mut self) {
+        let target = self.targets.pop().expect("a region's branch forward is bound once");
+        if self.is_dead {
+            (self.window, self.is_dead) = (target.window, false);
+        } else if target.is_level {
+            self.conform(&target.window);
+        } else {
+            self.border(0);
         }
-    }
-
-    /// The branches that lead to an operation.
-    fn bind(&mut self, pc: Pc) {
-        while let Some(target) = self.targets.pop_if(|target| target.at == pc) {
-            if self.is_dead {
-                (self.window, self.is_dead) = (target.window, false);
-            } else if target.is_level {
-                self.conform(&target.window);
-            } else {
-                self.border(0);
-            }
-            self.builder.bind(target.patch);
-            self.builder.join(target.way);
-        }
+        self.builder.bind(target.patch);
+        self.builder.join(target.way);
     }
 
     /// Stores all but the topmost values, and counts from here.
@@ -159,23 +139,17 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether the next branch forward leads to where the depth is known.
-    fn is_level(&mut self) -> bool {
-        self.branches += 1;
-        self.shape.is_level[self.branches - 1]
-    }
-
-    fn target(&mut self, at: Pc, is_level: bool) {
+    fn target(&mut self, is_level: bool) {
         let way = self.builder.way() + if self.is_in_innermost() { LONGEST / 2 } else { 0 };
         let patch = self.builder.patch();
-        self.targets.push(Target { at, patch, window: self.window, is_level, way });
+        self.targets.push(Target { patch, window: self.window, is_level, way });
     }
 
     fn is_in_innermost(&self) -> bool {
-        self.loops.last().is_some_and(|open| open.facts.is_innermost)
+        self.loops.last().is_some_and(|open| open.region.is_innermost)
     }
 
-    /// The register in which a slot must lie at the end of the pass, if there is one.
+    /// The register in which a slot must be at the end of the iteration, if there is one.
     pub(super) fn home(&self, slot: i64) -> Option<u8> {
         let window = &self.loops.last()?.window;
         let index = usize::try_from(slot - window.lowest_slot()).ok()?;
@@ -185,46 +159,50 @@ impl Lowering<'_> {
         }
     }
 
-    fn settle_for(&mut self, facts: Loop) {
-        if facts.is_level {
-            self.settle_loop(facts.reach);
+    fn settle_for(&mut self, region: &Region) {
+        if region.is_level {
+            self.settle_loop(region.reach);
         } else {
             self.border(0);
         }
     }
 
-    fn head(&mut self) {
-        let facts = self.shape.loops[self.heads];
-        self.heads += 1;
-        self.settle_for(facts);
-        let head = self.builder.here();
-        self.loops.push(OpenLoop { head, facts, window: self.window });
+    fn header(&mut self, region: Region) {
+        let header = self.builder.here();
+        self.loops.push(OpenLoop { region, header, window: self.window });
     }
 
-    fn times(&mut self, counter: i64, exit: Pc) {
+    fn begin_while(&mut self, id: RegionId) {
+        let region = *self.code.region(id);
+        self.settle_for(&region);
+        self.header(region);
+    }
+
+    fn times(&mut self, id: RegionId) {
+        let region = *self.code.region(id);
+        let counter = i64::from(self.code.counter(id).0);
         self.ensure(1);
         let count = self.window.top(0);
         let take = tables::times(number(count));
         self.builder.begin(take, || format!("count = {}", tables::Shown(count)));
         self.builder.operand(count);
         self.window.pop();
-        let facts = self.shape.loops[self.heads];
-        self.settle_for(facts);
-        let is_level = self.is_level();
-        if facts.is_innermost {
+        self.settle_for(&region);
+        if region.is_innermost {
             self.builder.begin(enter, || "enter".into());
-            self.target(exit, is_level);
+            self.target(region.is_level);
         } else {
             self.builder.begin(enter_outer, || format!("enter c{counter}"));
-            self.target(exit, is_level);
+            self.target(region.is_level);
             self.builder.value(counter);
         }
+        self.header(region);
     }
 
-    /// Makes the end of a pass equal to its beginning.
+    /// Makes the window equal to that at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
-        if open.facts.is_level {
+        if open.region.is_level {
             self.conform(&open.window);
         } else {
             self.border(0);
@@ -232,81 +210,85 @@ impl Lowering<'_> {
         open
     }
 
-    fn next(&mut self, counter: i64) {
-        let OpenLoop { head, facts, .. } = self.end_iteration();
-        if facts.is_innermost {
-            self.builder.end_loop(NEXT, head);
-        } else {
-            self.builder.begin(next_outer, || format!("next c{counter} {head}"));
-            self.builder.target(head);
-            self.builder.value(counter);
+    fn next(&mut self) {
+        let OpenLoop { header, region, .. } = self.end_iteration();
+        match region.kind {
+            RegionKind::Times { counter } if !region.is_innermost => {
+                let counter = i64::from(counter.0);
+                self.builder.begin(next_outer, || format!("next c{counter} {header}"));
+                self.builder.target(header);
+                self.builder.value(counter);
+            }
+            _ => self.builder.end_loop(NEXT, header),
         }
+        self.bind();
     }
 
-    fn back(&mut self) {
-        let OpenLoop { head, facts, .. } = self.end_iteration();
-        if facts.is_innermost {
-            self.builder.end_loop(BACK, head);
+    fn repeat(&mut self) {
+        let OpenLoop { header, region, .. } = self.end_iteration();
+        if region.is_innermost {
+            self.builder.end_loop(BACK, header);
         } else {
-            self.builder.begin(back_outer, || format!("back {head}"));
-            self.builder.target(head);
+            self.builder.begin(back_outer, || format!("back {header}"));
+            self.builder.target(header);
         }
         self.is_dead = true;
+        self.bind();
     }
 
-    fn jump(&mut self, to: Pc) {
-        let is_level = self.is_level();
+    fn otherwise(&mut self, id: RegionId) {
+        let is_level = self.code.region(id).is_level;
         if is_level {
             self.settle(0);
         } else {
             self.border(0);
         }
         self.builder.begin(jump, || "jump".into());
-        // The branch that led here has its target directly behind.
-        let behind = self.targets.pop().expect("a jump forward ends the first branch of an `if`");
-        self.target(to, is_level);
-        self.targets.push(behind);
+        let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
+        self.target(is_level);
         self.is_dead = true;
+        self.targets.push(to_else);
+        self.bind();
     }
 
-    /// Before a branch whose operands are the topmost values: where nothing jumps over what follows and the ways meet
-    /// again, they must be equal.
-    fn before_branch(&mut self, to: Pc, operands: usize) -> bool {
-        let is_level = self.is_level();
-        // The jump before the target leads over the other branch, or back to where a pass began before here.
-        let ways_meet = match self.code.ops()[to.index() - 1] {
-            Op::Jump(end) => self.builder.pc < end && end < to,
-            _ => true,
-        };
-        match (ways_meet, is_level) {
-            (false, _) => {}
-            (true, true) => self.settle(operands),
-            (true, false) => self.border(operands),
+    /// Prepares for a branch whose operands are the topmost values, and says whether all paths to its target have the same
+    /// height. Where another path meets the one that branches, both must have equal windows: only an `if` without ELSE is
+    /// reached from its end as well.
+    fn before_branch(&mut self, id: RegionId, operands: usize) -> bool {
+        let region = self.code.region(id);
+        if region.kind != (RegionKind::If { otherwise: None }) {
+            return true;
+        }
+        let is_level = region.is_level;
+        if is_level {
+            self.settle(operands);
+        } else {
+            self.border(operands);
         }
         is_level
     }
 
-    fn branch_if_zero(&mut self, to: Pc) {
+    fn branch_if_zero(&mut self, id: RegionId) {
         self.ensure(1);
         self.in_register(0);
-        let is_level = self.before_branch(to, 1);
+        let is_level = self.before_branch(id, 1);
         let flag = self.window.top(0);
         self.builder.begin(tables::if_zero(number(flag)), || format!("if-zero {}", tables::Shown(flag)));
         self.window.pop();
-        self.target(to, is_level);
+        self.target(is_level);
     }
 
-    fn compare_and_branch(&mut self, word: Word, to: Pc) {
+    fn compare_and_branch(&mut self, word: Word, id: RegionId) {
         self.ensure(2);
         self.in_register(1);
-        let is_level = self.before_branch(to, 2);
+        let is_level = self.before_branch(id, 2);
         let (a, b) = (self.window.top(1), self.window.top(0));
         self.builder.begin(tables::unless(word, number(a), number(b)), || {
             format!("unless {} {} {}", tables::Shown(a), word.spelling(), tables::Shown(b))
         });
         self.window.pop();
         self.window.pop();
-        self.target(to, is_level);
+        self.target(is_level);
         self.builder.operand(b);
     }
 

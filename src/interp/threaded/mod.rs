@@ -5,7 +5,6 @@ mod code;
 pub mod handlers;
 mod lower;
 mod moves;
-mod shape;
 mod tables;
 mod window;
 mod words;
