@@ -374,8 +374,8 @@ mod tests {
         let levels = |text| regions(text, 9).into_iter().map(|row| (row.4, row.5)).collect::<Vec<_>>();
         assert_eq!(levels("times 1 times drop end end"), [(false, false), (false, true)]);
         assert_eq!(levels("times if drop else drop end 1 1 end"), [(true, true), (true, true)]);
-        assert_eq!(levels("if times drop end end"), [(false, false), (false, true)]);
-        assert_eq!(levels("if if 1 times end end end"), [(true, false), (true, false), (true, true)]);
+        assert_eq!(levels("if times drop end 1 end"), [(false, false), (false, true)]);
+        assert_eq!(levels("if 1 if 1 times end end end"), [(true, false), (true, false), (true, true)]);
         // The condition may leave more than it finds: only back edges count.
         assert_eq!(levels("while 1 over do drop end"), [(true, true)]);
         assert_eq!(levels("while dup do 1 end"), [(false, true)]);
