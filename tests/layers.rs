@@ -306,3 +306,146 @@ fn what_does_not_climb_is_left_alone() {
         assert_eq!(faults(path, text), Vec::<String>::new(), "{path}: {text}");
     }
 }
+
+// Circles.
+
+/// Rooms whose files form no circle.
+const WITHOUT_CIRCLES: [&str; 3] = ["regs", "jit", "interp"];
+
+/// The files of the same room that a file imports, by their paths without `.rs`; a folder stands for its `mod`. Tests do not
+/// count.
+fn imports_in_room(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
+    let text = text.split("#[cfg(test)]\nmod tests").next().expect("a split has a first part");
+    let tokens = tokens(text);
+    let module: Vec<&str> = path.split('/').filter(|name| *name != "mod").collect();
+    let mut found = BTreeSet::new();
+    for (index, token) in tokens.iter().enumerate() {
+        // A path begins at the root, at the parent's module, or in a `mod` file at one of its own modules.
+        let (mut base, mut at) = match token.as_str() {
+            "crate" => (Vec::new(), index + 1),
+            "super" if index == 0 || tokens[index - 1] != "::" => (module[..module.len() - 1].to_vec(), index + 1),
+            "use" if path.ends_with("/mod") => (module.clone(), index),
+            _ => continue,
+        };
+        while tokens.get(at + 1).is_some_and(|token| token == "super") {
+            base.pop();
+            at += 2;
+        }
+        for mut names in paths(&tokens, at + 1) {
+            names.splice(0..0, base.iter().map(ToString::to_string));
+            // The longest beginning of the path that is a file.
+            let target = (1..=names.len()).rev().find_map(|length| {
+                let name = names[..length].join("/");
+                let folder = format!("{name}/mod");
+                [name, folder].into_iter().find(|name| files.contains(name))
+            });
+            found.extend(target.filter(|target| target != path));
+        }
+    }
+    found
+}
+
+/// The paths at a place, each as its names; of a group in braces one for each of its members.
+fn paths(tokens: &[Token], at: usize) -> Vec<Vec<String>> {
+    let name = |token: &Token| token.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut names = Vec::new();
+    let mut at = at;
+    while let Some(token) = tokens.get(at) {
+        if token == "{" {
+            let mut found = Vec::new();
+            let mut depth = 0;
+            for (index, token) in tokens.iter().enumerate().skip(at) {
+                match token.as_str() {
+                    "{" => depth += 1,
+                    "}" => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+                if depth == 1 && (token == "{" || token == ",") {
+                    for inner in paths(tokens, index + 1) {
+                        found.push(names.iter().cloned().chain(inner).collect());
+                    }
+                }
+            }
+            return found;
+        }
+        if !name(token) {
+            break;
+        }
+        names.push(token.clone());
+        if tokens.get(at + 1).is_none_or(|token| token != "::") {
+            break;
+        }
+        at += 2;
+    }
+    vec![names]
+}
+
+/// A circle among files, as their names in order, where there is one.
+fn circle(imports: &[(String, BTreeSet<String>)]) -> Option<Vec<String>> {
+    // Files that import nothing that is left are taken away until none is: what remains has a circle.
+    let mut left: Vec<_> = imports.iter().collect();
+    loop {
+        let names: BTreeSet<_> = left.iter().map(|(name, _)| name).collect();
+        let before = left.len();
+        let remaining: Vec<_> = left.iter().copied().filter(|(_, to)| to.iter().any(|to| names.contains(to))).collect();
+        left = remaining;
+        if left.len() == before {
+            break;
+        }
+    }
+    let mut at = left.first()?;
+    let mut seen = Vec::new();
+    while !seen.contains(&at.0) {
+        seen.push(at.0.clone());
+        at = left.iter().find(|(name, _)| at.1.contains(name)).expect("each that is left imports another");
+    }
+    seen.drain(..seen.iter().position(|name| *name == at.0).expect("it was seen"));
+    Some(seen)
+}
+
+/// The files of a room, each with those of the room that it imports.
+fn room_graph(room: &str, sources: &[(String, String)]) -> Vec<(String, BTreeSet<String>)> {
+    let inside: Vec<_> = sources.iter().filter(|(path, _)| path.starts_with(&format!("{room}/"))).collect();
+    let files: BTreeSet<String> = inside.iter().map(|(path, _)| path.clone()).collect();
+    inside.iter().map(|(path, text)| (path.clone(), imports_in_room(path, text, &files))).collect()
+}
+
+#[test]
+fn files_of_the_engines_import_each_other_in_no_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    files(&root, &mut paths);
+    let sources: Vec<(String, String)> = paths
+        .iter()
+        .map(|path| {
+            let inside = path.strip_prefix(&root).expect("it lies in src").to_str().expect("names are ASCII");
+            let name = inside.replace('\\', "/").trim_end_matches(".rs").to_owned();
+            (name, std::fs::read_to_string(path).expect("it can be read"))
+        })
+        .collect();
+    for room in WITHOUT_CIRCLES {
+        let graph = room_graph(room, &sources);
+        assert!(graph.iter().map(|(_, to)| to.len()).sum::<usize>() >= graph.len() / 2, "{room}: {graph:?}");
+        if let Some(circle) = circle(&graph) {
+            panic!("{room}: these files import each other: {}", circle.join(" -> "));
+        }
+    }
+}
+
+#[test]
+fn circles_are_found() {
+    let room = |files: &[(&str, &str)]| {
+        let sources: Vec<_> = files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+        circle(&room_graph("regs", &sources)).map(|circle| circle.len())
+    };
+    assert_eq!(room(&[("regs/a", "use super::b::X;"), ("regs/b", "use crate::regs::a::{Y, Z};")]), Some(2));
+    assert_eq!(room(&[("regs/a", "use super::{b, c};"), ("regs/b", ""), ("regs/c", "use super::a;")]), Some(2));
+    assert_eq!(room(&[("regs/mod", "mod a; use a::X;"), ("regs/a", "use super::Switches;")]), Some(2));
+    assert_eq!(room(&[("regs/t/mod", "pub use c::X;"), ("regs/t/c", "use super::super::d;"), ("regs/d", "")]), None);
+    assert_eq!(room(&[("regs/t/c", "use super::super::d;"), ("regs/d", "use super::t::c::X;")]), Some(2));
+    let tested = "use super::b;\n#[cfg(test)]\nmod tests { use super::super::c; }";
+    assert_eq!(room(&[("regs/a", tested), ("regs/b", ""), ("regs/c", "use super::a;")]), None);
+}

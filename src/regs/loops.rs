@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::compute::At;
 use super::stack::{Stack, Value, bit, bits};
 use super::state::{LEAST, State};
-use super::summary::{Body, Summary};
+use super::summary::Body;
 use super::test::Test;
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, Region, RegionId, RegionKind};
 use crate::isa::Isa;
@@ -174,9 +174,9 @@ impl Loop {
     }
 
     /// Ends an iteration of a `while` loop.
-    pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, summary: &Summary) {
+    pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
         match self.condition.take() {
-            Some(condition) => self.test_again(condition, state, code, summary),
+            Some(condition) => self.test_again(condition, state, code, homes),
             None => {
                 self.end_iteration(state);
                 state.put(Op::Jump { to: self.header });
@@ -191,7 +191,7 @@ impl Loop {
         condition: Range<usize>,
         state: &mut State<I, S>,
         code: &Bytecode,
-        summary: &Summary,
+        homes: &[u8],
     ) {
         let fused = match code.ops()[condition.end - 1] {
             Code::Word(word) => word.comparison(),
@@ -201,7 +201,7 @@ impl Loop {
         for index in straight {
             let pc = Pc(index as u32);
             state.sink.at(pc.0);
-            state.straight(code.ops()[index], At { pc, next: &code.ops()[index + 1..], home: summary.homes[index] });
+            state.straight(code.ops()[index], At { pc, next: &code.ops()[index + 1..], home: homes[index] });
         }
         state.sink.at(condition.end as u32);
         let Test { cond, a, b } = state.test(fused);

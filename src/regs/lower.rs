@@ -6,9 +6,10 @@
 
 use super::branches::If;
 use super::compute::At;
+use super::homes;
 use super::loops::{Loop, counters};
 use super::state::{State, pool};
-use super::summary::{Summary, summarize};
+use super::summary::{Body, Summary, summarize};
 use crate::bytecode::{Bytecode, Op as Code, Pc, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lir::{Cond, FrameSlot, Op, Reg, Sink, Slot};
@@ -16,6 +17,8 @@ use crate::lir::{Cond, FrameSlot, Op, Reg, Sink, Slot};
 /// What is needed beside the bytecode to lower it.
 pub struct Plan {
     summary: Summary,
+    /// For each operation where its result belongs, as [`homes::find`] says.
+    homes: Vec<u8>,
     pool: &'static [Reg],
 }
 
@@ -23,10 +26,12 @@ impl Plan {
     /// Makes the plan.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
         let summary = summarize::<I>(code);
-        let constants = summary.bodies.iter().map(|body| body.constants.iter().count()).max().unwrap_or(0);
+        let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
+        let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
         let counters = (code.counters() as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
-        Plan { summary, pool: pool::<I>(wanted, tuning.value_registers) }
+        let homes = homes::find(code, &summary.bodies);
+        Plan { summary, homes, pool: pool::<I>(wanted, tuning.value_registers) }
     }
 
     /// How many allocatable registers the code uses.
@@ -38,7 +43,7 @@ impl Plan {
 /// Lowers a program into a sink. Gives its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
     let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.counters()));
-    let mut walk = Walk { code, summary: &plan.summary, state, open: Vec::new() };
+    let mut walk = Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new() };
     walk.program();
     walk.state.into_sites()
 }
@@ -46,7 +51,8 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
 /// The walk of the bytecode, which alone knows control flow.
 struct Walk<'a, I, S> {
     code: &'a Bytecode,
-    summary: &'a Summary,
+    bodies: &'a [Body],
+    homes: &'a [u8],
     state: State<'a, I, S>,
     /// The open regions, innermost last.
     open: Vec<Open>,
@@ -77,7 +83,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 }
                 Code::If(id) | Code::LeaveIfZero(id) => self.branch(None, id),
                 Code::Times(id) => {
-                    let body = self.summary.bodies[id.index()];
+                    let body = self.bodies[id.index()];
                     let open = Loop::times(&mut self.state, self.code.region(id), body);
                     // Padding before the header belongs to the loop.
                     self.state.sink.at(pc.0 + 1);
@@ -85,12 +91,12 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     self.open.push(Open::Loop(open));
                 }
                 Code::While(id) => {
-                    let body = self.summary.bodies[id.index()];
+                    let body = self.bodies[id.index()];
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
                     self.open.push(Open::Loop(open));
                 }
                 Code::Next(_) => self.end_loop().next(&mut self.state),
-                Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.summary),
+                Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.homes),
                 Code::Else(_) => match self.open.last_mut() {
                     Some(Open::If(open)) => open.otherwise(&mut self.state),
                     _ => unreachable!("ELSE belongs to the innermost region"),
@@ -103,7 +109,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     self.state.flush();
                     self.state.put(Op::Return { end: Slot(self.state.stack.above) });
                 }
-                op => self.state.straight(op, At { pc, next, home: self.summary.homes[pc.index()] }),
+                op => self.state.straight(op, At { pc, next, home: self.homes[pc.index()] }),
             }
         }
     }
@@ -123,7 +129,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         match self.open.last_mut() {
             Some(Open::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
             _ => {
-                let open = If::begin(&mut self.state, region, &self.summary.bodies[id.index()], test);
+                let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
                 self.open.push(Open::If(open));
             }
         }

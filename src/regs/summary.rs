@@ -2,7 +2,6 @@
 //!
 //! Slots are counted downward from the *border*: the top of the stack at the region's header.
 
-use super::homes;
 use crate::bytecode::{Bytecode, Op, RegionId};
 use crate::isa::Isa;
 use crate::lang::Word;
@@ -50,9 +49,6 @@ impl Constants {
 pub struct Summary {
     /// For each region of the program what it does.
     pub bodies: Vec<Body>,
-    /// For each operation the slot of the innermost loop, below its border's top, in which its result lies when the next
-    /// iteration begins; [`homes::NOWHERE`] where there is none.
-    pub homes: Vec<u8>,
     /// The greatest number of slots that are touched at a time.
     pub height: usize,
 }
@@ -69,8 +65,7 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     };
     walk.program::<I>(code);
     let Walk { bodies, highest, lowest, .. } = walk;
-    let homes = homes::find(code, &bodies);
-    Summary { bodies, homes, height: usize::try_from(highest - lowest).unwrap_or(0) }
+    Summary { bodies, height: usize::try_from(highest - lowest).unwrap_or(0) }
 }
 
 /// A region that is being walked, or the program itself.

@@ -2,9 +2,11 @@
 //! call each other.
 
 mod code;
+mod compute;
 pub mod handlers;
 mod lower;
 mod moves;
+mod state;
 mod tables;
 mod window;
 mod words;

@@ -1,0 +1,108 @@
+//! The state of lowering: the window, and the builder that takes the code. It knows nothing of control flow.
+
+use super::code::Builder;
+use super::tables::{self, Form, Shown, number};
+use super::window::{Value, Window};
+
+/// The window and the builder.
+pub struct State {
+    pub builder: Builder,
+    pub window: Window,
+    /// The window with which every iteration of the innermost loop begins.
+    pub header: Option<Window>,
+}
+
+impl State {
+    /// Pushes a value; the lowest of a full window goes to its slot.
+    pub fn push(&mut self, value: Value) {
+        if self.window.is_full() {
+            self.store_lowest();
+        }
+        self.window.push(value);
+    }
+
+    /// Has the topmost values in the window: at most three.
+    pub fn ensure(&mut self, values: usize) {
+        while self.window.len() < values {
+            self.load_lowest();
+        }
+    }
+
+    pub fn load(&mut self, d: u8, slot: i64) {
+        self.builder.form(Form::Load { d: usize::from(d) }, Value::Constant(slot));
+    }
+
+    pub fn load_lowest(&mut self) {
+        let d = self.window.free().expect("a window that lacks values has a register left");
+        self.load(d, self.window.lowest_slot() - 1);
+        self.window.add_lowest(Value::Register(d));
+    }
+
+    pub fn store_lowest(&mut self) {
+        let (value, slot) = (self.window.values()[0], self.window.lowest_slot());
+        self.builder.begin(tables::store(number(value)), || format!("slot {slot} = {}", Shown(value)));
+        self.builder.value(slot);
+        self.builder.operand(value);
+        self.window.forget_lowest();
+    }
+
+    /// Stores all but the topmost values.
+    pub fn flush(&mut self, above: usize) {
+        while self.window.len() > above {
+            self.store_lowest();
+        }
+    }
+
+    /// A register that holds no value of the window: best where the result, which will be on top, must lie when the pass
+    /// ends, else that of an operand.
+    pub fn destination(&mut self, operands: &[Value]) -> u8 {
+        if let Some(home) = self.home(self.window.height)
+            && !self.window.uses(home)
+        {
+            return home;
+        }
+        for operand in operands {
+            if let Value::Register(register) = *operand
+                && !self.window.uses(register)
+            {
+                return register;
+            }
+        }
+        self.free()
+    }
+
+    /// A register that holds no value of the window; the lowest values are stored until there is one.
+    fn free(&mut self) -> u8 {
+        loop {
+            if let Some(register) = self.window.free() {
+                return register;
+            }
+            self.store_lowest();
+        }
+    }
+
+    pub fn set(&mut self, d: u8, s: Value) {
+        self.builder.form(Form::Set { d: usize::from(d), s: number(s) }, s);
+    }
+
+    /// Has the value so far below the top in a register.
+    pub fn in_register(&mut self, below: usize) {
+        let value = self.window.top(below);
+        if let Value::Constant(_) = value {
+            let d = self.free();
+            self.set(d, value);
+            let index = self.window.len() - 1 - below;
+            self.window.set(index, Value::Register(d));
+        }
+    }
+
+    /// The register in which a slot must be at the end of the iteration, if there is one.
+    fn home(&self, slot: i64) -> Option<u8> {
+        let window = self.header.as_ref()?;
+        let index = usize::try_from(slot - window.lowest_slot()).ok()?;
+        match window.values().get(index) {
+            Some(Value::Register(register)) => Some(*register),
+            _ => None,
+        }
+    }
+}
