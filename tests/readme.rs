@@ -168,9 +168,9 @@ fn the_counts_of_planted_bugs_are_true() {
     assert!(slowest < 60.0, "{slowest}");
     let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
-        format!("{} can be planted", planted(None)),
-        format!("{here} of them on x86-64, where each is found within a minute"),
-        format!("and {there} on AArch64, where under QEMU the slowest takes {slowest_there:.0} s"),
+        format!("A set of {} patches", planted(None)),
+        format!("On x86-64, {here} of the patches apply, and `fuzz` finds each bug within a minute"),
+        format!("On AArch64, {there} apply, and under QEMU the slowest search takes {slowest_there:.0} s"),
     ] {
         assert!(text.contains(&said), "the README does not say: {said}");
     }
