@@ -27,7 +27,7 @@ impl If {
         if !is_level {
             state.flush();
         } else if !has_else {
-            state.settle_for_join(touched, state.stack.above);
+            state.settle_for_join(touched, state.stack.height);
         }
         state.tested(test);
         state.put(test.branch(label));
@@ -37,7 +37,7 @@ impl If {
     /// Ends THEN and begins ELSE.
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
-            state.settle_for_join(self.touched, self.stack.above);
+            state.settle_for_join(self.touched, self.stack.height);
             // ELSE need not know that these slots have values, and could then not load them.
             state.spill_below(self.stack.known);
         } else {
@@ -57,7 +57,7 @@ impl If {
             self.stack.known = self.stack.known.max(state.stack.known);
             state.reconcile(self.stack);
         } else {
-            state.flush_and_meet(self.stack.above);
+            state.flush_and_meet(self.stack.height);
         }
         state.put(Op::Label(self.label));
     }
@@ -67,12 +67,12 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
     /// slots, so that any way to the same place can do the same.
     fn settle_for_join(&mut self, touched: u64, border: i64) {
-        self.carry_out_deferred();
-        for slot in (self.stack.low()..self.stack.above).rev() {
+        self.emit_all_deferred();
+        for slot in (self.stack.low()..self.stack.height).rev() {
             let depth = border - 1 - slot;
             let is_touched = !(0..64).contains(&depth) || touched >> depth & 1 == 1;
             if is_touched && self.stack.get(slot) != Value::Slot {
-                self.own_register(slot);
+                self.make_exclusive(slot);
             }
         }
     }

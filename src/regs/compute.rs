@@ -35,13 +35,13 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             }
             Code::Need { values, .. } => {
                 let site = self.site(pc);
-                let slot = self.stack.above.wrapping_sub_unsigned(values);
+                let slot = self.stack.height.wrapping_sub_unsigned(values);
                 self.put(Op::Need { slot: Slot(slot), site });
-                self.stack.has_from(slot);
+                self.stack.assume_values_from(slot);
             }
             Code::Room { values, .. } => {
                 let site = self.site(pc);
-                let slot = self.stack.above.wrapping_add_unsigned(values);
+                let slot = self.stack.height.wrapping_add_unsigned(values);
                 self.put(Op::Room { slot: Slot(slot), site });
             }
             Code::Times(_)
@@ -58,11 +58,11 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     fn pick(&mut self, depth: i64) {
         let slot = self.stack.slot(depth);
-        self.stack.has_from(slot);
+        self.stack.assume_values_from(slot);
         let value = match self.stack.get(slot) {
-            Value::Slot => self.in_register(Value::Slot, slot),
+            Value::Slot => self.to_register(Value::Slot, slot),
             value => {
-                self.hold(value);
+                self.retain(value);
                 value
             }
         };
@@ -79,14 +79,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     fn shuffle(&mut self, word: Word) {
-        let base = self.stack.above - word.pops() as i64;
-        self.stack.has_from(base);
+        let base = self.stack.height - word.pops() as i64;
+        self.stack.assume_values_from(base);
         // What is copied, or moves to another slot, leaves its own.
-        for (operand, slot) in (base..self.stack.above).enumerate() {
+        for (operand, slot) in (base..self.stack.height).enumerate() {
             let moves =
                 || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
             if self.stack.get(slot) == Value::Slot && moves() {
-                let value = self.in_register(Value::Slot, slot);
+                let value = self.to_register(Value::Slot, slot);
                 self.set(slot, value);
             }
         }
@@ -101,35 +101,35 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     /// Takes two operands; those that lie in their slots into registers.
     pub fn operands(&mut self) -> (Value, Value) {
-        let b = self.taken();
-        let a = self.taken();
+        let b = self.pop_loaded();
+        let a = self.pop_loaded();
         (a, b)
     }
 
-    fn taken(&mut self) -> Value {
+    fn pop_loaded(&mut self) -> Value {
         match self.pop() {
             Value::Slot => {
-                let slot = self.stack.above;
-                self.in_register(Value::Slot, slot)
+                let slot = self.stack.height;
+                self.to_register(Value::Slot, slot)
             }
             value => value,
         }
     }
 
     /// Two taken values in registers.
-    fn registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
+    fn both_to_registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
         let are_equal = a == b;
-        let ra = self.register(a);
+        let ra = self.ensure_register(a);
         if are_equal {
-            self.hold(*a);
+            self.retain(*a);
             self.release(std::mem::replace(b, *a));
         }
-        (ra, self.register(b))
+        (ra, self.ensure_register(b))
     }
 
     /// A taken value in a register.
-    pub fn register(&mut self, value: &mut Value) -> Reg {
-        *value = self.in_register(*value, 0);
+    pub fn ensure_register(&mut self, value: &mut Value) -> Reg {
+        *value = self.to_register(*value, 0);
         value.reg().expect("it is in a register")
     }
 
@@ -143,33 +143,33 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             (AluOp::Sub, value, Value::Const(less)) => return self.push_sum(value, less.wrapping_neg()),
             _ => {}
         }
-        if let Some(multiple) = added(op, a, b) {
+        if let Some(multiple) = sum_of_multiples(op, a, b) {
             self.release(b);
             return self.push(multiple);
         }
         let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
         let more = match op {
-            AluOp::Add => self.without_sum(&mut a).wrapping_add(self.without_sum(&mut b)),
-            AluOp::Sub => self.without_sum(&mut a).wrapping_sub(self.without_sum(&mut b)),
+            AluOp::Add => self.strip_sum(&mut a).wrapping_add(self.strip_sum(&mut b)),
+            AluOp::Sub => self.strip_sum(&mut a).wrapping_sub(self.strip_sum(&mut b)),
             _ => 0,
         };
         let is_shift = matches!(op, AluOp::Shl | AluOp::Shr);
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
-                let ra = self.register(&mut a);
+                let ra = self.ensure_register(&mut a);
                 let d = self.destination(at, &[a], 1);
                 self.put(Op::AluImm { op, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let (ra, rb) = self.registers(&mut a, &mut b);
+                let (ra, rb) = self.both_to_registers(&mut a, &mut b);
                 if is_shift {
-                    self.save_from(I::SHIFT_CLOBBERS);
+                    self.move_out_of(I::SHIFT_CLOBBERS);
                 }
                 // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
                 let d = self.destination(at, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
-                self.finish(d, &[a, b], more);
+                self.push_result(d, &[a, b], more);
             }
         }
     }
@@ -177,14 +177,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Pushes a taken value and so much more.
     fn push_sum(&mut self, mut value: Value, more: i64) {
         if let Value::Multiple(..) = value {
-            self.register(&mut value);
+            self.ensure_register(&mut value);
         }
-        self.push(more_of(value, more));
+        self.push(plus(value, more));
     }
 
     /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
     /// more is carried out rather, for both.
-    fn without_sum(&mut self, value: &mut Value) -> i64 {
+    fn strip_sum(&mut self, value: &mut Value) -> i64 {
         match *value {
             Value::Sum(reg, more) if !self.stack.iter().any(|(_, other)| other == *value) => {
                 *value = Value::Reg(reg);
@@ -195,9 +195,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Pushes the result in `d`, and so much more, and gives the operands back.
-    fn finish(&mut self, d: Reg, operands: &[Value], more: i64) {
+    fn push_result(&mut self, d: Reg, operands: &[Value], more: i64) {
         operands.iter().for_each(|operand| self.release(*operand));
-        self.push_new(more_of(Value::Reg(d), more));
+        self.push_new(plus(Value::Reg(d), more));
     }
 
     /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
@@ -214,13 +214,13 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
         // Where its home is taken, it must move later: then not over what is to go elsewhere.
         if home.is_some()
-            && let Some(reg) = registers.any_free(0)
+            && let Some(reg) = registers.find_free(0)
         {
             return reg;
         }
         let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
-        let open = reused(&operands[..reusable]).or_else(|| registers.any_free(0)).or_else(|| reused(operands));
-        open.unwrap_or_else(|| self.fresh())
+        let open = reused(&operands[..reusable]).or_else(|| registers.find_free(0)).or_else(|| reused(operands));
+        open.unwrap_or_else(|| self.allocate())
     }
 
     fn home(&self, at: At) -> Option<Reg> {
@@ -238,72 +238,72 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         if let (Value::Const(a), Value::Const(b)) = (a, b) {
             return self.push(Value::Const(cond.holds(a, b).into()));
         }
-        let (cond, mut a, mut b) = ordered(cond, a, b);
-        let ra = self.register(&mut a);
+        let (cond, mut a, mut b) = constant_second(cond, a, b);
+        let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm) if I::fits_compare(imm) => {
                 let d = self.destination(at, &[a], 1);
                 self.put(Op::SetImm { cond, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let rb = self.register(&mut b);
+                let rb = self.ensure_register(&mut b);
                 let d = self.destination(at, &[a, b], 2);
                 self.put(Op::Set { cond, d, a: ra, b: rb });
-                self.finish(d, &[a, b], 0);
+                self.push_result(d, &[a, b], 0);
             }
         }
     }
 
     fn divide(&mut self, op: DivOp, at: At) {
-        let site_above = self.stack.above;
+        let site_above = self.stack.height;
         let (mut a, mut b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b)
             && b != 0
         {
             return self.push(Value::Const(op.apply(a, b)));
         }
-        let ra = self.register(&mut a);
+        let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm)
-                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && only_tested(at.next) =>
+                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && is_only_tested(at.next) =>
             {
                 // It is zero where those bits are, whatever the sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
                 let d = self.destination(at, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             Value::Const(imm) if imm != 0 => {
-                self.save_from(I::divide_imm_clobbers(imm));
+                self.move_out_of(I::divide_imm_clobbers(imm));
                 let d = self.destination(at, &[a], 1);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let rb = self.register(&mut b);
-                self.save_from(I::DIVIDE_CLOBBERS);
+                let rb = self.ensure_register(&mut b);
+                self.move_out_of(I::DIVIDE_CLOBBERS);
                 let d = self.destination(at, &[a, b], 2);
                 let site = self.site_with(at.pc, site_above);
                 self.put(Op::Divide { op, d, a: ra, b: rb, site });
-                self.finish(d, &[a, b], 0);
+                self.push_result(d, &[a, b], 0);
             }
         }
     }
 }
 
 /// Whether all that is asked of a result is whether it is zero, by the operations after the one that makes it.
-fn only_tested(next: &[Code]) -> bool {
+fn is_only_tested(next: &[Code]) -> bool {
     matches!(next, [Code::If(_) | Code::LeaveIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..])
 }
 
 /// A comparison with its constant, if it has one, as the second operand.
-pub fn ordered(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
+pub fn constant_second(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
     if matches!(a, Value::Const(_)) { (cond.mirrored(), b, a) } else { (cond, a, b) }
 }
 
 /// The sum of two multiples of one register, where no more than a shift and an addition or subtraction make it.
-fn added(op: AluOp, a: Value, b: Value) -> Option<Value> {
+fn sum_of_multiples(op: AluOp, a: Value, b: Value) -> Option<Value> {
     let times = |value: Value| match value {
         Value::Reg(_) => Some(1),
         Value::Multiple(_, times) => Some(times),
@@ -316,7 +316,7 @@ fn added(op: AluOp, a: Value, b: Value) -> Option<Value> {
 }
 
 /// A value and so much more, which needs the same register.
-fn more_of(value: Value, more: i64) -> Value {
+fn plus(value: Value, more: i64) -> Value {
     match value {
         Value::Const(value) => Value::Const(value.wrapping_add(more)),
         Value::Reg(reg) if more != 0 => Value::Sum(reg, more),

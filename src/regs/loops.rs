@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::compute::At;
 use super::stack::{Stack, Value, bit, bits};
-use super::state::{LEAST, State};
+use super::state::{MIN_REGISTERS, State};
 use super::summary::Body;
 use super::test::Test;
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, Region, RegionId, RegionKind};
@@ -23,14 +23,14 @@ pub struct Loop {
     /// The operations of the condition, where it is repeated at the end of each iteration.
     condition: Option<Range<usize>>,
     /// Where a `times` loop counts.
-    counter: Option<Place>,
+    counter: Option<CounterPlace>,
     /// The end, and the stack there where that is not the stack of the header.
     exit: Option<(Label, Option<Stack>)>,
     saved: Saved,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum CounterPlace {
     Register(Reg),
     Frame(FrameSlot),
 }
@@ -38,7 +38,7 @@ enum Place {
 /// What held before the loop.
 struct Saved {
     pinned: u32,
-    avoided: u32,
+    clobbered: u32,
     expected: u32,
     constants: usize,
     header: Stack,
@@ -50,7 +50,7 @@ pub fn counters<I: Isa>() -> usize {
 }
 
 /// What shifts and divisions destroy.
-fn clobbered<I: Isa>() -> u32 {
+fn clobbers<I: Isa>() -> u32 {
     bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied())
 }
 
@@ -62,14 +62,14 @@ impl Loop {
         // A constant positive count needs no test.
         let count = match count {
             Value::Const(1..) => count,
-            _ => state.in_register(count, state.stack.above),
+            _ => state.to_register(count, state.stack.height),
         };
         let mut open = Loop::begin(state, region, body, Some((counter, count)), None);
         let label = state.label();
         open.exit = Some((label, None));
         if let Some(held) = count.reg() {
             let (a, is_held) = match open.counter {
-                Some(Place::Register(reg)) => (reg, false),
+                Some(CounterPlace::Register(reg)) => (reg, false),
                 _ => (held, true),
             };
             state.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
@@ -112,20 +112,20 @@ impl Loop {
         let registers = &mut state.registers;
         let saved = Saved {
             pinned: registers.pinned,
-            avoided: registers.avoided,
+            clobbered: registers.clobbered,
             expected: registers.expected,
             constants: state.constants.len(),
             header: std::mem::take(&mut state.header),
         };
         let destroyed = |does: bool, clobbers: &[Reg]| if does { bits(clobbers.iter().copied()) } else { 0 };
-        registers.avoided = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
+        registers.clobbered = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
         registers.expected = 0;
         let counter = counted.map(|(counter, count)| state.place_counter(counter, count));
         if !region.is_level {
             state.flush();
             // The stack may have another height in every iteration: nothing is known of what lies below.
-            let above = state.stack.above;
-            state.stack = Stack::in_memory(above, above);
+            let height = state.stack.height;
+            state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
             state.settle_for_loop(&body);
         }
@@ -161,9 +161,9 @@ impl Loop {
     pub fn next<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
         self.end_iteration(state);
         match self.counter.expect("a `times` loop has a counter") {
-            Place::Register(d) => state.put(Op::CountDown { d, to: self.header }),
-            Place::Frame(slot) => {
-                let a = state.registers.any_free(0).expect("every iteration begins with a free register");
+            CounterPlace::Register(d) => state.put(Op::CountDown { d, to: self.header }),
+            CounterPlace::Frame(slot) => {
+                let a = state.registers.find_free(0).expect("every iteration begins with a free register");
                 state.put(Op::LoadFrame { d: a, slot });
                 state.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
                 state.put(Op::StoreFrame { s: a, slot });
@@ -205,8 +205,8 @@ impl Loop {
         }
         state.sink.at(condition.end as u32);
         let Test { cond, a, b } = state.test(fused);
-        let a = state.out_of_the_way(a);
-        let b = state.out_of_the_way(b);
+        let a = state.move_aside(a);
+        let b = state.move_aside(b);
         let header = std::mem::take(&mut state.header);
         state.reconcile(header);
         state.put(Test { cond, a, b }.branch(self.header));
@@ -218,7 +218,7 @@ impl Loop {
         if self.is_level {
             state.reconcile(header);
         } else {
-            state.flush_and_meet(header.above);
+            state.flush_and_meet(header.height);
         }
     }
 
@@ -226,11 +226,11 @@ impl Loop {
     fn end<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
         let (label, stack) = self.exit.expect("a loop has an exit");
         state.put(Op::Label(label));
-        let Saved { pinned, avoided, expected, constants, header } = self.saved;
+        let Saved { pinned, clobbered, expected, constants, header } = self.saved;
         state.constants.truncate(constants);
         state.header = header;
         let registers = &mut state.registers;
-        (registers.pinned, registers.avoided, registers.expected) = (pinned, avoided, expected);
+        (registers.pinned, registers.clobbered, registers.expected) = (pinned, clobbered, expected);
         if let Some(stack) = stack {
             state.set_stack(stack);
         }
@@ -259,55 +259,55 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     fn set_header(&mut self, free: usize) {
         let mut found = 0;
         for _ in 0..free {
-            found |= bit(self.fresh_but(found));
+            found |= bit(self.allocate_except(found));
         }
         self.registers.expected = self.stack.registers();
         self.header = self.stack.clone();
     }
 
     /// Where a counted loop counts; the count is a constant or in a register. A register for that is the loop's alone.
-    fn place_counter(&mut self, counter: Counter, count: Value) -> Place {
+    fn place_counter(&mut self, counter: Counter, count: Value) -> CounterPlace {
         let registers = &self.registers;
-        let is_own = |s: Reg| registers.uses(s) == 1 && (clobbered::<I>() | registers.pinned) & bit(s) == 0;
-        let d = if (counter.0 as usize) < counters::<I>() && self.may_pin() {
-            count.reg().filter(|s| is_own(*s)).or_else(|| registers.any_free(clobbered::<I>()))
+        let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
+        let d = if (counter.0 as usize) < counters::<I>() && self.can_pin() {
+            count.reg().filter(|s| is_own(*s)).or_else(|| registers.find_free(clobbers::<I>()))
         } else {
             None
         };
         if let Some(d) = d {
-            self.put_in(d, count, 0);
+            self.emit_into(d, count, 0);
             self.release(count);
             self.registers.pinned |= bit(d);
-            return Place::Register(d);
+            return CounterPlace::Register(d);
         }
         let slot = FrameSlot(counter.0);
         let s = count.reg().unwrap_or_else(|| {
-            let d = self.fresh();
-            self.put_in(d, count, 0);
+            let d = self.allocate();
+            self.emit_into(d, count, 0);
             d
         });
         self.put(Op::StoreFrame { s, slot });
-        Place::Frame(slot)
+        CounterPlace::Frame(slot)
     }
 
     /// Whether enough registers are left for values.
-    fn may_pin(&self) -> bool {
-        self.registers.unpinned() > LEAST
+    fn can_pin(&self) -> bool {
+        self.registers.unpinned() > MIN_REGISTERS
     }
 
     /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
     fn settle_for_loop(&mut self, body: &Body) {
-        self.carry_out_deferred();
-        let above = self.stack.above;
+        self.emit_all_deferred();
+        let height = self.stack.height;
         // An operation needs some for itself.
         let mut room = self.registers.unpinned().saturating_sub(4);
-        for depth in 0..64.min(above - self.stack.known.min(above)) {
+        for depth in 0..64.min(height - self.stack.known.min(height)) {
             if body.touched >> depth & 1 == 0 {
                 continue;
             }
             let slot = self.stack.slot(depth);
             if room > 0 {
-                self.own_register(slot);
+                self.make_exclusive(slot);
                 room -= 1;
             } else {
                 self.spill(slot);
@@ -316,10 +316,10 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         // Slots of which it is not known that they have values stay where they are.
         self.spill_below(self.stack.known);
         for value in body.constants.iter() {
-            if self.kept(value).is_some() || room == 0 || !self.may_pin() {
+            if self.constant_register(value).is_some() || room == 0 || !self.can_pin() {
                 continue;
             }
-            if let Some(d) = self.registers.any_free(clobbered::<I>()) {
+            if let Some(d) = self.registers.find_free(clobbers::<I>()) {
                 self.put(Op::Constant { d, value });
                 self.registers.pinned |= bit(d);
                 self.constants.push((value, d));
@@ -329,7 +329,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Moves an operand out of a register into which another value is about to go.
-    fn out_of_the_way(&mut self, operand: Value) -> Value {
+    fn move_aside(&mut self, operand: Value) -> Value {
         let Value::Reg(s) = operand else { return operand };
         let filled = self.header.registers();
         if filled & bit(s) == 0 {
@@ -339,9 +339,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         if self.header.iter().all(is_there) {
             return operand;
         }
-        let d = self.fresh_but(filled);
+        let d = self.allocate_except(filled);
         self.put(Op::Move { d, s });
-        self.hold(Value::Reg(d));
+        self.retain(Value::Reg(d));
         self.release(operand);
         Value::Reg(d)
     }

@@ -107,7 +107,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 },
                 Code::Return => {
                     self.state.flush();
-                    self.state.put(Op::Return { end: Slot(self.state.stack.above) });
+                    self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                 }
                 op => self.state.straight(op, At { pc, next, home: self.homes[pc.index()] }),
             }

@@ -19,7 +19,7 @@ impl Source for Moved {
     }
 
     fn with_register(self, register: Register) -> Moved {
-        Moved { value: self.value.of(Reg(register)), ..self }
+        Moved { value: self.value.with_register(Reg(register)), ..self }
     }
 
     fn is_in(self, register: Register) -> bool {
@@ -30,11 +30,11 @@ impl Source for Moved {
 impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Makes the stack this one: every value goes to where it is there. Both are equally high.
     pub fn reconcile(&mut self, target: Stack) {
-        debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
+        debug_assert_eq!(self.stack.height, target.height, "ways that meet have brought the pointer in line");
         let low = self.stack.low().min(target.low());
         let mut filled = 0;
         let mut differs = false;
-        for slot in low..target.above {
+        for slot in low..target.height {
             let to = target.get(slot);
             debug_assert!(!to.is_deferred(), "what is deferred is done before ways part");
             filled |= to.reg().map_or(0, bit);
@@ -55,7 +55,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     fn move_to(&mut self, target: &Stack, low: i64, filled: u32) {
         let mut moves = Vec::new();
         let mut open = filled;
-        for slot in low..target.above {
+        for slot in low..target.height {
             let (value, to) = (self.stack.get(slot), target.get(slot));
             // Values that share a register there are equal.
             if let Value::Reg(to) = to
@@ -68,16 +68,16 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             }
         }
         let needed = moves.iter().fold(filled, |bits, step| bits | step.from.value.reg().map_or(0, bit));
-        let breaker = self.registers.any_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
+        let breaker = self.registers.find_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
         resolve(moves, breaker, |step| match step {
-            Step::Set(Move { to, from }) => self.put_in(Reg(to), from.value, from.slot),
+            Step::Set(Move { to, from }) => self.emit_into(Reg(to), from.value, from.slot),
             Step::Copy { to, from } => self.put(Op::Move { d: Reg(to), s: Reg(from) }),
             Step::Save(from) => self.put(Op::StoreFrame { s: Reg(from), slot: self.spare }),
             Step::Restore(Move { to, from }) => {
                 let d = Reg(to);
                 self.put(Op::LoadFrame { d, slot: self.spare });
                 if from.value.is_deferred() {
-                    self.put_deferred(d, from.value.of(d));
+                    self.emit_deferred(d, from.value.with_register(d));
                 }
             }
             Step::Exchange(..) => unreachable!("a cycle is broken with a register or in memory"),

@@ -27,7 +27,7 @@ impl Value {
     }
 
     /// The same of another register.
-    pub fn of(self, reg: Reg) -> Value {
+    pub fn with_register(self, reg: Reg) -> Value {
         match self {
             Value::Reg(_) => Value::Reg(reg),
             Value::Sum(_, more) => Value::Sum(reg, more),
@@ -46,7 +46,7 @@ impl Value {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
     /// How many values lie above the data-stack pointer.
-    pub above: i64,
+    pub height: i64,
     /// The lowest slot that surely has a value.
     pub known: i64,
     /// The topmost values; those below are in their slots.
@@ -58,18 +58,18 @@ pub const WINDOW: usize = 64;
 
 impl Stack {
     /// A stack whose values are all in their slots.
-    pub fn in_memory(above: i64, known: i64) -> Stack {
-        Stack { above, known, values: Vec::new() }
+    pub fn in_memory(height: i64, known: i64) -> Stack {
+        Stack { height, known, values: Vec::new() }
     }
 
     /// The lowest slot whose value may be elsewhere.
     pub fn low(&self) -> i64 {
-        self.above - self.values.len() as i64
+        self.height - self.values.len() as i64
     }
 
     /// The slot whose value lies so deep below the top.
     pub fn slot(&self, depth: i64) -> i64 {
-        self.above - 1 - depth
+        self.height - 1 - depth
     }
 
     /// The value of a slot.
@@ -90,19 +90,19 @@ impl Stack {
     }
 
     /// From this slot on all have values, or the program would not be here.
-    pub fn has_from(&mut self, slot: i64) {
+    pub fn assume_values_from(&mut self, slot: i64) {
         self.known = self.known.min(slot);
     }
 
     /// Makes a slot one of those whose value may be elsewhere.
-    pub fn reach(&mut self, slot: i64) {
+    pub fn extend_down_to(&mut self, slot: i64) {
         if let missing @ 1.. = self.low() - slot {
             self.values.splice(0..0, (0..missing).map(|_| Value::Slot));
         }
     }
 
     pub fn get_mut(&mut self, slot: i64) -> &mut Value {
-        self.reach(slot);
+        self.extend_down_to(slot);
         let index = (slot - self.low()) as usize;
         &mut self.values[index]
     }

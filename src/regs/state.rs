@@ -17,14 +17,14 @@ pub struct Registers {
     /// Those that hold a counter or a constant of a loop, a bit each.
     pub pinned: u32,
     /// Those that an operation of this loop destroys.
-    pub avoided: u32,
+    pub clobbered: u32,
     /// Those in which the next pass of this loop expects its values.
     pub expected: u32,
 }
 
 impl Registers {
     pub fn new(pool: &'static [Reg]) -> Registers {
-        Registers { pool, uses: [0; 32], pinned: 0, avoided: 0, expected: 0 }
+        Registers { pool, uses: [0; 32], pinned: 0, clobbered: 0, expected: 0 }
     }
 
     /// How many values need it.
@@ -36,15 +36,15 @@ impl Registers {
         self.uses(reg) == 0 && self.pinned & bit(reg) == 0
     }
 
-    fn free(&self, but: u32) -> Option<Reg> {
+    fn first_free(&self, but: u32) -> Option<Reg> {
         self.pool.iter().copied().find(|&reg| self.is_free(reg) && but & bit(reg) == 0)
     }
 
     /// A free one, if there is one; rather one that nobody waits for.
-    pub fn any_free(&self, but: u32) -> Option<Reg> {
-        self.free(but | self.avoided | self.expected)
-            .or_else(|| self.free(but | self.avoided))
-            .or_else(|| self.free(but))
+    pub fn find_free(&self, but: u32) -> Option<Reg> {
+        self.first_free(but | self.clobbered | self.expected)
+            .or_else(|| self.first_free(but | self.clobbered))
+            .or_else(|| self.first_free(but))
     }
 
     /// How many hold no counter and no constant.
@@ -71,10 +71,10 @@ pub struct State<'a, I, S> {
 
 impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     /// A stack of so many values, all in their slots.
-    pub fn new(sink: &'a mut S, above: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
+    pub fn new(sink: &'a mut S, height: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
         State {
             sink,
-            stack: Stack::in_memory(above, 0),
+            stack: Stack::in_memory(height, 0),
             registers: Registers::new(pool),
             constants: Vec::new(),
             header: Stack::default(),
@@ -101,7 +101,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 
     /// A site of an operation that traps with the stack as it is now.
     pub fn site(&mut self, pc: Pc) -> Site {
-        let values_above = self.stack.above;
+        let values_above = self.stack.height;
         self.site_with(pc, values_above)
     }
 
@@ -114,51 +114,51 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
     pub fn pop(&mut self) -> Value {
         let value = self.stack.values.pop().unwrap_or(Value::Slot);
-        self.stack.above -= 1;
-        self.stack.has_from(self.stack.above);
+        self.stack.height -= 1;
+        self.stack.assume_values_from(self.stack.height);
         value
     }
 
     /// Pushes a value, which then needs its register as often as before.
     pub fn push(&mut self, value: Value) {
         if self.stack.values.len() >= WINDOW {
-            self.lower_window();
+            self.spill_half_window();
         }
         self.stack.values.push(value);
-        self.stack.above += 1;
+        self.stack.height += 1;
     }
 
     /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on. They have
     /// been proved to be there.
     pub fn reorder<const N: usize>(&mut self, pops: usize, origins: [usize; N]) {
         if self.stack.values.len() >= WINDOW && N > pops {
-            self.lower_window();
+            self.spill_half_window();
         }
-        let lowest = self.stack.above - pops as i64;
-        self.stack.reach(lowest);
+        let lowest = self.stack.height - pops as i64;
+        self.stack.extend_down_to(lowest);
         let base = self.stack.values.len() - pops;
         let results = origins.map(|from| self.stack.values[base + from]);
         // As many results as operands are these in another order.
         if N != pops {
-            results.iter().for_each(|result| self.hold(*result));
+            results.iter().for_each(|result| self.retain(*result));
             for index in base..base + pops {
                 self.release(self.stack.values[index]);
             }
         }
         self.stack.values.truncate(base);
         self.stack.values.extend_from_slice(&results);
-        self.stack.above = lowest + N as i64;
+        self.stack.height = lowest + N as i64;
     }
 
     /// Sends the lower half of the window to its slots.
     #[cold]
-    fn lower_window(&mut self) {
+    fn spill_half_window(&mut self) {
         self.spill_below(self.stack.low() + WINDOW as i64 / 2);
         self.stack.values.drain(..WINDOW / 2);
     }
 
     /// One more value needs what this one needs.
-    pub fn hold(&mut self, value: Value) {
+    pub fn retain(&mut self, value: Value) {
         if let Some(reg) = value.reg() {
             self.registers.uses[reg.0 as usize] += 1;
         }
@@ -173,7 +173,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 
     /// Pushes the value of a register that is free until now.
     pub fn push_new(&mut self, value: Value) {
-        self.hold(value);
+        self.retain(value);
         self.push(value);
     }
 
@@ -183,14 +183,14 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     fn replace(&mut self, slot: i64, value: Value) {
-        self.hold(value);
+        self.retain(value);
         let old = std::mem::replace(self.stack.get_mut(slot), value);
         self.release(old);
     }
 
     /// Makes every value on the stack that is this one another.
     fn replace_all(&mut self, this: Value, another: Value) {
-        for slot in self.stack.low()..self.stack.above {
+        for slot in self.stack.low()..self.stack.height {
             if self.stack.get(slot) == this {
                 self.replace(slot, another);
             }
@@ -198,13 +198,13 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     /// A register that nothing needs. Where there is none the lowest value that is in one goes to its slot.
-    pub fn fresh(&mut self) -> Reg {
-        self.fresh_but(0)
+    pub fn allocate(&mut self) -> Reg {
+        self.allocate_except(0)
     }
 
     /// The same, not one of these.
-    pub fn fresh_but(&mut self, but: u32) -> Reg {
-        if let Some(reg) = self.registers.any_free(but) {
+    pub fn allocate_except(&mut self, but: u32) -> Reg {
+        if let Some(reg) = self.registers.find_free(but) {
             return reg;
         }
         let victim = self.stack.iter().filter_map(|(_, value)| value.reg()).find(|&reg| {
@@ -214,15 +214,15 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 && on_stack == usize::from(self.registers.uses(reg))
         });
         let victim = victim.expect("an operation needs fewer registers than there are");
-        self.vacate(victim);
+        self.spill_register(victim);
         victim
     }
 
     /// Sends every value that needs a register to its slot.
-    fn vacate(&mut self, reg: Reg) {
-        let (low, above) = (self.stack.low(), self.stack.above);
+    fn spill_register(&mut self, reg: Reg) {
+        let (low, height) = (self.stack.low(), self.stack.height);
         let needs = |value: Value| value.reg() == Some(reg);
-        for slot in low..above {
+        for slot in low..height {
             if self.stack.get(slot) == Value::Reg(reg) {
                 self.put(Op::Store { s: reg, slot: Slot(slot) });
                 self.replace(slot, Value::Slot);
@@ -242,72 +242,72 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 self.put(Op::Store { s: reg, slot: Slot(last) });
                 is_kept = true;
             }
-            self.put_deferred(reg, value);
+            self.emit_deferred(reg, value);
             self.put(Op::Store { s: reg, slot: Slot(slot) });
             self.replace(slot, Value::Slot);
         }
     }
 
     /// The register of a constant that a loop keeps in one.
-    pub fn kept(&self, value: i64) -> Option<Reg> {
+    pub fn constant_register(&self, value: i64) -> Option<Reg> {
         self.constants.iter().find(|(constant, _)| *constant == value).map(|(_, reg)| *reg)
     }
 
     /// Does in `d` what is still to be done for a value.
-    pub fn put_deferred(&mut self, d: Reg, value: Value) {
+    pub fn emit_deferred(&mut self, d: Reg, value: Value) {
         let (op, a, imm) = match value {
             Value::Sum(a, more) => (AluOp::Add, a, more),
             Value::Multiple(a, times) => (AluOp::Mul, a, times),
             _ => unreachable!("nothing is deferred"),
         };
-        self.put(match self.kept(imm) {
+        self.put(match self.constant_register(imm) {
             Some(b) => Op::Alu { op, d, a, b },
             None => Op::AluImm { op, d, a, imm },
         });
     }
 
     /// Puts the value of a slot into `d`.
-    pub fn put_in(&mut self, d: Reg, value: Value, slot: i64) {
+    pub fn emit_into(&mut self, d: Reg, value: Value, slot: i64) {
         match value {
             Value::Slot => {
                 debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
                 self.put(Op::Load { d, slot: Slot(slot), last: false });
             }
             Value::Reg(s) => self.put(Op::Move { d, s }),
-            Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
+            Value::Sum(..) | Value::Multiple(..) => self.emit_deferred(d, value),
             Value::Const(value) => self.put(Op::Constant { d, value }),
         }
     }
 
     /// Puts a value that was taken into a register, and gives it back as that.
-    pub fn in_register(&mut self, value: Value, slot: i64) -> Value {
+    pub fn to_register(&mut self, value: Value, slot: i64) -> Value {
         let now = match value {
             Value::Reg(_) => return value,
             Value::Const(constant) => {
-                if let Some(reg) = self.kept(constant) {
+                if let Some(reg) = self.constant_register(constant) {
                     Value::Reg(reg)
                 } else {
-                    let d = self.fresh();
+                    let d = self.allocate();
                     self.put(Op::Constant { d, value: constant });
                     Value::Reg(d)
                 }
             }
             Value::Sum(a, _) | Value::Multiple(a, _) => {
                 let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
-                let d = if alone { a } else { self.fresh() };
-                self.put_deferred(d, value);
+                let d = if alone { a } else { self.allocate() };
+                self.emit_deferred(d, value);
                 if !alone {
                     self.replace_all(value, Value::Reg(d));
                 }
                 Value::Reg(d)
             }
             Value::Slot => {
-                let d = self.fresh();
-                self.put_in(d, value, slot);
+                let d = self.allocate();
+                self.emit_into(d, value, slot);
                 Value::Reg(d)
             }
         };
-        self.hold(now);
+        self.retain(now);
         self.release(value);
         now
     }
@@ -320,7 +320,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         }
         // It is taken from the stack, so that its register is not given to another meanwhile.
         self.set(slot, Value::Slot);
-        let now = self.in_register(value, slot);
+        let now = self.to_register(value, slot);
         let Value::Reg(s) = now else { unreachable!("it is in a register") };
         self.put(Op::Store { s, slot: Slot(slot) });
         self.release(now);
@@ -328,52 +328,52 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 
     /// Sends the values of all slots below this one there.
     pub fn spill_below(&mut self, slot: i64) {
-        for slot in self.stack.low()..slot.min(self.stack.above) {
+        for slot in self.stack.low()..slot.min(self.stack.height) {
             self.spill(slot);
         }
     }
 
     /// Sends all values to their slots.
     pub fn flush(&mut self) {
-        self.spill_below(self.stack.above);
+        self.spill_below(self.stack.height);
         self.stack.values.clear();
     }
 
     /// Puts the value of a slot into a register that nothing else needs, and that no operation of this loop destroys.
-    pub fn own_register(&mut self, slot: i64) {
+    pub fn make_exclusive(&mut self, slot: i64) {
         let value = self.stack.get(slot);
-        let avoided = self.registers.avoided;
+        let clobbered = self.registers.clobbered;
         if let Some(reg) = value.reg() {
-            let alone = self.registers.uses(reg) == 1 && (avoided | self.registers.pinned) & bit(reg) == 0;
+            let alone = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
             if alone {
                 if value.is_deferred() {
-                    self.put_deferred(reg, value);
+                    self.emit_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
                 }
                 return;
             }
         }
-        let d = self.fresh();
+        let d = self.allocate();
         // To have a register the value itself may have had to go to its slot.
         let value = self.stack.get(slot);
-        self.put_in(d, value, slot);
+        self.emit_into(d, value, slot);
         self.replace(slot, Value::Reg(d));
     }
 
     /// Does all that is deferred.
-    pub fn carry_out_deferred(&mut self) {
-        for slot in self.stack.low()..self.stack.above {
+    pub fn emit_all_deferred(&mut self) {
+        for slot in self.stack.low()..self.stack.height {
             let value = self.stack.get(slot);
             if value.is_deferred() {
                 self.set(slot, Value::Slot);
-                let now = self.in_register(value, slot);
+                let now = self.to_register(value, slot);
                 self.set(slot, now);
             }
         }
     }
 
     /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
-    pub fn save_from(&mut self, destroyed: &[Reg]) {
+    pub fn move_out_of(&mut self, destroyed: &[Reg]) {
         let but = bits(destroyed.iter().copied());
         for &reg in destroyed {
             let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
@@ -381,10 +381,10 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 continue;
             }
             let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
-            if let Some(d) = self.registers.any_free(but) {
+            if let Some(d) = self.registers.find_free(but) {
                 self.put(Op::Move { d, s: reg });
                 for slot in slots {
-                    self.replace(slot, self.stack.get(slot).of(d));
+                    self.replace(slot, self.stack.get(slot).with_register(d));
                 }
             } else {
                 slots.iter().for_each(|&slot| self.spill(slot));
@@ -393,13 +393,13 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.
-    pub fn flush_and_meet(&mut self, above: i64) {
+    pub fn flush_and_meet(&mut self, height: i64) {
         self.flush();
-        let slots = self.stack.above - above;
+        let slots = self.stack.height - height;
         if slots != 0 {
             self.put(Op::MovePointer { slots });
         }
-        self.stack = Stack::in_memory(above, above);
+        self.stack = Stack::in_memory(height, height);
     }
 
     /// Takes on another stack, as it is at a place to which the code has come by another way.
@@ -417,8 +417,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 /// How many registers the code needs: [`Isa::ALLOCATABLE`] from the first on.
 pub fn pool<I: Isa>(wanted: usize, most: usize) -> &'static [Reg] {
     let all = I::ALLOCATABLE.len();
-    &I::ALLOCATABLE[..wanted.clamp(LEAST, all).min(most.max(LEAST))]
+    &I::ALLOCATABLE[..wanted.clamp(MIN_REGISTERS, all).min(most.max(MIN_REGISTERS))]
 }
 
 /// With fewer registers an operation could not be carried out.
-pub const LEAST: usize = 6;
+pub const MIN_REGISTERS: usize = 6;

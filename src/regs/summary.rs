@@ -59,7 +59,7 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     let mut walk = Walk {
         bodies: vec![Body::default(); code.regions().len()],
         open: vec![Open::new(inputs)],
-        above: inputs,
+        height: inputs,
         highest: inputs,
         lowest: inputs,
     };
@@ -71,22 +71,22 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
 /// A region that is being walked, or the program itself.
 struct Open {
     /// Values above the pointer at the border.
-    above: i64,
+    height: i64,
     /// The same at the end of THEN, or where a `while` loop is left.
     other: Option<i64>,
     body: Body,
 }
 
 impl Open {
-    fn new(above: i64) -> Open {
-        Open { above, other: None, body: Body::default() }
+    fn new(height: i64) -> Open {
+        Open { height, other: None, body: Body::default() }
     }
 }
 
 struct Walk {
     bodies: Vec<Body>,
     open: Vec<Open>,
-    above: i64,
+    height: i64,
     highest: i64,
     lowest: i64,
 }
@@ -105,7 +105,7 @@ impl Walk {
                     constant = Some(value);
                 }
                 Op::Pick(depth) => {
-                    let slot = self.above - 1 - depth as i64;
+                    let slot = self.height - 1 - depth as i64;
                     self.touch(slot, slot + 1);
                     self.effect(0, 1);
                 }
@@ -118,19 +118,19 @@ impl Walk {
                 }
                 Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);
-                    self.open.push(Open::new(self.above));
+                    self.open.push(Open::new(self.height));
                 }
-                Op::While(_) => self.open.push(Open::new(self.above)),
+                Op::While(_) => self.open.push(Open::new(self.height)),
                 Op::LeaveIfZero(_) => {
                     self.effect(1, 0);
-                    let above = self.above;
-                    self.innermost().other = Some(above);
+                    let height = self.height;
+                    self.innermost().other = Some(height);
                 }
                 Op::Else(_) => {
-                    let above = self.above;
+                    let height = self.height;
                     let open = self.innermost();
-                    open.other = Some(above);
-                    self.above = open.above;
+                    open.other = Some(height);
+                    self.height = open.height;
                 }
                 Op::Next(id) | Op::Repeat(id) | Op::EndIf(id) => self.end(id),
                 Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
@@ -143,17 +143,17 @@ impl Walk {
     }
 
     fn effect(&mut self, pops: i64, pushes: i64) {
-        self.touch(self.above - pops, self.above - pops + pops.max(pushes));
-        self.above += pushes - pops;
-        self.highest = self.highest.max(self.above);
+        self.touch(self.height - pops, self.height - pops + pops.max(pushes));
+        self.height += pushes - pops;
+        self.highest = self.highest.max(self.height);
     }
 
     /// The slots from `low` to below `high` are read or written.
     fn touch(&mut self, low: i64, high: i64) {
         // What lies deeper than this is not kept in registers.
-        self.lowest = self.lowest.min(low.max(self.above - 64));
+        self.lowest = self.lowest.min(low.max(self.height - 64));
         let open = self.innermost();
-        let (first, last) = ((open.above - high).max(0), open.above - low);
+        let (first, last) = ((open.height - high).max(0), open.height - low);
         if first < last && first < 64 {
             let count = (last - first).min(64) as u32;
             open.body.touched |= (u64::MAX >> (64 - count)) << first;
@@ -162,12 +162,12 @@ impl Walk {
 
     /// Ends the innermost region. The one around it does all that it does.
     fn end(&mut self, id: RegionId) {
-        let Open { above, other, mut body } = self.open.pop().expect("the region is open");
+        let Open { height, other, mut body } = self.open.pop().expect("the region is open");
         // After a `times` loop the height is that of its header, after an `if` that of the end of THEN.
-        self.above = other.unwrap_or(above);
-        body.leaves_level = self.above == above;
+        self.height = other.unwrap_or(height);
+        body.leaves_level = self.height == height;
         let around = self.innermost();
-        let deeper = around.above - above;
+        let deeper = around.height - height;
         around.body.touched |= match deeper {
             0..64 => body.touched << deeper,
             -63..0 => body.touched >> -deeper,

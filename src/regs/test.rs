@@ -1,6 +1,6 @@
 //! Tests: comparisons that are branched on without making a flag.
 
-use super::compute::ordered;
+use super::compute::constant_second;
 use super::stack::Value;
 use super::state::State;
 use crate::isa::Isa;
@@ -36,15 +36,15 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     pub fn test(&mut self, cond: Option<Cond>) -> Test {
         let Some(cond) = cond else {
             let flag = self.pop();
-            let slot = self.stack.above;
-            let flag = self.in_register(flag, slot);
+            let slot = self.stack.height;
+            let flag = self.to_register(flag, slot);
             return Test { cond: Cond::Ne, a: flag, b: Value::Const(0) };
         };
         let (a, b) = self.operands();
-        let (cond, mut a, mut b) = ordered(cond, a, b);
-        self.register(&mut a);
+        let (cond, mut a, mut b) = constant_second(cond, a, b);
+        self.ensure_register(&mut a);
         if !matches!(b, Value::Const(imm) if I::fits_compare(imm)) {
-            self.register(&mut b);
+            self.ensure_register(&mut b);
         }
         Test { cond, a, b }
     }
