@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
 use crate::host_stack::with_room;
+use crate::lang::words::Class;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
@@ -231,37 +232,10 @@ impl Writer<'_> {
     }
 
     fn word(&mut self, word: Word, at: Place, level: usize) {
-        if matches!(word, Word::Div | Word::Mod) {
+        if word.class() == Class::Division {
             self.trap(level, "sp[-1] == 0", TrapKind::DivisionByZero, at);
         }
-        let statements = match word {
-            Word::Add => "sp[-2] += sp[-1]; sp--;",
-            Word::Sub => "sp[-2] -= sp[-1]; sp--;",
-            Word::Mul => "sp[-2] *= sp[-1]; sp--;",
-            // The least integer by -1 does not fit, and C leaves undefined what comes of it.
-            Word::Div => {
-                "sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--;"
-            }
-            Word::Mod => "sp[-2] = sp[-1] == UINT64_MAX ? 0 : (uint64_t)((int64_t)sp[-2] % (int64_t)sp[-1]); sp--;",
-            Word::And => "sp[-2] &= sp[-1]; sp--;",
-            Word::Or => "sp[-2] |= sp[-1]; sp--;",
-            Word::Xor => "sp[-2] ^= sp[-1]; sp--;",
-            Word::Lshift => "sp[-2] <<= sp[-1] & 63; sp--;",
-            Word::Rshift => "sp[-2] >>= sp[-1] & 63; sp--;",
-            Word::Eq => "sp[-2] = sp[-2] == sp[-1]; sp--;",
-            Word::Ne => "sp[-2] = sp[-2] != sp[-1]; sp--;",
-            Word::Lt => "sp[-2] = (int64_t)sp[-2] < (int64_t)sp[-1]; sp--;",
-            Word::Gt => "sp[-2] = (int64_t)sp[-2] > (int64_t)sp[-1]; sp--;",
-            Word::Le => "sp[-2] = (int64_t)sp[-2] <= (int64_t)sp[-1]; sp--;",
-            Word::Ge => "sp[-2] = (int64_t)sp[-2] >= (int64_t)sp[-1]; sp--;",
-            Word::Dup => "sp[0] = sp[-1]; sp++;",
-            Word::Drop => "sp--;",
-            Word::Swap => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; }",
-            Word::Over => "sp[0] = sp[-2]; sp++;",
-            Word::Rot => "{ uint64_t a = sp[-3]; sp[-3] = sp[-2]; sp[-2] = sp[-1]; sp[-1] = a; }",
-            Word::Nip => "sp[-2] = sp[-1]; sp--;",
-            Word::Tuck => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; }",
-        };
+        let statements = statements(word);
         self.line(level, format_args!("{statements} // {} {at}", word.spelling()));
     }
 
@@ -293,4 +267,51 @@ impl Writer<'_> {
         let indent = 4 * level.min(DEEPEST_INDENT);
         writeln!(self.text, "{:indent$}{text}", "").expect(TAKES_ALL);
     }
+}
+
+/// The statements that carry a word out on the stack below `sp`.
+fn statements(word: Word) -> String {
+    let (pops, pushes) = (word.pops(), word.pushes());
+    let slot = |index: usize| format!("sp[{}]", index as i64 - pops as i64);
+    let move_pointer = match pushes as i64 - pops as i64 {
+        0 => String::new(),
+        1 => " sp++;".into(),
+        -1 => " sp--;".into(),
+        by => format!(" sp += {by};"),
+    };
+    // The effect names each operand with one letter.
+    let entry = word.entry();
+    let name = |operand: usize| char::from(entry.effect.as_bytes()[2 * operand]);
+    if let Some(translation) = entry.translation {
+        let value = |letter| (0..pops).find(|operand| name(*operand) == letter).map(slot);
+        return format!("{} = {};{move_pointer}", slot(0), with_names(translation.c, value));
+    }
+    let moved: Vec<_> = word.origins().iter().copied().enumerate().filter(|(result, from)| result != from).collect();
+    if let [(result, from)] = moved[..] {
+        return format!("{} = {};{move_pointer}", slot(result), slot(from));
+    }
+    if moved.is_empty() {
+        return move_pointer.trim_start().into();
+    }
+    let is_moved = |operand: &usize| moved.iter().any(|(_, from)| from == operand);
+    let values = (0..pops).filter(is_moved).map(|operand| format!("{} = {}", name(operand), slot(operand)));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let stores: String = moved.iter().map(|(result, from)| format!("{} = {}; ", slot(*result), name(*from))).collect();
+    format!("{{ uint64_t {values}; {stores}}}{move_pointer}")
+}
+
+/// An expression with values in place of the names that are one letter.
+fn with_names(expression: &str, value: impl Fn(char) -> Option<String>) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut text = String::new();
+    let mut rest = expression;
+    while let Some(c) = rest.chars().next() {
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len()).max(1);
+        match value(c).filter(|_| length == 1) {
+            Some(value) => text += &value,
+            None => text += &rest[..length],
+        }
+        rest = &rest[length..];
+    }
+    text
 }

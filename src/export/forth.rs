@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
 use crate::host_stack::with_room;
+use crate::lang::words::Class;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
@@ -152,31 +153,10 @@ impl Writer<'_> {
 
     fn word(&mut self, word: Word, at: Place, level: usize) {
         let Place { line, column } = at;
-        let words = match word {
-            Word::Div => return self.words(level, format_args!("{line} {column} quotient")),
-            Word::Mod => return self.words(level, format_args!("{line} {column} remainder")),
-            Word::Lshift => "63 and lshift",
-            Word::Rshift => "63 and rshift",
-            Word::Eq => "= negate",
-            Word::Ne => "<> negate",
-            Word::Lt => "< negate",
-            Word::Gt => "> negate",
-            Word::Le => "<= negate",
-            Word::Ge => ">= negate",
-            Word::Add => "+",
-            Word::Sub => "-",
-            Word::Mul => "*",
-            Word::And => "and",
-            Word::Or => "or",
-            Word::Xor => "xor",
-            Word::Dup => "dup",
-            Word::Drop => "drop",
-            Word::Swap => "swap",
-            Word::Over => "over",
-            Word::Rot => "rot",
-            Word::Nip => "nip",
-            Word::Tuck => "tuck",
-        };
+        let words = word.entry().translation.as_ref().map_or(word.spelling(), |translation| translation.forth);
+        if word.class() == Class::Division {
+            return self.words(level, format_args!("{line} {column} {words}"));
+        }
         self.words(level, format_args!("{words}"));
     }
 

@@ -51,10 +51,21 @@ pub struct Entry {
     pub effect: &'static str,
     /// What it does.
     pub meaning: Meaning,
+    /// How other languages write it; none for a shuffle, which follows from the effect.
+    pub translation: Option<Translation>,
+}
+
+/// A word that computes, in other languages.
+#[derive(Clone, Copy, Debug)]
+pub struct Translation {
+    /// An expression of C over `uint64_t` operands, which are named as in the effect.
+    pub c: &'static str,
+    /// Words of standard Forth. Those of a division take the place of the word on top, for their trap.
+    pub forth: &'static str,
 }
 
 macro_rules! table {
-    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
         /// A plain word: one that is neither a literal, nor `pick`, nor part of a loop or a branch.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -62,7 +73,12 @@ macro_rules! table {
 
         /// Every word with its row, in the order of [`Word`].
         pub static WORDS: &[(Word, Entry)] = &[
-            $((Word::$name, Entry { spelling: $spelling, effect: $effect, meaning: $meaning }),)*
+            $((Word::$name, Entry {
+                spelling: $spelling,
+                effect: $effect,
+                meaning: $meaning,
+                translation: [$(Some(Translation { c: $c, forth: $forth }),)? None][0],
+            }),)*
         ];
 
         impl Word {
@@ -103,37 +119,38 @@ macro_rules! table {
 
 table! {
     /// Wrapping sum.
-    Add "+" "a b -- c" Meaning::Alu(AluOp::Add);
+    Add "+" "a b -- c" Meaning::Alu(AluOp::Add), c "a + b" forth "+";
     /// Wrapping difference.
-    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub);
+    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub), c "a - b" forth "-";
     /// Wrapping product.
-    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul);
+    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul), c "a * b" forth "*";
+    // The least integer divided by -1 does not fit, which C leaves undefined.
     /// Quotient, truncated toward zero.
-    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient);
+    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient), c "b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b)" forth "quotient";
     /// Remainder of the division truncated toward zero.
-    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder);
+    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder), c "b == UINT64_MAX ? 0 : (uint64_t)((int64_t)a % (int64_t)b)" forth "remainder";
     /// Bitwise and.
-    And "and" "a b -- c" Meaning::Alu(AluOp::And);
+    And "and" "a b -- c" Meaning::Alu(AluOp::And), c "a & b" forth "and";
     /// Bitwise or.
-    Or "or" "a b -- c" Meaning::Alu(AluOp::Or);
+    Or "or" "a b -- c" Meaning::Alu(AluOp::Or), c "a | b" forth "or";
     /// Bitwise exclusive or.
-    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor);
+    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor), c "a ^ b" forth "xor";
     /// Shift left by the low six bits of the top.
-    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl);
+    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl), c "a << (n & 63)" forth "63 and lshift";
     /// Logical shift right by the low six bits of the top.
-    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr);
+    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr), c "a >> (n & 63)" forth "63 and rshift";
     /// Equal.
-    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq);
+    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq), c "a == b" forth "= negate";
     /// Not equal.
-    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne);
+    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne), c "a != b" forth "<> negate";
     /// Less than.
-    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt);
+    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt), c "(int64_t)a < (int64_t)b" forth "< negate";
     /// Greater than.
-    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt);
+    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt), c "(int64_t)a > (int64_t)b" forth "> negate";
     /// Less than or equal.
-    Le "<=" "a b -- f" Meaning::Compare(Cond::Le);
+    Le "<=" "a b -- f" Meaning::Compare(Cond::Le), c "(int64_t)a <= (int64_t)b" forth "<= negate";
     /// Greater than or equal.
-    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge);
+    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge), c "(int64_t)a >= (int64_t)b" forth ">= negate";
     /// Copies the top.
     Dup "dup" "a -- a a" Meaning::Shuffle;
     /// Removes the top.

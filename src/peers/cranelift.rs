@@ -14,12 +14,13 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
+use super::operations::{cranelift_alu, cranelift_condition};
 use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Demands, Entry, Exit, Stack};
 use crate::lang::Word;
-use crate::lang::words::Class;
-use crate::lir::frame;
+use crate::lang::words::{Class, Meaning};
+use crate::lir::{DivOp, frame};
 use crate::outcome::Trap;
 
 /// The name of the engine.
@@ -345,35 +346,19 @@ impl<'a> Translator<'a> {
     }
 
     fn word(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
-        let ins = |translator: &mut Self, condition| {
-            let flag = translator.function.ins().icmp(condition, a, b);
-            translator.function.ins().uextend(I64, flag)
-        };
-        match word {
-            Word::Add => self.function.ins().iadd(a, b),
-            Word::Sub => self.function.ins().isub(a, b),
-            Word::Mul => self.function.ins().imul(a, b),
-            Word::And => self.function.ins().band(a, b),
-            Word::Or => self.function.ins().bor(a, b),
-            Word::Xor => self.function.ins().bxor(a, b),
-            // Cranelift takes the count modulo 64 as well.
-            Word::Lshift => self.function.ins().ishl(a, b),
-            Word::Rshift => self.function.ins().ushr(a, b),
-            Word::Eq => ins(self, IntCC::Equal),
-            Word::Ne => ins(self, IntCC::NotEqual),
-            Word::Lt => ins(self, IntCC::SignedLessThan),
-            Word::Gt => ins(self, IntCC::SignedGreaterThan),
-            Word::Le => ins(self, IntCC::SignedLessThanOrEqual),
-            Word::Ge => ins(self, IntCC::SignedGreaterThanOrEqual),
-            Word::Div | Word::Mod => self.division(pc, word, a, b),
-            Word::Dup | Word::Drop | Word::Swap | Word::Over | Word::Rot | Word::Nip | Word::Tuck => {
-                unreachable!("a shuffle has no result of its own")
+        match word.meaning() {
+            Meaning::Alu(op) => cranelift_alu(&mut self.function, op, a, b),
+            Meaning::Compare(cond) => {
+                let flag = self.function.ins().icmp(cranelift_condition(cond), a, b);
+                self.function.ins().uextend(I64, flag)
             }
+            Meaning::Divide(op) => self.division(pc, op, a, b),
+            Meaning::Shuffle => unreachable!("a shuffle has no result of its own"),
         }
     }
 
     /// A division whose operands cannot make Cranelift's trap.
-    fn division(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
+    fn division(&mut self, pc: Pc, op: DivOp, a: Value, b: Value) -> Value {
         let is_zero = self.function.ins().icmp_imm(IntCC::Equal, b, 0);
         self.trap_if(is_zero, pc);
         let [negated, divided, joined] = [(); 3].map(|()| self.function.create_block());
@@ -382,16 +367,16 @@ impl<'a> Translator<'a> {
         self.function.ins().brif(is_minus_one, negated, &[], divided, &[]);
         self.function.switch_to_block(negated);
         self.function.seal_block(negated);
-        let result = match word {
-            Word::Div => self.function.ins().ineg(a),
-            _ => self.function.ins().iconst(I64, 0),
+        let result = match op {
+            DivOp::Quotient => self.function.ins().ineg(a),
+            DivOp::Remainder => self.function.ins().iconst(I64, 0),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(divided);
         self.function.seal_block(divided);
-        let result = match word {
-            Word::Div => self.function.ins().sdiv(a, b),
-            _ => self.function.ins().srem(a, b),
+        let result = match op {
+            DivOp::Quotient => self.function.ins().sdiv(a, b),
+            DivOp::Remainder => self.function.ins().srem(a, b),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(joined);

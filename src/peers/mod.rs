@@ -2,5 +2,6 @@
 //! opinion each for the oracle. They are built with the feature `peers` alone.
 
 pub mod cranelift;
+mod operations;
 mod wasm;
 pub mod wasmi;

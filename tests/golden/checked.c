@@ -63,17 +63,17 @@ static struct end program(struct stack *stack)
         if (*--sp == 0) break; // do
         sp--; // drop 2:18
         if (sp - stack->bottom < 2) return (struct end){"stack underflow", 2, 23};
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 2:23
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 2:23
         if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 2, 28};
         sp[0] = sp[-2]; sp++; // over 2:28
     }
     if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 1};
     *sp++ = 100; // 3:1
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 3:5
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 3:5
     if (sp[-1] == 0) return (struct end){"division by zero", 3, 10};
     sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--; // / 3:10
     if (sp - stack->bottom < 3) return (struct end){"stack underflow", 3, 12};
-    { uint64_t a = sp[-3]; sp[-3] = sp[-2]; sp[-2] = sp[-1]; sp[-1] = a; } // rot 3:12
+    { uint64_t a = sp[-3], b = sp[-2], c = sp[-1]; sp[-3] = b; sp[-2] = c; sp[-1] = a; } // rot 3:12
     if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 18};
     sp[0] = sp[-3]; sp++; // 2 pick 3:18
     if (sp[-1] == 0) return (struct end){"division by zero", 3, 23};
@@ -85,7 +85,7 @@ static struct end program(struct stack *stack)
         sp--; // drop 4:11
     }
     if (sp - stack->bottom < 2) return (struct end){"stack underflow", 4, 20};
-    sp[-2] <<= sp[-1] & 63; sp--; // lshift 4:20
+    sp[-2] = sp[-2] << (sp[-1] & 63); sp--; // lshift 4:20
     stack->top = sp;
     return (struct end){NULL, 0, 0};
 }

@@ -47,15 +47,15 @@ static struct end program(struct stack *stack)
 {
     uint64_t *sp = stack->top;
     *sp++ = 1; // 1:1
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:3
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 1:3
     *sp++ = 1; // 1:8
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:10
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 1:10
     for (int64_t n = (int64_t)*--sp; n > 0; n--) { // times 1:15
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; } // tuck 2:3
-        sp[-2] *= sp[-1]; sp--; // * 2:8
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 2:10
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; sp[0] = b; } sp++; // tuck 2:3
+        sp[-2] = sp[-2] * sp[-1]; sp--; // * 2:8
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 2:10
         *sp++ = 1; // 2:15
-        sp[-2] += sp[-1]; sp--; // + 2:17
+        sp[-2] = sp[-2] + sp[-1]; sp--; // + 2:17
     }
     sp--; // drop 3:5
     stack->top = sp;

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use wasm_encoder::{BlockType, InstructionSink, ValType};
+use wasm_encoder::{BlockType, ValType};
 
+use super::super::operations::{wasm_alu, wasm_compare};
 use super::values::{Value, Values, slot};
 use super::{End, FIRST, FUEL, POINTER, Writer};
 use crate::export::Checks;
-use crate::lang::words::Class;
+use crate::lang::words::Meaning;
 use crate::lang::{NodeKind, Word};
+use crate::lir::DivOp;
 use crate::outcome::TrapKind;
 
 impl Writer<'_> {
@@ -103,26 +105,29 @@ impl Writer<'_> {
         // Popped last first; of the kept locals each has its own.
         let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
         operands.reverse();
-        match (word.class(), &operands[..]) {
-            (Class::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
-            (Class::Division, &[a, b]) => {
-                self.division(index, word, a, b);
+        match (word.meaning(), &operands[..]) {
+            (Meaning::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
+            (Meaning::Divide(op), &[a, b]) => {
+                self.division(index, op, a, b);
                 self.push_result();
             }
-            (class, &[a, b]) => {
+            (Meaning::Alu(op), &[a, b]) => {
                 self.get(a);
                 self.get(b);
-                let is_comparison = class == Class::Comparison;
-                self.holds_flag = is_comparison && feeds_branch;
-                if self.holds_flag {
-                    // Behind the comparison nothing may stand between it and the branch.
+                wasm_alu(&mut self.code(), op);
+                self.push_result();
+            }
+            (Meaning::Compare(cond), &[a, b]) => {
+                self.get(a);
+                self.get(b);
+                self.holds_flag = feeds_branch;
+                if feeds_branch {
+                    // No instruction may come between the comparison and the branch.
                     self.settle();
                 }
-                operation(&mut self.code(), word);
-                if is_comparison && !feeds_branch {
+                wasm_compare(&mut self.code(), cond);
+                if !feeds_branch {
                     self.code().i64_extend_i32_u();
-                }
-                if !self.holds_flag {
                     self.push_result();
                 }
             }
@@ -131,7 +136,7 @@ impl Writer<'_> {
     }
 
     /// A division that WebAssembly does not trap on.
-    fn division(&mut self, index: usize, word: Word, a: Value, b: Value) {
+    fn division(&mut self, index: usize, op: DivOp, a: Value, b: Value) {
         match b {
             Value::Constant(0) => self.trap(index, TrapKind::DivisionByZero),
             Value::Constant(_) => {}
@@ -140,7 +145,7 @@ impl Writer<'_> {
                 self.trap_if(index, TrapKind::DivisionByZero);
             }
         }
-        let can_overflow = word == Word::Div && matches!(b, Value::Local(_) | Value::Constant(-1));
+        let can_overflow = op == DivOp::Quotient && matches!(b, Value::Local(_) | Value::Constant(-1));
         if can_overflow {
             self.get(b);
             self.code().i64_const(-1).i64_eq().if_(BlockType::Result(ValType::I64)).i64_const(0);
@@ -149,9 +154,9 @@ impl Writer<'_> {
         }
         self.get(a);
         self.get(b);
-        match word {
-            Word::Div => self.code().i64_div_s(),
-            _ => self.code().i64_rem_s(),
+        match op {
+            DivOp::Quotient => self.code().i64_div_s(),
+            DivOp::Remainder => self.code().i64_rem_s(),
         };
         if can_overflow {
             self.code().end();
@@ -224,26 +229,4 @@ impl Writer<'_> {
     fn trap(&mut self, index: usize, kind: TrapKind) {
         self.code().i64_const(End::number(index, kind)).return_();
     }
-}
-
-/// The instruction of a word.
-fn operation(code: &mut InstructionSink, word: Word) {
-    match word {
-        Word::Add => code.i64_add(),
-        Word::Sub => code.i64_sub(),
-        Word::Mul => code.i64_mul(),
-        Word::And => code.i64_and(),
-        Word::Or => code.i64_or(),
-        Word::Xor => code.i64_xor(),
-        // WebAssembly takes the count modulo 64 as well.
-        Word::Lshift => code.i64_shl(),
-        Word::Rshift => code.i64_shr_u(),
-        Word::Eq => code.i64_eq(),
-        Word::Ne => code.i64_ne(),
-        Word::Lt => code.i64_lt_s(),
-        Word::Gt => code.i64_gt_s(),
-        Word::Le => code.i64_le_s(),
-        Word::Ge => code.i64_ge_s(),
-        _ => unreachable!("divisions and shuffles are translated elsewhere"),
-    };
 }
