@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-/// The free ranges of some whole, in ascending order; no two of them touch.
+/// The free ranges of a region in ascending order; no two of them touch.
 pub(super) struct Holes {
     free: Vec<Range<usize>>,
     whole: usize,
 }
 
 impl Holes {
-    /// All of so many units is free.
+    /// All units are free.
     pub fn new(whole: usize) -> Holes {
         Holes { free: std::iter::once(0..whole).collect(), whole }
     }
 
-    /// Takes so many units, the lowest that there are: what was given back last is often taken next, and is still in the
-    /// caches.
+    /// Allocates the lowest range of this many units. Recently freed memory is often allocated next, and is still in
+    /// the caches.
     pub fn take(&mut self, units: usize) -> Option<Range<usize>> {
         let index = self.free.iter().position(|hole| hole.len() >= units)?;
         let hole = &mut self.free[index];
@@ -27,7 +27,7 @@ impl Holes {
         Some(taken)
     }
 
-    /// Gives back what was taken.
+    /// Frees a range that was allocated.
     pub fn give(&mut self, range: Range<usize>) {
         let index = self.free.partition_point(|hole| hole.start < range.start);
         let (before, behind) = self.free.split_at_mut(index);
@@ -44,7 +44,7 @@ impl Holes {
         }
     }
 
-    /// Whether all is free.
+    /// Whether all units are free.
     pub fn is_all(&self) -> bool {
         self.free.first().is_some_and(|hole| hole.len() == self.whole)
     }
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!([holes.take(2), holes.take(3), holes.take(4)], [Some(0..2), Some(2..5), Some(5..9)]);
         assert_eq!(holes.take(2), None);
         holes.give(0..2);
-        assert_eq!(holes.take(3), None, "two and one are not three in a row");
+        assert_eq!(holes.take(3), None, "two units and one are not three contiguous units");
         assert_eq!([holes.take(1), holes.take(1), holes.take(1)], [Some(0..1), Some(1..2), Some(9..10)]);
         assert_eq!(holes.take(1), None);
         [2..5, 5..9, 9..10, 0..1].into_iter().for_each(|range| holes.give(range));

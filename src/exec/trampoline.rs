@@ -1,5 +1,5 @@
-//! A call that trusts the code with nothing: poison in all registers that mean nothing to it, canaries in those that it
-//! must give back unchanged.
+//! A call that does not trust the code: it fills unused registers with poison, and preserved ones with canaries that
+//! must come back unchanged.
 #![cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 
 use std::cell::UnsafeCell;
@@ -8,23 +8,23 @@ use std::sync::{Mutex, PoisonError};
 use super::Code;
 
 impl Code {
-    /// Calls the first instruction as [`call`](Code::call) does, with registers full of what is made of the poison.
-    /// One such call runs at a time in the process.
+    /// Calls the first instruction as [`call`](Code::call) does, with registers full of values derived from the poison.
+    /// Only one such call runs at a time in the process.
     ///
     /// # Panics
-    /// Where the code did not keep to the calling convention, naming what it changed.
+    /// If the code violates the calling convention; the message names what it changed.
     ///
     /// # Safety
-    /// As of [`call`](Code::call), except that registers and the words on top of its caller's stack may come back
+    /// The same as for [`call`](Code::call), except that registers and the top words of the caller's stack may be
     /// changed.
     pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        // Distances between the words as large as between those of an armed stack, but others.
+        // The words differ by as much as those of an armored stack, but by other values.
         let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let context = CONTEXT.0.get();
-        // SAFETY: who has the lock has the context. What the trampoline does with it is said there; that the code
-        // returns to it is the caller's promise.
+        // SAFETY: holding the lock grants access to the context. `trampoline` documents how it uses it, and the caller
+        // guarantees that the code returns to it.
         let (result, damage) = unsafe {
             context.write(Context {
                 code: self.bytes().as_ptr(),
@@ -39,30 +39,30 @@ impl Code {
             let kept = KEPT.iter().zip(given.iter().zip(found));
             (result, kept.filter(|(_, (given, found))| **given != *found).map(|(name, _)| *name).collect::<Vec<_>>())
         };
-        assert!(damage.is_empty(), "generated code does not keep to the calling convention: changed {damage:?}");
+        assert!(damage.is_empty(), "generated code violates the calling convention: it changed {damage:?}");
         result
     }
 }
 
-/// What goes into a call and what comes out. It lies at a fixed address, so that it is found again after the call
-/// without any register.
+/// The inputs and outputs of a call. It is at a fixed address, so the trampoline finds it after the call without
+/// relying on any register.
 #[repr(C)]
 struct Context {
     code: *const u8,
     argument: u64,
     result: u64,
-    /// For registers that may hold anything; each takes the word of its number.
+    /// For registers that may hold anything; each gets the word with its number.
     garbage: [u64; 32],
-    /// What the things of [`KEPT`] were at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
+    /// The contents of [`KEPT`] at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
     given: [u64; KEPT.len()],
-    /// What they were when the call returned.
+    /// Their contents when the call returned.
     found: [u64; KEPT.len()],
 }
 
 /// Memory that assembly writes.
 struct Place(UnsafeCell<Context>);
 
-// SAFETY: only `call_poisoned` uses the one that exists, under a lock.
+// SAFETY: only `call_poisoned` uses the single instance, under a lock.
 unsafe impl Sync for Place {}
 
 static CONTEXT: Place = Place(UnsafeCell::new(Context {
@@ -74,12 +74,12 @@ static CONTEXT: Place = Place(UnsafeCell::new(Context {
     found: [0; KEPT.len()],
 }));
 
-/// What generated code must give back unchanged, in the order of the context.
+/// What generated code must preserve, in the order of the context.
 #[cfg(target_arch = "x86_64")]
 const KEPT: [&str; 9] = ["rsp", "the caller's stack", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
 
-/// What generated code must give back unchanged, in the order of the context. `x18` is the system's on some systems, so
-/// that no code of ours may touch it anywhere.
+/// What generated code must preserve, in the order of the context. Some systems reserve `x18`, so our code must not use
+/// it anywhere.
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
 const KEPT: [&str; 23] = [
@@ -87,8 +87,8 @@ const KEPT: [&str; 23] = [
     "x27", "x28", "x29", "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15",
 ];
 
-/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
-/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+/// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
+/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "sysv64" fn trampoline() {
@@ -118,7 +118,7 @@ unsafe extern "sysv64" fn trampoline() {
         "mov r9, [rip + {context} + {garbage} + 72]",
         "mov r10, [rip + {context} + {garbage} + 80]",
         "mov r11, [rip + {context} + {garbage} + 88]",
-        // Both halves: two neighbors of the garbage.
+        // Both halves: two adjacent words of the garbage.
         ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
         "movups xmm\\n, [rip + {context} + {garbage} + 16 * \\n]",
         ".endr",
@@ -167,7 +167,7 @@ macro_rules! context {
     };
 }
 
-/// The `x18` of after the call, in `x17`. Apple's systems change it behind a program's back: there it counts as kept.
+/// The value of `x18` after the call, in `x17`. Apple's systems change it asynchronously: there it counts as preserved.
 #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
 macro_rules! x18_after {
     () => {
@@ -181,8 +181,8 @@ macro_rules! x18_after {
     };
 }
 
-/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
-/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+/// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
+/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {

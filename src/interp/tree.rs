@@ -1,7 +1,6 @@
 //! `tree`, the referee: walks the syntax tree and checks every word itself.
 //!
-//! Naive on purpose. It shares nothing with the other engines after the tree, and believes nothing that the
-//! verifier says.
+//! Naive on purpose. It shares nothing with the other engines beyond the tree, and does not trust the verifier.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,25 +49,26 @@ impl Prepared for TreeProgram {
     }
 }
 
-/// Runs a tree, verified or not.
+/// Executes a tree, verified or not.
 pub fn evaluate(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Outcome {
     measure(ast, inputs, fuel, stack_limit).outcome
 }
 
-/// A run with what it took.
+/// The outcome and cost of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Words carried out, loops and branches as one each time they are entered; the one that trapped included.
+    /// The number of words executed, including the one that trapped. A loop or branch counts once each time it is
+    /// entered.
     pub words: u64,
-    /// Passes that loops started: the least fuel that does not change the outcome.
+    /// The number of loop iterations started: the least fuel that does not change the outcome.
     pub passes: u64,
-    /// The most values that were on the stack: the least limit that does not change the outcome.
+    /// The greatest number of values on the stack: the least limit that does not change the outcome.
     pub deepest: usize,
 }
 
-/// Runs a tree, verified or not, and says what that took.
+/// Executes a tree, verified or not, and measures its cost.
 pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
     let mut run =
         Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
@@ -92,7 +92,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Recursion is bounded by the parser's bound on nesting.
+    /// The parser's limit on nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>) -> Result<(), Trap> {
         let mut index = range.start;
         while index < range.end {
@@ -186,7 +186,7 @@ impl Run<'_> {
         }
     }
 
-    /// Replaces the two topmost values by one; `None` is a division by zero.
+    /// Replaces the two topmost values with one; `None` means division by zero.
     fn binary(&mut self, at: Span, f: impl Fn(i64, i64) -> Option<i64>) -> Result<(), Trap> {
         let (b, a) = (self.pop(at)?, self.pop(at)?);
         let result = f(a, b).ok_or(Trap { kind: TrapKind::DivisionByZero, at })?;
@@ -210,7 +210,7 @@ impl Run<'_> {
         values.iter().try_for_each(|&value| self.push(value, at))
     }
 
-    /// Takes one pass of the loop at `at` from the fuel.
+    /// Subtracts one iteration of the loop at `at` from the fuel.
     fn pass(&mut self, at: Span) -> Result<(), Trap> {
         if let Some(fuel) = &mut self.fuel {
             *fuel = fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at })?;
@@ -226,7 +226,7 @@ mod tests {
     use crate::lang::{Source, parse};
 
     #[test]
-    fn a_run_is_measured_as_one_counts_by_hand() {
+    fn measured_cost_matches_a_count_by_hand() {
         let ast = parse(&Source::new("test", "2 times 1 while dup 3 < do 1 + end drop end")).expect("it parses");
         let measured = measure(&ast, &[], Some(100), 10);
         assert_eq!(measured.outcome, Outcome::Done(vec![]));

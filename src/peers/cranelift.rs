@@ -1,8 +1,8 @@
-//! `cranelift`: the bytecode through the optimizing compiler of that name.
+//! `cranelift`: the bytecode, compiled by the optimizing compiler of that name.
 //!
-//! Where the depth is known everywhere, each slot of the stack is a variable, so that Cranelift sees values and no stack;
-//! the stack is read at the beginning and written at the end. Where loops change the depth, values lie in memory and a
-//! variable points to them. The code is called like that of our own emitters, and its promises are checked like theirs.
+//! If the depth is known everywhere, each slot of the stack is a variable, so Cranelift sees values and no stack.
+//! The stack is loaded at entry and stored at the end. If loops change the depth, values are in memory and a
+//! variable points to them. The code is called like that of our own emitters, and is checked in the same way.
 
 use std::rc::Rc;
 
@@ -25,7 +25,7 @@ use crate::outcome::Trap;
 /// The name of the engine.
 pub const NAME: &str = "cranelift";
 
-/// Bodies inside each other that it is given: its time grows with their third power, to a second at 200.
+/// The deepest nesting that it compiles: its time grows with the cube of the nesting, to one second at 200.
 const MOST_NESTING: usize = 200;
 
 /// Cranelift for this host.
@@ -41,7 +41,7 @@ impl Default for Cranelift {
     }
 }
 
-/// All that the host has, optimized for speed.
+/// All features of the host, optimized for speed.
 fn host() -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
     for (name, value) in [("opt_level", "speed"), ("enable_verifier", "false"), ("enable_probestack", "false")] {
@@ -58,11 +58,11 @@ impl Engine for Cranelift {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
-            let reason = format!("Cranelift makes no code for {}", std::env::consts::ARCH);
+            let reason = format!("Cranelift does not support {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
         if task.program().ast().nesting() > MOST_NESTING {
-            let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
+            let reason = format!("compiling more than {MOST_NESTING} nested bodies would take minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
         let code = task.bytecode(clock)?;
@@ -81,9 +81,9 @@ impl Engine for Cranelift {
         clock.begin(Phase::Seal);
         let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
         let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
-        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation addresses what our own
-        // tiers do, and carries out the same checks.
-        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
+        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
+        // own tiers, with the same checks.
+        #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
         let entry = unsafe { Entry::new(sealed, demands) };
         Ok(Box::new(CraneliftCode { entry, code }))
     }
@@ -99,7 +99,7 @@ impl Prepared for CraneliftCode {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
-            // The site is the operation, and the pointer stands at the depth.
+            // The site is the operation, and the pointer marks the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
@@ -147,15 +147,15 @@ fn after(op: Op, index: usize) -> impl Iterator<Item = usize> {
     target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
-/// Where the values are.
+/// The locations of the values.
 enum Values {
-    /// In variables, one for each slot, of which so many hold values now.
+    /// In variables, one per slot; the first `depth` hold values.
     Variables { slots: Vec<Variable>, depth: usize },
-    /// In memory, below where this variable points.
+    /// In memory, below the address in this variable.
     Memory { pointer: Variable },
 }
 
-/// Bytecode on its way to a function of Cranelift's.
+/// Translates bytecode into a Cranelift function.
 struct Translator<'a> {
     code: &'a Bytecode,
     function: FunctionBuilder<'a>,
@@ -269,7 +269,7 @@ impl<'a> Translator<'a> {
         self.function.finalize();
     }
 
-    /// Translates one operation, and says whether the next comes behind it.
+    /// Translates one operation. Returns whether execution can continue at the next one.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
         let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
         let next = Pc(pc.0 + 1);
@@ -357,7 +357,7 @@ impl<'a> Translator<'a> {
             Word::And => self.function.ins().band(a, b),
             Word::Or => self.function.ins().bor(a, b),
             Word::Xor => self.function.ins().bxor(a, b),
-            // Cranelift takes the count modulo 64 as well.
+            // Cranelift takes the count modulo 64, as the language does.
             Word::Lshift => self.function.ins().ishl(a, b),
             Word::Rshift => self.function.ins().ushr(a, b),
             Word::Eq => ins(self, IntCC::Equal),
@@ -373,7 +373,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// A division whose operands cannot make Cranelift's trap.
+    /// A division whose operands cannot make Cranelift's division trap.
     fn division(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
         let is_zero = self.function.ins().icmp_imm(IntCC::Equal, b, 0);
         self.trap_if(is_zero, pc);
@@ -400,7 +400,7 @@ impl<'a> Translator<'a> {
         self.function.block_params(joined)[0]
     }
 
-    /// Leaves at this operation where the condition holds.
+    /// Traps at this operation if the condition holds.
     fn trap_if(&mut self, condition: Value, pc: Pc) {
         let [trap, on] = [(); 2].map(|()| self.function.create_block());
         self.function.set_cold_block(trap);
@@ -412,7 +412,7 @@ impl<'a> Translator<'a> {
         self.function.seal_block(on);
     }
 
-    /// Returns a status, with the pointer at the depth; at the normal end the values are in memory.
+    /// Returns a status, with the pointer at the depth. On a normal return the values are in memory.
     fn leave(&mut self, status: i64) {
         let pointer = match &self.values {
             Values::Memory { pointer } => self.function.use_var(*pointer),
@@ -431,7 +431,7 @@ impl<'a> Translator<'a> {
         self.function.ins().return_(&[status]);
     }
 
-    /// How many values there are.
+    /// The number of values.
     fn depth(&mut self) -> Value {
         match &self.values {
             Values::Variables { depth, .. } => self.function.ins().iconst(I64, *depth as i64),
@@ -471,13 +471,13 @@ impl<'a> Translator<'a> {
         value
     }
 
-    /// The value that lies this deep below the top.
+    /// The value at this depth below the top.
     fn peek(&mut self, below: usize) -> Value {
         match &self.values {
             Values::Variables { slots, depth } => self.function.use_var(slots[*depth - 1 - below]),
             Values::Memory { pointer } => {
                 let pointer = self.function.use_var(*pointer);
-                // A depth that no stack has lies behind a check that fails.
+                // A depth that no stack has is preceded by a check that fails.
                 let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
                 let at = self.function.ins().iadd_imm(pointer, distance);
                 self.function.ins().load(I64, MemFlags::trusted(), at, 0)
@@ -486,7 +486,7 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// The distance of a slot from the lowest.
+/// The offset in bytes of a slot from the lowest.
 fn offset(slot: usize) -> i32 {
-    i32::try_from(8 * slot).expect("no program has so many inputs")
+    i32::try_from(8 * slot).expect("no program has that many inputs")
 }

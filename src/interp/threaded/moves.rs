@@ -1,4 +1,4 @@
-//! Moving values between registers and slots, so that instructions and meeting ways find them where they must be.
+//! Moves values between registers and slots for instructions and for control-flow joins.
 
 use super::handlers::REGISTERS;
 use super::lower::Lowering;
@@ -7,7 +7,7 @@ use super::window::{Value, Window};
 use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 impl Lowering<'_> {
-    /// Pushes a value; the lowest of a full window goes to its slot.
+    /// Pushes a value; if the window is full, its lowest value is stored first.
     pub(super) fn push(&mut self, value: Value) {
         if self.window.is_full() {
             self.store_lowest();
@@ -15,7 +15,7 @@ impl Lowering<'_> {
         self.window.push(value);
     }
 
-    /// Has the topmost values in the window: at most three.
+    /// Ensures that the topmost values, at most three, are in the window.
     pub(super) fn ensure(&mut self, values: usize) {
         while self.window.len() < values {
             self.load_lowest();
@@ -27,7 +27,7 @@ impl Lowering<'_> {
     }
 
     fn load_lowest(&mut self) {
-        let d = self.window.free().expect("a window that lacks values has a register left");
+        let d = self.window.free().expect("a window with few values leaves a register free");
         self.load(d, self.window.lowest_slot() - 1);
         self.window.add_lowest(Value::Register(d));
     }
@@ -40,15 +40,15 @@ impl Lowering<'_> {
         self.window.forget_lowest();
     }
 
-    /// Stores all but the topmost values.
+    /// Stores all but the topmost `above` values.
     pub(super) fn flush(&mut self, above: usize) {
         while self.window.len() > above {
             self.store_lowest();
         }
     }
 
-    /// A register that holds no value of the window: best where the result, which will be on top, must lie when the pass
-    /// ends, else that of an operand.
+    /// A register that holds no value of the window. Prefers the one that the result, which will be on top, needs at
+    /// the end of the iteration, then one of an operand.
     pub(super) fn destination(&mut self, operands: &[Value]) -> u8 {
         if let Some(home) = self.home(self.window.height)
             && !self.window.uses(home)
@@ -65,7 +65,7 @@ impl Lowering<'_> {
         self.free()
     }
 
-    /// A register that holds no value of the window; the lowest values are stored until there is one.
+    /// A register that holds no value of the window; stores the lowest values until there is one.
     fn free(&mut self) -> u8 {
         loop {
             if let Some(register) = self.window.free() {
@@ -79,7 +79,7 @@ impl Lowering<'_> {
         self.builder.form(Form::Set { d: usize::from(d), s: number(s) }, s);
     }
 
-    /// Has the value so far below the top in a register.
+    /// Ensures that the value at this distance below the top is in a register.
     pub(super) fn in_register(&mut self, below: usize) {
         let value = self.window.top(below);
         if let Value::Constant(_) = value {
@@ -90,7 +90,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Gives each value but the topmost a register of its own.
+    /// Gives each value except the topmost `above` its own register.
     pub(super) fn settle(&mut self, above: usize) {
         while let Some(index) = self.window.unsettled(above) {
             match self.window.free() {
@@ -103,38 +103,42 @@ impl Lowering<'_> {
         }
     }
 
-    /// Before a loop: those values that it uses get a register of their own, as many as there are.
+    /// Before a loop, gives as many as possible of the values that it uses their own registers.
     pub(super) fn settle_loop(&mut self, reach: i64) {
         let wanted = reach.min(REGISTERS as i64) as usize;
         self.flush(wanted);
         self.settle(0);
-        // Slots from the base on hold values for certain.
+        // Slots at or above the base are certain to hold values.
         while self.window.len() < wanted && self.window.lowest_slot() > 0 {
             self.load_lowest();
         }
     }
 
-    /// Brings the values to where they are in another window of the same height.
+    /// Reconciles the window with another one of the same height.
     pub(super) fn conform(&mut self, to: &Window) {
-        debug_assert_eq!(self.window.height, to.height, "a level border");
+        debug_assert_eq!(self.window.height, to.height, "both windows have the same height");
         self.flush(to.len());
         let missing = to.len() - self.window.len();
         self.permute(&to.values()[missing..]);
         for index in (0..missing).rev() {
-            let Value::Register(d) = to.values()[index] else { unreachable!("it was settled") };
+            let Value::Register(d) = to.values()[index] else {
+                unreachable!("the values of a settled window are in registers")
+            };
             self.load(d, self.window.lowest_slot() - 1);
             self.window.add_lowest(Value::Register(d));
         }
     }
 
-    /// Moves the values of the window, all at once, to registers of their own.
+    /// Moves the values of the window to distinct registers in a parallel move.
     fn permute(&mut self, to: &[Value]) {
         if self.window.values() == to {
             return;
         }
         let moves =
             self.window.values().iter().zip(to).filter(|(value, wanted)| value != wanted).map(|(value, wanted)| {
-                let Value::Register(to) = *wanted else { unreachable!("it was settled") };
+                let Value::Register(to) = *wanted else {
+                    unreachable!("the values of a settled window are in registers")
+                };
                 Move { to, from: *value }
             });
         let moves: Vec<_> = moves.collect();

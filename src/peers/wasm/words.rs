@@ -1,4 +1,4 @@
-//! Words, loops and branches as instructions, with the checks before them.
+//! Words, loops and branches as instructions, preceded by their checks.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
 
 impl Writer<'_> {
-    /// Recursion is bounded by the parser's bound on nesting. A condition leaves its flag for the branch that follows.
+    /// The parser's limit on nesting bounds the recursion. A condition leaves its flag for the branch that follows.
     pub fn body(&mut self, range: Range<usize>, is_condition: bool) {
         let program = self.program;
         let mut index = range.start;
@@ -89,7 +89,7 @@ impl Writer<'_> {
         self.code().end();
     }
 
-    /// Takes a flag as what a branch of WebAssembly takes, with all values in their places.
+    /// Pops a flag as the operand of a WebAssembly branch, with all values in their slots' locals.
     fn flag(&mut self) {
         if !std::mem::take(&mut self.holds_flag) {
             let flag = self.pop(0);
@@ -100,7 +100,7 @@ impl Writer<'_> {
     }
 
     fn word(&mut self, index: usize, word: Word, feeds_branch: bool) {
-        // Popped last first; of the kept locals each has its own.
+        // Popped in reverse order; each has its own temporary local.
         let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
         operands.reverse();
         match (word.class(), &operands[..]) {
@@ -115,7 +115,7 @@ impl Writer<'_> {
                 let is_comparison = class == Class::Comparison;
                 self.holds_flag = is_comparison && feeds_branch;
                 if self.holds_flag {
-                    // Behind the comparison nothing may stand between it and the branch.
+                    // Nothing may come between the comparison and the branch.
                     self.settle();
                 }
                 operation(&mut self.code(), word);
@@ -130,7 +130,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A division that WebAssembly does not trap on.
+    /// A division that cannot make WebAssembly trap.
     fn division(&mut self, index: usize, word: Word, a: Value, b: Value) {
         match b {
             Value::Constant(0) => self.trap(index, TrapKind::DivisionByZero),
@@ -164,7 +164,7 @@ impl Writer<'_> {
                 let value = values[values.len() - 1 - depth as usize];
                 self.push(value);
             }
-            // No stack is so deep: what was checked before has trapped.
+            // No stack is that deep: an earlier check has trapped.
             Values::Memory if depth >= self.limits.stack as u64 => {
                 self.code().unreachable();
             }
@@ -179,7 +179,7 @@ impl Writer<'_> {
     }
 
     fn checks(&mut self, index: usize) {
-        // A flag that waits for its branch is one value more than there seem to be, and it is there.
+        // A flag that waits for its branch is already on WebAssembly's stack and is not counted.
         if self.holds_flag {
             return;
         }
@@ -206,7 +206,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes one pass of a loop from the fuel.
+    /// Subtracts one loop iteration from the fuel.
     fn pass(&mut self, index: usize) {
         if self.metered {
             self.code().local_get(FUEL).i64_eqz();
@@ -226,7 +226,7 @@ impl Writer<'_> {
     }
 }
 
-/// The instruction of a word.
+/// The instruction for a word.
 fn operation(code: &mut InstructionSink, word: Word) {
     match word {
         Word::Add => code.i64_add(),
@@ -235,7 +235,7 @@ fn operation(code: &mut InstructionSink, word: Word) {
         Word::And => code.i64_and(),
         Word::Or => code.i64_or(),
         Word::Xor => code.i64_xor(),
-        // WebAssembly takes the count modulo 64 as well.
+        // WebAssembly takes the count modulo 64, as the language does.
         Word::Lshift => code.i64_shl(),
         Word::Rshift => code.i64_shr_u(),
         Word::Eq => code.i64_eq(),
