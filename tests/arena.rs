@@ -184,7 +184,7 @@ fn code_of_any_size_runs_and_cannot_be_written() {
     let mut kept = Vec::new();
     for (number, size) in (1..).zip(sizes) {
         let bytes = returning(number, size);
-        for code in [Code::new(&bytes), Code::apart(&bytes)] {
+        for code in [Code::new(&bytes), Code::in_own_mapping(&bytes)] {
             let code = code.expect("there is memory");
             assert!(code.bytes() == bytes && call(&code) == u64::from(number), "{size} bytes");
             let address = code.bytes().as_ptr().cast_mut();

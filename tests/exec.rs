@@ -133,7 +133,7 @@ fn code_is_writable_or_executable_but_never_both() {
     let page = page_bytes();
     for bytes in [1, page - 1, page, page + 1, 5 * page, 300 * page + 5] {
         let written = vec![0x5a; bytes];
-        for (in_arena, code) in [(true, Code::new(&written)), (false, Code::apart(&written))] {
+        for (in_arena, code) in [(true, Code::new(&written)), (false, Code::in_own_mapping(&written))] {
             let code = code.expect("the system allows generated code");
             assert_eq!(code.bytes(), written);
             let start = code.bytes().as_ptr().addr();
@@ -1013,7 +1013,7 @@ fn results_on_an_armored_stack_are_the_same() {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn sealed_code_cannot_be_written() {
     let _alone = alone();
-    for code in [Code::new(&plus_one()), Code::apart(&plus_one())] {
+    for code in [Code::new(&plus_one()), Code::in_own_mapping(&plus_one())] {
         let code = code.expect("executable memory");
         let start = code.bytes().as_ptr().cast::<i64>().cast_mut();
         // SAFETY: the code returns its argument plus one.

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::code_memory::{CodeMemory, code_memory};
-use super::holes::Holes;
+use super::free_list::FreeList;
 use super::icache;
 use super::memory::Mapping;
 
@@ -58,7 +58,7 @@ pub(super) struct Region {
     executable: Mapping,
     forks: u32,
     generation: u32,
-    holes: RefCell<Holes>,
+    free: RefCell<FreeList>,
 }
 
 /// Memory that holds code. Nothing writes to it until it is dropped.
@@ -96,7 +96,7 @@ impl Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        if self.region.take_back(self.lines.clone()) {
+        if self.region.release(self.lines.clone()) {
             // A thread that is exiting has already closed its regions.
             let _ = ARENA.try_with(|arena| arena.borrow_mut().close_all_but_one());
         }
@@ -119,7 +119,7 @@ impl Arena {
     fn close_all_but_one(&mut self) {
         let mut kept = 0;
         self.regions.retain(|region| {
-            let is_empty = region.holes.borrow().is_all();
+            let is_empty = region.free.borrow().is_all_free();
             kept += usize::from(is_empty);
             !is_empty || kept == 1
         });
@@ -135,14 +135,14 @@ impl Region {
             executable,
             forks: FORKS.load(Ordering::Relaxed),
             generation: GENERATION.load(Ordering::Relaxed),
-            holes: RefCell::new(Holes::new(REGION / LINE)),
+            free: RefCell::new(FreeList::new(REGION / LINE)),
         }))
     }
 
     /// Writes code to free lines. Returns `None` if no range of them is long enough.
     pub fn place(self: &Rc<Region>, code: &[u8]) -> Option<Piece> {
         // Always at least one byte more than the code, so that execution past its end hits a trap and not other code.
-        let lines = self.holes.borrow_mut().take(code.len() / LINE + 1)?;
+        let lines = self.free.borrow_mut().take(code.len() / LINE + 1)?;
         let (start, end) = (self.writable(lines.start), self.writable(lines.end));
         // SAFETY: the lines were free, so nothing reads, executes or writes them, and the code fits.
         unsafe {
@@ -156,16 +156,16 @@ impl Region {
     }
 
     /// Frees lines. Returns whether the whole region is free afterwards.
-    fn take_back(&self, lines: Range<usize>) -> bool {
+    fn release(&self, lines: Range<usize>) -> bool {
         // Both processes share what existed at a fork, so it is never written again.
         if self.forks != FORKS.load(Ordering::Relaxed) {
             return false;
         }
         // SAFETY: the lines were allocated, and their owner is being dropped.
         unsafe { self.writable(lines.start).write_bytes(TRAP, lines.len() * LINE) };
-        let mut holes = self.holes.borrow_mut();
-        holes.give(lines);
-        holes.is_all()
+        let mut free = self.free.borrow_mut();
+        free.release(lines);
+        free.is_all_free()
     }
 
     /// The address at which a line is written.

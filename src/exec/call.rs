@@ -14,7 +14,7 @@ pub struct Entry {
 
 /// What generated code relies on when it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demands {
+pub struct Requirements {
     /// The greatest number of frame slots that it uses.
     pub frame_slots: usize,
     /// The number of values on the stack at entry.
@@ -51,8 +51,8 @@ impl Entry {
     /// address of a [`frame`] that meets the requirements, it must read and write only that frame, the machine stack,
     /// and the data stack from the spare slot up to the limit, for any values on the stack. It must return 0 after
     /// setting the pointer to a height between 0 and the limit, or return the status of a [`Site`](crate::lir::Site).
-    pub(crate) unsafe fn new(code: Code, demands: Demands) -> Entry {
-        let Demands { frame_slots, inputs, stack_limit } = demands;
+    pub(crate) unsafe fn new(code: Code, requirements: Requirements) -> Entry {
+        let Requirements { frame_slots, inputs, stack_limit } = requirements;
         Entry { code, frame: vec![0; SLOTS + frame_slots].into(), inputs, stack_limit }
     }
 

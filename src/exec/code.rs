@@ -34,7 +34,7 @@ impl Code {
     pub fn new(bytes: &[u8]) -> io::Result<Code> {
         match Piece::new(bytes) {
             Some(piece) => Ok(Code::in_piece(piece, bytes.len())),
-            None => Code::apart(bytes),
+            None => Code::in_own_mapping(bytes),
         }
     }
 
@@ -45,7 +45,7 @@ impl Code {
     ///
     /// # Errors
     /// The system's, if it has no memory or does not allow generated code.
-    pub fn apart(bytes: &[u8]) -> io::Result<Code> {
+    pub fn in_own_mapping(bytes: &[u8]) -> io::Result<Code> {
         let used = bytes.len();
         // The error of the first method is the clearer one.
         let mapping = written_then_executable(bytes).or_else(|error| Mapping::executable(bytes).map_err(|_| error))?;

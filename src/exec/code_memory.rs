@@ -24,7 +24,7 @@ static FOUND: OnceLock<CodeMemory> = OnceLock::new();
 ///
 /// # Panics
 /// If code was already created in a double mapping.
-pub fn keep_apart(reason: &str) {
+pub fn disable_double_mapping(reason: &str) {
     let found = FOUND.get_or_init(|| CodeMemory::Toggling { reason: reason.into() });
     assert_ne!(*found, CodeMemory::DoubleMapping, "code was already created in a double mapping");
 }

@@ -51,9 +51,9 @@ impl Child {
     /// Also if this process has several threads, or the system does not report how many: the copy would have only one
     /// of them and wait forever for locks that others held. Such an error has the kind [`io::ErrorKind::Unsupported`].
     pub fn fork(work: impl FnOnce(&mut PipeWriter)) -> io::Result<Child> {
-        expect_one_thread()?;
+        require_one_thread()?;
         let (output, mut writer) = io::pipe()?;
-        never_wait(&output)?;
+        set_nonblocking(&output)?;
         // Both processes would print buffered output. A failure to print it is not the child's concern.
         let _ = io::stdout().flush();
         // SAFETY: getpid only reads.
@@ -177,7 +177,7 @@ pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, timeout: Duratio
 }
 
 /// Fails unless this process has one thread.
-fn expect_one_thread() -> io::Result<()> {
+fn require_one_thread() -> io::Result<()> {
     let unknown = |reason: String| io::Error::new(io::ErrorKind::Unsupported, format!("cannot fork: {reason}"));
     // A thread that was joined may be listed for a moment longer.
     for _ in 0..20 {
@@ -223,7 +223,7 @@ pub fn is_emulated() -> bool {
 }
 
 /// Makes reads from a pipe return instead of blocking.
-fn never_wait(pipe: &PipeReader) -> io::Result<()> {
+fn set_nonblocking(pipe: &PipeReader) -> io::Result<()> {
     let descriptor = pipe.as_raw_fd();
     // SAFETY: the descriptor is open; both calls only read and write its flags.
     let result = unsafe {
@@ -262,7 +262,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match *self {
             Ended::Exited(status) => write!(f, "exited with status {status}"),
-            Ended::Killed { signal } => match name(signal) {
+            Ended::Killed { signal } => match signal_name(signal) {
                 Some(name) => write!(f, "killed by {name}"),
                 None => write!(f, "killed by signal {signal}"),
             },
@@ -271,7 +271,7 @@ impl fmt::Display for Ended {
 }
 
 /// The name of a signal that ends processes.
-fn name(signal: i32) -> Option<&'static str> {
+fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         libc::SIGABRT => "SIGABRT",
         libc::SIGALRM => "SIGALRM",

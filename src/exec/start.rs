@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// The signal is handled and not ignored, because programs that we start would inherit an ignored signal.
 pub fn survive_file_size_limit() {
-    extern "C" fn go_on(_: libc::c_int) {}
-    let go_on: extern "C" fn(libc::c_int) = go_on;
+    extern "C" fn ignore(_: libc::c_int) {}
+    let ignore: extern "C" fn(libc::c_int) = ignore;
     // SAFETY: the handler does nothing, so it may run at any time.
-    let before = unsafe { libc::signal(libc::SIGXFSZ, go_on as libc::sighandler_t) };
+    let before = unsafe { libc::signal(libc::SIGXFSZ, ignore as libc::sighandler_t) };
     if before == libc::SIG_IGN {
         // Our parent wants it ignored, in the programs that we start too. SAFETY: only changes the signal's
         // disposition.
@@ -31,9 +31,9 @@ static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-static BEFORE_THE_RUNTIME: extern "C" fn() = look_at_stdout;
+static BEFORE_THE_RUNTIME: extern "C" fn() = check_stdout;
 
-extern "C" fn look_at_stdout() {
+extern "C" fn check_stdout() {
     // SAFETY: only reads the flags of a descriptor, which may be closed.
     let is_closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
     STDOUT_WAS_CLOSED.store(is_closed, Ordering::Relaxed);

@@ -100,7 +100,7 @@ impl<K: Copy> Labels<K> {
     }
 
     #[inline]
-    pub fn wait(&mut self, at: usize, target: Target, kind: K) {
+    pub fn add_fixup(&mut self, at: usize, target: Target, kind: K) {
         self.fixups.push(Fixup { at, target, kind });
     }
 

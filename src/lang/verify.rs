@@ -125,7 +125,7 @@ impl Depth {
         }
     }
 
-    fn spanning(self, other: Depth) -> Depth {
+    fn union(self, other: Depth) -> Depth {
         Depth { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
     }
 }
@@ -151,7 +151,7 @@ impl Walk<'_> {
                 NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
                 NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
                 NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
-                NodeKind::Times { .. } | NodeKind::While { .. } => self.repetition(index, depth)?,
+                NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth)?,
                 NodeKind::If { otherwise, end } => {
                     let entry = self.effect(index, depth, 1, 0)?;
                     let then = self.body(index + 1..otherwise as usize, entry)?;
@@ -160,7 +160,7 @@ impl Walk<'_> {
                         (Some(then), Some(otherwise)) if then != otherwise => {
                             return self.reject(index, RejectionKind::UnbalancedIf { then, otherwise });
                         }
-                        _ => then.spanning(other),
+                        _ => then.union(other),
                     }
                 }
             };
@@ -170,7 +170,7 @@ impl Walk<'_> {
     }
 
     /// Walks a loop until the interval at its entry covers the one at its end.
-    fn repetition(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
+    fn loop_body(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
         let kind = self.ast.nodes()[index].kind;
         let first = match kind {
             NodeKind::Times { .. } => self.effect(index, depth, 1, 0)?,

@@ -16,7 +16,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::bytecode::{Bytecode, Op, Pc};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Demands, Entry, Exit, Stack};
+use crate::exec::{Code, Entry, Exit, Requirements, Stack};
 use crate::lang::Word;
 use crate::lang::words::Class;
 use crate::lir::frame;
@@ -79,12 +79,13 @@ impl Engine for Cranelift {
             .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
-        let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let requirements =
+            Requirements { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
         let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
         // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
         // own tiers, with the same checks.
         #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
-        let entry = unsafe { Entry::new(sealed, demands) };
+        let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(CraneliftCode { entry, code }))
     }
 }

@@ -179,7 +179,7 @@ impl Builder {
             self.cells[at].handler = handler;
             self.relabel(|text| format!("{text}; {mnemonic} {head}"));
         } else {
-            self.begin(Form::Turn.ending(end).expect("a bare end has a handler for each kind of loop"), || {
+            self.begin(Form::LoopEnd.ending(end).expect("a bare end has a handler for each kind of loop"), || {
                 format!("{mnemonic} {head}")
             });
         }

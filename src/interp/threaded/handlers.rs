@@ -77,7 +77,7 @@ impl Context {
     /// The context must be as its documentation requires.
     pub unsafe fn run(&mut self) {
         // SAFETY: the caller guarantees it.
-        unsafe { go(self.ip, self.count, self, self.registers) }
+        unsafe { dispatch(self.ip, self.count, self, self.registers) }
     }
 }
 
@@ -116,7 +116,7 @@ macro_rules! handler {
 
 /// Continues with the instruction at `ip`.
 #[inline(always)]
-unsafe fn go(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+unsafe fn dispatch(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
     // SAFETY: see `Context`.
     unsafe { ((*ip).handler)(ip, r[0], count, context, r[1], r[2]) }
 }
@@ -127,12 +127,12 @@ unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i
     // SAFETY: see `Context`.
     unsafe {
         if END == GO {
-            return go(ip, count, context, r);
+            return dispatch(ip, count, context, r);
         }
         // A `while` counts too, from an arbitrary start: its count only triggers a pause now and then.
         let left = count.wrapping_sub(1);
         if left & (*ip.add(1)).value != 0 {
-            return go((*ip).target, left, context, r);
+            return dispatch((*ip).target, left, context, r);
         }
         if END == NEXT {
             leave_or_pause(ip, r[0], left, context, r[1], r[2]);
@@ -159,7 +159,7 @@ handler!(
     /// Leaves a `times`, or pauses in it.
     #[cold]
     leave_or_pause<> |ip, count, context, r| {
-        if count == 0 { go(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
+        if count == 0 { dispatch(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
     }
 );
 handler!(
@@ -206,7 +206,7 @@ handler!(
             return stop(ip, context, Stop::Trap);
         }
         r[D] = WORDS[WORD].apply(r[A], divisor);
-        go(ip.add(1 + cells(B)), count, context, r);
+        dispatch(ip.add(1 + cells(B)), count, context, r);
     }
 );
 handler!(
@@ -235,7 +235,7 @@ handler!(
     /// `d` = a slot.
     load_slot<D> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -243,74 +243,74 @@ handler!(
     fetch<WORD, D, A, B> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
         r[D] = WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r));
-        go(ip.add(2 + cells(B)), count, context, r);
+        dispatch(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
     /// A slot = `s`, where `s` may be a constant.
     store_slot<S> |ip, count, context, r| {
         *(*context).base.offset((*ip.add(1)).value as isize) = operand::<S>(ip.add(2), r);
-        go(ip.add(2 + cells(S)), count, context, r);
+        dispatch(ip.add(2 + cells(S)), count, context, r);
     }
 );
 handler!(
     /// Moves the slot that slot numbers are relative to.
     rebase<> |ip, count, context, r| {
         (*context).base = (*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
     /// Jumps to the target unless `a word b` holds.
-    unless_so<WORD, A, B> |ip, count, context, r| {
+    branch_unless<WORD, A, B> |ip, count, context, r| {
         if WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r)) == 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2 + cells(B)), count, context, r);
+        dispatch(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
     /// Jumps to the target if `a` is zero.
     jump_if_zero<A> |ip, count, context, r| {
         if r[A] == 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
     /// Jumps to the target.
-    jump<> |ip, count, context, r| go((*ip.add(1)).target, count, context, r)
+    jump<> |ip, count, context, r| dispatch((*ip.add(1)).target, count, context, r)
 );
 handler!(
     /// Sets the count.
-    take_count<A> |ip, count, context, r| {
+    set_count<A> |ip, count, context, r| {
         count = operand::<A>(ip.add(1), r);
-        go(ip.add(1 + cells(A)), count, context, r);
+        dispatch(ip.add(1 + cells(A)), count, context, r);
     }
 );
 handler!(
     /// Enters an innermost loop. Jumps to the target if the count is not positive.
     enter<> |ip, count, context, r| {
         if count <= 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
     /// Enters a loop that contains other loops, and saves the count.
     enter_outer<> |ip, count, context, r| {
         if count <= 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
         *(*context).counters.offset((*ip.add(2)).value as isize) = count;
-        go(ip.add(3), count, context, r);
+        dispatch(ip.add(3), count, context, r);
     }
 );
 handler!(
     /// The end of an innermost loop, not fused with another instruction.
-    turn<END> |ip, count, context, r| end::<END>(ip.add(1), count, context, r)
+    loop_end<END> |ip, count, context, r| end::<END>(ip.add(1), count, context, r)
 );
 handler!(
     /// The end of a `times` that contains other loops.
@@ -318,7 +318,7 @@ handler!(
         let left = (*context).counters.offset((*ip.add(2)).value as isize);
         *left -= 1;
         if *left == 0 {
-            return go(ip.add(3), count, context, r);
+            return dispatch(ip.add(3), count, context, r);
         }
         pause_at((*ip.add(1)).target, count, context, r);
     }
@@ -334,7 +334,7 @@ handler!(
             Some(left) => (*context).fuel = left,
             None => return stop(ip, context, Stop::Trap),
         }
-        go(ip.add(1), count, context, r);
+        dispatch(ip.add(1), count, context, r);
     }
 );
 handler!(
@@ -343,7 +343,7 @@ handler!(
         if ((*context).base.offset_from((*context).bottom) as i64) < (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -352,7 +352,7 @@ handler!(
         if (*context).base.offset_from((*context).bottom) as i64 > (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(

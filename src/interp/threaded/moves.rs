@@ -37,7 +37,7 @@ impl Lowering<'_> {
         self.builder.begin(tables::store(number(value)), || format!("slot {slot} = {}", Shown(value)));
         self.builder.value(slot);
         self.builder.operand(value);
-        self.window.forget_lowest();
+        self.window.remove_lowest();
     }
 
     /// Stores all but the topmost `above` values.

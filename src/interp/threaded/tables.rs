@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::handlers::{
-    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, compute, divide_by, exchange, fetch, jump_if_zero, load_slot,
-    pair, set, store_slot, take_count, turn, unless_so,
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, compute, divide_by, exchange, fetch,
+    jump_if_zero, load_slot, loop_end, pair, set, set_count, store_slot,
 };
 use super::window::Value;
 use crate::lang::Word;
@@ -93,7 +93,7 @@ static DIV: Forms = divisions!(Div);
 static MOD: Forms = divisions!(Mod);
 
 macro_rules! branches {
-    (@b $word:ident $a:tt $b:tt) => { unless_so::<{ Word::$word as usize }, $a, $b> as Handler };
+    (@b $word:ident $a:tt $b:tt) => { branch_unless::<{ Word::$word as usize }, $a, $b> as Handler };
     (@a $word:ident $a:tt) => { over!(values, branches!(@b $word $a)) };
     ($($word:ident)*) => { [$(over!(registers, branches!(@a $word))),*] };
 }
@@ -182,7 +182,7 @@ pub enum Form {
     /// Exchanges two registers, the lower first.
     Exchange { a: usize, b: usize },
     /// Only the end of a loop.
-    Turn,
+    LoopEnd,
 }
 
 impl Form {
@@ -208,7 +208,7 @@ impl Form {
             Form::Set { d, .. } => format!("r{d} = {}", Shown(operand)),
             Form::Exchange { a, b } => format!("r{a} <-> r{b}"),
             Form::Load { d } => format!("r{d} = slot {}", Shown(operand)),
-            Form::Pair { .. } | Form::Fetch { .. } | Form::Turn => unreachable!("its parts are printed separately"),
+            Form::Pair { .. } | Form::Fetch { .. } | Form::LoopEnd => unreachable!("its parts are printed separately"),
         }
     }
 
@@ -222,7 +222,7 @@ impl Form {
             Form::Load { .. } | Form::Fetch { .. } => return None,
             Form::Set { d, s } => SET[end][d][s],
             Form::Exchange { a, b } => EXCHANGE[end][a + b - 1],
-            Form::Turn => [None, Some(turn::<NEXT> as Handler), Some(turn::<BACK>)][end]?,
+            Form::LoopEnd => [None, Some(loop_end::<NEXT> as Handler), Some(loop_end::<BACK>)][end]?,
         })
     }
 }
@@ -253,7 +253,7 @@ pub fn if_zero(a: usize) -> Handler {
 
 /// The handler that sets the count to the operand.
 pub fn times(a: usize) -> Handler {
-    over!(values, take_count)[a]
+    over!(values, set_count)[a]
 }
 
 /// The handler that stores the operand to a slot.

@@ -3,7 +3,7 @@
 use super::handlers::REGISTERS;
 
 /// The most values in the window. Constants and copies use no register, so it is wider than the registers.
-pub const WIDEST: usize = 6;
+pub const MAX_WIDTH: usize = 6;
 
 /// The location of a value in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Value {
 /// The topmost values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    values: [Value; WIDEST],
+    values: [Value; MAX_WIDTH],
     len: usize,
     /// The height of the stack relative to the base; the top's slot is one less.
     pub height: i64,
@@ -26,7 +26,7 @@ pub struct Window {
 impl Window {
     /// An empty window at this height.
     pub fn new(height: i64) -> Window {
-        Window { values: [Value::Constant(0); WIDEST], len: 0, height }
+        Window { values: [Value::Constant(0); MAX_WIDTH], len: 0, height }
     }
 
     /// The number of values in the window.
@@ -38,7 +38,7 @@ impl Window {
     /// Whether another value can be pushed.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.len == WIDEST
+        self.len == MAX_WIDTH
     }
 
     /// The values, lowest first.
@@ -85,7 +85,7 @@ impl Window {
     }
 
     /// Removes the lowest value, which has been stored.
-    pub fn forget_lowest(&mut self) {
+    pub fn remove_lowest(&mut self) {
         // Copies the whole array: a copy of constant size takes a few instructions, one of variable size is a call.
         self.values.copy_within(1.., 0);
         self.len -= 1;
@@ -93,7 +93,7 @@ impl Window {
 
     /// Adds the value below the lowest, which has been loaded.
     pub fn add_lowest(&mut self, value: Value) {
-        self.values.copy_within(..WIDEST - 1, 1);
+        self.values.copy_within(..MAX_WIDTH - 1, 1);
         self.values[0] = value;
         self.len += 1;
     }

@@ -184,7 +184,7 @@ impl Assembler {
         } else if self.labels.form(target) == Reach::Far {
             self.far(target);
         } else {
-            self.labels.wait(here, target, Kind::Rel26);
+            self.labels.add_fixup(here, target, Kind::Rel26);
             self.put(a64::b(ZERO26));
         }
     }
@@ -197,7 +197,7 @@ impl Assembler {
                 None => self.branch_over(test, target),
             }
         } else if self.labels.form(target) == Reach::Short {
-            self.labels.wait(here, target, Kind::Rel19);
+            self.labels.add_fixup(here, target, Kind::Rel19);
             self.put(test.branch(ZERO19));
         } else {
             self.branch_over(test, target);
@@ -228,7 +228,7 @@ impl Assembler {
         }
         self.put(a64::br(FAR.0));
         if distance.is_none() {
-            self.labels.wait(adr, target, Kind::Far);
+            self.labels.add_fixup(adr, target, Kind::Far);
         }
     }
 

@@ -93,7 +93,7 @@ impl Isa for Emitter {
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
-            self.leave();
+            self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
@@ -168,7 +168,7 @@ impl Sink for Emitter {
                 self.add(OTHER, POINTER, end.bytes());
                 self.put_inst(a64::str_(OTHER.into(), FRAME.into(), field(frame::POINTER)));
                 self.put_inst(a64::mov(X0, XZR));
-                self.leave();
+                self.epilogue();
             }
         }
     }
@@ -193,7 +193,7 @@ impl Emitter {
     }
 
     /// Restores the callee-saved registers and returns.
-    fn leave(&mut self) {
+    fn epilogue(&mut self) {
         for pair in self.saved.rchunks(2) {
             self.asm.put(a64::ldp_post(x(pair[0]), x(pair[1]), SP, pair_offset(16)));
         }
@@ -337,14 +337,14 @@ impl Emitter {
             (Divisor::One, DivOp::Quotient) => self.put_inst(a64::neg(d, a)),
             (Divisor::One, DivOp::Remainder) => self.put_inst(a64::mov(d, XZR)),
             (Divisor::PowerOfTwo(power), DivOp::Quotient) => {
-                self.biased(a, power);
+                self.add_bias(a, power);
                 self.put_inst(a64::asr_imm(d, SCRATCH, shift(power.into())));
                 if imm < 0 {
                     self.put_inst(a64::neg(d, d));
                 }
             }
             (Divisor::PowerOfTwo(power), DivOp::Remainder) => {
-                self.biased(a, power);
+                self.add_bias(a, power);
                 let multiple = Bitmask::new(u64::MAX << power).expect("ones in a row");
                 self.put_inst(a64::and_imm(SCRATCH.into(), SCRATCH.into(), multiple));
                 self.put_inst(a64::sub(d.into(), a.into(), SCRATCH.into()));
@@ -358,7 +358,7 @@ impl Emitter {
 
     /// Sets the scratch register to `a`, plus 2^power - 1 if `a` is negative. Rounding the sum down then gives the same
     /// as rounding `a` toward zero.
-    fn biased(&mut self, a: X, power: u8) {
+    fn add_bias(&mut self, a: X, power: u8) {
         let sign = if power == 1 {
             a
         } else {

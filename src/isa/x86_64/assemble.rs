@@ -129,19 +129,19 @@ impl Assembler {
     }
 
     /// `Jcc rel32` to rarely executed code after everything else. The result identifies the branch.
-    pub(super) fn detour_if(&mut self, cc: Cc) -> Detour {
+    pub(super) fn branch_out_of_line(&mut self, cc: Cc) -> OutOfLine {
         self.put(x64::jcc_rel32(cc, 0));
-        Detour { from: self.code.len() }
+        OutOfLine { from: self.code.len() }
     }
 
     /// Binds an out-of-line branch to the next instruction.
-    pub(super) fn land(&mut self, detour: Detour) {
-        let distance = self.code.len() - detour.from;
-        self.code.bytes_mut()[detour.from - 4..detour.from].copy_from_slice(&(distance as u32).to_le_bytes());
+    pub(super) fn bind_out_of_line(&mut self, branch: OutOfLine) {
+        let distance = self.code.len() - branch.from;
+        self.code.bytes_mut()[branch.from - 4..branch.from].copy_from_slice(&(distance as u32).to_le_bytes());
     }
 
     /// `JMP rel32` back to an offset.
-    pub(super) fn return_to(&mut self, offset: usize) {
+    pub(super) fn jump_back_to(&mut self, offset: usize) {
         // The cast may truncate, but code longer than 2 GiB is discarded.
         let distance = offset as i64 - (self.code.len() as i64 + 5);
         self.put(x64::jmp_rel32(distance as i32));
@@ -189,13 +189,13 @@ impl Assembler {
             Some(cc) => x64::jcc_rel32(cc, 0),
             None => x64::jmp_rel32(0),
         });
-        self.labels.wait(self.code.len() - 4, target, Rel32);
+        self.labels.add_fixup(self.code.len() - 4, target, Rel32);
     }
 }
 
 /// A branch to out-of-line code that is not yet emitted, identified by the offset after the branch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Detour {
+pub(super) struct OutOfLine {
     from: usize,
 }
 

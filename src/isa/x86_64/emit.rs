@@ -3,7 +3,7 @@
 //! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel. `r11` is a temporary within one
 //! operation.
 
-use super::assemble::{Assembler, Detour};
+use super::assemble::{Assembler, OutOfLine};
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
 use crate::isa::division::{Divisor, Magic};
@@ -27,7 +27,7 @@ pub struct Emitter {
     /// The callee-saved registers that the code uses.
     saved: &'static [Reg],
     /// Out-of-line divisions by -1: their branch, the requested result, and the offset at which to continue.
-    detours: Vec<(Detour, DivOp, usize)>,
+    out_of_line: Vec<(OutOfLine, DivOp, usize)>,
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
@@ -72,7 +72,7 @@ impl Isa for Emitter {
         let mut emitter = Emitter {
             asm: Assembler::with(memory, tuning, forms),
             saved,
-            detours: Vec::new(),
+            out_of_line: Vec::new(),
             marks: Vec::new(),
             marked: shape.marked,
         };
@@ -90,13 +90,13 @@ impl Isa for Emitter {
 
     fn finish(mut self) -> Result<Machine, OutOfRange> {
         self.mark(Mark::Exits);
-        for (detour, op, back) in std::mem::take(&mut self.detours) {
-            self.asm.land(detour);
+        for (branch, op, back) in std::mem::take(&mut self.out_of_line) {
+            self.asm.bind_out_of_line(branch);
             match op {
                 DivOp::Quotient => self.put_inst(x64::neg(RAX)),
                 DivOp::Remainder => self.put_inst(x64::zero(RDX)),
             }
-            self.asm.return_to(back);
+            self.asm.jump_back_to(back);
         }
         let sites = self.asm.sites();
         let common = self.asm.label();
@@ -109,7 +109,7 @@ impl Isa for Emitter {
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(x64::store(field(frame::POINTER), POINTER));
-            self.leave();
+            self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
@@ -187,7 +187,7 @@ impl Sink for Emitter {
                 self.add(SCRATCH, POINTER, end.bytes());
                 self.put_inst(x64::store(field(frame::POINTER), SCRATCH));
                 self.put_inst(x64::zero(RAX));
-                self.leave();
+                self.epilogue();
             }
         }
     }
@@ -207,7 +207,7 @@ impl Emitter {
     }
 
     /// Restores the callee-saved registers and returns.
-    fn leave(&mut self) {
+    fn epilogue(&mut self) {
         for &reg in self.saved.iter().rev() {
             self.asm.put(x64::pop(gp(reg)));
         }
@@ -371,10 +371,10 @@ impl Emitter {
         self.move_to(divisor, b);
         self.move_to(RAX, a);
         self.put_inst(x64::cmp_imm(divisor, -1));
-        let minus_one = self.asm.detour_if(Cc::E);
+        let minus_one = self.asm.branch_out_of_line(Cc::E);
         self.put_inst(x64::cqo());
         self.put_inst(x64::idiv(divisor));
-        self.detours.push((minus_one, op, self.asm.offset()));
+        self.out_of_line.push((minus_one, op, self.asm.offset()));
         self.move_to(d, result(op));
     }
 

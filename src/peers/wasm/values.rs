@@ -165,7 +165,7 @@ impl Writer<'_> {
     }
 
     /// Moves each value to its slot's local. All are read before the first is written.
-    pub fn settle(&mut self) {
+    pub fn reconcile(&mut self) {
         let Values::Locals(values) = &self.values else { return };
         let (values, depth) = (values.clone(), values.len());
         let is_misplaced = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.first + *slot as u32);
@@ -175,11 +175,11 @@ impl Writer<'_> {
             let home = self.locals.home(*slot);
             self.code().local_set(home);
         }
-        self.settle_at(depth);
+        self.set_homes(depth);
     }
 
     /// From here on there are `depth` values, each in its slot's local.
-    pub fn settle_at(&mut self, depth: usize) {
+    pub fn set_homes(&mut self, depth: usize) {
         if let Values::Locals(values) = &mut self.values {
             *values = (0..depth).map(|slot| Value::Local(self.locals.home(slot))).collect();
             for (slot, uses) in self.locals.uses.iter_mut().enumerate() {

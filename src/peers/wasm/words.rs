@@ -33,7 +33,7 @@ impl Writer<'_> {
                     self.word(index, word, feeds_branch);
                 }
                 NodeKind::Times { end } => self.times(index, end as usize),
-                NodeKind::While { body, end } => self.repeat(index, body as usize, end as usize),
+                NodeKind::While { body, end } => self.while_loop(index, body as usize, end as usize),
                 NodeKind::If { otherwise, end } => self.branch(index, otherwise as usize, end as usize),
             }
             index = kind.next(index);
@@ -45,33 +45,33 @@ impl Writer<'_> {
         let count = self.pop(0);
         self.get(count);
         self.code().local_set(counter);
-        self.settle();
+        self.reconcile();
         self.code().block(BlockType::Empty);
         self.code().local_get(counter).i64_const(0).i64_le_s().br_if(0);
         self.code().loop_(BlockType::Empty);
-        self.pass(index);
+        self.use_fuel(index);
         self.loops += 1;
         self.body(index + 1..end, false);
         self.loops -= 1;
-        self.settle();
+        self.reconcile();
         self.code().local_get(counter).i64_const(1).i64_sub().local_tee(counter);
         self.code().i64_const(0).i64_ne().br_if(0).end().end();
     }
 
-    fn repeat(&mut self, index: usize, body: usize, end: usize) {
-        self.settle();
+    fn while_loop(&mut self, index: usize, body: usize, end: usize) {
+        self.reconcile();
         self.code().block(BlockType::Empty);
         self.code().loop_(BlockType::Empty);
-        self.pass(index);
+        self.use_fuel(index);
         self.body(index + 1..body, true);
         self.checks(index);
         self.flag();
         self.code().i32_eqz().br_if(1);
         let leaving = self.depth();
         self.body(body..end, false);
-        self.settle();
+        self.reconcile();
         self.code().br(0).end().end();
-        self.settle_at(leaving);
+        self.set_homes(leaving);
     }
 
     fn branch(&mut self, index: usize, otherwise: usize, end: usize) {
@@ -79,12 +79,12 @@ impl Writer<'_> {
         self.code().if_(BlockType::Empty);
         let entry = self.depth();
         self.body(index + 1..otherwise, false);
-        self.settle();
+        self.reconcile();
         if otherwise < end {
             self.code().else_();
-            self.settle_at(entry);
+            self.set_homes(entry);
             self.body(otherwise..end, false);
-            self.settle();
+            self.reconcile();
         }
         self.code().end();
     }
@@ -94,7 +94,7 @@ impl Writer<'_> {
         if !std::mem::take(&mut self.holds_flag) {
             let flag = self.pop(0);
             self.get(flag);
-            self.settle();
+            self.reconcile();
             self.code().i64_const(0).i64_ne();
         }
     }
@@ -116,7 +116,7 @@ impl Writer<'_> {
                 self.holds_flag = is_comparison && feeds_branch;
                 if self.holds_flag {
                     // Nothing may come between the comparison and the branch.
-                    self.settle();
+                    self.reconcile();
                 }
                 operation(&mut self.code(), word);
                 if is_comparison && !feeds_branch {
@@ -207,7 +207,7 @@ impl Writer<'_> {
     }
 
     /// Subtracts one loop iteration from the fuel.
-    fn pass(&mut self, index: usize) {
+    fn use_fuel(&mut self, index: usize) {
         if self.metered {
             self.code().local_get(FUEL).i64_eqz();
             self.trap_if(index, TrapKind::OutOfFuel);
