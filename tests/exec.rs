@@ -531,7 +531,7 @@ fn poisoned_call_names_what_was_not_preserved() {
             let call = AssertUnwindSafe(|| unsafe { code.call_poisoned(1, poison) });
             let panic = std::panic::catch_unwind(call).expect_err(name);
             let message = panic.downcast_ref::<String>().expect("a message");
-            assert!(message.ends_with(&format!("calling convention: changed [{name:?}]")), "{name}: {message}");
+            assert!(message.ends_with(&format!("calling convention: it changed [{name:?}]")), "{name}: {message}");
         }
     }
 }
