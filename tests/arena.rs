@@ -212,9 +212,9 @@ fn code_is_followed_by_a_trap() {
     }
     let pieces = [64, 128, 4096, 100].map(|size| Code::new(&returning(7, size)).expect("there is memory"));
     for code in &pieces {
-        let behind = code.bytes().as_ptr_range().end;
+        let after = code.bytes().as_ptr_range().end;
         // SAFETY: code never fills the last line of its piece.
-        assert_eq!(unsafe { behind.read_volatile() }, TRAP, "behind {} bytes", code.bytes().len());
+        assert_eq!(unsafe { after.read_volatile() }, TRAP, "after {} bytes", code.bytes().len());
     }
 }
 

@@ -121,8 +121,8 @@ fn assert_nothing_is_writable_and_executable() {
     let is_inaccessible = |mapping: Option<&Mapping>| mapping.is_some_and(|it| it.permissions.starts_with("---"));
     for Mapping { start, end, permissions, .. } in mappings.iter().filter(|mapping| mapping.is_code) {
         let before = mappings.iter().find(|mapping| mapping.end == *start);
-        let behind = mappings.iter().find(|mapping| mapping.start == *end);
-        assert!(is_inaccessible(before) && is_inaccessible(behind), "{start:x} {permissions} has no guards");
+        let after = mappings.iter().find(|mapping| mapping.start == *end);
+        assert!(is_inaccessible(before) && is_inaccessible(after), "{start:x} {permissions} has no guards");
     }
 }
 

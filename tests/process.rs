@@ -1,4 +1,4 @@
-//! Work in forked children: we learn how it ends, and it leaves nothing behind.
+//! Work in forked children: we learn how it ends, and nothing of it remains.
 //!
 //! A process may be forked only while it has one thread, so this file is its own program and does not use the threads
 //! of the standard test harness. Arguments select the tests whose names contain one of them.

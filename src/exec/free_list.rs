@@ -30,16 +30,16 @@ impl FreeList {
     /// Frees a range that was allocated.
     pub fn release(&mut self, range: Range<usize>) {
         let index = self.free.partition_point(|hole| hole.start < range.start);
-        let (before, behind) = self.free.split_at_mut(index);
+        let (before, after) = self.free.split_at_mut(index);
         let before = before.last_mut().filter(|hole| hole.end == range.start);
-        let behind = behind.first_mut().filter(|hole| hole.start == range.end);
-        match (before, behind) {
-            (Some(before), Some(behind)) => {
-                before.end = behind.end;
+        let after = after.first_mut().filter(|hole| hole.start == range.end);
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                before.end = after.end;
                 self.free.remove(index);
             }
             (Some(before), None) => before.end = range.end,
-            (None, Some(behind)) => behind.start = range.start,
+            (None, Some(after)) => after.start = range.start,
             (None, None) => self.free.insert(index, range),
         }
     }

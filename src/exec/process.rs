@@ -1,6 +1,6 @@
 //! Work in a forked copy of this process, so that generated code may crash or hang without affecting us.
 //!
-//! The copy is forked and not executed anew, because an emulator for another machine's programs cannot execute them
+//! The copy is only forked, without executing the program again, because an emulator for another machine's programs cannot execute them
 //! from inside.
 
 use std::fmt;

@@ -110,13 +110,13 @@ impl Prepared for CraneliftCode {
     }
 }
 
-/// The depth before each operation, where there is one for each and nothing remains to be checked.
+/// The depth before each operation, if it is known for all and no check remains.
 fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
     let mut depths: Vec<Option<usize>> = vec![None; code.ops().len()];
     depths[0] = Some(code.inputs());
-    // Only the ends of loops go back, to a head that has its depth by then: one walk meets all.
+    // Only loop ends branch back, to a header whose depth is known by then: one walk suffices.
     for (index, op) in code.ops().iter().enumerate() {
-        // What comes behind a jump is reached from elsewhere, or not at all.
+        // Code after a jump is reached from elsewhere, or not at all.
         let Some(depth) = depths[index] else { continue };
         let left = match *op {
             Op::Need { .. } | Op::Room { .. } => return None,
@@ -134,7 +134,7 @@ fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
     Some(depths)
 }
 
-/// Where an operation may go besides the next.
+/// The branch target of an operation.
 fn target(op: Op) -> Option<Pc> {
     match op {
         Op::Times { exit: to, .. } | Op::Next { head: to, .. } | Op::BranchIfZero(to) | Op::Jump(to) => Some(to),
@@ -142,7 +142,7 @@ fn target(op: Op) -> Option<Pc> {
     }
 }
 
-/// Where a run may go from an operation.
+/// The operations at which execution may continue.
 fn after(op: Op, index: usize) -> impl Iterator<Item = usize> {
     let falls_through = !matches!(op, Op::Jump(_) | Op::Return);
     target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
@@ -189,7 +189,7 @@ impl<'a> Translator<'a> {
         let values = match &depths {
             Some(depths) => {
                 let most = depths.iter().flatten().max().copied().unwrap_or(0);
-                // One more than the depth before each operation, which may push.
+                // One more than the depth before each operation, because it may push.
                 let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
                 for (index, slot) in slots[..code.inputs()].iter().enumerate() {
                     let value = function.ins().load(I64, MemFlags::trusted(), bottom, offset(index));
@@ -208,8 +208,8 @@ impl<'a> Translator<'a> {
     }
 
     fn translate(mut self) {
-        // A block begins at each target, and behind each operation that goes elsewhere. It is sealed when the last way to it
-        // is known: what is sealed late costs parameters for variables that nobody changes.
+        // A block starts at each target, and after each operation that branches. It is sealed when its last predecessor
+        // is known: sealing it late would add parameters for variables that nothing changes.
         let ops = self.code.ops();
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
         let mut ways = vec![0_u32; ops.len()];
@@ -224,7 +224,7 @@ impl<'a> Translator<'a> {
                 }
             }
         }
-        // The first operation has the function's own beginning before it.
+        // The function's entry precedes the first operation.
         ways[0] += 1;
         let mut is_reached = true;
         for (index, &op) in ops.iter().enumerate() {
@@ -244,7 +244,7 @@ impl<'a> Translator<'a> {
             if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
                 match depths[index] {
                     Some(known) => *depth = known,
-                    // Nothing comes here; a block that was begun must end all the same.
+                    // This is unreachable, but a block that was started must be terminated.
                     None => {
                         if is_reached {
                             let zero = self.function.ins().iconst(I64, 0);
@@ -260,7 +260,7 @@ impl<'a> Translator<'a> {
             }
             for next in after(op, index) {
                 ways[next] -= 1;
-                // What comes later is sealed when it begins, since the way into it may still be written there.
+                // Later blocks are sealed when they start, because their predecessors may not be emitted yet.
                 if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
                     self.function.seal_block(block);
                 }
@@ -272,7 +272,7 @@ impl<'a> Translator<'a> {
 
     /// Translates one operation. Returns whether execution can continue at the next one.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
-        let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
+        let block = |pc: Pc| blocks[pc.index()].expect("every target starts a block");
         let next = Pc(pc.0 + 1);
         match op {
             Op::Literal(value) => {

@@ -265,7 +265,7 @@ impl Pair {
     }
 }
 
-/// Whether `value` lies in the range of a signed field of that many bits.
+/// Whether `value` is in the range of a signed field of that many bits.
 const fn fits_signed(value: i64, bits: u32) -> bool {
     let half = 1 << (bits - 1);
     -half <= value && value < half
