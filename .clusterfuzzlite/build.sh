@@ -18,10 +18,13 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 for target in fuzz/fuzz_targets/*.rs; do
   name=$(basename "$target" .rs)
   cp "fuzz/target/$host/release/$name" "$OUT/"
-  # The input of the target `program` is not text but the decisions of the generator. So it has no dictionary and no seeds.
-  if [ "$name" != program ]; then
-    cp fuzz/words.dict "$OUT/$name.dict"
-    (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)
-  fi
+  # Two targets do not read text, so they start with an empty corpus and no dictionary.
+  case "$name" in
+    program | parallel_moves) ;;
+    *)
+      cp fuzz/words.dict "$OUT/$name.dict"
+      (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)
+      ;;
+  esac
 done
 ls -l "$OUT"

@@ -1,5 +1,5 @@
-//! Branches of every form: ordinary programs with ranges lowered until the long forms are needed, a program whose
-//! machine code is longer than short branches reach, and the assemblers at the exact borders.
+//! Branches of every form: ordinary programs with ranges lowered until they need the long forms, a program whose
+//! machine code is longer than short branches reach, and the assemblers at the exact limits.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
 use jitduel::tiers::{self, Native, TIERS, Tier};
 
-/// A corpus file's name and text, and its cases that are run, each with its program.
+/// A corpus file's name and text, and its executable cases, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
 
 fn corpus() -> Vec<File> {
@@ -39,7 +39,7 @@ fn corpus() -> Vec<File> {
     corpus
 }
 
-/// Every pair of a short and a near range, with the other sizes in turn.
+/// Every pair of a short and a near range, combined with the other sizes in turn.
 fn tunings() -> Vec<Tuning> {
     let mut tunings = Vec::new();
     for (row, short_range) in [0, 16, 64, 256].into_iter().enumerate() {
@@ -54,14 +54,14 @@ fn tunings() -> Vec<Tuning> {
         println!("every third of {} tunings, since this is an AArch64 program and likely emulated", tunings.len());
         tunings = tunings.into_iter().step_by(3).collect();
     }
-    // The hardest of all: no branch reaches anything.
+    // The most extreme: no branch reaches anything.
     tunings.push(Tuning { short_range: 0, near_range: 0, initial_bytes: 0, counter_registers: 0, value_registers: 0 });
     tunings
 }
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_corpus_with_every_form_of_branch() {
+fn corpus_passes_with_every_form_of_branch() {
     let corpus = corpus();
     let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
     let (mut runs, mut compilations, mut failures) = (0, 0, Vec::new());
@@ -69,7 +69,7 @@ fn the_corpus_with_every_form_of_branch() {
         for (name, tier) in TIERS {
             let mut engine = Native::with_tuning(name, tier, tuning);
             for (path, source, cases) in &corpus {
-                // Cases of one program that are prepared alike share its code.
+                // Cases that prepare the same program in the same way share its code.
                 let mut ready = BTreeMap::new();
                 for (case, program) in cases {
                     let key = (case.inputs.len(), case.stack_limit, case.fuel.is_some());
@@ -99,9 +99,9 @@ fn the_corpus_with_every_form_of_branch() {
     assert!(runs > 3_000 * tunings().len(), "only {runs} runs");
 }
 
-// What the forms cost, and where.
+// The cost of the forms.
 
-/// How many instructions of AArch64 code are an unconditional branch, and how many a computed one.
+/// The number of unconditional and of computed branches in AArch64 code.
 fn jumps(code: &[u8]) -> (usize, usize) {
     let words = || code.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")));
     (words().filter(|word| word >> 26 == 0b00_0101).count(), words().filter(|word| word & !(31 << 5) == BR).count())
@@ -109,14 +109,14 @@ fn jumps(code: &[u8]) -> (usize, usize) {
 
 const BR: u32 = 0xd61f_0000;
 
-/// The LIR of a program as the emitter gets it.
+/// The LIR of a program, as the emitter receives it.
 fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
     let (recorder, ..) = tiers::stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }
 
 #[test]
-fn small_programs_pay_nothing_for_the_long_forms() {
+fn small_programs_have_no_cost_from_long_forms() {
     let (mut programs, mut instructions, mut lengthened) = (0, 0, 0);
     for (name, _, cases) in corpus() {
         let (case, program) = &cases[0];
@@ -132,11 +132,11 @@ fn small_programs_pay_nothing_for_the_long_forms() {
                 .iter()
                 .filter(|op| matches!(op, Op::Divide { .. } | Op::Fuel { .. } | Op::Need { .. } | Op::Room { .. }));
             let jumps_of_ops = ops.iter().filter(|op| matches!(op, Op::Jump { .. })).count();
-            // One `b` for every jump and one in every trap exit: none that a conditional branch skips.
+            // One `b` for each jump and one in each trap exit: none that a conditional branch skips.
             assert_eq!(jumps(&bytes), (jumps_of_ops + exits.count(), 0), "{name}: {variant}");
             programs += 1;
             instructions += bytes.len() / 4;
-            // That this would be seen: with lowered ranges there are more.
+            // Lowered ranges need more, so the check above can fail.
             let long = compile(&Tuning { short_range: 0, near_range: 0, ..Tuning::default() });
             if jumps(&long).1 > 0 {
                 assert!(long.len() > bytes.len());
@@ -150,9 +150,9 @@ fn small_programs_pay_nothing_for_the_long_forms() {
 
 // More machine code than a short branch reaches.
 
-/// A loop whose body has about so many words; it divides by its first input about in the middle.
+/// A loop whose body has about this many words; it divides by its first input near the middle.
 fn long_program(words: usize) -> String {
-    // Below the top stands the divisor. Each line leaves as many values as it finds.
+    // The divisor is below the top. Each line leaves the height of the stack unchanged.
     let lines = [
         "dup 3 and if 1 + else 2 - end 12345 xor\n",
         "dup 0x7fffffffffff > if 3 rshift else 5 * 1 + end\n",
@@ -180,7 +180,7 @@ fn long_program(words: usize) -> String {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn a_loop_longer_than_a_mebibyte() {
+fn loop_longer_than_a_mebibyte_runs() {
     const MEBIBYTE: usize = 1 << 20;
     let text = long_program(600_000);
     let source = Source::new("long", text.as_str());
@@ -188,7 +188,7 @@ fn a_loop_longer_than_a_mebibyte() {
     let options = Options::default();
     let mut stack = Stack::new(options.stack_limit).expect("memory");
     let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("it is not too large");
-    // Each metered or not.
+    // Each with and without metering.
     let runs = [
         ([3, 12_345], 100),
         ([0, 12_345], 100),
@@ -244,14 +244,14 @@ fn a_loop_longer_than_a_mebibyte() {
 
 // The assemblers.
 
-/// Where an AArch64 branch instruction at an offset goes.
-fn goes_to(code: &[u8], at: usize) -> i64 {
+/// The target of the AArch64 branch instruction at an offset.
+fn target_of(code: &[u8], at: usize) -> i64 {
     let word = word(code, at);
     let signed = |bits: u32, length: u32| i64::from((bits << (32 - length)) as i32 >> (32 - length));
     let words = match word >> 24 {
         0x54 | 0xb4 | 0xb5 => signed(word >> 5 & 0x7_ffff, 19),
         0x14..=0x17 => signed(word & 0x3ff_ffff, 26),
-        _ => panic!("{word:#x} at {at} is no branch"),
+        _ => panic!("{word:#x} at {at} is not a branch"),
     };
     at as i64 + 4 * words
 }
@@ -260,7 +260,7 @@ fn word(code: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"))
 }
 
-/// Where the computed jump that begins at an offset goes: what its five instructions do, by the manual.
+/// The target of the computed jump that starts at an offset, from its five instructions as the manual defines them.
 fn computed(code: &[u8], at: usize) -> i64 {
     let words = [0, 4, 8, 12, 16].map(|offset| word(code, at + offset));
     let half = |word: u32| i64::from(word >> 5 & 0xffff);
@@ -276,7 +276,7 @@ fn computed(code: &[u8], at: usize) -> i64 {
     }
 }
 
-/// The branches of the AArch64 assembler; the first one is unconditional.
+/// The branches of the AArch64 assembler; the first is unconditional.
 type BranchA64 = fn(&mut aarch64::Assembler, Label);
 
 const BRANCHES_A64: [BranchA64; 4] = [
@@ -286,7 +286,7 @@ const BRANCHES_A64: [BranchA64; 4] = [
     |asm, to| asm.cbnz(aarch64::regs::X28, to),
 ];
 
-/// `words` instructions between a branch and its label, ahead or behind.
+/// `words` instructions between a branch and its label, forward or backward.
 fn distant_a64(
     branch: BranchA64,
     ahead: bool,
@@ -310,52 +310,53 @@ fn distant_a64(
     asm.finish()
 }
 
-/// The opposite of a conditional branch: the lowest bit of a condition, and the one between `cbz` and `cbnz`.
+/// The opposite of a conditional branch: flips the lowest bit of a condition, or the bit that distinguishes `cbz` and
+/// `cbnz`.
 fn opposite(word: u32) -> u32 {
     if word >> 24 == 0x54 { word ^ 1 } else { word ^ 1 << 24 }
 }
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn conditional_branches_at_the_mebibyte() {
+fn conditional_branches_at_one_mebibyte_take_the_right_form() {
     const WORDS: usize = 1 << 18;
     let tuning = Tuning::default();
     let short = Forms::default();
     for branch in &BRANCHES_A64[1..] {
-        // Ahead: 2^18 - 1 words is the farthest.
+        // Forward: 2^18 - 1 words is the limit.
         let code = distant_a64(*branch, true, WORDS - 2, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
+        assert_eq!((code.len(), target_of(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
         let conditional = word(&code, 0) & !(0x7_ffff << 5);
         let error = distant_a64(*branch, true, WORDS - 1, &tuning, short).expect_err("one word too far");
         let near = Forms { labels: Reach::Near, exits: Reach::Short };
         assert_eq!((error.next, error.memory.len()), (Some(near), 4 * WORDS));
         let code = distant_a64(*branch, true, WORDS - 1, &tuning, near).expect("it reaches");
         assert_eq!(word(&code, 0) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!((goes_to(&code, 0), goes_to(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
-        // Behind: 2^18 words, and the longer form is taken where needed without being asked for.
+        assert_eq!((target_of(&code, 0), target_of(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
+        // Backward: 2^18 words is the limit, and the longer form is chosen automatically.
         let code = distant_a64(*branch, false, WORDS, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+        assert_eq!((code.len(), target_of(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
         let code = distant_a64(*branch, false, WORDS + 1, &tuning, short).expect("it reaches");
         assert_eq!(code.len(), 4 * (WORDS + 3));
         assert_eq!(word(&code, 4 * (WORDS + 1)) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 2)), 0);
+        assert_eq!(target_of(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
+        assert_eq!(target_of(&code, 4 * (WORDS + 2)), 0);
     }
 }
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn unconditional_branches_at_the_border_of_their_range() {
+fn unconditional_branches_at_the_limit_of_their_range_take_the_right_form() {
     let b = BRANCHES_A64[0];
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
     let of_labels = |labels| Forms { labels, exits: Reach::Short };
     for words in [1, 2, 16, 1000] {
         let range = 4 * words as i64;
         let tuning = Tuning { short_range: 0, near_range: range, ..Tuning::default() };
-        // Ahead, one word less lies between, since a distance counts from the branch itself.
+        // Forward, with one word less between, because a distance counts from the branch itself.
         for form in [short, near] {
             let code = distant_a64(b, true, words - 1, &tuning, of_labels(form)).expect("it reaches");
-            assert_eq!((code.len() as i64, goes_to(&code, 0)), (range, range));
+            assert_eq!((code.len() as i64, target_of(&code, 0)), (range, range));
         }
         let error = distant_a64(b, true, words, &tuning, of_labels(near)).expect_err("too far");
         assert_eq!(error.next, Some(of_labels(far)));
@@ -363,17 +364,17 @@ fn unconditional_branches_at_the_border_of_their_range() {
         assert_eq!(error.next, Some(of_labels(near)), "the forms grow by one step at a time");
         let code = distant_a64(b, true, words, &tuning, of_labels(far)).expect("it reaches everything");
         assert_eq!((code.len(), computed(&code, 0)), (4 * (words + 5), 4 * (words as i64 + 5)));
-        // Behind.
+        // Backward.
         let code = distant_a64(b, false, words, &tuning, of_labels(short)).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * words)), (4 * (words + 1), 0));
+        assert_eq!((code.len(), target_of(&code, 4 * words)), (4 * (words + 1), 0));
         let code = distant_a64(b, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
         assert_eq!((code.len(), computed(&code, 4 * (words + 1))), (4 * (words + 6), 0));
         // A conditional branch that skips such a jump.
         for branch in &BRANCHES_A64[1..] {
             let code = distant_a64(*branch, true, words, &tuning, of_labels(far)).expect("it reaches everything");
-            assert_eq!((goes_to(&code, 0), computed(&code, 4)), (24, 4 * (words as i64 + 6)));
+            assert_eq!((target_of(&code, 0), computed(&code, 4)), (24, 4 * (words as i64 + 6)));
             let code = distant_a64(*branch, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
-            assert_eq!(goes_to(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
+            assert_eq!(target_of(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
             assert_eq!(computed(&code, 4 * (words + 2)), 0);
         }
     }
@@ -381,21 +382,21 @@ fn unconditional_branches_at_the_border_of_their_range() {
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn an_unconditional_branch_at_128_mebibytes() {
+fn unconditional_branch_at_128_mebibytes_takes_the_right_form() {
     const WORDS: usize = 1 << 25;
     let b = BRANCHES_A64[0];
     let tuning = Tuning { initial_bytes: 4 * (WORDS + 16), ..Tuning::default() };
     let code = distant_a64(b, true, WORDS - 2, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!(goes_to(&code, 0), 4 * (WORDS as i64 - 1));
+    assert_eq!(target_of(&code, 0), 4 * (WORDS as i64 - 1));
     let error = distant_a64(b, true, WORDS - 1, &tuning, Forms::default()).expect_err("one word too far");
     assert_eq!(error.next, Some(Forms { labels: Reach::Near, exits: Reach::Short }));
     let code = distant_a64(b, false, WORDS, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+    assert_eq!((code.len(), target_of(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
     let code = distant_a64(b, false, WORDS + 1, &tuning, Forms::default()).expect("it reaches");
     assert_eq!(computed(&code, 4 * (WORDS + 1)), 0);
 }
 
-/// Emits operations in given forms.
+/// Emits operations in the given forms.
 fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, OutOfRange> {
     let shape = Shape { registers: 4, metered: true, marked: false };
     let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);
@@ -404,7 +405,7 @@ fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, Ou
 }
 
 #[test]
-fn labels_and_exits_ask_for_longer_forms_apart() {
+fn labels_and_exits_request_longer_forms_separately() {
     let &[d, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
     let store = Op::Store { s: d, slot: Slot(0) };
     let forms = |labels, exits| Forms { labels, exits };
@@ -428,7 +429,7 @@ fn labels_and_exits_ask_for_longer_forms_apart() {
     assert_eq!(next(&body(fuel, 20, false), forms(short, short)), Some(Some(forms(short, near))));
     assert_eq!(next(&body(fuel, 80, false), forms(short, near)), Some(Some(forms(short, far))));
     assert_eq!(next(&body(fuel, 5000, false), forms(short, far)), None);
-    // Both at once.
+    // Both at the same time.
     let both: Vec<_> = [branch].into_iter().chain(body(fuel, 80, true)).collect();
     assert_eq!(next(&both, forms(short, short)), Some(Some(forms(near, near))));
     assert_eq!(next(&both, forms(near, near)), Some(Some(forms(far, far))));
@@ -439,7 +440,7 @@ fn labels_and_exits_ask_for_longer_forms_apart() {
 }
 
 #[test]
-fn branches_back_at_the_border_of_one_byte() {
+fn backward_branches_at_the_limit_of_one_byte_take_the_right_form() {
     use x86_64::encode::{Cc, nop};
     let distant = |cc: Option<Cc>, ahead: bool, bytes: usize, tuning: &Tuning| {
         let mut asm = x86_64::Assembler::with(Vec::new(), tuning, Forms::default());
@@ -462,7 +463,7 @@ fn branches_back_at_the_border_of_one_byte() {
     let default = Tuning::default();
     for cc in [None, Some(Cc::E), Some(Cc::G)] {
         let long_opcode = if cc.is_some() { 2 } else { 1 };
-        // 126 bytes and the branch of two are 128.
+        // 126 bytes and the two-byte branch make 128.
         let code = distant(cc, false, 126, &default);
         assert_eq!((code.len(), code[127] as i8), (128, -128));
         assert_eq!(code[126], cc.map_or(0xeb, |cc| 0x70 | cc.bits()));
@@ -471,14 +472,14 @@ fn branches_back_at_the_border_of_one_byte() {
         // A branch to itself.
         let code = distant(cc, false, 0, &default);
         assert_eq!((code.len(), code[1] as i8), (2, -2));
-        // Ahead, where the distance is not yet known, always four bytes.
+        // Forward, with an unknown distance: always four bytes.
         for bytes in [0, 127, 128, 100_000] {
             let code = distant(cc, true, bytes, &default);
             let at = long_opcode..long_opcode + 4;
             let displacement = i32::from_le_bytes(code[at].try_into().expect("four bytes"));
             assert_eq!((code.len(), displacement), (bytes + long_opcode + 4, bytes as i32));
         }
-        // A lowered range counts as the machine's does.
+        // A lowered range acts like the machine's own.
         let lowered = Tuning { short_range: 20, ..default };
         assert_eq!(distant(cc, false, 18, &lowered).len(), 20);
         assert_eq!(distant(cc, false, 19, &lowered).len(), 19 + long_opcode + 4);
@@ -486,7 +487,7 @@ fn branches_back_at_the_border_of_one_byte() {
 }
 
 #[test]
-fn a_label_is_bound_exactly_once() {
+fn label_is_bound_exactly_once() {
     fn message(f: impl FnOnce()) -> String {
         let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("it panics");
         panic.downcast_ref::<String>().expect("a message").clone()
@@ -520,7 +521,7 @@ fn a_label_is_bound_exactly_once() {
         let _ = asm.finish();
     });
     assert!(never_a64.contains("label 0 is bound") && never_x64.contains("label 1 is bound"));
-    // A label that nobody branches to need not be bound, and labels from LIR and new ones do not collide.
+    // A label that nothing branches to need not be bound, and labels from LIR do not collide with new ones.
     let mut asm = aarch64::Assembler::new();
     asm.label();
     asm.bind(Label(7));

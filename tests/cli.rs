@@ -91,8 +91,8 @@ fn each_input_is_a_run_and_a_line_and_their_counts_may_differ() {
     let inputs = ["--input", "1,2", "--input", "1", "--input", "3,4,5", "--input", "", "--input", "7,8"];
     let ended = run("+", &inputs);
     expect(&ended, 1, "3\nrejected underflow 1:1\n3 9\nrejected underflow 1:1\n15\n");
-    assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("needs 2, there can be at most 0"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs 2, but there are at most 1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs 2, but there are at most 0"), "{}", ended.stderr);
     let ended = run("+", &[&inputs[..], &["--json"]].concat());
     let outcomes: Vec<_> = ended.stdout.lines().map(|line| line.contains("\"outcome\":\"done\"")).collect();
     assert_eq!((ended.code, &outcomes[..]), (1, &[true, false, true, false, true][..]));
@@ -319,7 +319,7 @@ fn json_lines_have_exactly_the_documented_members() {
         (
             "1 +",
             1,
-            r#""outcome":"rejected","kind":"underflow","line":1,"column":3,"message":"stack underflow: 2 needed, at most 1 there"}"#,
+            r#""outcome":"rejected","kind":"underflow","line":1,"column":3,"message":"stack underflow: 2 needed, at most 1 available"}"#,
         ),
         (
             "1 if 2 3 else 4 end",
@@ -358,7 +358,7 @@ fn data_goes_to_standard_output_and_diagnostics_to_standard_error() {
     assert!(ended.stderr.contains("error: division by zero\n --> -e:2:3\n"), "{}", ended.stderr);
     let ended = cli(&["asm", "-e", "1 +"]);
     expect(&ended, 1, "");
-    assert!(ended.stderr.contains("error: stack underflow: 2 needed, at most 1 there"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: stack underflow: 2 needed, at most 1 available"), "{}", ended.stderr);
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn check_prints_a_line_of_json_a_case() {
             line("add.stk", r#""done","stack":[11],"agree":true,"case":2,"met":true"#),
             line(
                 "add.stk",
-                r#""rejected","kind":"underflow","line":4,"column":1,"message":"stack underflow: 2 needed, at most 1 there","agree":true,"case":3,"met":true"#,
+                r#""rejected","kind":"underflow","line":4,"column":1,"message":"stack underflow: 2 needed, at most 1 available","agree":true,"case":3,"met":true"#,
             ),
             line("plain.stk", r#""done","stack":[6],"agree":true"#),
             line(
@@ -723,7 +723,7 @@ fn asm_knows_its_own_mistakes() {
             expect(&ended, 0, "1 +\n");
         } else {
             expect(&ended, 1, "");
-            assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
+            assert!(ended.stderr.contains("needs 2, but there are at most 1"), "{}", ended.stderr);
         }
     }
     // The first case says how many inputs there are.

@@ -51,7 +51,7 @@ fn the_name_of_a_file_stays_in_its_comment() {
 fn rejected_programs_are_shown_and_not_translated() {
     for language in ["c", "forth"] {
         for (text, message) in
-            [("1 +", "needs 2, there can be at most 1"), ("1 swpa", "unknown word"), ("1 if 1 end", "unbalanced")]
+            [("1 +", "needs 2, but there are at most 1"), ("1 swpa", "unknown word"), ("1 if 1 end", "unbalanced")]
         {
             let ended = export(&["-e", text, "--to", language]);
             assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));

@@ -118,7 +118,7 @@ fn loops_carry_out_the_work_that_is_asked_for_and_keep_their_values_alive() {
                 measured.words,
                 trial.text
             );
-            assert_eq!(measured.passes, trial.fuel, "the passes are known beforehand\n{}", trial.text);
+            assert_eq!(measured.iterations, trial.fuel, "the passes are known beforehand\n{}", trial.text);
             let Outcome::Done(values) = &measured.outcome else { panic!("{:?}\n{}", measured.outcome, trial.text) };
             assert_eq!(values.len(), trial.inputs.len());
             assert_ne!(values, &trial.inputs, "nothing has come of it\n{}", trial.text);

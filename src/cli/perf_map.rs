@@ -15,7 +15,7 @@ use clap::ValueEnum;
 use super::input::say;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::engine::{Options, Prepared};
-use crate::exec::keep_apart;
+use crate::exec::disable_double_mapping;
 use crate::isa::{Machine, Mark, Tuning};
 use crate::lang::{Program, Source};
 use crate::tiers::{compiler, tier};
@@ -49,7 +49,7 @@ impl PerfMap {
         if tier(engine).is_none() {
             bail!("engine `{engine}` has no machine code of ours to map");
         }
-        keep_apart("perf looks for generated code in anonymous memory alone");
+        disable_double_mapping("perf looks for generated code in anonymous memory alone");
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
         let failed = || format!("cannot write the perf map {}", path.display());
         // What an earlier process of this number left. A new file also means that nobody else's is written to.

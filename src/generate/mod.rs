@@ -112,7 +112,7 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
     if trap != Some(TrapKind::DivisionByZero) {
         measured = without_division_by_zero(dice, nodes, &trial, measured);
     }
-    let (passes, deepest) = (measured.passes, measured.deepest);
+    let (passes, deepest) = (measured.iterations, measured.deepest);
     trial.fuel = match dice.below(8) {
         0..=2 => passes,
         3 | 4 => passes + 1 + u64::from(dice.below(3)),

@@ -109,7 +109,7 @@ impl Judge {
 
 /// The fuels around and below what a run needs that are tried with it, beside its own.
 pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
-    let passes = measured.passes;
+    let passes = measured.iterations;
     let step = passes.div_ceil(MOST_FUELS).max(1) as usize;
     let mut fuels: Vec<u64> = (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect();
     fuels.dedup();

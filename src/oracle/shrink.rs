@@ -88,7 +88,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
         let needs = |nodes: &[NodeKind]| {
             let measured = measure(&tree(nodes), &self.best.inputs, Some(MOST_PASSES), usize::MAX);
-            (measured.passes, measured.deepest)
+            (measured.iterations, measured.deepest)
         };
         let (before, now) = (needs(&self.nodes), needs(&nodes));
         let least = self.best.inputs.len();
@@ -151,7 +151,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
                 continue;
             }
             let rest = replaced(&self.nodes, 0..cut, &[]);
-            let fuel = self.best.fuel - measured.passes;
+            let fuel = self.best.fuel - measured.iterations;
             if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
                 return;
             }

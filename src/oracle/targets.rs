@@ -8,6 +8,8 @@ use crate::generate::{Trial, trial_from_bytes};
 use crate::lang::print::print;
 use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
 use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::parallel_moves::checker::{Value, check};
+use crate::parallel_moves::{Breaker, Move};
 
 /// Most passes that loops may start: no program is to take long.
 const MOST_PASSES: u64 = 1_000;
@@ -72,4 +74,35 @@ fn judged(judge: &mut Judge, trial: &Trial) {
     if let Err(disagreement) = judge.judge(trial, Care::Thorough) {
         panic!("{}: {:?}\n{}\n{trial:?}", disagreement.class, disagreement.engines, disagreement.detail);
     }
+}
+
+/// Resolves the parallel moves that these bytes encode, with every kind of breaker.
+///
+/// # Panics
+/// If a register ends with a wrong value.
+pub fn parallel_moves(bytes: &[u8]) {
+    let (scratch, bytes) = bytes.split_first().map_or((0, bytes), |(first, rest)| (first % 32, rest));
+    check(&decoded_moves(bytes, None), Breaker::Memory);
+    check(&decoded_moves(bytes, None), Breaker::Exchange);
+    check(&decoded_moves(bytes, Some(scratch)), Breaker::Scratch(scratch));
+}
+
+/// Two bytes for each move: its destination with the kind of its source, and its source. Leaves out moves that use the
+/// reserved register or that write to a destination again.
+fn decoded_moves(bytes: &[u8], reserved: Option<u8>) -> Vec<Move<Value>> {
+    let mut moves: Vec<Move<Value>> = Vec::new();
+    for &[first, second] in bytes.as_chunks().0 {
+        let (to, register) = (first % 32, second % 32);
+        let (from, reads) = match first / 32 {
+            0..=4 => (Value::Register(register), Some(register)),
+            5 => (Value::Sum(register, i64::from(second / 32) + 1), Some(register)),
+            6 => (Value::Constant(second.into()), None),
+            _ => (Value::Memory(second), None),
+        };
+        let is_reserved = reserved.is_some_and(|reserved| to == reserved || reads == Some(reserved));
+        if !is_reserved && moves.iter().all(|other| other.to != to) {
+            moves.push(Move { to, from });
+        }
+    }
+    moves
 }

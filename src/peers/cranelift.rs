@@ -1,8 +1,8 @@
-//! `cranelift`: the bytecode through the optimizing compiler of that name.
+//! `cranelift`: the bytecode, compiled by the optimizing compiler of that name.
 //!
-//! Where the depth is known everywhere, each slot of the stack is a variable, so that Cranelift sees values and no stack;
-//! the stack is read at the beginning and written at the end. Where loops change the depth, values lie in memory and a
-//! variable points to them. The code is called like that of our own emitters, and its promises are checked like theirs.
+//! If the depth is known everywhere, each slot of the stack is a variable, so Cranelift sees values and no stack.
+//! The stack is loaded at entry and stored at the end. If loops change the depth, values are in memory and a
+//! variable points to them. The code is called like that of our own emitters, and is checked in the same way.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use super::operations::{cranelift_alu, cranelift_condition};
 use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Demands, Entry, Exit, Stack};
+use crate::exec::{Code, Entry, Exit, Requirements, Stack};
 use crate::lang::Word;
 use crate::lang::words::{Class, Meaning};
 use crate::lir::{DivOp, frame};
@@ -26,7 +26,7 @@ use crate::outcome::Trap;
 /// The name of the engine.
 pub const NAME: &str = "cranelift";
 
-/// Bodies inside each other that it is given: its time grows with their third power, to a second at 200.
+/// The deepest nesting that it compiles: its time grows with the cube of the nesting, to one second at 200.
 const MOST_NESTING: usize = 200;
 
 /// Cranelift for this host.
@@ -42,7 +42,7 @@ impl Default for Cranelift {
     }
 }
 
-/// All that the host has, optimized for speed.
+/// All features of the host, optimized for speed.
 fn host() -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
     for (name, value) in [("opt_level", "speed"), ("enable_verifier", "false"), ("enable_probestack", "false")] {
@@ -59,11 +59,11 @@ impl Engine for Cranelift {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
-            let reason = format!("Cranelift makes no code for {}", std::env::consts::ARCH);
+            let reason = format!("Cranelift does not support {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
         if task.program().ast().nesting() > MOST_NESTING {
-            let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
+            let reason = format!("compiling more than {MOST_NESTING} nested bodies would take minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
         let code = task.bytecode(clock)?;
@@ -80,12 +80,13 @@ impl Engine for Cranelift {
             .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
-        let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let requirements =
+            Requirements { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
         let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
-        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation addresses what our own
-        // tiers do, and carries out the same checks.
-        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
-        let entry = unsafe { Entry::new(sealed, demands) };
+        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
+        // own tiers, with the same checks.
+        #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
+        let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(CraneliftCode { entry, code }))
     }
 }
@@ -100,7 +101,7 @@ impl Prepared for CraneliftCode {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
-            // The site is the operation, and the pointer stands at the depth.
+            // The site is the operation, and the pointer marks the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
@@ -150,15 +151,15 @@ fn successors(code: &Bytecode, index: usize) -> impl Iterator<Item = usize> + us
     code.target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
-/// Where the values are.
+/// The locations of the values.
 enum Values {
-    /// In variables, one for each slot, of which so many hold values now.
+    /// In variables, one per slot; the first `depth` hold values.
     Variables { slots: Vec<Variable>, depth: usize },
-    /// In memory, below where this variable points.
+    /// In memory, below the address in this variable.
     Memory { pointer: Variable },
 }
 
-/// Bytecode on its way to a function of Cranelift's.
+/// Translates bytecode into a Cranelift function.
 struct Translator<'a> {
     code: &'a Bytecode,
     function: FunctionBuilder<'a>,
@@ -210,8 +211,8 @@ impl<'a> Translator<'a> {
     }
 
     fn translate(mut self) {
-        // A block begins at each target, and behind each operation that goes elsewhere. It is sealed when the last way to it
-        // is known: what is sealed late costs parameters for variables that nobody changes.
+        // A block starts at each target, and after each operation that branches. It is sealed when its last predecessor
+        // is known: sealing it late would add parameters for variables that nothing changes.
         let ops = self.code.ops();
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
         let mut ways = vec![0_u32; ops.len()];
@@ -227,7 +228,7 @@ impl<'a> Translator<'a> {
                 }
             }
         }
-        // The first operation has the function's own beginning before it.
+        // The function's entry precedes the first operation.
         ways[0] += 1;
         let mut is_reached = true;
         for (index, &op) in ops.iter().enumerate() {
@@ -252,7 +253,7 @@ impl<'a> Translator<'a> {
             }
             for next in successors(self.code, index) {
                 ways[next] -= 1;
-                // What comes later is sealed when it begins, since the way into it may still be written there.
+                // Later blocks are sealed when they start, because their predecessors may not be emitted yet.
                 if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
                     self.function.seal_block(block);
                 }
@@ -268,7 +269,7 @@ impl<'a> Translator<'a> {
 
     /// Translates one operation, and says whether the next comes behind it.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
-        let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
+        let block = |pc: Pc| blocks[pc.index()].expect("every target starts a block");
         let next = Pc(pc.0 + 1);
         let code = self.code;
         let target = || block(code.target(op).expect("a branch has a target"));
@@ -384,7 +385,7 @@ impl<'a> Translator<'a> {
         self.function.block_params(joined)[0]
     }
 
-    /// Leaves at this operation where the condition holds.
+    /// Traps at this operation if the condition holds.
     fn trap_if(&mut self, condition: Value, pc: Pc) {
         let [trap, on] = [(); 2].map(|()| self.function.create_block());
         self.function.set_cold_block(trap);
@@ -396,7 +397,7 @@ impl<'a> Translator<'a> {
         self.function.seal_block(on);
     }
 
-    /// Returns a status, with the pointer at the depth; at the normal end the values are in memory.
+    /// Returns a status, with the pointer at the depth. On a normal return the values are in memory.
     fn leave(&mut self, status: i64) {
         let pointer = match &self.values {
             Values::Memory { pointer } => self.function.use_var(*pointer),
@@ -415,7 +416,7 @@ impl<'a> Translator<'a> {
         self.function.ins().return_(&[status]);
     }
 
-    /// How many values there are.
+    /// The number of values.
     fn depth(&mut self) -> Value {
         match &self.values {
             Values::Variables { depth, .. } => self.function.ins().iconst(I64, *depth as i64),
@@ -455,13 +456,13 @@ impl<'a> Translator<'a> {
         value
     }
 
-    /// The value that lies this deep below the top.
+    /// The value at this depth below the top.
     fn peek(&mut self, below: usize) -> Value {
         match &self.values {
             Values::Variables { slots, depth } => self.function.use_var(slots[*depth - 1 - below]),
             Values::Memory { pointer } => {
                 let pointer = self.function.use_var(*pointer);
-                // A depth that no stack has lies behind a check that fails.
+                // A depth that no stack has is preceded by a check that fails.
                 let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
                 let at = self.function.ins().iadd_imm(pointer, distance);
                 self.function.ins().load(I64, MemFlags::trusted(), at, 0)
@@ -470,7 +471,7 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// The distance of a slot from the lowest.
+/// The offset in bytes of a slot from the lowest.
 fn offset(slot: usize) -> i32 {
-    i32::try_from(8 * slot).expect("no program has so many inputs")
+    i32::try_from(8 * slot).expect("no program has that many inputs")
 }

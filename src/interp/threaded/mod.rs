@@ -1,4 +1,4 @@
-//! The code that the engine `bytecode` runs: made from the bytecode in one pass, and carried out by handlers that
+//! The code that the engine `bytecode` runs: translated from the bytecode in one pass, and executed by handlers that
 //! call each other.
 
 mod code;

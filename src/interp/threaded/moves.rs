@@ -25,7 +25,7 @@ impl State {
         let wanted = reach.min(REGISTERS as i64) as usize;
         self.flush(wanted);
         self.settle(0);
-        // Slots from the base on hold values for certain.
+        // Slots at or above the base are certain to hold values.
         while self.window.len() < wanted && self.window.lowest_slot() > 0 {
             self.load_lowest();
         }
@@ -38,20 +38,24 @@ impl State {
         let missing = to.len() - self.window.len();
         self.permute(&to.values()[missing..]);
         for index in (0..missing).rev() {
-            let Value::Register(d) = to.values()[index] else { unreachable!("it was settled") };
+            let Value::Register(d) = to.values()[index] else {
+                unreachable!("the values of a settled window are in registers")
+            };
             self.load(d, self.window.lowest_slot() - 1);
             self.window.add_lowest(Value::Register(d));
         }
     }
 
-    /// Moves the values of the window, all at once, to registers of their own.
+    /// Moves the values of the window to distinct registers in a parallel move.
     fn permute(&mut self, to: &[Value]) {
         if self.window.values() == to {
             return;
         }
         let moves =
             self.window.values().iter().zip(to).filter(|(value, wanted)| value != wanted).map(|(value, wanted)| {
-                let Value::Register(to) = *wanted else { unreachable!("it was settled") };
+                let Value::Register(to) = *wanted else {
+                    unreachable!("the values of a settled window are in registers")
+                };
                 Move { to, from: *value }
             });
         let moves: Vec<_> = moves.collect();

@@ -43,7 +43,7 @@ impl State {
         self.builder.begin(tables::store(number(value)), || format!("slot {slot} = {}", Shown(value)));
         self.builder.value(slot);
         self.builder.operand(value);
-        self.window.forget_lowest();
+        self.window.remove_lowest();
     }
 
     /// Stores all but the topmost values.
