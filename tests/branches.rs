@@ -61,10 +61,10 @@ fn tunings() -> Vec<Tuning> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_corpus_with_every_form_of_branch() {
+fn corpus_passes_with_every_branch_form() {
     let corpus = corpus();
     let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
-    let (mut runs, mut compilations, mut failures) = (0, 0, Vec::new());
+    let (mut executions, mut compilations, mut failures) = (0, 0, Vec::new());
     for tuning in tunings() {
         for (name, tier) in TIERS {
             let mut engine = Native::with_tuning(name, tier, tuning);
@@ -85,7 +85,7 @@ fn the_corpus_with_every_form_of_branch() {
                     }
                     let outcome = outcome(&mut **prepared, &case.inputs, case.fuel, &mut stack);
                     let verdict = Verdict::of(&outcome, source);
-                    runs += 1;
+                    executions += 1;
                     if verdict != case.expected {
                         let (line, expected) = (case.line, &case.expected);
                         failures.push(format!("{path}:{line}: {name}, {tuning:?}: {verdict}, expected {expected}"));
@@ -94,9 +94,9 @@ fn the_corpus_with_every_form_of_branch() {
             }
         }
     }
-    println!("{} tunings, {compilations} compilations, {runs} runs", tunings().len());
+    println!("{} tunings, {compilations} compilations, {executions} executions", tunings().len());
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
-    assert!(runs > 3_000 * tunings().len(), "only {runs} runs");
+    assert!(executions > 3_000 * tunings().len(), "only {executions} executions");
 }
 
 // What the forms cost, and where.
@@ -116,7 +116,7 @@ fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
 }
 
 #[test]
-fn small_programs_pay_nothing_for_the_long_forms() {
+fn small_programs_use_no_long_forms() {
     let (mut programs, mut instructions, mut lengthened) = (0, 0, 0);
     for (name, _, cases) in corpus() {
         let (case, program) = &cases[0];
@@ -180,7 +180,7 @@ fn long_program(words: usize) -> String {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn a_loop_longer_than_a_mebibyte() {
+fn loop_longer_than_a_mebibyte_runs() {
     const MEBIBYTE: usize = 1 << 20;
     let text = long_program(600_000);
     let source = Source::new("long", text.as_str());
@@ -189,7 +189,7 @@ fn a_loop_longer_than_a_mebibyte() {
     let mut stack = Stack::new(options.stack_limit).expect("memory");
     let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("it is not too large");
     // Each metered or not.
-    let runs = [
+    let executions = [
         ([3, 12_345], 100),
         ([0, 12_345], 100),
         ([-1, i64::MAX], 100),
@@ -197,8 +197,8 @@ fn a_loop_longer_than_a_mebibyte() {
         ([3, 12_345], 2),
         ([3, 12_345], 0),
     ];
-    let runs = [false, true].map(|metered| {
-        runs.map(|(inputs, fuel)| {
+    let executions = [false, true].map(|metered| {
+        executions.map(|(inputs, fuel)| {
             let fuel = metered.then_some(fuel);
             (inputs, fuel, evaluate(program.ast(), &inputs, fuel, options.stack_limit))
         })
@@ -219,15 +219,15 @@ fn a_loop_longer_than_a_mebibyte() {
             assert!(a64 > MEBIBYTE && x64 > MEBIBYTE, "{name}: {a64} {x64}");
         }
         let mut engine = Native::new(name, tier);
-        for (metered, runs) in [false, true].into_iter().zip(&runs) {
+        for (metered, executions) in [false, true].into_iter().zip(&executions) {
             let options = Options { metered, ..options };
             let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it reaches");
             let bytes = prepared.code_bytes();
             assert!(bytes > Some(MEBIBYTE), "{name}: {bytes:?}");
-            for (inputs, fuel, expected) in runs {
-                let came = outcome(&mut *prepared, inputs, *fuel, &mut stack);
-                assert_eq!(came, *expected, "{name} with {inputs:?} and fuel {fuel:?}");
-                match came {
+            for (inputs, fuel, expected) in executions {
+                let actual = outcome(&mut *prepared, inputs, *fuel, &mut stack);
+                assert_eq!(actual, *expected, "{name} with {inputs:?} and fuel {fuel:?}");
+                match actual {
                     Outcome::Done(_) => done += 1,
                     Outcome::Trap(trap) => {
                         trapped += 1;
@@ -238,14 +238,14 @@ fn a_loop_longer_than_a_mebibyte() {
             }
         }
     }
-    println!("{} bytes of text, {done} runs ended, {trapped} trapped", text.len());
+    println!("{} bytes of text, {done} executions ended, {trapped} trapped", text.len());
     assert_eq!((done, trapped), (TIERS.len() * (5 + 3), TIERS.len() * (1 + 3)));
 }
 
 // The assemblers.
 
 /// Where an AArch64 branch instruction at an offset goes.
-fn goes_to(code: &[u8], at: usize) -> i64 {
+fn branch_target(code: &[u8], at: usize) -> i64 {
     let word = word(code, at);
     let signed = |bits: u32, length: u32| i64::from((bits << (32 - length)) as i32 >> (32 - length));
     let words = match word >> 24 {
@@ -261,7 +261,7 @@ fn word(code: &[u8], at: usize) -> u32 {
 }
 
 /// Where the computed jump that begins at an offset goes: what its five instructions do, by the manual.
-fn computed(code: &[u8], at: usize) -> i64 {
+fn computed_target(code: &[u8], at: usize) -> i64 {
     let words = [0, 4, 8, 12, 16].map(|offset| word(code, at + offset));
     let half = |word: u32| i64::from(word >> 5 & 0xffff);
     assert_eq!(words[0] & !(0xffff << 5), 0xd280_0010, "movz x16");
@@ -289,20 +289,20 @@ const BRANCHES_A64: [BranchA64; 4] = [
 /// `words` instructions between a branch and its label, ahead or behind.
 fn distant_a64(
     branch: BranchA64,
-    ahead: bool,
+    forward: bool,
     words: usize,
     tuning: &Tuning,
     forms: Forms,
 ) -> Result<Vec<u8>, OutOfRange> {
     let mut asm = aarch64::Assembler::with(Vec::new(), tuning, forms);
     let label = asm.label();
-    if ahead {
+    if forward {
         branch(&mut asm, label);
     } else {
         asm.bind(label);
     }
     (0..words).for_each(|_| asm.put(aarch64::encode::nop()));
-    if ahead {
+    if forward {
         asm.bind(label);
     } else {
         branch(&mut asm, label);
@@ -317,35 +317,35 @@ fn opposite(word: u32) -> u32 {
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn conditional_branches_at_the_mebibyte() {
+fn conditional_branches_change_form_at_one_mebibyte() {
     const WORDS: usize = 1 << 18;
     let tuning = Tuning::default();
     let short = Forms::default();
     for branch in &BRANCHES_A64[1..] {
         // Ahead: 2^18 - 1 words is the farthest.
         let code = distant_a64(*branch, true, WORDS - 2, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
+        assert_eq!((code.len(), branch_target(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
         let conditional = word(&code, 0) & !(0x7_ffff << 5);
         let error = distant_a64(*branch, true, WORDS - 1, &tuning, short).expect_err("one word too far");
         let near = Forms { labels: Reach::Near, exits: Reach::Short };
         assert_eq!((error.next, error.memory.len()), (Some(near), 4 * WORDS));
         let code = distant_a64(*branch, true, WORDS - 1, &tuning, near).expect("it reaches");
         assert_eq!(word(&code, 0) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!((goes_to(&code, 0), goes_to(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
+        assert_eq!((branch_target(&code, 0), branch_target(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
         // Behind: 2^18 words, and the longer form is taken where needed without being asked for.
         let code = distant_a64(*branch, false, WORDS, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+        assert_eq!((code.len(), branch_target(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
         let code = distant_a64(*branch, false, WORDS + 1, &tuning, short).expect("it reaches");
         assert_eq!(code.len(), 4 * (WORDS + 3));
         assert_eq!(word(&code, 4 * (WORDS + 1)) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 2)), 0);
+        assert_eq!(branch_target(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
+        assert_eq!(branch_target(&code, 4 * (WORDS + 2)), 0);
     }
 }
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn unconditional_branches_at_the_border_of_their_range() {
+fn unconditional_branches_change_form_at_the_end_of_their_range() {
     let b = BRANCHES_A64[0];
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
     let of_labels = |labels| Forms { labels, exits: Reach::Short };
@@ -355,44 +355,44 @@ fn unconditional_branches_at_the_border_of_their_range() {
         // Ahead, one word less lies between, since a distance counts from the branch itself.
         for form in [short, near] {
             let code = distant_a64(b, true, words - 1, &tuning, of_labels(form)).expect("it reaches");
-            assert_eq!((code.len() as i64, goes_to(&code, 0)), (range, range));
+            assert_eq!((code.len() as i64, branch_target(&code, 0)), (range, range));
         }
         let error = distant_a64(b, true, words, &tuning, of_labels(near)).expect_err("too far");
         assert_eq!(error.next, Some(of_labels(far)));
         let error = distant_a64(b, true, words, &tuning, of_labels(short)).expect_err("too far");
         assert_eq!(error.next, Some(of_labels(near)), "the forms grow by one step at a time");
         let code = distant_a64(b, true, words, &tuning, of_labels(far)).expect("it reaches everything");
-        assert_eq!((code.len(), computed(&code, 0)), (4 * (words + 5), 4 * (words as i64 + 5)));
+        assert_eq!((code.len(), computed_target(&code, 0)), (4 * (words + 5), 4 * (words as i64 + 5)));
         // Behind.
         let code = distant_a64(b, false, words, &tuning, of_labels(short)).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * words)), (4 * (words + 1), 0));
+        assert_eq!((code.len(), branch_target(&code, 4 * words)), (4 * (words + 1), 0));
         let code = distant_a64(b, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
-        assert_eq!((code.len(), computed(&code, 4 * (words + 1))), (4 * (words + 6), 0));
+        assert_eq!((code.len(), computed_target(&code, 4 * (words + 1))), (4 * (words + 6), 0));
         // A conditional branch that skips such a jump.
         for branch in &BRANCHES_A64[1..] {
             let code = distant_a64(*branch, true, words, &tuning, of_labels(far)).expect("it reaches everything");
-            assert_eq!((goes_to(&code, 0), computed(&code, 4)), (24, 4 * (words as i64 + 6)));
+            assert_eq!((branch_target(&code, 0), computed_target(&code, 4)), (24, 4 * (words as i64 + 6)));
             let code = distant_a64(*branch, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
-            assert_eq!(goes_to(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
-            assert_eq!(computed(&code, 4 * (words + 2)), 0);
+            assert_eq!(branch_target(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
+            assert_eq!(computed_target(&code, 4 * (words + 2)), 0);
         }
     }
 }
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn an_unconditional_branch_at_128_mebibytes() {
+fn unconditional_branches_change_form_at_128_mebibytes() {
     const WORDS: usize = 1 << 25;
     let b = BRANCHES_A64[0];
     let tuning = Tuning { initial_bytes: 4 * (WORDS + 16), ..Tuning::default() };
     let code = distant_a64(b, true, WORDS - 2, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!(goes_to(&code, 0), 4 * (WORDS as i64 - 1));
+    assert_eq!(branch_target(&code, 0), 4 * (WORDS as i64 - 1));
     let error = distant_a64(b, true, WORDS - 1, &tuning, Forms::default()).expect_err("one word too far");
     assert_eq!(error.next, Some(Forms { labels: Reach::Near, exits: Reach::Short }));
     let code = distant_a64(b, false, WORDS, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+    assert_eq!((code.len(), branch_target(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
     let code = distant_a64(b, false, WORDS + 1, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!(computed(&code, 4 * (WORDS + 1)), 0);
+    assert_eq!(computed_target(&code, 4 * (WORDS + 1)), 0);
 }
 
 /// Emits operations in given forms.
@@ -404,7 +404,7 @@ fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, Ou
 }
 
 #[test]
-fn labels_and_exits_ask_for_longer_forms_apart() {
+fn labels_and_exits_request_longer_forms_independently() {
     let &[d, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
     let store = Op::Store { s: d, slot: Slot(0) };
     let forms = |labels, exits| Forms { labels, exits };
@@ -439,12 +439,12 @@ fn labels_and_exits_ask_for_longer_forms_apart() {
 }
 
 #[test]
-fn branches_back_at_the_border_of_one_byte() {
+fn backward_branches_use_one_byte_up_to_its_limit() {
     use x86_64::encode::{Cc, nop};
-    let distant = |cc: Option<Cc>, ahead: bool, bytes: usize, tuning: &Tuning| {
+    let distant = |cc: Option<Cc>, forward: bool, bytes: usize, tuning: &Tuning| {
         let mut asm = x86_64::Assembler::with(Vec::new(), tuning, Forms::default());
         let label = asm.label();
-        if !ahead {
+        if !forward {
             asm.bind(label);
             (0..bytes).for_each(|_| asm.put(nop()));
         }
@@ -452,7 +452,7 @@ fn branches_back_at_the_border_of_one_byte() {
             Some(cc) => asm.jcc(cc, label),
             None => asm.jmp(label),
         }
-        if ahead {
+        if forward {
             (0..bytes).for_each(|_| asm.put(nop()));
             asm.bind(label);
         }

@@ -20,7 +20,7 @@ fn judge_of_few() -> Judge {
 }
 
 #[test]
-fn random_programs_agree_however_few_registers_there_are() {
+fn random_programs_agree_with_few_registers() {
     let mut judge = judge_of_few();
     for index in 0..if cfg!(target_arch = "aarch64") { 500 } else { 5_000 } {
         let trial = trial(kind(index), 11, index);
@@ -35,7 +35,7 @@ fn random_programs_agree_however_few_registers_there_are() {
 /// Sums and multiples of one value wait for its register when others need it, in any order and with the value itself or
 /// without it.
 #[test]
-fn a_register_that_several_deferred_values_need_is_vacated() {
+fn register_needed_by_several_deferred_values_is_spilled() {
     let mut judge = judge_of_few();
     let others: String = (0..12).map(|number| format!(" 0 pick {} xor", 1000 + number)).collect();
     let joined = " - 3 *".repeat(14);

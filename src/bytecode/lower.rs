@@ -75,12 +75,12 @@ struct Group {
 
 /// A region that has begun.
 #[derive(Clone, Copy)]
-struct Open {
+struct OpenRegion {
     id: RegionId,
     /// The height at its header.
     height: i64,
     /// [`Lowering::lowest`] of the region around it.
-    lowest_around: i64,
+    parent_lowest: i64,
 }
 
 impl Lowering<'_> {
@@ -225,7 +225,7 @@ impl Lowering<'_> {
     }
 
     /// Begins a region with the operation that `op` makes for it.
-    fn begin(&mut self, kind: RegionKind, op: impl Fn(RegionId) -> Op, span: Span) -> Open {
+    fn begin(&mut self, kind: RegionKind, op: impl Fn(RegionId) -> Op, span: Span) -> OpenRegion {
         let id = RegionId(self.code.regions.len() as u32);
         let start = self.branch(op(id), span);
         let parent = self.innermost.replace(id);
@@ -241,12 +241,12 @@ impl Lowering<'_> {
             reach: 0,
         });
         let height = self.height;
-        Open { id, height, lowest_around: std::mem::replace(&mut self.lowest, height) }
+        OpenRegion { id, height, parent_lowest: std::mem::replace(&mut self.lowest, height) }
     }
 
     /// Ends a region after its last operation. `is_level` says whether all paths through it end equally high, apart from what
     /// the regions inside do.
-    fn end(&mut self, open: Open, is_level: bool) {
+    fn end(&mut self, open: OpenRegion, is_level: bool) {
         let end = self.here();
         let region = &mut self.code.regions[open.id.index()];
         region.end = end;
@@ -260,7 +260,7 @@ impl Lowering<'_> {
             parent.is_innermost &= !holds_loop;
         }
         self.innermost = parent;
-        self.lowest = self.lowest.min(open.lowest_around);
+        self.lowest = self.lowest.min(open.parent_lowest);
     }
 
     /// What every iteration of a loop begins with where fuel is metered.
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn one_check_replaces_those_of_a_group_and_names_the_word() {
+    fn one_check_replaces_those_of_a_group_and_names_the_failed_word() {
         let code = lowered("times drop end drop dup 1 +", 9, 8);
         let group = CheckGroup(1);
         assert!(matches!(code.ops[4], Op::Need { values: 2, group: CheckGroup(1) }), "{:?}", code.ops);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_around_an_unlevel_region_are_unlevel_and_loops_around_a_loop_are_not_innermost() {
+    fn level_and_innermost_depend_on_inner_regions() {
         let levels = |text| regions(text, 9).into_iter().map(|row| (row.4, row.5)).collect::<Vec<_>>();
         assert_eq!(levels("times 1 times drop end end"), [(false, false), (false, true)]);
         assert_eq!(levels("times if drop else drop end 1 1 end"), [(true, true), (true, true)]);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_reaches_as_deep_as_its_words_and_inner_regions_do() {
+    fn reach_includes_words_and_inner_regions() {
         let reach = |text| lowered(text, 9, 100).regions().iter().map(|region| region.reach).collect::<Vec<_>>();
         assert_eq!(reach("times 1 drop end"), [0]);
         assert_eq!(reach("times rot end"), [3]);

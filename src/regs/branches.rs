@@ -27,9 +27,9 @@ impl If {
         if !is_level {
             state.flush();
         } else if !has_else {
-            state.settle_for_join(touched, state.stack.height);
+            state.canonicalize_for_join(touched, state.stack.height);
         }
-        state.tested(test);
+        state.release_operands(test);
         state.put(test.branch(label));
         If { label, stack: state.stack.clone(), is_level, touched }
     }
@@ -37,7 +37,7 @@ impl If {
     /// Ends THEN and begins ELSE.
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
-            state.settle_for_join(self.touched, self.stack.height);
+            state.canonicalize_for_join(self.touched, self.stack.height);
             // ELSE need not know that these slots have values, and could then not load them.
             state.spill_below(self.stack.known);
         } else {
@@ -57,7 +57,7 @@ impl If {
             self.stack.known = self.stack.known.max(state.stack.known);
             state.reconcile(self.stack);
         } else {
-            state.flush_and_meet(self.stack.height);
+            state.flush_and_set_height(self.stack.height);
         }
         state.put(Op::Label(self.label));
     }
@@ -66,10 +66,10 @@ impl If {
 impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
     /// slots, so that any way to the same place can do the same.
-    fn settle_for_join(&mut self, touched: u64, border: i64) {
+    fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
         self.emit_all_deferred();
         for slot in (self.stack.low()..self.stack.height).rev() {
-            let depth = border - 1 - slot;
+            let depth = height - 1 - slot;
             let is_touched = !(0..64).contains(&depth) || touched >> depth & 1 == 1;
             if is_touched && self.stack.get(slot) != Value::Slot {
                 self.make_exclusive(slot);

@@ -11,7 +11,7 @@ use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
 
 /// A word, and what is known of its result.
 #[derive(Clone, Copy)]
-pub struct At<'a> {
+pub struct Context<'a> {
     /// The operation.
     pub pc: Pc,
     /// The operations after it.
@@ -23,12 +23,12 @@ pub struct At<'a> {
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
     /// An operation that neither branches nor ends a region.
-    pub fn straight(&mut self, op: Code, at: At) {
-        let pc = at.pc;
+    pub fn straight(&mut self, op: Code, context: Context) {
+        let pc = context.pc;
         match op {
             Code::Literal(value) => self.push(Value::Const(value)),
             Code::Pick(depth) => self.pick(depth as i64),
-            Code::Word(word) => self.word(word, at),
+            Code::Word(word) => self.word(word, context),
             Code::Fuel => {
                 let site = self.site(pc);
                 self.put(Op::Fuel { site });
@@ -69,12 +69,12 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.push(value);
     }
 
-    fn word(&mut self, word: Word, at: At) {
+    fn word(&mut self, word: Word, context: Context) {
         match word.meaning() {
             Meaning::Shuffle => self.shuffle(word),
-            Meaning::Divide(op) => self.divide(op, at),
-            Meaning::Alu(op) => self.alu(op, at),
-            Meaning::Compare(cond) => self.compare(cond, at),
+            Meaning::Divide(op) => self.divide(op, context),
+            Meaning::Alu(op) => self.alu(op, context),
+            Meaning::Compare(cond) => self.compare(cond, context),
         }
     }
 
@@ -133,7 +133,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         value.reg().expect("it is in a register")
     }
 
-    fn alu(&mut self, op: AluOp, at: At) {
+    fn alu(&mut self, op: AluOp, context: Context) {
         let (a, b) = self.operands();
         match (op, a, b) {
             (_, Value::Const(a), Value::Const(b)) => return self.push(Value::Const(op.apply(a, b))),
@@ -157,7 +157,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
                 let ra = self.ensure_register(&mut a);
-                let d = self.destination(at, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::AluImm { op, d, a: ra, imm });
                 self.push_result(d, &[a], 0);
             }
@@ -167,7 +167,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                     self.move_out_of(I::SHIFT_CLOBBERS);
                 }
                 // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
-                let d = self.destination(at, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
+                let d = self.destination(context, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
                 self.push_result(d, &[a, b], more);
             }
@@ -202,14 +202,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
     /// else needs, or a free one.
-    fn destination(&mut self, at: At, operands: &[Value], reusable: usize) -> Reg {
+    fn destination(&mut self, context: Context, operands: &[Value], reusable: usize) -> Reg {
         let registers = &self.registers;
-        let given_back = |reg: Reg| {
+        let becomes_free = |reg: Reg| {
             let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
             registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
         };
-        let home = self.home(at);
-        if let Some(home) = home.filter(|home| registers.is_free(*home) || given_back(*home)) {
+        let home = self.home(context);
+        if let Some(home) = home.filter(|home| registers.is_free(*home) || becomes_free(*home)) {
             return home;
         }
         // Where its home is taken, it must move later: then not over what is to go elsewhere.
@@ -218,22 +218,22 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         {
             return reg;
         }
-        let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
-        let open = reused(&operands[..reusable]).or_else(|| registers.find_free(0)).or_else(|| reused(operands));
-        open.unwrap_or_else(|| self.allocate())
+        let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| becomes_free(*reg));
+        let reusable = reused(&operands[..reusable]).or_else(|| registers.find_free(0)).or_else(|| reused(operands));
+        reusable.unwrap_or_else(|| self.allocate())
     }
 
-    fn home(&self, at: At) -> Option<Reg> {
-        if at.home == NOWHERE {
+    fn home(&self, context: Context) -> Option<Reg> {
+        if context.home == NOWHERE {
             return None;
         }
-        match self.header.get(self.header.slot(at.home.into())) {
+        match self.header.get(self.header.slot(context.home.into())) {
             Value::Reg(reg) => Some(reg),
             _ => None,
         }
     }
 
-    fn compare(&mut self, cond: Cond, at: At) {
+    fn compare(&mut self, cond: Cond, context: Context) {
         let (a, b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b) {
             return self.push(Value::Const(cond.holds(a, b).into()));
@@ -242,21 +242,21 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm) if I::fits_compare(imm) => {
-                let d = self.destination(at, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::SetImm { cond, d, a: ra, imm });
                 self.push_result(d, &[a], 0);
             }
             _ => {
                 let rb = self.ensure_register(&mut b);
-                let d = self.destination(at, &[a, b], 2);
+                let d = self.destination(context, &[a, b], 2);
                 self.put(Op::Set { cond, d, a: ra, b: rb });
                 self.push_result(d, &[a, b], 0);
             }
         }
     }
 
-    fn divide(&mut self, op: DivOp, at: At) {
-        let site_above = self.stack.height;
+    fn divide(&mut self, op: DivOp, context: Context) {
+        let values_above = self.stack.height;
         let (mut a, mut b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b)
             && b != 0
@@ -266,25 +266,25 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm)
-                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && is_only_tested(at.next) =>
+                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && is_only_tested(context.next) =>
             {
                 // It is zero where those bits are, whatever the sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
-                let d = self.destination(at, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
                 self.push_result(d, &[a], 0);
             }
             Value::Const(imm) if imm != 0 => {
                 self.move_out_of(I::divide_imm_clobbers(imm));
-                let d = self.destination(at, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
                 self.push_result(d, &[a], 0);
             }
             _ => {
                 let rb = self.ensure_register(&mut b);
                 self.move_out_of(I::DIVIDE_CLOBBERS);
-                let d = self.destination(at, &[a, b], 2);
-                let site = self.site_with(at.pc, site_above);
+                let d = self.destination(context, &[a, b], 2);
+                let site = self.site_with(context.pc, values_above);
                 self.put(Op::Divide { op, d, a: ra, b: rb, site });
                 self.push_result(d, &[a, b], 0);
             }
@@ -311,8 +311,8 @@ fn sum_of_multiples(op: AluOp, a: Value, b: Value) -> Option<Value> {
     };
     let reg = a.reg().filter(|_| op == AluOp::Add && a.reg() == b.reg())?;
     let sum = times(a)?.checked_add(times(b)?)?;
-    let is_easy = [-1, 0, 1].iter().any(|less| sum.wrapping_sub(*less).count_ones() == 1);
-    is_easy.then_some(Value::Multiple(reg, sum))
+    let is_cheap = [-1, 0, 1].iter().any(|less| sum.wrapping_sub(*less).count_ones() == 1);
+    is_cheap.then_some(Value::Multiple(reg, sum))
 }
 
 /// A value and so much more, which needs the same register.

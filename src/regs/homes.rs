@@ -117,11 +117,11 @@ impl Walk<'_> {
             Op::Next(id) | Op::Repeat(id) => {
                 let Body { touched, leaves_level, .. } = self.bodies[id.index()];
                 let is_level = self.code.region(id).is_level;
-                let mut before = if leaves_level && is_level { self.tags } else { Tags::UNKNOWN };
+                let mut before_loop = if leaves_level && is_level { self.tags } else { Tags::UNKNOWN };
                 for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
-                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
+                    before_loop.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
                 }
-                self.saved.push(before);
+                self.saved.push(before_loop);
                 self.tags = if is_level { Tags::IDENTITY } else { Tags::UNKNOWN };
             }
             Op::While(_) => self.tags = self.saved.pop().expect("every header has its end"),
@@ -138,12 +138,12 @@ impl Walk<'_> {
             }
             // THEN ends where ELSE does.
             Op::Else(_) => {
-                let behind = self.saved.pop().expect("every `else` has its end");
-                self.saved.push(std::mem::replace(&mut self.tags, behind));
+                let at_end = self.saved.pop().expect("every `else` has its end");
+                self.saved.push(std::mem::replace(&mut self.tags, at_end));
             }
             Op::If(_) => {
-                let other = self.saved.pop().expect("every `if` has its end");
-                self.tags.merge(other);
+                let at_else = self.saved.pop().expect("every `if` has its end");
+                self.tags.merge(at_else);
                 self.tags.push(NOWHERE);
             }
             Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::compute::At;
+use super::compute::Context;
 use super::stack::{Stack, Value, bit, bits};
 use super::state::{MIN_REGISTERS, State};
 use super::summary::Body;
@@ -127,7 +127,7 @@ impl Loop {
             let height = state.stack.height;
             state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
-            state.settle_for_loop(&body);
+            state.canonicalize_for_loop(&body);
         }
         let header = state.label();
         match &condition {
@@ -144,12 +144,12 @@ impl Loop {
         let label = state.label();
         let is_repeated = self.condition.is_some();
         if is_repeated {
-            state.settle_for_loop(&self.body);
+            state.canonicalize_for_loop(&self.body);
             // At the end of an iteration both operands may have to make room for values that belong in their registers, and
             // those may form a cycle.
             state.set_header(3);
         }
-        state.tested(test);
+        state.release_operands(test);
         state.put(test.branch(label));
         self.exit = Some((label, Some(state.stack.clone())));
         if is_repeated {
@@ -176,7 +176,7 @@ impl Loop {
     /// Ends an iteration of a `while` loop.
     pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
         match self.condition.take() {
-            Some(condition) => self.test_again(condition, state, code, homes),
+            Some(condition) => self.repeat_condition(condition, state, code, homes),
             None => {
                 self.end_iteration(state);
                 state.put(Op::Jump { to: self.header });
@@ -186,7 +186,7 @@ impl Loop {
     }
 
     /// Repeats the condition of a `while` loop, and goes on with the next iteration where it holds.
-    fn test_again<I: Isa, S: Sink>(
+    fn repeat_condition<I: Isa, S: Sink>(
         &self,
         condition: Range<usize>,
         state: &mut State<I, S>,
@@ -201,12 +201,12 @@ impl Loop {
         for index in straight {
             let pc = Pc(index as u32);
             state.sink.at(pc.0);
-            state.straight(code.ops()[index], At { pc, next: &code.ops()[index + 1..], home: homes[index] });
+            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home: homes[index] });
         }
         state.sink.at(condition.end as u32);
         let Test { cond, a, b } = state.test(fused);
-        let a = state.move_aside(a);
-        let b = state.move_aside(b);
+        let a = state.preserve_operand(a);
+        let b = state.preserve_operand(b);
         let header = std::mem::take(&mut state.header);
         state.reconcile(header);
         state.put(Test { cond, a, b }.branch(self.header));
@@ -218,7 +218,7 @@ impl Loop {
         if self.is_level {
             state.reconcile(header);
         } else {
-            state.flush_and_meet(header.height);
+            state.flush_and_set_height(header.height);
         }
     }
 
@@ -296,7 +296,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
-    fn settle_for_loop(&mut self, body: &Body) {
+    fn canonicalize_for_loop(&mut self, body: &Body) {
         self.emit_all_deferred();
         let height = self.stack.height;
         // An operation needs some for itself.
@@ -329,17 +329,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Moves an operand out of a register into which another value is about to go.
-    fn move_aside(&mut self, operand: Value) -> Value {
+    fn preserve_operand(&mut self, operand: Value) -> Value {
         let Value::Reg(s) = operand else { return operand };
-        let filled = self.header.registers();
-        if filled & bit(s) == 0 {
+        let target_registers = self.header.registers();
+        if target_registers & bit(s) == 0 {
             return operand;
         }
-        let is_there = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.stack.get(slot) == value;
-        if self.header.iter().all(is_there) {
+        let is_unchanged = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.stack.get(slot) == value;
+        if self.header.iter().all(is_unchanged) {
             return operand;
         }
-        let d = self.allocate_except(filled);
+        let d = self.allocate_except(target_registers);
         self.put(Op::Move { d, s });
         self.retain(Value::Reg(d));
         self.release(operand);

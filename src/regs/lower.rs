@@ -5,7 +5,7 @@
 //! slots at its borders, and the data-stack pointer moves.
 
 use super::branches::If;
-use super::compute::At;
+use super::compute::Context;
 use super::homes;
 use super::loops::{Loop, counters};
 use super::state::{State, pool};
@@ -55,10 +55,10 @@ struct Walk<'a, I, S> {
     homes: &'a [u8],
     state: State<'a, I, S>,
     /// The open regions, innermost last.
-    open: Vec<Open>,
+    open: Vec<OpenRegion>,
 }
 
-enum Open {
+enum OpenRegion {
     Loop(Loop),
     If(If),
 }
@@ -88,35 +88,35 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     // Padding before the header belongs to the loop.
                     self.state.sink.at(pc.0 + 1);
                     open.put_header(&mut self.state);
-                    self.open.push(Open::Loop(open));
+                    self.open.push(OpenRegion::Loop(open));
                 }
                 Code::While(id) => {
                     let body = self.bodies[id.index()];
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
-                    self.open.push(Open::Loop(open));
+                    self.open.push(OpenRegion::Loop(open));
                 }
                 Code::Next(_) => self.end_loop().next(&mut self.state),
                 Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.homes),
                 Code::Else(_) => match self.open.last_mut() {
-                    Some(Open::If(open)) => open.otherwise(&mut self.state),
+                    Some(OpenRegion::If(open)) => open.otherwise(&mut self.state),
                     _ => unreachable!("ELSE belongs to the innermost region"),
                 },
                 Code::EndIf(_) => match self.open.pop() {
-                    Some(Open::If(open)) => open.end(&mut self.state),
+                    Some(OpenRegion::If(open)) => open.end(&mut self.state),
                     _ => unreachable!("regions nest"),
                 },
                 Code::Return => {
                     self.state.flush();
                     self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                 }
-                op => self.state.straight(op, At { pc, next, home: self.homes[pc.index()] }),
+                op => self.state.straight(op, Context { pc, next, home: self.homes[pc.index()] }),
             }
         }
     }
 
     fn end_loop(&mut self) -> Loop {
         match self.open.pop() {
-            Some(Open::Loop(open)) => open,
+            Some(OpenRegion::Loop(open)) => open,
             _ => unreachable!("regions nest"),
         }
     }
@@ -127,10 +127,10 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         let test = self.state.test(cond).inverted();
         let region = self.code.region(id);
         match self.open.last_mut() {
-            Some(Open::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
+            Some(OpenRegion::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
             _ => {
                 let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
-                self.open.push(Open::If(open));
+                self.open.push(OpenRegion::If(open));
             }
         }
     }

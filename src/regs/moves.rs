@@ -32,12 +32,12 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     pub fn reconcile(&mut self, target: Stack) {
         debug_assert_eq!(self.stack.height, target.height, "ways that meet have brought the pointer in line");
         let low = self.stack.low().min(target.low());
-        let mut filled = 0;
+        let mut target_registers = 0;
         let mut differs = false;
         for slot in low..target.height {
             let to = target.get(slot);
             debug_assert!(!to.is_deferred(), "what is deferred is done before ways part");
-            filled |= to.reg().map_or(0, bit);
+            target_registers |= to.reg().map_or(0, bit);
             if self.stack.get(slot) != to {
                 differs = true;
                 if to == Value::Slot {
@@ -46,28 +46,28 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             }
         }
         if differs {
-            self.move_to(&target, low, filled);
+            self.move_to(&target, low, target_registers);
         }
         self.set_stack(target);
     }
 
     /// Moves into registers what belongs there: those that are filled.
-    fn move_to(&mut self, target: &Stack, low: i64, filled: u32) {
+    fn move_to(&mut self, target: &Stack, low: i64, target_registers: u32) {
         let mut moves = Vec::new();
-        let mut open = filled;
+        let mut pending = target_registers;
         for slot in low..target.height {
             let (value, to) = (self.stack.get(slot), target.get(slot));
             // Values that share a register there are equal.
             if let Value::Reg(to) = to
-                && open & bit(to) != 0
+                && pending & bit(to) != 0
             {
-                open &= !bit(to);
+                pending &= !bit(to);
                 if value != Value::Reg(to) {
                     moves.push(Move { to: to.0, from: Moved { value, slot } });
                 }
             }
         }
-        let needed = moves.iter().fold(filled, |bits, step| bits | step.from.value.reg().map_or(0, bit));
+        let needed = moves.iter().fold(target_registers, |bits, step| bits | step.from.value.reg().map_or(0, bit));
         let breaker = self.registers.find_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
         resolve(moves, breaker, |step| match step {
             Step::Set(Move { to, from }) => self.emit_into(Reg(to), from.value, from.slot),

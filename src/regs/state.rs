@@ -36,15 +36,15 @@ impl Registers {
         self.uses(reg) == 0 && self.pinned & bit(reg) == 0
     }
 
-    fn first_free(&self, but: u32) -> Option<Reg> {
-        self.pool.iter().copied().find(|&reg| self.is_free(reg) && but & bit(reg) == 0)
+    fn first_free(&self, excluded: u32) -> Option<Reg> {
+        self.pool.iter().copied().find(|&reg| self.is_free(reg) && excluded & bit(reg) == 0)
     }
 
     /// A free one, if there is one; rather one that nobody waits for.
-    pub fn find_free(&self, but: u32) -> Option<Reg> {
-        self.first_free(but | self.clobbered | self.expected)
-            .or_else(|| self.first_free(but | self.clobbered))
-            .or_else(|| self.first_free(but))
+    pub fn find_free(&self, excluded: u32) -> Option<Reg> {
+        self.first_free(excluded | self.clobbered | self.expected)
+            .or_else(|| self.first_free(excluded | self.clobbered))
+            .or_else(|| self.first_free(excluded))
     }
 
     /// How many hold no counter and no constant.
@@ -184,15 +184,15 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 
     fn replace(&mut self, slot: i64, value: Value) {
         self.retain(value);
-        let old = std::mem::replace(self.stack.get_mut(slot), value);
-        self.release(old);
+        let previous = std::mem::replace(self.stack.get_mut(slot), value);
+        self.release(previous);
     }
 
     /// Makes every value on the stack that is this one another.
-    fn replace_all(&mut self, this: Value, another: Value) {
+    fn replace_all(&mut self, old: Value, new: Value) {
         for slot in self.stack.low()..self.stack.height {
-            if self.stack.get(slot) == this {
-                self.replace(slot, another);
+            if self.stack.get(slot) == old {
+                self.replace(slot, new);
             }
         }
     }
@@ -203,13 +203,13 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     /// The same, not one of these.
-    pub fn allocate_except(&mut self, but: u32) -> Reg {
-        if let Some(reg) = self.registers.find_free(but) {
+    pub fn allocate_except(&mut self, excluded: u32) -> Reg {
+        if let Some(reg) = self.registers.find_free(excluded) {
             return reg;
         }
         let victim = self.stack.iter().filter_map(|(_, value)| value.reg()).find(|&reg| {
             let on_stack = self.stack.iter().filter(|(_, value)| value.reg() == Some(reg)).count();
-            but & bit(reg) == 0
+            excluded & bit(reg) == 0
                 && self.registers.pinned & bit(reg) == 0
                 && on_stack == usize::from(self.registers.uses(reg))
         });
@@ -293,10 +293,10 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 }
             }
             Value::Sum(a, _) | Value::Multiple(a, _) => {
-                let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
-                let d = if alone { a } else { self.allocate() };
+                let is_exclusive = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
+                let d = if is_exclusive { a } else { self.allocate() };
                 self.emit_deferred(d, value);
-                if !alone {
+                if !is_exclusive {
                     self.replace_all(value, Value::Reg(d));
                 }
                 Value::Reg(d)
@@ -344,8 +344,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         let value = self.stack.get(slot);
         let clobbered = self.registers.clobbered;
         if let Some(reg) = value.reg() {
-            let alone = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
-            if alone {
+            let is_exclusive = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
+            if is_exclusive {
                 if value.is_deferred() {
                     self.emit_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
@@ -374,14 +374,14 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
 
     /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
     pub fn move_out_of(&mut self, destroyed: &[Reg]) {
-        let but = bits(destroyed.iter().copied());
+        let excluded = bits(destroyed.iter().copied());
         for &reg in destroyed {
             let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
             if !self.stack.iter().any(|entry| needs(&entry)) {
                 continue;
             }
             let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
-            if let Some(d) = self.registers.find_free(but) {
+            if let Some(d) = self.registers.find_free(excluded) {
                 self.put(Op::Move { d, s: reg });
                 for slot in slots {
                     self.replace(slot, self.stack.get(slot).with_register(d));
@@ -393,7 +393,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.
-    pub fn flush_and_meet(&mut self, height: i64) {
+    pub fn flush_and_set_height(&mut self, height: i64) {
         self.flush();
         let slots = self.stack.height - height;
         if slots != 0 {

@@ -58,7 +58,7 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     let inputs = code.inputs() as i64;
     let mut walk = Walk {
         bodies: vec![Body::default(); code.regions().len()],
-        open: vec![Open::new(inputs)],
+        open: vec![OpenRegion::new(inputs)],
         height: inputs,
         highest: inputs,
         lowest: inputs,
@@ -69,23 +69,23 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
 }
 
 /// A region that is being walked, or the program itself.
-struct Open {
+struct OpenRegion {
     /// Values above the pointer at the border.
     height: i64,
     /// The same at the end of THEN, or where a `while` loop is left.
-    other: Option<i64>,
+    exit_height: Option<i64>,
     body: Body,
 }
 
-impl Open {
-    fn new(height: i64) -> Open {
-        Open { height, other: None, body: Body::default() }
+impl OpenRegion {
+    fn new(height: i64) -> OpenRegion {
+        OpenRegion { height, exit_height: None, body: Body::default() }
     }
 }
 
 struct Walk {
     bodies: Vec<Body>,
-    open: Vec<Open>,
+    open: Vec<OpenRegion>,
     height: i64,
     highest: i64,
     lowest: i64,
@@ -95,11 +95,11 @@ impl Walk {
     fn program<I: Isa>(&mut self, code: &Bytecode) {
         let mut constant = None;
         for (index, &op) in code.ops().iter().enumerate() {
-            let before = constant.take();
+            let previous = constant.take();
             match op {
                 Op::Literal(value) => {
-                    if let Some(large) = large::<I>(value, code.ops()[index + 1]) {
-                        self.innermost().body.constants.add(large);
+                    if let Some(unencodable) = unencodable::<I>(value, code.ops()[index + 1]) {
+                        self.innermost().body.constants.add(unencodable);
                     }
                     self.effect(0, 1);
                     constant = Some(value);
@@ -112,24 +112,25 @@ impl Walk {
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
                     let body = &mut self.innermost().body;
-                    let harmless = before.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
-                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !harmless;
-                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && before.is_none();
+                    let clobbers_nothing =
+                        previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
+                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
+                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && previous.is_none();
                 }
                 Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);
-                    self.open.push(Open::new(self.height));
+                    self.open.push(OpenRegion::new(self.height));
                 }
-                Op::While(_) => self.open.push(Open::new(self.height)),
+                Op::While(_) => self.open.push(OpenRegion::new(self.height)),
                 Op::LeaveIfZero(_) => {
                     self.effect(1, 0);
                     let height = self.height;
-                    self.innermost().other = Some(height);
+                    self.innermost().exit_height = Some(height);
                 }
                 Op::Else(_) => {
                     let height = self.height;
                     let open = self.innermost();
-                    open.other = Some(height);
+                    open.exit_height = Some(height);
                     self.height = open.height;
                 }
                 Op::Next(id) | Op::Repeat(id) | Op::EndIf(id) => self.end(id),
@@ -138,7 +139,7 @@ impl Walk {
         }
     }
 
-    fn innermost(&mut self) -> &mut Open {
+    fn innermost(&mut self) -> &mut OpenRegion {
         self.open.last_mut().expect("the program is always open")
     }
 
@@ -162,26 +163,26 @@ impl Walk {
 
     /// Ends the innermost region. The one around it does all that it does.
     fn end(&mut self, id: RegionId) {
-        let Open { height, other, mut body } = self.open.pop().expect("the region is open");
+        let OpenRegion { height, exit_height, mut body } = self.open.pop().expect("the region is open");
         // After a `times` loop the height is that of its header, after an `if` that of the end of THEN.
-        self.height = other.unwrap_or(height);
+        self.height = exit_height.unwrap_or(height);
         body.leaves_level = self.height == height;
-        let around = self.innermost();
-        let deeper = around.height - height;
-        around.body.touched |= match deeper {
-            0..64 => body.touched << deeper,
-            -63..0 => body.touched >> -deeper,
+        let parent = self.innermost();
+        let offset = parent.height - height;
+        parent.body.touched |= match offset {
+            0..64 => body.touched << offset,
+            -63..0 => body.touched >> -offset,
             _ => 0,
         };
-        around.body.shifts |= body.shifts;
-        around.body.divides |= body.divides;
-        body.constants.iter().for_each(|value| around.body.constants.add(value));
+        parent.body.shifts |= body.shifts;
+        parent.body.divides |= body.divides;
+        body.constants.iter().for_each(|value| parent.body.constants.add(value));
         self.bodies[id.index()] = body;
     }
 }
 
 /// The constant that a literal is for the word behind it, where the instruction set has no field that holds it.
-fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
+fn unencodable<I: Isa>(value: i64, next: Op) -> Option<i64> {
     let Op::Word(word) = next else { return None };
     let (fits, value) = match word.meaning() {
         // A difference is a sum.

@@ -50,7 +50,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Gives the operands back.
-    pub fn tested(&mut self, test: Test) {
+    pub fn release_operands(&mut self, test: Test) {
         self.release(test.a);
         self.release(test.b);
     }

@@ -8,7 +8,7 @@ use crate::lang::words::Class;
 
 impl State {
     pub fn compute(&mut self, word: Word) {
-        self.ensure(2);
+        self.ensure_loaded(2);
         let (mut a, mut b) = (self.window.top(1), self.window.top(0));
         if let (Value::Constant(a), Value::Constant(b), false) = (a, b, word.class() == Class::Division) {
             self.window.pop();
@@ -18,7 +18,7 @@ impl State {
         if commutes(word) && (matches!(a, Value::Constant(_)) || self.builder.wrote_last(b)) {
             self.window.swap(1);
         }
-        self.in_register(1);
+        self.ensure_register(1);
         (a, b) = (self.window.top(1), self.window.top(0));
         self.window.pop();
         self.window.pop();
@@ -45,7 +45,7 @@ impl State {
                 self.window.height -= 1;
                 return;
             }
-            _ => self.ensure(word.pops()),
+            _ => self.ensure_loaded(word.pops()),
         }
         match word {
             Word::Dup => self.push(self.window.top(0)),

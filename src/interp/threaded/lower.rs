@@ -58,7 +58,7 @@ struct OpenLoop {
     /// The first cell of every iteration.
     header: usize,
     /// [`State::header`] of the loop around it.
-    around: Option<Window>,
+    outer_header: Option<Window>,
 }
 
 struct Target {
@@ -127,9 +127,9 @@ impl Walk<'_> {
         if self.is_dead {
             (self.state.window, self.is_dead) = (target.window, false);
         } else if target.is_level {
-            self.state.conform(&target.window);
+            self.state.reconcile(&target.window);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         self.state.builder.bind(target.patch);
         self.state.builder.join(target.way);
@@ -145,36 +145,36 @@ impl Walk<'_> {
         self.loops.last().is_some_and(|open| open.region.is_innermost)
     }
 
-    fn settle_for(&mut self, region: &Region) {
+    fn prepare_loop(&mut self, region: &Region) {
         if region.is_level {
-            self.state.settle_loop(region.reach);
+            self.state.canonicalize_for_loop(region.reach);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
     }
 
     fn header(&mut self, region: Region) {
         let header = self.state.builder.here();
-        let around = self.state.header.replace(self.state.window);
-        self.loops.push(OpenLoop { region, header, around });
+        let outer_header = self.state.header.replace(self.state.window);
+        self.loops.push(OpenLoop { region, header, outer_header });
     }
 
     fn begin_while(&mut self, id: RegionId) {
         let region = *self.code.region(id);
-        self.settle_for(&region);
+        self.prepare_loop(&region);
         self.header(region);
     }
 
     fn times(&mut self, id: RegionId) {
         let region = *self.code.region(id);
         let counter = i64::from(self.code.counter(id).0);
-        self.state.ensure(1);
+        self.state.ensure_loaded(1);
         let count = self.state.window.top(0);
-        let take = tables::times(number(count));
-        self.state.builder.begin(take, || format!("count = {}", tables::Shown(count)));
+        let handler = tables::times(number(count));
+        self.state.builder.begin(handler, || format!("count = {}", tables::Shown(count)));
         self.state.builder.operand(count);
         self.state.window.pop();
-        self.settle_for(&region);
+        self.prepare_loop(&region);
         if region.is_innermost {
             self.state.builder.begin(enter, || "enter".into());
             self.target(region.is_level);
@@ -189,11 +189,11 @@ impl Walk<'_> {
     /// Makes the window equal to that at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
-        let window = std::mem::replace(&mut self.state.header, open.around).expect("the loop has a header");
+        let window = std::mem::replace(&mut self.state.header, open.outer_header).expect("the loop has a header");
         if open.region.is_level {
-            self.state.conform(&window);
+            self.state.reconcile(&window);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         open
     }
@@ -227,9 +227,9 @@ impl Walk<'_> {
     fn otherwise(&mut self, id: RegionId) {
         let is_level = self.code.region(id).is_level;
         if is_level {
-            self.state.settle(0);
+            self.state.canonicalize(0);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         self.state.builder.begin(jump, || "jump".into());
         let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
@@ -249,16 +249,16 @@ impl Walk<'_> {
         }
         let is_level = region.is_level;
         if is_level {
-            self.state.settle(operands);
+            self.state.canonicalize(operands);
         } else {
-            self.state.border(operands);
+            self.state.flush_and_rebase(operands);
         }
         is_level
     }
 
     fn branch_if_zero(&mut self, id: RegionId) {
-        self.state.ensure(1);
-        self.state.in_register(0);
+        self.state.ensure_loaded(1);
+        self.state.ensure_register(0);
         let is_level = self.before_branch(id, 1);
         let flag = self.state.window.top(0);
         self.state.builder.begin(tables::if_zero(number(flag)), || format!("if-zero {}", tables::Shown(flag)));
@@ -267,8 +267,8 @@ impl Walk<'_> {
     }
 
     fn compare_and_branch(&mut self, word: Word, id: RegionId) {
-        self.state.ensure(2);
-        self.state.in_register(1);
+        self.state.ensure_loaded(2);
+        self.state.ensure_register(1);
         let is_level = self.before_branch(id, 2);
         let (a, b) = (self.state.window.top(1), self.state.window.top(0));
         self.state.builder.begin(tables::unless(word, number(a), number(b)), || {

@@ -8,8 +8,8 @@ use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 impl State {
     /// Gives each value but the topmost a register of its own.
-    pub fn settle(&mut self, above: usize) {
-        while let Some(index) = self.window.unsettled(above) {
+    pub fn canonicalize(&mut self, kept: usize) {
+        while let Some(index) = self.window.first_without_own_register(kept) {
             match self.window.free() {
                 Some(d) => {
                     self.set(d, self.window.values()[index]);
@@ -21,10 +21,10 @@ impl State {
     }
 
     /// Before a loop: those values that it uses get a register of their own, as many as there are.
-    pub fn settle_loop(&mut self, reach: i64) {
+    pub fn canonicalize_for_loop(&mut self, reach: i64) {
         let wanted = reach.min(REGISTERS as i64) as usize;
         self.flush(wanted);
-        self.settle(0);
+        self.canonicalize(0);
         // Slots from the base on hold values for certain.
         while self.window.len() < wanted && self.window.lowest_slot() > 0 {
             self.load_lowest();
@@ -32,7 +32,7 @@ impl State {
     }
 
     /// Brings the values to where they are in another window of the same height.
-    pub fn conform(&mut self, to: &Window) {
+    pub fn reconcile(&mut self, to: &Window) {
         debug_assert_eq!(self.window.height, to.height, "a level border");
         self.flush(to.len());
         let missing = to.len() - self.window.len();
@@ -67,13 +67,13 @@ impl State {
     }
 
     /// Stores all but the topmost values, and counts from here.
-    pub fn border(&mut self, above: usize) {
-        self.flush(above);
-        let by = self.window.height - above as i64;
+    pub fn flush_and_rebase(&mut self, kept: usize) {
+        self.flush(kept);
+        let by = self.window.height - kept as i64;
         if by != 0 {
             self.builder.begin(rebase, || format!("base += {by}"));
             self.builder.value(by);
-            self.window.height = above as i64;
+            self.window.height = kept as i64;
         }
     }
 }

@@ -22,7 +22,7 @@ impl State {
     }
 
     /// Has the topmost values in the window: at most three.
-    pub fn ensure(&mut self, values: usize) {
+    pub fn ensure_loaded(&mut self, values: usize) {
         while self.window.len() < values {
             self.load_lowest();
         }
@@ -47,8 +47,8 @@ impl State {
     }
 
     /// Stores all but the topmost values.
-    pub fn flush(&mut self, above: usize) {
-        while self.window.len() > above {
+    pub fn flush(&mut self, kept: usize) {
+        while self.window.len() > kept {
             self.store_lowest();
         }
     }
@@ -86,7 +86,7 @@ impl State {
     }
 
     /// Has the value so far below the top in a register.
-    pub fn in_register(&mut self, below: usize) {
+    pub fn ensure_register(&mut self, below: usize) {
         let value = self.window.top(below);
         if let Value::Constant(_) = value {
             let d = self.free();
