@@ -1,4 +1,8 @@
-//! Branches: the stack where the paths of an `if` part, and where they meet.
+//! Branches: lowers the test, the branches and the join of an `if`.
+//!
+//! Both paths must reach the join with the same abstract stack. In a level region, the first path to the join canonicalizes the
+//! values that the branches touch, and the second path is reconciled with it. In any other region all values are spilled before
+//! the paths part and again before they join.
 
 use super::stack::{Stack, Value};
 use super::state::State;
@@ -10,16 +14,16 @@ use crate::lir::{Label, Op, Sink};
 
 /// An `if` that is being lowered.
 pub struct If {
-    /// The end of the branch that is being lowered.
+    /// The start of ELSE while THEN is being lowered and ELSE exists; otherwise the end of the `if`.
     label: Label,
-    /// The stack with which ELSE begins, or with which the `if` ends.
+    /// The stack that is expected at `label`.
     stack: Stack,
     is_level: bool,
     touched: u64,
 }
 
 impl If {
-    /// Begins an `if` whose ELSE, or end, is branched to where the test holds.
+    /// Begins an `if`. Emits a branch to ELSE, or to the end if there is no ELSE, that is taken if the test holds.
     pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
         let label = state.label();
         let (is_level, touched) = (region.is_level, body.touched);
@@ -38,7 +42,7 @@ impl If {
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
             state.canonicalize_for_join(self.touched, self.stack.height);
-            // ELSE need not know that these slots have values, and could then not load them.
+            // ELSE may end without knowing that these slots have values. It could then not load them to end with the same stack.
             state.spill_below(self.stack.known);
         } else {
             state.flush();
@@ -64,8 +68,8 @@ impl If {
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
-    /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
-    /// slots, so that any way to the same place can do the same.
+    /// Gives each value that the branches of an `if` touch, and each value above `height`, a register of its own, so that every
+    /// path to the join can do the same. Values are spilled where registers run out. `height` is the height at the header.
     fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
         self.emit_all_deferred();
         for slot in (self.stack.low()..self.stack.height).rev() {

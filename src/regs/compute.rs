@@ -1,4 +1,8 @@
-//! Words on the abstract stack: code is made only for what is neither known nor where it should be.
+//! Words: executes each word on the abstract stack.
+//!
+//! A word emits code only if its result is neither a constant nor in a register already. Shuffles load values but otherwise only
+//! rearrange the abstract stack. Adding a constant, or adding multiples of one register, is deferred until a register must hold
+//! the result.
 
 use super::homes::NOWHERE;
 use super::stack::{Value, bit};
@@ -9,20 +13,19 @@ use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
 
-/// A word, and what is known of its result.
+/// An operation's position, and the place where its result should be.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The operation.
     pub pc: Pc,
     /// The operations after it.
     pub next: &'a [Code],
-    /// The slot of the innermost loop, below its border's top, in which its result lies when the next iteration begins;
-    /// [`NOWHERE`] where there is none.
+    /// The slot in which the result is when the next iteration of the innermost loop begins, counted downward from the top of
+    /// the stack at the loop header; [`NOWHERE`] if there is none.
     pub home: u8,
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
-    /// An operation that neither branches nor ends a region.
+    /// Lowers an operation that is not control flow.
     pub fn straight(&mut self, op: Code, context: Context) {
         let pc = context.pc;
         match op {
@@ -52,7 +55,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             | Code::If(_)
             | Code::Else(_)
             | Code::EndIf(_)
-            | Code::Return => unreachable!("control flow is not straight"),
+            | Code::Return => unreachable!("the walk lowers control flow"),
         }
     }
 
@@ -81,7 +84,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     fn shuffle(&mut self, word: Word) {
         let base = self.stack.height - word.pops() as i64;
         self.stack.assume_values_from(base);
-        // What is copied, or moves to another slot, leaves its own.
+        // A value that is copied or moved to another slot must first be loaded from its own.
         for (operand, slot) in (base..self.stack.height).enumerate() {
             let moves =
                 || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
@@ -99,7 +102,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
-    /// Takes two operands; those that lie in their slots into registers.
+    /// Pops two operands, and loads those that are in their slots into registers.
     pub fn operands(&mut self) -> (Value, Value) {
         let b = self.pop_loaded();
         let a = self.pop_loaded();
@@ -116,7 +119,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
-    /// Two taken values in registers.
+    /// Puts two popped values into registers.
     fn both_to_registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
         let are_equal = a == b;
         let ra = self.ensure_register(a);
@@ -127,10 +130,10 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         (ra, self.ensure_register(b))
     }
 
-    /// A taken value in a register.
+    /// Puts a popped value into a register.
     pub fn ensure_register(&mut self, value: &mut Value) -> Reg {
         *value = self.to_register(*value, 0);
-        value.reg().expect("it is in a register")
+        value.reg().expect("the value is in a register")
     }
 
     fn alu(&mut self, op: AluOp, context: Context) {
@@ -166,7 +169,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 if is_shift {
                     self.move_out_of(I::SHIFT_CLOBBERS);
                 }
-                // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
+                // On a machine with two-operand instructions, a difference takes two instructions if its result replaces the
+                // second operand.
                 let d = self.destination(context, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
                 self.push_result(d, &[a, b], more);
@@ -174,7 +178,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
-    /// Pushes a taken value and so much more.
+    /// Pushes the sum of a popped value and the constant `more`.
     fn push_sum(&mut self, mut value: Value, more: i64) {
         if let Value::Multiple(..) = value {
             self.ensure_register(&mut value);
@@ -182,8 +186,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.push(plus(value, more));
     }
 
-    /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
-    /// more is carried out rather, for both.
+    /// Reduces a popped sum to its register and returns the constant that is still to be added. A sum that is also on the
+    /// stack is left alone, so that it is computed once for both.
     fn strip_sum(&mut self, value: &mut Value) -> i64 {
         match *value {
             Value::Sum(reg, more) if !self.stack.iter().any(|(_, other)| other == *value) => {
@@ -194,14 +198,15 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
-    /// Pushes the result in `d`, and so much more, and gives the operands back.
+    /// Releases the operands, then pushes the sum of the result in `d` and the constant `more`.
     fn push_result(&mut self, d: Reg, operands: &[Value], more: i64) {
         operands.iter().for_each(|operand| self.release(*operand));
         self.push_new(plus(Value::Reg(d), more));
     }
 
-    /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
-    /// else needs, or a free one.
+    /// Selects the register for a result, in order of preference: the register in which the next iteration expects it, the
+    /// register of one of the first `reusable` operands that no other value needs, a free register, or the register of
+    /// any operand that no other value needs. Spills a value if there is none of these.
     fn destination(&mut self, context: Context, operands: &[Value], reusable: usize) -> Reg {
         let registers = &self.registers;
         let becomes_free = |reg: Reg| {
@@ -212,7 +217,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         if let Some(home) = home.filter(|home| registers.is_free(*home) || becomes_free(*home)) {
             return home;
         }
-        // Where its home is taken, it must move later: then not over what is to go elsewhere.
+        // If its home is in use, the result is moved there later. Until then it should not occupy the home of another value, so
+        // a free register is better than an operand's.
         if home.is_some()
             && let Some(reg) = registers.find_free(0)
         {
@@ -268,7 +274,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             Value::Const(imm)
                 if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && is_only_tested(context.next) =>
             {
-                // It is zero where those bits are, whatever the sign.
+                // The remainder is zero if and only if these bits of the dividend are zero, whatever its sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
                 let d = self.destination(context, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
@@ -292,17 +298,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 }
 
-/// Whether all that is asked of a result is whether it is zero, by the operations after the one that makes it.
+/// Whether the operations in `next` only test whether the result before them is zero.
 fn is_only_tested(next: &[Code]) -> bool {
     matches!(next, [Code::If(_) | Code::LeaveIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..])
 }
 
-/// A comparison with its constant, if it has one, as the second operand.
+/// Exchanges the operands of a comparison if the first is a constant, and mirrors the condition.
 pub fn constant_second(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
     if matches!(a, Value::Const(_)) { (cond.mirrored(), b, a) } else { (cond, a, b) }
 }
 
-/// The sum of two multiples of one register, where no more than a shift and an addition or subtraction make it.
+/// The sum of two multiples of one register, if a shift and an addition or subtraction suffice to compute it.
 fn sum_of_multiples(op: AluOp, a: Value, b: Value) -> Option<Value> {
     let times = |value: Value| match value {
         Value::Reg(_) => Some(1),
@@ -315,7 +321,7 @@ fn sum_of_multiples(op: AluOp, a: Value, b: Value) -> Option<Value> {
     is_cheap.then_some(Value::Multiple(reg, sum))
 }
 
-/// A value and so much more, which needs the same register.
+/// The sum of a value and the constant `more`. It needs the same register as the value.
 fn plus(value: Value, more: i64) -> Value {
     match value {
         Value::Const(value) => Value::Const(value.wrapping_add(more)),
