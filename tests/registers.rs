@@ -1,5 +1,6 @@
-//! The register tier where registers run out: with as few as an operation needs, values go to their slots and come back, and
-//! cycles of moves find no register free.
+//! The register tier with few registers.
+//!
+//! With only as many registers as an operation needs, values are spilled and reloaded, and cycles of moves find no free register.
 
 use jitduel::engine::Engine;
 use jitduel::generate::{Trial, trial};
@@ -9,7 +10,7 @@ use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::tiers::{Native, Tier};
 
-/// The referee, and the register tier with every number of registers from the fewest on.
+/// The referee, and the register tier with 6 to 11 value registers; 6 is the fewest that it accepts.
 fn judge_of_few() -> Judge {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
@@ -32,8 +33,8 @@ fn random_programs_agree_with_few_registers() {
     assert!(judge.skipped().is_empty(), "{:?}", judge.skipped());
 }
 
-/// Sums and multiples of one value wait for its register when others need it, in any order and with the value itself or
-/// without it.
+/// Deferred sums and multiples of one value are spilled when other values need its register, in any order, with and without the
+/// value itself.
 #[test]
 fn register_needed_by_several_deferred_values_is_spilled() {
     let mut judge = judge_of_few();

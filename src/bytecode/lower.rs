@@ -100,7 +100,7 @@ impl Lowering<'_> {
                 NodeKind::Word(name) => {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
                     if name.class() == Class::Division {
-                        // What follows must not be checked before this division.
+                        // The words after a division must not be checked before it.
                         self.end_group();
                     }
                 }

@@ -1,7 +1,7 @@
 //! The bytecode: a verified program as a flat list of operations and a region table.
 //!
 //! Every run-time check that the verifier could not remove is an operation of its own. The region table keeps the structure of
-//! loops and branches. All engines except the referee execute or compile bytecode.
+//! loops and branches.
 
 mod dump;
 mod lower;

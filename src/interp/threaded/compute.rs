@@ -1,4 +1,6 @@
-//! Plain words: what they compute, and where they move values.
+//! Plain words: lowers what they compute, and executes shuffles on the window.
+//!
+//! Words with constant operands are folded, except divisions. Shuffles emit no code apart from loads.
 
 use super::state::State;
 use super::tables::{self, Form, number};
@@ -40,7 +42,7 @@ impl State {
     pub fn shuffle(&mut self, word: Word) {
         match word {
             Word::Drop => return self.window.pop(),
-            // What lies below the window is in its slot already, and the slot is free when the value moves down.
+            // The value below the window is in its slot already. The top becomes the value of that slot without a load.
             Word::Nip if self.window.len() == 1 => {
                 self.window.height -= 1;
                 return;
@@ -67,7 +69,7 @@ impl State {
                 self.window.swap(2);
                 self.window.swap(1);
             }
-            _ => unreachable!("no other word only moves values"),
+            _ => unreachable!("no other word is a shuffle"),
         }
     }
 
