@@ -10,7 +10,7 @@ use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::tiers::{Native, Tier};
 
-/// The referee, and the register tier with 6 to 11 value registers; 6 is the fewest that it accepts.
+/// The referee, and the register tier with 6 to 11 value registers; 6 is the fewest that it uses.
 fn judge_of_few() -> Judge {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };

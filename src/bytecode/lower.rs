@@ -306,7 +306,7 @@ mod tests {
         // `+` lowers the stack, so it needs no room.
         let full = lowered("times 1 end 1 2 + drop", 1, 3);
         assert!(!full.ops.iter().any(|op| matches!(op, Op::Room { values: 0, .. })), "{:?}", full.ops);
-        // Only words that raise the stack above its height at the start of the group need room: here all literals except the first.
+        // Only words that raise the stack above its height at the group's start need room: here all literals except the first.
         let words = lowered("times 1 end drop 7 3 swap drop 1 2 swap drop drop", 2, 3);
         let room = words.checks.iter().filter(|check| check.kind == CheckKind::Room && check.at.start > 9);
         assert_eq!(room.map(|check| check.values).collect::<Vec<_>>(), [1, 1, 2], "{:?}", words.checks);

@@ -61,14 +61,14 @@ pub enum Op {
     Need {
         /// The number of values that the group needs.
         values: u64,
-        /// The words that this stands for.
+        /// The check group.
         group: CheckGroup,
     },
     /// Traps if the stack has no room for `values` more values.
     Room {
         /// The number of values for which the group needs room.
         values: u64,
-        /// The words that this stands for.
+        /// The check group.
         group: CheckGroup,
     },
     /// Ends the execution; the stack is the result.

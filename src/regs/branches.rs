@@ -14,7 +14,7 @@ use crate::lir::{Label, Op, Sink};
 
 /// An `if` that is being lowered.
 pub struct If {
-    /// The start of ELSE while THEN is being lowered and ELSE exists; otherwise the end of the `if`.
+    /// The target of the branch over the code that is being lowered: ELSE or the end of the `if`.
     label: Label,
     /// The stack that is expected at `label`.
     stack: Stack,

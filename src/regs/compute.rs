@@ -13,7 +13,7 @@ use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
 
-/// An operation's position, and the place where its result should be.
+/// The position of an operation and the home of its result.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub pc: Pc,

@@ -46,13 +46,13 @@ impl Tags {
         self.top = self.top.wrapping_add(1);
     }
 
-    /// The tag of the value `depth` below the top, if it is within the ring.
+    /// The home of the value `depth` below the top, if it is within the ring.
     fn at(&mut self, depth: usize) -> Option<&mut u8> {
         let index = self.top.wrapping_sub(1 + depth) % Tags::REACH;
         (depth < Tags::REACH).then_some(&mut self.ring[index])
     }
 
-    /// Copies the homes that only the other one knows.
+    /// Copies the homes that only `other` has.
     fn merge(&mut self, mut other: Tags) {
         for depth in 0..Tags::REACH {
             if let (Some(ours), Some(theirs)) = (self.at(depth), other.at(depth))
@@ -82,7 +82,7 @@ struct Walk<'a> {
     bodies: &'a [Body],
     homes: Vec<u8>,
     tags: Tags,
-    /// For each open region the tags at its start or at the end of its other branch, innermost last.
+    /// For each open region the homes at its start or at the end of its other branch, innermost last.
     saved: Vec<Tags>,
 }
 

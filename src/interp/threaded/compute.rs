@@ -42,7 +42,7 @@ impl State {
     pub fn shuffle(&mut self, word: Word) {
         match word {
             Word::Drop => return self.window.pop(),
-            // The value below the window is in its slot already. The top becomes the value of that slot without a load.
+            // The nipped value is in its slot, and that slot becomes the slot of the top. Nothing needs to be loaded.
             Word::Nip if self.window.len() == 1 => {
                 self.window.height -= 1;
                 return;

@@ -1,4 +1,4 @@
-//! Moves between registers and slots that give the window the same state on every path to a join or a loop header.
+//! Moves: gives the window the same state on every path to a join or a loop header.
 //!
 //! `canonicalize` gives each value a register of its own. `reconcile` moves the values to their places in another window.
 //! `flush_and_rebase` spills them where heights differ.

@@ -35,7 +35,7 @@ impl State {
     }
 
     pub fn load_lowest(&mut self) {
-        let d = self.window.free().expect("a window with fewer than three values leaves a register free");
+        let d = self.window.free().expect("a window with fewer values than registers leaves one free");
         self.load(d, self.window.lowest_slot() - 1);
         self.window.add_lowest(Value::Register(d));
     }
