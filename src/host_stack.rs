@@ -6,7 +6,7 @@
 /// The stack required, in bytes: more than any walk over a thousand nested bodies uses, even in builds without optimization.
 const NEEDED: usize = 1 << 20;
 
-/// The size in bytes of the stack that is mapped if less than that is left.
+/// The size in bytes of the stack that is mapped if less than [`NEEDED`] is left.
 const GIVEN: usize = 4 << 20;
 
 /// Does the work on this thread's stack, or on a new stack if too little is left.

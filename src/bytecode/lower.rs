@@ -339,8 +339,11 @@ mod tests {
         assert_eq!((counters.collect::<Vec<_>>(), code.counters), (vec![2, 0, 1, 0], 3));
     }
 
-    /// The kind, range of operations, parent and nesting of each region, and whether it is level and innermost.
-    fn regions(text: &str, inputs: usize) -> Vec<(char, Range<u32>, Option<u32>, u32, bool, bool)> {
+    /// The kind, range of operations, parent and nesting of a region, and whether it is level and innermost.
+    type Row = (char, Range<u32>, Option<u32>, u32, bool, bool);
+
+    /// A row for each region.
+    fn regions(text: &str, inputs: usize) -> Vec<Row> {
         let code = lowered(text, inputs, 100);
         let row = |region: &Region| {
             let kind = match region.kind {

@@ -158,7 +158,7 @@ impl Bytecode {
         &self.regions
     }
 
-    /// A loop or branch.
+    /// The region with an index.
     #[inline]
     pub fn region(&self, id: RegionId) -> &Region {
         &self.regions[id.index()]

@@ -63,7 +63,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let slot = self.stack.slot(depth);
         self.stack.assume_values_from(slot);
         let value = match self.stack.get(slot) {
-            Value::Slot => self.to_register(Value::Slot, slot),
+            Value::Slot => self.materialize(Value::Slot, slot),
             value => {
                 self.retain(value);
                 value
@@ -89,7 +89,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             let moves =
                 || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
             if self.stack.get(slot) == Value::Slot && moves() {
-                let value = self.to_register(Value::Slot, slot);
+                let value = self.materialize(Value::Slot, slot);
                 self.set(slot, value);
             }
         }
@@ -113,14 +113,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         match self.pop() {
             Value::Slot => {
                 let slot = self.stack.height;
-                self.to_register(Value::Slot, slot)
+                self.materialize(Value::Slot, slot)
             }
             value => value,
         }
     }
 
     /// Puts two popped values into registers.
-    fn both_to_registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
+    fn materialize_both(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
         let are_equal = a == b;
         let ra = self.ensure_register(a);
         if are_equal {
@@ -132,7 +132,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     /// Puts a popped value into a register.
     pub fn ensure_register(&mut self, value: &mut Value) -> Reg {
-        *value = self.to_register(*value, 0);
+        *value = self.materialize(*value, 0);
         value.reg().expect("the value is in a register")
     }
 
@@ -165,7 +165,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 self.push_result(d, &[a], 0);
             }
             _ => {
-                let (ra, rb) = self.both_to_registers(&mut a, &mut b);
+                let (ra, rb) = self.materialize_both(&mut a, &mut b);
                 if is_shift {
                     self.move_out_of(I::SHIFT_CLOBBERS);
                 }

@@ -66,7 +66,7 @@ impl Loop {
         // A constant positive count needs no test.
         let count = match count {
             Value::Const(1..) => count,
-            _ => state.to_register(count, state.stack.height),
+            _ => state.materialize(count, state.stack.height),
         };
         let mut open = Loop::begin(state, region, body, Some((counter, count)), None);
         let label = state.label();

@@ -285,7 +285,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 
     /// Puts a popped value into a register and returns the value in that register. Use counts are updated.
-    pub fn to_register(&mut self, value: Value, slot: i64) -> Value {
+    pub fn materialize(&mut self, value: Value, slot: i64) -> Value {
         let now = match value {
             Value::Reg(_) => return value,
             Value::Const(constant) => {
@@ -325,7 +325,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         }
         // Off the stack, the value keeps its register: `allocate` spills only values on the stack.
         self.set(slot, Value::Slot);
-        let now = self.to_register(value, slot);
+        let now = self.materialize(value, slot);
         let Value::Reg(s) = now else { unreachable!("the value is in a register") };
         self.put(Op::Store { s, slot: Slot(slot) });
         self.release(now);
@@ -372,7 +372,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
             let value = self.stack.get(slot);
             if value.is_deferred() {
                 self.set(slot, Value::Slot);
-                let now = self.to_register(value, slot);
+                let now = self.materialize(value, slot);
                 self.set(slot, now);
             }
         }

@@ -39,7 +39,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let Some(cond) = cond else {
             let flag = self.pop();
             let slot = self.stack.height;
-            let flag = self.to_register(flag, slot);
+            let flag = self.materialize(flag, slot);
             return Test { cond: Cond::Ne, a: flag, b: Value::Const(0) };
         };
         let (a, b) = self.operands();
