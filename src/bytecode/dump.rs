@@ -1,4 +1,4 @@
-//! The bytecode as text: one line for each operation, with its place and the word that it was made from.
+//! The bytecode listing: one line for each operation, with its index and the word that it was lowered from.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::{Bytecode, Op, Pc};
 use crate::lang::Source;
 
 impl Bytecode {
-    /// The listing; `source` must be the text that the program was parsed from.
+    /// Formats the listing. `source` must be the text that the program was parsed from.
     pub fn dump(&self, source: &Source) -> String {
         let line = |(pc, (op, span)): (usize, (&Op, &_))| {
             let word = if *op == Op::Return { String::new() } else { format!("\\ {}", source.text(*span)) };
@@ -16,8 +16,8 @@ impl Bytecode {
         self.ops.iter().zip(&self.spans).enumerate().map(line).collect()
     }
 
-    /// What an operation does for the word that it was made from, to be put before that word: nothing where it carries
-    /// the word out.
+    /// The role of an operation, to be shown before the word that it was lowered from. Empty if the operation executes the word
+    /// itself.
     pub fn role(&self, pc: Pc) -> String {
         match self.ops[pc.index()] {
             Op::Next(_) | Op::Repeat(_) | Op::EndIf(_) => "end of ".into(),
@@ -28,7 +28,7 @@ impl Bytecode {
         }
     }
 
-    /// One of the operations as text.
+    /// Formats one of the operations.
     fn display(&self, op: Op) -> impl fmt::Display {
         let target = self.target(op).map_or(0, |target| target.0);
         fmt::from_fn(move |f| match op {

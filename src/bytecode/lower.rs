@@ -1,8 +1,8 @@
-//! Lowering: a verified program to bytecode, in one walk of the tree.
+//! Lowering: turns a verified program into bytecode in one walk over its tree.
 //!
-//! The words between two branches, loop headers or operations that can trap on their own form a *check group*: the checks
-//! that the verifier left to them are made once, before the first of them. A group has no effect that outlives a trap, so
-//! an early check is not observable. The group's list of checks tells which word failed.
+//! The words between two branches, loop headers or operations that can trap on their own form a *check group*. The checks that
+//! the verifier could not remove from these words are executed once, before the first of them. A group has no effect that
+//! outlives a trap, so an early check is not observable. The group's list of checks says which word failed.
 
 use std::ops::Range;
 
@@ -12,18 +12,18 @@ use crate::lang::verify::Fact;
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Program, Span};
 
-/// A program whose bytecode has more operations than 32 bits can count.
+/// The program's bytecode would have too many operations for a 32-bit index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the program is too large: its bytecode would have 2^32 operations or more")]
 pub struct TooLarge;
 
-/// Lowers a program for a stack of at most `stack_limit` values; with `metered` every iteration of a loop takes fuel.
+/// Lowers a program for a stack of at most `stack_limit` values. With `metered`, every iteration of a loop uses fuel.
 ///
 /// # Errors
-/// [`TooLarge`], which takes a text of more than a gigabyte.
+/// [`TooLarge`], for which the text must be longer than a gigabyte.
 pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytecode, TooLarge> {
     let length = program.ast().nodes().len();
-    // A node makes at most two operations of its own, two checks and one that takes fuel.
+    // A node yields at most two operations of its own, two checks and one that uses fuel.
     if length >= (u32::MAX / 5) as usize {
         return Err(TooLarge);
     }
@@ -65,26 +65,28 @@ struct Group {
     start: usize,
     /// The height here minus the height at the start of the group.
     rise: i64,
-    /// The least height down to which a word of the group reads or removes values, minus the height at its start.
+    /// The least height to which words of the group read or pop values, minus the height at its start.
     lowest: i64,
+    /// The number of values that the group needs at its start.
     need: u64,
+    /// The number of values for which it needs room at its start.
     room: u64,
     /// Index of its first check.
     checks: usize,
 }
 
-/// A region that has begun.
+/// A region whose end has not been lowered yet.
 #[derive(Clone, Copy)]
-struct Open {
+struct OpenRegion {
     id: RegionId,
     /// The height at its header.
     height: i64,
-    /// [`Lowering::lowest`] of the region around it.
-    lowest_around: i64,
+    /// [`Lowering::lowest`] of its parent.
+    parent_lowest: i64,
 }
 
 impl Lowering<'_> {
-    /// Lowers a body and returns the number of counters that it uses. Recursion is bounded by the parser.
+    /// Lowers a body and returns the number of counters that it uses. The parser bounds the recursion.
     fn body(&mut self, range: Range<usize>) -> u32 {
         let program = self.program;
         let mut counters = 0;
@@ -98,12 +100,12 @@ impl Lowering<'_> {
                 NodeKind::Word(name) => {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
                     if name.class() == Class::Division {
-                        // What follows must not be checked before this division.
+                        // The words after a division must not be checked before it.
                         self.end_group();
                     }
                 }
                 NodeKind::Pick(depth) => {
-                    // A depth beyond the limit always traps before, so what would be picked does not matter.
+                    // A depth beyond the limit fails the check before it, so the clamped depth is never used.
                     let reachable = depth.min(self.code.stack_limit);
                     self.word(word, Op::Pick(reachable), depth + 1, depth + 2);
                 }
@@ -155,7 +157,7 @@ impl Lowering<'_> {
         counters
     }
 
-    /// A word of the current group.
+    /// Adds a word to the current group.
     #[inline(always)]
     fn word(&mut self, (fact, span): (Fact, Span), op: Op, pops: u64, pushes: u64) {
         self.effect((fact, span), pops, pushes);
@@ -163,7 +165,7 @@ impl Lowering<'_> {
         self.code.spans.push(span);
     }
 
-    /// Moves the depth by a word's effect, and keeps the checks that the verifier left to it.
+    /// Applies a word's effect to the height, and records the checks that the verifier could not remove.
     #[inline(always)]
     fn effect(&mut self, (fact, at): (Fact, Span), pops: u64, pushes: u64) {
         if fact.may_underflow {
@@ -178,8 +180,8 @@ impl Lowering<'_> {
 
     #[inline(never)]
     fn need(&mut self, at: Span, pops: u64) {
-        // What the group itself has pushed is there: where the verifier is not sure, values from before the group are needed.
-        // No stack is deeper than the limit, so needing more than one value beyond it makes no difference.
+        // The values that the group has pushed exist. If the verifier could not prove the rest, they must come from before the
+        // group. No stack is deeper than the limit, so a need of more than the limit plus one can be clamped.
         let needed = pops.saturating_add_signed(-self.group.rise);
         let values = needed.min(self.code.stack_limit.saturating_add(1));
         self.group.need = self.group.need.max(values);
@@ -195,8 +197,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Inserts the checks of the current group before it and starts the next. Nothing points into a group, so its operations
-    /// may still move.
+    /// Inserts the checks of the current group before it and starts the next group. No branch targets the inside of a group, so
+    /// its operations may still move.
     fn end_group(&mut self) {
         let Group { start, rise, lowest, need, room, checks } = self.group;
         if self.code.checks.len() > checks {
@@ -214,7 +216,7 @@ impl Lowering<'_> {
         self.group = Group { start: self.code.ops.len(), checks: self.code.checks.len(), ..Group::default() };
     }
 
-    /// An operation that ends the current group.
+    /// Ends the current group and adds an operation that belongs to no group.
     fn branch(&mut self, op: Op, span: Span) -> Pc {
         self.end_group();
         let pc = self.here();
@@ -224,8 +226,8 @@ impl Lowering<'_> {
         pc
     }
 
-    /// Begins a region with the operation that `op` makes for it.
-    fn begin(&mut self, kind: RegionKind, op: impl Fn(RegionId) -> Op, span: Span) -> Open {
+    /// Begins a region with the operation that `op` returns for it.
+    fn begin(&mut self, kind: RegionKind, op: impl Fn(RegionId) -> Op, span: Span) -> OpenRegion {
         let id = RegionId(self.code.regions.len() as u32);
         let start = self.branch(op(id), span);
         let parent = self.innermost.replace(id);
@@ -241,12 +243,12 @@ impl Lowering<'_> {
             reach: 0,
         });
         let height = self.height;
-        Open { id, height, lowest_around: std::mem::replace(&mut self.lowest, height) }
+        OpenRegion { id, height, parent_lowest: std::mem::replace(&mut self.lowest, height) }
     }
 
-    /// Ends a region after its last operation. `is_level` says whether all paths through it end equally high, apart from what
-    /// the regions inside do.
-    fn end(&mut self, open: Open, is_level: bool) {
+    /// Ends a region after its last operation. `is_level` says whether all paths through it end with the same height, assuming
+    /// that the regions inside are level.
+    fn end(&mut self, open: OpenRegion, is_level: bool) {
         let end = self.here();
         let region = &mut self.code.regions[open.id.index()];
         region.end = end;
@@ -260,10 +262,10 @@ impl Lowering<'_> {
             parent.is_innermost &= !holds_loop;
         }
         self.innermost = parent;
-        self.lowest = self.lowest.min(open.lowest_around);
+        self.lowest = self.lowest.min(open.parent_lowest);
     }
 
-    /// What every iteration of a loop begins with where fuel is metered.
+    /// Begins an iteration of a loop: emits the operation that uses fuel, if fuel is metered.
     fn fuel(&mut self, span: Span) {
         if self.code.metered {
             self.branch(Op::Fuel, span);
@@ -284,8 +286,8 @@ mod tests {
     use crate::outcome::TrapKind;
 
     fn lowered(text: &str, inputs: usize, limit: u64) -> Bytecode {
-        let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
-        lower(&verify(&ast, inputs).expect("it verifies"), limit, false).expect("it is small")
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+        lower(&verify(&ast, inputs).expect("the program verifies"), limit, false).expect("the program is small")
     }
 
     #[test]
@@ -296,22 +298,22 @@ mod tests {
 
     #[test]
     fn checks_that_cannot_fail_and_jumps_over_nothing_are_omitted() {
-        // After the loop the height is unknown, but the two literals are certainly there.
+        // After the loop the height is unknown, but the values of the two literals exist.
         let code = lowered("times drop end 1 2 + if 7 end", 9, 100);
         let checks = code.ops.iter().filter(|op| matches!(op, Op::Need { .. } | Op::Room { .. })).count();
-        assert_eq!(checks, 1, "the one in the loop: {:?}", code.ops);
+        assert_eq!(checks, 1, "only the check in the loop remains: {:?}", code.ops);
         assert!(!code.ops.iter().any(|op| matches!(op, Op::Else(_))), "{:?}", code.ops);
-        // The sum lowers the stack, and so needs no room.
+        // `+` lowers the stack, so it needs no room.
         let full = lowered("times 1 end 1 2 + drop", 1, 3);
         assert!(!full.ops.iter().any(|op| matches!(op, Op::Room { values: 0, .. })), "{:?}", full.ops);
-        // Only words that raise the stack above its height at the start of the group need room: here all literals but the first.
+        // Only words that raise the stack above its height at the group's start need room: here all literals except the first.
         let words = lowered("times 1 end drop 7 3 swap drop 1 2 swap drop drop", 2, 3);
         let room = words.checks.iter().filter(|check| check.kind == CheckKind::Room && check.at.start > 9);
         assert_eq!(room.map(|check| check.values).collect::<Vec<_>>(), [1, 1, 2], "{:?}", words.checks);
     }
 
     #[test]
-    fn one_check_replaces_those_of_a_group_and_names_the_word() {
+    fn one_check_replaces_those_of_a_group_and_names_the_failed_word() {
         let code = lowered("times drop end drop dup 1 +", 9, 8);
         let group = CheckGroup(1);
         assert!(matches!(code.ops[4], Op::Need { values: 2, group: CheckGroup(1) }), "{:?}", code.ops);
@@ -326,7 +328,7 @@ mod tests {
     #[test]
     fn a_division_ends_its_group() {
         let code = lowered("times 1 end 1 / drop drop", 1, 8);
-        let division = code.ops.iter().position(|op| *op == Op::Word(Word::Div)).expect("it is there");
+        let division = code.ops.iter().position(|op| *op == Op::Word(Word::Div)).expect("the division is lowered");
         assert!(matches!(code.ops[division + 1], Op::Need { values: 2, .. }), "{:?}", code.ops);
     }
 
@@ -337,8 +339,11 @@ mod tests {
         assert_eq!((counters.collect::<Vec<_>>(), code.counters), (vec![2, 0, 1, 0], 3));
     }
 
-    /// For each region its kind, the range of its operations, its parent and nesting, and whether it is level and innermost.
-    fn regions(text: &str, inputs: usize) -> Vec<(char, Range<u32>, Option<u32>, u32, bool, bool)> {
+    /// The kind, range of operations, parent and nesting of a region, and whether it is level and innermost.
+    type Row = (char, Range<u32>, Option<u32>, u32, bool, bool);
+
+    /// A row for each region.
+    fn regions(text: &str, inputs: usize) -> Vec<Row> {
         let code = lowered(text, inputs, 100);
         let row = |region: &Region| {
             let kind = match region.kind {
@@ -370,19 +375,19 @@ mod tests {
     }
 
     #[test]
-    fn regions_around_an_unlevel_region_are_unlevel_and_loops_around_a_loop_are_not_innermost() {
+    fn level_and_innermost_depend_on_inner_regions() {
         let levels = |text| regions(text, 9).into_iter().map(|row| (row.4, row.5)).collect::<Vec<_>>();
         assert_eq!(levels("times 1 times drop end end"), [(false, false), (false, true)]);
         assert_eq!(levels("times if drop else drop end 1 1 end"), [(true, true), (true, true)]);
         assert_eq!(levels("if times drop end 1 end"), [(false, false), (false, true)]);
         assert_eq!(levels("if 1 if 1 times end end end"), [(true, false), (true, false), (true, true)]);
-        // The condition may leave more than it finds: only back edges count.
+        // The condition may raise the stack: only the height at the back edge matters.
         assert_eq!(levels("while 1 over do drop end"), [(true, true)]);
         assert_eq!(levels("while dup do 1 end"), [(false, true)]);
     }
 
     #[test]
-    fn a_loop_reaches_as_deep_as_its_words_and_inner_regions_do() {
+    fn reach_includes_words_and_inner_regions() {
         let reach = |text| lowered(text, 9, 100).regions().iter().map(|region| region.reach).collect::<Vec<_>>();
         assert_eq!(reach("times 1 drop end"), [0]);
         assert_eq!(reach("times rot end"), [3]);

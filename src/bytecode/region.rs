@@ -1,4 +1,4 @@
-//! The region table: the loops and branches of a program, with the structure that they had in its source.
+//! The region table: the loops and branches of a program, nested as in its source.
 
 use super::{Counter, Pc};
 
@@ -7,7 +7,7 @@ use super::{Counter, Pc};
 pub struct RegionId(pub u32);
 
 impl RegionId {
-    /// The index.
+    /// The index as a `usize`.
     #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -16,40 +16,40 @@ impl RegionId {
 
 /// A loop or an `if`.
 ///
-/// Regions nest: one that begins in another ends in it. Control enters a region only at its start.
+/// Regions nest: a region that begins inside another also ends inside it. Control enters a region only at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// What it is.
+    /// Its kind.
     pub kind: RegionKind,
     /// The operation that begins it.
     pub start: Pc,
     /// The first operation after it.
     pub end: Pc,
-    /// The innermost region around it.
+    /// The innermost region that contains it.
     pub parent: Option<RegionId>,
-    /// The number of regions around it.
+    /// The number of regions that contain it.
     pub nesting: u32,
-    /// Whether the height of the stack at each of its operations is known relative to the height at its start: every
-    /// iteration of a loop ends as high as it began, both branches of an `if` end equally high, and the same holds for each
-    /// region inside.
+    /// Whether the height of the stack at each of its operations is known relative to the height at its start: every iteration
+    /// of a loop ends with the height with which it began, both branches of an `if` end with the same height, and all regions
+    /// inside are level.
     pub is_level: bool,
-    /// Whether no loop is inside.
+    /// Whether it contains no loop.
     pub is_innermost: bool,
-    /// The number of values below the height at its header that it reads or removes. Exact only where it is level.
+    /// The number of values below the height at its header that it reads or pops. Exact only if it is level.
     pub reach: i64,
 }
 
-/// What a region is.
+/// The kind of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// A loop with a count.
     Times {
-        /// Where the count is kept.
+        /// Its counter.
         counter: Counter,
     },
     /// A loop with a condition.
     While,
-    /// A branch.
+    /// An `if`.
     If {
         /// The first operation of ELSE, if there is one.
         otherwise: Option<Pc>,
@@ -57,7 +57,7 @@ pub enum RegionKind {
 }
 
 impl Region {
-    /// The first operation inside: in a loop that of every iteration, in an `if` that of THEN.
+    /// The first operation inside: the first of every iteration in a loop, or the first of THEN in an `if`.
     #[inline]
     pub fn header(&self) -> Pc {
         Pc(self.start.0 + 1)

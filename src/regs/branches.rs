@@ -1,4 +1,8 @@
-//! Branches: the stack where the paths of an `if` part, and where they meet.
+//! Branches: lowers the test, the branches and the join of an `if`.
+//!
+//! Both paths must reach the join with the same abstract stack. In a level region, the first path to the join canonicalizes the
+//! values that the branches touch, and the second path is reconciled with it. In any other region all values are spilled before
+//! the paths part and again before they join.
 
 use super::stack::{Stack, Value};
 use super::state::State;
@@ -10,16 +14,16 @@ use crate::lir::{Label, Op, Sink};
 
 /// An `if` that is being lowered.
 pub struct If {
-    /// The end of the branch that is being lowered.
+    /// The target of the branch over the code that is being lowered: ELSE or the end of the `if`.
     label: Label,
-    /// The stack with which ELSE begins, or with which the `if` ends.
+    /// The stack that is expected at `label`.
     stack: Stack,
     is_level: bool,
     touched: u64,
 }
 
 impl If {
-    /// Begins an `if` whose ELSE, or end, is branched to where the test holds.
+    /// Begins an `if`. Emits a branch to ELSE, or to the end if there is no ELSE, that is taken if the test holds.
     pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
         let label = state.label();
         let (is_level, touched) = (region.is_level, body.touched);
@@ -27,9 +31,9 @@ impl If {
         if !is_level {
             state.flush();
         } else if !has_else {
-            state.settle_for_join(touched, state.stack.height);
+            state.canonicalize_for_join(touched, state.stack.height);
         }
-        state.tested(test);
+        state.release_operands(test);
         state.put(test.branch(label));
         If { label, stack: state.stack.clone(), is_level, touched }
     }
@@ -37,8 +41,8 @@ impl If {
     /// Ends THEN and begins ELSE.
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
-            state.settle_for_join(self.touched, self.stack.height);
-            // ELSE need not know that these slots have values, and could then not load them.
+            state.canonicalize_for_join(self.touched, self.stack.height);
+            // ELSE may end without knowing that these slots have values. It could then not load them to end with the same stack.
             state.spill_below(self.stack.known);
         } else {
             state.flush();
@@ -57,19 +61,19 @@ impl If {
             self.stack.known = self.stack.known.max(state.stack.known);
             state.reconcile(self.stack);
         } else {
-            state.flush_and_meet(self.stack.height);
+            state.flush_and_set_height(self.stack.height);
         }
         state.put(Op::Label(self.label));
     }
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
-    /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
-    /// slots, so that any way to the same place can do the same.
-    fn settle_for_join(&mut self, touched: u64, border: i64) {
+    /// Gives each value that the branches of an `if` touch, and each value above `height`, a register of its own, so that every
+    /// path to the join can do the same. Values are spilled where registers run out. `height` is the height at the header.
+    fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
         self.emit_all_deferred();
         for slot in (self.stack.low()..self.stack.height).rev() {
-            let depth = border - 1 - slot;
+            let depth = height - 1 - slot;
             let is_touched = !(0..64).contains(&depth) || touched >> depth & 1 == 1;
             if is_touched && self.stack.get(slot) != Value::Slot {
                 self.make_exclusive(slot);

@@ -1,8 +1,12 @@
-//! Loops: what has a register while one runs, and how an iteration ends where the next one begins.
+//! Loops: lowers loop headers, exits and back edges.
+//!
+//! Before a loop, registers are assigned to its counter, to the values that it touches and to its constants. Every iteration
+//! begins with the same abstract stack, and the end of an iteration reconciles the stack with it. A short `while` condition is
+//! lowered twice, before the loop and at its end, so that an iteration has one branch.
 
 use std::ops::Range;
 
-use super::compute::At;
+use super::compute::Context;
 use super::stack::{Stack, Value, bit, bits};
 use super::state::{MIN_REGISTERS, State};
 use super::summary::Body;
@@ -11,7 +15,7 @@ use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, Region, RegionId, Regio
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink};
 
-/// The longest condition of a `while` loop that is repeated at the end of each iteration, in operations.
+/// The longest `while` condition, in operations, that is repeated at the end of each iteration.
 const REPEATED: usize = 8;
 
 /// A loop that is being lowered.
@@ -20,11 +24,11 @@ pub struct Loop {
     is_level: bool,
     is_innermost: bool,
     body: Body,
-    /// The operations of the condition, where it is repeated at the end of each iteration.
+    /// The operations of the condition, if it is repeated at the end of each iteration.
     condition: Option<Range<usize>>,
-    /// Where a `times` loop counts.
+    /// The place of a `times` loop's counter.
     counter: Option<CounterPlace>,
-    /// The end, and the stack there where that is not the stack of the header.
+    /// The label after the loop, and the stack there unless it equals the stack at the header.
     exit: Option<(Label, Option<Stack>)>,
     saved: Saved,
 }
@@ -35,7 +39,7 @@ enum CounterPlace {
     Frame(FrameSlot),
 }
 
-/// What held before the loop.
+/// The parts of the state to restore after the loop.
 struct Saved {
     pinned: u32,
     clobbered: u32,
@@ -44,12 +48,12 @@ struct Saved {
     header: Stack,
 }
 
-/// How many loops at most have their counters in registers: the innermost.
+/// The number of nesting levels, from the innermost loops outward, whose counters may be in registers.
 pub fn counters<I: Isa>() -> usize {
     I::ALLOCATABLE.len() / 4
 }
 
-/// What shifts and divisions destroy.
+/// The registers that shifts and divisions clobber.
 fn clobbers<I: Isa>() -> u32 {
     bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied())
 }
@@ -62,7 +66,7 @@ impl Loop {
         // A constant positive count needs no test.
         let count = match count {
             Value::Const(1..) => count,
-            _ => state.to_register(count, state.stack.height),
+            _ => state.materialize(count, state.stack.height),
         };
         let mut open = Loop::begin(state, region, body, Some((counter, count)), None);
         let label = state.label();
@@ -92,7 +96,7 @@ impl Loop {
         open
     }
 
-    /// Puts the label to which back edges go.
+    /// Emits the label of the loop header.
     pub fn put_header<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
         if self.is_innermost {
             state.put(Op::Align);
@@ -100,8 +104,8 @@ impl Loop {
         state.put(Op::Label(self.header));
     }
 
-    /// Readies the stack and the registers for a loop. The count of a `times` loop has been popped; where it gets a register of
-    /// the loop's own it is released. Where the condition is repeated, the stack is made ready after it.
+    /// Prepares the stack and the registers for a loop. The count of a `times` loop has been popped; it is released if the
+    /// counter is in a register. If the condition is repeated, the stack is canonicalized after the condition instead.
     fn begin<I: Isa, S: Sink>(
         state: &mut State<I, S>,
         region: &Region,
@@ -123,33 +127,33 @@ impl Loop {
         let counter = counted.map(|(counter, count)| state.place_counter(counter, count));
         if !region.is_level {
             state.flush();
-            // The stack may have another height in every iteration: nothing is known of what lies below.
+            // The height may differ between iterations, so nothing is known about the slots below it.
             let height = state.stack.height;
             state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
-            state.settle_for_loop(&body);
+            state.canonicalize_for_loop(&body);
         }
         let header = state.label();
         match &condition {
             Some(_) => state.header = state.stack.clone(),
-            // A counter in the frame needs a register to be counted in.
+            // A counter in the frame is decremented in a register.
             None => state.set_header(1),
         }
         let Region { is_level, is_innermost, .. } = *region;
         Loop { header, is_level, is_innermost, body, condition, counter, exit: None, saved }
     }
 
-    /// Leaves a `while` loop where the test holds.
+    /// Emits the branch that leaves a `while` loop if the test holds.
     pub fn leave<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>, test: Test) {
         let label = state.label();
         let is_repeated = self.condition.is_some();
         if is_repeated {
-            state.settle_for_loop(&self.body);
-            // At the end of an iteration both operands may have to make room for values that belong in their registers, and
-            // those may form a cycle.
+            state.canonicalize_for_loop(&self.body);
+            // At the end of an iteration, both operands may have to leave their registers to values that the header expects
+            // there, and the moves of those values may form a cycle.
             state.set_header(3);
         }
-        state.tested(test);
+        state.release_operands(test);
         state.put(test.branch(label));
         self.exit = Some((label, Some(state.stack.clone())));
         if is_repeated {
@@ -163,7 +167,7 @@ impl Loop {
         match self.counter.expect("a `times` loop has a counter") {
             CounterPlace::Register(d) => state.put(Op::CountDown { d, to: self.header }),
             CounterPlace::Frame(slot) => {
-                let a = state.registers.find_free(0).expect("every iteration begins with a free register");
+                let a = state.registers.find_free(0).expect("a register is free at the loop header");
                 state.put(Op::LoadFrame { d: a, slot });
                 state.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
                 state.put(Op::StoreFrame { s: a, slot });
@@ -176,7 +180,7 @@ impl Loop {
     /// Ends an iteration of a `while` loop.
     pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
         match self.condition.take() {
-            Some(condition) => self.test_again(condition, state, code, homes),
+            Some(condition) => self.repeat_condition(condition, state, code, homes),
             None => {
                 self.end_iteration(state);
                 state.put(Op::Jump { to: self.header });
@@ -185,8 +189,8 @@ impl Loop {
         self.end(state);
     }
 
-    /// Repeats the condition of a `while` loop, and goes on with the next iteration where it holds.
-    fn test_again<I: Isa, S: Sink>(
+    /// Lowers the condition of a `while` loop again, with a branch to the header if it holds.
+    fn repeat_condition<I: Isa, S: Sink>(
         &self,
         condition: Range<usize>,
         state: &mut State<I, S>,
@@ -201,28 +205,28 @@ impl Loop {
         for index in straight {
             let pc = Pc(index as u32);
             state.sink.at(pc.0);
-            state.straight(code.ops()[index], At { pc, next: &code.ops()[index + 1..], home: homes[index] });
+            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home: homes[index] });
         }
         state.sink.at(condition.end as u32);
         let Test { cond, a, b } = state.test(fused);
-        let a = state.move_aside(a);
-        let b = state.move_aside(b);
+        let a = state.preserve_operand(a);
+        let b = state.preserve_operand(b);
         let header = std::mem::take(&mut state.header);
         state.reconcile(header);
         state.put(Test { cond, a, b }.branch(self.header));
     }
 
-    /// Brings everything to where the next iteration expects it.
+    /// Reconciles the stack with the stack at the header.
     fn end_iteration<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
         let header = std::mem::take(&mut state.header);
         if self.is_level {
             state.reconcile(header);
         } else {
-            state.flush_and_meet(header.height);
+            state.flush_and_set_height(header.height);
         }
     }
 
-    /// Ends the loop after its last back edge. Its own registers are free again.
+    /// Ends the loop after its back edge and frees its registers.
     fn end<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
         let (label, stack) = self.exit.expect("a loop has an exit");
         state.put(Op::Label(label));
@@ -237,8 +241,9 @@ impl Loop {
     }
 }
 
-/// The operations of a `while` loop's condition, where they are few, straight, and leave the stack as high as they find it. They
-/// are then executed before the loop and again at the end of each iteration, so that an iteration has one branch, not two.
+/// The operations of a `while` loop's condition if it can be repeated: they are at most [`REPEATED`], have no control flow, push
+/// one flag in all, and the loop is level. The condition is then lowered before the loop and again at the end of each iteration,
+/// so that an iteration has one branch, not two.
 fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
     let start = region.header().index();
     let mut pushed = 0;
@@ -255,7 +260,7 @@ fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
-    /// Leaves so many registers free, and begins every iteration with the stack as it is then.
+    /// Ensures that `free` registers are free, then fixes the current stack as the one with which every iteration begins.
     fn set_header(&mut self, free: usize) {
         let mut found = 0;
         for _ in 0..free {
@@ -265,7 +270,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.header = self.stack.clone();
     }
 
-    /// Where a counted loop counts; the count is a constant or in a register. A register for that is the loop's alone.
+    /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the
+    /// counter gets a register, the loop uses it for nothing else.
     fn place_counter(&mut self, counter: Counter, count: Value) -> CounterPlace {
         let registers = &self.registers;
         let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
@@ -290,16 +296,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         CounterPlace::Frame(slot)
     }
 
-    /// Whether enough registers are left for values.
+    /// Whether enough registers are left for values if one more is pinned.
     fn can_pin(&self) -> bool {
         self.registers.unpinned() > MIN_REGISTERS
     }
 
-    /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
-    fn settle_for_loop(&mut self, body: &Body) {
+    /// Gives each value that the loop touches, and then each of its constants, a register of its own while registers last.
+    /// Spills the other values that it touches.
+    fn canonicalize_for_loop(&mut self, body: &Body) {
         self.emit_all_deferred();
         let height = self.stack.height;
-        // An operation needs some for itself.
+        // Operations need a few registers for themselves.
         let mut room = self.registers.unpinned().saturating_sub(4);
         for depth in 0..64.min(height - self.stack.known.min(height)) {
             if body.touched >> depth & 1 == 0 {
@@ -313,7 +320,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 self.spill(slot);
             }
         }
-        // Slots of which it is not known that they have values stay where they are.
+        // A slot that is not known to have a value could not be loaded at the end of an iteration.
         self.spill_below(self.stack.known);
         for value in body.constants.iter() {
             if self.constant_register(value).is_some() || room == 0 || !self.can_pin() {
@@ -328,18 +335,18 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
-    /// Moves an operand out of a register into which another value is about to go.
-    fn move_aside(&mut self, operand: Value) -> Value {
+    /// Moves an operand of the final branch out of a register that the header expects to hold another value.
+    fn preserve_operand(&mut self, operand: Value) -> Value {
         let Value::Reg(s) = operand else { return operand };
-        let filled = self.header.registers();
-        if filled & bit(s) == 0 {
+        let target_registers = self.header.registers();
+        if target_registers & bit(s) == 0 {
             return operand;
         }
-        let is_there = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.stack.get(slot) == value;
-        if self.header.iter().all(is_there) {
+        let is_unchanged = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.stack.get(slot) == value;
+        if self.header.iter().all(is_unchanged) {
             return operand;
         }
-        let d = self.allocate_except(filled);
+        let d = self.allocate_except(target_registers);
         self.put(Op::Move { d, s });
         self.retain(Value::Reg(d));
         self.release(operand);

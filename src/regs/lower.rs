@@ -1,11 +1,11 @@
-//! Lowering: bytecode to LIR, in one pass over an abstract stack whose values are registers, constants or slots.
+//! Lowering: walks the bytecode once and emits LIR.
 //!
-//! At the header of a loop every slot that the loop touches has a register of its own, as far as there are some; back edges
-//! bring each value there again. Where paths through a region leave the stack at different heights, all values are in their
-//! slots at its borders, and the data-stack pointer moves.
+//! The abstract stack says whether each value is in a register, a constant or in its slot. At a loop header, each value that the
+//! loop touches has a register of its own while registers last, and back edges restore that state. If the paths through a region
+//! end with different heights, all values are spilled wherever its paths part or join, and the data-stack pointer is adjusted.
 
 use super::branches::If;
-use super::compute::At;
+use super::compute::Context;
 use super::homes;
 use super::loops::{Loop, counters};
 use super::state::{State, pool};
@@ -14,16 +14,16 @@ use crate::bytecode::{Bytecode, Op as Code, Pc, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lir::{Cond, FrameSlot, Op, Reg, Sink, Slot};
 
-/// What is needed beside the bytecode to lower it.
+/// The results of the passes that prepare the lowering.
 pub struct Plan {
     summary: Summary,
-    /// For each operation where its result belongs, as [`homes::find`] says.
+    /// The home of each operation's result; see [`homes::find`].
     homes: Vec<u8>,
     pool: &'static [Reg],
 }
 
 impl Plan {
-    /// Makes the plan.
+    /// Analyzes a program and selects the registers that its code may use.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
         let summary = summarize::<I>(code);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
@@ -34,13 +34,13 @@ impl Plan {
         Plan { summary, homes, pool: pool::<I>(wanted, tuning.value_registers) }
     }
 
-    /// How many allocatable registers the code uses.
+    /// The number of allocatable registers that the code may use.
     pub fn registers(&self) -> usize {
         self.pool.len()
     }
 }
 
-/// Lowers a program into a sink. Gives its trap sites.
+/// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
     let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.counters()));
     let mut walk = Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new() };
@@ -48,17 +48,17 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
     walk.state.into_sites()
 }
 
-/// The walk of the bytecode, which alone knows control flow.
+/// The walk over the bytecode. Only the walk knows control flow.
 struct Walk<'a, I, S> {
     code: &'a Bytecode,
     bodies: &'a [Body],
     homes: &'a [u8],
     state: State<'a, I, S>,
     /// The open regions, innermost last.
-    open: Vec<Open>,
+    open: Vec<OpenRegion>,
 }
 
-enum Open {
+enum OpenRegion {
     Loop(Loop),
     If(If),
 }
@@ -85,52 +85,52 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 Code::Times(id) => {
                     let body = self.bodies[id.index()];
                     let open = Loop::times(&mut self.state, self.code.region(id), body);
-                    // Padding before the header belongs to the loop.
+                    // The padding before the header is attributed to the loop.
                     self.state.sink.at(pc.0 + 1);
                     open.put_header(&mut self.state);
-                    self.open.push(Open::Loop(open));
+                    self.open.push(OpenRegion::Loop(open));
                 }
                 Code::While(id) => {
                     let body = self.bodies[id.index()];
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
-                    self.open.push(Open::Loop(open));
+                    self.open.push(OpenRegion::Loop(open));
                 }
                 Code::Next(_) => self.end_loop().next(&mut self.state),
                 Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.homes),
                 Code::Else(_) => match self.open.last_mut() {
-                    Some(Open::If(open)) => open.otherwise(&mut self.state),
-                    _ => unreachable!("ELSE belongs to the innermost region"),
+                    Some(OpenRegion::If(open)) => open.otherwise(&mut self.state),
+                    _ => unreachable!("ELSE belongs to the innermost open `if`"),
                 },
                 Code::EndIf(_) => match self.open.pop() {
-                    Some(Open::If(open)) => open.end(&mut self.state),
+                    Some(OpenRegion::If(open)) => open.end(&mut self.state),
                     _ => unreachable!("regions nest"),
                 },
                 Code::Return => {
                     self.state.flush();
                     self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                 }
-                op => self.state.straight(op, At { pc, next, home: self.homes[pc.index()] }),
+                op => self.state.straight(op, Context { pc, next, home: self.homes[pc.index()] }),
             }
         }
     }
 
     fn end_loop(&mut self) -> Loop {
         match self.open.pop() {
-            Some(Open::Loop(open)) => open,
+            Some(OpenRegion::Loop(open)) => open,
             _ => unreachable!("regions nest"),
         }
     }
 
-    /// Branches to ELSE or the end of a region where the comparison does not hold, or without one where the flag on the stack is
-    /// zero.
+    /// Emits the branch to ELSE or to the end of a region. It is taken if the comparison does not hold or, without a comparison,
+    /// if the flag on the stack is zero.
     fn branch(&mut self, cond: Option<Cond>, id: RegionId) {
         let test = self.state.test(cond).inverted();
         let region = self.code.region(id);
         match self.open.last_mut() {
-            Some(Open::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
+            Some(OpenRegion::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
             _ => {
                 let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
-                self.open.push(Open::If(open));
+                self.open.push(OpenRegion::If(open));
             }
         }
     }

@@ -1,6 +1,7 @@
-//! The state of lowering: the abstract stack, the registers that hold its values, and the sink that takes the code.
+//! The state of the lowering: the abstract stack, the registers that hold its values, and the sink that receives the LIR.
 //!
-//! It knows nothing of control flow.
+//! It allocates registers, loads and spills values, and keeps a use count for each register. It knows nothing about control
+//! flow.
 
 use std::marker::PhantomData;
 
@@ -9,16 +10,17 @@ use crate::bytecode::{Pc, TrapSite};
 use crate::isa::Isa;
 use crate::lir::{AluOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
-/// The registers, and what is in them.
+/// The registers and their use counts. Sets of registers have a bit for each.
 pub struct Registers {
+    /// The registers that the code may use.
     pool: &'static [Reg],
-    /// How many values need each, on the stack or taken from it.
+    /// The use count of each register: how many values need it, on the stack or popped and not yet released.
     uses: [u16; 32],
-    /// Those that hold a counter or a constant of a loop, a bit each.
+    /// The registers that hold a counter or a constant of a loop.
     pub pinned: u32,
-    /// Those that an operation of this loop destroys.
+    /// The registers that an operation of this loop clobbers.
     pub clobbered: u32,
-    /// Those in which the next pass of this loop expects its values.
+    /// The registers in which the next iteration of this loop expects its values.
     pub expected: u32,
 }
 
@@ -27,7 +29,7 @@ impl Registers {
         Registers { pool, uses: [0; 32], pinned: 0, clobbered: 0, expected: 0 }
     }
 
-    /// How many values need it.
+    /// The use count of a register.
     pub fn uses(&self, reg: Reg) -> u16 {
         self.uses[reg.0 as usize]
     }
@@ -36,33 +38,34 @@ impl Registers {
         self.uses(reg) == 0 && self.pinned & bit(reg) == 0
     }
 
-    fn first_free(&self, but: u32) -> Option<Reg> {
-        self.pool.iter().copied().find(|&reg| self.is_free(reg) && but & bit(reg) == 0)
+    fn first_free(&self, excluded: u32) -> Option<Reg> {
+        self.pool.iter().copied().find(|&reg| self.is_free(reg) && excluded & bit(reg) == 0)
     }
 
-    /// A free one, if there is one; rather one that nobody waits for.
-    pub fn find_free(&self, but: u32) -> Option<Reg> {
-        self.first_free(but | self.clobbered | self.expected)
-            .or_else(|| self.first_free(but | self.clobbered))
-            .or_else(|| self.first_free(but))
+    /// A free register that is not excluded, if there is one. Registers that this loop neither clobbers nor expects are
+    /// preferred, then those that it does not clobber.
+    pub fn find_free(&self, excluded: u32) -> Option<Reg> {
+        self.first_free(excluded | self.clobbered | self.expected)
+            .or_else(|| self.first_free(excluded | self.clobbered))
+            .or_else(|| self.first_free(excluded))
     }
 
-    /// How many hold no counter and no constant.
+    /// The number of registers that hold neither a counter nor a constant.
     pub fn unpinned(&self) -> usize {
         self.pool.iter().filter(|reg| self.pinned & bit(**reg) == 0).count()
     }
 }
 
-/// The stack, the registers, and the sink that takes the code.
+/// The stack, the registers and the sink that receives the LIR.
 pub struct State<'a, I, S> {
     pub sink: &'a mut S,
     pub stack: Stack,
     pub registers: Registers,
-    /// Constants that are in registers while loops run.
+    /// The constants that the open loops keep in registers.
     pub constants: Vec<(i64, Reg)>,
     /// The stack with which every iteration of the innermost loop begins.
     pub header: Stack,
-    /// A frame slot for a cycle of moves for which no register is free.
+    /// The frame slot that breaks a cycle of moves when no register is free.
     pub spare: FrameSlot,
     labels: u32,
     sites: Vec<TrapSite>,
@@ -70,7 +73,7 @@ pub struct State<'a, I, S> {
 }
 
 impl<'a, I: Isa, S: Sink> State<'a, I, S> {
-    /// A stack of so many values, all in their slots.
+    /// Begins with a stack of `height` values, all in their slots.
     pub fn new(sink: &'a mut S, height: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
         State {
             sink,
@@ -99,19 +102,19 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         Label(self.labels - 1)
     }
 
-    /// A site of an operation that traps with the stack as it is now.
+    /// Adds a trap site with the current height of the stack.
     pub fn site(&mut self, pc: Pc) -> Site {
         let values_above = self.stack.height;
         self.site_with(pc, values_above)
     }
 
-    /// A site where so many values lie above the data-stack pointer.
+    /// Adds a trap site with `values_above` values above the data-stack pointer.
     pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
         self.sites.push(TrapSite { pc, values_above });
         Site(self.sites.len() as u32 - 1)
     }
 
-    /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
+    /// Pops the topmost value. The caller must [`release`](State::release) it once the code that reads it has been emitted.
     pub fn pop(&mut self) -> Value {
         let value = self.stack.values.pop().unwrap_or(Value::Slot);
         self.stack.height -= 1;
@@ -119,7 +122,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         value
     }
 
-    /// Pushes a value, which then needs its register as often as before.
+    /// Pushes a value without changing the use count of its register.
     pub fn push(&mut self, value: Value) {
         if self.stack.values.len() >= WINDOW {
             self.spill_half_window();
@@ -128,8 +131,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.height += 1;
     }
 
-    /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on. They have
-    /// been proved to be there.
+    /// Replaces the `pops` topmost values with copies of themselves. `origins` lists the operand that each result copies, lowest
+    /// first; operands are numbered from the lowest. The caller must have established that the operands exist.
     pub fn reorder<const N: usize>(&mut self, pops: usize, origins: [usize; N]) {
         if self.stack.values.len() >= WINDOW && N > pops {
             self.spill_half_window();
@@ -138,7 +141,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.extend_down_to(lowest);
         let base = self.stack.values.len() - pops;
         let results = origins.map(|from| self.stack.values[base + from]);
-        // As many results as operands are these in another order.
+        // As many results as operands are a permutation, so use counts stay.
         if N != pops {
             results.iter().for_each(|result| self.retain(*result));
             for index in base..base + pops {
@@ -150,75 +153,76 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.height = lowest + N as i64;
     }
 
-    /// Sends the lower half of the window to its slots.
+    /// Spills the lower half of the window.
     #[cold]
     fn spill_half_window(&mut self) {
         self.spill_below(self.stack.low() + WINDOW as i64 / 2);
         self.stack.values.drain(..WINDOW / 2);
     }
 
-    /// One more value needs what this one needs.
+    /// Increments the use count of the value's register.
     pub fn retain(&mut self, value: Value) {
         if let Some(reg) = value.reg() {
             self.registers.uses[reg.0 as usize] += 1;
         }
     }
 
-    /// One value less does.
+    /// Decrements the use count of the value's register.
     pub fn release(&mut self, value: Value) {
         if let Some(reg) = value.reg() {
             self.registers.uses[reg.0 as usize] -= 1;
         }
     }
 
-    /// Pushes the value of a register that is free until now.
+    /// Pushes a value and increments the use count of its register.
     pub fn push_new(&mut self, value: Value) {
         self.retain(value);
         self.push(value);
     }
 
-    /// Makes the value of a slot another, which needs its register as often as before.
+    /// Replaces the value of a slot without changing any use count.
     pub fn set(&mut self, slot: i64, value: Value) {
         *self.stack.get_mut(slot) = value;
     }
 
+    /// Replaces the value of a slot and updates the use counts.
     fn replace(&mut self, slot: i64, value: Value) {
         self.retain(value);
-        let old = std::mem::replace(self.stack.get_mut(slot), value);
-        self.release(old);
+        let previous = std::mem::replace(self.stack.get_mut(slot), value);
+        self.release(previous);
     }
 
-    /// Makes every value on the stack that is this one another.
-    fn replace_all(&mut self, this: Value, another: Value) {
+    /// Replaces every value on the stack that equals `old` and updates the use counts.
+    fn replace_all(&mut self, old: Value, new: Value) {
         for slot in self.stack.low()..self.stack.height {
-            if self.stack.get(slot) == this {
-                self.replace(slot, another);
+            if self.stack.get(slot) == old {
+                self.replace(slot, new);
             }
         }
     }
 
-    /// A register that nothing needs. Where there is none the lowest value that is in one goes to its slot.
+    /// Returns a free register. If there is none, spills the register of the lowest value that is in one.
     pub fn allocate(&mut self) -> Reg {
         self.allocate_except(0)
     }
 
-    /// The same, not one of these.
-    pub fn allocate_except(&mut self, but: u32) -> Reg {
-        if let Some(reg) = self.registers.find_free(but) {
+    /// Like [`allocate`](State::allocate), but never returns one of the excluded registers.
+    pub fn allocate_except(&mut self, excluded: u32) -> Reg {
+        if let Some(reg) = self.registers.find_free(excluded) {
             return reg;
         }
         let victim = self.stack.iter().filter_map(|(_, value)| value.reg()).find(|&reg| {
             let on_stack = self.stack.iter().filter(|(_, value)| value.reg() == Some(reg)).count();
-            but & bit(reg) == 0
+            excluded & bit(reg) == 0
                 && self.registers.pinned & bit(reg) == 0
                 && on_stack == usize::from(self.registers.uses(reg))
         });
-        let victim = victim.expect("an operation needs fewer registers than there are");
+        let victim = victim.expect("every operation needs fewer registers than the pool has");
         self.spill_register(victim);
         victim
     }
 
-    /// Sends every value that needs a register to its slot.
+    /// Spills every value that needs a register.
     fn spill_register(&mut self, reg: Reg) {
         let (low, height) = (self.stack.low(), self.stack.height);
         let needs = |value: Value| value.reg() == Some(reg);
@@ -228,7 +232,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 self.replace(slot, Value::Slot);
             }
         }
-        // For the others the register is changed: what it holds waits in the slot of the last of them.
+        // The others are deferred and computed in the register itself. Meanwhile the slot of the last of them keeps the content
+        // of the register.
         let Some((last, _)) = self.stack.iter().rev().find(|(_, value)| needs(*value)) else { return };
         let mut is_kept = false;
         for slot in low..=last {
@@ -248,17 +253,17 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         }
     }
 
-    /// The register of a constant that a loop keeps in one.
+    /// The register in which a loop keeps a constant, if any.
     pub fn constant_register(&self, value: i64) -> Option<Reg> {
         self.constants.iter().find(|(constant, _)| *constant == value).map(|(_, reg)| *reg)
     }
 
-    /// Does in `d` what is still to be done for a value.
+    /// Computes a deferred value into `d`.
     pub fn emit_deferred(&mut self, d: Reg, value: Value) {
         let (op, a, imm) = match value {
             Value::Sum(a, more) => (AluOp::Add, a, more),
             Value::Multiple(a, times) => (AluOp::Mul, a, times),
-            _ => unreachable!("nothing is deferred"),
+            _ => unreachable!("the value is not deferred"),
         };
         self.put(match self.constant_register(imm) {
             Some(b) => Op::Alu { op, d, a, b },
@@ -266,11 +271,11 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         });
     }
 
-    /// Puts the value of a slot into `d`.
+    /// Emits the code that puts a value into `d`. `slot` is its slot.
     pub fn emit_into(&mut self, d: Reg, value: Value, slot: i64) {
         match value {
             Value::Slot => {
-                debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
+                debug_assert!(slot >= self.stack.known, "a slot that is loaded is known to have a value");
                 self.put(Op::Load { d, slot: Slot(slot), last: false });
             }
             Value::Reg(s) => self.put(Op::Move { d, s }),
@@ -279,8 +284,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         }
     }
 
-    /// Puts a value that was taken into a register, and gives it back as that.
-    pub fn to_register(&mut self, value: Value, slot: i64) -> Value {
+    /// Puts a popped value into a register and returns the value in that register. Use counts are updated.
+    pub fn materialize(&mut self, value: Value, slot: i64) -> Value {
         let now = match value {
             Value::Reg(_) => return value,
             Value::Const(constant) => {
@@ -293,10 +298,10 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 }
             }
             Value::Sum(a, _) | Value::Multiple(a, _) => {
-                let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
-                let d = if alone { a } else { self.allocate() };
+                let is_exclusive = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
+                let d = if is_exclusive { a } else { self.allocate() };
                 self.emit_deferred(d, value);
-                if !alone {
+                if !is_exclusive {
                     self.replace_all(value, Value::Reg(d));
                 }
                 Value::Reg(d)
@@ -312,40 +317,41 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         now
     }
 
-    /// Sends the value of a slot there.
+    /// Spills the value of a slot, unless it is there already.
     pub fn spill(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         if value == Value::Slot {
             return;
         }
-        // It is taken from the stack, so that its register is not given to another meanwhile.
+        // Off the stack, the value keeps its register: `allocate` spills only values on the stack.
         self.set(slot, Value::Slot);
-        let now = self.to_register(value, slot);
-        let Value::Reg(s) = now else { unreachable!("it is in a register") };
+        let now = self.materialize(value, slot);
+        let Value::Reg(s) = now else { unreachable!("the value is in a register") };
         self.put(Op::Store { s, slot: Slot(slot) });
         self.release(now);
     }
 
-    /// Sends the values of all slots below this one there.
+    /// Spills the values of all slots below this one.
     pub fn spill_below(&mut self, slot: i64) {
         for slot in self.stack.low()..slot.min(self.stack.height) {
             self.spill(slot);
         }
     }
 
-    /// Sends all values to their slots.
+    /// Spills all values.
     pub fn flush(&mut self) {
         self.spill_below(self.stack.height);
         self.stack.values.clear();
     }
 
-    /// Puts the value of a slot into a register that nothing else needs, and that no operation of this loop destroys.
+    /// Puts the value of a slot into a register that no other value needs, preferably one that no operation of this loop
+    /// clobbers.
     pub fn make_exclusive(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         let clobbered = self.registers.clobbered;
         if let Some(reg) = value.reg() {
-            let alone = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
-            if alone {
+            let is_exclusive = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
+            if is_exclusive {
                 if value.is_deferred() {
                     self.emit_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
@@ -354,34 +360,34 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
             }
         }
         let d = self.allocate();
-        // To have a register the value itself may have had to go to its slot.
+        // `allocate` may have spilled this very value.
         let value = self.stack.get(slot);
         self.emit_into(d, value, slot);
         self.replace(slot, Value::Reg(d));
     }
 
-    /// Does all that is deferred.
+    /// Computes all deferred values.
     pub fn emit_all_deferred(&mut self) {
         for slot in self.stack.low()..self.stack.height {
             let value = self.stack.get(slot);
             if value.is_deferred() {
                 self.set(slot, Value::Slot);
-                let now = self.to_register(value, slot);
+                let now = self.materialize(value, slot);
                 self.set(slot, now);
             }
         }
     }
 
-    /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
+    /// Moves the values on the stack out of these registers, or spills them. Popped values stay.
     pub fn move_out_of(&mut self, destroyed: &[Reg]) {
-        let but = bits(destroyed.iter().copied());
+        let excluded = bits(destroyed.iter().copied());
         for &reg in destroyed {
             let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
             if !self.stack.iter().any(|entry| needs(&entry)) {
                 continue;
             }
             let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
-            if let Some(d) = self.registers.find_free(but) {
+            if let Some(d) = self.registers.find_free(excluded) {
                 self.put(Op::Move { d, s: reg });
                 for slot in slots {
                     self.replace(slot, self.stack.get(slot).with_register(d));
@@ -392,8 +398,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         }
     }
 
-    /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.
-    pub fn flush_and_meet(&mut self, height: i64) {
+    /// Spills all values and moves the data-stack pointer so that `height` values are above it.
+    pub fn flush_and_set_height(&mut self, height: i64) {
         self.flush();
         let slots = self.stack.height - height;
         if slots != 0 {
@@ -402,7 +408,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack = Stack::in_memory(height, height);
     }
 
-    /// Takes on another stack, as it is at a place to which the code has come by another way.
+    /// Replaces the stack with that of another path to the same place, and recomputes the use counts.
     pub fn set_stack(&mut self, stack: Stack) {
         self.registers.uses = [0; 32];
         for (_, value) in stack.iter() {
@@ -414,11 +420,12 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 }
 
-/// How many registers the code needs: [`Isa::ALLOCATABLE`] from the first on.
+/// The registers that the code may use: the first `wanted` of [`Isa::ALLOCATABLE`], at most `most` and at least
+/// [`MIN_REGISTERS`].
 pub fn pool<I: Isa>(wanted: usize, most: usize) -> &'static [Reg] {
     let all = I::ALLOCATABLE.len();
     &I::ALLOCATABLE[..wanted.clamp(MIN_REGISTERS, all).min(most.max(MIN_REGISTERS))]
 }
 
-/// With fewer registers an operation could not be carried out.
+/// The fewest registers with which every operation can be lowered.
 pub const MIN_REGISTERS: usize = 6;

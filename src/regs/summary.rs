@@ -1,6 +1,7 @@
-//! What each region does to the stack, found in one walk before code is made.
+//! The summary: what each region reads, writes and clobbers, found in one walk over the bytecode.
 //!
-//! Slots are counted downward from the *border*: the top of the stack at the region's header.
+//! The lowering uses it to assign registers before a region begins. The summary of a region includes all regions inside it.
+//! Slots are counted downward from the top of the stack at the region's header.
 
 use crate::bytecode::{Bytecode, Op, RegionId};
 use crate::isa::Isa;
@@ -8,22 +9,22 @@ use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::AluOp;
 
-/// What a region, with all regions inside, does.
+/// The summary of a region and all regions inside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Body {
-    /// Bit `k` is set where the slot `k` below the border's top is read or written.
+    /// Bit `k` is set if the slot `k` below the top of the stack at the header is read or written.
     pub touched: u64,
-    /// Whether a `while` loop is left with the stack as high as at its header.
+    /// Whether a `while` loop is left with the same height as at its header.
     pub leaves_level: bool,
-    /// Whether it shifts by a count that is no constant.
+    /// Whether it shifts by a count that is not a constant.
     pub shifts: bool,
-    /// Whether it divides in a way that destroys registers.
+    /// Whether one of its divisions clobbers registers.
     pub divides: bool,
-    /// Constants that no instruction has a field for.
+    /// Constants that do not fit the immediate field of their instruction.
     pub constants: Constants,
 }
 
-/// A few constants.
+/// A set of at most four constants; further ones are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Constants {
     values: [i64; 4],
@@ -44,21 +45,21 @@ impl Constants {
     }
 }
 
-/// What is known of a program before its code is made.
+/// The summary of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// For each region of the program what it does.
+    /// The summary of each region.
     pub bodies: Vec<Body>,
-    /// The greatest number of slots that are touched at a time.
+    /// The number of slots from the lowest that is touched up to the greatest height.
     pub height: usize,
 }
 
-/// Finds it all out.
+/// Summarizes a program.
 pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
     let inputs = code.inputs() as i64;
     let mut walk = Walk {
         bodies: vec![Body::default(); code.regions().len()],
-        open: vec![Open::new(inputs)],
+        open: vec![OpenRegion::new(inputs)],
         height: inputs,
         highest: inputs,
         lowest: inputs,
@@ -69,23 +70,23 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
 }
 
 /// A region that is being walked, or the program itself.
-struct Open {
-    /// Values above the pointer at the border.
+struct OpenRegion {
+    /// The height at its header.
     height: i64,
-    /// The same at the end of THEN, or where a `while` loop is left.
-    other: Option<i64>,
+    /// The height at the end of THEN if there is an ELSE, or where a `while` loop is left.
+    exit_height: Option<i64>,
     body: Body,
 }
 
-impl Open {
-    fn new(height: i64) -> Open {
-        Open { height, other: None, body: Body::default() }
+impl OpenRegion {
+    fn new(height: i64) -> OpenRegion {
+        OpenRegion { height, exit_height: None, body: Body::default() }
     }
 }
 
 struct Walk {
     bodies: Vec<Body>,
-    open: Vec<Open>,
+    open: Vec<OpenRegion>,
     height: i64,
     highest: i64,
     lowest: i64,
@@ -95,11 +96,11 @@ impl Walk {
     fn program<I: Isa>(&mut self, code: &Bytecode) {
         let mut constant = None;
         for (index, &op) in code.ops().iter().enumerate() {
-            let before = constant.take();
+            let previous = constant.take();
             match op {
                 Op::Literal(value) => {
-                    if let Some(large) = large::<I>(value, code.ops()[index + 1]) {
-                        self.innermost().body.constants.add(large);
+                    if let Some(unencodable) = unencodable::<I>(value, code.ops()[index + 1]) {
+                        self.innermost().body.constants.add(unencodable);
                     }
                     self.effect(0, 1);
                     constant = Some(value);
@@ -112,24 +113,25 @@ impl Walk {
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
                     let body = &mut self.innermost().body;
-                    let harmless = before.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
-                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !harmless;
-                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && before.is_none();
+                    let clobbers_nothing =
+                        previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
+                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
+                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && previous.is_none();
                 }
                 Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);
-                    self.open.push(Open::new(self.height));
+                    self.open.push(OpenRegion::new(self.height));
                 }
-                Op::While(_) => self.open.push(Open::new(self.height)),
+                Op::While(_) => self.open.push(OpenRegion::new(self.height)),
                 Op::LeaveIfZero(_) => {
                     self.effect(1, 0);
                     let height = self.height;
-                    self.innermost().other = Some(height);
+                    self.innermost().exit_height = Some(height);
                 }
                 Op::Else(_) => {
                     let height = self.height;
                     let open = self.innermost();
-                    open.other = Some(height);
+                    open.exit_height = Some(height);
                     self.height = open.height;
                 }
                 Op::Next(id) | Op::Repeat(id) | Op::EndIf(id) => self.end(id),
@@ -138,8 +140,8 @@ impl Walk {
         }
     }
 
-    fn innermost(&mut self) -> &mut Open {
-        self.open.last_mut().expect("the program is always open")
+    fn innermost(&mut self) -> &mut OpenRegion {
+        self.open.last_mut().expect("the program itself stays open")
     }
 
     fn effect(&mut self, pops: i64, pushes: i64) {
@@ -148,9 +150,9 @@ impl Walk {
         self.highest = self.highest.max(self.height);
     }
 
-    /// The slots from `low` to below `high` are read or written.
+    /// Records that the slots from `low` to below `high` are read or written.
     fn touch(&mut self, low: i64, high: i64) {
-        // What lies deeper than this is not kept in registers.
+        // Values more than 64 slots deep are not kept in registers.
         self.lowest = self.lowest.min(low.max(self.height - 64));
         let open = self.innermost();
         let (first, last) = ((open.height - high).max(0), open.height - low);
@@ -160,31 +162,31 @@ impl Walk {
         }
     }
 
-    /// Ends the innermost region. The one around it does all that it does.
+    /// Ends the innermost region and adds its summary to that of its parent.
     fn end(&mut self, id: RegionId) {
-        let Open { height, other, mut body } = self.open.pop().expect("the region is open");
-        // After a `times` loop the height is that of its header, after an `if` that of the end of THEN.
-        self.height = other.unwrap_or(height);
+        let OpenRegion { height, exit_height, mut body } = self.open.pop().expect("the region is open");
+        // A `times` loop, or an `if` without ELSE, ends with the height at its header.
+        self.height = exit_height.unwrap_or(height);
         body.leaves_level = self.height == height;
-        let around = self.innermost();
-        let deeper = around.height - height;
-        around.body.touched |= match deeper {
-            0..64 => body.touched << deeper,
-            -63..0 => body.touched >> -deeper,
+        let parent = self.innermost();
+        let offset = parent.height - height;
+        parent.body.touched |= match offset {
+            0..64 => body.touched << offset,
+            -63..0 => body.touched >> -offset,
             _ => 0,
         };
-        around.body.shifts |= body.shifts;
-        around.body.divides |= body.divides;
-        body.constants.iter().for_each(|value| around.body.constants.add(value));
+        parent.body.shifts |= body.shifts;
+        parent.body.divides |= body.divides;
+        body.constants.iter().for_each(|value| parent.body.constants.add(value));
         self.bodies[id.index()] = body;
     }
 }
 
-/// The constant that a literal is for the word behind it, where the instruction set has no field that holds it.
-fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
+/// The constant that a literal provides to the word after it, if no immediate field of the instruction set holds it.
+fn unencodable<I: Isa>(value: i64, next: Op) -> Option<i64> {
     let Op::Word(word) = next else { return None };
     let (fits, value) = match word.meaning() {
-        // A difference is a sum.
+        // A subtraction of a constant is lowered to an addition.
         Meaning::Alu(AluOp::Sub) => (I::fits_alu(AluOp::Add, value.wrapping_neg()), value.wrapping_neg()),
         Meaning::Alu(op) => (I::fits_alu(op, value), value),
         Meaning::Compare(_) => (I::fits_compare(value), value),

@@ -1,4 +1,6 @@
-//! Tests: comparisons that are branched on without making a flag.
+//! Tests: lowers a comparison that a branch follows, without computing the flag.
+//!
+//! A test pops its operands. The caller emits the branch and then releases them.
 
 use super::compute::constant_second;
 use super::stack::Value;
@@ -6,8 +8,8 @@ use super::state::State;
 use crate::isa::Isa;
 use crate::lir::{Cond, Label, Op, Reg, Sink};
 
-/// A comparison whose operands have been taken from the stack: a register, and a register or a constant that the
-/// instruction has a field for.
+/// A comparison whose operands have been popped. The first is in a register. The second is in a register or is a constant that
+/// fits the instruction's immediate field.
 #[derive(Clone, Copy)]
 pub struct Test {
     pub cond: Cond,
@@ -20,10 +22,10 @@ impl Test {
         Test { cond: self.cond.inverted(), ..self }
     }
 
-    /// The branch to where the comparison holds.
+    /// The branch that is taken if the comparison holds.
     pub fn branch(self, to: Label) -> Op {
         let Test { cond, a, b } = self;
-        let reg = |value: Value| -> Reg { value.reg().expect("it is in a register") };
+        let reg = |value: Value| -> Reg { value.reg().expect("the operand is in a register") };
         match b {
             Value::Const(imm) => Op::BranchImm { cond, a: reg(a), imm, to },
             b => Op::Branch { cond, a: reg(a), b: reg(b), to },
@@ -32,12 +34,12 @@ impl Test {
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
-    /// Takes the operands of a comparison, or the flag on the stack where there is none. It holds where the word does.
+    /// Pops the operands of a comparison or, without a comparison, a flag that must not be zero for the test to hold.
     pub fn test(&mut self, cond: Option<Cond>) -> Test {
         let Some(cond) = cond else {
             let flag = self.pop();
             let slot = self.stack.height;
-            let flag = self.to_register(flag, slot);
+            let flag = self.materialize(flag, slot);
             return Test { cond: Cond::Ne, a: flag, b: Value::Const(0) };
         };
         let (a, b) = self.operands();
@@ -49,8 +51,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         Test { cond, a, b }
     }
 
-    /// Gives the operands back.
-    pub fn tested(&mut self, test: Test) {
+    /// Releases the operands of a test.
+    pub fn release_operands(&mut self, test: Test) {
         self.release(test.a);
         self.release(test.b);
     }

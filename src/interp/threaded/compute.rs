@@ -1,4 +1,6 @@
-//! Plain words: what they compute, and where they move values.
+//! Plain words: lowers what they compute, and executes shuffles on the window.
+//!
+//! Words with constant operands are folded, except divisions. Shuffles emit no code apart from loads.
 
 use super::state::State;
 use super::tables::{self, Form, number};
@@ -8,7 +10,7 @@ use crate::lang::words::Class;
 
 impl State {
     pub fn compute(&mut self, word: Word) {
-        self.ensure(2);
+        self.ensure_loaded(2);
         let (mut a, mut b) = (self.window.top(1), self.window.top(0));
         if let (Value::Constant(a), Value::Constant(b), false) = (a, b, word.class() == Class::Division) {
             self.window.pop();
@@ -18,7 +20,7 @@ impl State {
         if commutes(word) && (matches!(a, Value::Constant(_)) || self.builder.wrote_last(b)) {
             self.window.swap(1);
         }
-        self.in_register(1);
+        self.ensure_register(1);
         (a, b) = (self.window.top(1), self.window.top(0));
         self.window.pop();
         self.window.pop();
@@ -40,12 +42,12 @@ impl State {
     pub fn shuffle(&mut self, word: Word) {
         match word {
             Word::Drop => return self.window.pop(),
-            // What lies below the window is in its slot already, and the slot is free when the value moves down.
+            // The nipped value is in its slot, and that slot becomes the slot of the top. Nothing needs to be loaded.
             Word::Nip if self.window.len() == 1 => {
                 self.window.height -= 1;
                 return;
             }
-            _ => self.ensure(word.pops()),
+            _ => self.ensure_loaded(word.pops()),
         }
         match word {
             Word::Dup => self.push(self.window.top(0)),
@@ -67,7 +69,7 @@ impl State {
                 self.window.swap(2);
                 self.window.swap(1);
             }
-            _ => unreachable!("no other word only moves values"),
+            _ => unreachable!("no other word is a shuffle"),
         }
     }
 

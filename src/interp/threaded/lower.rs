@@ -1,7 +1,7 @@
-//! Lowering: from the bytecode to the code of the interpreter, in one pass.
+//! Lowering: turns bytecode into the interpreter's code in one pass.
 //!
-//! Shuffles emit no code: they rearrange values in the window. A loop begins and ends each iteration with the values that it
-//! uses in the same registers, each in one of its own. Where two paths meet, their windows are made equal as well.
+//! Shuffles emit no code: they rearrange values in the window. Each iteration of a loop begins and ends with the values that the
+//! loop uses in the same registers, one register for each value. Where two paths join, their windows are reconciled.
 
 use super::code::{Builder, Code, Line, Patch};
 use super::handlers::*;
@@ -12,12 +12,12 @@ use crate::bytecode::{Bytecode, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::Word;
 use crate::lang::words::Class;
 
-/// Lowers a program; without `is_fusing` no two instructions become one.
+/// Lowers a program. Only with `is_fusing` are adjacent instructions fused.
 pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
     lower_with(code, is_fusing, false)
 }
 
-/// The code as text.
+/// The interpreter's code as text.
 pub fn listing(code: &Bytecode, is_fusing: bool) -> Vec<Line> {
     lower_with(code, is_fusing, true).listing.expect("a listing was requested")
 }
@@ -41,15 +41,15 @@ fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
     walk.state.builder.finish()
 }
 
-/// The walk of the bytecode, which alone knows control flow.
+/// The walk over the bytecode. Only the walk knows control flow.
 struct Walk<'a> {
     code: &'a Bytecode,
     state: State,
     /// The open loops, innermost last.
     loops: Vec<OpenLoop>,
-    /// The forward branches of the open regions whose targets lie ahead, the nearest last.
+    /// The forward branches whose targets have not been reached yet, the nearest target last.
     targets: Vec<Target>,
-    /// Whether control does not reach the next operation from the one before it.
+    /// Whether control never reaches the next operation from the operation before it.
     is_dead: bool,
 }
 
@@ -57,12 +57,13 @@ struct OpenLoop {
     region: Region,
     /// The first cell of every iteration.
     header: usize,
-    /// [`State::header`] of the loop around it.
-    around: Option<Window>,
+    /// [`State::header`] of the enclosing loop.
+    outer_header: Option<Window>,
 }
 
 struct Target {
     patch: Patch,
+    /// The window at the branch.
     window: Window,
     /// Whether all paths to the target have the same height.
     is_level: bool,
@@ -70,8 +71,8 @@ struct Target {
 }
 
 impl Walk<'_> {
-    /// Lowers an operation, or two that become one instruction, and returns how many. It is called from one place, so that the
-    /// compiler inlines it there.
+    /// Lowers an operation, or two that become one instruction, and returns their number. It has one caller, so the compiler
+    /// inlines it.
     #[inline(always)]
     fn op(&mut self, pc: Pc) -> usize {
         self.state.builder.pc = pc;
@@ -123,13 +124,13 @@ impl Walk<'_> {
 
     /// Binds the nearest target to the next instruction.
     fn bind(&mut self) {
-        let target = self.targets.pop().expect("a region's branch forward is bound once");
+        let target = self.targets.pop().expect("a forward branch of a region is bound once");
         if self.is_dead {
             (self.state.window, self.is_dead) = (target.window, false);
         } else if target.is_level {
-            self.state.conform(&target.window);
+            self.state.reconcile(&target.window);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         self.state.builder.bind(target.patch);
         self.state.builder.join(target.way);
@@ -145,36 +146,36 @@ impl Walk<'_> {
         self.loops.last().is_some_and(|open| open.region.is_innermost)
     }
 
-    fn settle_for(&mut self, region: &Region) {
+    fn prepare_loop(&mut self, region: &Region) {
         if region.is_level {
-            self.state.settle_loop(region.reach);
+            self.state.canonicalize_for_loop(region.reach);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
     }
 
     fn header(&mut self, region: Region) {
         let header = self.state.builder.here();
-        let around = self.state.header.replace(self.state.window);
-        self.loops.push(OpenLoop { region, header, around });
+        let outer_header = self.state.header.replace(self.state.window);
+        self.loops.push(OpenLoop { region, header, outer_header });
     }
 
     fn begin_while(&mut self, id: RegionId) {
         let region = *self.code.region(id);
-        self.settle_for(&region);
+        self.prepare_loop(&region);
         self.header(region);
     }
 
     fn times(&mut self, id: RegionId) {
         let region = *self.code.region(id);
         let counter = i64::from(self.code.counter(id).0);
-        self.state.ensure(1);
+        self.state.ensure_loaded(1);
         let count = self.state.window.top(0);
-        let take = tables::times(number(count));
-        self.state.builder.begin(take, || format!("count = {}", tables::Shown(count)));
+        let handler = tables::times(number(count));
+        self.state.builder.begin(handler, || format!("count = {}", tables::Shown(count)));
         self.state.builder.operand(count);
         self.state.window.pop();
-        self.settle_for(&region);
+        self.prepare_loop(&region);
         if region.is_innermost {
             self.state.builder.begin(enter, || "enter".into());
             self.target(region.is_level);
@@ -186,14 +187,14 @@ impl Walk<'_> {
         self.header(region);
     }
 
-    /// Makes the window equal to that at the start of the iteration.
+    /// Reconciles the window with the window at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
-        let window = std::mem::replace(&mut self.state.header, open.around).expect("the loop has a header");
+        let window = std::mem::replace(&mut self.state.header, open.outer_header).expect("the loop has a header");
         if open.region.is_level {
-            self.state.conform(&window);
+            self.state.reconcile(&window);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         open
     }
@@ -227,9 +228,9 @@ impl Walk<'_> {
     fn otherwise(&mut self, id: RegionId) {
         let is_level = self.code.region(id).is_level;
         if is_level {
-            self.state.settle(0);
+            self.state.canonicalize(0);
         } else {
-            self.state.border(0);
+            self.state.flush_and_rebase(0);
         }
         self.state.builder.begin(jump, || "jump".into());
         let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
@@ -239,9 +240,9 @@ impl Walk<'_> {
         self.bind();
     }
 
-    /// Prepares for a branch whose operands are the topmost values, and says whether all paths to its target have the same
-    /// height. Where another path meets the one that branches, both must have equal windows: only an `if` without ELSE is
-    /// reached from its end as well.
+    /// Prepares a branch whose `operands` operands are the topmost values, and returns whether all paths to its target have the
+    /// same height. If another path joins the branch at its target, both need the same window. Only the target of an `if` without
+    /// ELSE is also reached from the operation before it.
     fn before_branch(&mut self, id: RegionId, operands: usize) -> bool {
         let region = self.code.region(id);
         if region.kind != (RegionKind::If { otherwise: None }) {
@@ -249,16 +250,16 @@ impl Walk<'_> {
         }
         let is_level = region.is_level;
         if is_level {
-            self.state.settle(operands);
+            self.state.canonicalize(operands);
         } else {
-            self.state.border(operands);
+            self.state.flush_and_rebase(operands);
         }
         is_level
     }
 
     fn branch_if_zero(&mut self, id: RegionId) {
-        self.state.ensure(1);
-        self.state.in_register(0);
+        self.state.ensure_loaded(1);
+        self.state.ensure_register(0);
         let is_level = self.before_branch(id, 1);
         let flag = self.state.window.top(0);
         self.state.builder.begin(tables::if_zero(number(flag)), || format!("if-zero {}", tables::Shown(flag)));
@@ -267,8 +268,8 @@ impl Walk<'_> {
     }
 
     fn compare_and_branch(&mut self, word: Word, id: RegionId) {
-        self.state.ensure(2);
-        self.state.in_register(1);
+        self.state.ensure_loaded(2);
+        self.state.ensure_register(1);
         let is_level = self.before_branch(id, 2);
         let (a, b) = (self.state.window.top(1), self.state.window.top(0));
         self.state.builder.begin(tables::unless(word, number(a), number(b)), || {

@@ -1,4 +1,7 @@
-//! Moving values between registers and slots, so that the window is the same wherever paths meet.
+//! Moves: gives the window the same state on every path to a join or a loop header.
+//!
+//! `canonicalize` gives each value a register of its own. `reconcile` moves the values to their places in another window.
+//! `flush_and_rebase` spills them where heights differ.
 
 use super::handlers::{REGISTERS, rebase};
 use super::state::State;
@@ -7,9 +10,9 @@ use super::window::{Value, Window};
 use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 impl State {
-    /// Gives each value but the topmost a register of its own.
-    pub fn settle(&mut self, above: usize) {
-        while let Some(index) = self.window.unsettled(above) {
+    /// Gives each value except the topmost `kept` a register of its own, and spills the lowest values if registers run out.
+    pub fn canonicalize(&mut self, kept: usize) {
+        while let Some(index) = self.window.first_without_own_register(kept) {
             match self.window.free() {
                 Some(d) => {
                     self.set(d, self.window.values()[index]);
@@ -20,42 +23,38 @@ impl State {
         }
     }
 
-    /// Before a loop: those values that it uses get a register of their own, as many as there are.
-    pub fn settle_loop(&mut self, reach: i64) {
+    /// Prepares the window for a loop: gives each value that the loop uses a register of its own while registers last.
+    pub fn canonicalize_for_loop(&mut self, reach: i64) {
         let wanted = reach.min(REGISTERS as i64) as usize;
         self.flush(wanted);
-        self.settle(0);
-        // Slots at or above the base are certain to hold values.
+        self.canonicalize(0);
+        // Slots from the base up are known to hold values.
         while self.window.len() < wanted && self.window.lowest_slot() > 0 {
             self.load_lowest();
         }
     }
 
-    /// Brings the values to where they are in another window of the same height.
-    pub fn conform(&mut self, to: &Window) {
-        debug_assert_eq!(self.window.height, to.height, "a level border");
+    /// Makes the window equal to `to`, a canonical window of the same height.
+    pub fn reconcile(&mut self, to: &Window) {
+        debug_assert_eq!(self.window.height, to.height, "the windows on both paths have the same height");
         self.flush(to.len());
         let missing = to.len() - self.window.len();
         self.permute(&to.values()[missing..]);
         for index in (0..missing).rev() {
-            let Value::Register(d) = to.values()[index] else {
-                unreachable!("the values of a settled window are in registers")
-            };
+            let Value::Register(d) = to.values()[index] else { unreachable!("the window is canonical") };
             self.load(d, self.window.lowest_slot() - 1);
             self.window.add_lowest(Value::Register(d));
         }
     }
 
-    /// Moves the values of the window to distinct registers in a parallel move.
+    /// Moves the values of the window into the registers of `to`, as one parallel move.
     fn permute(&mut self, to: &[Value]) {
         if self.window.values() == to {
             return;
         }
         let moves =
             self.window.values().iter().zip(to).filter(|(value, wanted)| value != wanted).map(|(value, wanted)| {
-                let Value::Register(to) = *wanted else {
-                    unreachable!("the values of a settled window are in registers")
-                };
+                let Value::Register(to) = *wanted else { unreachable!("the window is canonical") };
                 Move { to, from: *value }
             });
         let moves: Vec<_> = moves.collect();
@@ -70,14 +69,14 @@ impl State {
         to.iter().enumerate().for_each(|(index, wanted)| self.window.set(index, *wanted));
     }
 
-    /// Stores all but the topmost values, and counts from here.
-    pub fn border(&mut self, above: usize) {
-        self.flush(above);
-        let by = self.window.height - above as i64;
+    /// Spills all values except the topmost `kept`, and moves the base up to the lowest of these.
+    pub fn flush_and_rebase(&mut self, kept: usize) {
+        self.flush(kept);
+        let by = self.window.height - kept as i64;
         if by != 0 {
             self.builder.begin(rebase, || format!("base += {by}"));
             self.builder.value(by);
-            self.window.height = above as i64;
+            self.window.height = kept as i64;
         }
     }
 }

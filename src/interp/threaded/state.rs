@@ -1,4 +1,6 @@
-//! The state of lowering: the window, and the builder that takes the code. It knows nothing of control flow.
+//! The state of the lowering: the window, and the builder that receives the code.
+//!
+//! It loads and stores the lowest values of the window and selects registers. It knows nothing about control flow.
 
 use super::code::Builder;
 use super::tables::{self, Form, Shown, number};
@@ -13,7 +15,7 @@ pub struct State {
 }
 
 impl State {
-    /// Pushes a value; the lowest of a full window goes to its slot.
+    /// Pushes a value. If the window is full, its lowest value is spilled first.
     pub fn push(&mut self, value: Value) {
         if self.window.is_full() {
             self.store_lowest();
@@ -21,8 +23,8 @@ impl State {
         self.window.push(value);
     }
 
-    /// Has the topmost values in the window: at most three.
-    pub fn ensure(&mut self, values: usize) {
+    /// Loads values until the window holds the topmost `values` values, at most three.
+    pub fn ensure_loaded(&mut self, values: usize) {
         while self.window.len() < values {
             self.load_lowest();
         }
@@ -33,7 +35,7 @@ impl State {
     }
 
     pub fn load_lowest(&mut self) {
-        let d = self.window.free().expect("a window that lacks values has a register left");
+        let d = self.window.free().expect("a window with fewer values than registers leaves one free");
         self.load(d, self.window.lowest_slot() - 1);
         self.window.add_lowest(Value::Register(d));
     }
@@ -46,15 +48,15 @@ impl State {
         self.window.remove_lowest();
     }
 
-    /// Stores all but the topmost values.
-    pub fn flush(&mut self, above: usize) {
-        while self.window.len() > above {
+    /// Spills all values except the topmost `kept`.
+    pub fn flush(&mut self, kept: usize) {
+        while self.window.len() > kept {
             self.store_lowest();
         }
     }
 
-    /// A register that holds no value of the window: best where the result, which will be on top, must lie when the pass
-    /// ends, else that of an operand.
+    /// Selects a register for a result that will be the new top. The register holds no value of the window. The register in which
+    /// the result must be at the end of the iteration is preferred, then an operand's register.
     pub fn destination(&mut self, operands: &[Value]) -> u8 {
         if let Some(home) = self.home(self.window.height)
             && !self.window.uses(home)
@@ -71,7 +73,7 @@ impl State {
         self.free()
     }
 
-    /// A register that holds no value of the window; the lowest values are stored until there is one.
+    /// A register that holds no value of the window. The lowest values are spilled until there is one.
     fn free(&mut self) -> u8 {
         loop {
             if let Some(register) = self.window.free() {
@@ -85,8 +87,8 @@ impl State {
         self.builder.form(Form::Set { d: usize::from(d), s: number(s) }, s);
     }
 
-    /// Has the value so far below the top in a register.
-    pub fn in_register(&mut self, below: usize) {
+    /// Puts the value `below` the top into a register if it is a constant.
+    pub fn ensure_register(&mut self, below: usize) {
         let value = self.window.top(below);
         if let Value::Constant(_) = value {
             let d = self.free();

@@ -115,8 +115,8 @@ impl Window {
         (usize::from(free) < REGISTERS).then_some(free)
     }
 
-    /// The first value below the topmost `above` values that has no register of its own.
-    pub fn unsettled(&self, above: usize) -> Option<usize> {
+    /// Of the values below the topmost `above` the first that has no register of its own.
+    pub fn first_without_own_register(&self, above: usize) -> Option<usize> {
         let below = &self.values[..self.len.saturating_sub(above)];
         (0..below.len()).find(|&index| match below[index] {
             Value::Constant(_) => true,
