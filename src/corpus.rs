@@ -79,14 +79,16 @@ pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError
         // A link to a folder might lead back to where we are.
         .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_read(path)))
+        .filter(|path| {
+            path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_program(path))
+        })
         .collect();
     entries.sort();
     entries.iter().try_for_each(|path| programs(path, found))
 }
 
-/// Whether a path leads to a regular file, or to nothing, of which whoever reads it will complain.
-fn may_be_read(path: &Path) -> bool {
+/// Whether a path leads to a regular file, or to nothing, of which whoever reads it will print_error.
+fn may_be_program(path: &Path) -> bool {
     path.is_file() || !path.exists()
 }
 
@@ -97,7 +99,7 @@ fn may_be_read(path: &Path) -> bool {
 pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
     let mut cases = Vec::new();
     for (line, text) in lines(source) {
-        if let Some(rest) = behind_case(&text) {
+        if let Some(rest) = after_case(&text) {
             cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
         }
     }
@@ -112,7 +114,7 @@ fn lines(source: &Source) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// What stands behind the words `\ case` of a line that begins with them.
-fn behind_case(line: &str) -> Option<&str> {
+fn after_case(line: &str) -> Option<&str> {
     let comment = line.trim_start().strip_prefix('\\')?.strip_prefix(BLANKS)?;
     let rest = comment.trim_start_matches(BLANKS).strip_prefix("case")?;
     rest.starts_with([' ', '\t', ':']).then_some(rest)
@@ -133,7 +135,7 @@ pub fn near_misses(source: &Source) -> Vec<NearMiss> {
 }
 
 fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
-    if behind_case(text).is_some() {
+    if after_case(text).is_some() {
         return None;
     }
     // Looked for once: a line may have any number of comments.
@@ -144,7 +146,7 @@ fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
         (before.is_empty() || before.ends_with(char::is_whitespace)) && behind.starts_with(BLANKS)
     };
     let mut comments = text[..arrow].match_indices(['\\', '(']).filter(opens);
-    let (at, opening) = comments.find(|(at, _)| is_like_a_case(&text[at + 1..]))?;
+    let (at, opening) = comments.find(|(at, _)| looks_like_case(&text[at + 1..]))?;
     let help = if opening == "(" {
         "a case stands in a comment to the end of the line: `\\ case: INPUTS -> RESULT`"
     } else if !text[..at].trim().is_empty() {
@@ -156,7 +158,7 @@ fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
 }
 
 /// Whether a comment begins with the word, however it is written.
-fn is_like_a_case(comment: &str) -> bool {
+fn looks_like_case(comment: &str) -> bool {
     let comment = comment.trim_start();
     let word = comment.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("case"));
     word && !comment[4..].starts_with(|next: char| next.is_alphabetic() && next != 's')
@@ -166,7 +168,7 @@ fn is_like_a_case(comment: &str) -> bool {
 ///
 /// # Errors
 /// That it has none, in words.
-pub fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
+pub fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
     if inputs.len() > stack_limit {
         return Err(format!("too many inputs for the stack limit: {}, where at most {stack_limit} fit", inputs.len()));
     }
@@ -185,7 +187,7 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
         }
     }
     let inputs = values(inputs)?;
-    let inputs = fitting(inputs, stack_limit)?;
+    let inputs = check_input_count(inputs, stack_limit)?;
     Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
 }
 

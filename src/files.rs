@@ -36,7 +36,7 @@ impl WriteError {
 /// # Errors
 /// The system's; also where the name is taken, be it by a symbolic link that leads nowhere.
 pub fn create(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    let written = beside(path, bytes.as_ref()).and_then(|file| Ok(file.persist_noclobber(path)?));
+    let written = write_temporary(path, bytes.as_ref()).and_then(|file| Ok(file.persist_noclobber(path)?));
     written.map(drop).map_err(WriteError::of(path))
 }
 
@@ -48,12 +48,12 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
     let old = match fs::symlink_metadata(path) {
         Ok(old) if old.is_file() => Ok(Some(old.permissions())),
         Ok(old) if old.is_symlink() => Err(io::Error::other("it is a symbolic link")),
-        Ok(_) => Err(irregular()),
+        Ok(_) => Err(not_regular()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
     let written = old.and_then(|permissions| {
-        let file = beside(path, bytes.as_ref())?;
+        let file = write_temporary(path, bytes.as_ref())?;
         permissions.map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))?;
         Ok(file.persist(path)?)
     });
@@ -66,7 +66,7 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
 /// The system's; also where it is not a regular file, or has more bytes.
 pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
-        return Err(irregular());
+        return Err(not_regular());
     }
     let mut bytes = Vec::new();
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
@@ -76,7 +76,7 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn irregular() -> io::Error {
+pub(crate) fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
 
@@ -91,21 +91,21 @@ pub fn probe(folder: &Path) -> Result<(), WriteError> {
 }
 
 /// A fresh file in the same folder, with these bytes on the disk. It is removed unless it gets a name.
-fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(folder).map_err(|error| match error.kind() {
         // That the folder's name is taken does not mean that the file's is.
         io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
         _ => error,
     })?;
-    let mut file = fresh(folder)?;
+    let mut file = create_temporary(folder)?;
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
 /// A new file in a folder, made by us alone: whoever has guessed its name before us keeps it.
-fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
+fn create_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut attempt = 0;
     loop {
         let path = folder.join(format!(".jitduel-{}-{attempt}", std::process::id()));

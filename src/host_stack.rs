@@ -4,13 +4,13 @@
 //! `ulimit -s 128` does. Every public function that walks nested bodies does its work in [`with_room`].
 
 /// More than a thousand nested bodies take in any walk, in builds without optimization too.
-const NEEDED: usize = 1 << 20;
+const MIN_BYTES_LEFT: usize = 1 << 20;
 
 /// What is mapped where less is left.
-const GIVEN: usize = 4 << 20;
+const NEW_STACK_BYTES: usize = 4 << 20;
 
 /// Does the work on this thread's stack, or on one of its own where little is left of that.
 #[inline]
 pub fn with_room<R>(work: impl FnOnce() -> R) -> R {
-    stacker::maybe_grow(NEEDED, GIVEN, work)
+    stacker::maybe_grow(MIN_BYTES_LEFT, NEW_STACK_BYTES, work)
 }

@@ -15,7 +15,7 @@ use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use jitduel::exec::{Child, SharedNumber, Stack, ready};
 use jitduel::generate::Trial;
 use jitduel::lang::{NodeKind, Word};
-use jitduel::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally, care, kind};
+use jitduel::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally, care, kind};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
@@ -165,10 +165,10 @@ fn run(campaign: &Campaign) -> Tally {
 fn run_among_killers(campaign: &Campaign) -> (Tally, Vec<Killed>) {
     let (mut found, mut shrunk, mut killed) = (Vec::new(), Vec::new(), Vec::new());
     let tally = campaign.run(&mut |news| match news {
-        News::Progress(..) => {}
-        News::Found(finding) => found.push((finding.index, finding.file.clone())),
-        News::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
-        News::Killed(somebody) => killed.push(somebody),
+        Event::Progress(..) => {}
+        Event::Found(finding) => found.push((finding.index, finding.file.clone())),
+        Event::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
+        Event::Killed(somebody) => killed.push(somebody),
     });
     let tally = tally.expect("the system has processes");
     let findings: Vec<_> = tally.findings.iter().map(|finding| (finding.index, finding.file.clone())).collect();

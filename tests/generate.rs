@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use jitduel::generate::loops::LEAST_WORK;
+use jitduel::generate::loops::MIN_WORK;
 use jitduel::generate::statistics::Statistics;
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::measure;
@@ -36,14 +36,14 @@ fn programs_differ_from_seed_to_seed_and_from_index_to_index() {
     assert_eq!(texts.len(), 1_000);
 }
 
-/// The shares that make the generator find what it is for. They are far from the borders: a degenerate generator is
+/// The shares that make the generator find what it is for. They are far from the at_limits: a degenerate generator is
 /// seen, an adjusted one is not in the way.
 #[test]
 fn random_programs_hold_enough_of_everything() {
     let mut statistics = Statistics::default();
     (0..10_000).for_each(|index| statistics.add(&trial(Kind::Random, 1, index)));
     println!("{statistics}");
-    let Statistics { programs, rejected, outcomes, words, executed, nesting, loops, literals, borders, .. } =
+    let Statistics { programs, rejected, outcomes, words, executed, nesting, loops, literals, at_limits, .. } =
         &statistics;
     assert!(rejected.is_empty(), "every generated program passes the verifier: {rejected:?}");
     let share = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
@@ -72,8 +72,8 @@ fn random_programs_hold_enough_of_everything() {
     assert!((0..4).all(|depth| share(nesting[&depth], *programs) > 2.0), "{nesting:?}");
     assert!(nesting.range(12..).map(|(_, programs)| programs).sum::<u64>() > 30, "{nesting:?}");
     assert!(share(loops[1], loops[0]) > 10.0, "{} % of the loops change the depth", share(loops[1], loops[0]));
-    assert!(share(statistics.without_passes, *programs) < 40.0);
-    assert!(borders.iter().all(|at_border| share(*at_border, *programs) > 10.0), "{borders:?}");
+    assert!(share(statistics.without_iterations, *programs) < 40.0);
+    assert!(at_limits.iter().all(|at_limit| share(*at_limit, *programs) > 10.0), "{at_limits:?}");
 }
 
 /// What branches of every range, far slots and many counters take: rare, and there.
@@ -104,7 +104,7 @@ fn the_work_of_random_programs_is_bounded() {
 
 #[test]
 fn loops_carry_out_the_work_that_is_asked_for_and_keep_their_values_alive() {
-    for work in [LEAST_WORK, 1_000, 20_000, 1_000_000] {
+    for work in [MIN_WORK, 1_000, 20_000, 1_000_000] {
         // An AArch64 program is likely emulated.
         let words = if cfg!(target_arch = "aarch64") { 300_000 } else { 3_000_000 };
         for index in 0..(words / work).clamp(3, 300) {
@@ -118,7 +118,7 @@ fn loops_carry_out_the_work_that_is_asked_for_and_keep_their_values_alive() {
                 measured.words,
                 trial.text
             );
-            assert_eq!(measured.passes, trial.fuel, "the passes are known beforehand\n{}", trial.text);
+            assert_eq!(measured.iterations, trial.fuel, "the passes are known beforehand\n{}", trial.text);
             let Outcome::Done(values) = &measured.outcome else { panic!("{:?}\n{}", measured.outcome, trial.text) };
             assert_eq!(values.len(), trial.inputs.len());
             assert_ne!(values, &trial.inputs, "nothing has come of it\n{}", trial.text);

@@ -75,7 +75,7 @@ impl Step {
         let more = |of: fn(&Measured) -> u64| of(&works[1]) - of(&works[0]);
         Ok(Step {
             workload: workload.name,
-            passes: more(|work| work.passes),
+            passes: more(|work| work.iterations),
             words: more(|work| work.words),
             subjects: subjects.try_into().expect("there are two sizes"),
         })

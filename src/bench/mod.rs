@@ -126,7 +126,7 @@ impl Subject {
                 return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
             }
         }
-        Ok(Work { words: measured.words, passes: measured.passes })
+        Ok(Work { words: measured.words, passes: measured.iterations })
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, engine_names, first_case, fitting, show};
+use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::interp::bytecode::Interpreter;
@@ -88,7 +88,7 @@ impl Asm {
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
-        let inputs = fitting(inputs, stack_limit)?.len();
+        let inputs = check_input_count(inputs, stack_limit)?.len();
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };

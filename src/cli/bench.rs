@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::input::{engine_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::bench::baseline::{Baseline, ENGINES, TURN};
 use crate::bench::client::{LEAST_TURN, RaceError};
 use crate::bench::image::Image;
@@ -117,14 +117,14 @@ impl Bench {
         if self.fail_on_regression.is_some() && self.baseline.is_none() && self.against.is_none() {
             bail!("--fail-on-regression wants --baseline or --against");
         }
-        self.refuse_to_mislead()?;
+        self.refuse_unreliable_host()?;
         if self.save_baseline.is_some() {
             files::probe(BASELINES.as_ref())?;
         }
         let mut baseline = self.baseline.as_deref().map(|name| Baseline::read(&baseline_path(name))).transpose()?;
         let subjects = self.subjects.read()?;
         let machine = Machine::now();
-        self.refuse_too_few(&machine, &subjects, baseline.as_mut())?;
+        self.check_process_count(&machine, &subjects, baseline.as_mut())?;
         let mut works = Vec::new();
         for subject in &subjects {
             match subject.check(&[]) {
@@ -139,7 +139,7 @@ impl Bench {
         let lines = self.race(&subjects, &works)?;
         let record = Record { machine, options: self.options(), confidence: CONFIDENCE, subjects, lines };
         // What took minutes to measure is kept before it is printed, and printed even where it cannot be kept.
-        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| keep(name, &record));
+        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| save(name, &record));
         match self.export {
             Form::Markdown => write!(out, "{}", record.to_markdown())?,
             Form::Json => writeln!(out, "{}", record.to_json())?,
@@ -152,12 +152,17 @@ impl Bench {
             }
             None => return Ok(kept),
         };
-        Ok(self.judged(&changes, baseline.is_some()).max(kept))
+        Ok(self.compare(&changes, baseline.is_some()).max(kept))
     }
 
     /// Says what of the baseline does not match, and stops before the race where nothing does, or where so few processes cannot
     /// show anything surely.
-    fn refuse_too_few(&self, machine: &Machine, subjects: &[Subject], baseline: Option<&mut Baseline>) -> Result<()> {
+    fn check_process_count(
+        &self,
+        machine: &Machine,
+        subjects: &[Subject],
+        baseline: Option<&mut Baseline>,
+    ) -> Result<()> {
         // Each engine against itself in the other build, or all but the first against that; and their means.
         let of_each = if self.against.is_some() { self.engine.len() } else { self.engine.len() - 1 };
         let means = if subjects.len() > 1 { of_each } else { 0 };
@@ -187,7 +192,7 @@ impl Bench {
     }
 
     /// Says how engines compare with the baseline, and whether one is slower than it may be.
-    fn judged(&self, changes: &[(&Line, Estimate)], show: bool) -> Status {
+    fn compare(&self, changes: &[(&Line, Estimate)], show: bool) -> Status {
         let mut status = Status::Ok;
         for (line, ratio) in changes {
             let Estimate { value, low, high } = ratio;
@@ -205,7 +210,7 @@ impl Bench {
     }
 
     /// A figure from a debug build or an emulator says nothing.
-    fn refuse_to_mislead(&self) -> Result<()> {
+    fn refuse_unreliable_host(&self) -> Result<()> {
         let reason = match (cfg!(debug_assertions), is_emulated()) {
             (_, true) => "this is an emulator, whose times mean nothing",
             (true, _) => "this is a debug build; use cargo run --release",
@@ -320,7 +325,7 @@ fn baseline_path(name: &str) -> PathBuf {
 }
 
 /// Keeps a result. Where that fails the race was still run.
-fn keep(name: &str, record: &Record) -> Status {
+fn save(name: &str, record: &Record) -> Status {
     let path = baseline_path(name);
     match files::replace(&path, format!("{}\n", record.to_json())) {
         Ok(()) => {
@@ -328,7 +333,7 @@ fn keep(name: &str, record: &Record) -> Status {
             Status::Ok
         }
         Err(error) => {
-            complain(&error.into());
+            print_error(&error.into());
             Status::Usage
         }
     }

@@ -12,7 +12,7 @@ use super::input::{cases, count, engine_names, read, say, show};
 use super::output::Output;
 use super::programs::Programs;
 use super::run::add_verdict;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::corpus::{Case, programs};
 use crate::lang::{Diagnostic, Program, Source};
 use crate::oracle::{Oracle, Run};
@@ -66,7 +66,7 @@ impl Check {
         let mut paths = Vec::new();
         for path in &self.paths {
             if let Err(error) = programs(path, &mut paths) {
-                complain(&error.into());
+                print_error(&error.into());
                 status = Status::Usage;
             }
         }
@@ -86,7 +86,7 @@ impl Check {
                 Ok(checked) => checked,
                 // What is wrong with one file is no reason not to look at the others.
                 Err(error) => {
-                    complain(&error);
+                    print_error(&error);
                     unchecked += 1;
                     status = status.max(Status::Usage);
                     continue;

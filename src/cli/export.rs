@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, first_case, fitting, show};
+use super::input::{Inputs, ProgramArg, check_input_count, first_case, show};
 use super::output::Output;
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
@@ -59,7 +59,7 @@ impl Export {
             fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
         };
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
-        let inputs = fitting(inputs, limits.stack)?;
+        let inputs = check_input_count(inputs, limits.stack)?;
         let program = match load(&source, inputs.len()) {
             Ok(program) => program,
             Err(fault) => {

@@ -12,9 +12,9 @@ use super::findings::Findings;
 use super::input::{count, engine_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::exec::code_memory;
-use crate::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally};
+use crate::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally};
 use crate::registry;
 
 /// Run random programs on every engine and make a small program of each disagreement
@@ -33,7 +33,7 @@ pub(super) struct Fuzz {
     programs: Option<u64>,
 
     /// How long, as 90s, 15m or 8h
-    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    #[arg(long, value_name = "TIME", value_parser = nonzero_duration)]
     time: Option<Duration>,
 
     /// Chooses the sequence of programs; drawn from the clock and printed unless set
@@ -57,7 +57,7 @@ pub(super) struct Fuzz {
     engine: Vec<String>,
 
     /// How long one program may take before it counts as hanging
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = nonzero_duration, default_value = "30s")]
     patience: Duration,
 
     /// End when so many kinds of disagreement were found; go on to the end unless set
@@ -74,7 +74,7 @@ pub(super) struct Fuzz {
 }
 
 /// Makes sure that this host can run all the engines: a campaign without some of them would prove less than it says.
-fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
+fn check_all_run_here(engines: &[&'static str]) -> Result<()> {
     let mut runs = Vec::new();
     let mut failed = Vec::new();
     let mut why = None;
@@ -109,7 +109,7 @@ impl Fuzz {
             patience: self.patience,
             enough: self.max_findings.map(|enough| usize::try_from(enough).unwrap_or(usize::MAX)),
         };
-        expect_all_run_here(&campaign.engines)?;
+        check_all_run_here(&campaign.engines)?;
         let left = campaign.left();
         if self.programs.unwrap_or(1) > left {
             bail!("the sequence has {left} programs from --first {} on", self.first);
@@ -122,25 +122,25 @@ impl Fuzz {
         let mut elapsed = Duration::ZERO;
         let mut found = Status::Ok;
         let tally = campaign.run(&mut |news| match news {
-            News::Progress(tally, now) => {
+            Event::Progress(tally, now) => {
                 elapsed = now;
-                line.show(how_far(tally, now));
+                line.show(progress(tally, now));
             }
-            News::Found(finding) => {
+            Event::Found(finding) => {
                 line.clear();
                 found = Status::Disagreement;
                 say(format_args!("{}\nmaking the program small", headline(finding)));
                 // Kept at once, should we be ended in the middle.
                 keep(&mut findings, campaign.seed, finding, None);
             }
-            News::Shrunk(finding) => {
+            Event::Shrunk(finding) => {
                 line.clear();
                 // A program of a book's length is better read in its file.
                 let text = if finding.file.len() < 2_000 { finding.file.trim_end() } else { "a long program" };
                 say(format_args!("{text}\n{}", finding.detail));
                 keep(&mut findings, campaign.seed, finding, (!self.json).then_some(&mut *out));
             }
-            News::Killed(Killed { index, ended, is_given_up }) => {
+            Event::Killed(Killed { index, ended, is_given_up }) => {
                 line.clear();
                 let next = if is_given_up { "for the second time: it is not judged" } else { "it begins again" };
                 say(format_args!("the process at program {index} was {ended} from outside; {next}"));
@@ -150,7 +150,7 @@ impl Fuzz {
         let tally = match tally {
             Ok(tally) => tally,
             Err(error) => {
-                complain(&anyhow::Error::new(error).context("cannot run programs in processes of their own"));
+                print_error(&anyhow::Error::new(error).context("cannot run programs in processes of their own"));
                 return Ok(found.max(Status::Usage));
             }
         };
@@ -186,7 +186,7 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
     match findings.keep(*index, &text) {
         Ok(path) => say(format_args!("written to {}", path.display())),
         Err(error) => {
-            complain(&error.into());
+            print_error(&error.into());
             if let Some(out) = otherwise {
                 // It never fails: whether it is lost is seen in the end.
                 let _ = out.write_all(text.as_bytes());
@@ -264,7 +264,7 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
 }
 
 /// How far the campaign is, for a line on the terminal.
-fn how_far(tally: &Tally, elapsed: Duration) -> String {
+fn progress(tally: &Tally, elapsed: Duration) -> String {
     let Tally { programs, words, trapped, wrong, .. } = tally;
     let rate = *programs as f64 / elapsed.as_secs_f64().max(1e-3);
     let (programs, words) = (count(*programs, "program"), count(*words, "word"));
@@ -290,7 +290,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A program takes some time, also where nothing is wrong.
-fn some_time(text: &str) -> Result<Duration, String> {
+fn nonzero_duration(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| if time.is_zero() { Err("at least 1s".into()) } else { Ok(time) })
 }
 

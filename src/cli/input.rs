@@ -93,14 +93,14 @@ fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
 
 /// The cases of a program's text. Says which comments only look like cases.
 pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
-    const MOST_SHOWN: usize = 5;
+    const MAX_SHOWN: usize = 5;
     let cases = corpus::cases(source).with_context(|| source.name().to_owned())?;
     let misses = corpus::near_misses(source);
-    for NearMiss { at, help } in misses.iter().take(MOST_SHOWN) {
+    for NearMiss { at, help } in misses.iter().take(MAX_SHOWN) {
         warn(format_args!("{}:{at}: this comment is not read as a case: {help}", source.name()));
     }
-    if misses.len() > MOST_SHOWN {
-        let more = count(misses.len() - MOST_SHOWN, "more comment");
+    if misses.len() > MAX_SHOWN {
+        let more = count(misses.len() - MAX_SHOWN, "more comment");
         warn(format_args!("{}: {more} only look like cases", source.name()));
     }
     Ok(cases)
@@ -108,11 +108,11 @@ pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
 
 /// The first case of a program that was given no inputs, and so runs as that says. Says so.
 pub(super) fn first_case(source: &Source) -> Result<Option<Case>> {
-    const LONGEST_SHOWN: usize = 100;
+    const MAX_CHARS_SHOWN: usize = 100;
     let Some(case) = cases(source)?.into_iter().next() else { return Ok(None) };
     let mut text = case.to_string();
-    if text.chars().count() > LONGEST_SHOWN {
-        text = text.chars().take(LONGEST_SHOWN).chain(['…']).collect();
+    if text.chars().count() > MAX_CHARS_SHOWN {
+        text = text.chars().take(MAX_CHARS_SHOWN).chain(['…']).collect();
     }
     say(format_args!("note: no inputs were given, so the program runs as its case on line {} says: {text}", case.line));
     say("note: other inputs stand behind the program, as in FILE 5 6, or behind --input, as in --input 5,6");
@@ -120,8 +120,8 @@ pub(super) fn first_case(source: &Source) -> Result<Option<Case>> {
 }
 
 /// The inputs of a run, where a stack of so many values has room for them.
-pub(super) fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>> {
-    corpus::fitting(inputs, stack_limit).map_err(anyhow::Error::msg)
+pub(super) fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>> {
+    corpus::check_input_count(inputs, stack_limit).map_err(anyhow::Error::msg)
 }
 
 /// So many things, in words: `1 program`, `2 programs`.

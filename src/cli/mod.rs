@@ -77,12 +77,12 @@ fn parse_and_run() -> ExitCode {
     let mut out = Output::default();
     let status = match Cli::try_parse() {
         Ok(cli) => cli.verb.run(&mut out).unwrap_or_else(|error| {
-            complain(&error);
+            print_error(&error);
             Status::Usage
         }),
-        Err(answer) => out.answer(&answer),
+        Err(answer) => out.print_help_or_error(&answer),
     };
-    ExitCode::from(out.end(status) as u8)
+    ExitCode::from(out.finish(status) as u8)
 }
 
 impl Verb {
@@ -104,7 +104,7 @@ impl Verb {
 }
 
 /// Says on stderr what went wrong.
-fn complain(error: &anyhow::Error) {
+fn print_error(error: &anyhow::Error) {
     // Names of files stand in it, line by line.
     let text = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n");
     input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));

@@ -1,14 +1,14 @@
 //! Standard output, as all verbs write it.
 //!
 //! The exit code says what was found, whoever reads. So a write never fails for a verb. If the reader of a pipe has closed
-//! it, further output is discarded. Any other loss is reported by [`Output::end`], which sets the exit code. Writes bypass
+//! it, further output is discarded. Any other loss is reported by [`Output::finish`], which sets the exit code. Writes bypass
 //! std's own `Stdout`, which hides that a stream cannot be written.
 
 use std::fs::File;
 use std::io::{self, LineWriter, Write};
 use std::os::fd::AsFd;
 
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::exec::stdout_was_closed;
 use anstream::{AutoStream, ColorChoice};
 
@@ -23,7 +23,7 @@ enum Stream {
     Untouched,
     Open(LineWriter<File>),
     /// The reader has left.
-    Unread,
+    ReaderGone,
     Lost(io::Error),
 }
 
@@ -42,11 +42,11 @@ impl Stream {
 impl Output {
     /// Whether nobody gets what is written from now on, so that there is no need to make more.
     pub fn is_lost(&self) -> bool {
-        matches!(self.0, Stream::Unread | Stream::Lost(_))
+        matches!(self.0, Stream::ReaderGone | Stream::Lost(_))
     }
 
     /// Writes what clap has to say in place of running a verb: help goes here, complaints go to stderr.
-    pub fn answer(&mut self, answer: &clap::Error) -> Status {
+    pub fn print_help_or_error(&mut self, answer: &clap::Error) -> Status {
         if answer.use_stderr() {
             // Where stderr takes nothing there is nobody left to tell.
             let _ = answer.print();
@@ -61,11 +61,11 @@ impl Output {
     }
 
     /// Writes what is left, and complains if output was lost. The status of the whole: the worse counts.
-    pub fn end(mut self, status: Status) -> Status {
+    pub fn finish(mut self, status: Status) -> Status {
         let _ = self.flush();
         match self.0 {
             Stream::Lost(error) => {
-                complain(&anyhow::Error::new(error).context("cannot write to standard output"));
+                print_error(&anyhow::Error::new(error).context("cannot write to standard output"));
                 status.max(Status::Usage)
             }
             _ => status,
@@ -79,7 +79,7 @@ impl Output {
         let Stream::Open(stream) = &mut self.0 else { return };
         match write(stream) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = Stream::Unread,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = Stream::ReaderGone,
             Err(error) => self.0 = Stream::Lost(error),
         }
     }

@@ -235,15 +235,15 @@ mod tests {
         let (place, word) = name.split_once(' ').expect("a place and a word");
         let (word, around) = word.rsplit_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
         let word = word.rsplit_once(" for ").or(word.rsplit_once("end of ")).map_or(word, |(_, word)| word);
-        stands(place, word, source);
+        assert_word_at(place, word, source);
         if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a place")) {
             assert!(["times", "while"].contains(&opener), "{name}");
-            stands(place, opener, source);
+            assert_word_at(place, opener, source);
         }
         true
     }
 
-    fn stands(place: &str, word: &str, source: &Source) {
+    fn assert_word_at(place: &str, word: &str, source: &Source) {
         let (line, column) = place.split_once(':').expect("a line and a column");
         let Place { line, column } =
             Place { line: line.parse().expect("a number"), column: column.parse().expect("a number") };

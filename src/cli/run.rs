@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{ALL, Inputs, ProgramArg, count, engine_names_or_all, first_case, fitting, say, show};
+use super::input::{ALL, Inputs, ProgramArg, check_input_count, count, engine_names_or_all, first_case, say, show};
 use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
@@ -69,7 +69,8 @@ impl Run {
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
         let runs = given.unwrap_or_else(|| vec![case.as_ref().map_or(Vec::new(), |case| case.inputs.clone())]);
-        let runs: Vec<_> = runs.into_iter().map(|inputs| fitting(inputs, stack_limit)).collect::<Result<_, _>>()?;
+        let runs: Vec<_> =
+            runs.into_iter().map(|inputs| check_input_count(inputs, stack_limit)).collect::<Result<_, _>>()?;
         let mut duelists = self.duelists()?;
         let is_duel = duelists.len() > 1;
         let mut programs = Programs::new(&source);

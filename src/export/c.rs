@@ -68,12 +68,12 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
 pub fn driver(runs: &[Run], stack: usize) -> String {
     let mut text = String::from("static const uint64_t inputs[] = {\n");
     for run in runs {
-        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(TAKES_ALL);
+        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(INFALLIBLE);
     }
     text += "    0\n};\n\nstatic const struct { function *function; size_t first, count; } runs[] = {\n";
     let mut first = 0;
     for Run { function, inputs } in runs {
-        writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(TAKES_ALL);
+        writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(INFALLIBLE);
         first += inputs.len();
     }
     let (count, capacity) = (runs.len(), capacity(stack));
@@ -94,13 +94,13 @@ int main(void)
     )
 }
 
-const TAKES_ALL: &str = "a string takes all text";
+const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
-const DEEPEST_INDENT: usize = 40;
+const MAX_INDENT: usize = 40;
 
 /// No stack can hold as many values as this, whatever its limit: it is the address space.
-const MOST_VALUES: u64 = 1 << 60;
+const MAX_VALUES: u64 = 1 << 60;
 
 const PRELUDE: &str = r#"#include <errno.h>
 #include <inttypes.h>
@@ -196,14 +196,14 @@ impl Writer<'_> {
                 NodeKind::Literal(value) => self.line(level, format_args!("*sp++ = {}; // {at}", constant(value))),
                 NodeKind::Word(word) => self.word(word, at, level),
                 // So deep that it has trapped already; the index would not even be an address.
-                NodeKind::Pick(depth) if depth >= MOST_VALUES => {}
+                NodeKind::Pick(depth) if depth >= MAX_VALUES => {}
                 NodeKind::Pick(depth) => {
                     self.line(level, format_args!("sp[0] = sp[-{}]; sp++; // {depth} pick {at}", depth + 1));
                 }
                 NodeKind::Times { end } => {
                     let count = format_args!("for (int64_t n = (int64_t)*--sp; n > 0; n--) {{ // times {at}");
                     self.line(level, count);
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, format_args!("}}"));
                 }
@@ -218,7 +218,7 @@ impl Writer<'_> {
                 }
                 NodeKind::While { body, end } => {
                     self.line(level, format_args!("for (;;) {{ // while {at}"));
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..body as usize, level + 1);
                     self.checks(index, at, level + 1);
                     self.line(level + 1, format_args!("if (*--sp == 0) break; // do"));
@@ -268,17 +268,17 @@ impl Writer<'_> {
     fn checks(&mut self, index: usize, at: Place, level: usize) {
         let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
         if let Some(need) = checks.need {
-            let need = need.min(MOST_VALUES);
+            let need = need.min(MAX_VALUES);
             self.trap(level, &format!("sp - stack->bottom < {need}"), TrapKind::StackUnderflow, at);
         }
-        if checks.room && (self.limits.stack as u64) < MOST_VALUES {
+        if checks.room && (self.limits.stack as u64) < MAX_VALUES {
             let full = format!("sp - stack->bottom >= {}", self.limits.stack);
             self.trap(level, &full, TrapKind::StackOverflow, at);
         }
     }
 
     /// Takes one pass of a loop from the fuel.
-    fn pass(&mut self, at: Place, level: usize) {
+    fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.trap(level, "fuel-- == 0", TrapKind::OutOfFuel, at);
         }
@@ -290,7 +290,7 @@ impl Writer<'_> {
     }
 
     fn line(&mut self, level: usize, text: std::fmt::Arguments) {
-        let indent = 4 * level.min(DEEPEST_INDENT);
-        writeln!(self.text, "{:indent$}{text}", "").expect(TAKES_ALL);
+        let indent = 4 * level.min(MAX_INDENT);
+        writeln!(self.text, "{:indent$}{text}", "").expect(INFALLIBLE);
     }
 }

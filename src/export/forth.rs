@@ -83,17 +83,17 @@ pub fn driver(runs: &[Run]) -> String {
     let mut text = String::new();
     for Run { function, inputs } in runs {
         for value in *inputs {
-            write!(text, "{value} ").expect(TAKES_ALL);
+            write!(text, "{value} ").expect(INFALLIBLE);
         }
-        writeln!(text, "' {function} run").expect(TAKES_ALL);
+        writeln!(text, "' {function} run").expect(INFALLIBLE);
     }
     text + "status @ (bye)\n"
 }
 
-const TAKES_ALL: &str = "a string takes all text";
+const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
-const DEEPEST_INDENT: usize = 40;
+const MAX_INDENT: usize = 40;
 
 /// The last column that a row may reach, except with one word alone.
 const LAST_COLUMN: usize = 100;
@@ -123,7 +123,7 @@ impl Writer<'_> {
                 NodeKind::Pick(depth) => self.words(level, format_args!("{depth} pick")),
                 NodeKind::Times { end } => {
                     self.line(level, "( times ) >r begin r@ 0> while");
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, "r> 1- >r repeat rdrop");
                 }
@@ -138,7 +138,7 @@ impl Writer<'_> {
                 }
                 NodeKind::While { body, end } => {
                     self.line(level, "begin");
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..body as usize, level + 1);
                     self.checks(index, at, level + 1);
                     self.line(level, "while");
@@ -194,7 +194,7 @@ impl Writer<'_> {
     }
 
     /// Takes one pass of a loop from the fuel.
-    fn pass(&mut self, at: Place, level: usize) {
+    fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.words(level, format_args!("{} {} pass", at.line, at.column));
         }
@@ -207,7 +207,7 @@ impl Writer<'_> {
             self.break_line();
         }
         if self.column == 0 {
-            self.column = 2 * level.min(DEEPEST_INDENT);
+            self.column = 2 * level.min(MAX_INDENT);
             self.text.extend(std::iter::repeat_n(' ', self.column));
         } else {
             self.text.push(' ');

@@ -71,7 +71,7 @@ impl Writer<'_, '_> {
             3 if value >= 0 => write!(self.text, "00{value}"),
             _ => write!(self.text, "{value}"),
         };
-        written.expect("a string takes all text");
+        written.expect("writing to a string cannot fail");
     }
 
     fn word(&mut self, word: &str) {

@@ -102,21 +102,21 @@ pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
 }
 
 /// Passes that a generated program may start while it is measured: more than it should ever need.
-const MOST_PASSES: u64 = 2_000;
+const MAX_ITERATIONS: u64 = 2_000;
 
 /// Lays nodes out as text and sets the limits. `trap` says which trap is wanted, if one is.
 fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Option<TrapKind>) -> Option<Trial> {
     let ast = tree(nodes);
-    let mut trial = Trial { text: String::new(), inputs, fuel: MOST_PASSES, stack_limit: DEFAULT_STACK_LIMIT };
+    let mut trial = Trial { text: String::new(), inputs, fuel: MAX_ITERATIONS, stack_limit: DEFAULT_STACK_LIMIT };
     let mut measured = trial.measure(&ast);
     if trap != Some(TrapKind::DivisionByZero) {
         measured = without_division_by_zero(dice, nodes, &trial, measured);
     }
-    let (passes, deepest) = (measured.passes, measured.deepest);
+    let (iterations, deepest) = (measured.iterations, measured.deepest);
     trial.fuel = match dice.below(8) {
-        0..=2 => passes,
-        3 | 4 => passes + 1 + u64::from(dice.below(3)),
-        _ => passes + 1_000,
+        0..=2 => iterations,
+        3 | 4 => iterations + 1 + u64::from(dice.below(3)),
+        _ => iterations + 1_000,
     };
     let most = deepest as u64;
     trial.stack_limit = match dice.below(8) {
@@ -125,7 +125,7 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
         _ => DEFAULT_STACK_LIMIT.max(deepest),
     };
     match trap {
-        Some(TrapKind::OutOfFuel) if passes > 0 => trial.fuel = dice.long_below(passes),
+        Some(TrapKind::OutOfFuel) if iterations > 0 => trial.fuel = dice.long_below(iterations),
         Some(TrapKind::StackOverflow) if most > trial.inputs.len() as u64 => {
             let spare = most - trial.inputs.len() as u64;
             trial.stack_limit = trial.inputs.len() + dice.long_below(spare) as usize;

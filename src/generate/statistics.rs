@@ -22,7 +22,7 @@ pub struct Statistics {
     /// Words that were carried out.
     pub executed: u64,
     /// Passes that loops started.
-    pub passes: u64,
+    pub iterations: u64,
     /// Inputs.
     pub inputs: u64,
     /// Valid programs by the greatest number of bodies inside each other.
@@ -32,9 +32,9 @@ pub struct Statistics {
     /// Literals by what makes them telling.
     pub literals: BTreeMap<&'static str, u64>,
     /// Valid programs in which not one pass was started.
-    pub without_passes: u64,
+    pub without_iterations: u64,
     /// Runs that end exactly at their limit: of fuel, of the stack.
-    pub borders: [u64; 2],
+    pub at_limits: [u64; 2],
 }
 
 impl Statistics {
@@ -52,20 +52,20 @@ impl Statistics {
     }
 
     fn valid(&mut self, trial: &Trial, ast: &Ast, measured: &Measured) {
-        let Measured { outcome, words, passes, deepest } = measured;
+        let Measured { outcome, words, iterations, deepest } = measured;
         let outcome = match outcome {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Trap(trap) => trap.kind.to_string(),
         };
         if outcome == "done" {
-            self.borders[0] += u64::from(*passes > 0 && *passes == trial.fuel);
-            self.borders[1] += u64::from(*deepest == trial.stack_limit);
+            self.at_limits[0] += u64::from(*iterations > 0 && *iterations == trial.fuel);
+            self.at_limits[1] += u64::from(*deepest == trial.stack_limit);
         }
         *self.outcomes.entry(outcome).or_default() += 1;
         self.executed += words;
-        self.passes += passes;
+        self.iterations += iterations;
         self.inputs += trial.inputs.len() as u64;
-        self.without_passes += u64::from(*passes == 0);
+        self.without_iterations += u64::from(*iterations == 0);
         *self.nesting.entry(ast.nesting()).or_default() += 1;
         let kinds: Vec<NodeKind> = ast.nodes().iter().map(|node| node.kind).collect();
         for (index, kind) in kinds.iter().enumerate() {
@@ -136,19 +136,19 @@ impl fmt::Display for Statistics {
             mean(self.words_in_all()),
             mean(self.inputs),
             mean(self.executed),
-            mean(self.passes)
+            mean(self.iterations)
         )?;
         shares(f, "outcomes", &self.outcomes, valid)?;
         shares(f, "words", &self.words, self.words_in_all())?;
         shares(f, "literals", &self.literals, self.literals.values().sum())?;
         shares(f, "bodies inside each other", &self.nesting, valid)?;
         writeln!(f, "loops whose body changes the depth: {:.1} %", percent(self.loops[1], self.loops[0]))?;
-        writeln!(f, "programs without a pass: {:.1} %", percent(self.without_passes, valid))?;
+        writeln!(f, "programs without a pass: {:.1} %", percent(self.without_iterations, valid))?;
         writeln!(
             f,
             "done with the last pass of their fuel: {:.1} %, with the last slot of their stack: {:.1} %",
-            percent(self.borders[0], valid),
-            percent(self.borders[1], valid)
+            percent(self.at_limits[0], valid),
+            percent(self.at_limits[1], valid)
         )
     }
 }

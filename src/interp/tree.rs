@@ -63,7 +63,7 @@ pub struct Measured {
     /// Words carried out, loops and branches as one each time they are entered; the one that trapped included.
     pub words: u64,
     /// Passes that loops started: the least fuel that does not change the outcome.
-    pub passes: u64,
+    pub iterations: u64,
     /// The most values that were on the stack: the least limit that does not change the outcome.
     pub deepest: usize,
 }
@@ -71,14 +71,14 @@ pub struct Measured {
 /// Runs a tree, verified or not, and says what that took.
 pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
     let mut run =
-        Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
+        Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, iterations: 0, deepest: inputs.len() };
     let ended = with_room(|| run.body(0..ast.nodes().len()));
-    let Run { stack, words, passes, deepest, .. } = run;
+    let Run { stack, words, iterations, deepest, .. } = run;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),
         Err(trap) => Outcome::Trap(trap),
     };
-    Measured { outcome, words, passes, deepest }
+    Measured { outcome, words, iterations, deepest }
 }
 
 struct Run<'a> {
@@ -87,7 +87,7 @@ struct Run<'a> {
     fuel: Option<u64>,
     limit: usize,
     words: u64,
-    passes: u64,
+    iterations: u64,
     deepest: usize,
 }
 
@@ -111,7 +111,7 @@ impl Run<'_> {
                 NodeKind::Times { end } => {
                     let mut left = self.pop(at)?;
                     while left > 0 {
-                        self.pass(at)?;
+                        self.take_fuel(at)?;
                         self.body(index + 1..end as usize)?;
                         left -= 1;
                     }
@@ -124,7 +124,7 @@ impl Run<'_> {
                     }
                 }
                 NodeKind::While { body, end } => loop {
-                    self.pass(at)?;
+                    self.take_fuel(at)?;
                     self.body(index + 1..body as usize)?;
                     if self.pop(at)? == 0 {
                         break;
@@ -211,11 +211,11 @@ impl Run<'_> {
     }
 
     /// Takes one pass of the loop at `at` from the fuel.
-    fn pass(&mut self, at: Span) -> Result<(), Trap> {
+    fn take_fuel(&mut self, at: Span) -> Result<(), Trap> {
         if let Some(fuel) = &mut self.fuel {
             *fuel = fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at })?;
         }
-        self.passes += 1;
+        self.iterations += 1;
         Ok(())
     }
 }
@@ -231,6 +231,6 @@ mod tests {
         let measured = measure(&ast, &[], Some(100), 10);
         assert_eq!(measured.outcome, Outcome::Done(vec![]));
         // Twice: two words, three conditions of three words, two bodies of two, one word.
-        assert_eq!((measured.words, measured.passes, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
+        assert_eq!((measured.words, measured.iterations, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
     }
 }

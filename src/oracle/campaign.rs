@@ -13,7 +13,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::judge::{Care, HOST, Judge};
-use super::worker::{End, POLL, Reporter, Said, Sum, Worker, Wrong};
+use super::worker::{Counts, Exit, Failure, Message, POLL, Reporter, Worker};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
@@ -105,8 +105,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, sum: Sum) {
-        let Sum { programs, runs, words, trapped, rejected, skipped } = sum;
+    fn add(&mut self, counts: Counts) {
+        let Counts { programs, runs, words, trapped, rejected, skipped } = counts;
         self.programs += programs;
         self.runs += runs;
         self.words += words;
@@ -118,7 +118,7 @@ impl Tally {
 
 /// What a campaign tells whoever watches it.
 #[derive(Clone, Copy, Debug)]
-pub enum News<'a> {
+pub enum Event<'a> {
     /// From time to time: how far it is.
     Progress(&'a Tally, Duration),
     /// It has found something of a new kind, and begins to make the program small.
@@ -144,7 +144,7 @@ pub struct Killed {
 const BATCH: u64 = 1_024;
 
 /// Programs after which a process says what it has counted: so few that somebody who looks sees a number that grows.
-const SUMMED: u64 = 64;
+const REPORT_INTERVAL: u64 = 64;
 
 /// What kind of program has this index: of 16, one is a loop-heavy workload and one was changed at random.
 pub fn kind(index: u64) -> Kind {
@@ -175,15 +175,20 @@ impl Campaign {
     ///
     /// # Panics
     /// Where an engine does not exist.
-    pub fn run(&self, watch: &mut dyn FnMut(News)) -> io::Result<Tally> {
+    pub fn run(&self, watch: &mut dyn FnMut(Event)) -> io::Result<Tally> {
         let started = Instant::now();
-        let mut running =
-            Running { campaign: self, tally: Tally::default(), workers: Vec::new(), started, aside: Duration::ZERO };
+        let mut running = Running {
+            campaign: self,
+            tally: Tally::default(),
+            workers: Vec::new(),
+            started,
+            investigating: Duration::ZERO,
+        };
         let mut waiting: Vec<Batch> = Vec::new();
         let mut next = self.first;
         let end = self.first + self.programs.unwrap_or(u64::MAX).min(self.left());
         loop {
-            if running.has_enough() {
+            if running.found_enough() {
                 return Ok(running.tally);
             }
             let over = self.time.is_some_and(|time| started.elapsed() >= time);
@@ -206,10 +211,10 @@ impl Campaign {
             let children = running.workers.iter().map(|(worker, _)| worker.child());
             // From behind, since a worker that has ended is taken out.
             for index in ready(children, POLL)?.into_iter().rev() {
-                waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
+                waiting.extend(running.receive(index, watch)?.filter(|rest| rest.next < rest.end));
             }
             running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
-            watch(News::Progress(&running.tally, started.elapsed()));
+            watch(Event::Progress(&running.tally, started.elapsed()));
         }
     }
 
@@ -235,27 +240,30 @@ impl Campaign {
     /// Judges a batch of programs.
     fn work(&self, batch: Batch, reporter: &mut Reporter) {
         let mut judge = self.judge(&self.engines);
-        let mut sum = Sum::default();
-        let summed = |sum: &mut Sum, judge: &Judge| Sum { skipped: judge.skipped().to_vec(), ..mem::take(sum) };
+        let mut counts = Counts::default();
+        let take_counts =
+            |counts: &mut Counts, judge: &Judge| Counts { skipped: judge.skipped().to_vec(), ..mem::take(counts) };
         for own in batch.next..batch.end {
             reporter.begin(own);
             let index = self.index(own);
             let judged = judge.judge(&self.trial(index), care(index));
-            sum.programs += 1;
+            counts.programs += 1;
             match judged {
                 Ok(judged) => {
-                    sum.runs += judged.runs;
-                    sum.words += judged.words;
-                    sum.trapped += u64::from(judged.trapped);
-                    sum.rejected += u64::from(judged.rejected);
+                    counts.runs += judged.runs;
+                    counts.words += judged.words;
+                    counts.trapped += u64::from(judged.trapped);
+                    counts.rejected += u64::from(judged.rejected);
                 }
-                Err(disagreement) => reporter.say(Said::Wrong(own, disagreement.into(), summed(&mut sum, &judge))),
+                Err(disagreement) => {
+                    reporter.send(Message::Failed(own, disagreement.into(), take_counts(&mut counts, &judge)))
+                }
             }
-            if sum.programs == SUMMED {
-                reporter.say(Said::Sum(summed(&mut sum, &judge)));
+            if counts.programs == REPORT_INTERVAL {
+                reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
             }
         }
-        reporter.say(Said::Sum(summed(&mut sum, &judge)));
+        reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
     }
 }
 
@@ -285,31 +293,31 @@ struct Running<'a> {
     workers: Vec<(Worker, Batch)>,
     started: Instant,
     /// What was spent on looking into what was found.
-    aside: Duration,
+    investigating: Duration,
 }
 
 impl Running<'_> {
     /// Whether so many kinds of findings were made that it ends early.
-    fn has_enough(&self) -> bool {
+    fn found_enough(&self) -> bool {
         self.campaign.enough.is_some_and(|enough| self.tally.findings.len() >= enough)
     }
 
     /// Listens to one worker. Where it has ended, what it has left of its batch.
-    fn hear(&mut self, index: usize, watch: &mut dyn FnMut(News)) -> io::Result<Option<Batch>> {
-        let (said, open) = self.workers[index].0.hear()?;
-        for said in said {
+    fn receive(&mut self, index: usize, watch: &mut dyn FnMut(Event)) -> io::Result<Option<Batch>> {
+        let (messages, open) = self.workers[index].0.receive()?;
+        for message in messages {
             // What is not heard is not counted either.
-            if self.has_enough() {
+            if self.found_enough() {
                 return Ok(None);
             }
-            match said {
-                Said::Sum(sum) => self.count(index, sum),
-                Said::Wrong(_, wrong, _) if wrong.class == HOST => return Err(io::Error::other(wrong.detail)),
-                Said::Wrong(own, wrong, sum) => {
-                    self.count(index, sum);
+            match message {
+                Message::Counts(counts) => self.count(index, counts),
+                Message::Failed(_, wrong, _) if wrong.class == HOST => return Err(io::Error::other(wrong.detail)),
+                Message::Failed(own, wrong, counts) => {
+                    self.count(index, counts);
                     self.found(own, wrong, watch);
                 }
-                Said::Trial(..) => unreachable!("whoever judges a batch says no programs"),
+                Message::Trial(..) => unreachable!("whoever judges a batch says no programs"),
             }
         }
         if open {
@@ -319,16 +327,16 @@ impl Running<'_> {
         // A process that lost its mind may have written anything there.
         let at = worker.at().max(batch.next).min(batch.end - 1);
         match worker.end()? {
-            End::Done => {}
-            End::Died(wrong) => {
+            Exit::Done => {}
+            Exit::Died(wrong) => {
                 self.tally.programs += batch.advance(at + 1);
                 self.found(at, wrong, watch);
             }
-            End::KilledFromOutside(_) if batch.next == batch.end => {}
-            End::KilledFromOutside(ended) => {
+            Exit::KilledFromOutside(_) if batch.next == batch.end => {}
+            Exit::KilledFromOutside(ended) => {
                 self.tally.programs += batch.advance(at);
                 let (index, is_given_up) = (self.campaign.index(at), batch.killed_at == Some(at));
-                watch(News::Killed(Killed { index, ended, is_given_up }));
+                watch(Event::Killed(Killed { index, ended, is_given_up }));
                 if is_given_up {
                     self.tally.unjudged.push(index);
                     batch.advance(at + 1);
@@ -340,23 +348,23 @@ impl Running<'_> {
     }
 
     /// Counts what a worker has done.
-    fn count(&mut self, index: usize, sum: Sum) {
+    fn count(&mut self, index: usize, counts: Counts) {
         let batch = &mut self.workers[index].1;
-        batch.advance(batch.next.saturating_add(sum.programs));
-        self.tally.add(sum);
+        batch.advance(batch.next.saturating_add(counts.programs));
+        self.tally.add(counts);
     }
 
     /// Looks into a program with which something is wrong, and shrinks it where it is the first of its kind. Where the
     /// system does not let us, what is known already has to do.
-    fn found(&mut self, own: u64, wrong: Wrong, watch: &mut dyn FnMut(News)) {
+    fn found(&mut self, own: u64, wrong: Failure, watch: &mut dyn FnMut(Event)) {
         let begun = Instant::now();
-        let after = self.started.elapsed() - self.aside;
+        let after = self.started.elapsed() - self.investigating;
         self.tally.wrong += 1;
-        self.look_into(own, wrong, after, watch);
-        self.aside += begun.elapsed();
+        self.investigate(own, wrong, after, watch);
+        self.investigating += begun.elapsed();
     }
 
-    fn look_into(&mut self, own: u64, wrong: Wrong, after: Duration, watch: &mut dyn FnMut(News)) {
+    fn investigate(&mut self, own: u64, wrong: Failure, after: Duration, watch: &mut dyn FnMut(Event)) {
         let campaign = self.campaign;
         let index = campaign.index(own);
         let generated = campaign.generated(index).unwrap_or_default();
@@ -365,7 +373,7 @@ impl Running<'_> {
         };
         // Each engine by itself: one that kills the process must not hide the others. What the front end does without
         // any is no engine's fault. What shows only among others, in a batch, is nobody's, and cannot be made smaller.
-        let mut culprits: Vec<(&[&'static str], Wrong)> = Vec::new();
+        let mut culprits: Vec<(&[&'static str], Failure)> = Vec::new();
         if let Some((whole, _)) = &generated {
             let mut try_with = |engines| {
                 culprits.extend(tried(whole, care(index), engines).map(|wrong| (engines, wrong)));
@@ -377,7 +385,7 @@ impl Running<'_> {
         }
         let engines: Vec<&str> = culprits.iter().flat_map(|(engines, _)| *engines).copied().collect();
         let culprit = culprits.first().map(|(engines, _)| *engines);
-        let Wrong { class, detail } = culprits.into_iter().next().map_or(wrong, |(_, wrong)| wrong);
+        let Failure { class, detail } = culprits.into_iter().next().map_or(wrong, |(_, wrong)| wrong);
         let known = self.tally.findings.iter_mut().find(|known| (&known.class, &known.engines) == (&class, &engines));
         if let Some(known) = known {
             known.others.push(index);
@@ -386,7 +394,7 @@ impl Running<'_> {
         let (trial, file) = generated.unzip();
         let file = file.flatten().or(trial.as_ref().map(|trial| trial.text.clone())).unwrap_or_default();
         let mut finding = Finding { index, after, class, engines, detail, trial, file, others: Vec::new() };
-        watch(News::Found(&finding));
+        watch(Event::Found(&finding));
         if let (Some(culprit), Some(whole)) = (culprit, &finding.trial)
             && let Ok(Some((small, file))) = campaign.shrunk(whole, &finding.class, culprit)
         {
@@ -401,7 +409,7 @@ impl Running<'_> {
             Some(_) => "",
             None => "\nnot when the program is judged again by itself",
         };
-        watch(News::Shrunk(&finding));
+        watch(Event::Shrunk(&finding));
         self.tally.findings.push(finding);
     }
 }

@@ -50,7 +50,7 @@ pub struct Disagreement {
 }
 
 /// Values of fuel that are tried with one program, about.
-const MOST_FUELS: u64 = 24;
+const MAX_FUELS: u64 = 24;
 
 impl Judge {
     /// Holds the engines of these names against the referee; `None` where one does not exist.
@@ -77,7 +77,7 @@ impl Judge {
         let program = match trial.load() {
             Ok(program) => program,
             Err(fault) => {
-                rejected(trial, &fault)?;
+                check_rejection(trial, &fault)?;
                 return Ok(Judged { rejected: true, ..Judged::default() });
             }
         };
@@ -85,21 +85,21 @@ impl Judge {
         let mut judged = Judged { words: measured.words, ..Judged::default() };
         judged.trapped = matches!(measured.outcome, Outcome::Trap(_));
         if care == Care::Thorough {
-            printed(&program)?;
+            check_printer(&program)?;
         }
-        let mut against =
+        let mut comparison =
             Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
-        against.metered(&mut self.oracle, &measured, &sweep)?;
-        against.unmetered(&mut self.oracle, &measured)?;
+        comparison.metered(&mut self.oracle, &measured, &sweep)?;
+        comparison.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
             for stack_limit in limits(trial, &measured) {
                 let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
-                against.stack_limit = stack_limit;
+                comparison.stack_limit = stack_limit;
                 if stack_limit % 2 == 0 {
-                    against.metered(&mut self.oracle, &measured, &[])?;
+                    comparison.metered(&mut self.oracle, &measured, &[])?;
                 } else {
-                    against.unmetered(&mut self.oracle, &measured)?;
+                    comparison.unmetered(&mut self.oracle, &measured)?;
                 }
             }
         }
@@ -109,9 +109,10 @@ impl Judge {
 
 /// The fuels around and below what a run needs that are tried with it, beside its own.
 pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
-    let passes = measured.passes;
-    let step = passes.div_ceil(MOST_FUELS).max(1) as usize;
-    let mut fuels: Vec<u64> = (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect();
+    let iterations = measured.iterations;
+    let step = iterations.div_ceil(MAX_FUELS).max(1) as usize;
+    let mut fuels: Vec<u64> =
+        (0..iterations).step_by(step).chain([iterations.saturating_sub(1), iterations, iterations + 1]).collect();
     fuels.dedup();
     fuels.retain(|fuel| *fuel != trial.fuel);
     fuels
@@ -211,7 +212,7 @@ fn unprepared(error: PrepareError) -> Disagreement {
 }
 
 /// That the program survives its own printing.
-fn printed(program: &Program) -> Result<(), Disagreement> {
+fn check_printer(program: &Program) -> Result<(), Disagreement> {
     let kinds = |nodes: &[Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let text = print(program.ast());
     let again = parse(&Source::new("printed", text.as_bytes()));
@@ -223,7 +224,7 @@ fn printed(program: &Program) -> Result<(), Disagreement> {
 
 /// That a rejected program could really not run past the word at which it was rejected, and that the place of any fault
 /// is one in the text.
-fn rejected(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
+fn check_rejection(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
     let (start, end) = (fault.span().start as usize, fault.span().end as usize);
     if start > end || trial.text.get(start..end).is_none() {
         let detail = format!("{fault}, at bytes {start} to {end} of {}", trial.text.len());

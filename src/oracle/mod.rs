@@ -47,7 +47,7 @@ pub struct Run<'a> {
 
 /// A program that every engine has prepared.
 pub struct Round<'o> {
-    ready: Vec<(&'static str, Box<dyn Prepared>)>,
+    prepared: Vec<(&'static str, Box<dyn Prepared>)>,
     stack: &'o mut Stack,
     stack_limit: usize,
 }
@@ -90,12 +90,12 @@ impl Oracle {
     /// # Errors
     /// Where an engine cannot prepare the program, or there is no memory for the stack.
     pub fn prepare(&mut self, program: &Program, options: &Options) -> Result<Round<'_>, PrepareError> {
-        let mut ready = Vec::with_capacity(self.engines.len());
+        let mut prepared = Vec::with_capacity(self.engines.len());
         let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
         let task = Task::new(program, options);
         for engine in &mut self.engines {
             match engine.prepare_task(&task, &mut NoClock) {
-                Ok(prepared) => ready.push((engine.name(), prepared)),
+                Ok(program) => prepared.push((engine.name(), program)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
                 // A peer may refuse a program and take the next.
                 Err(error @ PrepareError::Peer { .. }) => refused.push(error.to_string()),
@@ -109,7 +109,7 @@ impl Oracle {
         refused.retain(|message| !self.skipped.contains(message));
         self.skipped.append(&mut refused);
         let stack = stack_for(&mut self.stack, options.stack_limit)?;
-        Ok(Round { ready, stack, stack_limit: options.stack_limit })
+        Ok(Round { prepared, stack, stack_limit: options.stack_limit })
     }
 }
 
@@ -119,11 +119,11 @@ impl Round<'_> {
     /// # Panics
     /// Where generated code wrote outside its stack or broke the calling convention.
     pub fn run(&mut self, inputs: &[i64], fuel: Option<u64>) -> impl Iterator<Item = Answer> {
-        let Round { ready, stack, stack_limit } = self;
+        let Round { prepared, stack, stack_limit } = self;
         let slots = inputs.len() + POISONED_SLOTS;
         // Either edge is met by every engine, and by the same run again.
         let edge = if (inputs.len() + *stack_limit).is_multiple_of(2) { Edge::Lower } else { Edge::Upper };
-        ready.iter_mut().map(move |(engine, prepared)| {
+        prepared.iter_mut().map(move |(engine, prepared)| {
             stack.arm(Armor { limit: *stack_limit, edge, poison: poison(engine), slots });
             let outcome = outcome(&mut **prepared, inputs, fuel, stack);
             assert!(stack.is_intact(), "{engine} wrote outside its stack");

@@ -15,25 +15,25 @@ use crate::lang::{NodeKind, Word, parse};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
 
 /// Most values that a part of a program may leave to become inputs of the rest.
-const MOST_INPUTS: usize = 64;
+const MAX_INPUTS: usize = 64;
 
 /// Passes after which a candidate is not followed further.
-const MOST_PASSES: u64 = 10_000;
+const MAX_ITERATIONS: u64 = 10_000;
 
 /// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times and not after `end`.
-pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(ast) = parse(&trial.source()) else {
-        return Words { still_wrong, tries, end, best: trial.clone() }.shrink();
+        return Words { still_fails, tries, end, best: trial.clone() }.shrink();
     };
     let nodes = ast.nodes().iter().map(|node| node.kind).collect();
-    let mut shrinker = Shrinker { still_wrong, tries, end, nodes, best: trial.clone() };
+    let mut shrinker = Shrinker { still_fails, tries, end, nodes, best: trial.clone() };
     shrinker.shrink();
     shrinker.best
 }
 
 /// A program that shrinks, as nodes.
 struct Shrinker<F> {
-    still_wrong: F,
+    still_fails: F,
     /// How many times the question may still be asked.
     tries: usize,
     end: Instant,
@@ -72,7 +72,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             return false;
         }
         self.tries -= 1;
-        let kept = (self.still_wrong)(&trial);
+        let kept = (self.still_fails)(&trial);
         if kept {
             (self.nodes, self.best) = (nodes, trial);
         }
@@ -87,8 +87,8 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     /// the stack is full, or the fuel, must stay so.
     fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
         let needs = |nodes: &[NodeKind]| {
-            let measured = measure(&tree(nodes), &self.best.inputs, Some(MOST_PASSES), usize::MAX);
-            (measured.passes, measured.deepest)
+            let measured = measure(&tree(nodes), &self.best.inputs, Some(MAX_ITERATIONS), usize::MAX);
+            (measured.iterations, measured.deepest)
         };
         let (before, now) = (needs(&self.nodes), needs(&nodes));
         let least = self.best.inputs.len();
@@ -147,11 +147,11 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             let part = tree(&self.nodes[..cut]);
             let measured = measure(&part, &self.best.inputs, Some(self.best.fuel), usize::MAX);
             let Outcome::Done(mut inputs) = measured.outcome else { continue };
-            if inputs.len() > MOST_INPUTS.max(self.best.inputs.len()) {
+            if inputs.len() > MAX_INPUTS.max(self.best.inputs.len()) {
                 continue;
             }
             let rest = replaced(&self.nodes, 0..cut, &[]);
-            let fuel = self.best.fuel - measured.passes;
+            let fuel = self.best.fuel - measured.iterations;
             if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
                 return;
             }
@@ -280,7 +280,7 @@ fn is_top_level(nodes: &[NodeKind], cut: usize) -> bool {
 
 /// A text that is no program, which shrinks by words.
 struct Words<F> {
-    still_wrong: F,
+    still_fails: F,
     tries: usize,
     end: Instant,
     best: Trial,
@@ -300,7 +300,7 @@ impl<F: FnMut(&Trial) -> bool> Words<F> {
                 let text = [&words[..start], &words[end..]].concat().join(" ");
                 let trial = Trial { text, ..self.best.clone() };
                 self.tries -= 1;
-                if (self.still_wrong)(&trial) {
+                if (self.still_fails)(&trial) {
                     self.best = trial;
                 } else {
                     start += length;

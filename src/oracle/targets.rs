@@ -10,10 +10,10 @@ use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
 /// Most passes that loops may start: no program is to take long.
-const MOST_PASSES: u64 = 1_000;
+const MAX_ITERATIONS: u64 = 1_000;
 
 /// Most cases of one text that are tried.
-const MOST_CASES: usize = 4;
+const MAX_CASES: usize = 4;
 
 /// Parses, prints, parses and verifies any bytes; draws a diagnostic where they are no program.
 ///
@@ -50,9 +50,9 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
         text: text.to_owned(),
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
         inputs,
-        fuel: fuel.unwrap_or(MOST_PASSES).min(MOST_PASSES),
+        fuel: fuel.unwrap_or(MAX_ITERATIONS).min(MAX_ITERATIONS),
     };
-    let cases = cases(&source).unwrap_or_default().into_iter().take(MOST_CASES);
+    let cases = cases(&source).unwrap_or_default().into_iter().take(MAX_CASES);
     let mut trials: Vec<Trial> = cases.map(|case| trial(case.inputs, case.fuel, case.stack_limit)).collect();
     if trials.is_empty() {
         trials.push(trial(Vec::new(), None, DEFAULT_STACK_LIMIT));

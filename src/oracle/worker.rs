@@ -23,7 +23,7 @@ pub(super) struct Worker {
     /// What it said, as far as it is not yet understood.
     bytes: Vec<u8>,
     /// The last words of a panic.
-    panic: Option<Wrong>,
+    panic: Option<Failure>,
     done: bool,
 }
 
@@ -32,18 +32,18 @@ pub(super) const POLL: Duration = Duration::from_millis(200);
 
 /// What a worker says; it must be brief, for nobody may listen for a while.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Said {
+pub(super) enum Message {
     /// What it has counted since it last said so.
-    Sum(Sum),
+    Counts(Counts),
     /// Something is wrong with the program of this index, which the sum counts too.
-    Wrong(u64, Wrong, Sum),
+    Failed(u64, Failure, Counts),
     /// A program, and the text of a file that repeats its run, once that is known.
     Trial(Trial, Option<String>),
 }
 
 /// What a worker has done.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sum {
+pub(super) struct Counts {
     pub programs: u64,
     pub runs: u64,
     pub words: u64,
@@ -56,15 +56,15 @@ pub(super) struct Sum {
 /// A line of a worker.
 #[derive(Serialize, Deserialize)]
 enum Line {
-    Said(Said),
-    Panic(Wrong),
+    Message(Message),
+    Panic(Failure),
     /// Its work is done.
     Done,
 }
 
 /// What is wrong with a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Wrong {
+pub(super) struct Failure {
     /// What kind of thing: equal for programs that show the same bug.
     pub class: String,
     /// Who said what, where the worker lived to say so.
@@ -73,17 +73,17 @@ pub(super) struct Wrong {
 
 /// How a worker ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum Exit {
     Done,
     /// Of what it did.
-    Died(Wrong),
+    Died(Failure),
     /// By somebody else's signal, which says nothing of the program that it was at.
     KilledFromOutside(Ended),
 }
 
-impl From<Disagreement> for Wrong {
-    fn from(Disagreement { class, detail, .. }: Disagreement) -> Wrong {
-        Wrong { class, detail }
+impl From<Disagreement> for Failure {
+    fn from(Disagreement { class, detail, .. }: Disagreement) -> Failure {
+        Failure { class, detail }
     }
 }
 
@@ -99,8 +99,8 @@ impl Reporter<'_> {
         self.at.set(index);
     }
 
-    pub fn say(&mut self, said: Said) {
-        write(&mut self.pipe, &Line::Said(said));
+    pub fn send(&mut self, message: Message) {
+        write(&mut self.pipe, &Line::Message(message));
     }
 }
 
@@ -119,7 +119,7 @@ impl Worker {
             let last_words = move |panic: &panic::PanicHookInfo| {
                 let place = panic.location().map_or("?".into(), ToString::to_string);
                 let detail = panic.payload_as_str().unwrap_or("").to_owned();
-                write(&last_words, &Line::Panic(Wrong { class: format!("panic at {place}"), detail }));
+                write(&last_words, &Line::Panic(Failure { class: format!("panic at {place}"), detail }));
             };
             panic::set_hook(Box::new(last_words));
             work(&mut Reporter { pipe, at: &at });
@@ -155,33 +155,33 @@ impl Worker {
     }
 
     /// What it said since the last call, and whether it may say more.
-    pub fn hear(&mut self) -> io::Result<(Vec<Said>, bool)> {
+    pub fn receive(&mut self) -> io::Result<(Vec<Message>, bool)> {
         let open = self.child.read_available(&mut self.bytes)?;
         (self.silent, self.listened) = (Duration::ZERO, Instant::now());
         let complete = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = self.bytes.drain(..complete).collect();
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(Line::Said(what)) => said.push(what),
+                Ok(Line::Message(what)) => messages.push(what),
                 Ok(Line::Panic(wrong)) => self.panic = Some(wrong),
                 Ok(Line::Done) => self.done = true,
                 // A process that dies in the middle of a line leaves half of it.
                 Err(_) => {}
             }
         }
-        Ok((said, open))
+        Ok((messages, open))
     }
 
     /// Hears it out, and ends it where it is silent for so long.
-    pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<End> {
+    pub fn receive_all(mut self, patience: Duration, mut receive: impl FnMut(Message)) -> io::Result<Exit> {
         loop {
             if ready([&self.child], POLL.min(patience))?.is_empty() {
                 self.end_if_silent_for(patience);
                 continue;
             }
-            let (said, open) = self.hear()?;
-            said.into_iter().for_each(&mut hear);
+            let (messages, open) = self.receive()?;
+            messages.into_iter().for_each(&mut receive);
             if !open {
                 return self.end();
             }
@@ -189,15 +189,15 @@ impl Worker {
     }
 
     /// How it ended; called when it can say no more.
-    pub fn end(self) -> io::Result<End> {
+    pub fn end(self) -> io::Result<Exit> {
         let Worker { child, hung, panic, done, .. } = self;
         let ended = child.wait()?;
-        let died = |class: String| End::Died(Wrong { class, detail: "the process that ran it died".into() });
+        let died = |class: String| Exit::Died(Failure { class, detail: "the process that ran it died".into() });
         Ok(match (panic, ended) {
-            _ if done => End::Done,
+            _ if done => Exit::Done,
             _ if hung => died("hang".into()),
-            (Some(panic), _) => End::Died(panic),
-            _ if ended.is_from_outside() => End::KilledFromOutside(ended),
+            (Some(panic), _) => Exit::Died(panic),
+            _ if ended.is_from_outside() => Exit::KilledFromOutside(ended),
             (None, Ended::Killed { .. }) => died(ended.to_string()),
             (None, Ended::Exited(_)) => died(format!("ended early: {ended}")),
         })

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::bench::Subject;
 use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
-use crate::cli::input::{Inputs, cases, fitting, read, say};
+use crate::cli::input::{Inputs, cases, check_input_count, read, say};
 use crate::corpus::programs;
 use crate::lang::{Source, printable};
 use crate::outcome::Verdict;
@@ -75,7 +75,7 @@ impl Subjects {
             let names: Vec<String> = self.subjects.iter().map(|name| name.display().to_string()).collect();
             bail!("there is no program in {}", names.join(", "));
         }
-        Ok(with_names_of_their_own(found))
+        Ok(with_unique_names(found))
     }
 
     fn workload(&self, workload: &Workload) -> Result<Candidate> {
@@ -87,10 +87,10 @@ impl Subjects {
     /// A program with the inputs that were given, with the size of the workload that it is, or with those of its first case that
     /// ends by itself, under the limit of that.
     fn program(&self, source: Source, name: String, path: Option<String>) -> Result<Candidate> {
-        let is_it = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
+        let is_same_text = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
         let subject = if let Some(inputs) = &self.input {
             Subject::new(name, source, inputs.0.clone())
-        } else if let Some(workload) = WORKLOADS.iter().find(is_it) {
+        } else if let Some(workload) = WORKLOADS.iter().find(is_same_text) {
             Subject { name, source, ..workload.subject() }
         } else {
             let mut cases = cases(&source)?;
@@ -108,13 +108,13 @@ impl Subjects {
 
     fn candidate(&self, subject: Subject, path: Option<String>) -> Result<Candidate> {
         let stack_limit = self.stack_limit.unwrap_or(subject.stack_limit);
-        let inputs = fitting(subject.inputs, stack_limit)?;
+        let inputs = check_input_count(subject.inputs, stack_limit)?;
         Ok(Candidate { subject: Subject { inputs, stack_limit, ..subject }, path })
     }
 }
 
 /// Files of the same name are told apart by their paths, and what is the same all the same by numbers.
-fn with_names_of_their_own(found: Vec<Candidate>) -> Vec<Subject> {
+fn with_unique_names(found: Vec<Candidate>) -> Vec<Subject> {
     let names: Vec<String> = found.iter().map(|candidate| candidate.subject.name.clone()).collect();
     let mut subjects: Vec<Subject> = Vec::new();
     for Candidate { subject, path } in found {
@@ -146,7 +146,7 @@ mod tests {
             candidate("q", None),
             candidate("r", Some("a/r.stk")),
         ];
-        let names: Vec<String> = with_names_of_their_own(found).into_iter().map(|subject| subject.name).collect();
+        let names: Vec<String> = with_unique_names(found).into_iter().map(|subject| subject.name).collect();
         assert_eq!(names, ["a/q.stk", "b/q.stk", "b/q.stk (2)", "q", "r"]);
     }
 }

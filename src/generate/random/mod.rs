@@ -22,7 +22,7 @@ const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
 /// Most passes that a word may be carried out by literal counts alone.
-const MOST_REPETITIONS: u64 = 500;
+const MAX_EXECUTIONS: u64 = 500;
 
 /// A valid program; in about a quarter of them a trap is wanted.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
@@ -60,24 +60,24 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
     let mut grower = Grower {
         dice,
         nodes: Vec::new(),
-        sure: count,
+        height: count,
         below: 0,
         exact: true,
-        repeated: 1,
-        left: size.into(),
+        executions: 1,
+        budget: size.into(),
         safe: size > 1_000,
     };
     if trap.is_some_and(|kind| matches!(kind, TrapKind::DivisionByZero | TrapKind::StackUnderflow)) {
         // The trap comes somewhere in the program, between two parts of it.
-        let rest = grower.dice.long_below(grower.left as u64) as i64;
-        grower.left -= rest;
+        let rest = grower.dice.long_below(grower.budget as u64) as i64;
+        grower.budget -= rest;
         grower.program();
         if trap == Some(TrapKind::DivisionByZero) {
             grower.division_by_zero();
         } else {
             grower.underflow();
         }
-        grower.left += rest;
+        grower.budget += rest;
     }
     grower.program();
     let mut nodes = grower.nodes;
@@ -89,28 +89,28 @@ struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
     /// Values on the stack, at least, that words may pop here.
-    sure: usize,
+    height: usize,
     /// Values below those, at least, that may be read and must stay.
     below: usize,
     /// Whether the verifier knows the depth exactly.
     exact: bool,
     /// How often what is drawn now is carried out, at most.
-    repeated: u64,
+    executions: u64,
     /// Words that may still be drawn.
-    left: i64,
+    budget: i64,
     /// No division by what the stack holds: in a long program one of many would be by zero.
     safe: bool,
 }
 
 impl Grower<'_, '_> {
     fn program(&mut self) {
-        if self.left > 1_000 {
+        if self.budget > 1_000 {
             return self.long_body();
         }
-        if self.left > 20 && self.dice.one_in(40) {
+        if self.budget > 20 && self.dice.one_in(40) {
             self.nest();
         }
-        while self.left > 0 {
+        while self.budget > 0 {
             self.item(4);
         }
     }
@@ -120,19 +120,19 @@ impl Grower<'_, '_> {
         match self.dice.below(100) {
             0..12 => self.value(),
             12..34 => self.with_literal(),
-            34..50 => self.computing(),
+            34..50 => self.binary(),
             50..72 => self.shuffle(),
             72..79 => self.pick(),
             _ if levels == 0 => self.with_literal(),
             79..87 => self.branch(levels - 1),
             87..95 => self.times(levels - 1),
-            _ => self.repetition(levels - 1),
+            _ => self.while_loop(levels - 1),
         }
     }
 
     fn items(&mut self, most: u32, levels: u32) {
         for _ in 0..self.dice.below(most + 1) {
-            if self.left > 0 {
+            if self.budget > 0 {
                 self.item(levels);
             }
         }
@@ -142,17 +142,17 @@ impl Grower<'_, '_> {
 
     fn put(&mut self, kind: NodeKind) {
         self.nodes.push(kind);
-        self.left -= 1;
+        self.budget -= 1;
     }
 
     fn literal(&mut self, value: i64) {
         self.put(NodeKind::Literal(value));
-        self.sure += 1;
+        self.height += 1;
     }
 
     fn word(&mut self, word: Word) {
         self.put(NodeKind::Word(word));
-        self.sure = self.sure.saturating_sub(word.pops()) + word.pushes();
+        self.height = self.height.saturating_sub(word.pops()) + word.pushes();
     }
 
     fn words(&mut self, words: &[Word]) {
@@ -160,7 +160,7 @@ impl Grower<'_, '_> {
     }
 
     fn need(&mut self, values: usize) {
-        while self.sure < values {
+        while self.height < values {
             self.value();
         }
     }
@@ -168,9 +168,9 @@ impl Grower<'_, '_> {
     /// Pushes one value of whatever origin.
     fn value(&mut self) {
         match self.dice.below(8) {
-            0 if self.sure > 0 => self.word(Word::Dup),
-            1 if self.sure > 1 => self.word(Word::Over),
-            2 if self.sure + self.below > 0 => self.pick(),
+            0 if self.height > 0 => self.word(Word::Dup),
+            1 if self.height > 1 => self.word(Word::Over),
+            2 if self.height + self.below > 0 => self.pick(),
             _ => {
                 let value = operand(self.dice);
                 self.literal(value);
@@ -179,18 +179,18 @@ impl Grower<'_, '_> {
     }
 
     fn pick(&mut self) {
-        let readable = self.sure + self.below;
+        let readable = self.height + self.below;
         if readable == 0 {
             return self.value();
         }
         let nearest = readable.min(4);
         let depth = if self.dice.one_in(2) { self.dice.index(nearest) } else { self.dice.index(readable) };
         self.put(NodeKind::Pick(depth as u64));
-        self.sure += 1;
+        self.height += 1;
     }
 
     fn shuffle(&mut self) {
-        let word = self.drawn(&[Class::Shuffle]);
+        let word = self.draw(&[Class::Shuffle]);
         // What is dropped finds no bug.
         if word == Word::Drop && !self.dice.one_in(3) {
             return self.shuffle();
@@ -200,15 +200,15 @@ impl Grower<'_, '_> {
     }
 
     /// A word of two operands, both from the stack.
-    fn computing(&mut self) {
-        let word = self.computing_word();
+    fn binary(&mut self) {
+        let word = self.binary_word();
         self.need(2);
         self.word(if self.safe && word.class() == Class::Division { Word::Xor } else { word });
     }
 
     /// A word of two operands, the one on top a literal.
     fn with_literal(&mut self) {
-        let word = self.computing_word();
+        let word = self.binary_word();
         self.need(1);
         let value = match word {
             Word::Lshift | Word::Rshift => shift(self.dice),
@@ -219,15 +219,15 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    fn computing_word(&mut self) -> Word {
+    fn binary_word(&mut self) -> Word {
         match self.dice.below(10) {
-            0 | 1 => self.drawn(&[Class::Comparison]),
-            2 => self.drawn(&[Class::Division]),
-            _ => self.drawn(&[Class::Arithmetic]),
+            0 | 1 => self.draw(&[Class::Comparison]),
+            2 => self.draw(&[Class::Division]),
+            _ => self.draw(&[Class::Arithmetic]),
         }
     }
 
-    fn drawn(&mut self, classes: &[Class]) -> Word {
+    fn draw(&mut self, classes: &[Class]) -> Word {
         loop {
             let (word, entry) = self.dice.pick(WORDS);
             if classes.contains(&entry.meaning.class()) {
@@ -237,10 +237,10 @@ impl Grower<'_, '_> {
     }
 
     /// Brings the sure depth to this one.
-    fn settle(&mut self, depth: usize) {
-        while self.sure > depth {
+    fn set_height(&mut self, depth: usize) {
+        while self.height > depth {
             let word = *self.dice.pick(JOINING);
-            self.word(if self.sure >= 2 { word } else { Word::Drop });
+            self.word(if self.height >= 2 { word } else { Word::Drop });
         }
         self.need(depth);
     }
