@@ -24,6 +24,7 @@
 //! | --- | --- |
 //! | [`files`] | writes files completely or not at all |
 //! | `host_stack` | ensures space on the host's stack for recursion over nested bodies |
+//! | `plural` | numbers with nouns in messages |
 //! | [`parallel_moves`] | resolves a parallel move into a sequence of single instructions |
 //! | [`lir`] | the stream of machine-like operations between the tiers and the instruction sets |
 //! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
@@ -96,6 +97,7 @@ pub mod outcome;
 pub mod parallel_moves;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod plural;
 pub mod registry;
 pub mod regs;
 pub mod report;

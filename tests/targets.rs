@@ -1,4 +1,4 @@
-//! What coverage-guided fuzzing calls, for a second or two each: with the corpus, and with it changed at random.
+//! Runs each target of coverage-guided fuzzing for a second or two, on the corpus and on random mutations of it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use jitduel::registry::ENGINES;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
-/// How long each function is tried.
+/// The time for each target.
 const TIME: Duration = Duration::from_secs(2);
 
 fn root() -> &'static Path {
@@ -26,7 +26,7 @@ fn corpus() -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).expect("it can be read")).collect()
 }
 
-/// Calls `target` with every text, and then with texts in which something was changed, until the time is over.
+/// Calls `target` with every text, and then with mutated texts until the time is over.
 fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let mut stream = ChaCha8Rng::seed_from_u64(1);
     let words: Vec<&str> = spellings().collect();
@@ -54,7 +54,7 @@ fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
 }
 
 #[test]
-fn the_front_end_takes_any_bytes() {
+fn the_front_end_accepts_any_bytes() {
     with_changes(&corpus(), front_end);
 }
 
@@ -65,7 +65,7 @@ fn engines_agree_on_any_source() {
 }
 
 #[test]
-fn engines_agree_on_the_program_that_any_bytes_decide() {
+fn engines_agree_on_the_program_generated_from_any_bytes() {
     let mut judge = Judge::new(&ENGINES).expect("the engines exist");
     let mut stream = ChaCha8Rng::seed_from_u64(2);
     let some = |length: usize| {
@@ -74,12 +74,12 @@ fn engines_agree_on_the_program_that_any_bytes_decide() {
         bytes
     };
     let mut decisions: Vec<Vec<u8>> = (0..40).map(|length| 8 * length).map(some).collect();
-    // The same decision again and again must end as well.
+    // Repeating one decision forever must also end.
     decisions.extend([vec![0; 4_000], vec![0xff; 4_000]]);
     with_changes(&decisions, |bytes| program(&mut judge, bytes));
 }
 
-/// The dictionary is written by hand; this is what keeps it to the table.
+/// The dictionary is written by hand, so this test compares it with the table of words.
 #[test]
 fn the_dictionary_has_every_word() {
     let text = std::fs::read_to_string(root().join("fuzz/words.dict")).expect("it can be read");

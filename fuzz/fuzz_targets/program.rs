@@ -1,4 +1,4 @@
-//! Any bytes as the decisions of the generator, run on all engines.
+//! Generates a program from any bytes as decisions and runs it on all engines.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! Any bytes as source text, run on all engines.
+//! Runs any bytes as source text on all engines.
 #![no_main]
 
 use std::cell::RefCell;

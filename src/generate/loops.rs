@@ -1,9 +1,9 @@
-//! Loop-heavy workloads whose work is a parameter and whose values stay alive.
+//! Loop-heavy workloads with a given amount of work, whose values stay live.
 //!
-//! The stack holds a few values from beginning to end. Every step in a loop's body changes one of them in a way that
-//! could be taken back (adds what others give, multiplies by an odd number, permutes), so that no information is ever
-//! lost and the values cannot collapse to constants, however long the loop runs. What is added may come from any word:
-//! a quotient, a comparison, a mask.
+//! The stack holds a few values throughout. Every step in a loop's body changes one of them in an invertible way: it adds a
+//! function of the other values, multiplies by an odd number, or permutes. So no information is lost, and the values cannot
+//! collapse to constants, no matter how long the loop runs. The added function may use any word, such as a division, a
+//! comparison or a mask.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
-/// Words that the smallest program carries out, roughly.
+/// The approximate number of words that the smallest program executes.
 pub const MIN_WORK: u64 = 100;
 
-/// A program that carries out about `work` words, within a factor of two, or [`MIN_WORK`].
+/// A program that executes about `work` words, within a factor of two, and at least [`MIN_WORK`].
 pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
     let work = work.max(MIN_WORK);
     let values = 2 + dice.index(4);
@@ -33,15 +33,15 @@ pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
     Trial { text: print(&tree(&nodes)), inputs, fuel: iterations, stack_limit: DEFAULT_STACK_LIMIT }
 }
 
-/// What nodes take when they are carried out.
+/// The cost of executing nodes.
 #[derive(Clone, Copy, Default)]
 struct Cost {
-    /// Words, on average over the branches.
+    /// Executed words, averaged over branches.
     words: u64,
     iterations: u64,
 }
 
-/// What a range of nodes takes. The count of every loop is the literal before it.
+/// The cost of a range of nodes. The count of every loop is the literal before it.
 fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
     let mut sum = Cost::default();
     let mut index = range.start;
@@ -84,19 +84,19 @@ fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
 struct Builder<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// How many values the stack holds between two steps.
+    /// The number of values on the stack between two steps.
     values: usize,
 }
 
 impl Builder<'_, '_> {
-    /// A loop that carries out about `work` words.
+    /// Appends a loop that executes about `work` words.
     fn repeat(&mut self, work: u64, levels: u32) {
         let start = self.nodes.len();
         let is_while = self.dice.one_in(4);
         self.put(NodeKind::Literal(0));
         self.put(NodeKind::Times { end: 0 });
         let body = if is_while {
-            // The counter lies on top and its value below: one value takes part.
+            // The counter is on top. Only the value below it takes part.
             self.put(NodeKind::Word(Word::Dup));
             let body = self.nodes.len();
             self.put(NodeKind::Word(Word::Swap));
@@ -106,7 +106,7 @@ impl Builder<'_, '_> {
             self.with_literal(1, Word::Sub);
             body
         } else {
-            // A pass must not be more than the whole work.
+            // One iteration must not exceed the whole work.
             let most = if self.dice.one_in(6) { (work / 12).min(60) as u32 } else { 8 };
             let steps = 2 + self.dice.below(most);
             let inner = levels > 1 && work > 20 * MIN_WORK && self.dice.one_in(2);
@@ -139,13 +139,13 @@ impl Builder<'_, '_> {
         words.iter().for_each(|&word| self.put(NodeKind::Word(word)));
     }
 
-    /// The word with a literal operand.
+    /// Appends the word with a literal operand.
     fn with_literal(&mut self, value: i64, word: Word) {
         self.put(NodeKind::Literal(value));
         self.put(NodeKind::Word(word));
     }
 
-    /// One change that could be taken back.
+    /// Appends one invertible change.
     fn step(&mut self) {
         match self.dice.below(12) {
             0 => self.words(&[Word::Swap]),
@@ -162,7 +162,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Changes the top by itself alone.
+    /// Changes the top value independently of the others.
     fn mix_top(&mut self) {
         let value = operand(self.dice);
         match self.dice.below(6) {
@@ -177,15 +177,15 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Changes the top so that a body does not come back to where it began after two passes or four, as one of
-    /// permutations and differences may.
+    /// Changes the top value so that the loop's state does not repeat after two or four iterations, as a body of permutations
+    /// and differences might.
     fn avoid_short_cycle(&mut self) {
         self.xor_shift();
         let five_modulo_eight = (operand(self.dice) | 7) ^ 2;
         self.with_literal(five_modulo_eight, Word::Mul);
     }
 
-    /// Carries bits of the top to others of it.
+    /// Mixes bits of the top value with other bits of it.
     fn xor_shift(&mut self) {
         self.words(&[Word::Dup]);
         let by = 1 + self.dice.below(63);
@@ -194,7 +194,7 @@ impl Builder<'_, '_> {
         self.words(&[Word::Xor]);
     }
 
-    /// Changes the top in one of two ways, which the value below it decides.
+    /// Changes the top value in one of two ways, chosen by the value below it.
     fn branch(&mut self) {
         self.words(&[Word::Over]);
         let value = operand(self.dice);
@@ -214,7 +214,7 @@ impl Builder<'_, '_> {
         self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
-    /// Pushes what other values than the top give.
+    /// Pushes a function of the values below the top.
     fn push_derived(&mut self) {
         let depth = 1 + self.dice.index(self.values - 1);
         self.put(NodeKind::Pick(depth as u64));

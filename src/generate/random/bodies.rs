@@ -1,4 +1,4 @@
-//! Branches and counted loops: balanced ones, and ones that change the depth.
+//! Branches and counted loops, both balanced ones and ones that change the stack height.
 
 use super::{Grower, MAX_EXECUTIONS};
 use crate::generate::operands::operand;
@@ -45,11 +45,11 @@ impl Grower<'_, '_> {
         if self.dice.percent(65) {
             self.items(4, levels);
         }
-        // Branches may end at different depths only where the verifier does not know one of them.
+        // Branches may end at different heights only if the verifier does not know one of them exactly.
         if (then.1 && self.exact) || self.dice.one_in(2) {
             self.set_height(then.0);
             if otherwise as usize == self.nodes.len() && then.0 == self.height && self.dice.one_in(3) {
-                // An ELSE that changes nothing is one all the same.
+                // Generate an `else` without effect too.
                 self.need(1);
                 self.words(&[Word::Dup, Word::Drop]);
                 self.set_height(then.0);
@@ -62,7 +62,7 @@ impl Grower<'_, '_> {
         self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
-    /// Puts a node whose ends are not yet known.
+    /// Appends a node whose ends are not known yet.
     pub(super) fn open(&mut self) -> usize {
         self.put(NodeKind::Times { end: 0 });
         self.nodes.len() - 1
@@ -80,7 +80,7 @@ impl Grower<'_, '_> {
             70..88 => 1 + self.dice.index(2) as i64,
             _ => -1 - self.dice.index(2) as i64,
         };
-        // A body that takes from the stack must find enough in its last pass too.
+        // A body that shrinks the stack needs enough values in its last iteration too.
         let taken = if change < 0 { change.unsigned_abs() as usize * count as usize } else { 0 };
         self.need(taken);
         let known = change < 0 || self.count(count as i64);
@@ -107,7 +107,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Pushes a count of at most `most`; true where it is exactly that.
+    /// Pushes a count of at most `most`; true if it is exactly `most`.
     pub(super) fn count(&mut self, most: i64) -> bool {
         match self.dice.below(20) {
             0 => {

@@ -1,7 +1,8 @@
 //! Random programs over the whole language, valid by construction.
 //!
-//! While a program grows, a depth is known that the stack surely has at this point of the run (counts of loops that
-//! change the depth are literals). A word is only drawn where that suffices for it, except where an underflow is wanted.
+//! While a program grows, the generator tracks a height that the stack is certain to have at the current point. To make this
+//! possible, counts of loops that change the height are literals. A word is drawn only if the height suffices for it, unless
+//! an underflow is desired.
 
 mod bodies;
 mod rare;
@@ -14,17 +15,17 @@ use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
 
-/// Words of two operands that cannot trap.
+/// Binary words that cannot trap.
 pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xor, Word::Or];
 
-/// Words that take one value off the stack and keep what was in it, mostly.
+/// Words that shrink the stack by one value, most of which preserve information.
 const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
-/// Most passes that a word may be carried out by literal counts alone.
+/// The maximum number of executions of a word by the nested loops around it.
 const MAX_EXECUTIONS: u64 = 500;
 
-/// A valid program; in about a quarter of them a trap is wanted.
+/// A valid program. About a quarter of them are meant to trap.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
         if let Some(trial) = candidate(dice) {
@@ -42,7 +43,7 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         _ => None,
     };
     let count = match dice.below(1000) {
-        // Slots around the last that an AArch64 load reaches with its immediate, and beyond it.
+        // Slots around the last one that an AArch64 load reaches with its immediate, and beyond.
         0 => 4_088 + dice.index(16),
         1 => 4_100 + dice.index(1_000),
         2..20 => 100 + dice.index(500),
@@ -68,7 +69,7 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         safe: size > 1_000,
     };
     if trap.is_some_and(|kind| matches!(kind, TrapKind::DivisionByZero | TrapKind::StackUnderflow)) {
-        // The trap comes somewhere in the program, between two parts of it.
+        // The trap is placed between two parts of the program.
         let rest = grower.dice.long_below(grower.budget as u64) as i64;
         grower.budget -= rest;
         grower.program();
@@ -84,21 +85,21 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
     limited(dice, &mut nodes, inputs, trap)
 }
 
-/// A program that grows.
+/// A program under construction.
 struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// Values on the stack, at least, that words may pop here.
+    /// The minimum number of values that words may pop here.
     height: usize,
-    /// Values below those, at least, that may be read and must stay.
+    /// The minimum number of values below those, which may be read but must stay.
     below: usize,
-    /// Whether the verifier knows the depth exactly.
+    /// Whether the verifier knows the height exactly.
     exact: bool,
-    /// How often what is drawn now is carried out, at most.
+    /// The maximum number of executions of the words drawn here.
     executions: u64,
-    /// Words that may still be drawn.
+    /// The number of words that may still be drawn.
     budget: i64,
-    /// No division by what the stack holds: in a long program one of many would be by zero.
+    /// Whether divisors must be literals, because one of the many divisions in a long program would be by zero.
     safe: bool,
 }
 
@@ -115,7 +116,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// One to some words that belong together. `levels` is how many bodies may still be opened inside each other.
+    /// Appends a group of words. `levels` is the number of nested bodies that it may still open.
     fn item(&mut self, levels: u32) {
         match self.dice.below(100) {
             0..12 => self.value(),
@@ -165,7 +166,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Pushes one value of whatever origin.
+    /// Pushes one value.
     fn value(&mut self) {
         match self.dice.below(8) {
             0 if self.height > 0 => self.word(Word::Dup),
@@ -191,7 +192,7 @@ impl Grower<'_, '_> {
 
     fn shuffle(&mut self) {
         let word = self.draw(&[Class::Shuffle]);
-        // What is dropped finds no bug.
+        // A dropped value finds no bug.
         if word == Word::Drop && !self.dice.one_in(3) {
             return self.shuffle();
         }
@@ -199,14 +200,14 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    /// A word of two operands, both from the stack.
+    /// Appends a binary word with both operands from the stack.
     fn binary(&mut self) {
         let word = self.binary_word();
         self.need(2);
         self.word(if self.safe && word.class() == Class::Division { Word::Xor } else { word });
     }
 
-    /// A word of two operands, the one on top a literal.
+    /// Appends a binary word whose top operand is a literal.
     fn with_literal(&mut self) {
         let word = self.binary_word();
         self.need(1);
@@ -236,12 +237,12 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Brings the sure depth to this one.
-    fn set_height(&mut self, depth: usize) {
-        while self.height > depth {
+    /// Grows or shrinks the stack to this height.
+    fn set_height(&mut self, height: usize) {
+        while self.height > height {
             let word = *self.dice.pick(JOINING);
             self.word(if self.height >= 2 { word } else { Word::Drop });
         }
-        self.need(depth);
+        self.need(height);
     }
 }

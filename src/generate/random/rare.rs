@@ -1,11 +1,11 @@
-//! What is drawn now and then: many nested loops, long bodies, and traps that are wanted.
+//! Rare parts of programs: many nested loops, long bodies, and desired traps.
 
 use super::{Grower, MAX_EXECUTIONS};
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Word};
 
 impl Grower<'_, '_> {
-    /// Many loops inside each other: their counters do not all find registers.
+    /// Many nested loops, more than there are registers for their counters.
     pub(super) fn nest(&mut self) {
         let levels = 3 + self.dice.index(21);
         let entry = (self.height, self.executions);
@@ -30,7 +30,7 @@ impl Grower<'_, '_> {
         (self.height, self.executions) = entry;
     }
 
-    /// A loop, a branch or a `while` whose body is longer than short branches reach.
+    /// A loop, a branch or a `while` whose body is beyond the range of short branches.
     pub(super) fn long_body(&mut self) {
         let levels = 1;
         self.need(4);
@@ -79,7 +79,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// So many words without loops, never far from the depth at their beginning.
+    /// Appends this many words without loops, which stay near the height at their beginning.
     pub(super) fn straight(&mut self, words: i64) {
         let behind = self.budget - words;
         let depth = self.height;
@@ -108,8 +108,8 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    /// Words that need more than there is, where the verifier cannot know it: behind a loop that might have left more,
-    /// or in a loop that takes more than there is.
+    /// Appends words that underflow in a way that the verifier cannot detect: after a loop that might have pushed more, or in a
+    /// loop that pops more than there is.
     pub(super) fn underflow(&mut self) {
         self.exact = false;
         if self.dice.one_in(2) {

@@ -1,11 +1,11 @@
-//! Loops with a condition: ones that surely end, and, rarely, ones that only their fuel ends.
+//! Loops with a condition: most are certain to end, and a few end only when fuel runs out.
 
 use super::{Grower, MAX_EXECUTIONS};
 use crate::generate::operands::operand;
 use crate::lang::{NodeKind, Word};
 
 impl Grower<'_, '_> {
-    /// A `while` that surely ends, or, rarely, one that only its fuel ends.
+    /// A `while` that is certain to end, or, rarely, one that ends only when fuel runs out.
     pub(super) fn while_loop(&mut self, levels: u32) {
         let most = (MAX_EXECUTIONS / self.executions).min(9);
         if most == 0 {
@@ -21,7 +21,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// `COND flag do BODY end` in which nothing is said about the end.
+    /// `COND flag do BODY end` without any guarantee that it ends.
     pub(super) fn while_unbounded(&mut self, levels: u32) {
         let opener = self.open();
         let entry = (self.height, self.executions);
@@ -38,7 +38,7 @@ impl Grower<'_, '_> {
         self.executions = entry.1;
     }
 
-    /// The flag is a literal zero: COND runs once, BODY never.
+    /// A loop whose flag is a literal zero, so that COND runs once and BODY never.
     pub(super) fn while_once(&mut self, levels: u32) {
         let opener = self.open();
         let entry = self.height;
@@ -84,7 +84,7 @@ impl Grower<'_, '_> {
         self.close_while(opener, body);
     }
 
-    /// A counter on top, and in each pass a value more below it, or one less.
+    /// A loop with a counter on top that adds or removes one value below it in each iteration.
     pub(super) fn while_depth_changes(&mut self, most: u64) {
         let count = 1 + self.dice.index(most as usize);
         let grows = self.dice.one_in(2);
@@ -115,7 +115,7 @@ impl Grower<'_, '_> {
         self.height = if grows { entry + count } else { entry - count };
     }
 
-    /// A counter on top that is tested and brought nearer to its end in one of several ways.
+    /// A loop with a counter on top that is tested and decreased in one of several ways.
     pub(super) fn while_counting(&mut self, most: u64, levels: u32) {
         let count = 1 + self.dice.long_below(most);
         self.need(1);
@@ -145,13 +145,13 @@ impl Grower<'_, '_> {
             _ => self.word(Word::Dup),
         }
         if early {
-            // Counted down before the test, it passes zero by at most one step.
+            // The counter is decreased before the test, so it overshoots zero by at most one step.
             self.literal(0);
             self.word(Word::Gt);
         }
         self.height -= 1;
         let body = self.nodes.len() as u32;
-        // Either values above the counter, or the one below it.
+        // The body works either above the counter or on the value below it.
         let deeper = self.dice.one_in(2);
         if deeper {
             self.word(Word::Swap);

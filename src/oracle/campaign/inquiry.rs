@@ -1,5 +1,4 @@
-//! Looking into what a campaign has found: who is at fault, and the smallest program that still shows it. Processes of
-//! their own do that too.
+//! Investigates findings in separate processes: which engine is at fault, and the smallest program that still fails.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,17 +13,17 @@ use crate::oracle::shrink::shrink;
 use crate::oracle::worker::{Counts, Exit, Failure, Message, Reporter, Worker};
 use crate::outcome::Verdict;
 
-/// Most tries to make a program smaller.
+/// The maximum number of attempts to shrink a program.
 const MAX_ATTEMPTS: usize = 4_000;
 
-/// How long a program may be made smaller: one that is not quite small is better than none for an hour.
+/// The time limit of shrinking. A program that is not quite minimal is better than an hour without a result.
 const SHRINK_TIME: Duration = Duration::from_secs(60);
 
-/// How much longer than the whole program a smaller one may take: what was changed may hang.
+/// The timeout of a shrunk program, relative to the whole program's time. A changed program may hang.
 const TIMEOUT_FACTOR: u32 = 10;
 
 impl Campaign {
-    /// What is wrong with a program on some engines, tried in a process of its own.
+    /// Judges a program on some engines in a separate process and returns the failure, if any.
     pub(super) fn tried(
         &self,
         trial: &Trial,
@@ -46,7 +45,7 @@ impl Campaign {
         Ok(wrong.or(death))
     }
 
-    /// The program of this index, and a file of it, as far as they can be told.
+    /// The program with this index and the text of its file, as far as workers survive producing them.
     pub(super) fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
         let work = |reporter: &mut Reporter| {
             let trial = self.trial(index);
@@ -57,7 +56,7 @@ impl Campaign {
         last_trial(work, self.patience)
     }
 
-    /// The smallest program on which one engine is still wrong in this way.
+    /// The smallest program found on which the engine still fails in the same way.
     pub(super) fn shrunk(
         &self,
         whole: &Trial,
@@ -72,11 +71,11 @@ impl Campaign {
             let end = Instant::now() + SHRINK_TIME;
             let mut tries = 0;
             let mut still_fails = |trial: &Trial, care| {
-                // So that nobody takes us for one that hangs.
+                // Shows progress, so that this worker does not count as hung.
                 tries += 1;
                 reporter.begin(tries);
                 let wrong = self.tried(trial, care, culprit, patience);
-                // Where the system has no process for a try, the program stays as it is.
+                // If the system has no process for an attempt, the candidate is dropped.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
                     reporter.send(Message::Trial(trial.clone(), None));
@@ -88,12 +87,13 @@ impl Campaign {
             let file = file(&small);
             reporter.send(Message::Trial(small, Some(file)));
         };
-        // It may wait that long for the whole program before it says anything.
+        // The worker may spend one timeout on the whole program before its first message.
         last_trial(work, 2 * self.patience)
     }
 }
 
-/// Has a worker do this and hears it out. What it died of, if it did. Where somebody kills it, another takes its place.
+/// Runs `work` in a worker and receives all its messages. Returns the failure that killed it, if any. If it is killed from
+/// outside, a second worker tries again.
 fn receive_all(
     work: impl Fn(&mut Reporter),
     patience: Duration,
@@ -106,10 +106,10 @@ fn receive_all(
             Exit::KilledFromOutside(_) => {}
         }
     }
-    Err(io::Error::other("somebody kills our processes"))
+    Err(io::Error::other("the worker processes are killed from outside"))
 }
 
-/// The last program that a worker said before its end, whatever that was.
+/// The last program that a worker sent, no matter how the worker ended.
 fn last_trial(work: impl Fn(&mut Reporter), patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
     let mut last = None;
     receive_all(work, patience, |said| {
@@ -120,7 +120,7 @@ fn last_trial(work: impl Fn(&mut Reporter), patience: Duration) -> io::Result<Op
     Ok(last)
 }
 
-/// The program with the fuel and the stack limit that show what is wrong, where only a sweep of them did.
+/// The program with a fuel and a stack limit that show the failure, in case only a sweep of limits showed it.
 fn with_its_limits(trial: Trial, mut still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(program) = trial.load() else { return trial };
     let measured = trial.measure(program.ast());
@@ -130,7 +130,7 @@ fn with_its_limits(trial: Trial, mut still_fails: impl FnMut(&Trial) -> bool) ->
     candidates.find(|candidate| still_fails(candidate)).unwrap_or(trial)
 }
 
-/// A program with a case that says what the referee makes of it, whatever the verifier thinks of its stack.
+/// A program with a case that holds the referee's result, even if the verifier wrongly rejects the program.
 fn file(trial: &Trial) -> String {
     let source = trial.source();
     let verdict = match (trial.load(), parse(&source)) {
