@@ -64,7 +64,9 @@ fn random_programs_have_enough_of_every_feature() {
         let share = share(words.get(spelling).copied().unwrap_or(0), statistics.words_in_all());
         assert!(share > 0.7, "{spelling}: {share} %");
     }
-    for class in ["0", "1 or -1", "MIN or MAX", "near a power of two", "to 12 bits", "to 32 bits", "to 64 bits"] {
+    for class in
+        ["0", "1 or -1", "MIN or MAX", "near a power of two", "up to 12 bits", "up to 32 bits", "up to 64 bits"]
+    {
         let share = share(literals[class], literals.values().sum());
         assert!(share > 0.8, "{class}: {share} %");
     }

@@ -61,7 +61,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "US", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     sample: u64,
 
-    /// Chooses the order of the turns
+    /// Seed of the order of the turns
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
@@ -86,7 +86,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     baseline: Option<String>,
 
-    /// Exit with code 3 if an engine is slower than the baseline or the other build by more than this, with confidence
+    /// Exit with code 3 if an engine is significantly slower than the baseline or the other build, by more than this
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 

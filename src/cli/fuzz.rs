@@ -23,8 +23,8 @@ use crate::registry;
 #[command(after_help = "Examples:\n  \
     jitduel fuzz --time 60s\n  \
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
-    jitduel fuzz --seed 7 --first 1234 --programs 1  one program again\n  \
-    jitduel fuzz --time 1h --shard 3/100 --json     one of a hundred machines\n\n\
+    jitduel fuzz --seed 7 --first 1234 --programs 1  repeats one program\n  \
+    jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n\n\
     Each program runs with and without metered fuel. One program in 16 also runs with all limits around those that it\n\
     needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
     as a program with a case; `jitduel check FILE` repeats it. Without --programs and --time, a campaign runs for 60\n\

@@ -112,11 +112,11 @@ fn class(value: i64) -> &'static str {
         0 => "0",
         1 | -1 => "1 or -1",
         i64::MIN | i64::MAX => "MIN or MAX",
-        -64..=64 => "to 64 from 0",
+        -64..=64 => "up to 64",
         _ if near_power(value.unsigned_abs()) => "near a power of two",
-        -0x1001..=0x1001 => "to 12 bits",
-        _ if i32::try_from(value).is_ok() => "to 32 bits",
-        _ => "to 64 bits",
+        -0x1001..=0x1001 => "up to 12 bits",
+        _ if i32::try_from(value).is_ok() => "up to 32 bits",
+        _ => "up to 64 bits",
     }
 }
 

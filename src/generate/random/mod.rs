@@ -22,7 +22,7 @@ pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xo
 const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
-/// The maximum number of executions of a word by the nested loops around it.
+/// The maximum number of executions of a word that the literal loop counts around it may cause.
 const MAX_EXECUTIONS: u64 = 500;
 
 /// A valid program. About a quarter of them are meant to trap.
