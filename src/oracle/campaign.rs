@@ -255,7 +255,7 @@ impl Campaign {
                     counts.rejected += u64::from(judged.rejected);
                 }
                 Err(disagreement) => {
-                    reporter.send(Message::Failed(own, disagreement.into(), take_counts(&mut counts, &judge)))
+                    reporter.send(Message::Failed(own, disagreement.into(), take_counts(&mut counts, &judge)));
                 }
             }
             if counts.programs == REPORT_INTERVAL {
