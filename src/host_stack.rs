@@ -1,16 +1,16 @@
-//! Room on the host's stack for functions that recurse once for each nested body.
+//! Host stack space for functions that recurse once for each nested body.
 //!
-//! The parser bounds nesting, which bounds the recursion as well. But a thread may have little stack, for example under
-//! `ulimit -s 128`. Every public function that walks nested bodies therefore does its work in [`with_room`].
+//! The parser bounds nesting, so their recursion is bounded too. But a host may give a thread only a small stack, as
+//! `ulimit -s 128` does. Every public function that walks nested bodies runs inside [`with_room`].
 
-/// The stack required, in bytes: more than any walk over a thousand nested bodies uses, even in builds without optimization.
-const NEEDED: usize = 1 << 20;
+/// Bytes: more than any walk needs for a thousand nested bodies, even in builds without optimization.
+const MIN_BYTES_LEFT: usize = 1 << 20;
 
-/// The size in bytes of the stack that is mapped if less than [`NEEDED`] is left.
-const GIVEN: usize = 4 << 20;
+/// Bytes that are mapped when less than that is left.
+const NEW_STACK_BYTES: usize = 4 << 20;
 
-/// Does the work on this thread's stack, or on a new stack if too little is left.
+/// Runs `work` on this thread's stack, or on a new one if little of it is left.
 #[inline]
 pub fn with_room<R>(work: impl FnOnce() -> R) -> R {
-    stacker::maybe_grow(NEEDED, GIVEN, work)
+    stacker::maybe_grow(MIN_BYTES_LEFT, NEW_STACK_BYTES, work)
 }

@@ -26,7 +26,8 @@
 //! | module | contents |
 //! | --- | --- |
 //! | [`files`] | writes files completely or not at all |
-//! | `host_stack` | ensures that the host's stack has room for recursion over nested bodies |
+//! | `host_stack` | ensures space on the host's stack for recursion over nested bodies |
+//! | `plural` | numbers with nouns in messages |
 //! | [`parallel_moves`] | resolves a parallel move into a sequence of single instructions |
 //! | [`lir`] | the machine-like operations that the tiers emit and the instruction sets encode |
 //! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
@@ -103,6 +104,7 @@ pub mod outcome;
 pub mod parallel_moves;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod plural;
 pub mod registry;
 pub mod regs;
 pub mod report;

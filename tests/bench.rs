@@ -34,7 +34,7 @@ fn figures_that_would_mislead_are_refused() {
     let ended = jitduel(["bench", "fact"]).run();
     // The tests' binary is no optimized one.
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    assert!(ended.stderr.contains("(--force measures all the same)"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("(--force measures anyway)"), "{}", ended.stderr);
 }
 
 /// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
@@ -61,9 +61,9 @@ fn what_cannot_be_timed_is_said() {
     for (arguments, code, expected) in [
         (&[trap.as_str()][..], 1, "the program trap division by zero 1:5: only one that ends by itself can be timed"),
         (&["nothing.stk"], 2, "cannot read `nothing.stk`"),
-        (&["empty"], 2, "there is no program in empty"),
+        (&["empty"], 2, "no program in empty"),
         (&["fact", "--processes", "19"], 2, "an even number from 20 to 10000"),
-        (&["fact", "--fail-on-regression", "5"], 2, "--fail-on-regression wants --baseline or --against"),
+        (&["fact", "--fail-on-regression", "5"], 2, "--fail-on-regression needs --baseline or --against"),
         (&["fact", "--baseline", "never-kept"], 2, "cannot read `target/jitduel/baselines/never-kept.json`: "),
         (&["fact", "--baseline", "../x"], 2, "letters, digits"),
         (&["fact", "--engine", "jitt"], 2, "invalid value 'jitt'"),
@@ -74,15 +74,15 @@ fn what_cannot_be_timed_is_said() {
         (
             &["fact", "gcd", "--processes", "20"],
             2,
-            "20 processes are too few for so many comparisons: give --processes 24",
+            "20 processes are too few for this many comparisons; use --processes 24",
         ),
         (
             &["-e", "2 *", "--input", "1,2", "--stack-limit", "1"],
             2,
-            "too many inputs for the stack limit: 2, where at most 1 fit",
+            "too many inputs for the stack limit: 2, but at most 1 fit",
         ),
         (&["-e", "dup dup", "--input", "1", "--stack-limit", "2"], 1, "-e: the program trap stack overflow 1:5"),
-        (&["hold-out", "--input", "1"], 2, "--input does not go with hold-out"),
+        (&["hold-out", "--input", "1"], 2, "--input cannot be used with hold-out"),
     ] {
         // An emulator cannot start another program of its kind, so that this one does not take part either.
         if SMALL && arguments.contains(&"--against") {
@@ -116,7 +116,7 @@ fn a_race_is_printed_in_three_forms() {
     let is_time =
         |cell: &str| cell.split_once(' ').is_some_and(|(time, unit)| time.parse::<f64>().is_ok() && unit == "ns");
     assert!(rows[2..8].iter().all(|row| is_time(row[4])), "a run of two words takes nanoseconds: {}", table.stdout);
-    assert!(table.stderr.contains("note: double: the input is that of the case on line 2\n"), "{}", table.stderr);
+    assert!(table.stderr.contains("note: double: using the inputs of the case on line 2\n"), "{}", table.stderr);
 
     let csv = bench(&folder, &arguments("csv"));
     let lines: Vec<Vec<&str>> = csv.stdout.lines().map(|line| line.split(',').collect()).collect();
@@ -162,7 +162,7 @@ fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
     file(&folder, "work.stk", "0 2000 times 1 + end");
     let run = |arguments: &[&str]| bench(&folder, &[&["work.stk", "--engine", "bytecode"], arguments].concat());
     let kept = run(&["--save-baseline", "one"]);
-    assert!(kept.code == 0 && kept.stderr.contains("kept as target/jitduel/baselines/one.json"), "{}", kept.stderr);
+    assert!(kept.code == 0 && kept.stderr.contains("saved as target/jitduel/baselines/one.json"), "{}", kept.stderr);
     // A hundred times of what was kept is more than any machine scatters.
     let allowed = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(allowed.code == 0 && allowed.stderr.contains("work bytecode: "), "{}", allowed.stderr);
@@ -301,7 +301,7 @@ fn a_program_may_stand_on_the_command_line() {
     // A case that traps cannot be timed, so that the next one is.
     let case = "\\ case: -> rejected underflow 1:1\n\\ case: 3 -> 4\n1 +";
     let case = bench(&folder, &["-e", case, "--engine", "bytecode"]);
-    assert!(case.code == 0 && case.stderr.contains("note: -e: the input is that of the case on line 2"), "{case:?}");
+    assert!(case.code == 0 && case.stderr.contains("note: -e: using the inputs of the case on line 2"), "{case:?}");
 }
 
 /// A build that takes the place of the binary while it races does not take part.

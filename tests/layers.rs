@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The modules directly under the crate's root, each with its layer.
-const FLOORS: [(&str, u32); 25] = [
+const FLOORS: [(&str, u32); 26] = [
     ("files", 0),
     ("parallel_moves", 0),
     ("host_stack", 0),
+    ("plural", 0),
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),

@@ -226,7 +226,7 @@ fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
 fn folders_are_those_that_were_asked_for() {
     let folder = folder("report_folders");
     let nowhere = report(&folder.join("nowhere"), &folder.join("out"));
-    assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is no folder"), "{}", nowhere.stderr);
+    assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is not a folder"), "{}", nowhere.stderr);
     fs::write(folder.join("file"), "").expect("it is ours");
     let file = report(&folder, &folder.join("file"));
     assert!(file.code == 2 && file.stderr.contains("cannot write `"), "{}", file.stderr);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::files::irregular;
+use crate::files::not_regular;
 use crate::lang::printable;
 
 /// A binary as it was when it was opened.
@@ -63,7 +63,7 @@ impl Image {
     pub fn open(path: &Path) -> io::Result<Image> {
         // To open a named pipe would wait for a writer.
         if !fs::metadata(path)?.is_file() {
-            return Err(irregular());
+            return Err(not_regular());
         }
         Image::held(File::open(path)?, &path.display().to_string(), path)
     }

@@ -124,7 +124,7 @@ table! {
     Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub), c "a - b" forth "-";
     /// Wrapping product.
     Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul), c "a * b" forth "*";
-    // The least integer divided by -1 does not fit, which C leaves undefined.
+    // The minimum integer divided by -1 overflows, which is undefined behavior in C.
     /// Quotient, truncated toward zero.
     Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient), c "b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b)" forth "quotient";
     /// Remainder of the division truncated toward zero.
