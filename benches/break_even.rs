@@ -1,4 +1,4 @@
-//! From how many passes of its loops on a program is better compiled than interpreted, for each workload and each engine that
+//! From how many iterations of its loops on a program is better compiled than interpreted, for each workload and each engine that
 //! compiles. Criterion has no part in it: a process measures every workload once, and the intervals are over processes.
 //!
 //! `cargo bench --bench break_even [-- FILTER…]`; `--test` has one process measure, to see that all is well.
@@ -113,7 +113,7 @@ impl Sweep {
         Sweep { workload: workload.name, points: points_of(workload), times: (0..engines).map(times).collect() }
     }
 
-    /// From how many passes on an engine is ahead of the interpreter.
+    /// From how many iterations on an engine is ahead of the interpreter.
     fn break_even(&self, engine: usize, interpreter: usize, level: f64) -> Estimate {
         break_even(&self.points, &self.times[engine], &self.times[interpreter], level)
     }
@@ -129,21 +129,21 @@ fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
     let processes = sweeps[0].times[0].len();
     let interpreter = index_of_interpreter(engines);
     println!(
-        "Passes from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
+        "Iterations from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
     );
     println!("with {:.0} % ({processes} processes):\n", 100.0 * CONFIDENCE);
-    let mut rows = vec![["workload", "engine", "passes", "interval"].map(String::from)];
+    let mut rows = vec![["workload", "engine", "iterations", "interval"].map(String::from)];
     rows.push(["---", "---", "--:", "---"].map(String::from));
     let mut never = Vec::new();
     for sweep in sweeps {
         for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
             let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
-            let interval = format!("{} to {}", passes(low), passes(high));
-            rows.push([sweep.workload.into(), engines[engine].into(), passes(value), interval]);
+            let interval = format!("{} to {}", iterations(low), iterations(high));
+            rows.push([sweep.workload.into(), engines[engine].into(), iterations(value), interval]);
             if value.is_infinite() {
-                let most = sweep.points.last().expect("a sweep has points").work.passes;
+                let most = sweep.points.last().expect("a sweep has points").work.iterations;
                 never.push(format!(
-                    "{} beats {} up to {most} passes of {}",
+                    "{} beats {} up to {most} iterations of {}",
                     INTERPRETER, engines[engine], sweep.workload
                 ));
             }
@@ -159,7 +159,7 @@ fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
     );
 }
 
-fn passes(number: f64) -> String {
+fn iterations(number: f64) -> String {
     match number {
         number if number.is_infinite() => "never".into(),
         number if number < 10.0 => format!("{number:.1}"),
@@ -181,7 +181,7 @@ fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
                 json!({
                     "size": point.size,
                     "words": point.work.words,
-                    "passes": point.work.passes,
+                    "iterations": point.work.iterations,
                     "interpreter_ns": sweep.time(interpreter, index),
                     "engine_ns": sweep.time(engine, index),
                 })
@@ -191,7 +191,7 @@ fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
                 "workload": sweep.workload,
                 "engine": engines[engine],
                 "points": sweep.points.iter().enumerate().map(point).collect::<Value>(),
-                "break_even": { "passes": value, "low": low, "high": high },
+                "break_even": { "iterations": value, "low": low, "high": high },
             }));
         }
     }

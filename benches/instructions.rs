@@ -1,4 +1,4 @@
-//! Counts the machine instructions that each engine executes in a pass of each workload, under QEMU with a counting plugin.
+//! Counts the machine instructions that each engine executes in an iteration of each workload, under QEMU with a counting plugin.
 //! `scripts/count` makes what it needs and starts it.
 //!
 //! Ends with 3 where a count is above the record, with 2 where something cannot be counted.

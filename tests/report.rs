@@ -142,12 +142,12 @@ fn where_the_interpreter_wins_is_listed() {
     let path = folder.join("jitduel/break-even.json");
     let mut json: serde_json::Value =
         serde_json::from_slice(&fs::read(&path).expect("it is there")).expect("it is JSON");
-    json["lines"][0]["break_even"] = serde_json::json!({ "passes": null, "low": 70, "high": null });
+    json["lines"][0]["break_even"] = serde_json::json!({ "iterations": null, "low": 70, "high": null });
     fs::write(&path, json.to_string()).expect("it is ours");
     let (page, markdown) = written(&folder, &folder.join("out"));
     let text = section(&markdown, "Break-even");
     assert!(text.contains("| fact | never (70.0 to never) |"), "{text}");
-    assert!(text.contains("- `jit` on fact: not within 344,064 passes\n"), "{text}");
+    assert!(text.contains("- `jit` on fact: not within 344,064 iterations\n"), "{text}");
     assert!(page.contains("jit: never</text>"));
 }
 
@@ -162,7 +162,7 @@ fn what_is_broken_is_named() {
             "\"interpreter_ns\": -3795",
             "-3795 is not greater than zero at line",
         ),
-        ("jitduel/break-even.json", "\"passes\": 21", "\"passes\": 0", "the points of a sweep do not ascend"),
+        ("jitduel/break-even.json", "\"iterations\": 21", "\"iterations\": 0", "the points of a sweep do not ascend"),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "is no number that was measured"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
@@ -189,18 +189,21 @@ fn what_is_broken_is_named() {
 
 #[test]
 fn a_file_of_another_version_names_the_command_that_makes_it() {
-    for (kind, command) in [
-        ("break-even", "cargo bench --bench break_even"),
-        ("peers", "cargo bench --features peers --bench peers"),
-        ("instructions", "scripts/count"),
+    for (kind, version, command) in [
+        ("break-even", 3, "cargo bench --bench break_even"),
+        ("peers", 2, "cargo bench --features peers --bench peers"),
+        ("instructions", 3, "scripts/count"),
     ] {
-        let format = format!("\"jitduel {kind} 2\"");
-        let older = format!("\"format\": {format},");
-        for (index, (from, to)) in [(older.as_str(), ""), (&format, "\"jitduel 3\"")].into_iter().enumerate() {
+        let format = format!("\"jitduel {kind} {version}\"");
+        let untagged = format!("\"format\": {format},");
+        let older = format!("\"jitduel {kind} {}\"", version - 1);
+        for (index, (from, to)) in
+            [(untagged.as_str(), ""), (&format, &older), (&format, "\"jitduel 3\"")].into_iter().enumerate()
+        {
             let folder = copy(&format!("report_{kind}_{index}"));
             change(&folder.join("jitduel").join(kind).with_extension("json"), from, to);
             let ended = report(&folder, &folder.join("out"));
-            let expected = format!("but this version reads `jitduel {kind} 2`; make it again: {command}\n");
+            let expected = format!("but this version reads `jitduel {kind} {version}`; make it again: {command}\n");
             assert!(ended.code == 2 && ended.stderr.ends_with(&expected), "{}", ended.stderr);
             assert!(!folder.join("out").exists(), "nothing is written");
         }

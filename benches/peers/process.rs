@@ -49,7 +49,7 @@ enum Kind {
 
 /// All peers that are whole processes.
 pub const PEERS: [Peer; 7] = [
-    gcc("gcc -O2", "written by hand, one barrier a pass on each loop-carried value", Kind::Reference),
+    gcc("gcc -O2", "written by hand, one barrier per iteration on each loop-carried value", Kind::Reference),
     gcc("gcc -O2, exported C", "without barriers: a loop may become a formula", Kind::ExportedC),
     Peer {
         name: "gforth-fast",

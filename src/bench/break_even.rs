@@ -78,17 +78,17 @@ fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f6
     Ok(watch.elapsed().as_nanos() as f64)
 }
 
-/// The number of passes from which on an engine is ahead of another up to the end of the sweep; infinity where it is not
+/// The number of iterations from which on an engine is ahead of another up to the end of the sweep; infinity where it is not
 /// ahead at the end. Between two points both times are taken to grow evenly.
 pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
-    let passes = |index: usize| points[index].work.passes as f64;
+    let iterations = |index: usize| points[index].work.iterations as f64;
     let ahead = |index: usize| other[index] - engine[index];
     match (0..points.len()).rev().find(|&index| ahead(index) <= 0.0) {
-        None => passes(0),
+        None => iterations(0),
         Some(last) if last + 1 == points.len() => f64::INFINITY,
         Some(last) => {
             let way = -ahead(last) / (ahead(last + 1) - ahead(last));
-            passes(last) + way * (passes(last + 1) - passes(last))
+            iterations(last) + way * (iterations(last + 1) - iterations(last))
         }
     }
 }
@@ -104,15 +104,15 @@ mod tests {
     use super::*;
     use crate::bench::workloads::workload;
 
-    fn points_of(passes: &[u64]) -> Vec<Point> {
-        passes.iter().map(|&passes| Point { size: 0, work: Work { words: 0, passes } }).collect()
+    fn points_of(iterations: &[u64]) -> Vec<Point> {
+        iterations.iter().map(|&iterations| Point { size: 0, work: Work { words: 0, iterations } }).collect()
     }
 
     #[test]
     fn two_lines_cross_where_geometry_says() {
         let points = points_of(&[0, 10, 40, 160]);
-        let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|passes| at_zero + slope * passes);
-        // 100 + p and 4 p meet at 100 / 3 passes.
+        let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|iterations| at_zero + slope * iterations);
+        // 100 + n and 4 n meet at n = 100 / 3.
         let at = crossing(&points, &line(100.0, 1.0), &line(0.0, 4.0));
         assert!((at - 100.0 / 3.0).abs() < 1e-9, "{at}");
         assert_eq!(crossing(&points, &line(1.0, 1.0), &line(5.0, 4.0)), 0.0, "ahead from the start");
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(points[0].size, 0);
             let last = points.last().expect("there is one");
             assert!(last.size == workload.size || last.work.words >= ENOUGH_WORDS);
-            assert!(points.windows(2).all(|two| two[0].work.passes < two[1].work.passes), "{points:?}");
+            assert!(points.windows(2).all(|two| two[0].work.iterations < two[1].work.iterations), "{points:?}");
             assert!(points.len() <= 12);
         }
         let fact = workload("fact").expect("it exists");

@@ -1,7 +1,7 @@
-//! How many machine instructions a workload executes in a pass of its loop: counts that do not depend on the machine.
+//! How many machine instructions a workload executes in an iteration of its loop: counts that do not depend on the machine.
 //!
 //! A count is a difference: the same binary runs the same program at two sizes, and what it executes more at the greater one
-//! is divided by the passes more. What a process does besides cancels out: numbers are written with as many digits at both
+//! is divided by the iterations more. What a process does besides cancels out: numbers are written with as many digits at both
 //! sizes, and the results are dropped, so that none is printed.
 
 use std::fmt::Write;
@@ -28,8 +28,8 @@ pub struct Step {
     pub workload: &'static str,
     /// The smaller and the greater program.
     pub subjects: [Subject; 2],
-    /// Passes that the greater one starts more, those of all loops together, as the referee counts them.
-    pub passes: u64,
+    /// Iterations that the greater one starts more, those of all loops together, as the referee counts them.
+    pub iterations: u64,
     /// Words that it carries out more.
     pub words: u64,
 }
@@ -75,14 +75,14 @@ impl Step {
         let more = |of: fn(&Measured) -> u64| of(&works[1]) - of(&works[0]);
         Ok(Step {
             workload: workload.name,
-            passes: more(|work| work.passes),
+            iterations: more(|work| work.passes),
             words: more(|work| work.words),
             subjects: subjects.try_into().expect("there are two sizes"),
         })
     }
 }
 
-/// What an engine's code executes in a pass of a workload.
+/// What an engine's code executes in an iteration of a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Count {
     /// The instruction set.
@@ -91,15 +91,15 @@ pub struct Count {
     pub workload: String,
     /// The engine.
     pub engine: String,
-    /// Machine instructions a pass, to the thousandth.
-    pub per_pass: f64,
+    /// Machine instructions per iteration, to the thousandth.
+    pub per_iteration: f64,
 }
 
 impl Count {
     /// The count of an engine, from what a step takes more.
     pub fn new(isa: &str, step: &Step, engine: &str, instructions: u64) -> Count {
-        let per_pass = (1e3 * instructions as f64 / step.passes as f64).round() / 1e3;
-        Count { isa: isa.into(), workload: step.workload.into(), engine: engine.into(), per_pass }
+        let per_iteration = (1e3 * instructions as f64 / step.iterations as f64).round() / 1e3;
+        Count { isa: isa.into(), workload: step.workload.into(), engine: engine.into(), per_iteration }
     }
 
     fn is_of(&self, other: &Count) -> bool {
@@ -111,20 +111,20 @@ impl Count {
 pub const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 
 /// What the numbers of a record are.
-const UNIT: &str = "machine instructions executed in a pass of the workload's loops: in fact and nested of the innermost \
+const UNIT: &str = "machine instructions executed in an iteration of the workload's loops: in fact and nested of the innermost \
     one, else the mean over all of them; scripts/count makes this file";
 
 /// Counts as they are kept.
 pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
-    let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_pass(step)))).collect();
+    let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_iteration(step)))).collect();
     let mut record = Map::from_iter([
         ("format".into(), INSTRUCTIONS.tag().into()),
         ("unit".into(), UNIT.into()),
-        ("words_per_pass".into(), Value::Object(words)),
+        ("words_per_iteration".into(), Value::Object(words)),
     ]);
-    for Count { isa, workload, engine, per_pass } in counts {
+    for Count { isa, workload, engine, per_iteration } in counts {
         let of_isa = record.entry(isa.as_str()).or_insert_with(|| json!({}));
-        of_isa[workload.as_str()][engine.as_str()] = json!(per_pass);
+        of_isa[workload.as_str()][engine.as_str()] = json!(per_iteration);
     }
     Value::Object(record)
 }
@@ -149,17 +149,22 @@ fn parse_record(path: &Path, bytes: &[u8]) -> Result<Vec<Count>, SavedError> {
     let mut counts = Vec::new();
     for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
         for (workload, engines) in workloads {
-            for (engine, per_pass) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
-                let per_pass: Positive = serde_json::from_value(per_pass).map_err(broken)?;
-                counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_pass: per_pass.get() });
+            for (engine, per_iteration) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
+                let per_iteration: Positive = serde_json::from_value(per_iteration).map_err(broken)?;
+                counts.push(Count {
+                    isa: isa.into(),
+                    workload: workload.clone(),
+                    engine,
+                    per_iteration: per_iteration.get(),
+                });
             }
         }
     }
     Ok(counts)
 }
 
-fn words_per_pass(step: &Step) -> f64 {
-    (1e3 * step.words as f64 / step.passes as f64).round() / 1e3
+fn words_per_iteration(step: &Step) -> f64 {
+    (1e3 * step.words as f64 / step.iterations as f64).round() / 1e3
 }
 
 /// How counts differ from those of the record.
@@ -175,15 +180,20 @@ pub struct Changes {
 pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
     let mut changes = Changes::default();
     for count in counts {
-        let Count { isa, workload, engine, per_pass } = count;
+        let Count { isa, workload, engine, per_iteration } = count;
         let Some(recorded) = record.iter().find(|recorded| recorded.is_of(count)) else {
-            changes.rises.push(format!("{workload}, {engine}, {isa}: {per_pass} instructions a pass are not recorded"));
+            changes.rises.push(format!(
+                "{workload}, {engine}, {isa}: {per_iteration} instructions per iteration are not recorded"
+            ));
             continue;
         };
-        let line = format!("{workload}, {engine}, {isa}: {} instructions a pass, now {per_pass}", recorded.per_pass);
-        if *per_pass > recorded.per_pass {
+        let line = format!(
+            "{workload}, {engine}, {isa}: {} instructions per iteration, now {per_iteration}",
+            recorded.per_iteration
+        );
+        if *per_iteration > recorded.per_iteration {
             changes.rises.push(line);
-        } else if *per_pass < recorded.per_pass {
+        } else if *per_iteration < recorded.per_iteration {
             changes.falls.push(line);
         }
     }
@@ -197,7 +207,7 @@ pub fn page(counts: &[Count], steps: &[Step]) -> String {
         `scripts/count` makes this page and `benches/instructions.json`; [METHODOLOGY.md](METHODOLOGY.md) says how it counts.\n",
     );
     for isa in ISAS {
-        for (what, is_per_word) in [("In one pass of the loop", false), ("For each word", true)] {
+        for (what, is_per_word) in [("In one iteration of the loop", false), ("For each word", true)] {
             let _ = write!(page, "\n## {isa}: {}\n\n", what.to_lowercase());
             table(&mut page, counts, steps, isa, is_per_word);
         }
@@ -208,15 +218,15 @@ pub fn page(counts: &[Count], steps: &[Step]) -> String {
 fn table(page: &mut String, counts: &[Count], steps: &[Step], isa: &str, is_per_word: bool) {
     let engines: Vec<_> = ENGINES.into_iter().rev().collect();
     let names = engines.iter().map(|engine| format!(" `{engine}` |")).collect::<String>();
-    let _ = write!(page, "| workload | words a pass |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
+    let _ = write!(page, "| workload | words per iteration |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
     for step in steps {
-        let words = words_per_pass(step);
+        let words = words_per_iteration(step);
         let _ = write!(page, "| `{}` | {} |", step.workload, number(words));
         for engine in &engines {
             let wanted =
                 |count: &&Count| count.isa == isa && count.workload == step.workload && count.engine == *engine;
             let cell = counts.iter().find(wanted).map_or("–".into(), |count| {
-                number(if is_per_word { count.per_pass / words } else { count.per_pass })
+                number(if is_per_word { count.per_iteration / words } else { count.per_iteration })
             });
             let _ = write!(page, " {cell} |");
         }
@@ -248,7 +258,7 @@ mod tests {
     #[test]
     fn steps_are_large_and_print_nothing() {
         for step in steps().expect("all end") {
-            assert!(step.words >= 10_000 && step.passes > 0, "{step:?}");
+            assert!(step.words >= 10_000 && step.iterations > 0, "{step:?}");
             for subject in &step.subjects {
                 let program = subject.program().expect("it is one");
                 let outcome = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT).outcome;
@@ -264,7 +274,7 @@ mod tests {
         for (name, words) in [("fact", 6), ("nested", 2)] {
             let workload = super::super::workloads::workload(name).expect("it exists");
             let step = Step::of(workload).expect("it ends");
-            assert_eq!(step.words, step.passes * words, "{name}");
+            assert_eq!(step.words, step.iterations * words, "{name}");
         }
     }
 
@@ -286,6 +296,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_older_version_is_refused() {
+        let older = RECORD.replacen("jitduel instructions 3", "jitduel instructions 2", 1);
+        let error = parse_record(Path::new("record"), older.as_bytes()).expect_err("its fields have other names");
+        let expected = "`record` has the format `jitduel instructions 2`, but this version reads \
+            `jitduel instructions 3`; make it again: scripts/count";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
     fn what_rises_is_told_from_what_falls() {
         let record = record();
         assert_eq!(compare(&record, &record), Changes::default());
@@ -297,7 +316,7 @@ mod tests {
         };
         for engine in ["jit-tos", "jit-peephole"] {
             let changes = compare(&without(engine), &record);
-            let fact = |line: &String| line.starts_with("fact, jit, aarch64: 7 instructions a pass, now 1");
+            let fact = |line: &String| line.starts_with("fact, jit, aarch64: 7 instructions per iteration, now 1");
             assert!(changes.rises.iter().any(fact), "{engine}: {changes:?}");
             let back = compare(&jit, &without(engine));
             assert_eq!(back.falls.len(), changes.rises.len(), "{engine}");

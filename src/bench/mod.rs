@@ -53,8 +53,8 @@ pub struct Subject {
 pub struct Work {
     /// Words carried out; `end` is not counted.
     pub words: u64,
-    /// Passes that loops started.
-    pub passes: u64,
+    /// Iterations that loops started.
+    pub iterations: u64,
 }
 
 /// Why a subject is not timed.
@@ -84,8 +84,8 @@ pub enum Untimed {
     },
 }
 
-/// Passes after which the referee gives a subject up: an hour for the slowest engine.
-const MOST_PASSES: u64 = 1_000_000_000;
+/// Iterations after which the referee gives a subject up: an hour for the slowest engine.
+const MAX_ITERATIONS: u64 = 1_000_000_000;
 
 impl Subject {
     /// A subject with the usual limit of the stack.
@@ -113,7 +113,7 @@ impl Subject {
     /// The first reason not to time it.
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
-        let measured = measure(program.ast(), &self.inputs, Some(MOST_PASSES), self.stack_limit);
+        let measured = measure(program.ast(), &self.inputs, Some(MAX_ITERATIONS), self.stack_limit);
         let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
         if let Outcome::Trap(_) = measured.outcome {
             return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });
@@ -126,7 +126,7 @@ impl Subject {
                 return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
             }
         }
-        Ok(Work { words: measured.words, passes: measured.passes })
+        Ok(Work { words: measured.words, iterations: measured.passes })
     }
 }
 

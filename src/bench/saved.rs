@@ -23,11 +23,11 @@ pub struct Format {
 /// A race, as `bench` keeps it.
 pub const BASELINE: Format = Format { kind: "race", version: 2, command: "jitduel bench … --save-baseline NAME" };
 /// `break-even.json`.
-pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 2, command: "cargo bench --bench break_even" };
+pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 3, command: "cargo bench --bench break_even" };
 /// `peers.json`.
 pub const PEERS: Format = Format { kind: "peers", version: 2, command: "cargo bench --features peers --bench peers" };
 /// `instructions.json`.
-pub const INSTRUCTIONS: Format = Format { kind: "instructions", version: 2, command: "scripts/count" };
+pub const INSTRUCTIONS: Format = Format { kind: "instructions", version: 3, command: "scripts/count" };
 
 impl Format {
     /// The value of the member `format`.

@@ -128,7 +128,7 @@ mod tests {
             let words = program.ast().nodes().len();
             assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);
             let work = subject.check(&[]).expect("it ends");
-            assert_eq!(size.shape == Shape::Loopy, work.passes > 0);
+            assert_eq!(size.shape == Shape::Loopy, work.iterations > 0);
         }
     }
 }

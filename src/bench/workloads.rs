@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn every_workload_has_a_size_at_which_it_can_be_timed() {
         for workload in WORKLOADS {
-            let Work { words, passes } = workload.subject().check(&[]).expect(workload.name);
+            let Work { words, iterations } = workload.subject().check(&[]).expect(workload.name);
             assert!((300_000..10_000_000).contains(&words), "{}: {words} words", workload.name);
-            assert!(passes > 0);
+            assert!(iterations > 0);
         }
     }
 

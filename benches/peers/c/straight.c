@@ -10,7 +10,7 @@ static int run(int64_t n, uint64_t *stack)
     uint64_t d = UINT64_C(0xd6e8feb86659fd93);
     uint64_t e = UINT64_C(0x2545f4914f6cdd1d);
     uint64_t t0, t1, t2, t3, t4, t5;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         t0 = e + UINT64_C(0x388); t0 ^= UINT64_C(0xfffffffffffffb5a); t0 += UINT64_C(0x147b664a88083743);
         t0 ^= UINT64_C(0xfffffffffffff123); t1 = t0 + UINT64_C(0x448245a82e285d26); t0 += t1; t0 -= UINT64_C(0x35);
         t0 -= UINT64_C(0x95589688); d -= e; d = t0 - d; c ^= d; c *= UINT64_C(0xfffffffffffff89f);

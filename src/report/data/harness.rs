@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Positive;
 
-/// `break-even.json`: the time from the verified program to the answer, over passes of loops.
+/// `break-even.json`: the time from the verified program to the answer, over iterations of loops.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BreakEven {
     /// On what it was measured.
@@ -38,8 +38,8 @@ pub struct Sweep {
 /// One size.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Point {
-    /// Passes that loops start.
-    pub passes: u64,
+    /// Iterations that loops start.
+    pub iterations: u64,
     /// Nanoseconds of the interpreter, preparing and running.
     pub interpreter_ns: Positive,
     /// Nanoseconds of the engine, preparing and running.
@@ -49,15 +49,15 @@ pub struct Point {
 /// Points between which a curve can be drawn.
 fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D::Error> {
     let points = Vec::<Point>::deserialize(deserializer)?;
-    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.passes < other.passes);
+    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.iterations < other.iterations);
     if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep do not ascend")) }
 }
 
-/// Where two curves cross, in passes that loops start. `None` is beyond the sweep.
+/// Where two curves cross, in iterations that loops start. `None` is beyond the sweep.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Crossing {
     /// The crossing; zero where the engine wins from the start.
-    pub passes: Option<f64>,
+    pub iterations: Option<f64>,
     /// The lower end of its interval.
     pub low: Option<f64>,
     /// Its upper end.
@@ -128,7 +128,7 @@ pub struct NotRun {
     pub why: String,
 }
 
-/// `instructions.json`: for each instruction set and workload, what each engine executes in one pass of the loop.
+/// `instructions.json`: for each instruction set and workload, what each engine executes in one iteration of the loop.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Instructions {
     /// What is counted, in words.

@@ -1,4 +1,4 @@
-//! From how many passes of its loops on a program is better compiled.
+//! From how many iterations of its loops on a program is better compiled.
 
 use super::{FLAGSHIP, commands};
 use crate::bench::statistics::median;
@@ -13,7 +13,7 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "The time from the verified program to its answer, preparing and running, over the passes that its loops start. \
+    let text = "The time from the verified program to its answer, preparing and running, over the iterations that its loops start. \
         Where an engine's curve crosses the interpreter's, marked with a ring, compiling begins to pay; below that the \
         interpreter wins.";
     let mut blocks = vec![Block::Text(text.into())];
@@ -29,9 +29,9 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Break-even", blocks }
 }
 
-/// A number of passes, where there is none beyond the sweep.
-fn passes(passes: Option<f64>) -> String {
-    passes.map_or("never".into(), number)
+/// A number of iterations, where there is none beyond the sweep.
+fn iterations(iterations: Option<f64>) -> String {
+    iterations.map_or("never".into(), number)
 }
 
 fn workloads(data: &BreakEven) -> Vec<String> {
@@ -44,15 +44,15 @@ fn table(data: &BreakEven) -> Table {
         let cell = |engine: &String| {
             let sweep = data.lines.iter().find(|line| line.workload == *workload && line.engine == *engine);
             sweep.map_or_else(Cell::default, |sweep| {
-                let Crossing { passes: at, low, high } = sweep.break_even;
-                Cell { text: passes(at), detail: Some(format!("{} to {}", passes(low), passes(high))) }
+                let Crossing { iterations: at, low, high } = sweep.break_even;
+                Cell { text: iterations(at), detail: Some(format!("{} to {}", iterations(low), iterations(high))) }
             })
         };
         Row::new(workload, engines.iter().map(cell).collect())
     };
     Table {
         caption: format!(
-            "Passes from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
+            "Iterations from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
             data.interpreter,
             count(100.0 * data.confidence)
         ),
@@ -63,10 +63,10 @@ fn table(data: &BreakEven) -> Table {
 }
 
 fn interpreter_wins(data: &BreakEven) -> Block {
-    let losers = data.lines.iter().filter(|line| line.break_even.passes.is_none());
+    let losers = data.lines.iter().filter(|line| line.break_even.iterations.is_none());
     let item = |line: &Sweep| {
-        let most = line.points.iter().map(|point| point.passes).max().unwrap_or(0);
-        format!("`{}` on {}: not within {} passes", line.engine, line.workload, number(most as f64))
+        let most = line.points.iter().map(|point| point.iterations).max().unwrap_or(0);
+        format!("`{}` on {}: not within {} iterations", line.engine, line.workload, number(most as f64))
     };
     let items: Vec<String> = losers.map(item).collect();
     if items.is_empty() {
@@ -85,12 +85,12 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| {
         let points = curve_points(points, time);
         let curve = samples(&points, start);
-        // What takes no pass has no place on a logarithmic axis.
+        // What takes no iteration has no place on a logarithmic axis.
         let points = points.into_iter().filter(|point| point.0 >= start).collect();
         Line { series: series.into(), label, points, curve }
     };
     let engine = |sweep: &&Sweep| {
-        let from = sweep.break_even.passes.map_or("never".into(), |from| format!("from {}", number(from)));
+        let from = sweep.break_even.iterations.map_or("never".into(), |from| format!("from {}", number(from)));
         line(&sweep.engine, format!("{}: {from}", sweep.engine), &sweep.points, |point| point.engine_ns)
     };
     let interpreter = &data.interpreter;
@@ -103,7 +103,7 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let axis = |title: &str, values: Vec<f64>| Axis { title: title.into(), scale: Scale::log(values) };
     let curves = || lines.iter().flat_map(|line| &line.curve);
     let drawing = Drawing::Lines(Lines {
-        x: axis("passes of loops", curves().map(|point| point.0).collect()),
+        x: axis("iterations of loops", curves().map(|point| point.0).collect()),
         y: axis("ns from program to answer", curves().map(|point| point.1).collect()),
         marks: sweeps.iter().filter_map(|sweep| mark(sweep)).collect(),
         size: PANEL,
@@ -112,23 +112,23 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     Plot { name: format!("break-even-{workload}"), title: workload.into(), drawing }
 }
 
-/// Where the horizontal axis begins: at the first pass that was measured, or well before the first crossing.
+/// Where the horizontal axis begins: at the first iteration that was measured, or well before the first crossing.
 fn start(sweeps: &[&Sweep]) -> f64 {
-    let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.passes as f64);
-    let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.passes).map(|passes| passes / 4.0);
-    measured.chain(crossings).filter(|passes| *passes > 0.0).fold(f64::INFINITY, f64::min)
+    let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.iterations as f64);
+    let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.iterations).map(|iterations| iterations / 4.0);
+    measured.chain(crossings).filter(|iterations| *iterations > 0.0).fold(f64::INFINITY, f64::min)
 }
 
 /// The crossing, on the curve of the engine.
 fn mark(sweep: &Sweep) -> Option<Mark> {
-    let from = sweep.break_even.passes.filter(|passes| *passes > 0.0)?;
+    let from = sweep.break_even.iterations.filter(|iterations| *iterations > 0.0)?;
     let time = interpolated(&curve_points(&sweep.points, |point| point.engine_ns), from)?;
-    let label = format!("{} pays from {} passes on", sweep.engine, number(from));
+    let label = format!("{} pays from {} iterations on", sweep.engine, number(from));
     Some(Mark { series: sweep.engine.clone(), at: (from, time), label })
 }
 
 fn curve_points(points: &[Point], time: fn(&Point) -> Positive) -> Vec<(f64, f64)> {
-    points.iter().map(|point| (point.passes as f64, time(point).get())).collect()
+    points.iter().map(|point| (point.iterations as f64, time(point).get())).collect()
 }
 
 /// Pieces that a curve is drawn in: it is bent on logarithmic axes.
@@ -162,13 +162,13 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
 /// many of them have one.
 pub(super) fn headline(data: &Data) -> Option<(f64, usize, usize)> {
     let lines = &data.break_even.as_ref()?.content.lines;
-    let passes: Vec<f64> = lines
+    let iterations: Vec<f64> = lines
         .iter()
         .filter(|line| line.engine == FLAGSHIP)
-        .map(|line| line.break_even.passes.unwrap_or(f64::INFINITY))
+        .map(|line| line.break_even.iterations.unwrap_or(f64::INFINITY))
         .collect();
-    let with = passes.iter().filter(|passes| passes.is_finite()).count();
-    (!passes.is_empty()).then(|| (median(&passes), passes.len(), with))
+    let with = iterations.iter().filter(|iterations| iterations.is_finite()).count();
+    (!iterations.is_empty()).then(|| (median(&iterations), iterations.len(), with))
 }
 
 #[cfg(test)]

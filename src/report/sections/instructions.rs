@@ -1,4 +1,4 @@
-//! How many instructions a pass of each workload's loop executes. Such counts do not depend on the machine.
+//! How many instructions an iteration of each workload's loop executes. Such counts do not depend on the machine.
 
 use super::commands;
 use crate::bench::workloads::WORKLOADS;
@@ -45,7 +45,7 @@ fn table(isa: &str, counts: &Counts) -> Table {
         Row::new(workload, format::counts(engines.iter().map(|engine| count(counts, workload, engine))))
     };
     Table {
-        caption: format!("Instructions a pass on {isa}."),
+        caption: format!("Instructions per iteration on {isa}."),
         columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),
         is_numeric: true,
         rows: workloads(counts).iter().map(row).collect(),
@@ -63,7 +63,7 @@ fn plot(isa: &str, counts: &Counts) -> Plot {
     };
     let groups: Vec<Group> = workloads(counts).iter().map(group).collect();
     let scale = Scale::log(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value).chain([1.0]));
-    let axis = Axis { title: "instructions a pass".into(), scale };
+    let axis = Axis { title: "instructions per iteration".into(), scale };
     let drawing = Drawing::Bars(Bars { axis, origin: 1.0, groups });
-    Plot { name: format!("instructions-{isa}"), title: format!("Instructions a pass on {isa}"), drawing }
+    Plot { name: format!("instructions-{isa}"), title: format!("Instructions per iteration on {isa}"), drawing }
 }

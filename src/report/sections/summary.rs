@@ -25,10 +25,10 @@ fn faster(data: &Data) -> Figure {
 
 fn pays(data: &Data) -> Figure {
     let label = "Compiling pays from".to_owned();
-    let Some((passes, workloads, with)) = break_even::headline(data) else {
+    let Some((iterations, workloads, with)) = break_even::headline(data) else {
         return no_data(label, commands::BREAK_EVEN);
     };
-    let value = if passes.is_finite() { format!("{} passes", number(passes)) } else { "never".into() };
+    let value = if iterations.is_finite() { format!("{} iterations", number(iterations)) } else { "never".into() };
     let detail = format!(
         "of loops, with `{FLAGSHIP}`; median of {workloads} workloads, of which {with} have a break-even within the sweep"
     );
