@@ -10,7 +10,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use jitduel::bench::instructions::{Count, Step, compare, page, read, steps, to_json};
+use jitduel::bench::instructions::{Count, Record, Step, compare, page, steps, to_json};
 use jitduel::files;
 use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
@@ -61,12 +61,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let engines = ENGINES.into_iter().filter(|engine| !arguments.check || tier(engine).is_some());
     let engines: Vec<_> = engines.collect();
     if arguments.check {
-        let record = read(Path::new(RECORD))?;
+        let record = Record::read(Path::new(RECORD))?.counts;
         return Ok(check(&count_all(&counters, &programs, &engines, &record)?, &record));
     }
     ensure!(counters.len() == 2, "a record is made of both instruction sets");
     // What the last record says as well need not come twice.
-    let counts = count_all(&counters, &programs, &engines, &read(Path::new(RECORD)).unwrap_or_default())?;
+    let last = Record::read(Path::new(RECORD)).unwrap_or_default().counts;
+    let counts = count_all(&counters, &programs, &engines, &last)?;
     let record = serde_json::to_string_pretty(&to_json(&counts, &steps))? + "\n";
     let report = arguments.output.join("instructions.json");
     for (path, text) in

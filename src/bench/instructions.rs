@@ -19,7 +19,7 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry::ENGINES;
 
 /// The counts as `scripts/count` recorded them last.
-pub const RECORD: &str = include_str!("../../benches/instructions.json");
+const RECORD: &str = include_str!("../../benches/instructions.json");
 
 /// A workload at two sizes.
 #[derive(Clone, Debug)]
@@ -129,38 +129,57 @@ pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
     Value::Object(record)
 }
 
-/// The counts of a record, a file that [`to_json`] has made.
-///
-/// # Errors
-/// Where it cannot be read, is of another version, or is no record of counts.
-pub fn read(path: &Path) -> Result<Vec<Count>, SavedError> {
-    parse_record(path, &bytes(path)?)
+/// A record of counts, as [`to_json`] writes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "RecordFile")]
+pub struct Record {
+    /// What is counted, in words.
+    pub unit: String,
+    /// The counts, in the order of the file.
+    pub counts: Vec<Count>,
 }
 
-fn parse_record(path: &Path, bytes: &[u8]) -> Result<Vec<Count>, SavedError> {
-    // Maps of JSON keep the order of the file.
-    #[derive(Deserialize)]
-    struct Record {
-        aarch64: Map<String, Value>,
-        x86_64: Map<String, Value>,
-    }
-    let broken = |error| SavedError::Json { path: path.to_owned(), error };
-    let Record { aarch64, x86_64 } = parse(path, bytes, Some(INSTRUCTIONS))?;
-    let mut counts = Vec::new();
-    for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
-        for (workload, engines) in workloads {
-            for (engine, per_iteration) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
-                let per_iteration: Positive = serde_json::from_value(per_iteration).map_err(broken)?;
-                counts.push(Count {
-                    isa: isa.into(),
-                    workload: workload.clone(),
-                    engine,
-                    per_iteration: per_iteration.get(),
-                });
+/// The members of the file. A [`Map`] keeps their order.
+#[derive(Deserialize)]
+struct RecordFile {
+    unit: String,
+    aarch64: Map<String, Value>,
+    x86_64: Map<String, Value>,
+}
+
+impl TryFrom<RecordFile> for Record {
+    type Error = serde_json::Error;
+
+    fn try_from(RecordFile { unit, aarch64, x86_64 }: RecordFile) -> Result<Record, serde_json::Error> {
+        let mut counts = Vec::new();
+        for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
+            for (workload, engines) in workloads {
+                for (engine, per_iteration) in serde_json::from_value::<Map<_, _>>(engines)? {
+                    let per_iteration = serde_json::from_value::<Positive>(per_iteration)?.get();
+                    counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_iteration });
+                }
             }
         }
+        Ok(Record { unit, counts })
     }
-    Ok(counts)
+}
+
+impl Record {
+    /// Reads a record from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has another version, or is not a record of counts.
+    pub fn read(path: &Path) -> Result<Record, SavedError> {
+        parse(path, &bytes(path)?, Some(INSTRUCTIONS))
+    }
+
+    /// The record that is checked in.
+    ///
+    /// # Errors
+    /// If it has another version, or is not a record of counts.
+    pub fn checked_in() -> Result<Record, SavedError> {
+        parse(Path::new("benches/instructions.json"), RECORD.as_bytes(), Some(INSTRUCTIONS))
+    }
 }
 
 fn words_per_iteration(step: &Step) -> f64 {
@@ -252,7 +271,14 @@ mod tests {
     use super::*;
 
     fn record() -> Vec<Count> {
-        parse_record(Path::new("instructions.json"), RECORD.as_bytes()).expect("it is a record")
+        Record::checked_in().expect("it is a record").counts
+    }
+
+    /// Why a record is refused.
+    fn refused(text: &str) -> String {
+        parse::<Record>(Path::new("record"), text.as_bytes(), Some(INSTRUCTIONS))
+            .expect_err("it is refused")
+            .to_string()
     }
 
     #[test]
@@ -291,17 +317,15 @@ mod tests {
     #[test]
     fn a_record_with_a_count_of_zero_is_broken() {
         let zero = RECORD.replacen("\"bytecode\": 12.096", "\"bytecode\": 0.0", 1);
-        let error = parse_record(Path::new("record"), zero.as_bytes()).expect_err("nothing takes no instruction");
-        assert_eq!(error.to_string(), "`record` is broken: 0 is not greater than zero");
+        assert_eq!(refused(&zero), "`record` is broken: 0 is not greater than zero");
     }
 
     #[test]
     fn a_record_of_an_older_version_is_refused() {
         let older = RECORD.replacen("jitduel instructions 3", "jitduel instructions 2", 1);
-        let error = parse_record(Path::new("record"), older.as_bytes()).expect_err("its fields have other names");
         let expected = "`record` has the format `jitduel instructions 2`, but this version reads \
             `jitduel instructions 3`; make it again: scripts/count";
-        assert_eq!(error.to_string(), expected);
+        assert_eq!(refused(&older), expected);
     }
 
     #[test]

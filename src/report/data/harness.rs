@@ -127,20 +127,3 @@ pub struct NotRun {
     /// Why.
     pub why: String,
 }
-
-/// `instructions.json`: for each instruction set and workload, what each engine executes in one iteration of the loop.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Instructions {
-    /// What is counted, in words.
-    #[serde(default)]
-    pub unit: String,
-    /// On AArch64.
-    #[serde(default)]
-    pub aarch64: Counts,
-    /// On x86-64.
-    #[serde(default)]
-    pub x86_64: Counts,
-}
-
-/// Instructions by workload and engine; `None` where they were not counted.
-pub type Counts = std::collections::BTreeMap<String, std::collections::BTreeMap<String, Option<Positive>>>;

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
-use crate::bench::instructions::RECORD;
+use crate::bench::instructions::Record;
 use criterion::Benchmark;
-use harness::{BreakEven, Instructions, Peers};
+use harness::{BreakEven, Peers};
 
 pub use crate::bench::saved::Positive;
 use crate::bench::saved::{self, Format, SavedError};
@@ -34,7 +34,7 @@ pub struct Data {
 #[derive(Clone, Debug)]
 pub struct Counted {
     /// The counts.
-    pub content: Instructions,
+    pub content: Record,
     /// When they were counted here; `None` for those of the source.
     pub modified: Option<SystemTime>,
 }
@@ -44,9 +44,7 @@ impl Counted {
         if let Some(Dated { content, modified }) = read(path, Some(saved::INSTRUCTIONS))? {
             return Ok(Counted { content, modified: Some(modified) });
         }
-        let content =
-            saved::parse(Path::new("benches/instructions.json"), RECORD.as_bytes(), Some(saved::INSTRUCTIONS))?;
-        Ok(Counted { content, modified: None })
+        Ok(Counted { content: Record::checked_in()?, modified: None })
     }
 }
 
@@ -89,13 +87,15 @@ fn read<T: DeserializeOwned>(path: &Path, format: Option<Format>) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::instructions::{Count, ISAS};
 
     #[test]
     fn the_record_of_the_source_has_both_instruction_sets() {
         let counted = Counted::read(Path::new("no such file")).expect("it is no error");
         assert!(counted.modified.is_none());
-        for counts in [&counted.content.aarch64, &counted.content.x86_64] {
-            assert!(counts["fact"]["regs"].is_some());
+        for isa in ISAS {
+            let is_it = |count: &Count| (&*count.isa, &*count.workload, &*count.engine) == (isa, "fact", "regs");
+            assert!(counted.content.counts.iter().any(is_it), "{isa}");
         }
     }
 }

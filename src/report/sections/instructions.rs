@@ -1,10 +1,10 @@
 //! How many instructions an iteration of each workload's loop executes. Such counts do not depend on the machine.
 
 use super::commands;
+use crate::bench::instructions::{Count, ISAS};
 use crate::bench::workloads::WORKLOADS;
 use crate::registry::ENGINES;
-use crate::report::data::harness::Counts;
-use crate::report::data::{Data, Positive};
+use crate::report::data::Data;
 use crate::report::document::{Block, Row, Section, Table};
 use crate::report::format;
 use crate::report::grid::in_order;
@@ -12,12 +12,12 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let counts = &data.instructions.content;
+    let record = &data.instructions.content;
     let text = "Counted, not timed: they are the same on every machine.";
-    let unit = if counts.unit.is_empty() { String::new() } else { format!(" Unit: {}.", counts.unit) };
-    let mut blocks = vec![Block::Text(format!("{text}{unit}"))];
-    let isas = [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)];
-    let isas: Vec<_> = isas.into_iter().filter(|(_, counts)| !counts.is_empty()).collect();
+    let mut blocks = vec![Block::Text(format!("{text} Unit: {}.", record.unit))];
+    let of_isa = |isa| record.counts.iter().filter(|count| count.isa == isa).collect::<Vec<_>>();
+    let isas = ISAS.map(|isa| (isa, of_isa(isa)));
+    let isas: Vec<_> = isas.iter().filter(|(_, counts)| !counts.is_empty()).collect();
     if isas.is_empty() {
         blocks.push(Block::NoData { command: commands::INSTRUCTIONS });
     } else {
@@ -27,19 +27,20 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Executed instructions", blocks }
 }
 
-fn workloads(counts: &Counts) -> Vec<String> {
-    in_order(counts.keys(), WORKLOADS.iter().map(|workload| workload.name))
+fn workloads(counts: &[&Count]) -> Vec<String> {
+    in_order(counts.iter().map(|count| &count.workload), WORKLOADS.iter().map(|workload| workload.name))
 }
 
-fn engines(counts: &Counts) -> Vec<String> {
-    in_order(counts.values().flat_map(|engines| engines.keys()), ENGINES)
+fn engines(counts: &[&Count]) -> Vec<String> {
+    in_order(counts.iter().map(|count| &count.engine), ENGINES)
 }
 
-fn count(counts: &Counts, workload: &str, engine: &str) -> Option<f64> {
-    counts.get(workload)?.get(engine)?.map(Positive::get)
+fn count(counts: &[&Count], workload: &str, engine: &str) -> Option<f64> {
+    let is_it = |count: &&&Count| count.workload == workload && count.engine == engine;
+    counts.iter().find(is_it).map(|count| count.per_iteration)
 }
 
-fn table(isa: &str, counts: &Counts) -> Table {
+fn table(isa: &str, counts: &[&Count]) -> Table {
     let engines = engines(counts);
     let row = |workload: &String| {
         Row::new(workload, format::counts(engines.iter().map(|engine| count(counts, workload, engine))))
@@ -52,7 +53,7 @@ fn table(isa: &str, counts: &Counts) -> Table {
     }
 }
 
-fn plot(isa: &str, counts: &Counts) -> Plot {
+fn plot(isa: &str, counts: &[&Count]) -> Plot {
     let engines = engines(counts);
     let group = |workload: &String| {
         let bar = |engine: &String| {
