@@ -14,6 +14,7 @@ use jitduel::bench::{Subject, Untimed};
 use jitduel::corpus::cases;
 use jitduel::exec::children_processor_time;
 use jitduel::export::{Limits, c, forth};
+use jitduel::files;
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::load;
 use jitduel::outcome::{DEFAULT_STACK_LIMIT, Verdict};
@@ -113,13 +114,13 @@ impl Peer {
             }
             Kind::ExportedC => {
                 let (source, output) = (path("c"), path("exported"));
-                std::fs::write(&source, exported_c(workload)?)?;
+                files::replace(&source, exported_c(workload)?)?;
                 compile(&source, &output)?;
                 vec![output.into()]
             }
             Kind::Forth => {
                 let (source, text) = (path("fs"), exported_forth(workload)?);
-                std::fs::write(&source, &text)?;
+                files::replace(&source, &text)?;
                 let options = forth::options(text.len(), DEFAULT_STACK_LIMIT).map(OsString::from);
                 [self.tool.into()].into_iter().chain(options).chain([source.into()]).collect()
             }
@@ -134,12 +135,14 @@ impl Peer {
     }
 }
 
+/// Compiles to a new file and then renames it: another run may be executing the old one.
 fn compile(source: &Path, output: &Path) -> Result<()> {
+    let new = output.with_extension(format!("{}.new", std::process::id()));
     let mut gcc = Command::new("gcc");
-    let said = gcc.args(["-O2", "-o"]).arg(output).arg(source).output().context("cannot start gcc")?;
+    let said = gcc.args(["-O2", "-o"]).arg(&new).arg(source).output().context("cannot start gcc")?;
     let errors = String::from_utf8_lossy(&said.stderr);
     ensure!(said.status.success(), "gcc refuses {}:\n{errors}", source.display());
-    Ok(())
+    std::fs::rename(&new, output).with_context(|| format!("cannot write {}", output.display()))
 }
 
 const LIMITS: Limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
