@@ -7,7 +7,7 @@ mod harness;
 
 use std::process::{ExitCode, Stdio};
 
-use harness::{Arguments, data_file, engines};
+use harness::{Arguments, data_file, engines, say, warn};
 use jitduel::bench::break_even::{Point, break_even, points, times};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
@@ -34,13 +34,13 @@ fn main() -> ExitCode {
     let name = |workload: &Workload| format!("break_even/{}", workload.name);
     let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
     if arguments.has("--list") {
-        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        chosen.iter().for_each(|workload| say(format_args!("{}: benchmark", name(workload))));
         return ExitCode::SUCCESS;
     }
     let engines: Vec<&str> =
         engines().into_iter().filter(|engine| *engine == INTERPRETER || compiles(engine)).collect();
     if arguments.has("--worker") {
-        println!("{}", measure(&chosen, &engines));
+        say(format_args!("{}", measure(&chosen, &engines)));
         return ExitCode::SUCCESS;
     }
     let processes = if arguments.is_test() { 1 } else { PROCESSES };
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if engines.len() < 2 {
-        eprintln!("NOT RUN: break-even, since no engine can compile for this host");
+        warn(format_args!("NOT RUN: break-even, since no engine can compile for this host"));
         return ExitCode::SUCCESS;
     }
     let image = Image::of_this_process().expect("this program lies somewhere");
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
     if arguments.is_test() {
         // Times of a run that only tries all would mislead.
-        sweeps.iter().for_each(|sweep| println!("break_even/{}: Success", sweep.workload));
+        sweeps.iter().for_each(|sweep| say(format_args!("break_even/{}: Success", sweep.workload)));
         return ExitCode::SUCCESS;
     }
     show(&sweeps, &engines, level);
@@ -128,10 +128,10 @@ impl Sweep {
 fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
     let processes = sweeps[0].times[0].len();
     let interpreter = index_of_interpreter(engines);
-    println!(
+    say(format_args!(
         "Iterations from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
-    );
-    println!("with {:.0} % ({processes} processes):\n", 100.0 * CONFIDENCE);
+    ));
+    say(format_args!("with {:.0} % ({processes} processes):\n", 100.0 * CONFIDENCE));
     let mut rows = vec![["workload", "engine", "iterations", "interval"].map(String::from)];
     rows.push(["---", "---", "--:", "---"].map(String::from));
     let mut never = Vec::new();
@@ -149,14 +149,14 @@ fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
             }
         }
     }
-    print!("{}", table(&rows));
-    println!(
-        "\nBelow these numbers the interpreter wins. {}",
+    say(format_args!(
+        "{}\nBelow these numbers the interpreter wins. {}",
+        table(&rows),
         match never.as_slice() {
             [] => "There is no program here on which it wins for good.".into(),
             never => format!("It wins for good here: {}.", never.join("; ")),
         }
-    );
+    ));
 }
 
 fn iterations(number: f64) -> String {

@@ -3,6 +3,8 @@
 //!
 //! Ends with 3 where a count is above the record, with 2 where something cannot be counted.
 
+mod harness;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
@@ -10,6 +12,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use harness::{say, warn};
 use jitduel::bench::instructions::{Count, Record, Step, compare, page, steps, to_json};
 use jitduel::files;
 use jitduel::registry::ENGINES;
@@ -47,7 +50,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/INSTRUCTIONS.md");
 
 fn main() -> ExitCode {
     run(&Arguments::parse()).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        warn(format_args!("error: {error:#}"));
         ExitCode::from(2)
     })
 }
@@ -74,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         [(report.as_path(), &record), (RECORD.as_ref(), &record), (PAGE.as_ref(), &page(&counts, &steps))]
     {
         files::replace(path, text)?;
-        eprintln!("written: {}", path.display());
+        warn(format_args!("written: {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,12 +85,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn check(counts: &[Count], record: &[Count]) -> ExitCode {
     let changes = compare(counts, record);
     for line in &changes.falls {
-        println!("fell: {line}; record it with scripts/count");
+        say(format_args!("fell: {line}; record it with scripts/count"));
     }
     for line in &changes.rises {
-        println!("ROSE: {line}");
+        say(format_args!("ROSE: {line}"));
     }
-    println!("{} counts: {} rose, {} fell", counts.len(), changes.rises.len(), changes.falls.len());
+    say(format_args!("{} counts: {} rose, {} fell", counts.len(), changes.rises.len(), changes.falls.len()));
     if changes.rises.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) }
 }
 
@@ -131,7 +134,7 @@ impl Arguments {
                     let command = [emulator, &["-plugin", &self.plugin, binary]].concat();
                     counters.push(Counter { isa, command });
                 }
-                None => eprintln!("NOT COUNTED: {isa}, as asked"),
+                None => warn(format_args!("NOT COUNTED: {isa}, as asked")),
             }
         }
         counters

@@ -3,6 +3,8 @@
 // Each benchmark uses another part of it.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+use std::fmt::Arguments as Text;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ pub fn engines() -> Vec<&'static str> {
     let runs = |name: &&'static str| {
         let found = registry::availability(name);
         if let Err(reason) = &found {
-            eprintln!("NOT RUN: engine `{name}` is not supported on this host: {reason}");
+            warn(format_args!("NOT RUN: engine `{name}` is not supported on this host: {reason}"));
         }
         found.is_ok()
     };
@@ -88,12 +90,34 @@ impl Arguments {
     }
 }
 
+/// Writes a line to standard output.
+pub fn say(line: Text) {
+    write_line(&mut io::stdout(), line);
+}
+
+/// Writes a line to standard error.
+pub fn warn(line: Text) {
+    write_line(&mut io::stderr(), line);
+}
+
+/// A reader that closes its pipe early, such as `head`, must not end a run that takes minutes: its results still go to a
+/// file.
+///
+/// # Panics
+/// If the stream cannot be written for any other reason.
+fn write_line(stream: &mut impl Write, line: Text) {
+    match writeln!(stream, "{line}").and_then(|()| stream.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("cannot write the output: {error}"),
+        _ => {}
+    }
+}
+
 /// Keeps what a benchmark of our own measured, where the report looks for it.
 pub fn data_file(name: &str, json: &serde_json::Value) {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
     let path = Path::new(&target).join("jitduel").join(name);
     files::replace(&path, format!("{json}\n")).unwrap_or_else(|error| panic!("{error}: {}", error.source));
-    println!("\nkept as {}", path.display());
+    say(format_args!("\nkept as {}", path.display()));
 }
 
 /// Wall-clock time, with what a benchmark gives as its elements shown as nanoseconds for each.

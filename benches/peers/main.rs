@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Arguments, data_file};
+use harness::{Arguments, data_file, say, warn};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
 use jitduel::bench::record::Line;
@@ -36,7 +36,7 @@ fn main() -> Result<ExitCode> {
     let name = |workload: &Workload| format!("peers/{}", workload.name);
     let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
     if arguments.has("--list") {
-        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        chosen.iter().for_each(|workload| say(format_args!("{}: benchmark", name(workload))));
         return Ok(ExitCode::SUCCESS);
     }
     if chosen.is_empty() {
@@ -50,22 +50,22 @@ fn main() -> Result<ExitCode> {
     }
     let unfit = unfit();
     if arguments.is_test() || unfit.is_some() {
-        not_run.iter().for_each(|not_run| eprintln!("{not_run}"));
+        not_run.iter().for_each(|not_run| warn(format_args!("{not_run}")));
         let programs: usize = fields.iter().map(|(field, _)| field.names().count()).sum();
-        println!(
+        say(format_args!(
             "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
             fields.len()
-        );
+        ));
         if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
-            eprintln!("NOT RUN: the race, since {reason}");
+            warn(format_args!("NOT RUN: the race, since {reason}"));
         }
         return Ok(ExitCode::SUCCESS);
     }
     let machine = Machine::now();
-    machine.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
+    machine.weaknesses().iter().for_each(|weakness| warn(format_args!("warning: {weakness}")));
     let lines = race(&fields, effort(arguments.has("--quick")))?;
     let results = Results::new(machine, command(), lines, not_run);
-    print!("{}", results.to_markdown());
+    say(format_args!("{}", results.to_markdown().trim_end()));
     data_file("peers.json", &results.to_json());
     Ok(ExitCode::SUCCESS)
 }
@@ -130,7 +130,7 @@ fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
     let image = Image::open(Path::new(env!("CARGO_BIN_EXE_jitduel")))?;
     for (field, work) in fields {
         let name = field.workload.name;
-        eprintln!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds);
+        warn(format_args!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds));
         let times = field.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
         for (contestant, times) in field.names().zip(times) {
             lines.push(Line {
