@@ -13,7 +13,7 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use harness::{say, warn};
-use jitduel::bench::instructions::{Count, Record, Step, compare, page, steps, to_json};
+use jitduel::bench::instructions::{Count, Record, SizePair, compare, page, pairs, to_json};
 use jitduel::files;
 use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
@@ -56,8 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let steps = steps()?;
-    let programs = steps.iter().map(|step| Program::write(step, &arguments.output)).collect::<Result<Vec<_>>>()?;
+    let pairs = pairs()?;
+    let programs = pairs.iter().map(|pair| Program::write(pair, &arguments.output)).collect::<Result<Vec<_>>>()?;
     let counters = arguments.counters();
     ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");
     // An interpreter's instructions are rustc's: they change with its version, and between debug and release builds.
@@ -71,10 +71,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     // What the last record says as well need not come twice.
     let last = Record::read(Path::new(RECORD)).unwrap_or_default().counts;
     let counts = count_all(&counters, &programs, &engines, &last)?;
-    let record = serde_json::to_string_pretty(&to_json(&counts, &steps))? + "\n";
+    let record = serde_json::to_string_pretty(&to_json(&counts, &pairs))? + "\n";
     let report = arguments.output.join("instructions.json");
     for (path, text) in
-        [(report.as_path(), &record), (RECORD.as_ref(), &record), (PAGE.as_ref(), &page(&counts, &steps))]
+        [(report.as_path(), &record), (RECORD.as_ref(), &record), (PAGE.as_ref(), &page(&counts, &pairs))]
     {
         files::replace(path, text)?;
         warn(format_args!("written: {}", path.display()));
@@ -94,22 +94,22 @@ fn check(counts: &[Count], record: &[Count]) -> ExitCode {
     if changes.rises.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) }
 }
 
-/// A step with its two programs in files.
+/// A pair with its two programs in files.
 struct Program<'a> {
-    step: &'a Step,
+    pair: &'a SizePair,
     /// Each with its input, in as many characters as the other.
     runs: [(PathBuf, String); 2],
 }
 
 impl Program<'_> {
-    fn write<'a>(step: &'a Step, folder: &Path) -> Result<Program<'a>> {
+    fn write<'a>(pair: &'a SizePair, folder: &Path) -> Result<Program<'a>> {
         let write = |which: usize| -> Result<(PathBuf, String)> {
-            let path = folder.join(format!("{}-{which}.stk", step.workload));
-            let subject = &step.subjects[which];
+            let path = folder.join(format!("{}-{which}.stk", pair.workload));
+            let subject = &pair.subjects[which];
             files::replace(&path, subject.source.bytes())?;
             Ok((path, format!("{:08}", subject.inputs[0])))
         };
-        Ok(Program { step, runs: [write(0)?, write(1)?] })
+        Ok(Program { pair, runs: [write(0)?, write(1)?] })
     }
 }
 
@@ -150,7 +150,7 @@ impl Counter<'_> {
             let [small, great] = &program.runs;
             let (small, great) = (self.count_process(engine, small)?, self.count_process(engine, great)?);
             let more = great.checked_sub(small).context("the greater size executes fewer instructions")?;
-            let count = Count::new(self.isa, program.step, engine, more);
+            let count = Count::new(self.isa, program.pair, engine, more);
             if record.contains(&count) || seen.contains(&count) {
                 return Ok(count);
             }

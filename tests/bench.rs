@@ -5,7 +5,7 @@ mod binary;
 use std::time::Duration;
 
 use jitduel::bench::Subject;
-use jitduel::bench::client::{Patience, Worker};
+use jitduel::bench::client::{Timeout, Worker};
 use jitduel::bench::image::Image;
 use jitduel::bench::worker::Task;
 use jitduel::lang::Source;
@@ -30,7 +30,7 @@ fn is_left_out(what: &str) -> bool {
 }
 
 #[test]
-fn figures_that_would_mislead_are_refused() {
+fn debug_build_is_not_timed_without_force() {
     let ended = jitduel(["bench", "fact"]).run();
     // The tests' binary is no optimized one.
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
@@ -39,7 +39,7 @@ fn figures_that_would_mislead_are_refused() {
 
 /// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
 #[test]
-fn the_patch_of_the_slower_build_fits_the_source() {
+fn patch_of_the_slower_build_applies() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it is checked in");
     let patch = read("tests/slow/five-percent.patch");
@@ -53,7 +53,7 @@ fn the_patch_of_the_slower_build_fits_the_source() {
 }
 
 #[test]
-fn what_cannot_be_timed_is_said() {
+fn errors_name_what_cannot_be_timed() {
     let folder = folder("bench_refused");
     let trap = file(&folder, "trap.stk", "1 0 /");
     let empty = folder.join("empty");
@@ -95,7 +95,7 @@ fn what_cannot_be_timed_is_said() {
 }
 
 #[test]
-fn a_race_is_printed_in_three_forms() {
+fn race_is_exported_as_markdown_csv_and_json() {
     if is_left_out("races in three forms") {
         return;
     }
@@ -154,7 +154,7 @@ fn a_race_is_printed_in_three_forms() {
 }
 
 #[test]
-fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
+fn regression_against_a_saved_baseline_exits_with_3() {
     if is_left_out("baselines") {
         return;
     }
@@ -208,7 +208,7 @@ fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
 }
 
 #[test]
-fn only_times_of_the_same_program_and_input_are_compared() {
+fn only_the_same_program_and_input_is_compared() {
     if is_left_out("baselines of other programs") {
         return;
     }
@@ -258,7 +258,7 @@ fn only_times_of_the_same_program_and_input_are_compared() {
 }
 
 #[test]
-fn names_are_text_and_paths_are_bytes() {
+fn unusual_file_names_are_escaped() {
     if is_left_out("races of files with strange names") {
         return;
     }
@@ -286,7 +286,7 @@ fn names_are_text_and_paths_are_bytes() {
 }
 
 #[test]
-fn a_program_may_stand_on_the_command_line() {
+fn program_on_the_command_line_is_raced() {
     if is_left_out("a race of a program on the command line") {
         return;
     }
@@ -306,7 +306,7 @@ fn a_program_may_stand_on_the_command_line() {
 
 /// A build that takes the place of the binary while it races does not take part.
 #[test]
-fn a_rebuild_does_not_mix_builds() {
+fn rebuild_during_a_race_is_ignored() {
     if is_left_out("a rebuild during a race") {
         return;
     }
@@ -335,7 +335,7 @@ fn script(folder: &std::path::Path, name: &str, text: &str) {
 }
 
 #[test]
-fn a_program_that_is_none_of_ours_ends_the_race() {
+fn foreign_program_ends_the_race() {
     if is_left_out("other programs in place of builds") {
         return;
     }
@@ -367,7 +367,7 @@ fn a_program_that_is_none_of_ours_ends_the_race() {
 }
 
 #[test]
-fn another_build_takes_part() {
+fn another_build_is_raced() {
     if is_left_out("another build") {
         return;
     }
@@ -385,7 +385,7 @@ fn another_build_takes_part() {
 /// Turns are sized on warm runs: a first run that took a thousand times as long would make them a thousandth of what they
 /// should be, and the side that was sized so would seem slow.
 #[test]
-fn a_cold_first_run_does_not_size_a_turn() {
+fn cold_first_run_does_not_size_a_turn() {
     if is_left_out("other programs in place of builds") {
         return;
     }
@@ -395,8 +395,8 @@ fn a_cold_first_run_does_not_size_a_turn() {
     let image = Image::open(&folder.join("cold")).expect("it is there");
     let subject = Subject::new("one", Source::new("one", "1"), Vec::new());
     let task = Task { subject, contestants: vec!["tree".into()] };
-    let patience = Patience { least: Duration::from_secs(60), words: 1 };
-    let mut worker = Worker::start(&image, &task, 0, patience).expect("it answers");
-    let runs = worker.runs(0, Duration::from_millis(1)).expect("it answers");
+    let timeout = Timeout { base: Duration::from_secs(60), words: 1 };
+    let mut worker = Worker::start(&image, &task, 0, timeout).expect("it answers");
+    let runs = worker.runs_per_turn(0, Duration::from_millis(1)).expect("it answers");
     assert_eq!(runs, 1000);
 }

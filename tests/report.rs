@@ -73,7 +73,7 @@ fn change(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
-fn a_section_without_data_says_which_command_makes_it() {
+fn section_without_data_names_the_command_that_makes_it() {
     let folder = folder("report_empty");
     let (page, markdown) = written(&folder, &folder.join("out"));
     for (title, command) in MISSING {
@@ -93,7 +93,7 @@ fn a_section_without_data_says_which_command_makes_it() {
 
 /// What is measured anew for each report is left out: the time, the code's size and the machine.
 #[test]
-fn what_was_measured_is_told_word_for_word() {
+fn markdown_matches_the_golden_file() {
     let out = folder("report_whole");
     let (_, markdown) = written(Path::new(DATA), &out);
     let (before, _) = markdown.split_once("\n## The machine\n").expect("it comes last");
@@ -107,7 +107,7 @@ fn what_was_measured_is_told_word_for_word() {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
+fn page_is_self_contained_and_matches_the_markdown() {
     let out = folder("report_page");
     let (page, markdown) = written(Path::new(DATA), &out);
     let rest = page.replace("http://www.w3.org/2000/svg", "");
@@ -137,7 +137,7 @@ fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
 }
 
 #[test]
-fn where_the_interpreter_wins_is_listed() {
+fn interpreter_wins_are_listed() {
     let folder = copy("report_never");
     let path = folder.join("jitduel/break-even.json");
     let mut json: serde_json::Value =
@@ -152,7 +152,7 @@ fn where_the_interpreter_wins_is_listed() {
 }
 
 #[test]
-fn what_is_broken_is_named() {
+fn broken_file_is_named() {
     let estimates = "criterion/execute_fact/jit/new/estimates.json";
     let broken = [
         ("jitduel/break-even.json", "\"lines\"", "\"linen\"", "missing field `lines`"),
@@ -188,7 +188,7 @@ fn what_is_broken_is_named() {
 }
 
 #[test]
-fn a_file_of_another_version_names_the_command_that_makes_it() {
+fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
         ("break-even", 3, "cargo bench --bench break_even"),
         ("peers", 2, "cargo bench --features peers --bench peers"),
@@ -211,7 +211,7 @@ fn a_file_of_another_version_names_the_command_that_makes_it() {
 }
 
 #[test]
-fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
+fn hostile_data_neither_escapes_the_folder_nor_hangs() {
     let folder = copy("report_paths");
     let path = folder.join("jitduel/break-even.json");
     let text = fs::read_to_string(&path).expect("it is there");
@@ -226,7 +226,7 @@ fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
 }
 
 #[test]
-fn folders_are_those_that_were_asked_for() {
+fn input_and_output_folders_are_respected() {
     let folder = folder("report_folders");
     let nowhere = report(&folder.join("nowhere"), &folder.join("out"));
     assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is no folder"), "{}", nowhere.stderr);

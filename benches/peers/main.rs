@@ -25,7 +25,7 @@ use jitduel::engine::PrepareError;
 use jitduel::exec::is_emulated;
 use jitduel::registry;
 use process::{PEERS, Peer};
-use race::{BASE, Effort, Field};
+use race::{BASE, Contestants, Effort};
 use results::{NotRun, Results};
 
 /// Chooses the order.
@@ -44,17 +44,17 @@ fn main() -> Result<ExitCode> {
     }
     let mut not_run = Vec::new();
     let installed: Vec<Peer> = PEERS.into_iter().filter(|peer| is_installed(peer, &mut not_run)).collect();
-    let mut fields = Vec::new();
+    let mut races = Vec::new();
     for workload in chosen {
-        fields.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
+        races.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
     }
     let unfit = unfit();
     if arguments.is_test() || unfit.is_some() {
         not_run.iter().for_each(|not_run| warn(format_args!("{not_run}")));
-        let programs: usize = fields.iter().map(|(field, _)| field.names().count()).sum();
+        let programs: usize = races.iter().map(|(contestants, _)| contestants.names().count()).sum();
         say(format_args!(
             "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
-            fields.len()
+            races.len()
         ));
         if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
             warn(format_args!("NOT RUN: the race, since {reason}"));
@@ -63,7 +63,7 @@ fn main() -> Result<ExitCode> {
     }
     let machine = Machine::now();
     machine.weaknesses().iter().for_each(|weakness| warn(format_args!("warning: {weakness}")));
-    let lines = race(&fields, effort(arguments.has("--quick")))?;
+    let lines = race(&races, effort(arguments.has("--quick")))?;
     let results = Results::new(machine, command(), lines, not_run);
     say(format_args!("{}", results.to_markdown().trim_end()));
     data_file("peers.json", &results.to_json());
@@ -97,13 +97,13 @@ fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
 }
 
 /// Who can run a workload, all of whom give the referee's answers, and what it takes. A wrong answer is an error.
-fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Field, Work)> {
+fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Contestants, Work)> {
     let subject = workload.subject();
     let work = subject.check(&[])?;
-    let mut field = Field { workload, engines: Vec::new(), programs: Vec::new() };
+    let mut contestants = Contestants { workload, engines: Vec::new(), programs: Vec::new() };
     for engine in registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied()) {
         match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
-            Ok(()) => field.engines.push(engine),
+            Ok(()) => contestants.engines.push(engine),
             Err(Untimed::Prepare(error @ (PrepareError::Unsupported { .. } | PrepareError::Peer { .. }))) => {
                 NotRun::add(not_run, engine, error.to_string(), workload.name);
             }
@@ -116,23 +116,23 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
         match peer.build(workload, &folder)? {
             Some(program) => {
                 program.check(workload).with_context(|| peer.name)?;
-                field.programs.push((*peer, program));
+                contestants.programs.push((*peer, program));
             }
             None => NotRun::add(not_run, peer.name, "doubles are not exact there".into(), workload.name),
         }
     }
-    Ok((field, work))
+    Ok((contestants, work))
 }
 
 /// Races on all workloads, one after the other.
-fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
+fn race(races: &[(Contestants, Work)], effort: Effort) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     let image = Image::open(Path::new(env!("CARGO_BIN_EXE_jitduel")))?;
-    for (field, work) in fields {
-        let name = field.workload.name;
-        warn(format_args!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds));
-        let times = field.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
-        for (contestant, times) in field.names().zip(times) {
+    for (contestants, work) in races {
+        let name = contestants.workload.name;
+        warn(format_args!("{name}: {} contestants, {} rounds", contestants.names().count(), effort.rounds));
+        let times = contestants.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
+        for (contestant, times) in contestants.names().zip(times) {
             lines.push(Line {
                 subject: name.into(),
                 words: work.words,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use jitduel::bench::client::{Patience, Worker};
+use jitduel::bench::client::{Timeout, Worker};
 use jitduel::bench::image::Image;
 use jitduel::bench::race::Times;
 use jitduel::bench::worker::Task;
@@ -24,7 +24,7 @@ pub const BASE: &str = "bytecode";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Who takes part on one workload.
-pub struct Field {
+pub struct Contestants {
     /// The workload.
     pub workload: &'static Workload,
     /// The engines, [`BASE`] among them.
@@ -58,7 +58,7 @@ impl Runs {
     }
 }
 
-impl Field {
+impl Contestants {
     /// The names of all, in the order of their times.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.engines.iter().copied().chain(self.programs.iter().map(|(peer, _)| peer.name))
@@ -69,26 +69,25 @@ impl Field {
     /// # Errors
     /// Where a process fails or gives a wrong answer.
     pub fn race(&self, image: &Image, words: u64, effort: Effort, seed: u64) -> Result<Vec<Times>> {
-        let patience = Patience { least: TIMEOUT, words };
-        let mut order = ChaCha8Rng::seed_from_u64(seed);
+        let timeout = Timeout { base: TIMEOUT, words };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let expected = referee(&self.workload.subject())?;
         let mut runs = Vec::new();
         for (_, program) in &self.programs {
             runs.push(self.scale(program, &expected, effort.difference)?);
         }
         let base = self.names().position(|name| name == BASE).expect("the base takes part");
-        let mut seats: Vec<usize> = (0..self.engines.len()).collect();
+        let mut order: Vec<usize> = (0..self.engines.len()).collect();
         let mut all = vec![Times::default(); self.engines.len() + runs.len()];
         for round in 0..effort.rounds {
             if round % 2 == 0 {
-                seats.shuffle(&mut order);
+                order.shuffle(&mut rng);
             } else {
-                seats.reverse();
+                order.reverse();
             }
-            let mut engines =
-                Engines::start(self, image, patience, &seats, order.random_range(0..4096), effort.sample)?;
+            let mut engines = Engines::start(self, image, timeout, &order, rng.random_range(0..4096), effort.sample)?;
             let mut turns: Vec<usize> = (0..all.len()).collect();
-            turns.shuffle(&mut order);
+            turns.shuffle(&mut rng);
             let mut times = vec![0.0; all.len()];
             for turn in turns {
                 times[turn] = match turn.checked_sub(self.engines.len()) {
@@ -137,19 +136,23 @@ struct Engines {
 
 impl Engines {
     fn start(
-        field: &Field,
+        contestants: &Contestants,
         image: &Image,
-        patience: Patience,
-        seats: &[usize],
+        timeout: Timeout,
+        order: &[usize],
         shift: usize,
         sample: Duration,
     ) -> Result<Engines> {
-        let contestants = seats.iter().map(|engine| field.engines[*engine].to_owned()).collect();
-        let mut worker =
-            Worker::start(image, &Task { subject: field.workload.subject(), contestants }, shift, patience)?;
-        let mut places = vec![(0, 0); seats.len()];
-        for (place, engine) in seats.iter().enumerate() {
-            places[*engine] = (place, worker.runs(place, sample)?);
+        let names = order.iter().map(|engine| contestants.engines[*engine].to_owned()).collect();
+        let mut worker = Worker::start(
+            image,
+            &Task { subject: contestants.workload.subject(), contestants: names },
+            shift,
+            timeout,
+        )?;
+        let mut places = vec![(0, 0); order.len()];
+        for (place, engine) in order.iter().enumerate() {
+            places[*engine] = (place, worker.runs_per_turn(place, sample)?);
         }
         Ok(Engines { worker, places })
     }

@@ -16,7 +16,7 @@ use crate::race::BASE;
 const CONFIDENCE: f64 = 0.99;
 
 /// Nanoseconds a word below which no loop runs any longer: a processor would have to carry out hundreds of words in a cycle.
-const LEAST: f64 = 0.001;
+const MIN_NS_PER_WORD: f64 = 0.001;
 
 /// Somebody who did not take part, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl std::fmt::Display for NotRun {
 
 /// Whether a compiler has made a formula of the loop, so that the time says nothing of words.
 fn is_formula(line: &Line) -> bool {
-    line.time_per_word() < LEAST
+    line.time_per_word() < MIN_NS_PER_WORD
 }
 
 /// All results of one run.

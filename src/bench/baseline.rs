@@ -76,7 +76,7 @@ impl Baseline {
     /// If the file cannot be read, has another version, or is not a baseline.
     pub fn read(path: &Path) -> Result<Baseline, SavedError> {
         let baseline: Baseline = parse(path, &bytes(path)?, Some(BASELINE))?;
-        if baseline.fewest() == 0 {
+        if baseline.min_samples() == 0 {
             let error = serde::de::Error::custom("it has no times that were taken beside the calibration kernel");
             return Err(SavedError::Json { path: path.to_owned(), error });
         }
@@ -84,14 +84,14 @@ impl Baseline {
     }
 
     /// How many times the line has that has the fewest.
-    pub fn fewest(&self) -> usize {
+    pub fn min_samples(&self) -> usize {
         self.lines.iter().map(|line| line.processes.calibrated.len()).min().unwrap_or(0)
     }
 
     /// Drops all of its times where they are of another kind of race than this one of some subjects. Says what does not match,
     /// in words.
     pub fn match_to(&mut self, machine: &Machine, options: &[(String, String)], subjects: &[Subject]) -> Vec<String> {
-        let mut left_out = self.other_conditions(machine, options);
+        let mut left_out = self.mismatched_conditions(machine, options);
         if !left_out.is_empty() {
             self.lines.clear();
             return left_out;
@@ -122,7 +122,7 @@ impl Baseline {
     }
 
     /// What makes all of its times those of another race.
-    fn other_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
+    fn mismatched_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
         let mut sentences = Vec::new();
         let mut compare = |what: &str, kept: &str, now: &str| {
             if kept != now {

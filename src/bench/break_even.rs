@@ -18,7 +18,7 @@ pub struct Point {
 }
 
 /// No sweep goes beyond the first size that takes so many words.
-const ENOUGH_WORDS: u64 = 1_000_000;
+const SWEEP_WORDS: u64 = 1_000_000;
 
 /// How often one process measures a point.
 const REPEATS: usize = 5;
@@ -34,7 +34,7 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
     loop {
         let work = workload.of_size(size).check(&[])?;
         points.push(Point { size, work });
-        if size == workload.size || work.words >= ENOUGH_WORDS {
+        if size == workload.size || work.words >= SWEEP_WORDS {
             return Ok(points);
         }
         size = (4 * size).clamp(1, workload.size);
@@ -50,7 +50,7 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
 /// # Panics
 /// Where there is no engine of one of the names.
 pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
-    let mut ours: Vec<Box<dyn Engine>> =
+    let mut instances: Vec<Box<dyn Engine>> =
         engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
     let mut times = vec![Vec::new(); engines.len()];
     for point in points {
@@ -59,7 +59,7 @@ pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<
         let program = subject.program()?;
         let mut at_point = vec![Vec::new(); engines.len()];
         for _ in 0..REPEATS {
-            for (engine, times) in ours.iter_mut().zip(&mut at_point) {
+            for (engine, times) in instances.iter_mut().zip(&mut at_point) {
                 times.push(time(&mut **engine, &program, &subject.inputs)?);
             }
         }
@@ -87,8 +87,8 @@ pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
         None => iterations(0),
         Some(last) if last + 1 == points.len() => f64::INFINITY,
         Some(last) => {
-            let way = -ahead(last) / (ahead(last + 1) - ahead(last));
-            iterations(last) + way * (iterations(last + 1) - iterations(last))
+            let fraction = -ahead(last) / (ahead(last + 1) - ahead(last));
+            iterations(last) + fraction * (iterations(last + 1) - iterations(last))
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lines_cross_where_geometry_says() {
+    fn crossing_of_two_lines_is_exact() {
         let points = points_of(&[0, 10, 40, 160]);
         let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|iterations| at_zero + slope * iterations);
         // 100 + n and 4 n meet at n = 100 / 3.
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_is_over_processes_and_may_reach_never() {
+    fn interval_is_over_processes_and_may_be_infinite() {
         let points = points_of(&[0, 100]);
         let interpreter = vec![vec![0.0, 100.0]; 20];
         let jit = |costs: f64| vec![costs, costs + 10.0];
@@ -141,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_begins_with_nothing_and_ends_with_enough() {
+    fn sweep_starts_at_zero_and_ends_at_the_word_limit() {
         for name in ["fact", "nested", "straight"] {
             let workload = workload(name).expect("it exists");
             let points = points(workload).expect("it can be timed");
             assert_eq!(points[0].size, 0);
             let last = points.last().expect("there is one");
-            assert!(last.size == workload.size || last.work.words >= ENOUGH_WORDS);
+            assert!(last.size == workload.size || last.work.words >= SWEEP_WORDS);
             assert!(points.windows(2).all(|two| two[0].work.iterations < two[1].work.iterations), "{points:?}");
             assert!(points.len() <= 12);
         }

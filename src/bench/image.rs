@@ -105,18 +105,18 @@ mod tests {
 
     use super::*;
 
-    fn script(path: &Path, says: &str) {
-        fs::write(path, format!("#!/bin/sh\necho {says}\n")).expect("it is ours");
+    fn script(path: &Path, output: &str) {
+        fs::write(path, format!("#!/bin/sh\necho {output}\n")).expect("it is ours");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
 
-    fn says(image: &Image) -> String {
+    fn output_of(image: &Image) -> String {
         let output = image.command().output().expect("it is a script");
         String::from_utf8(output.stdout).expect("it is text")
     }
 
     #[test]
-    fn a_file_that_takes_its_name_is_not_executed() {
+    fn replaced_file_is_not_executed() {
         let folder = std::env::temp_dir().join(format!("jitduel-image-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("it is ours");
         let path = folder.join("binary");
@@ -124,10 +124,10 @@ mod tests {
         let image = Image::open(&path).expect("it is there");
         script(&folder.join("other"), "new");
         fs::rename(folder.join("other"), &path).expect("it is ours");
-        assert_eq!(says(&image), "old\n");
+        assert_eq!(output_of(&image), "old\n");
         image.check().expect("the held file is as it was");
         let image = Image::open(&path).expect("it is there");
-        assert_eq!(says(&image), "new\n");
+        assert_eq!(output_of(&image), "new\n");
         script(&path, "longer");
         assert!(image.check().is_err(), "it was written in place");
         let refused = [folder.join("nothing"), folder.clone()].map(|path| Image::open(&path).is_err());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_an_image() {
+    fn running_binary_can_be_opened_and_started() {
         let image = Image::of_this_process().expect("it runs");
         image.check().expect("nobody writes it");
         if crate::exec::is_emulated() {

@@ -23,7 +23,7 @@ const RECORD: &str = include_str!("../../benches/instructions.json");
 
 /// A workload at two sizes.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct SizePair {
     /// The workload's name.
     pub workload: &'static str,
     /// The smaller and the greater program.
@@ -39,7 +39,7 @@ pub struct Step {
 const INNERMOST: [(&str, &str, &str, [i64; 2], i64); 2] =
     [("fact", "20", " times swap", [1_000, 2_000], 20), ("nested", "1000", " times 1 +", [20, 40], 1)];
 
-impl Step {
+impl SizePair {
     /// The two sizes of a workload.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Step {
     ///
     /// # Panics
     /// Where the text of a workload was changed and has no innermost loop as this file knows it.
-    pub fn of(workload: &Workload) -> Result<Step, Untimed> {
+    pub fn of(workload: &Workload) -> Result<SizePair, Untimed> {
         let innermost = INNERMOST.iter().find(|(name, ..)| *name == workload.name);
         let at = |which: usize| match innermost {
             Some((_, count, behind, sizes, input)) => {
@@ -73,7 +73,7 @@ impl Step {
             works.push(measured);
         }
         let more = |of: fn(&Measured) -> u64| of(&works[1]) - of(&works[0]);
-        Ok(Step {
+        Ok(SizePair {
             workload: workload.name,
             iterations: more(|work| work.passes),
             words: more(|work| work.words),
@@ -96,13 +96,13 @@ pub struct Count {
 }
 
 impl Count {
-    /// The count of an engine, from what a step takes more.
-    pub fn new(isa: &str, step: &Step, engine: &str, instructions: u64) -> Count {
-        let per_iteration = (1e3 * instructions as f64 / step.iterations as f64).round() / 1e3;
-        Count { isa: isa.into(), workload: step.workload.into(), engine: engine.into(), per_iteration }
+    /// The count of an engine, from what a pair takes more.
+    pub fn new(isa: &str, pair: &SizePair, engine: &str, instructions: u64) -> Count {
+        let per_iteration = (1e3 * instructions as f64 / pair.iterations as f64).round() / 1e3;
+        Count { isa: isa.into(), workload: pair.workload.into(), engine: engine.into(), per_iteration }
     }
 
-    fn is_of(&self, other: &Count) -> bool {
+    fn has_same_key(&self, other: &Count) -> bool {
         (&self.isa, &self.workload, &self.engine) == (&other.isa, &other.workload, &other.engine)
     }
 }
@@ -115,8 +115,8 @@ const UNIT: &str = "machine instructions executed in an iteration of the workloa
     one, else the mean over all of them; scripts/count makes this file";
 
 /// Counts as they are kept.
-pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
-    let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_iteration(step)))).collect();
+pub fn to_json(counts: &[Count], pairs: &[SizePair]) -> Value {
+    let words = pairs.iter().map(|pair| (pair.workload.to_owned(), json!(words_per_iteration(pair)))).collect();
     let mut record = Map::from_iter([
         ("format".into(), INSTRUCTIONS.tag().into()),
         ("unit".into(), UNIT.into()),
@@ -182,8 +182,8 @@ impl Record {
     }
 }
 
-fn words_per_iteration(step: &Step) -> f64 {
-    (1e3 * step.words as f64 / step.iterations as f64).round() / 1e3
+fn words_per_iteration(pair: &SizePair) -> f64 {
+    (1e3 * pair.words as f64 / pair.iterations as f64).round() / 1e3
 }
 
 /// How counts differ from those of the record.
@@ -200,7 +200,7 @@ pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
     let mut changes = Changes::default();
     for count in counts {
         let Count { isa, workload, engine, per_iteration } = count;
-        let Some(recorded) = record.iter().find(|recorded| recorded.is_of(count)) else {
+        let Some(recorded) = record.iter().find(|recorded| recorded.has_same_key(count)) else {
             changes.rises.push(format!(
                 "{workload}, {engine}, {isa}: {per_iteration} instructions per iteration are not recorded"
             ));
@@ -220,7 +220,7 @@ pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
 }
 
 /// The page of tables.
-pub fn page(counts: &[Count], steps: &[Step]) -> String {
+pub fn page(counts: &[Count], pairs: &[SizePair]) -> String {
     let mut page = String::from(
         "# Instructions executed\n\n\
         `scripts/count` makes this page and `benches/instructions.json`; [METHODOLOGY.md](METHODOLOGY.md) says how it counts.\n",
@@ -228,22 +228,22 @@ pub fn page(counts: &[Count], steps: &[Step]) -> String {
     for isa in ISAS {
         for (what, is_per_word) in [("In one iteration of the loop", false), ("For each word", true)] {
             let _ = write!(page, "\n## {isa}: {}\n\n", what.to_lowercase());
-            table(&mut page, counts, steps, isa, is_per_word);
+            table(&mut page, counts, pairs, isa, is_per_word);
         }
     }
     page
 }
 
-fn table(page: &mut String, counts: &[Count], steps: &[Step], isa: &str, is_per_word: bool) {
+fn table(page: &mut String, counts: &[Count], pairs: &[SizePair], isa: &str, is_per_word: bool) {
     let engines: Vec<_> = ENGINES.into_iter().rev().collect();
     let names = engines.iter().map(|engine| format!(" `{engine}` |")).collect::<String>();
     let _ = write!(page, "| workload | words per iteration |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
-    for step in steps {
-        let words = words_per_iteration(step);
-        let _ = write!(page, "| `{}` | {} |", step.workload, number(words));
+    for pair in pairs {
+        let words = words_per_iteration(pair);
+        let _ = write!(page, "| `{}` | {} |", pair.workload, number(words));
         for engine in &engines {
             let wanted =
-                |count: &&Count| count.isa == isa && count.workload == step.workload && count.engine == *engine;
+                |count: &&Count| count.isa == isa && count.workload == pair.workload && count.engine == *engine;
             let cell = counts.iter().find(wanted).map_or("–".into(), |count| {
                 number(if is_per_word { count.per_iteration / words } else { count.per_iteration })
             });
@@ -261,9 +261,9 @@ fn number(value: f64) -> String {
 /// The two sizes of every workload.
 ///
 /// # Errors
-/// As of [`Step::of`].
-pub fn steps() -> Result<Vec<Step>, Untimed> {
-    WORKLOADS.iter().map(Step::of).collect()
+/// As of [`SizePair::of`].
+pub fn pairs() -> Result<Vec<SizePair>, Untimed> {
+    WORKLOADS.iter().map(SizePair::of).collect()
 }
 
 #[cfg(test)]
@@ -282,46 +282,46 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_large_and_print_nothing() {
-        for step in steps().expect("all end") {
-            assert!(step.words >= 10_000 && step.iterations > 0, "{step:?}");
-            for subject in &step.subjects {
+    fn size_pairs_are_large_and_print_nothing() {
+        for pair in pairs().expect("all end") {
+            assert!(pair.words >= 10_000 && pair.iterations > 0, "{pair:?}");
+            for subject in &pair.subjects {
                 let program = subject.program().expect("it is one");
                 let outcome = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT).outcome;
-                assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", step.workload);
+                assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", pair.workload);
             }
-            let [small, great] = step.subjects.map(|subject| subject.source.bytes().len());
-            assert_eq!(small, great, "{}", step.workload);
+            let [small, great] = pair.subjects.map(|subject| subject.source.bytes().len());
+            assert_eq!(small, great, "{}", pair.workload);
         }
     }
 
     #[test]
-    fn the_size_of_nested_loops_is_the_count_of_the_innermost() {
+    fn size_of_nested_loops_is_the_innermost_count() {
         for (name, words) in [("fact", 6), ("nested", 2)] {
             let workload = super::super::workloads::workload(name).expect("it exists");
-            let step = Step::of(workload).expect("it ends");
-            assert_eq!(step.words, step.iterations * words, "{name}");
+            let pair = SizePair::of(workload).expect("it ends");
+            assert_eq!(pair.words, pair.iterations * words, "{name}");
         }
     }
 
     #[test]
-    fn the_record_is_whole_and_its_page_is_made_from_it() {
+    fn record_is_complete_and_matches_its_page() {
         let record = record();
         assert_eq!(record.len(), ISAS.len() * WORKLOADS.len() * ENGINES.len());
-        let steps = steps().expect("all end");
-        assert_eq!(page(&record, &steps), include_str!("../../docs/INSTRUCTIONS.md"));
-        let same = serde_json::to_string_pretty(&to_json(&record, &steps)).expect("it is JSON");
+        let pairs = pairs().expect("all end");
+        assert_eq!(page(&record, &pairs), include_str!("../../docs/INSTRUCTIONS.md"));
+        let same = serde_json::to_string_pretty(&to_json(&record, &pairs)).expect("it is JSON");
         assert_eq!(same + "\n", RECORD);
     }
 
     #[test]
-    fn a_record_with_a_count_of_zero_is_broken() {
+    fn count_of_zero_is_refused() {
         let zero = RECORD.replacen("\"bytecode\": 12.096", "\"bytecode\": 0.0", 1);
         assert_eq!(refused(&zero), "`record` is broken: 0 is not greater than zero");
     }
 
     #[test]
-    fn a_record_of_an_older_version_is_refused() {
+    fn older_version_is_refused() {
         let older = RECORD.replacen("jitduel instructions 3", "jitduel instructions 2", 1);
         let expected = "`record` has the format `jitduel instructions 2`, but this version reads \
             `jitduel instructions 3`; make it again: scripts/count";
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rises_is_told_from_what_falls() {
+    fn rises_and_falls_are_distinguished() {
         let record = record();
         assert_eq!(compare(&record, &record), Changes::default());
         let jit: Vec<_> = record.iter().filter(|count| count.engine == "jit").cloned().collect();

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_described() {
+    fn description_of_this_machine_is_complete() {
         let machine = Machine::now();
         assert!(machine.processors > 0 && !machine.rustc.is_empty() && !machine.commit.is_empty());
         assert!(machine.rustc.starts_with("rustc "), "{}", machine.rustc);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_figures_weak_is_said() {
+    fn weaknesses_are_listed() {
         let quiet = Machine { load: Some(0.1), processors: 2, governor: None, is_virtual: false, ..Machine::now() };
         assert!(quiet.weaknesses().is_empty());
         let busy = Machine { load: Some(3.0), governor: Some("powersave".into()), is_virtual: true, ..quiet };

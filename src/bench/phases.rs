@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_phase_has_its_time_and_nothing_is_counted_twice() {
+    fn phase_times_do_not_overlap() {
         let begun = Instant::now();
         let mut phases = Phases::default();
         for phase in [Phase::Lower, Phase::Generate, Phase::Seal, Phase::Lower] {

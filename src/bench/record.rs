@@ -9,7 +9,7 @@ use super::baseline::Baseline;
 use super::machine::Machine;
 use super::saved::BASELINE;
 use super::statistics::{
-    Estimate, Finding, geometric_mean, greatest_level, level_of_each, median, median_with_interval, ratio_of_medians,
+    Estimate, Finding, geometric_mean, level_of_each, max_level, median, median_with_interval, ratio_of_medians,
 };
 use super::table::{duration, field, table};
 
@@ -73,7 +73,7 @@ impl Record {
     /// even the widest intervals are right less often.
     pub fn confidence(&self) -> f64 {
         let fewest = self.lines.iter().map(|line| line.ratios.len()).min().unwrap_or(0);
-        let greatest = greatest_level(fewest);
+        let greatest = max_level(fewest);
         if greatest >= self.level() {
             return self.confidence;
         }
@@ -226,14 +226,14 @@ impl Record {
     fn input(&self, line: &Line) -> String {
         let subject = self.subjects.iter().find(|subject| subject.name == line.subject);
         let inputs = subject.map_or(&[][..], |subject| &subject.inputs);
-        let first: Vec<String> = inputs.iter().take(SHOWN_INPUTS).map(i64::to_string).collect();
+        let first: Vec<String> = inputs.iter().take(MAX_SHOWN_INPUTS).map(i64::to_string).collect();
         let rest = if inputs.len() > first.len() { format!(",… ({} values)", inputs.len()) } else { String::new() };
         first.join(",") + &rest
     }
 }
 
 /// Inputs of a program that are shown.
-const SHOWN_INPUTS: usize = 4;
+const MAX_SHOWN_INPUTS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_whether_there_is_a_difference() {
+    fn finding_follows_from_the_interval() {
         let record = record(20.0);
         assert!((record.level() - (1.0 - 0.01 / 6.0)).abs() < 1e-12, "four comparisons and two means");
         assert_eq!(record.confidence(), 0.99);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_say_it_to_people_and_to_programs() {
+    fn csv_and_markdown_have_the_same_figures() {
         let record = record(20.0);
         let csv = record.to_csv();
         let lines: Vec<&str> = csv.lines().collect();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn few_values_are_right_less_often() {
+    fn confidence_falls_with_too_few_values() {
         let mut record = record(20.0);
         record.lines.iter_mut().for_each(|line| line.ratios.truncate(5));
         // Six intervals that miss once in sixteen times.
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_was_kept_is_compared_with_a_later_one() {
+    fn saved_record_is_compared_with_a_later_one() {
         let (mut kept, later) = (kept(&record(20.0)), record(22.0));
         assert_eq!(kept.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
         let compared = later.against_baseline(&kept);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_other_programs_and_races_are_left_out() {
+    fn other_programs_and_races_are_left_out() {
         let kept = kept(&record(20.0));
         let left_out = |change: &dyn Fn(&mut Record)| {
             let mut later = record(20.0);

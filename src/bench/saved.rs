@@ -68,14 +68,14 @@ pub enum SavedError {
 }
 
 /// The greatest size of a file in bytes; ours are a thousand times smaller.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The bytes of a file.
 ///
 /// # Errors
 /// Where it cannot be read, is no file (a named pipe would be waited for), or is so large that it is none of ours.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, SavedError> {
-    files::read(path, MOST_BYTES).map_err(|error| SavedError::Io { path: path.to_owned(), error })
+    files::read(path, MAX_BYTES).map_err(|error| SavedError::Io { path: path.to_owned(), error })
 }
 
 /// What the bytes of a file say, which is JSON, and where the harness wrote it, of this format.
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_format_is_read() {
+    fn other_formats_are_refused() {
         let read = |text: &str| {
             parse::<Value>(Path::new("file"), text.as_bytes(), Some(PEERS)).map_err(|error| error.to_string())
         };
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_nobody_measures_are_refused() {
+    fn implausible_numbers_are_refused() {
         assert_eq!([1e-9, 1.0, 1e18].map(Positive::try_from).map(|number| number.is_ok()), [true; 3]);
         let refused = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300].map(Positive::try_from);
         assert!(refused.iter().all(Result::is_err), "{refused:?}");
     }
 
     #[test]
-    fn a_folder_is_not_read() {
+    fn folder_is_refused() {
         assert!(bytes(Path::new("/")).is_err_and(|error| error.to_string().ends_with("it is not a regular file")));
     }
 }

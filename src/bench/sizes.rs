@@ -121,7 +121,7 @@ mod tests {
     use crate::bench::Subject;
 
     #[test]
-    fn programs_have_the_size_that_their_name_says_and_run() {
+    fn generated_programs_have_their_nominal_size() {
         for size in SIZES {
             let subject = Subject::new(size.name(), size.source(), Vec::new());
             let program = subject.program().expect("it is a program");

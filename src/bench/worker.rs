@@ -83,8 +83,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     output.flush()?;
     for line in lines {
         let line = line?;
-        let told = line.split_once(' ').and_then(|(which, runs)| Some((which.parse().ok()?, runs.parse().ok()?)));
-        let time = told.and_then(|(which, runs): (usize, u64)| ready.time(which, runs));
+        let request = line.split_once(' ').and_then(|(which, runs)| Some((which.parse().ok()?, runs.parse().ok()?)));
+        let time = request.and_then(|(which, runs): (usize, u64)| ready.time(which, runs));
         let time = time.ok_or_else(|| io::Error::other(format!("`{line}` is not WHICH RUNS")))?;
         writeln!(output, "{}", time.as_nanos())?;
         output.flush()?;
@@ -141,7 +141,7 @@ impl Contestants {
 mod tests {
     use super::*;
 
-    fn said(lines: &str) -> Vec<String> {
+    fn replies(lines: &str) -> Vec<String> {
         let mut output = Vec::new();
         // What was said before an error counts as well.
         let _ = serve(lines.as_bytes(), &mut output);
@@ -154,17 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_timed_as_they_are_asked_for() {
+    fn requested_runs_are_timed() {
         let task = task("times 1000 times 1 drop end end", &["tree", "bytecode", "tree", CALIBRATION]);
-        let said = said(&format!("{task}\n0 1\n0 10\n1 1\n2 1\n3 1\nnonsense\n"));
-        assert_eq!((said.len(), said[0].as_str()), (6, r#"{"ready":true}"#));
-        let times: Vec<u64> = said[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
+        let replies = replies(&format!("{task}\n0 1\n0 10\n1 1\n2 1\n3 1\nnonsense\n"));
+        assert_eq!((replies.len(), replies[0].as_str()), (6, r#"{"ready":true}"#));
+        let times: Vec<u64> = replies[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
         assert!(times.iter().all(|time| *time > 0), "{times:?}");
         assert!(times[1] > times[0], "ten runs take longer than one: {times:?}");
     }
 
     #[test]
-    fn a_task_speaks_the_oldest_protocol_that_says_it() {
+    fn task_uses_the_oldest_sufficient_protocol() {
         let subject = Subject::new("test", Source::new("test", "1"), vec![5]);
         for (stack_limit, protocol) in [(DEFAULT_STACK_LIMIT, 1), (7, 2)] {
             let task = Task { subject: Subject { stack_limit, ..subject.clone() }, contestants: Vec::new() };
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_timed_is_said() {
+    fn invalid_task_is_refused_with_a_reason() {
         for (task, expected) in [
             (
                 task("0 /", &["tree"]),
@@ -189,8 +189,11 @@ mod tests {
             ("{}".into(), "too far apart"),
             ("x".into(), "too far apart"),
         ] {
-            let said = said(&format!("{task}\n"));
-            assert!(said.len() == 1 && said[0].starts_with(r#"{"error":"#) && said[0].contains(expected), "{said:?}");
+            let replies = replies(&format!("{task}\n"));
+            assert!(
+                replies.len() == 1 && replies[0].starts_with(r#"{"error":"#) && replies[0].contains(expected),
+                "{replies:?}"
+            );
         }
     }
 }

@@ -97,12 +97,12 @@ pub fn workload(name: &str) -> Option<&'static Workload> {
 const HOLD_OUT_SEED: u64 = 20_261_121;
 
 /// Words that a program of the hold-out carries out, about.
-const HOLD_OUT_WORK: u64 = 50_000;
+const HOLD_OUT_WORDS: u64 = 50_000;
 
 /// Fifty generated loops.
 pub fn hold_out() -> impl Iterator<Item = Subject> {
     (0..50).map(|index| {
-        let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORK }, HOLD_OUT_SEED, index);
+        let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORDS }, HOLD_OUT_SEED, index);
         let name = format!("hold-out-{index}");
         Subject::new(name.clone(), Source::new(name, text), inputs)
     })
@@ -116,7 +116,7 @@ mod tests {
     /// Sizes such that every engine can be timed: so many words that the fastest takes long enough, and no more than
     /// the slowest can take in a sample.
     #[test]
-    fn every_workload_has_a_size_at_which_it_can_be_timed() {
+    fn every_workload_is_large_enough_to_time() {
         for workload in WORKLOADS {
             let Work { words, iterations } = workload.subject().check(&[]).expect(workload.name);
             assert!((300_000..10_000_000).contains(&words), "{}: {words} words", workload.name);
@@ -125,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn the_hold_out_is_fifty_different_programs_that_end() {
+    fn hold_out_is_fifty_different_terminating_programs() {
         let mut texts: Vec<String> = Vec::new();
         for subject in hold_out() {
             let words = subject.check(&[]).expect("it ends").words;
-            assert!((HOLD_OUT_WORK / 2..=HOLD_OUT_WORK * 2).contains(&words), "{}: {words} words", subject.name);
+            assert!((HOLD_OUT_WORDS / 2..=HOLD_OUT_WORDS * 2).contains(&words), "{}: {words} words", subject.name);
             texts.push(String::from_utf8_lossy(subject.source.bytes()).into_owned());
         }
         texts.sort();

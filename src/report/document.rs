@@ -141,13 +141,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_stands_between_backticks() {
+    fn backticks_delimit_code() {
         assert_eq!(spans("a `b` c"), [Span::Plain("a "), Span::Code("b"), Span::Plain(" c")]);
         assert_eq!(spans("one ` alone"), [Span::Plain("one ` alone")]);
     }
 
     #[test]
-    fn anchors_are_those_of_markdown() {
+    fn anchor_matches_markdown_renderers() {
         assert_eq!(Section { title: "From text to answer", blocks: Vec::new() }.anchor(), "from-text-to-answer");
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_three_digits_that_count() {
+    fn numbers_have_three_significant_digits() {
         for (value, expected) in [
             (0.0, "0"),
             (0.12345, "0.123"),
@@ -103,19 +103,19 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_all_their_digits() {
+    fn integral_counts_keep_all_digits() {
         assert_eq!([15.0, 1_234_567.0, 61.53].map(count), ["15", "1,234,567", "61.5"]);
     }
 
     #[test]
-    fn ticks_are_short() {
+    fn tick_labels_are_short() {
         for (value, expected) in [(0.1 + 0.2, "0.3"), (10_000.0, "10k"), (2_500_000.0, "2.5M"), (100.0, "100")] {
             assert_eq!(short(value), expected);
         }
     }
 
     #[test]
-    fn ages_are_told_in_their_greatest_unit() {
+    fn ages_use_their_largest_unit() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000_000);
         let ago = |seconds| age(now - Duration::from_secs(seconds), now);
         assert_eq!(

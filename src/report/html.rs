@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_stands_in_the_data_is_text() {
+    fn data_is_escaped() {
         let nasty = "<script>\"&'`</script>";
         let cell = Cell { text: nasty.into(), detail: Some(nasty.into()) };
         let table = Table {

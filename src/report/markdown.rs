@@ -109,12 +109,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_stands_in_the_data_is_text() {
+    fn data_is_escaped() {
         assert_eq!(text("a|b <i> *c* [d](e)\n- `f|g`"), r"a\|b \<i\> \*c\* \[d\](e) - `f\|g`");
     }
 
     #[test]
-    fn a_row_of_a_table_is_a_line() {
+    fn table_row_is_one_line() {
         let cells = vec![Cell { text: "1\n2".into(), detail: Some("a|b".into()) }, Cell::default()];
         let rows = vec![Row::summary("x", cells.clone()), Row::new("y", cells)];
         let columns = ["n", "m", "o"].map(String::from).to_vec();

@@ -46,7 +46,7 @@ mod tests {
     use crate::registry::ENGINES;
 
     #[test]
-    fn every_engine_has_a_color_of_its_own() {
+    fn every_engine_has_its_own_color() {
         for engine in ENGINES {
             assert_eq!(class(engine), format!("c-{engine}"));
         }

@@ -90,7 +90,7 @@ mod tests {
     use crate::bench::instructions::{Count, ISAS};
 
     #[test]
-    fn the_record_of_the_source_has_both_instruction_sets() {
+    fn checked_in_record_has_both_instruction_sets() {
         let counted = Counted::read(Path::new("no such file")).expect("it is no error");
         assert!(counted.modified.is_none());
         for isa in ISAS {

@@ -154,13 +154,13 @@ mod tests {
     use crate::report::plot::scale::Scale;
 
     #[test]
-    fn numbers_that_would_touch_are_left_out() {
+    fn overlapping_tick_labels_are_left_out() {
         assert_eq!(thinned(&[1.0, 2.0, 3.0, 4.0], |tick| tick * 10.0, |_| 15.0), [1.0, 3.0]);
         assert_eq!(thinned(&[1.0, 2.0], |tick| tick * 10.0, |_| 10.0), [1.0, 2.0]);
     }
 
     #[test]
-    fn the_legend_breaks_its_lines() {
+    fn legend_wraps_at_the_plot_width() {
         let entry = Entry { series: "jit", label: "some words", swatch: Swatch::Bar };
         let entries = vec![entry; 4];
         let heights = [1_000.0, 250.0, 50.0].map(|width| legend(&entries, width).1);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_escaped() {
+    fn axis_title_is_escaped() {
         let area = Area { left: 0.0, right: 100.0, top: 0.0, bottom: 100.0 };
         let axis = Axis { title: "<b> & \"c\"".into(), scale: Scale::Linear { max: 1.0 } };
         assert!(area.x_axis(&axis).into_string().contains("&lt;b&gt; &amp; &quot;c&quot;</text>"));

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_axis_begins_at_zero_and_ends_at_a_round_number() {
+    fn linear_axis_starts_at_zero_and_ends_at_a_round_number() {
         let scale = Scale::linear([3.0, 37.0]);
         are_close(&scale.ticks(), &[0.0, 10.0, 20.0, 30.0, 40.0]);
         are_close(&[scale.place(0.0), scale.place(20.0), scale.place(40.0)], &[0.0, 0.5, 1.0]);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithmic_axis_has_equal_ratios() {
+    fn logarithmic_axis_has_equal_ratios() {
         let scale = Scale::log([0.3, 18.0]);
         are_close(&scale.ticks(), &[0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
         assert!((scale.place(0.2).abs() < 1e-12) && (scale.place(2.0) - 0.5).abs() < 1e-12);
@@ -126,7 +126,7 @@ mod tests {
 
     /// What is drawn lies inside of the plot.
     #[test]
-    fn every_value_has_its_place_on_the_axis() {
+    fn every_value_lies_on_its_axis() {
         for value in [1e-7, 0.02, 0.099, 0.1, 1.0, 1.01, 4.99, 5.0, 5.01, 999.9, 1e9] {
             for scale in [Scale::log([value]), Scale::log([value, 3.0]), Scale::linear([value])] {
                 assert!((-1e-9..=1.0 + 1e-9).contains(&scale.place(value)), "{value} on {scale:?}");

@@ -132,7 +132,7 @@ fn curve_points(points: &[Point], time: fn(&Point) -> Positive) -> Vec<(f64, f64
 }
 
 /// Pieces that a curve is drawn in: it is bent on logarithmic axes.
-const PIECES: i32 = 60;
+const CURVE_SEGMENTS: i32 = 60;
 
 /// Points of a curve from a place on, so close that it looks bent.
 fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
@@ -140,8 +140,8 @@ fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
     if end < start {
         return Vec::new();
     }
-    let place = |piece: i32| start * (end / start).powf(f64::from(piece) / f64::from(PIECES));
-    (0..=PIECES).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
+    let place = |segment: i32| start * (end / start).powf(f64::from(segment) / f64::from(CURVE_SEGMENTS));
+    (0..=CURVE_SEGMENTS).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
 }
 
 /// Where a curve through points, ascending, is at some place: between two of them it grows evenly, as when the crossings were
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_lies_on_its_curve() {
+    fn interpolation_is_linear_and_clamped() {
         let points = [(0.0, 1.0), (2.0, 5.0), (4.0, 5.0)];
         let at = |x| interpolated(&points, x);
         assert_eq!([at(-1.0), at(0.0), at(1.0), at(3.0), at(9.0)], [1.0, 1.0, 3.0, 5.0, 5.0].map(Some));
