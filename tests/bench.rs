@@ -1,4 +1,4 @@
-//! The verb `bench`: what it refuses, prints, keeps and compares. No test asks how long anything takes.
+//! The command `bench`: what it refuses, prints, saves and compares. No test depends on how long anything takes.
 
 mod binary;
 
@@ -13,15 +13,16 @@ use jitduel::lang::Source;
 use binary::{Ended, SMALL, file, folder, jitduel};
 use serde_json::Value;
 
-/// Races as short as they can be.
+/// The options of the shortest possible race.
 const SHORT: [&str; 9] = ["bench", "--force", "--processes", "22", "--rounds", "3", "--sample", "10", "--seed=5"];
 
-/// Runs in a folder of its own, where baselines are kept.
+/// Runs `bench` in the given folder, where it saves baselines.
 fn bench(folder: &std::path::Path, arguments: &[&str]) -> Ended {
     jitduel([&SHORT[..], arguments].concat()).current_dir(folder).run()
 }
 
-/// An emulator takes a second for each process: there the parts are tried that are not the same elsewhere.
+/// Whether a test is left out. Under an emulator each process takes a second, so tests that do not depend on the instruction
+/// set run natively only.
 fn is_left_out(what: &str) -> bool {
     if SMALL {
         println!("NOT RUN: {what}, since this is an AArch64 program and likely emulated");
@@ -32,12 +33,12 @@ fn is_left_out(what: &str) -> bool {
 #[test]
 fn debug_build_is_not_timed_without_force() {
     let ended = jitduel(["bench", "fact"]).run();
-    // The tests' binary is no optimized one.
+    // Tests use a debug build.
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
     assert!(ended.stderr.contains("(--force measures all the same)"), "{}", ended.stderr);
 }
 
-/// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
+/// `scripts/races` applies this patch to make a slower build.
 #[test]
 fn patch_of_the_slower_build_applies() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -59,7 +60,11 @@ fn errors_name_what_cannot_be_timed() {
     let empty = folder.join("empty");
     std::fs::create_dir_all(&empty).expect("it is ours");
     for (arguments, code, expected) in [
-        (&[trap.as_str()][..], 1, "the program trap division by zero 1:5: only one that ends by itself can be timed"),
+        (
+            &[trap.as_str()][..],
+            1,
+            "the program ends with `trap division by zero 1:5`; only a program that ends without a trap can be timed",
+        ),
         (&["nothing.stk"], 2, "cannot read `nothing.stk`"),
         (&["empty"], 2, "there is no program in empty"),
         (&["fact", "--processes", "19"], 2, "an even number from 20 to 10000"),
@@ -69,7 +74,7 @@ fn errors_name_what_cannot_be_timed() {
         (&["fact", "--engine", "jitt"], 2, "invalid value 'jitt'"),
         (&["fact", "--engine", "tree", "--against", "/nowhere"], 2, "`/nowhere` cannot take part: No such file"),
         (&["fact", "--engine", "tree", "--against", "empty"], 2, "`empty` cannot take part: it is not a regular file"),
-        // Somewhere in PATH there is one, but a path is a path.
+        // `true` exists in PATH, but PATH is not searched.
         (&["fact", "--engine", "tree", "--against", "true"], 2, "`true` cannot take part: No such file"),
         (
             &["fact", "gcd", "--processes", "20"],
@@ -81,10 +86,14 @@ fn errors_name_what_cannot_be_timed() {
             2,
             "too many inputs for the stack limit: 2, where at most 1 fit",
         ),
-        (&["-e", "dup dup", "--input", "1", "--stack-limit", "2"], 1, "-e: the program trap stack overflow 1:5"),
+        (
+            &["-e", "dup dup", "--input", "1", "--stack-limit", "2"],
+            1,
+            "-e: the program ends with `trap stack overflow 1:5`",
+        ),
         (&["hold-out", "--input", "1"], 2, "--input does not go with hold-out"),
     ] {
-        // An emulator cannot start another program of its kind, so that this one does not take part either.
+        // An emulated program cannot start another one.
         if SMALL && arguments.contains(&"--against") {
             continue;
         }
@@ -163,7 +172,7 @@ fn regression_against_a_saved_baseline_exits_with_3() {
     let run = |arguments: &[&str]| bench(&folder, &[&["work.stk", "--engine", "bytecode"], arguments].concat());
     let kept = run(&["--save-baseline", "one"]);
     assert!(kept.code == 0 && kept.stderr.contains("kept as target/jitduel/baselines/one.json"), "{}", kept.stderr);
-    // A hundred times of what was kept is more than any machine scatters.
+    // No machine is noisy enough to exceed 100 times the saved time.
     let allowed = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(allowed.code == 0 && allowed.stderr.contains("work bytecode: "), "{}", allowed.stderr);
 
@@ -196,8 +205,8 @@ fn regression_against_a_saved_baseline_exits_with_3() {
         (version("jitduel race 3"), "has the format `jitduel race 3`, but this version reads `jitduel race 2`"),
         (time("0"), "0 is not greater than zero"),
         (time("-3.5"), "-3.5 is not greater than zero"),
-        (time("1e-300"), "is no number that was measured"),
-        (time("1e300"), "is no number that was measured"),
+        (time("1e-300"), "cannot be a measurement"),
+        (time("1e300"), "cannot be a measurement"),
         (time("1e999"), "number out of range"),
         (time("null"), "is broken"),
     ] {
@@ -229,14 +238,14 @@ fn only_the_same_program_and_input_is_compared() {
     }
     let same = ["--baseline", "one", "--fail-on-regression", "900"];
     let run = |arguments: &[&str]| run(&[arguments, &same].concat());
-    // Another name and another order of the same programs.
+    // The same programs under another name and in another order are compared.
     file(&folder, "a/moved.stk", "2 3 *");
     std::fs::remove_file(folder.join("a/q.stk")).expect("it is ours");
     let moved = run(&["b", "a"]);
     assert_eq!(moved.code, 0, "{}", moved.stderr);
     assert!(moved.stderr.contains("q bytecode: ") && moved.stderr.contains("moved bytecode: "), "{}", moved.stderr);
     assert!(!moved.stderr.contains("left out"), "{}", moved.stderr);
-    // One text is another now.
+    // A changed program is not compared.
     file(&folder, "b/q.stk", "0 20001 times 1 + end");
     let one = run(&["a/moved.stk", "b/q.stk"]);
     assert!(one.code == 0 && one.stderr.contains("moved bytecode: "), "{}", one.stderr);
@@ -245,7 +254,7 @@ fn only_the_same_program_and_input_is_compared() {
     let none = run(&["b/q.stk"]);
     assert!(none.code == 2 && none.stdout.is_empty(), "{}", none.stderr);
     assert!(none.stderr.contains("the baseline has none of these programs and engines"), "{}", none.stderr);
-    // The same text with another input, and under another limit.
+    // The same text with another input or another limit is not compared.
     let keep = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
     assert_eq!(keep(&["--input", "7", "--save-baseline", "two"]).code, 0);
     for (arguments, reason) in [
@@ -295,16 +304,16 @@ fn program_on_the_command_line_is_raced() {
     let ended = bench(&folder, &race);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.lines().nth(2).is_some_and(|line| line.starts_with("| -e      | bytecode |     9 |")));
-    // An input that is given is that of a workload as well.
+    // `--input` also replaces the input of a workload.
     let workload = bench(&folder, &["tri", "--input", "5", "--engine", "bytecode", "--export", "csv"]);
     assert!(workload.stdout.lines().nth(1).is_some_and(|line| line.starts_with("tri,bytecode,,34,5,")), "{workload:?}");
-    // A case that traps cannot be timed, so that the next one is.
+    // A rejected case cannot be timed, so the next one is used.
     let case = "\\ case: -> rejected underflow 1:1\n\\ case: 3 -> 4\n1 +";
     let case = bench(&folder, &["-e", case, "--engine", "bytecode"]);
     assert!(case.code == 0 && case.stderr.contains("note: -e: the input is that of the case on line 2"), "{case:?}");
 }
 
-/// A build that takes the place of the binary while it races does not take part.
+/// A build that replaces the binary during a race is not executed.
 #[test]
 fn rebuild_during_a_race_is_ignored() {
     if is_left_out("a rebuild during a race") {
@@ -319,7 +328,7 @@ fn rebuild_during_a_race_is_ignored() {
     let command = command.args(arguments).current_dir(&folder);
     let race = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
     let race = race.expect("it starts");
-    // It runs already: what takes its name now is another build, and one that would be seen.
+    // The race is running. The replacement would leave a file behind if it were executed.
     script(&folder, "other", "touch mixed");
     std::fs::rename(folder.join("other"), &binary).expect("it is ours");
     let output = race.wait_with_output().expect("it was started");
@@ -327,7 +336,7 @@ fn rebuild_during_a_race_is_ignored() {
     assert!(!folder.join("mixed").exists());
 }
 
-/// Writes a program for the shell.
+/// Writes a shell script.
 fn script(folder: &std::path::Path, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     let path = file(folder, name, format!("#!/bin/sh\n{text}\n"));
@@ -342,24 +351,28 @@ fn foreign_program_ends_the_race() {
     let folder = folder("bench_strangers");
     file(&folder, "work.stk", "1");
     for (name, text, expected) in [
-        ("silent", "exec sleep 1000", "`silent` cannot take part: it has not answered for 1s"),
-        ("endless", "exec cat /dev/zero", "`endless` cannot take part: it says a line of more than 1048576 bytes"),
-        ("chatty", "exec yes", "`chatty` cannot take part: it says `y`"),
-        ("rude", "printf '\\033[2J\\n'; exec sleep 1000", "`rude` cannot take part: it says `\\u{1b}[2J`"),
-        ("short", "exit 0", "`short` cannot take part: it has ended"),
-        ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it has not answered for 1s"),
-        ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it says `-1`"),
-        ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it says `NaN`"),
-        ("stopped clock", "echo '{\"ready\":true}'; while :; do echo 0; done", "says that 17179869184 runs take 0 ns"),
+        ("silent", "exec sleep 1000", "`silent` cannot take part: it did not reply within 1s"),
+        ("endless", "exec cat /dev/zero", "`endless` cannot take part: it printed a line of more than 1048576 bytes"),
+        ("chatty", "exec yes", "`chatty` cannot take part: it replied `y`"),
+        ("rude", "printf '\\033[2J\\n'; exec sleep 1000", "`rude` cannot take part: it replied `\\u{1b}[2J`"),
+        ("short", "exit 0", "`short` cannot take part: it exited"),
+        ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it did not reply within 1s"),
+        ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it replied `-1`"),
+        ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it replied `NaN`"),
+        (
+            "stopped clock",
+            "echo '{\"ready\":true}'; while :; do echo 0; done",
+            "reports that 17179869184 runs take 0 ns",
+        ),
         (
             "instant",
             "read task; echo '{\"ready\":true}'; while read which runs; do echo $((runs / 1000 + 1)); done",
-            "`instant` cannot take part: it says that a run takes less than 1/1000 of what it takes another build",
+            "`instant` cannot take part: it reports that a run takes less than 1/1000 of the time of another build",
         ),
-        ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refuses: too old"),
+        ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refused the program: too old"),
     ] {
         script(&folder, name, text);
-        // The path has no slash, and yet it is a path.
+        // The argument is a path, although it has no slash.
         let ended = bench(&folder, &["work.stk", "--engine", "bytecode", "--against", name, "--timeout", "1"]);
         assert!(ended.code == 2 && ended.stderr.contains(expected), "{name}: {}", ended.stderr);
         assert_eq!(ended.stdout, "");
@@ -382,8 +395,8 @@ fn another_build_is_raced() {
     assert_eq!(lines, expected);
 }
 
-/// Turns are sized on warm runs: a first run that took a thousand times as long would make them a thousandth of what they
-/// should be, and the side that was sized so would seem slow.
+/// Turns are sized by warm runs. If a first run that takes a thousand times as long sized them, they would be a thousand times
+/// too short, and that contestant would seem slow.
 #[test]
 fn cold_first_run_does_not_size_a_turn() {
     if is_left_out("other programs in place of builds") {

@@ -1,4 +1,4 @@
-//! From when on compiling has paid for itself: a sweep over sizes, from a verified program to its answer each time.
+//! The break-even point of compiling: a sweep over input sizes that times each run from the verified program to its answer.
 
 use super::statistics::{Estimate, median, median_with_interval};
 use super::workloads::Workload;
@@ -13,21 +13,21 @@ use crate::registry;
 pub struct Point {
     /// The input.
     pub size: i64,
-    /// What a run takes.
+    /// The work of a run.
     pub work: Work,
 }
 
-/// No sweep goes beyond the first size that takes so many words.
+/// A sweep ends at the first size whose run executes this many words.
 const SWEEP_WORDS: u64 = 1_000_000;
 
-/// How often one process measures a point.
+/// How many times one process measures a point.
 const REPEATS: usize = 5;
 
-/// The sizes of a workload at which engines are held against each other: nothing, then four times as much each time, the
-/// last not above that with which the workload is timed.
+/// The sizes of a workload at which engines are compared: 0, 1, then four times the previous size. The last is at most
+/// the size at which the workload is timed.
 ///
 /// # Errors
-/// Where the workload cannot be timed.
+/// If the workload cannot be timed.
 pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
     let mut points = Vec::new();
     let mut size = 0;
@@ -41,14 +41,14 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
     }
 }
 
-/// Nanoseconds of processor time of each engine at each point: making the program ready and running it once, the median of a few times.
-/// Engines take turns.
+/// For each engine and each point, the processor time of preparing the program and running it once, in nanoseconds. It is
+/// the median of [`REPEATS`] measurements; engines take turns.
 ///
 /// # Errors
-/// Where an engine cannot prepare the program or gives another answer than the referee.
+/// If an engine cannot prepare the program, or its answer differs from the referee's.
 ///
 /// # Panics
-/// Where there is no engine of one of the names.
+/// If there is no engine of one of the names.
 pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
     let mut instances: Vec<Box<dyn Engine>> =
         engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
@@ -78,8 +78,8 @@ fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f6
     Ok(watch.elapsed().as_nanos() as f64)
 }
 
-/// The number of iterations from which on an engine is ahead of another up to the end of the sweep; infinity where it is not
-/// ahead at the end. Between two points both times are taken to grow evenly.
+/// The number of iterations from which an engine stays faster than another until the end of the sweep; infinity if it is
+/// not faster at the end. Times are interpolated linearly between points.
 pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
     let iterations = |index: usize| points[index].work.iterations as f64;
     let ahead = |index: usize| other[index] - engine[index];
@@ -93,7 +93,7 @@ pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
     }
 }
 
-/// The crossing's median over processes, in each of which both were measured, with its interval; infinity is never.
+/// The median of the crossing over processes, with its interval. Each process measured both engines; infinity means never.
 pub fn break_even(points: &[Point], engine: &[Vec<f64>], other: &[Vec<f64>], level: f64) -> Estimate {
     let crossings: Vec<f64> = engine.iter().zip(other).map(|(engine, other)| crossing(points, engine, other)).collect();
     median_with_interval(&crossings, level)
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(crossing(&points, &line(1.0, 1.0), &line(5.0, 4.0)), 0.0, "ahead from the start");
         assert_eq!(crossing(&points, &line(1000.0, 1.0), &line(0.0, 4.0)), f64::INFINITY, "not within the sweep");
         assert_eq!(crossing(&points, &line(0.0, 4.0), &line(0.0, 4.0)), f64::INFINITY, "equal is not ahead");
-        // A lucky start does not count.
+        // Being faster at first does not count if it does not last.
         let at = crossing(&points, &[0.0, 50.0, 100.0, 200.0], &[1.0, 40.0, 100.0, 400.0]);
         assert_eq!(at, 40.0);
     }

@@ -1,5 +1,5 @@
-//! The calibration kernel: a fixed amount of ordinary work, against which times of different days can be held. Its mix of
-//! dependent arithmetic, branches and loads and stores of a small table is that of our engines' code.
+//! The calibration kernel: a fixed amount of ordinary work that makes times of different days comparable. Like the engines'
+//! code, it mixes dependent arithmetic, branches, and loads and stores of a small table.
 
 use std::hint::black_box;
 

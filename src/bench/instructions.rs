@@ -1,8 +1,8 @@
-//! How many machine instructions a workload executes in an iteration of its loop: counts that do not depend on the machine.
+//! Machine instructions that each engine executes per loop iteration of a workload. These counts do not depend on the machine.
 //!
-//! A count is a difference: the same binary runs the same program at two sizes, and what it executes more at the greater one
-//! is divided by the iterations more. What a process does besides cancels out: numbers are written with as many digits at both
-//! sizes, and the results are dropped, so that none is printed.
+//! A count is a difference quotient: the same binary runs the same program at two sizes, and the difference in instructions
+//! is divided by the difference in iterations. All other work of the process cancels out, since it is the same at both
+//! sizes: numbers have the same number of digits, and the programs drop their results, so that nothing is printed.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::lang::Source;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry::ENGINES;
 
-/// The counts as `scripts/count` recorded them last.
+/// The record that `scripts/count` wrote last.
 const RECORD: &str = include_str!("../../benches/instructions.json");
 
 /// A workload at two sizes.
@@ -26,16 +26,16 @@ const RECORD: &str = include_str!("../../benches/instructions.json");
 pub struct SizePair {
     /// The workload's name.
     pub workload: &'static str,
-    /// The smaller and the greater program.
+    /// The smaller and the larger program.
     pub subjects: [Subject; 2],
-    /// Iterations that the greater one starts more, those of all loops together, as the referee counts them.
+    /// How many more loop iterations the larger program starts, over all of its loops, as counted by the referee.
     pub iterations: u64,
-    /// Words that it carries out more.
+    /// How many more words it executes.
     pub words: u64,
 }
 
-/// Workloads in which loops of fixed counts stand inside each other. Their size is the count of the innermost one: it stands
-/// before this text, and has these two values. The last number is the program's input.
+/// Workloads with nested loops of fixed counts. Their size is the count of the innermost loop. Each row has the name, the
+/// count in the text, the text that follows it, the two counts to substitute, and the program's input.
 const INNERMOST: [(&str, &str, &str, [i64; 2], i64); 2] =
     [("fact", "20", " times swap", [1_000, 2_000], 20), ("nested", "1000", " times 1 +", [20, 40], 1)];
 
@@ -43,10 +43,10 @@ impl SizePair {
     /// The two sizes of a workload.
     ///
     /// # Errors
-    /// Where the referee does not come to an end with one of them.
+    /// If one of them traps in the referee.
     ///
     /// # Panics
-    /// Where the text of a workload was changed and has no innermost loop as this file knows it.
+    /// If the text of a workload no longer contains the innermost loop that this file expects.
     pub fn of(workload: &Workload) -> Result<SizePair, Untimed> {
         let innermost = INNERMOST.iter().find(|(name, ..)| *name == workload.name);
         let at = |which: usize| match innermost {
@@ -54,7 +54,7 @@ impl SizePair {
                 let (before, after) = workload
                     .text
                     .split_once(&format!("{count}{behind}"))
-                    .expect("the innermost loop stands in the text");
+                    .expect("the text contains the innermost loop");
                 (format!("{before}{:08}{behind}{after}", sizes[which]), *input)
             }
             None => (workload.text.to_owned(), workload.size / [20, 10][which]),
@@ -82,7 +82,7 @@ impl SizePair {
     }
 }
 
-/// What an engine's code executes in an iteration of a workload.
+/// The instructions that an engine executes per iteration of a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Count {
     /// The instruction set.
@@ -91,12 +91,12 @@ pub struct Count {
     pub workload: String,
     /// The engine.
     pub engine: String,
-    /// Machine instructions per iteration, to the thousandth.
+    /// Machine instructions per iteration, rounded to a thousandth.
     pub per_iteration: f64,
 }
 
 impl Count {
-    /// The count of an engine, from what a pair takes more.
+    /// The count of an engine, from the difference in instructions between the two sizes.
     pub fn new(isa: &str, pair: &SizePair, engine: &str, instructions: u64) -> Count {
         let per_iteration = (1e3 * instructions as f64 / pair.iterations as f64).round() / 1e3;
         Count { isa: isa.into(), workload: pair.workload.into(), engine: engine.into(), per_iteration }
@@ -110,11 +110,11 @@ impl Count {
 /// The instruction sets, in the order of tables.
 pub const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 
-/// What the numbers of a record are.
-const UNIT: &str = "machine instructions executed in an iteration of the workload's loops: in fact and nested of the innermost \
-    one, else the mean over all of them; scripts/count makes this file";
+/// The unit of the numbers in a record.
+const UNIT: &str = "machine instructions per loop iteration: of the innermost loop for fact and nested, averaged over all \
+    loops for other workloads; scripts/count writes this file";
 
-/// Counts as they are kept.
+/// The record of these counts.
 pub fn to_json(counts: &[Count], pairs: &[SizePair]) -> Value {
     let words = pairs.iter().map(|pair| (pair.workload.to_owned(), json!(words_per_iteration(pair)))).collect();
     let mut record = Map::from_iter([
@@ -186,16 +186,16 @@ fn words_per_iteration(pair: &SizePair) -> f64 {
     (1e3 * pair.words as f64 / pair.iterations as f64).round() / 1e3
 }
 
-/// How counts differ from those of the record.
+/// The differences from the record, in sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// What is worse than the record says, or not in it: in sentences.
+    /// Counts that are higher than recorded or not recorded.
     pub rises: Vec<String>,
-    /// What is better.
+    /// Counts that are lower than recorded.
     pub falls: Vec<String>,
 }
 
-/// Compares counts with those of the record. Both are exact, so there is no tolerance.
+/// Compares counts with the record. Both are exact, so there is no tolerance.
 pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
     let mut changes = Changes::default();
     for count in counts {
@@ -219,15 +219,16 @@ pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
     changes
 }
 
-/// The page of tables.
+/// The contents of `docs/INSTRUCTIONS.md`.
 pub fn page(counts: &[Count], pairs: &[SizePair]) -> String {
     let mut page = String::from(
-        "# Instructions executed\n\n\
-        `scripts/count` makes this page and `benches/instructions.json`; [METHODOLOGY.md](METHODOLOGY.md) says how it counts.\n",
+        "# Executed instructions\n\n\
+        `scripts/count` writes this page and `benches/instructions.json`. [METHODOLOGY.md](METHODOLOGY.md) explains how \
+        it counts.\n",
     );
     for isa in ISAS {
-        for (what, is_per_word) in [("In one iteration of the loop", false), ("For each word", true)] {
-            let _ = write!(page, "\n## {isa}: {}\n\n", what.to_lowercase());
+        for (unit, is_per_word) in [("iteration", false), ("word", true)] {
+            let _ = write!(page, "\n## {isa}: per {unit}\n\n");
             table(&mut page, counts, pairs, isa, is_per_word);
         }
     }
@@ -253,7 +254,7 @@ fn table(page: &mut String, counts: &[Count], pairs: &[SizePair], isa: &str, is_
     }
 }
 
-/// Two decimals, where it is not whole.
+/// The number with two decimals, or none if it is integral.
 fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.2}") }
 }
@@ -333,7 +334,7 @@ mod tests {
         let record = record();
         assert_eq!(compare(&record, &record), Changes::default());
         let jit: Vec<_> = record.iter().filter(|count| count.engine == "jit").cloned().collect();
-        // As if one of the switches of `jit` no longer did anything.
+        // The counts of an engine without one of `jit`'s optimizations, as if that optimization were broken.
         let without = |engine: &str| -> Vec<_> {
             let others = record.iter().filter(|count| count.engine == engine).cloned();
             others.map(|count| Count { engine: "jit".into(), ..count }).collect()
@@ -345,6 +346,6 @@ mod tests {
             let back = compare(&jit, &without(engine));
             assert_eq!(back.falls.len(), changes.rises.len(), "{engine}");
         }
-        assert_eq!(compare(&jit, &[]).rises.len(), jit.len(), "what is not recorded is as bad");
+        assert_eq!(compare(&jit, &[]).rises.len(), jit.len(), "an unrecorded count is a rise");
     }
 }

@@ -1,10 +1,12 @@
 //! A race: contestants run the same subject in many processes, interleaved in shuffled order, and their times are compared.
 //!
-//! A process is an accident of memory layout, which no number of runs inside it averages out; so the process is the unit,
-//! and intervals are over processes. Within one, contestants take turns in rounds, each round in another order: what slows
-//! the machine down for a while slows all of them. Processes come in pairs, of which the second has everything in the reverse
-//! order in memory. A ratio is taken within a round; then its median over the rounds of a process, the mean of the two of a
-//! pair, and the median over pairs.
+//! Each process has a random memory layout, and no number of runs within it averages out the effect. The process is
+//! therefore the unit of measurement, and intervals are over processes. Within a process, contestants take turns in rounds,
+//! each round in another order, so a temporary slowdown of the machine affects all of them. Processes are started in pairs;
+//! the second one lays everything out in the reverse order.
+//!
+//! A ratio is computed within a round. The ratio of a process is the median over its rounds, that of a pair is the geometric
+//! mean of its two processes, and the result is the median over pairs.
 
 use std::io;
 use std::time::Duration;
@@ -24,56 +26,56 @@ use super::worker::Task;
 pub struct Race<'a> {
     /// The binaries that contestants may run in; each process of the race has one of each.
     pub images: Vec<&'a Image>,
-    /// Who runs; the first is whom the others are held against.
+    /// The contestants; the first one is the base of the comparison.
     pub contestants: Vec<Contestant>,
-    /// How many pairs of processes.
+    /// The number of pairs of processes.
     pub pairs: usize,
-    /// How many rounds in each.
+    /// The number of rounds in each process.
     pub rounds: usize,
-    /// How long a contestant runs in each round; at least one run. Below [`MIN_TURN`](super::client::MIN_TURN) ratios of
-    /// different engines are those of how their turns begin.
+    /// How long a contestant runs in each round; at least one run. Below [`MIN_TURN`](super::client::MIN_TURN), the fixed
+    /// cost of starting a turn would dominate the ratios.
     pub turn: Duration,
-    /// How long a process may be silent, apart from what its runs take.
+    /// How long a process may take to reply, not counting its runs.
     pub timeout: Duration,
-    /// Chooses the order.
+    /// The seed of the shuffled orders.
     pub seed: u64,
 }
 
-/// Who takes part in a race.
+/// An engine in a binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contestant {
     /// The engine, or the calibration kernel.
     pub engine: String,
-    /// In which of the binaries.
+    /// The index of the binary.
     pub binary: usize,
 }
 
-/// How many times as fast as another build one may be on the same engine. Their turns have as many runs, so that those of the
-/// slower one would take as many times as long as a turn should.
+/// The maximum speed ratio of two builds of the same engine. Their turns have the same number of runs, so the slower build's
+/// turns are longer by this ratio.
 const MAX_SPEED_RATIO: u64 = 1_000;
 
 /// The times of one contestant.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// Nanoseconds a run, of each pair.
+    /// Nanoseconds per run, one value for each pair.
     pub nanoseconds: Vec<f64>,
-    /// The same over the time of the first contestant.
+    /// The same, relative to the first contestant.
     pub ratios: Vec<f64>,
 }
 
 impl Race<'_> {
-    /// Runs it on a subject of so many words a run, and calls `progress` after each pair of processes.
+    /// Runs it on a subject that executes `words` words per run. Calls `progress` after each pair of processes.
     ///
     /// # Errors
-    /// Where a binary cannot take part or refuses the subject.
+    /// If a binary cannot take part or refuses the subject.
     pub fn run(&self, subject: &Subject, words: u64, progress: &mut dyn FnMut()) -> Result<Vec<Times>, RaceError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let timeout = Timeout { base: self.timeout, words };
         let runs = self.runs_per_turn(subject, timeout, &mut rng)?;
         let mut all = vec![Times::default(); self.contestants.len()];
         for _ in 0..self.pairs {
-            // Who is made ready first, and so lies where in memory, makes some percent for some code: each order has its
-            // reverse beside it, so that a place that suits the processor is nobody's.
+            // The order of preparation determines where code lies in memory, which changes some timings by several percent.
+            // Each order is paired with its reverse, so that no contestant has the better place in both.
             let mut order: Vec<usize> = (0..self.contestants.len()).collect();
             order.shuffle(&mut rng);
             let one = self.process(subject, timeout, &order, &runs, &mut rng)?;
@@ -93,8 +95,8 @@ impl Race<'_> {
         Ok(all)
     }
 
-    /// How many runs of each contestant make a turn, found out in a process that does nothing else. The same engine has the
-    /// same number in all its places and builds: otherwise the fixed cost of starting a turn would be spread over more runs on one side.
+    /// The number of runs in a turn of each contestant, determined in separate processes. All contestants with the same
+    /// engine use the same number. Otherwise the fixed cost of starting a turn would be spread over more runs on one side.
     fn runs_per_turn(&self, subject: &Subject, timeout: Timeout, rng: &mut ChaCha8Rng) -> Result<Vec<u64>, RaceError> {
         let mut order: Vec<usize> = (0..self.contestants.len()).collect();
         order.shuffle(rng);
@@ -112,7 +114,7 @@ impl Race<'_> {
             if most / least >= MAX_SPEED_RATIO {
                 let binary = self.images[fastest.binary].name().to_owned();
                 let why =
-                    format!("it says that a run takes less than 1/{MAX_SPEED_RATIO} of what it takes another build");
+                    format!("it reports that a run takes less than 1/{MAX_SPEED_RATIO} of the time of another build");
                 return Err(RaceError::Binary { binary, source: io::Error::other(why) });
             }
             Ok(most)
@@ -120,8 +122,8 @@ impl Race<'_> {
         self.contestants.iter().map(most).collect()
     }
 
-    /// One process of each binary, in which contestants are made ready in this order: for each the
-    /// nanoseconds a run of each round. The round before the first is not counted: it warms up.
+    /// Starts one process of each binary and prepares the contestants in this order. Returns the nanoseconds per run of each
+    /// contestant in each round, after a warm-up round.
     fn process(
         &self,
         subject: &Subject,
@@ -139,7 +141,7 @@ impl Race<'_> {
                 let (worker, which) = workers.places[turn];
                 let time = workers.processes[worker].time(which, runs[turn])?;
                 if round > 0 {
-                    // Half a nanosecond where the clock has not moved, so that a ratio is a number.
+                    // A time of zero counts as half a nanosecond, so that ratios are finite.
                     times[turn].push(time.max(0.5) / runs[turn] as f64);
                 }
             }
@@ -147,7 +149,7 @@ impl Race<'_> {
         Ok(times)
     }
 
-    /// Starts a process of each binary, that of the first contestant first.
+    /// Starts one process of each binary, in the order of their first contestants.
     fn start(
         &self,
         subject: &Subject,
@@ -177,9 +179,9 @@ impl Race<'_> {
     }
 }
 
-/// The processes that run at one time.
+/// The processes that run at the same time.
 struct Workers {
     processes: Vec<Worker>,
-    /// Where each contestant is: in which worker, as its how many-eth.
+    /// For each contestant, the index of its process and its index within that process.
     places: Vec<(usize, usize)>,
 }

@@ -1,6 +1,6 @@
-//! What a few numbers that scatter allow to say.
+//! Statistics of few, noisy samples: medians, geometric means and their confidence intervals.
 
-/// A value with the interval in which it lies, at a level that whoever asked for it knows.
+/// A value with its confidence interval. The caller chose the level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The value.
@@ -18,12 +18,12 @@ impl Estimate {
     }
 }
 
-/// What a ratio says.
+/// The conclusion from the interval of a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The interval covers 1.
     NoDifference,
-    /// There is one, and it is smaller than what the place of code in memory makes.
+    /// There is a difference, but it is smaller than the effect of code placement.
     Negligible,
     /// The interval lies below 1.
     Faster,
@@ -31,11 +31,11 @@ pub enum Finding {
     Slower,
 }
 
-/// Differences below this are not called one: the same code in other places of memory differs by as much.
+/// Smaller differences are not reported: moving the same code in memory has an effect of this size.
 pub const RESOLUTION: f64 = 0.01;
 
 impl Finding {
-    /// What an interval says.
+    /// The conclusion from an interval.
     pub fn of(ratio: &Estimate) -> Finding {
         match ratio {
             ratio if ratio.covers(1.0) => Finding::NoDifference,
@@ -56,10 +56,10 @@ impl Finding {
     }
 }
 
-/// The median: of an even number of values the mean of the two in the middle.
+/// The median. For an even number of values it is the mean of the middle two.
 ///
 /// # Panics
-/// Where there is no value, or one that is not a number.
+/// If there are no values, or one is NaN.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     median_of(&mut sorted)
@@ -82,15 +82,14 @@ pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
     (sum / f64::from(count)).exp()
 }
 
-/// The level of each of so many intervals with which all of them together are right with this probability: the chance to be
-/// wrong is shared out (Bonferroni's correction).
+/// The level that each interval needs so that all of them together hold with this confidence (Bonferroni's correction).
 pub fn level_of_each(confidence: f64, intervals: usize) -> f64 {
     1.0 - (1.0 - confidence) / intervals.max(1) as f64
 }
 
-/// The median with its interval. The interval's ends are values of the sample: as many are dropped at each end as the level
-/// allows. This holds for any distribution, provided the values are independent and share a median. With too few values (see
-/// [`min_count`]) the interval is the whole range.
+/// The median with its interval. The ends of the interval are sample values: as many values are dropped at each end as the
+/// level allows. This is valid for any distribution, provided the values are independent and share a median. With too few
+/// values (see [`min_count`]) the interval is the whole range.
 ///
 /// # Panics
 /// As [`median`].
@@ -114,17 +113,17 @@ fn miss_probability(count: usize, left_out: usize) -> f64 {
     2.0 * sum
 }
 
-/// How many values an interval of this level takes.
+/// The smallest number of values for which an interval reaches this level.
 pub fn min_count(level: f64) -> usize {
     (1..).find(|&count| miss_probability(count, 0) <= 1.0 - level || count >= 1_000).expect("it ends")
 }
 
-/// The level of the widest interval of so many values.
+/// The level of the widest interval of `count` values.
 pub fn max_level(count: usize) -> f64 {
     1.0 - miss_probability(count, 0)
 }
 
-/// The ratio of two medians with its interval: that of each is wider, so that both are right together.
+/// The ratio of two medians with its interval. The interval of each median is widened, so that both hold together.
 ///
 /// # Panics
 /// As [`median`].
@@ -153,7 +152,7 @@ mod tests {
         assert_eq!(median_with_interval(&[2.0; 10], 0.99), Estimate { value: 2.0, low: 2.0, high: 2.0 });
     }
 
-    /// Of ten values, one lies on each side of the interval of a level of 98 %: tables of the sign test say so.
+    /// According to tables of the sign test, one of ten values is dropped on each side at a level of 97.9 %.
     #[test]
     fn interval_ends_match_the_sign_test() {
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
@@ -173,8 +172,7 @@ mod tests {
         assert!((2_400.0..2_420.0).contains(&many.low), "{many:?}");
     }
 
-    /// How often the interval misses the truth: never more often than it says, also where now and then a value is far off, which
-    /// is what a busy machine makes of times.
+    /// This includes samples with outliers, which occur on a busy machine.
     #[test]
     fn intervals_miss_no_more_often_than_their_level_allows() {
         let mut stream = ChaCha8Rng::seed_from_u64(7);
@@ -190,7 +188,7 @@ mod tests {
                 !median_with_interval(&ratios, level).covers(1.0)
             });
             let share = missed.count() as f64 / f64::from(rounds);
-            // Three standard deviations of what chance adds.
+            // Allow three standard deviations of sampling noise.
             let most = 1.0 - level + 3.0 * ((1.0 - level) / f64::from(rounds)).sqrt();
             assert!(share <= most, "{count} at {level}: {share}");
         }
@@ -201,7 +199,7 @@ mod tests {
         let ratios: Vec<f64> = (0..12).map(|index| 1.05 + 0.001 * f64::from(index)).collect();
         let estimate = median_with_interval(&ratios, 0.99);
         assert!(estimate.low > 1.0 && estimate.covers(1.055), "{estimate:?}");
-        // And the ratio of two samples that have nothing to do with each other.
+        // The same for the ratio of two independent samples.
         let slower: Vec<f64> = ratios.iter().map(|ratio| ratio * 2.0).collect();
         let ratio = ratio_of_medians(&slower, &ratios, 0.99);
         assert!(ratio.covers(2.0) && !ratio.covers(1.9), "{ratio:?}");

@@ -1,8 +1,8 @@
-//! Tables as text: Markdown, comma-separated values, and times as people read them.
+//! Text output: Markdown tables, comma-separated values, and durations.
 
 use std::fmt::Write;
 
-/// Rows of Markdown whose columns stand under each other. What would end a cell is escaped.
+/// A Markdown table with aligned columns. Characters that would end a cell are escaped.
 pub fn table(rows: &[impl AsRef<[String]>]) -> String {
     let escaped = |cell: &String| cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.as_ref().iter().map(escaped).collect()).collect();
@@ -29,13 +29,13 @@ pub fn table(rows: &[impl AsRef<[String]>]) -> String {
     text
 }
 
-/// A field of comma-separated values, in quotes where it needs them.
+/// A field of comma-separated values, quoted if necessary.
 pub fn field(field: &str) -> String {
     let is_plain = !field.contains(['"', ',', '\n', '\r']);
     if is_plain { field.into() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
 }
 
-/// Nanoseconds as a time with its unit.
+/// A duration in nanoseconds, with a fitting unit.
 pub fn duration(nanoseconds: f64) -> String {
     let (value, unit) = match nanoseconds {
         time if time < 1e3 => (time, "ns"),
