@@ -1,8 +1,8 @@
-//! The verb `report`, on a little that was really measured (`tests/data/report`) and on nothing. How the page looks in a browser
-//! is the business of `scripts/look-at-report`.
+//! The command `report`, with a small set of real measurements (`tests/data/report`) and with none. `scripts/look-at-report`
+//! checks how the page looks in a browser.
 //!
-//! The data is from one busy machine, in short runs: criterion's, `break_even`'s for two workloads, a race in the form of a run
-//! with peers, and the counts of two workloads.
+//! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads, a race converted to
+//! the format of `peers`, and the instruction counts of two workloads.
 
 mod binary;
 
@@ -14,10 +14,10 @@ use snapbox::{Assert, Data};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/report");
 
-const HEADER: &str = "<!-- Compared by tests/report.rs. After a change that is meant, write it anew and read the difference:\n\
+const HEADER: &str = "<!-- Compared by tests/report.rs. After an intended change, rewrite it and review the diff:\n\
      SNAPSHOTS=overwrite cargo test --test report -->\n\n";
 
-/// A section without data, and the command that makes it.
+/// The sections that need data, and the commands that measure it.
 const MISSING: [(&str, &str); 6] = [
     ("Speed-up", "cargo bench --bench execute"),
     ("Ablation", "cargo bench --bench execute"),
@@ -31,7 +31,7 @@ fn report(data: &Path, out: &Path) -> Ended {
     jitduel(["report".as_ref(), "--data".as_ref(), data.as_os_str(), "--out".as_ref(), out.as_os_str()]).run()
 }
 
-/// A report that must be written: the page and the Markdown.
+/// Writes a report, which must succeed. Returns the page and the Markdown.
 fn written(data: &Path, out: &Path) -> (String, String) {
     let ended = report(data, out);
     let paths = ["index.html", "report.md"].map(|name| out.join(name));
@@ -41,13 +41,13 @@ fn written(data: &Path, out: &Path) -> (String, String) {
     (page, markdown)
 }
 
-/// What stands under a heading of the Markdown.
+/// The text under a heading of the Markdown.
 fn section<'a>(markdown: &'a str, title: &str) -> &'a str {
     let (_, behind) = markdown.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
     behind.split_once("\n## ").map_or(behind, |(section, _)| section)
 }
 
-/// The data in a folder of the test's own, so that it may be changed.
+/// Copies the data into a folder of the test, so that the test may change it.
 fn copy(name: &str) -> PathBuf {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).expect("it is ours");
@@ -77,21 +77,21 @@ fn section_without_data_names_the_command_that_makes_it() {
     let folder = folder("report_empty");
     let (page, markdown) = written(&folder, &folder.join("out"));
     for (title, command) in MISSING {
-        let missing = format!("No data yet. This command makes it:\n\n```sh\n{command}\n```\n");
+        let missing = format!("No data yet. This command measures it:\n\n```sh\n{command}\n```\n");
         assert!(section(&markdown, title).contains(&missing), "{title}: {markdown}");
     }
-    assert_eq!(page.matches("No data yet. This command makes it:").count(), MISSING.len());
+    assert_eq!(page.matches("No data yet. This command measures it:").count(), MISSING.len());
     for command in MISSING.map(|(_, command)| command) {
         assert!(page.contains(&format!("<code>{command}</code>")), "{command}");
     }
-    // These need no data: instructions were counted once for all machines.
+    // These sections need no data: instruction counts are checked in.
     assert!(section(&markdown, "Executed instructions").contains("| fact | 567 | 12.1 | 22 |"), "{markdown}");
-    assert!(section(&markdown, "The machine").contains("| instructions | `scripts/count` | as the source has them |"));
+    assert!(section(&markdown, "The machine").contains("| instructions | `scripts/count` | the checked-in record |"));
     assert!(section(&markdown, "Code size").contains("| mandelbrot | 67 |"), "{markdown}");
     assert!(section(&markdown, "The machine").replace('\\', "").contains(std::env::consts::ARCH));
 }
 
-/// What is measured anew for each report is left out: the time, the code's size and the machine.
+/// Parts that vary between reports are left out: the time, the code sizes and the machine.
 #[test]
 fn markdown_matches_the_golden_file() {
     let out = folder("report_whole");
@@ -117,7 +117,7 @@ fn page_is_self_contained_and_matches_the_markdown() {
     for (open, close) in [("<svg", "</svg>"), ("<table", "</table>"), ("<section", "</section>"), ("<g ", "</g>")] {
         assert!(page.contains(open) && page.matches(close).count() >= page.matches(open).count(), "{open}");
     }
-    // Each plot of the Markdown is a file, and stands in the page.
+    // Each plot in the Markdown is a file, and the page contains it.
     let images: Vec<&str> =
         markdown.split("](").filter_map(|text| text.split_once(".svg)")).map(|(name, _)| name).collect();
     assert_eq!(images.len(), page.matches("<svg").count());
@@ -127,7 +127,7 @@ fn page_is_self_contained_and_matches_the_markdown() {
         assert!(!plot.contains("NaN") && !plot.contains("inf"), "{name}");
     }
     assert!(images.contains(&"speed-up") && images.contains(&"break-even-nested") && images.contains(&"peers"));
-    // Each number of a table stands in the page.
+    // The page contains each number in a table.
     let cells = markdown.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split([' ', '(', ')', '*']));
     let numbers: Vec<&str> = cells.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit())).collect();
     assert!(numbers.len() > 200, "{} numbers", numbers.len());
@@ -163,7 +163,7 @@ fn broken_file_is_named() {
             "-3795 is not greater than zero at line",
         ),
         ("jitduel/break-even.json", "\"iterations\": 21", "\"iterations\": 0", "the points of a sweep do not ascend"),
-        ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "is no number that was measured"),
+        ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
         (estimates, "\"median\"", "\"medium\"", "missing field `median`"),
@@ -233,7 +233,7 @@ fn input_and_output_folders_are_respected() {
     fs::write(folder.join("file"), "").expect("it is ours");
     let file = report(&folder, &folder.join("file"));
     assert!(file.code == 2 && file.stderr.contains("cannot write `"), "{}", file.stderr);
-    // Cargo's variable names the usual folder; without it that is `target`.
+    // The default is the folder in cargo's variable, or `target` without it.
     for (variable, expected) in [("elsewhere", "elsewhere/report"), ("", "target/report")] {
         let ended = jitduel(["report"]).env("CARGO_TARGET_DIR", variable).current_dir(&folder).run();
         assert_eq!((ended.code, ended.stdout), (0, format!("{expected}/index.html\n{expected}/report.md\n")));

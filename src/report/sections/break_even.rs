@@ -1,4 +1,4 @@
-//! From how many iterations of its loops on a program is better compiled.
+//! The number of loop iterations from which compiling a program pays.
 
 use super::{FLAGSHIP, commands};
 use crate::bench::statistics::median;
@@ -13,9 +13,9 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "The time from the verified program to its answer, preparing and running, over the iterations that its loops start. \
-        Where an engine's curve crosses the interpreter's, marked with a ring, compiling begins to pay; below that the \
-        interpreter wins.";
+    let text = "The time to prepare and run a verified program, by the number of its loop iterations. Compiling pays from the \
+        point where an engine's curve crosses the interpreter's, marked with a ring. With fewer iterations the interpreter \
+        wins.";
     let mut blocks = vec![Block::Text(text.into())];
     match &data.break_even {
         Some(dated) if !dated.content.lines.is_empty() => {
@@ -29,7 +29,7 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Break-even", blocks }
 }
 
-/// A number of iterations, where there is none beyond the sweep.
+/// A number of iterations; `None` is beyond the sweep.
 fn iterations(iterations: Option<f64>) -> String {
     iterations.map_or("never".into(), number)
 }
@@ -52,7 +52,7 @@ fn table(data: &BreakEven) -> Table {
     };
     Table {
         caption: format!(
-            "Iterations from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
+            "Iterations from which an engine beats `{}`, with intervals; all intervals together hold with {} % confidence.",
             data.interpreter,
             count(100.0 * data.confidence)
         ),
@@ -72,7 +72,7 @@ fn interpreter_wins(data: &BreakEven) -> Block {
     if items.is_empty() {
         return Block::Text("Every engine beats the interpreter on every workload within the sweep.".into());
     }
-    let head = format!("Where `{}` wins at every size that was tried:", data.interpreter);
+    let head = format!("Engines that do not beat `{}` within the sweep:", data.interpreter);
     Block::List(head, items)
 }
 
@@ -85,7 +85,7 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| {
         let points = curve_points(points, time);
         let curve = samples(&points, start);
-        // What takes no iteration has no place on a logarithmic axis.
+        // A logarithmic axis cannot show zero iterations.
         let points = points.into_iter().filter(|point| point.0 >= start).collect();
         Line { series: series.into(), label, points, curve }
     };
@@ -103,7 +103,7 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let axis = |title: &str, values: Vec<f64>| Axis { title: title.into(), scale: Scale::log(values) };
     let curves = || lines.iter().flat_map(|line| &line.curve);
     let drawing = Drawing::Lines(Lines {
-        x: axis("iterations of loops", curves().map(|point| point.0).collect()),
+        x: axis("loop iterations", curves().map(|point| point.0).collect()),
         y: axis("ns from program to answer", curves().map(|point| point.1).collect()),
         marks: sweeps.iter().filter_map(|sweep| mark(sweep)).collect(),
         size: PANEL,
@@ -112,7 +112,7 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     Plot { name: format!("break-even-{workload}"), title: workload.into(), drawing }
 }
 
-/// Where the horizontal axis begins: at the first iteration that was measured, or well before the first crossing.
+/// The start of the horizontal axis: the smallest measured number of iterations, or well before the first crossing.
 fn start(sweeps: &[&Sweep]) -> f64 {
     let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.iterations as f64);
     let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.iterations).map(|iterations| iterations / 4.0);
@@ -123,7 +123,7 @@ fn start(sweeps: &[&Sweep]) -> f64 {
 fn mark(sweep: &Sweep) -> Option<Mark> {
     let from = sweep.break_even.iterations.filter(|iterations| *iterations > 0.0)?;
     let time = interpolated(&curve_points(&sweep.points, |point| point.engine_ns), from)?;
-    let label = format!("{} pays from {} iterations on", sweep.engine, number(from));
+    let label = format!("{} pays from {} iterations", sweep.engine, number(from));
     Some(Mark { series: sweep.engine.clone(), at: (from, time), label })
 }
 
@@ -131,10 +131,10 @@ fn curve_points(points: &[Point], time: fn(&Point) -> Positive) -> Vec<(f64, f64
     points.iter().map(|point| (point.iterations as f64, time(point).get())).collect()
 }
 
-/// Pieces that a curve is drawn in: it is bent on logarithmic axes.
+/// The number of line segments of a curve. Linear interpolation is curved on logarithmic axes.
 const CURVE_SEGMENTS: i32 = 60;
 
-/// Points of a curve from a place on, so close that it looks bent.
+/// Points of a curve from `start` to its end, close enough to look smooth.
 fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
     let end = points.last().map_or(0.0, |point| point.0);
     if end < start {
@@ -144,8 +144,8 @@ fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
     (0..=CURVE_SEGMENTS).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
 }
 
-/// Where a curve through points, ascending, is at some place: between two of them it grows evenly, as when the crossings were
-/// looked for; outside of them it is where its nearest end is.
+/// The value at `x` of the curve through ascending points. It is linear between points, as in the computation of crossings,
+/// and constant outside of them.
 fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let behind = points.iter().position(|point| point.0 >= x);
     match behind {
@@ -158,8 +158,8 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     }
 }
 
-/// The median over workloads of the flagship's break-even, infinite where it never is; how many workloads there are, and how
-/// many of them have one.
+/// The median over workloads of the flagship's break-even, which may be infinite; the number of workloads; and the number of
+/// workloads that break even.
 pub(super) fn headline(data: &Data) -> Option<(f64, usize, usize)> {
     let lines = &data.break_even.as_ref()?.content.lines;
     let iterations: Vec<f64> = lines

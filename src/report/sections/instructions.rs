@@ -1,4 +1,4 @@
-//! How many instructions an iteration of each workload's loop executes. Such counts do not depend on the machine.
+//! Executed instructions per loop iteration of each workload. These counts do not depend on the machine.
 
 use super::commands;
 use crate::bench::instructions::{Count, ISAS};
@@ -13,7 +13,7 @@ use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
     let record = &data.instructions.content;
-    let text = "Counted, not timed: they are the same on every machine.";
+    let text = "Counted, not timed, so they are the same on every machine.";
     let mut blocks = vec![Block::Text(format!("{text} Unit: {}.", record.unit))];
     let of_isa = |isa| record.counts.iter().filter(|count| count.isa == isa).collect::<Vec<_>>();
     let isas = ISAS.map(|isa| (isa, of_isa(isa)));
