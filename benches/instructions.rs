@@ -1,7 +1,7 @@
-//! Counts the machine instructions that each engine executes in an iteration of each workload, under QEMU with a counting plugin.
-//! `scripts/count` makes what it needs and starts it.
+//! Counts the machine instructions that each engine executes per loop iteration of each workload, under QEMU with a counting
+//! plugin. `scripts/count` builds everything that it needs and starts it.
 //!
-//! Ends with 3 where a count is above the record, with 2 where something cannot be counted.
+//! Exits with 3 if a count is higher than recorded, and with 2 if something cannot be counted.
 
 mod harness;
 
@@ -32,15 +32,15 @@ struct Arguments {
     #[arg(long, value_name = "LIBRARY")]
     plugin: String,
 
-    /// Where programs may be written, and the counts for the report
+    /// The folder for programs, and for the counts that the report reads
     #[arg(long, value_name = "FOLDER")]
     output: PathBuf,
 
-    /// Compare the JIT's counts with the record instead of making it
+    /// Compare the JIT's counts with the record instead of writing a new one
     #[arg(long)]
     check: bool,
 
-    /// What cargo says to every benchmark
+    /// Passed by cargo to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -60,15 +60,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let programs = pairs.iter().map(|pair| Program::write(pair, &arguments.output)).collect::<Result<Vec<_>>>()?;
     let counters = arguments.counters();
     ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");
-    // An interpreter's instructions are rustc's: they change with its version, and between debug and release builds.
+    // rustc compiles the interpreters, so their counts change with its version and differ between debug and release builds.
     let engines = ENGINES.into_iter().filter(|engine| !arguments.check || tier(engine).is_some());
     let engines: Vec<_> = engines.collect();
     if arguments.check {
         let record = Record::read(Path::new(RECORD))?.counts;
         return Ok(check(&count_all(&counters, &programs, &engines, &record)?, &record));
     }
-    ensure!(counters.len() == 2, "a record is made of both instruction sets");
-    // What the last record says as well need not come twice.
+    ensure!(counters.len() == 2, "a record needs both instruction sets");
+    // A count that matches the last record need not repeat.
     let last = Record::read(Path::new(RECORD)).unwrap_or_default().counts;
     let counts = count_all(&counters, &programs, &engines, &last)?;
     let record = serde_json::to_string_pretty(&to_json(&counts, &pairs))? + "\n";
@@ -94,10 +94,10 @@ fn check(counts: &[Count], record: &[Count]) -> ExitCode {
     if changes.rises.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) }
 }
 
-/// A pair with its two programs in files.
+/// A size pair whose programs were written to files.
 struct Program<'a> {
     pair: &'a SizePair,
-    /// Each with its input, in as many characters as the other.
+    /// The file and the input of each size. Both inputs have the same number of characters.
     runs: [(PathBuf, String); 2],
 }
 
@@ -113,10 +113,10 @@ impl Program<'_> {
     }
 }
 
-/// How the instructions of a process are counted.
+/// A command that counts the instructions of a process.
 struct Counter<'a> {
     isa: &'static str,
-    /// What stands before the binary's arguments.
+    /// The command up to the binary's arguments.
     command: Vec<&'a str>,
 }
 
@@ -124,7 +124,7 @@ impl Arguments {
     fn counters(&self) -> Vec<Counter<'_>> {
         let isas = [
             ("aarch64", &self.aarch64, &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"][..]),
-            // An emulator of what the host is, too, since only an emulator counts.
+            // Only the emulator can count, so it is used for the host's own instruction set as well.
             ("x86_64", &self.x86_64, &["qemu-x86_64"]),
         ];
         let mut counters = Vec::new();
@@ -134,7 +134,7 @@ impl Arguments {
                     let command = [emulator, &["-plugin", &self.plugin, binary]].concat();
                     counters.push(Counter { isa, command });
                 }
-                None => warn(format_args!("NOT COUNTED: {isa}, as asked")),
+                None => warn(format_args!("NOT COUNTED: {isa}, as requested")),
             }
         }
         counters
@@ -142,21 +142,21 @@ impl Arguments {
 }
 
 impl Counter<'_> {
-    /// The count of an engine. In one process of fifty the start takes some instructions more or fewer, after the
-    /// addresses that the system gave it: so a count holds where the record says the same, or when it came twice.
+    /// The count of an engine. In one of fifty processes, startup takes some instructions more or fewer, depending on the
+    /// addresses that the system assigns. A count is therefore accepted once it repeats or matches the record.
     fn count(&self, program: &Program, engine: &str, record: &[Count]) -> Result<Count> {
         let mut seen = Vec::new();
         while seen.len() < 6 {
-            let [small, great] = &program.runs;
-            let (small, great) = (self.count_process(engine, small)?, self.count_process(engine, great)?);
-            let more = great.checked_sub(small).context("the greater size executes fewer instructions")?;
-            let count = Count::new(self.isa, program.pair, engine, more);
+            let [small, large] = &program.runs;
+            let (small, large) = (self.count_process(engine, small)?, self.count_process(engine, large)?);
+            let difference = large.checked_sub(small).context("the larger size executes fewer instructions")?;
+            let count = Count::new(self.isa, program.pair, engine, difference);
             if record.contains(&count) || seen.contains(&count) {
                 return Ok(count);
             }
             seen.push(count);
         }
-        bail!("every count is another: {seen:?}")
+        bail!("no count repeats: {seen:?}")
     }
 
     /// The instructions that one process executes.
@@ -169,12 +169,12 @@ impl Counter<'_> {
         let number = said.lines().find_map(|line| line.strip_prefix("instructions: ")?.parse().ok());
         match number {
             Some(number) if output.status.success() && output.stdout == b"\n" => Ok(number),
-            _ => bail!("{command:?} ended with {} and said:\n{said}", output.status),
+            _ => bail!("{command:?} ended with {} and printed:\n{said}", output.status),
         }
     }
 }
 
-/// Counts everything, in as many processes at a time as there are processors.
+/// Counts everything, on all processors.
 fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str], record: &[Count]) -> Result<Vec<Count>> {
     let mut tasks = Vec::new();
     for counter in counters {

@@ -1,6 +1,7 @@
-//! What the benchmarks share: times in nanoseconds a word, and settings with which the whole run takes a few minutes.
+//! Shared by all benchmarks: a measurement in nanoseconds per word, settings with which the whole run takes a few minutes,
+//! and the command line and output of the benchmarks without criterion.
 
-// Each benchmark uses another part of it.
+// Each benchmark uses a different part.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
 use std::fmt::Arguments as Text;
@@ -13,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use jitduel::files;
 use jitduel::registry::{self, ENGINES};
 
-/// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` change what is set here.
+/// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` override these settings.
 pub fn criterion() -> Criterion<PerWord> {
     Criterion::default()
         .with_measurement(PerWord)
@@ -23,7 +24,7 @@ pub fn criterion() -> Criterion<PerWord> {
         .nresamples(5_000)
 }
 
-/// The engines that this host can run; says which it cannot.
+/// The engines that this host can run. Warns about the others.
 pub fn engines() -> Vec<&'static str> {
     let runs = |name: &&'static str| {
         let found = registry::availability(name);
@@ -35,14 +36,14 @@ pub fn engines() -> Vec<&'static str> {
     ENGINES.into_iter().filter(runs).collect()
 }
 
-/// The command line of a benchmark that is not criterion's.
+/// The command line of a benchmark without criterion.
 pub struct Arguments {
-    /// Parts of names; all is chosen where there are none.
+    /// Parts of names. Without filters, everything is selected.
     pub filters: Vec<String>,
     flags: Vec<String>,
 }
 
-/// Flags, ours and criterion's; every other option has a value.
+/// The flags, both ours and criterion's. Every other option takes a value.
 const FLAGS: [&str; 10] = [
     "--bench",
     "--test",
@@ -57,7 +58,8 @@ const FLAGS: [&str; 10] = [
 ];
 
 impl Arguments {
-    /// Reads it. One command line goes to all benchmarks, so that criterion's options are passed over, with their values.
+    /// Parses the command line. Cargo passes the same one to all benchmarks, so criterion's options are skipped with their
+    /// values.
     pub fn read() -> Arguments {
         let (mut filters, mut flags) = (Vec::new(), Vec::new());
         let mut arguments = std::env::args().skip(1);
@@ -78,13 +80,13 @@ impl Arguments {
         self.flags.iter().any(|given| given == flag)
     }
 
-    /// Whether all is only to be tried, and nothing measured: as with criterion, also where cargo does not say that it is
-    /// `cargo bench`.
+    /// Whether this is a smoke test, which measures nothing. As with criterion, that is also the case if `cargo bench` did not
+    /// start it.
     pub fn is_test(&self) -> bool {
         self.has("--test") || !self.has("--bench")
     }
 
-    /// Whether the filters let a name pass.
+    /// Whether the filters select a name.
     pub fn chooses(&self, name: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
     }
@@ -112,15 +114,15 @@ fn write_line(stream: &mut impl Write, line: Text) {
     }
 }
 
-/// Keeps what a benchmark of our own measured, where the report looks for it.
+/// Saves the results of a benchmark where the report finds them.
 pub fn data_file(name: &str, json: &serde_json::Value) {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
     let path = Path::new(&target).join("jitduel").join(name);
     files::replace(&path, format!("{json}\n")).unwrap_or_else(|error| panic!("{error}: {}", error.source));
-    say(format_args!("\nkept as {}", path.display()));
+    say(format_args!("\nsaved as {}", path.display()));
 }
 
-/// Wall-clock time, with what a benchmark gives as its elements shown as nanoseconds for each.
+/// Wall-clock time. A throughput in elements is shown as nanoseconds per element.
 pub struct PerWord;
 
 impl Measurement for PerWord {

@@ -1,8 +1,8 @@
-//! `peers/<workload>`: the same workloads on all engines and on other people's compilers and interpreters, in one run. Prints one
-//! table of ratios to the time of `bytecode`, and keeps them with their intervals. Criterion has no part in it.
+//! `peers/<workload>`: the same workloads on our engines and on other compilers and interpreters, in one run. Prints a table of
+//! times relative to `bytecode`, and saves them with their intervals. It does not use criterion.
 //!
-//! `cargo bench --features peers --bench peers [-- FILTER…]`; `--quick` takes fewer and shorter rounds, `--test` compares
-//! answers and times nothing.
+//! `cargo bench --features peers --bench peers [-- FILTER…]`. `--quick` uses fewer and shorter rounds. `--test` compares
+//! answers without timing.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -28,7 +28,7 @@ use process::{PEERS, Peer};
 use race::{BASE, Contestants, Effort};
 use results::{NotRun, Results};
 
-/// Chooses the order.
+/// The seed of the shuffled orders.
 const SEED: u64 = 1;
 
 fn main() -> Result<ExitCode> {
@@ -53,7 +53,7 @@ fn main() -> Result<ExitCode> {
         not_run.iter().for_each(|not_run| warn(format_args!("{not_run}")));
         let programs: usize = races.iter().map(|(contestants, _)| contestants.names().count()).sum();
         say(format_args!(
-            "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
+            "{} workloads, {programs} programs of engines and peers: all answers match the referee's",
             races.len()
         ));
         if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
@@ -70,11 +70,11 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why times that are taken here would say nothing.
+/// Why times would be meaningless here.
 fn unfit() -> Option<&'static str> {
     match (cfg!(debug_assertions), is_emulated()) {
         (true, _) => Some("this is a debug build"),
-        (_, true) => Some("an emulator's times say nothing of the machine that it emulates"),
+        (_, true) => Some("an emulator's times say nothing about the emulated machine"),
         _ => None,
     }
 }
@@ -96,7 +96,7 @@ fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
     is_installed
 }
 
-/// Who can run a workload, all of whom give the referee's answers, and what it takes. A wrong answer is an error.
+/// The contestants that can run a workload, and its work. A wrong answer is an error.
 fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Contestants, Work)> {
     let subject = workload.subject();
     let work = subject.check(&[])?;
@@ -118,13 +118,13 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
                 program.check(workload).with_context(|| peer.name)?;
                 contestants.programs.push((*peer, program));
             }
-            None => NotRun::add(not_run, peer.name, "doubles are not exact there".into(), workload.name),
+            None => NotRun::add(not_run, peer.name, "doubles are not exact for this workload".into(), workload.name),
         }
     }
     Ok((contestants, work))
 }
 
-/// Races on all workloads, one after the other.
+/// Runs the race on each workload, one after the other.
 fn race(races: &[(Contestants, Work)], effort: Effort) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     let image = Image::open(Path::new(env!("CARGO_BIN_EXE_jitduel")))?;
@@ -147,7 +147,7 @@ fn race(races: &[(Contestants, Work)], effort: Effort) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// The command that this is.
+/// The command line of this run.
 fn command() -> String {
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>().join(" ");
     let behind = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };

@@ -1,4 +1,4 @@
-// A polynomial by Horner's rule at x = 1, 2, ... n, each result going into the next.
+// A polynomial by Horner's rule at x = 1, 2, ... n; each result is an input of the next.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)

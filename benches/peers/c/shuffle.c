@@ -1,4 +1,4 @@
-// In each of n iterations a b becomes 7b and a + 7b.
+// Each of n iterations replaces a, b with 7b, a + 7b.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)
