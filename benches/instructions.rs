@@ -165,11 +165,11 @@ impl Counter<'_> {
         let mut command = Command::new(program);
         command.args(arguments).arg("run").arg(path).args(["--engine", engine, "--input", input]);
         let output = command.output().with_context(|| format!("cannot start {program}"))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        let number = said.lines().find_map(|line| line.strip_prefix("instructions: ")?.parse().ok());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let number = stderr.lines().find_map(|line| line.strip_prefix("instructions: ")?.parse().ok());
         match number {
             Some(number) if output.status.success() && output.stdout == b"\n" => Ok(number),
-            _ => bail!("{command:?} ended with {} and printed:\n{said}", output.status),
+            _ => bail!("{command:?} ended with {} and printed:\n{stderr}", output.status),
         }
     }
 }
@@ -186,17 +186,22 @@ fn count_all(counters: &[Counter], programs: &[Program], engines: &[&str], recor
     let counts = Mutex::new(vec![None; tasks.len()]);
     let work = || -> Result<()> {
         loop {
-            let Some((index, (counter, program, engine))) = next.lock().expect("nobody panics").next() else {
+            let Some((index, (counter, program, engine))) = next.lock().expect("no worker panics").next() else {
                 return Ok(());
             };
             let count = counter.count(program, engine, record)?;
-            counts.lock().expect("nobody panics")[index] = Some(count);
+            counts.lock().expect("no worker panics")[index] = Some(count);
         }
     };
     thread::scope(|scope| {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("nobody panics"))
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })?;
-    Ok(counts.into_inner().expect("nobody panics").into_iter().map(|count| count.expect("all were counted")).collect())
+    Ok(counts
+        .into_inner()
+        .expect("no worker panics")
+        .into_iter()
+        .map(|count| count.expect("all were counted"))
+        .collect())
 }

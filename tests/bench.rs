@@ -58,7 +58,7 @@ fn errors_name_what_cannot_be_timed() {
     let folder = folder("bench_refused");
     let trap = file(&folder, "trap.stk", "1 0 /");
     let empty = folder.join("empty");
-    std::fs::create_dir_all(&empty).expect("it is ours");
+    std::fs::create_dir_all(&empty).expect("the folder is writable");
     for (arguments, code, expected) in [
         (
             &[trap.as_str()][..],
@@ -170,8 +170,8 @@ fn regression_against_a_saved_baseline_exits_with_3() {
     let folder = folder("bench_baseline");
     file(&folder, "work.stk", "0 2000 times 1 + end");
     let run = |arguments: &[&str]| bench(&folder, &[&["work.stk", "--engine", "bytecode"], arguments].concat());
-    let kept = run(&["--save-baseline", "one"]);
-    assert!(kept.code == 0 && kept.stderr.contains("kept as target/jitduel/baselines/one.json"), "{}", kept.stderr);
+    let saved = run(&["--save-baseline", "one"]);
+    assert!(saved.code == 0 && saved.stderr.contains("kept as target/jitduel/baselines/one.json"), "{}", saved.stderr);
     // No machine is noisy enough to exceed 100 times the saved time.
     let allowed = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(allowed.code == 0 && allowed.stderr.contains("work bytecode: "), "{}", allowed.stderr);
@@ -183,7 +183,7 @@ fn regression_against_a_saved_baseline_exits_with_3() {
     for value in faster["lines"][0]["processes"]["calibrated"].as_array_mut().expect("a list") {
         *value = (value.as_f64().expect("a number") / 1000.0).into();
     }
-    std::fs::write(&path, faster.to_string()).expect("it is ours");
+    std::fs::write(&path, faster.to_string()).expect("the folder is writable");
     let slower = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(slower.code == 3 && slower.stderr.contains("SLOWER THAN ALLOWED work bytecode: "), "{}", slower.stderr);
 
@@ -210,7 +210,7 @@ fn regression_against_a_saved_baseline_exits_with_3() {
         (time("1e999"), "number out of range"),
         (time("null"), "is broken"),
     ] {
-        std::fs::write(&path, &text).expect("it is ours");
+        std::fs::write(&path, &text).expect("the folder is writable");
         let ended = run(&["--baseline", "one", "--fail-on-regression", "5"]);
         assert!(ended.code == 2 && ended.stdout.is_empty() && ended.stderr.contains(expected), "{}", ended.stderr);
     }
@@ -223,24 +223,24 @@ fn only_the_same_program_and_input_is_compared() {
     }
     let folder = folder("bench_same");
     for name in ["a", "b"] {
-        std::fs::create_dir_all(folder.join(name)).expect("it is ours");
+        std::fs::create_dir_all(folder.join(name)).expect("the folder is writable");
     }
     file(&folder, "a/q.stk", "2 3 *");
     file(&folder, "b/q.stk", "0 20000 times 1 + end");
     file(&folder, "input.stk", "0 swap times 1 + end");
     let run = |arguments: &[&str]| bench(&folder, &[&["--engine", "bytecode"], arguments].concat());
-    let kept = run(&["a", "b", "input.stk", "--input", "", "--save-baseline", "one"]);
-    assert_eq!(kept.code, 1, "input.stk wants an input: {}", kept.stderr);
-    let kept = run(&["a", "b", "--save-baseline", "one"]);
-    assert_eq!(kept.code, 0, "{}", kept.stderr);
+    let saved = run(&["a", "b", "input.stk", "--input", "", "--save-baseline", "one"]);
+    assert_eq!(saved.code, 1, "input.stk wants an input: {}", saved.stderr);
+    let saved = run(&["a", "b", "--save-baseline", "one"]);
+    assert_eq!(saved.code, 0, "{}", saved.stderr);
     for name in ["a/q.stk", "b/q.stk"] {
-        assert!(kept.stdout.contains(&format!("| {name} | bytecode |")), "{}", kept.stdout);
+        assert!(saved.stdout.contains(&format!("| {name} | bytecode |")), "{}", saved.stdout);
     }
     let same = ["--baseline", "one", "--fail-on-regression", "900"];
     let run = |arguments: &[&str]| run(&[arguments, &same].concat());
     // The same programs under another name and in another order are compared.
     file(&folder, "a/moved.stk", "2 3 *");
-    std::fs::remove_file(folder.join("a/q.stk")).expect("it is ours");
+    std::fs::remove_file(folder.join("a/q.stk")).expect("the folder is writable");
     let moved = run(&["b", "a"]);
     assert_eq!(moved.code, 0, "{}", moved.stderr);
     assert!(moved.stderr.contains("q bytecode: ") && moved.stderr.contains("moved bytecode: "), "{}", moved.stderr);
@@ -255,13 +255,13 @@ fn only_the_same_program_and_input_is_compared() {
     assert!(none.code == 2 && none.stdout.is_empty(), "{}", none.stderr);
     assert!(none.stderr.contains("the baseline has none of these programs and engines"), "{}", none.stderr);
     // The same text with another input or another limit is not compared.
-    let keep = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
-    assert_eq!(keep(&["--input", "7", "--save-baseline", "two"]).code, 0);
+    let save = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
+    assert_eq!(save(&["--input", "7", "--save-baseline", "two"]).code, 0);
     for (arguments, reason) in [
         (&["--input", "8"][..], "input: the baseline has another input"),
         (&["--input", "7", "--stack-limit", "9"], "input: the baseline has another stack limit"),
     ] {
-        let other = keep(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
+        let other = save(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
         assert!(other.code == 2 && other.stderr.contains(reason), "{}", other.stderr);
     }
 }
@@ -277,7 +277,8 @@ fn unusual_file_names_are_escaped() {
     invocation.extend(["--engine", "bytecode", "--processes", "30"].map(Into::into));
     for name in names {
         let name = std::os::unix::ffi::OsStrExt::from_bytes(name);
-        std::fs::write(folder.join::<&std::ffi::OsStr>(name), "1 \\ \n\\ case: -> 1\n").expect("it is ours");
+        std::fs::write(folder.join::<&std::ffi::OsStr>(name), "1 \\ \n\\ case: -> 1\n")
+            .expect("the folder is writable");
         invocation.push(name.into());
     }
     invocation.drain(2..4);
@@ -322,7 +323,7 @@ fn rebuild_during_a_race_is_ignored() {
     let folder = folder("bench_rebuild");
     file(&folder, "work.stk", "0 200 times 1 + end");
     let binary = folder.join("jitduel");
-    std::fs::copy(env!("CARGO_BIN_EXE_jitduel"), &binary).expect("it is there");
+    std::fs::copy(env!("CARGO_BIN_EXE_jitduel"), &binary).expect("the file exists");
     let arguments = [&SHORT[..], &["work.stk", "--engine", "bytecode,tree"]].concat();
     let mut command = std::process::Command::new(&binary);
     let command = command.args(arguments).current_dir(&folder);
@@ -330,7 +331,7 @@ fn rebuild_during_a_race_is_ignored() {
     let race = race.expect("it starts");
     // The race is running. The replacement would leave a file behind if it were executed.
     script(&folder, "other", "touch mixed");
-    std::fs::rename(folder.join("other"), &binary).expect("it is ours");
+    std::fs::rename(folder.join("other"), &binary).expect("the folder is writable");
     let output = race.wait_with_output().expect("it was started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!folder.join("mixed").exists());
@@ -340,7 +341,7 @@ fn rebuild_during_a_race_is_ignored() {
 fn script(folder: &std::path::Path, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     let path = file(folder, name, format!("#!/bin/sh\n{text}\n"));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the folder is writable");
 }
 
 #[test]
@@ -405,7 +406,7 @@ fn cold_first_run_does_not_size_a_turn() {
     let folder = folder("bench_cold");
     let warm = "while read which runs; do echo $((1000 * runs)); done";
     script(&folder, "cold", &format!("read task; echo '{{\"ready\":true}}'; read first; echo 1000000; {warm}"));
-    let image = Image::open(&folder.join("cold")).expect("it is there");
+    let image = Image::open(&folder.join("cold")).expect("the file exists");
     let subject = Subject::new("one", Source::new("one", "1"), Vec::new());
     let task = Task { subject, contestants: vec!["tree".into()] };
     let timeout = Timeout { base: Duration::from_secs(60), words: 1 };

@@ -43,21 +43,21 @@ fn written(data: &Path, out: &Path) -> (String, String) {
 
 /// The text under a heading of the Markdown.
 fn section<'a>(markdown: &'a str, title: &str) -> &'a str {
-    let (_, behind) = markdown.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
-    behind.split_once("\n## ").map_or(behind, |(section, _)| section)
+    let (_, after) = markdown.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
+    after.split_once("\n## ").map_or(after, |(section, _)| section)
 }
 
 /// Copies the data into a folder of the test, so that the test may change it.
 fn copy(name: &str) -> PathBuf {
     fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).expect("it is ours");
-        for entry in fs::read_dir(from).expect("it is checked in") {
+        fs::create_dir_all(to).expect("the folder is writable");
+        for entry in fs::read_dir(from).expect("the data is checked in") {
             let path = entry.expect("it can be read").path();
             let to = to.join(path.file_name().expect("it has one"));
             if path.is_dir() {
                 copy(&path, &to);
             } else {
-                fs::copy(&path, &to).expect("it is ours");
+                fs::copy(&path, &to).expect("the folder is writable");
             }
         }
     }
@@ -67,9 +67,9 @@ fn copy(name: &str) -> PathBuf {
 }
 
 fn change(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).expect("it is there");
+    let text = fs::read_to_string(path).expect("the file exists");
     assert!(text.contains(from), "{} has no {from}", path.display());
-    fs::write(path, text.replacen(from, to, 1)).expect("it is ours");
+    fs::write(path, text.replacen(from, to, 1)).expect("the folder is writable");
 }
 
 #[test]
@@ -96,11 +96,11 @@ fn section_without_data_names_the_command_that_makes_it() {
 fn markdown_matches_the_golden_file() {
     let out = folder("report_whole");
     let (_, markdown) = written(Path::new(DATA), &out);
-    let (before, _) = markdown.split_once("\n## The machine\n").expect("it comes last");
+    let (before, _) = markdown.split_once("\n## The machine\n").expect("it is the last section");
     let text = before.replace(section(before, "Code size"), "\n(…)\n");
-    let (begin, behind) = text.split_once("Written ").expect("it says when");
-    let (_, behind) = behind.split_once(" UTC.").expect("it says when");
-    let text = format!("{HEADER}{begin}Written (…).{behind}");
+    let (begin, after) = text.split_once("Written ").expect("it has a date");
+    let (_, after) = after.split_once(" UTC.").expect("it has a date");
+    let text = format!("{HEADER}{begin}Written (…).{after}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.md");
     let expected = Data::read_from(&path, None).raw();
     Assert::new().action_env("SNAPSHOTS").eq(Data::text(text).raw(), expected);
@@ -141,9 +141,9 @@ fn interpreter_wins_are_listed() {
     let folder = copy("report_never");
     let path = folder.join("jitduel/break-even.json");
     let mut json: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).expect("it is there")).expect("it is JSON");
+        serde_json::from_slice(&fs::read(&path).expect("the file exists")).expect("it is JSON");
     json["lines"][0]["break_even"] = serde_json::json!({ "iterations": null, "low": 70, "high": null });
-    fs::write(&path, json.to_string()).expect("it is ours");
+    fs::write(&path, json.to_string()).expect("the folder is writable");
     let (page, markdown) = written(&folder, &folder.join("out"));
     let text = section(&markdown, "Break-even");
     assert!(text.contains("| fact | never (70.0 to never) |"), "{text}");
@@ -214,11 +214,12 @@ fn other_version_is_refused_with_the_command_that_makes_it() {
 fn hostile_data_neither_escapes_the_folder_nor_hangs() {
     let folder = copy("report_paths");
     let path = folder.join("jitduel/break-even.json");
-    let text = fs::read_to_string(&path).expect("it is there");
-    fs::write(&path, text.replace("\"workload\": \"fact\"", "\"workload\": \"../../fact\"")).expect("it is ours");
+    let text = fs::read_to_string(&path).expect("the file exists");
+    fs::write(&path, text.replace("\"workload\": \"fact\"", "\"workload\": \"../../fact\""))
+        .expect("the folder is writable");
     written(&folder, &folder.join("out"));
     assert!(folder.join("out/break-even-------fact.svg").exists());
-    fs::remove_file(&path).expect("it is ours");
+    fs::remove_file(&path).expect("the folder is writable");
     let made = std::process::Command::new("mkfifo").arg(&path).status().expect("there is mkfifo");
     assert!(made.success());
     let ended = report(&folder, &folder.join("out"));
@@ -230,7 +231,7 @@ fn input_and_output_folders_are_respected() {
     let folder = folder("report_folders");
     let nowhere = report(&folder.join("nowhere"), &folder.join("out"));
     assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is no folder"), "{}", nowhere.stderr);
-    fs::write(folder.join("file"), "").expect("it is ours");
+    fs::write(folder.join("file"), "").expect("the folder is writable");
     let file = report(&folder, &folder.join("file"));
     assert!(file.code == 2 && file.stderr.contains("cannot write `"), "{}", file.stderr);
     // The default is the folder in cargo's variable, or `target` without it.

@@ -150,6 +150,6 @@ fn race(races: &[(Contestants, Work)], effort: Effort) -> Result<Vec<Line>> {
 /// The command line of this run.
 fn command() -> String {
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>().join(" ");
-    let behind = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
-    format!("cargo bench --features peers --bench peers{behind}")
+    let suffix = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
+    format!("cargo bench --features peers --bench peers{suffix}")
 }

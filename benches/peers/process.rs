@@ -140,9 +140,9 @@ impl Peer {
 fn compile(source: &Path, output: &Path) -> Result<()> {
     let new = output.with_extension(format!("{}.new", std::process::id()));
     let mut gcc = Command::new("gcc");
-    let said = gcc.args(["-O2", "-o"]).arg(&new).arg(source).output().context("cannot start gcc")?;
-    let errors = String::from_utf8_lossy(&said.stderr);
-    ensure!(said.status.success(), "gcc cannot compile {}:\n{errors}", source.display());
+    let result = gcc.args(["-O2", "-o"]).arg(&new).arg(source).output().context("cannot start gcc")?;
+    let errors = String::from_utf8_lossy(&result.stderr);
+    ensure!(result.status.success(), "gcc cannot compile {}:\n{errors}", source.display());
     std::fs::rename(&new, output).with_context(|| format!("cannot write {}", output.display()))
 }
 

@@ -124,19 +124,19 @@ impl Baseline {
     /// Sentences about the conditions that differ from those of this race.
     fn mismatched_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
         let mut sentences = Vec::new();
-        let mut compare = |what: &str, kept: &str, now: &str| {
-            if kept != now {
-                sentences.push(format!("the baseline is of {what} `{}`, not `{now}`", printable(kept)));
+        let mut compare = |what: &str, saved: &str, now: &str| {
+            if saved != now {
+                sentences.push(format!("the baseline is of {what} `{}`, not `{now}`", printable(saved)));
             }
         };
         compare("the processor", &self.machine.processor, &machine.processor);
         compare("the architecture", &self.machine.isa, machine.isa);
         for name in [ENGINES, TURN] {
             let now = options.iter().find(|(option, _)| option == name).map_or("", |(_, value)| value);
-            let kept = self.options.get(name).map_or("", String::as_str);
+            let saved = self.options.get(name).map_or("", String::as_str);
             // The order of the engines only selects the base of the comparison.
-            if sorted(kept) != sorted(now) {
-                compare(name, kept, now);
+            if sorted(saved) != sorted(now) {
+                compare(name, saved, now);
             }
         }
         sentences

@@ -109,8 +109,8 @@ mod tests {
     use super::*;
 
     fn script(path: &Path, output: &str) {
-        fs::write(path, format!("#!/bin/sh\necho {output}\n")).expect("it is ours");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::write(path, format!("#!/bin/sh\necho {output}\n")).expect("the folder is writable");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the folder is writable");
     }
 
     fn output_of(image: &Image) -> String {
@@ -121,27 +121,27 @@ mod tests {
     #[test]
     fn replaced_file_is_not_executed() {
         let folder = std::env::temp_dir().join(format!("jitduel-image-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("it is ours");
+        fs::create_dir_all(&folder).expect("the folder is writable");
         let path = folder.join("binary");
         script(&path, "old");
-        let image = Image::open(&path).expect("it is there");
+        let image = Image::open(&path).expect("the file exists");
         script(&folder.join("other"), "new");
-        fs::rename(folder.join("other"), &path).expect("it is ours");
+        fs::rename(folder.join("other"), &path).expect("the folder is writable");
         assert_eq!(output_of(&image), "old\n");
         image.check().expect("the held file is unchanged");
-        let image = Image::open(&path).expect("it is there");
+        let image = Image::open(&path).expect("the file exists");
         assert_eq!(output_of(&image), "new\n");
         script(&path, "longer");
         assert!(image.check().is_err(), "it was written in place");
         let refused = [folder.join("nothing"), folder.clone()].map(|path| Image::open(&path).is_err());
         assert_eq!(refused, [true; 2]);
-        fs::remove_dir_all(&folder).expect("it is ours");
+        fs::remove_dir_all(&folder).expect("the folder is writable");
     }
 
     #[test]
     fn running_binary_can_be_opened_and_started() {
         let image = Image::of_this_process().expect("it runs");
-        image.check().expect("nobody writes it");
+        image.check().expect("it is unchanged");
         if crate::exec::is_emulated() {
             println!("NOT RUN: starting another process, which is not possible under the emulator");
             return;

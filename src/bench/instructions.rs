@@ -50,12 +50,12 @@ impl SizePair {
     pub fn of(workload: &Workload) -> Result<SizePair, Untimed> {
         let innermost = INNERMOST.iter().find(|(name, ..)| *name == workload.name);
         let at = |which: usize| match innermost {
-            Some((_, count, behind, sizes, input)) => {
+            Some((_, count, suffix, sizes, input)) => {
                 let (before, after) = workload
                     .text
-                    .split_once(&format!("{count}{behind}"))
+                    .split_once(&format!("{count}{suffix}"))
                     .expect("the text contains the innermost loop");
-                (format!("{before}{:08}{behind}{after}", sizes[which]), *input)
+                (format!("{before}{:08}{suffix}{after}", sizes[which]), *input)
             }
             None => (workload.text.to_owned(), workload.size / [20, 10][which]),
         };

@@ -122,7 +122,7 @@ impl Record {
         };
         let pairs: Vec<(&Line, Vec<f64>)> = self.lines.iter().filter_map(|line| Some((line, pair(line)?))).collect();
         let level = level_of_each(self.confidence, pairs.len());
-        pairs.into_iter().map(|(line, kept)| (line, ratio_of_medians(&line.calibrated, &kept, level))).collect()
+        pairs.into_iter().map(|(line, saved)| (line, ratio_of_medians(&line.calibrated, &saved, level))).collect()
     }
 
     /// As JSON, which [`Baseline::read`] reads.
@@ -277,9 +277,9 @@ mod tests {
         }
     }
 
-    fn kept(record: &Record) -> Baseline {
+    fn saved(record: &Record) -> Baseline {
         let text = record.to_json().to_string();
-        parse(Path::new("kept"), text.as_bytes(), Some(BASELINE)).expect("it is a record")
+        parse(Path::new("saved"), text.as_bytes(), Some(BASELINE)).expect("it is a record")
     }
 
     #[test]
@@ -327,9 +327,9 @@ mod tests {
 
     #[test]
     fn saved_record_is_compared_with_a_later_one() {
-        let (mut kept, later) = (kept(&record(20.0)), record(22.0));
-        assert_eq!(kept.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
-        let compared = later.against_baseline(&kept);
+        let (mut saved, later) = (saved(&record(20.0)), record(22.0));
+        assert_eq!(saved.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
+        let compared = later.against_baseline(&saved);
         assert_eq!(compared.len(), 6);
         for (line, ratio) in compared {
             let truth = if line.contestant == "tree" { 1.1 } else { 1.0 };
@@ -339,13 +339,13 @@ mod tests {
 
     #[test]
     fn other_programs_and_races_are_left_out() {
-        let kept = kept(&record(20.0));
+        let saved = saved(&record(20.0));
         let left_out = |change: &dyn Fn(&mut Record)| {
             let mut later = record(20.0);
             change(&mut later);
-            let mut kept = kept.clone();
-            let left_out = kept.match_to(&later.machine, &later.options, &later.subjects);
-            (left_out.join("; "), later.against_baseline(&kept).len())
+            let mut saved = saved.clone();
+            let left_out = saved.match_to(&later.machine, &later.options, &later.subjects);
+            (left_out.join("; "), later.against_baseline(&saved).len())
         };
         let only = |reason: &str| (format!("fact: the baseline has {reason}; only in the baseline: fact"), 3);
         assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("another input"));

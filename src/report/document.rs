@@ -126,11 +126,11 @@ pub enum Span<'a> {
 pub fn spans(text: &str) -> Vec<Span<'_>> {
     let mut spans = Vec::new();
     let mut rest = text;
-    while let Some((before, (code, behind))) =
-        rest.split_once('`').and_then(|(before, behind)| Some((before, behind.split_once('`')?)))
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
     {
         spans.extend([Span::Plain(before), Span::Code(code)]);
-        rest = behind;
+        rest = after;
     }
     spans.push(Span::Plain(rest));
     spans

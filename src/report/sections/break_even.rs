@@ -147,8 +147,8 @@ fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
 /// The value at `x` of the curve through ascending points. It is linear between points, as in the computation of crossings,
 /// and constant outside of them.
 fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
-    let behind = points.iter().position(|point| point.0 >= x);
-    match behind {
+    let next = points.iter().position(|point| point.0 >= x);
+    match next {
         None => points.last().map(|point| point.1),
         Some(0) => Some(points[0].1),
         Some(index) => {

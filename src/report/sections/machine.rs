@@ -70,11 +70,11 @@ fn sets(data: &Data, now: SystemTime) -> Table {
         });
         Row::new(kind, [format!("`{command}`"), when, options].map(Into::into).to_vec())
     };
-    let kept = |name: &str, command: &str, when: String| {
+    let file_row = |name: &str, command: &str, when: String| {
         Row::new(name, [format!("`{command}`"), when, String::new()].map(Into::into).to_vec())
     };
     let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
-        kept(name, command, modified.map_or("missing".into(), written))
+        file_row(name, command, modified.map_or("missing".into(), written))
     };
     let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
@@ -92,7 +92,7 @@ fn sets(data: &Data, now: SystemTime) -> Table {
                 break_even.map(|dated| dated.modified),
             ),
             match data.instructions.modified {
-                None => kept("instructions", commands::INSTRUCTIONS, "the checked-in record".into()),
+                None => file_row("instructions", commands::INSTRUCTIONS, "the checked-in record".into()),
                 counted => harness("instructions", commands::INSTRUCTIONS, counted),
             },
             harness(
