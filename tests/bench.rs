@@ -188,7 +188,7 @@ fn regression_against_a_saved_baseline_exits_with_3() {
     assert!(slower.code == 3 && slower.stderr.contains("SLOWER THAN ALLOWED work bytecode: "), "{}", slower.stderr);
 
     let other = bench(&folder, &["work.stk", "--engine", "tree", "--baseline", "one"]);
-    assert!(other.code == 2 && other.stderr.contains("left out: the baseline is of engines `bytecode`, not `tree`\n"));
+    assert!(other.code == 2 && other.stderr.contains("left out: the baseline has engines `bytecode`, not `tree`\n"));
     assert!(other.stderr.contains("the baseline has none of these"), "{}", other.stderr);
 
     let version = |text: &str| json.to_string().replacen("jitduel race 2", text, 1);
@@ -258,8 +258,8 @@ fn only_the_same_program_and_input_is_compared() {
     let save = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
     assert_eq!(save(&["--input", "7", "--save-baseline", "two"]).code, 0);
     for (arguments, reason) in [
-        (&["--input", "8"][..], "input: the baseline has another input"),
-        (&["--input", "7", "--stack-limit", "9"], "input: the baseline has another stack limit"),
+        (&["--input", "8"][..], "input: the baseline has different inputs"),
+        (&["--input", "7", "--stack-limit", "9"], "input: the baseline has a different stack limit"),
     ] {
         let other = save(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
         assert!(other.code == 2 && other.stderr.contains(reason), "{}", other.stderr);

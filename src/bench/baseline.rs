@@ -58,11 +58,11 @@ impl Program {
     /// Why times of this program cannot be compared with those of a subject.
     fn difference(&self, subject: &Subject) -> Option<&'static str> {
         if self.text.as_bytes() != subject.source.bytes() {
-            Some("another text")
+            Some("a different text")
         } else if self.inputs != subject.inputs {
-            Some("another input")
+            Some("different inputs")
         } else if self.stack_limit != subject.stack_limit as u64 {
-            Some("another stack limit")
+            Some("a different stack limit")
         } else {
             None
         }
@@ -126,11 +126,11 @@ impl Baseline {
         let mut sentences = Vec::new();
         let mut compare = |what: &str, saved: &str, now: &str| {
             if saved != now {
-                sentences.push(format!("the baseline is of {what} `{}`, not `{now}`", printable(saved)));
+                sentences.push(format!("the baseline has {what} `{}`, not `{now}`", printable(saved)));
             }
         };
-        compare("the processor", &self.machine.processor, &machine.processor);
-        compare("the architecture", &self.machine.isa, machine.isa);
+        compare("processor", &self.machine.processor, &machine.processor);
+        compare("architecture", &self.machine.isa, machine.isa);
         for name in [ENGINES, TURN] {
             let now = options.iter().find(|(option, _)| option == name).map_or("", |(_, value)| value);
             let saved = self.options.get(name).map_or("", String::as_str);

@@ -348,20 +348,20 @@ mod tests {
             (left_out.join("; "), later.against_baseline(&saved).len())
         };
         let only = |reason: &str| (format!("fact: the baseline has {reason}; only in the baseline: fact"), 3);
-        assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("another input"));
-        assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("another stack limit"));
-        assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("another text"));
+        assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("different inputs"));
+        assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("a different stack limit"));
+        assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("a different text"));
         let renamed = left_out(&|later| {
             later.subjects[0].name = "other".into();
             later.lines[0..3].iter_mut().for_each(|line| line.subject = "other".into());
         });
         assert_eq!(renamed, (String::new(), 6), "names are ignored");
         let (reason, compared) = left_out(&|later| later.options[0].1 = "tree,jit".into());
-        assert_eq!((reason.as_str(), compared), ("the baseline is of engines `jit,tree,jit`, not `tree,jit`", 0));
+        assert_eq!((reason.as_str(), compared), ("the baseline has engines `jit,tree,jit`, not `tree,jit`", 0));
         assert_eq!(left_out(&|later| later.options[0].1 = "tree,jit,jit".into()), (String::new(), 6));
         let (reason, compared) = left_out(&|later| later.machine.processor = "another".into());
-        assert!(reason.starts_with("the baseline is of the processor `") && compared == 0, "{reason}");
+        assert!(reason.starts_with("the baseline has processor `") && compared == 0, "{reason}");
         let (reason, compared) = left_out(&|later| later.options[1].1 = "2000".into());
-        assert_eq!((reason.as_str(), compared), ("the baseline is of turn in microseconds `1000`, not `2000`", 0));
+        assert_eq!((reason.as_str(), compared), ("the baseline has turn in microseconds `1000`, not `2000`", 0));
     }
 }
