@@ -111,8 +111,8 @@ impl Count {
 pub const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 
 /// The unit of the numbers in a record.
-const UNIT: &str = "machine instructions per loop iteration: of the innermost loop for fact and nested, averaged over all \
-    loops for other workloads; scripts/count writes this file";
+const UNIT: &str = "machine instructions per loop iteration (of the innermost loop for fact and nested, averaged over all \
+    loops for other workloads); scripts/count writes this file";
 
 /// The record of these counts.
 pub fn to_json(counts: &[Count], pairs: &[SizePair]) -> Value {
