@@ -14,12 +14,12 @@ use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, print_error};
 use crate::bench::baseline::{Baseline, ENGINES, TURN};
-use crate::bench::client::{LEAST_TURN, RaceError};
+use crate::bench::client::{MIN_TURN, RaceError};
 use crate::bench::image::Image;
 use crate::bench::machine::Machine;
 use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
-use crate::bench::statistics::{Estimate, Finding, least_count, level_of_each};
+use crate::bench::statistics::{Estimate, Finding, level_of_each, min_count};
 use crate::bench::worker::{CALIBRATION, serve};
 use crate::bench::{Subject, Work};
 use crate::exec::is_emulated;
@@ -167,7 +167,7 @@ impl Bench {
         // Each engine is compared with itself in the other build, or all others with the first. Their means are compared too.
         let of_each = if self.against.is_some() { self.engine.len() } else { self.engine.len() - 1 };
         let means = if subjects.len() > 1 { of_each } else { 0 };
-        let needed = |level: f64| 2 * least_count(level);
+        let needed = |level: f64| 2 * min_count(level);
         let mut processes = needed(level_of_each(CONFIDENCE, of_each * subjects.len() + means));
         if let Some(baseline) = baseline {
             let left_out = baseline.match_to(machine, &self.options(), subjects);
@@ -180,7 +180,7 @@ impl Bench {
             }
             // Both sides have an interval.
             let of_both = needed(level_of_each(level_of_each(CONFIDENCE, same), 2));
-            let kept = 2 * baseline.fewest();
+            let kept = 2 * baseline.min_samples();
             if kept < of_both {
                 bail!("the baseline has {kept} processes, but {same} comparisons need {of_both}");
             }
@@ -239,7 +239,7 @@ impl Bench {
 
     /// The minimum duration of a turn.
     fn turn(&self) -> Duration {
-        Duration::from_micros(self.sample).max(LEAST_TURN)
+        Duration::from_micros(self.sample).max(MIN_TURN)
     }
 
     /// Runs all races.
