@@ -27,7 +27,7 @@
 //! | --- | --- |
 //! | [`files`] | writes files completely or not at all |
 //! | `host_stack` | ensures space on the host's stack for recursion over nested bodies |
-//! | `plural` | numbers with nouns in messages |
+//! | `plural` | formats a number with its noun in messages |
 //! | [`parallel_moves`] | resolves a parallel move into a sequence of single instructions |
 //! | [`lir`] | the machine-like operations that the tiers emit and the instruction sets encode |
 //! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
@@ -54,7 +54,7 @@
 //! [`isa`] and [`exec`] do not depend on the language.
 //!
 //! Nearly all unsafe code is in [`exec`], in [`interp::bytecode`] and in its handlers. Besides these, [`tiers`] and the
-//! Cranelift peer each vouch for the code that they compiled.
+//! Cranelift peer each have an unsafe block that vouches for the code that they compiled.
 //!
 //! # What is absent
 //!

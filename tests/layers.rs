@@ -1,13 +1,13 @@
 //! Every module of the crate has a layer and imports only modules of lower layers.
 //!
-//! The check reads the text of `src/` and not the compiler's output. It removes comments and literals, and considers
-//! every path that starts at the crate's root, in `use` or elsewhere.
+//! The check reads the source text in `src/`, not the compiler's output. It removes comments and literals, and considers every
+//! path that starts at the crate's root, in `use` or elsewhere.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The modules directly under the crate's root, each with its layer.
-const FLOORS: [(&str, u32); 26] = [
+const LAYERS: [(&str, u32); 26] = [
     ("files", 0),
     ("parallel_moves", 0),
     ("host_stack", 0),
@@ -38,14 +38,15 @@ const FLOORS: [(&str, u32); 26] = [
     ("lib", 12),
 ];
 
-/// Imports that are forbidden although their target is lower: the modules for machines must not depend on the language.
+/// Imports that are forbidden although their target is in a lower layer: the modules for machines must not depend on the
+/// language.
 const FORBIDDEN: [(&str, &str); 4] = [("isa", "lang"), ("isa", "outcome"), ("exec", "lang"), ("exec", "outcome")];
 
-fn floor(room: &str) -> Option<u32> {
-    FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)
+fn layer(module: &str) -> Option<u32> {
+    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
 }
 
-// Reading.
+// Reading the source text.
 
 /// An identifier, or a punctuation character; `::` is one token.
 type Token = String;
@@ -122,14 +123,14 @@ fn raw_string(rest: &[char]) -> Option<usize> {
     (rest.get(prefix + hashes) == Some(&'"')).then_some(hashes)
 }
 
-/// A module that a file imports, and whether only its tests do.
+/// A module that a file imports, and whether the import is in the file's tests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Import {
-    room: String,
+    module: String,
     in_tests: bool,
 }
 
-/// The modules with which paths in a file start. `depth` is the depth of the file's module below the root.
+/// The top-level modules named by the paths in a file. `depth` is the depth of the file's module below the root.
 fn imports(text: &str, depth: usize) -> BTreeSet<Import> {
     let tokens = tokens(text);
     let token = |index: usize| tokens.get(index).map_or("", String::as_str);
@@ -151,8 +152,8 @@ fn imports(text: &str, depth: usize) -> BTreeSet<Import> {
                 inner.push((braces, before == ["#", "[", "cfg", "(", "test", ")", "]"]));
             }
             "crate" if token(index + 1) == "::" => {
-                for room in first_names(&tokens, index + 2) {
-                    found.insert(Import { room, in_tests });
+                for module in first_names(&tokens, index + 2) {
+                    found.insert(Import { module, in_tests });
                 }
             }
             "super" if token(index.wrapping_sub(1)) != "::" => {
@@ -161,8 +162,8 @@ fn imports(text: &str, depth: usize) -> BTreeSet<Import> {
                     (climbed, index) = (climbed + 1, index + 2);
                 }
                 if climbed == depth + inner.len() && token(index + 1) == "::" {
-                    for room in first_names(&tokens, index + 2) {
-                        found.insert(Import { room, in_tests });
+                    for module in first_names(&tokens, index + 2) {
+                        found.insert(Import { module, in_tests });
                     }
                 }
             }
@@ -173,7 +174,7 @@ fn imports(text: &str, depth: usize) -> BTreeSet<Import> {
     found
 }
 
-/// The names with which the paths at a position start: one, or those of a group in braces.
+/// The first name of each path at a position: there is one path, or one for each member of a group in braces.
 fn first_names(tokens: &[Token], at: usize) -> Vec<String> {
     if tokens.get(at).is_none_or(|token| token != "{") {
         return tokens.get(at).into_iter().cloned().collect();
@@ -198,7 +199,7 @@ fn first_names(tokens: &[Token], at: usize) -> Vec<String> {
     names
 }
 
-// Judging.
+// Checking the layers.
 
 /// The top-level module to which a file inside `src/` belongs, and the depth of the file's module below the root.
 fn place(path: &str) -> (String, usize) {
@@ -209,24 +210,24 @@ fn place(path: &str) -> (String, usize) {
 
 /// The errors in the imports of a file.
 fn faults(path: &str, text: &str) -> Vec<String> {
-    let (room, depth) = place(path);
-    let unknown = |room: &str| format!("{path}: `{room}` has no layer: add it to FLOORS in tests/layers.rs");
-    let Some(own) = floor(&room) else { return vec![unknown(&room)] };
+    let (module, depth) = place(path);
+    let unknown = |module: &str| format!("{path}: `{module}` has no layer: add it to LAYERS in tests/layers.rs");
+    let Some(own) = layer(&module) else { return vec![unknown(&module)] };
     let mut faults = Vec::new();
-    for Import { room: other, in_tests } in imports(text, depth) {
-        if other == room {
+    for Import { module: other, in_tests } in imports(text, depth) {
+        if other == module {
             continue;
         }
-        match floor(&other) {
+        match layer(&other) {
             None => faults.push(unknown(&other)),
-            Some(floor) if floor > own => {
-                faults.push(format!("{path}: `{room}` (layer {own}) imports the higher `{other}` (layer {floor})"));
+            Some(layer) if layer > own => {
+                faults.push(format!("{path}: `{module}` (layer {own}) imports the higher `{other}` (layer {layer})"));
             }
-            Some(floor) if floor == own && !in_tests => {
-                faults.push(format!("{path}: `{room}` and `{other}` are different modules of layer {floor}"));
+            Some(layer) if layer == own && !in_tests => {
+                faults.push(format!("{path}: `{module}` and `{other}` are different modules of layer {layer}"));
             }
-            Some(_) if FORBIDDEN.contains(&(room.as_str(), other.as_str())) => {
-                faults.push(format!("{path}: `{room}` must not depend on `{other}`"));
+            Some(_) if FORBIDDEN.contains(&(module.as_str(), other.as_str())) => {
+                faults.push(format!("{path}: `{module}` must not depend on `{other}`"));
             }
             Some(_) => {}
         }
@@ -264,42 +265,40 @@ fn modules_import_only_lower_layers() {
     assert!(paths.len() > 30 && count > 40, "{} files with {count} imports are too few", paths.len());
 }
 
-// The check can fail.
+// Tests of the check itself.
 
 #[test]
 fn forbidden_imports_are_found() {
-    let climbs = |path: &str, text: &str| {
+    let fault = |path: &str, text: &str| {
         let faults = faults(path, text);
         assert_eq!(faults.len(), 1, "{path}: {text}: {faults:?}");
         faults[0].clone()
     };
-    assert!(climbs("lir.rs", "use crate::jit::lower;").contains("imports the higher `jit`"));
+    assert!(fault("lir.rs", "use crate::jit::lower;").contains("imports the higher `jit`"));
     assert!(
-        climbs("exec/stack.rs", "fn f() { let _ = crate::engine::NoClock; }").contains("imports the higher `engine`")
+        fault("exec/stack.rs", "fn f() { let _ = crate::engine::NoClock; }").contains("imports the higher `engine`")
     );
     assert!(
-        climbs("bytecode/op.rs", "use crate::{lang::{Span, Word}, registry};")
-            .contains("imports the higher `registry`")
+        fault("bytecode/op.rs", "use crate::{lang::{Span, Word}, registry};").contains("imports the higher `registry`")
     );
-    assert!(climbs("bytecode/op.rs", "pub use super::super::cli::run;").contains("imports the higher `cli`"));
-    assert!(climbs("isa/x86_64/emit.rs", "type A = super::super::super::bytecode::Op;").contains("imports the higher"));
-    assert!(climbs("outcome.rs", "mod inner { use super::super::oracle; }").contains("imports the higher `oracle`"));
+    assert!(fault("bytecode/op.rs", "pub use super::super::cli::run;").contains("imports the higher `cli`"));
+    assert!(fault("isa/x86_64/emit.rs", "type A = super::super::super::bytecode::Op;").contains("imports the higher"));
+    assert!(fault("outcome.rs", "mod inner { use super::super::oracle; }").contains("imports the higher `oracle`"));
     assert!(
-        climbs("outcome.rs", "macro_rules! m { () => { $crate::report::x() } }")
-            .contains("imports the higher `report`")
+        fault("outcome.rs", "macro_rules! m { () => { $crate::report::x() } }").contains("imports the higher `report`")
     );
     assert!(
-        climbs("jit/mod.rs", "#[cfg(test)] mod tests { use crate::oracle; }").contains("imports the higher `oracle`")
+        fault("jit/mod.rs", "#[cfg(test)] mod tests { use crate::oracle; }").contains("imports the higher `oracle`")
     );
-    assert!(climbs("isa/labels.rs", "use crate::exec::Code;").contains("different modules of layer 3"));
-    assert!(climbs("isa/labels.rs", "use crate::lang::Span;").contains("must not depend on"));
-    assert!(climbs("exec/call.rs", "use crate::{lir::frame, outcome::Trap};").contains("must not depend on"));
-    assert!(climbs("attic/mod.rs", "").contains("add it to FLOORS"));
-    assert!(climbs("jit/mod.rs", "use crate::attic::Thing;").contains("add it to FLOORS"));
+    assert!(fault("isa/labels.rs", "use crate::exec::Code;").contains("different modules of layer 3"));
+    assert!(fault("isa/labels.rs", "use crate::lang::Span;").contains("must not depend on"));
+    assert!(fault("exec/call.rs", "use crate::{lir::frame, outcome::Trap};").contains("must not depend on"));
+    assert!(fault("attic/mod.rs", "").contains("add it to LAYERS"));
+    assert!(fault("jit/mod.rs", "use crate::attic::Thing;").contains("add it to LAYERS"));
     // Code after strings and comments that would hide it from a naive parser.
     let hidden = r##"const A: &str = "// \" /*"; const B: char = '"'; const C: &str = r#"""#; use crate::cli::x;"##;
-    assert!(climbs("lang/mod.rs", hidden).contains("imports the higher `cli`"));
-    assert!(climbs("lang/mod.rs", "/* /* */ crate::jit */ fn f<'a>(x: &'a crate::cli::X) {}").contains("`cli`"));
+    assert!(fault("lang/mod.rs", hidden).contains("imports the higher `cli`"));
+    assert!(fault("lang/mod.rs", "/* /* */ crate::jit */ fn f<'a>(x: &'a crate::cli::X) {}").contains("`cli`"));
 }
 
 #[test]
@@ -317,20 +316,20 @@ fn allowed_imports_are_accepted() {
     }
 }
 
-// Circles.
+// Import cycles within a module.
 
-/// Rooms whose files form no circle.
-const WITHOUT_CIRCLES: [&str; 3] = ["regs", "jit", "interp"];
+/// The modules whose files must not import each other in a cycle.
+const ACYCLIC: [&str; 3] = ["regs", "jit", "interp"];
 
-/// The files of the same room that a file imports, by their paths without `.rs`; a folder stands for its `mod`. Tests do not
-/// count.
-fn imports_in_room(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
+/// The files of the same module that a file imports, by their paths without `.rs`; a folder is represented by its `mod`. Imports
+/// in tests do not count.
+fn imports_in_module(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
     let text = text.split("#[cfg(test)]\nmod tests").next().expect("a split has a first part");
     let tokens = tokens(text);
     let module: Vec<&str> = path.split('/').filter(|name| *name != "mod").collect();
     let mut found = BTreeSet::new();
     for (index, token) in tokens.iter().enumerate() {
-        // A path begins at the root, at the parent's module, or in a `mod` file at one of its own modules.
+        // A path begins at the root, at the parent module, or, in a `mod` file, at one of its own modules.
         let (mut base, mut at) = match token.as_str() {
             "crate" => (Vec::new(), index + 1),
             "super" if index == 0 || tokens[index - 1] != "::" => (module[..module.len() - 1].to_vec(), index + 1),
@@ -343,7 +342,7 @@ fn imports_in_room(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeSet
         }
         for mut names in paths(&tokens, at + 1) {
             names.splice(0..0, base.iter().map(ToString::to_string));
-            // The longest beginning of the path that is a file.
+            // The longest prefix of the path that is a file.
             let target = (1..=names.len()).rev().find_map(|length| {
                 let name = names[..length].join("/");
                 let folder = format!("{name}/mod");
@@ -355,7 +354,7 @@ fn imports_in_room(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeSet
     found
 }
 
-/// The paths at a place, each as its names; of a group in braces one for each of its members.
+/// The paths at a position, each as a list of names. A group in braces yields one path for each of its members.
 fn paths(tokens: &[Token], at: usize) -> Vec<Vec<String>> {
     let name = |token: &Token| token.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
     let mut names = Vec::new();
@@ -393,9 +392,9 @@ fn paths(tokens: &[Token], at: usize) -> Vec<Vec<String>> {
     vec![names]
 }
 
-/// A circle among files, as their names in order, where there is one.
-fn circle(imports: &[(String, BTreeSet<String>)]) -> Option<Vec<String>> {
-    // Files that import nothing that is left are taken away until none is: what remains has a circle.
+/// An import cycle among files, as their names in order, if there is one.
+fn cycle(imports: &[(String, BTreeSet<String>)]) -> Option<Vec<String>> {
+    // Files that import no remaining file are removed until there are no such files. The files that remain then contain a cycle.
     let mut left: Vec<_> = imports.iter().collect();
     loop {
         let names: BTreeSet<_> = left.iter().map(|(name, _)| name).collect();
@@ -410,52 +409,55 @@ fn circle(imports: &[(String, BTreeSet<String>)]) -> Option<Vec<String>> {
     let mut seen = Vec::new();
     while !seen.contains(&at.0) {
         seen.push(at.0.clone());
-        at = left.iter().find(|(name, _)| at.1.contains(name)).expect("each that is left imports another");
+        at = left.iter().find(|(name, _)| at.1.contains(name)).expect("each remaining file imports a remaining file");
     }
     seen.drain(..seen.iter().position(|name| *name == at.0).expect("it was seen"));
     Some(seen)
 }
 
-/// The files of a room, each with those of the room that it imports.
-fn room_graph(room: &str, sources: &[(String, String)]) -> Vec<(String, BTreeSet<String>)> {
-    let inside: Vec<_> = sources.iter().filter(|(path, _)| path.starts_with(&format!("{room}/"))).collect();
+/// The files of a module, each with the files of the module that it imports.
+fn module_graph(module: &str, sources: &[(String, String)]) -> Vec<(String, BTreeSet<String>)> {
+    let inside: Vec<_> = sources.iter().filter(|(path, _)| path.starts_with(&format!("{module}/"))).collect();
     let files: BTreeSet<String> = inside.iter().map(|(path, _)| path.clone()).collect();
-    inside.iter().map(|(path, text)| (path.clone(), imports_in_room(path, text, &files))).collect()
+    inside.iter().map(|(path, text)| (path.clone(), imports_in_module(path, text, &files))).collect()
 }
 
 #[test]
-fn files_of_the_engines_import_each_other_in_no_circle() {
+fn engine_files_have_no_import_cycles() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     files(&root, &mut paths);
     let sources: Vec<(String, String)> = paths
         .iter()
         .map(|path| {
-            let inside = path.strip_prefix(&root).expect("it lies in src").to_str().expect("names are ASCII");
+            let inside = path.strip_prefix(&root).expect("it is in src").to_str().expect("names are ASCII");
             let name = inside.replace('\\', "/").trim_end_matches(".rs").to_owned();
             (name, std::fs::read_to_string(path).expect("it can be read"))
         })
         .collect();
-    for room in WITHOUT_CIRCLES {
-        let graph = room_graph(room, &sources);
-        assert!(graph.iter().map(|(_, to)| to.len()).sum::<usize>() >= graph.len() / 2, "{room}: {graph:?}");
-        if let Some(circle) = circle(&graph) {
-            panic!("{room}: these files import each other: {}", circle.join(" -> "));
+    for module in ACYCLIC {
+        let graph = module_graph(module, &sources);
+        assert!(graph.iter().map(|(_, to)| to.len()).sum::<usize>() >= graph.len() / 2, "{module}: {graph:?}");
+        if let Some(cycle) = cycle(&graph) {
+            panic!("{module}: these files import each other: {}", cycle.join(" -> "));
         }
     }
 }
 
 #[test]
-fn circles_are_found() {
-    let room = |files: &[(&str, &str)]| {
+fn import_cycles_are_found() {
+    let cycle_length = |files: &[(&str, &str)]| {
         let sources: Vec<_> = files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
-        circle(&room_graph("regs", &sources)).map(|circle| circle.len())
+        cycle(&module_graph("regs", &sources)).map(|cycle| cycle.len())
     };
-    assert_eq!(room(&[("regs/a", "use super::b::X;"), ("regs/b", "use crate::regs::a::{Y, Z};")]), Some(2));
-    assert_eq!(room(&[("regs/a", "use super::{b, c};"), ("regs/b", ""), ("regs/c", "use super::a;")]), Some(2));
-    assert_eq!(room(&[("regs/mod", "mod a; use a::X;"), ("regs/a", "use super::Switches;")]), Some(2));
-    assert_eq!(room(&[("regs/t/mod", "pub use c::X;"), ("regs/t/c", "use super::super::d;"), ("regs/d", "")]), None);
-    assert_eq!(room(&[("regs/t/c", "use super::super::d;"), ("regs/d", "use super::t::c::X;")]), Some(2));
+    assert_eq!(cycle_length(&[("regs/a", "use super::b::X;"), ("regs/b", "use crate::regs::a::{Y, Z};")]), Some(2));
+    assert_eq!(cycle_length(&[("regs/a", "use super::{b, c};"), ("regs/b", ""), ("regs/c", "use super::a;")]), Some(2));
+    assert_eq!(cycle_length(&[("regs/mod", "mod a; use a::X;"), ("regs/a", "use super::Switches;")]), Some(2));
+    assert_eq!(
+        cycle_length(&[("regs/t/mod", "pub use c::X;"), ("regs/t/c", "use super::super::d;"), ("regs/d", "")]),
+        None
+    );
+    assert_eq!(cycle_length(&[("regs/t/c", "use super::super::d;"), ("regs/d", "use super::t::c::X;")]), Some(2));
     let tested = "use super::b;\n#[cfg(test)]\nmod tests { use super::super::c; }";
-    assert_eq!(room(&[("regs/a", tested), ("regs/b", ""), ("regs/c", "use super::a;")]), None);
+    assert_eq!(cycle_length(&[("regs/a", tested), ("regs/b", ""), ("regs/c", "use super::a;")]), None);
 }

@@ -24,7 +24,7 @@ use super::worker::Task;
 /// How a race is run.
 #[derive(Clone, Debug)]
 pub struct Race<'a> {
-    /// The binaries that contestants may run in; each process of the race has one of each.
+    /// The binaries that contestants may run in. Each time the race starts processes, it starts one of each binary.
     pub images: Vec<&'a Image>,
     /// The contestants; the first one is the base of the comparison.
     pub contestants: Vec<Contestant>,

@@ -1,7 +1,7 @@
 //! Lowering: turns a verified program into bytecode in one walk over its tree.
 //!
-//! The words between two branches, loop headers or operations that can trap on their own form a *check group*. The checks that
-//! the verifier could not remove from these words are executed once, before the first of them. A group has no effect that
+//! A *check group* consists of the words between two branches, loop headers or operations that can trap on their own. The checks
+//! that the verifier could not remove from these words are executed once, before the first of them. A group has no effect that
 //! outlives a trap, so an early check is not observable. The group's list of checks says which word failed.
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub struct TooLarge;
 /// Lowers a program for a stack of at most `stack_limit` values. With `metered`, every iteration of a loop uses fuel.
 ///
 /// # Errors
-/// [`TooLarge`], for which the text must be longer than a gigabyte.
+/// [`TooLarge`], which requires a text of more than a gigabyte.
 pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytecode, TooLarge> {
     let length = program.ast().nodes().len();
     // A node yields at most two operations of its own, two checks and one that uses fuel.
@@ -65,7 +65,7 @@ struct Group {
     start: usize,
     /// The height here minus the height at the start of the group.
     rise: i64,
-    /// The least height to which words of the group read or pop values, minus the height at its start.
+    /// The lowest height down to which words of the group read or pop values, minus the height at its start.
     lowest: i64,
     /// The number of values that the group needs at its start.
     need: u64,
@@ -180,8 +180,8 @@ impl Lowering<'_> {
 
     #[inline(never)]
     fn need(&mut self, at: Span, pops: u64) {
-        // The values that the group has pushed exist. If the verifier could not prove the rest, they must come from before the
-        // group. No stack is deeper than the limit, so a need of more than the limit plus one can be clamped.
+        // The values that the group has pushed exist. The others must come from before the group, and the verifier could not
+        // prove that they exist. No stack is deeper than the limit, so a need of more than the limit plus one can be clamped.
         let needed = pops.saturating_add_signed(-self.group.rise);
         let values = needed.min(self.code.stack_limit.saturating_add(1));
         self.group.need = self.group.need.max(values);

@@ -25,7 +25,7 @@ impl Pc {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter(pub u32);
 
-/// The index of a check group: adjacent words whose checks are executed at once.
+/// The index of a check group: adjacent words whose checks are executed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckGroup(pub u32);
 
@@ -109,7 +109,7 @@ pub struct TrapSite {
 /// Only [`lower`](super::lower) creates bytecode, and only from a verified program. The engines rely on this: they read and write
 /// the stack without any checks except those that are operations here.
 ///
-/// A program without unsafe code can create any operation,
+/// Safe Rust code can create any operation,
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -117,7 +117,7 @@ pub struct TrapSite {
 /// let ops = vec![Op::Pick(u64::MAX), Op::Return];
 /// ```
 ///
-/// but cannot create bytecode from it:
+/// but cannot create bytecode from operations:
 ///
 /// ```compile_fail,E0451
 /// #![forbid(unsafe_code)]
@@ -224,7 +224,7 @@ impl Bytecode {
         &self.checks[self.groups[index] as usize..end]
     }
 
-    /// Begins an execution in any engine: puts the inputs on the stack and returns the fuel, the maximum if it is not metered.
+    /// Begins an execution in any engine: puts the inputs on the stack and returns the fuel, or the maximum if `fuel` is `None`.
     ///
     /// # Panics
     /// If the number of inputs, the stack or the fuel does not match what the program was lowered for.
@@ -254,7 +254,8 @@ impl Bytecode {
         Trap { kind, at }
     }
 
-    /// The trap of the operation at which the code left. `depth`, the depth of the stack, is only called for a failed check.
+    /// The trap of the operation at which the code exited. `depth` returns the depth of the stack, and is called only for a
+    /// failed check.
     ///
     /// # Panics
     /// If a reported check did not fail, see [`Bytecode::failed`].

@@ -35,7 +35,7 @@ pub struct Region {
     pub is_level: bool,
     /// Whether it contains no loop.
     pub is_innermost: bool,
-    /// The number of values below the height at its header that it reads or pops. Exact only if it is level.
+    /// The number of values below the height at its header that the region reads or pops. Exact only if the region is level.
     pub reach: i64,
 }
 

@@ -157,7 +157,7 @@ impl Region {
 
     /// Frees lines. Returns whether the whole region is free afterwards.
     fn release(&self, lines: Range<usize>) -> bool {
-        // Both processes share what existed at a fork, so it is never written again.
+        // Parent and child share each region that existed at a fork, so neither writes to it again.
         if self.forks != FORKS.load(Ordering::Relaxed) {
             return false;
         }
@@ -185,7 +185,7 @@ impl Drop for Region {
     }
 }
 
-/// Starts counting forks: all that go through the C library, those of [`Child`](super::Child) and others.
+/// Starts counting all forks that go through the C library, whether [`Child`](super::Child) makes them or not.
 ///
 /// # Errors
 /// The system's, if the handlers cannot be registered.

@@ -3,19 +3,19 @@
 //!
 //! This module knows nothing of the language. No mapping is ever writable and executable at once, and code can be
 //! called only through [`Code`], which only sealing produces. The memory of an arena does have a writable mapping in
-//! addition to its executable one. Only the arena knows its address, inaccessible pages surround both, and a forked
-//! child does not inherit it.
+//! addition to its executable one. Only the arena knows the address of the writable mapping, inaccessible pages
+//! surround both mappings, and a forked child does not inherit the writable one.
 //!
 //! # Memory for code
 //!
 //! Small pieces of code are in an *arena*, one per thread. Its regions of 1 MiB are mapped twice, once to write and
 //! once to execute, so creating code, running it and dropping it takes no system call. A range is written only while no
-//! [`Code`] uses it; then it is filled with traps. Large code has its own mapping, which is first writable and then
-//! executable; so has all code if double mapping is not available. If the system forbids that too, the code gets an
-//! executable mapping that was written through another, which is unmapped before the code can be called.
-//! [`code_memory`] determines which applies: it writes a function through one mapping and runs it through the other,
-//! three times at the same address. Emulators may run the old code: QEMU 7.2 in user mode does, and so does valgrind
-//! without `--smc-check=all`.
+//! [`Code`] uses it, and is filled with traps when it is freed. Large code has its own mapping, which is first writable
+//! and then executable. If double mapping is not available, this applies to all code. If the system does not let a
+//! written page become executable, the code is written through a second mapping, which is unmapped before the code can
+//! be called. [`code_memory`] determines which method applies: it writes a function through one mapping and runs it
+//! through the other, three times at the same address. Emulators may run the old code: QEMU 7.2 in user mode does, and
+//! so does valgrind without `--smc-check=all`.
 //!
 //! A forked child shares the existing regions with its parent. Both may execute the code in them, neither writes to
 //! them again, and each opens its own regions for new code.

@@ -117,7 +117,7 @@ impl Depth {
         (Bound(self.least) == self.greatest).then_some(self.least)
     }
 
-    /// Widens the entry of a loop on each side that its end exceeds.
+    /// Widens the interval at the entry of a loop on each side where the interval at the end is wider.
     fn widened_by(self, end: Depth) -> Depth {
         Depth {
             least: if end.least < self.least { 0 } else { self.least },
@@ -132,7 +132,7 @@ impl Depth {
 
 struct Walk<'a> {
     ast: &'a Ast,
-    /// Facts hold over all walks: a check that one walk needs remains.
+    /// Facts accumulate over all walks: if any walk needs a check, the check remains.
     facts: Vec<Fact>,
     /// The result of a loop, by its node and the depth at its entry, after popping its count.
     seen: HashMap<(usize, Depth), Depth>,

@@ -1,5 +1,5 @@
-//! The table of words: spelling, stack effect and meaning. Everything else is derived from it, except that the referee
-//! and the evaluators of tests define each word independently, as a check of the table.
+//! The table of words: spelling, stack effect and meaning. Everything else is derived from it, with two exceptions: the
+//! referee and the tests' evaluators define each word independently, to check the table.
 
 use crate::lir::{AluOp, Cond, DivOp};
 
@@ -51,7 +51,7 @@ pub struct Entry {
     pub effect: &'static str,
     /// What it does.
     pub meaning: Meaning,
-    /// How other languages write it; none for a shuffle, which follows from the effect.
+    /// Its translation to other languages; `None` for a shuffle, whose translation follows from the effect.
     pub translation: Option<Translation>,
 }
 
@@ -60,7 +60,8 @@ pub struct Entry {
 pub struct Translation {
     /// An expression of C over `uint64_t` operands, which are named as in the effect.
     pub c: &'static str,
-    /// Words of standard Forth. Those of a division take the place of the word on top, for their trap.
+    /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, for the
+    /// trap.
     pub forth: &'static str,
 }
 

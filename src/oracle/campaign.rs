@@ -38,7 +38,7 @@ pub struct Campaign {
     pub engine: fn(&str) -> Option<Box<dyn Engine>>,
     /// The time after which one program counts as hung.
     pub patience: Duration,
-    /// The number of kinds of findings that end it early; no limit if `None`.
+    /// The number of kinds of findings after which it ends early; no limit if `None`.
     pub enough: Option<usize>,
 }
 
@@ -323,7 +323,7 @@ impl Running<'_> {
             return Ok(None);
         }
         let (worker, mut batch) = self.workers.swap_remove(index);
-        // A faulty process may have written any number there.
+        // A faulty process may have written any number to the shared memory.
         let at = worker.at().max(batch.next).min(batch.end - 1);
         match worker.end()? {
             Exit::Done => {}

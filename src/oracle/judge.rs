@@ -21,7 +21,7 @@ pub struct Judge {
 pub enum Care {
     /// With its own fuel, and without metering.
     Quick,
-    /// Also with a sweep of fuels and stack limits around those that it needs, and through the printer.
+    /// Also with a sweep of fuel and stack limits around those that it needs. The printer is tested too.
     Thorough,
 }
 
@@ -49,7 +49,7 @@ pub struct Disagreement {
     pub detail: String,
 }
 
-/// The approximate maximum number of fuels in a sweep.
+/// The approximate maximum number of fuel limits in a sweep.
 const MAX_FUELS: u64 = 24;
 
 impl Judge {
@@ -107,7 +107,7 @@ impl Judge {
     }
 }
 
-/// The fuels of a sweep: those around and below the need of a run, except its own.
+/// The fuel limits of a sweep: those around and below what a run needs, except the program's own.
 pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
     let iterations = measured.iterations;
     let step = iterations.div_ceil(MAX_FUELS).max(1) as usize;
@@ -118,7 +118,7 @@ pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
     fuels
 }
 
-/// The stack limits of a sweep: those around the need of a run, except its own.
+/// The stack limits of a sweep: those around what a run needs, except the program's own.
 pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     let (least, deepest) = (trial.inputs.len(), measured.deepest);
     let mut limits = vec![least, deepest.saturating_sub(1), deepest, deepest + 1];
@@ -128,7 +128,7 @@ pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     limits
 }
 
-/// A program at one stack limit, to compare on all engines with the referee.
+/// A program with one stack limit, to be run on all engines and compared with the referee.
 struct Comparison<'a> {
     trial: &'a Trial,
     program: &'a Program,
@@ -137,7 +137,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares with the trial's own fuel, for which `measured` is the referee's result, and with `fuels`.
+    /// Compares the outcomes with the trial's own fuel, for which `measured` is the referee's result, and with each of `fuels`.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
         let options = Options { metered: true, stack_limit: self.stack_limit };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
@@ -149,7 +149,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Compares without metering, if the run is certain to end.
+    /// Compares the outcomes without metering, if the run is certain to end.
     fn unmetered(&mut self, oracle: &mut Oracle, measured: &Measured) -> Result<(), Disagreement> {
         if matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::OutOfFuel, .. })) {
             return Ok(());

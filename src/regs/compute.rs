@@ -19,8 +19,8 @@ pub struct Context<'a> {
     pub pc: Pc,
     /// The operations after it.
     pub next: &'a [Code],
-    /// The slot in which the result is when the next iteration of the innermost loop begins, counted downward from the top of
-    /// the stack at the loop header; [`NOWHERE`] if there is none.
+    /// The slot that the result will occupy when the next iteration of the innermost loop begins, counted downward from the top
+    /// of the stack at the loop header; [`NOWHERE`] if there is none.
     pub home: u8,
 }
 
@@ -169,7 +169,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 if is_shift {
                     self.move_out_of(I::SHIFT_CLOBBERS);
                 }
-                // On a machine with two-operand instructions, a difference takes two instructions if its result replaces the
+                // On a machine with two-operand instructions, a subtraction takes two instructions if its result replaces the
                 // second operand.
                 let d = self.destination(context, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });

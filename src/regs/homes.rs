@@ -1,4 +1,4 @@
-//! Homes: the slot in which the result of each operation is when the next iteration of its loop begins.
+//! Homes: finds the slot that the result of each operation will occupy when the next iteration of its loop begins.
 //!
 //! A backward walk over the bytecode tracks which slot at the loop header each value on the stack will occupy. The lowering uses
 //! this to compute a result in the register that the next iteration expects. A home is only a hint: a wrong one costs a

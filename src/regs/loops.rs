@@ -149,8 +149,8 @@ impl Loop {
         let is_repeated = self.condition.is_some();
         if is_repeated {
             state.canonicalize_for_loop(&self.body);
-            // At the end of an iteration, both operands may have to leave their registers to values that the header expects
-            // there, and the moves of those values may form a cycle.
+            // At the end of an iteration, both operands may have to vacate their registers for values that the header expects
+            // there. The moves of those values may form a cycle, which a third register breaks.
             state.set_header(3);
         }
         state.release_operands(test);
@@ -241,9 +241,9 @@ impl Loop {
     }
 }
 
-/// The operations of a `while` loop's condition if it can be repeated: they are at most [`REPEATED`], have no control flow, push
-/// one flag in all, and the loop is level. The condition is then lowered before the loop and again at the end of each iteration,
-/// so that an iteration has one branch, not two.
+/// The operations of a `while` loop's condition if it can be repeated: there are at most [`REPEATED`], none is control flow,
+/// together they push one flag, and the loop is level. The condition is then lowered before the loop and again at the end of each
+/// iteration, so that an iteration has one branch, not two.
 fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
     let start = region.header().index();
     let mut pushed = 0;
@@ -270,8 +270,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.header = self.stack.clone();
     }
 
-    /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the
-    /// counter gets a register, the loop uses it for nothing else.
+    /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the counter
+    /// gets a register, the loop uses that register for nothing else.
     fn place_counter(&mut self, counter: Counter, count: Value) -> CounterPlace {
         let registers = &self.registers;
         let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;

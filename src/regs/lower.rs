@@ -48,7 +48,7 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
     walk.state.into_sites()
 }
 
-/// The walk over the bytecode. Only the walk knows control flow.
+/// The walk over the bytecode. Only the walk handles control flow.
 struct Walk<'a, I, S> {
     code: &'a Bytecode,
     bodies: &'a [Body],

@@ -141,7 +141,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.extend_down_to(lowest);
         let base = self.stack.values.len() - pops;
         let results = origins.map(|from| self.stack.values[base + from]);
-        // As many results as operands are a permutation, so use counts stay.
+        // If there are as many results as operands, they are a permutation, and use counts do not change.
         if N != pops {
             results.iter().for_each(|result| self.retain(*result));
             for index in base..base + pops {
@@ -222,7 +222,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         victim
     }
 
-    /// Spills every value that needs a register.
+    /// Spills every value that needs the register `reg`.
     fn spill_register(&mut self, reg: Reg) {
         let (low, height) = (self.stack.low(), self.stack.height);
         let needs = |value: Value| value.reg() == Some(reg);
@@ -232,8 +232,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 self.replace(slot, Value::Slot);
             }
         }
-        // The others are deferred and computed in the register itself. Meanwhile the slot of the last of them keeps the content
-        // of the register.
+        // The remaining values are deferred, and each is computed in the register itself. In the meantime, the slot of the last
+        // one saves the content of the register.
         let Some((last, _)) = self.stack.iter().rev().find(|(_, value)| needs(*value)) else { return };
         let mut is_kept = false;
         for slot in low..=last {
@@ -317,13 +317,13 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         now
     }
 
-    /// Spills the value of a slot, unless it is there already.
+    /// Spills the value of a slot, unless the slot already holds it.
     pub fn spill(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         if value == Value::Slot {
             return;
         }
-        // Off the stack, the value keeps its register: `allocate` spills only values on the stack.
+        // While the value is not on the stack, it keeps its register: `allocate` spills only values on the stack.
         self.set(slot, Value::Slot);
         let now = self.materialize(value, slot);
         let Value::Reg(s) = now else { unreachable!("the value is in a register") };

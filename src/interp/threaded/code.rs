@@ -55,7 +55,8 @@ pub struct Builder {
     last: Option<(usize, Form)>,
     /// The bytecode operation for which code is being generated.
     pub pc: Pc,
-    /// The longest path to here without a pause would have started at this cell if it were straight-line code.
+    /// The cell at which the longest path to here without a pause would have started, if that path were straight-line
+    /// code.
     paused: i64,
 }
 
@@ -89,7 +90,7 @@ impl Builder {
     #[inline]
     pub fn begin(&mut self, handler: Handler, text: impl FnOnce() -> String) {
         self.last = None;
-        if self.way() >= LONGEST {
+        if self.path_length() >= LONGEST {
             self.paused = self.cells.len() as i64;
             self.line(|| "pause".into());
             self.cells.push(Cell { handler: pause });
@@ -184,7 +185,7 @@ impl Builder {
             });
         }
         let iterations = LONGEST / 2 / (self.cells.len() - head).max(1);
-        // Pauses after a power of two of iterations; in a long loop after each.
+        // The loop pauses after a power-of-two number of iterations, or after each iteration if it is long.
         let mask = (iterations + 1).next_power_of_two() / 2;
         self.target(head);
         self.value(mask.max(1) as i64 - 1);
@@ -193,7 +194,7 @@ impl Builder {
     }
 
     /// The greatest number of instructions on a path to here without a pause.
-    pub fn way(&self) -> usize {
+    pub fn path_length(&self) -> usize {
         (self.cells.len() as i64 - self.paused) as usize
     }
 
@@ -202,9 +203,9 @@ impl Builder {
         self.paused -= instructions as i64;
     }
 
-    /// Takes into account another path to here, of this length.
-    pub fn join(&mut self, way: usize) {
-        self.paused = self.paused.min(self.cells.len() as i64 - way as i64);
+    /// Accounts for another path to here, of this length.
+    pub fn join(&mut self, path_length: usize) {
+        self.paused = self.paused.min(self.cells.len() as i64 - path_length as i64);
     }
 
     /// Returns the code.

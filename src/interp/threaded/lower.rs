@@ -12,7 +12,7 @@ use crate::bytecode::{Bytecode, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::Word;
 use crate::lang::words::Class;
 
-/// Lowers a program. Only with `is_fusing` are adjacent instructions fused.
+/// Lowers a program. Adjacent instructions are fused only if `is_fusing` is set.
 pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
     lower_with(code, is_fusing, false)
 }
@@ -41,7 +41,7 @@ fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
     walk.state.builder.finish()
 }
 
-/// The walk over the bytecode. Only the walk knows control flow.
+/// The walk over the bytecode. Only the walk handles control flow.
 struct Walk<'a> {
     code: &'a Bytecode,
     state: State,
@@ -49,7 +49,7 @@ struct Walk<'a> {
     loops: Vec<OpenLoop>,
     /// The forward branches whose targets have not been reached yet, the nearest target last.
     targets: Vec<Target>,
-    /// Whether control never reaches the next operation from the operation before it.
+    /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
 }
 
@@ -67,12 +67,12 @@ struct Target {
     window: Window,
     /// Whether all paths to the target have the same height.
     is_level: bool,
-    way: usize,
+    path_length: usize,
 }
 
 impl Walk<'_> {
-    /// Lowers an operation, or two that become one instruction, and returns their number. It has one caller, so the compiler
-    /// inlines it.
+    /// Lowers one operation, or two if they become one instruction, and returns how many it lowered. It has one caller, so the
+    /// compiler inlines it.
     #[inline(always)]
     fn op(&mut self, pc: Pc) -> usize {
         self.state.builder.pc = pc;
@@ -133,13 +133,13 @@ impl Walk<'_> {
             self.state.flush_and_rebase(0);
         }
         self.state.builder.bind(target.patch);
-        self.state.builder.join(target.way);
+        self.state.builder.join(target.path_length);
     }
 
     fn target(&mut self, is_level: bool) {
-        let way = self.state.builder.way() + if self.is_in_innermost() { LONGEST / 2 } else { 0 };
+        let path_length = self.state.builder.path_length() + if self.is_in_innermost() { LONGEST / 2 } else { 0 };
         let patch = self.state.builder.patch();
-        self.targets.push(Target { patch, window: self.state.window, is_level, way });
+        self.targets.push(Target { patch, window: self.state.window, is_level, path_length });
     }
 
     fn is_in_innermost(&self) -> bool {
@@ -240,9 +240,9 @@ impl Walk<'_> {
         self.bind();
     }
 
-    /// Prepares a branch whose `operands` operands are the topmost values, and returns whether all paths to its target have the
-    /// same height. If another path joins the branch at its target, both need the same window. Only the target of an `if` without
-    /// ELSE is also reached from the operation before it.
+    /// Prepares a branch that reads the topmost `operands` values, and returns whether all paths to its target have the same
+    /// height. If another path reaches the target, both paths need the same window. This applies only to an `if` without ELSE,
+    /// whose target is also reached from the operation before the target.
     fn before_branch(&mut self, id: RegionId, operands: usize) -> bool {
         let region = self.code.region(id);
         if region.kind != (RegionKind::If { otherwise: None }) {
