@@ -5,9 +5,7 @@
 //!
 //! Operands are physical registers. Destination and sources may be the same register in every combination. An
 //! operation changes its destination and the registers that the instruction set lists as clobbered by it, and
-//! nothing else. Flags never live from one operation to the next. The second operand of an operation that
-//! computes, compares or divides is not read again by the code around it, unless it is the destination or the
-//! register in which a tier keeps the top of the stack.
+//! nothing else. Flags never live from one operation to the next.
 
 use std::fmt;
 
@@ -207,8 +205,8 @@ pub enum Op {
     Move { d: Reg, s: Reg },
     /// `d = value`.
     Constant { d: Reg, value: i64 },
-    /// `d = slot`. With `last`, nothing reads the slot again before it is written.
-    Load { d: Reg, last: bool, slot: Slot },
+    /// `d = slot`.
+    Load { d: Reg, slot: Slot },
     /// `slot = s`.
     Store { s: Reg, slot: Slot },
     /// `d = a op b`.
@@ -284,8 +282,20 @@ pub struct Operands {
     pub read: [Option<Reg>; 2],
 }
 
-/// What an operation reads and writes. [`Op::operands`] and `is_pure` know every operation, so that a new one does not
-/// compile until it says what it does.
+/// The registers that an operation changes besides its destination. The instruction set lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clobbers {
+    None,
+    /// Those of a shift by a register.
+    Shift,
+    /// Those of a division.
+    Divide,
+    /// Those of a division by this immediate.
+    DivideImm(i64),
+}
+
+/// What an operation reads and writes. [`Op::operands`], `clobbers` and `is_pure` list every operation, so that a new one
+/// does not compile until it says what it does.
 impl Op {
     /// The registers that it names.
     #[inline(always)]
@@ -343,6 +353,37 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::Return { .. } => false,
+        }
+    }
+
+    /// The registers that it changes besides its destination.
+    #[inline(always)]
+    pub(crate) fn clobbers(self) -> Clobbers {
+        match self {
+            Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Clobbers::Shift,
+            Op::Divide { .. } => Clobbers::Divide,
+            Op::DivideImm { imm, .. } => Clobbers::DivideImm(imm),
+            Op::Move { .. }
+            | Op::Constant { .. }
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::Alu { .. }
+            | Op::AluImm { .. }
+            | Op::Set { .. }
+            | Op::SetImm { .. }
+            | Op::LoadFrame { .. }
+            | Op::StoreFrame { .. }
+            | Op::Branch { .. }
+            | Op::BranchImm { .. }
+            | Op::CountDown { .. }
+            | Op::Align
+            | Op::Label(_)
+            | Op::Jump { .. }
+            | Op::Fuel { .. }
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::MovePointer { .. }
+            | Op::Return { .. } => Clobbers::None,
         }
     }
 
@@ -427,9 +468,7 @@ impl Op {
                 Op::Label(label) => write!(f, "L{}:", label.0),
                 Op::Move { d, s } => write!(f, "move {}, {}", name(d), name(s)),
                 Op::Constant { d, value } => write!(f, "constant {}, {value}", name(d)),
-                Op::Load { d, slot, last } => {
-                    write!(f, "load {}, {}{}", name(d), s(slot), if last { ", last" } else { "" })
-                }
+                Op::Load { d, slot } => write!(f, "load {}, {}", name(d), s(slot)),
                 Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
                 Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower(op), name(d), name(a), name(b)),
                 Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),

@@ -9,8 +9,7 @@ use crate::bytecode::{Bytecode, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Demands, Entry, Exit, Stack, can_execute};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
-use crate::jit::peephole::Fired;
-use crate::jit::{self, Layout, Switches};
+use crate::jit::{self, Fired, Layout, Switches};
 use crate::lir::Sink;
 use crate::outcome::Trap;
 use crate::regs;
@@ -64,7 +63,7 @@ pub fn compile<I: Isa>(
 ) -> Result<Compiled, PrepareError> {
     // What is the same in every round is done once.
     let plan = plan::<I>(code, tier, tuning);
-    let registers = plan.as_ref().map_or_else(|| jit::registers::<I>(code, tuning), regs::Plan::registers);
+    let registers = plan.as_ref().map_or_else(|| jit::Plan::new::<I>(code, tuning).registers(), regs::Plan::registers);
     let shape = Shape { registers, metered: code.metered(), marked };
     let mut forms = Forms::default();
     // Every round asks for a longer form of something, of which there are three of each.
@@ -102,7 +101,7 @@ fn put<I: Isa, S: Sink>(
     mut sink: S,
 ) -> (S, Vec<TrapSite>, Fired) {
     match (tier, plan) {
-        (Tier::Baseline(switches), _) => jit::stream::<I, S>(code, switches, tuning, sink),
+        (Tier::Baseline(switches), _) => jit::lower::<I, S>(code, &jit::Plan::new::<I>(code, tuning), switches, sink),
         (Tier::Registers, plan) => {
             let plan = plan.expect("the register tier has a plan");
             let sites = regs::lower::<I, S>(code, plan, &mut sink);

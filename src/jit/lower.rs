@@ -3,73 +3,45 @@
 //! A value's slot is a fixed distance from the data-stack pointer, known here. Where two ways meet with different
 //! distances, the pointer moves on one of them; where the depth is the same on both, as in a balanced program, it
 //! never does.
-//!
-//! Registers: the first allocatable one holds the top of the stack in the variants that keep it in one; the next
-//! three hold operands within one word and nothing between words; the rest hold loop counters, the innermost
-//! loops' first. An operand in one of the three is read for the last time where a `Move` reads it, or an operation
-//! that computes, compares, divides or branches and does not write it: the peephole pass relies on that.
 
-use std::marker::PhantomData;
-
-use super::Layout;
+use super::contract::{BaselineSink, Plan, Roles};
 use super::operand::Operand;
+use super::stack::{Layout, Stack};
 use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
-use crate::isa::{Isa, Tuning};
-use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
-
-/// Registers that hold operands within one word, behind the one for the top of the stack.
-pub(super) const SCRATCH: std::ops::Range<usize> = 1..4;
-
-/// How many allocatable registers the code will use.
-pub fn registers<I: Isa>(code: &Bytecode, tuning: &Tuning) -> usize {
-    SCRATCH.end + counter_registers::<I>(tuning).len().min(code.counters() as usize)
-}
-
-fn counter_registers<I: Isa>(tuning: &Tuning) -> &'static [Reg] {
-    let all = &I::ALLOCATABLE[SCRATCH.end..];
-    &all[..all.len().min(tuning.counter_registers)]
-}
+use crate::isa::Isa;
+use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Slot};
 
 /// Lowers a program into a sink. With `pairs`, a word that pushes a value is lowered together with one that computes with it.
-pub fn lower<I: Isa, S: Sink>(
+pub fn lower<I: Isa, S: BaselineSink>(
     code: &Bytecode,
+    plan: &Plan,
     layout: Layout,
     pairs: bool,
-    tuning: &Tuning,
     sink: &mut S,
 ) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
-        sink,
-        layout,
+        stack: Stack::new(sink, layout, code.inputs() as i64),
         // A value that is pushed to memory moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
-        counters: counter_registers::<I>(tuning),
-        above: code.inputs() as i64,
+        counters: plan.counters,
         joins: Vec::new(),
         loops: Vec::new(),
         labels: 0,
-        sites: Vec::new(),
-        isa: PhantomData,
     };
     lowering.program(code);
-    lowering.sites
+    lowering.stack.sites
 }
 
-pub(super) struct Lowering<'a, I, S> {
-    pub sink: &'a mut S,
-    pub layout: Layout,
+struct Lowering<'a, I, S> {
+    stack: Stack<'a, I, S>,
     /// A word that pushes a value is lowered together with one that computes with it.
     pairs: bool,
     counters: &'static [Reg],
-    /// How many values lie above the data-stack pointer; the top one in its slot or in its register.
-    pub above: i64,
     /// Places ahead where ways meet, the nearest last.
     joins: Vec<Join>,
     /// The loops around, innermost last.
     loops: Vec<Loop>,
     labels: u32,
-    sites: Vec<TrapSite>,
-    isa: PhantomData<I>,
 }
 
 /// A place ahead that a branch goes to.
@@ -85,21 +57,15 @@ struct Loop {
     above: i64,
 }
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    /// Holds the top of the stack in the variant that keeps it in a register.
-    pub const TOP: Reg = I::ALLOCATABLE[0];
-
-    /// Hold operands within one word.
-    pub const TEMPORARIES: [Reg; 3] = [I::ALLOCATABLE[1], I::ALLOCATABLE[2], I::ALLOCATABLE[3]];
-
+impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
     fn program(&mut self, code: &Bytecode) {
-        if self.layout == Layout::Pushing {
-            self.sink.put(Op::MovePointer { slots: self.above });
-            self.above = 0;
+        if self.stack.layout == Layout::Pushing {
+            self.stack.put(Op::MovePointer { slots: self.stack.above });
+            self.stack.above = 0;
         }
-        if self.layout == Layout::TopInRegister {
+        if self.stack.layout == Layout::TopInRegister {
             // Of an empty stack this loads the spare slot.
-            self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
+            self.stack.sink.load_last(I::TOP, self.stack.slot(0));
         }
         let mut heads = code.heads();
         // Whether the operation before this one may go on to it.
@@ -108,10 +74,10 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         while let Some(&op) = code.ops().get(next) {
             let pc = Pc(next as u32);
             next += 1;
-            self.sink.at(pc.0);
+            self.stack.sink.at(pc.0);
             while let Some(join) = self.joins.pop_if(|join| join.pc == pc) {
                 if reached {
-                    self.meet(join.above);
+                    self.stack.meet(join.above);
                 }
                 self.bind(join);
                 reached = true;
@@ -121,9 +87,9 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             {
                 heads = rest;
                 let label = self.label();
-                self.loops.push(Loop { label, above: self.above });
-                self.sink.put(Op::Align);
-                self.sink.put(Op::Label(label));
+                self.loops.push(Loop { label, above: self.stack.above });
+                self.stack.put(Op::Align);
+                self.stack.put(Op::Label(label));
             }
             if self.pairs
                 && let Some(&Code::Word(word)) = code.ops().get(next)
@@ -131,57 +97,52 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 // No way leads in between.
                 && self.joins.last().is_none_or(|join| join.pc.index() != next)
                 && heads.first().is_none_or(|head| head.index() != next)
-                && self.word_with(word, operand, Pc(next as u32))
+                && self.stack.word_with(word, operand, Pc(next as u32))
             {
                 next += 1;
                 continue;
             }
             match op {
-                Code::Literal(value) => self.literal(value),
-                Code::Word(word) => self.word(word, pc),
-                Code::Pick(depth) => self.pick(depth as i64),
+                Code::Literal(value) => self.stack.literal(value),
+                Code::Word(word) => self.stack.word(word, pc),
+                Code::Pick(depth) => self.stack.pick(depth as i64),
                 Code::Times { counter, exit } => self.times(counter, exit),
                 Code::Next { counter, .. } => self.next(counter),
                 Code::BranchIfZero(to) => self.branch_if_zero(to),
                 Code::Jump(to) if to <= pc => {
                     let head = self.loops.pop().expect("a jump back ends a loop");
-                    self.meet(head.above);
-                    self.sink.put(Op::Jump { to: head.label });
+                    self.stack.meet(head.above);
+                    self.stack.put(Op::Jump { to: head.label });
                     reached = false;
                 }
                 Code::Jump(to) => {
                     let label = self.label();
-                    self.sink.put(Op::Jump { to: label });
+                    self.stack.put(Op::Jump { to: label });
                     // The end of THEN: ELSE begins here, and the ways meet behind it.
                     let otherwise = self.joins.pop().expect("a jump ahead ends the first branch of an `if`");
-                    self.joins.push(Join { pc: to, label, above: self.above });
+                    self.joins.push(Join { pc: to, label, above: self.stack.above });
                     self.bind(otherwise);
                 }
                 Code::Fuel => {
-                    let site = self.site(pc);
-                    self.sink.put(Op::Fuel { site });
+                    let site = self.stack.site(pc);
+                    self.stack.put(Op::Fuel { site });
                 }
                 Code::Need { values, .. } => {
-                    let site = self.site(pc);
-                    self.sink.put(Op::Need { slot: Slot(self.above.wrapping_sub_unsigned(values)), site });
+                    let site = self.stack.site(pc);
+                    self.stack.put(Op::Need { slot: Slot(self.stack.above.wrapping_sub_unsigned(values)), site });
                 }
                 Code::Room { values, .. } => {
-                    let site = self.site(pc);
-                    self.sink.put(Op::Room { slot: Slot(self.above.wrapping_add_unsigned(values)), site });
+                    let site = self.stack.site(pc);
+                    self.stack.put(Op::Room { slot: Slot(self.stack.above.wrapping_add_unsigned(values)), site });
                 }
                 Code::Return => {
-                    if self.layout == Layout::TopInRegister {
-                        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
+                    if self.stack.layout == Layout::TopInRegister {
+                        self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
                     }
-                    self.sink.put(Op::Return { end: Slot(self.above) });
+                    self.stack.put(Op::Return { end: Slot(self.stack.above) });
                 }
             }
         }
-    }
-
-    /// The slot of the value that lies so deep below the top.
-    pub fn slot(&self, depth: i64) -> Slot {
-        Slot(self.above - 1 - depth)
     }
 
     fn label(&mut self) -> Label {
@@ -189,92 +150,46 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         Label(self.labels - 1)
     }
 
-    pub fn site(&mut self, pc: Pc) -> Site {
-        self.sites.push(TrapSite { pc, values_above: self.above });
-        Site(self.sites.len() as u32 - 1)
-    }
-
-    /// Moves the data-stack pointer so that `above` values lie above it, as on the other way to this place.
-    fn meet(&mut self, above: i64) {
-        if self.above != above {
-            self.sink.put(Op::MovePointer { slots: self.above - above });
-            self.above = above;
-        }
-    }
-
     fn bind(&mut self, join: Join) {
-        self.above = join.above;
-        self.sink.put(Op::Label(join.label));
-    }
-
-    /// Pops a value that lies in memory.
-    pub fn pop(&mut self, d: Reg) {
-        if self.layout == Layout::Pushing {
-            self.sink.put(Op::MovePointer { slots: -1 });
-            self.sink.put(Op::Load { d, slot: Slot(0), last: true });
-        } else {
-            self.sink.put(Op::Load { d, slot: self.slot(0), last: true });
-            self.above -= 1;
-        }
-    }
-
-    /// Pushes a value to memory.
-    pub fn push(&mut self, s: Reg) {
-        if self.layout == Layout::Pushing {
-            self.sink.put(Op::Store { s, slot: Slot(0) });
-            self.sink.put(Op::MovePointer { slots: 1 });
-        } else {
-            self.above += 1;
-            self.sink.put(Op::Store { s, slot: self.slot(0) });
-        }
-    }
-
-    /// Pops the topmost value into a register, wherever it is kept.
-    fn pop_top(&mut self, d: Reg) {
-        if self.layout == Layout::TopInRegister {
-            self.sink.put(Op::Move { d, s: Self::TOP });
-            self.above -= 1;
-            self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
-        } else {
-            self.pop(d);
-        }
+        self.stack.above = join.above;
+        self.stack.put(Op::Label(join.label));
     }
 
     fn times(&mut self, counter: Counter, exit: Pc) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         let register = self.counters.get(counter.0 as usize).copied();
         let count = register.unwrap_or(a);
-        self.pop_top(count);
+        self.stack.pop_top(count);
         if register.is_none() {
-            self.sink.put(Op::StoreFrame { s: count, slot: FrameSlot(counter.0) });
+            self.stack.put(Op::StoreFrame { s: count, slot: FrameSlot(counter.0) });
         }
         let label = self.label();
-        self.sink.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
-        self.joins.push(Join { pc: exit, label, above: self.above });
+        self.stack.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
+        self.joins.push(Join { pc: exit, label, above: self.stack.above });
     }
 
     fn next(&mut self, counter: Counter) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         let head = self.loops.pop().expect("the end of a loop follows its head");
-        self.meet(head.above);
+        self.stack.meet(head.above);
         match self.counters.get(counter.0 as usize) {
-            Some(&d) => self.sink.put(Op::CountDown { d, to: head.label }),
+            Some(&d) => self.stack.put(Op::CountDown { d, to: head.label }),
             None => {
                 let slot = FrameSlot(counter.0);
-                self.sink.put(Op::LoadFrame { d: a, slot });
-                self.sink.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
-                self.sink.put(Op::StoreFrame { s: a, slot });
-                self.sink.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: head.label });
+                self.stack.put(Op::LoadFrame { d: a, slot });
+                self.stack.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
+                self.stack.put(Op::StoreFrame { s: a, slot });
+                self.stack.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: head.label });
             }
         }
     }
 
     fn branch_if_zero(&mut self, to: Pc) {
-        let [a, ..] = Self::TEMPORARIES;
-        self.pop_top(a);
+        let [a, ..] = I::TEMPORARIES;
+        self.stack.pop_top(a);
         let label = self.label();
-        self.sink.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });
-        self.joins.push(Join { pc: to, label, above: self.above });
+        self.stack.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });
+        self.joins.push(Join { pc: to, label, above: self.stack.above });
     }
 }
 
@@ -284,7 +199,8 @@ mod tests {
 
     use super::*;
     use crate::bytecode;
-    use crate::isa::x86_64::Emitter;
+    use crate::isa::{Tuning, x86_64::Emitter};
+    use crate::jit::contract::Plain;
     use crate::lang::{Source, parse, verify};
     use crate::lir::Recorder;
 
@@ -292,9 +208,9 @@ mod tests {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
         let program = verify(&ast, 3).expect("it verifies");
         let code = bytecode::lower(&program, 1000, false).expect("it is small");
-        let mut recorder = Recorder::default();
-        lower::<Emitter, _>(&code, layout, pairs, &Tuning::default(), &mut recorder);
-        recorder.ops.into_iter().map(|(_, op)| op).collect()
+        let mut sink = Plain(Recorder::default());
+        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), layout, pairs, &mut sink);
+        sink.0.ops.into_iter().map(|(_, op)| op).collect()
     }
 
     fn has_immediates(ops: &[Op]) -> bool {

@@ -1,21 +1,21 @@
 //! Lowering of plain words: what they compute, and where they move values.
 
-use super::Layout;
-use super::lower::Lowering;
+use super::contract::{BaselineSink, Roles};
 use super::operand::{Operand, fits};
 use super::shuffle::{Place, Plan, Step};
+use super::stack::{Layout, Stack};
 use crate::bytecode::Pc;
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
-use crate::lir::{Op, Reg, Sink, Slot};
+use crate::lir::{Op, Reg, Slot};
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn literal(&mut self, value: i64) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
             self.spill_top();
-            self.sink.put(Op::Constant { d: Self::TOP, value });
+            self.sink.put(Op::Constant { d: I::TOP, value });
         } else {
             self.sink.put(Op::Constant { d: a, value });
             self.push(a);
@@ -24,20 +24,20 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
 
     /// Stores the top to its slot, for a new top.
     fn spill_top(&mut self) {
-        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
+        self.sink.put(Op::Store { s: I::TOP, slot: self.slot(0) });
         self.above += 1;
     }
 
     pub fn pick(&mut self, depth: i64) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         let slot = self.slot(depth);
         if self.layout != Layout::TopInRegister {
-            self.sink.put(Op::Load { d: a, slot, last: false });
+            self.sink.put(Op::Load { d: a, slot });
             self.push(a);
         } else {
             self.spill_top();
             if depth > 0 {
-                self.sink.put(Op::Load { d: Self::TOP, slot, last: false });
+                self.sink.put(Op::Load { d: I::TOP, slot });
             }
         }
     }
@@ -117,11 +117,11 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// Where the top of the stack is for a word that leaves its result there.
     #[inline(always)]
     fn first_operand(&mut self) -> Reg {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
-            Self::TOP
+            I::TOP
         } else {
-            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
+            self.sink.load_last(a, self.slot(0));
             a
         }
     }
@@ -129,7 +129,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     /// The operands of such a word, the second one a copy of the value that lies so deep.
     #[inline(always)]
     fn with_copy(&mut self, first: Reg, depth: i64) -> [Reg; 2] {
-        let [a, b, _] = Self::TEMPORARIES;
+        let [a, b, _] = I::TEMPORARIES;
         if depth == 0 {
             return [first, first];
         }
@@ -140,18 +140,18 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         } else {
             [first, b]
         };
-        self.sink.put(Op::Load { d: b, slot: self.slot(depth), last: false });
+        self.sink.put(Op::Load { d: b, slot: self.slot(depth) });
         [a, b]
     }
 
     /// Pops the operands of a word that has two; says where its result goes and where they are.
     #[inline(always)]
     fn operands(&mut self) -> [Reg; 3] {
-        let [a, b, _] = Self::TEMPORARIES;
+        let [a, b, _] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
             self.above -= 1;
-            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
-            [Self::TOP, a, Self::TOP]
+            self.sink.load_last(a, self.slot(0));
+            [I::TOP, a, I::TOP]
         } else {
             self.pop(b);
             self.pop(a);
@@ -183,11 +183,9 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let slot = |slot: i8| Slot(base + i64::from(slot));
         for &step in plan.steps() {
             match step {
-                Step::Load { to, slot: from, last } => {
-                    self.sink.put(Op::Load { d: Self::register(to), slot: slot(from), last });
-                }
+                Step::Load { to, slot: from, last } => self.sink.load(Self::register(to), slot(from), last),
                 Step::Store { from, slot: to } => self.sink.put(Op::Store { s: Self::register(from), slot: slot(to) }),
-                Step::Top { from } => self.sink.put(Op::Move { d: Self::TOP, s: Self::register(from) }),
+                Step::Top { from } => self.sink.put(Op::Move { d: I::TOP, s: Self::register(from) }),
             }
         }
         self.above = base + word.pushes() as i64;
@@ -196,18 +194,18 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
     #[inline(always)]
     fn register(place: Place) -> Reg {
         match place {
-            Place::Top => Self::TOP,
-            Place::Scratch(index) => Self::TEMPORARIES[usize::from(index)],
+            Place::Top => I::TOP,
+            Place::Scratch(index) => I::TEMPORARIES[usize::from(index)],
         }
     }
 
     /// Pops the operands and pushes the results, one by one.
     fn shuffle_by_pushes(&mut self, word: Word) {
         for operand in (0..word.pops()).rev() {
-            self.pop(Self::TEMPORARIES[operand]);
+            self.pop(I::TEMPORARIES[operand]);
         }
         for &operand in word.origins() {
-            self.push(Self::TEMPORARIES[operand]);
+            self.push(I::TEMPORARIES[operand]);
         }
     }
 }

@@ -184,7 +184,7 @@ impl<S: Sink> State<'_, S> {
                 continue;
             }
             if is_kept {
-                self.sink.put(Op::Load { d: reg, slot: Slot(last), last: false });
+                self.sink.put(Op::Load { d: reg, slot: Slot(last) });
             } else if slot != last {
                 self.sink.put(Op::Store { s: reg, slot: Slot(last) });
                 is_kept = true;
@@ -218,7 +218,7 @@ impl<S: Sink> State<'_, S> {
         match value {
             Value::Slot => {
                 debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
-                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+                self.sink.put(Op::Load { d, slot: Slot(slot) });
             }
             Value::Reg(s) => self.sink.put(Op::Move { d, s }),
             Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
