@@ -49,7 +49,10 @@ fn the_patch_of_the_slower_build_fits_the_source() {
         .skip(1)
         .filter_map(|line| line.strip_prefix([' ', '-']))
         .fold(String::new(), |text, line| text + line + "\n");
-    assert!(old.lines().count() == 3 && read("src/tiers.rs").contains(&old), "src/tiers.rs has no\n{old}");
+    assert!(
+        old.lines().count() == 3 && read("src/tiers/native.rs").contains(&old),
+        "src/tiers/native.rs has no\n{old}"
+    );
 }
 
 #[test]

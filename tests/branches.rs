@@ -14,7 +14,7 @@ use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64
 use jitduel::lang::{Program, Source, load};
 use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
-use jitduel::tiers::{self, Native, TIERS, Tier};
+use jitduel::tiers::{self, AnyTier, Native, TIERS};
 
 /// A corpus file's name and text, and its cases that are run, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
@@ -110,7 +110,7 @@ fn jumps(code: &[u8]) -> (usize, usize) {
 const BR: u32 = 0xd61f_0000;
 
 /// The LIR of a program as the emitter gets it.
-fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
+fn lir<I: Isa>(code: &bytecode::Bytecode, tier: AnyTier) -> Vec<Op> {
     let (recorder, ..) = tiers::stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }
