@@ -428,7 +428,7 @@ impl Op {
 
     /// The same operation with its two operands in each other's place; the meaning is another unless they commute.
     #[inline(always)]
-    pub(crate) fn with_operands_exchanged(mut self) -> Op {
+    pub(crate) fn with_operands_swapped(mut self) -> Op {
         match &mut self {
             Op::Alu { a, b, .. } | Op::Set { a, b, .. } => std::mem::swap(a, b),
             _ => unreachable!("only an operation with two operands has them exchanged"),
@@ -470,19 +470,23 @@ impl Op {
                 Op::Constant { d, value } => write!(f, "constant {}, {value}", name(d)),
                 Op::Load { d, slot } => write!(f, "load {}, {}", name(d), s(slot)),
                 Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
-                Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower(op), name(d), name(a), name(b)),
-                Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
-                Op::Set { cond, d, a, b } => write!(f, "set-{} {}, {}, {}", lower(cond), name(d), name(a), name(b)),
-                Op::SetImm { cond, d, a, imm } => write!(f, "set-{} {}, {}, #{imm}", lower(cond), name(d), name(a)),
-                Op::Divide { op, d, a, b, site } => {
-                    write!(f, "{} {}, {}, {}, trap {}", lower(op), name(d), name(a), name(b), site.0)
+                Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower_case(op), name(d), name(a), name(b)),
+                Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
+                Op::Set { cond, d, a, b } => {
+                    write!(f, "set-{} {}, {}, {}", lower_case(cond), name(d), name(a), name(b))
                 }
-                Op::DivideImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
+                Op::SetImm { cond, d, a, imm } => {
+                    write!(f, "set-{} {}, {}, #{imm}", lower_case(cond), name(d), name(a))
+                }
+                Op::Divide { op, d, a, b, site } => {
+                    write!(f, "{} {}, {}, {}, trap {}", lower_case(op), name(d), name(a), name(b), site.0)
+                }
+                Op::DivideImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
                 Op::Branch { cond, a, b, to } => {
-                    write!(f, "branch-{} {}, {}, L{}", lower(cond), name(a), name(b), to.0)
+                    write!(f, "branch-{} {}, {}, L{}", lower_case(cond), name(a), name(b), to.0)
                 }
                 Op::BranchImm { cond, a, imm, to } => {
-                    write!(f, "branch-{} {}, #{imm}, L{}", lower(cond), name(a), to.0)
+                    write!(f, "branch-{} {}, #{imm}, L{}", lower_case(cond), name(a), to.0)
                 }
                 Op::Jump { to } => write!(f, "jump L{}", to.0),
                 Op::CountDown { d, to } => write!(f, "count-down {}, L{}", name(d), to.0),
@@ -499,6 +503,6 @@ impl Op {
 }
 
 /// The name of a field-less variant in lower case.
-fn lower(variant: impl fmt::Debug) -> String {
+fn lower_case(variant: impl fmt::Debug) -> String {
     format!("{variant:?}").to_lowercase()
 }

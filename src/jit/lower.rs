@@ -77,7 +77,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
             self.stack.sink.at(pc.0);
             while let Some(join) = self.joins.pop_if(|join| join.pc == pc) {
                 if reached {
-                    self.stack.meet(join.above);
+                    self.stack.reconcile(join.above);
                 }
                 self.bind(join);
                 reached = true;
@@ -97,7 +97,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 // No way leads in between.
                 && self.joins.last().is_none_or(|join| join.pc.index() != next)
                 && heads.first().is_none_or(|head| head.index() != next)
-                && self.stack.word_with(word, operand, Pc(next as u32))
+                && self.stack.word_with_operand(word, operand, Pc(next as u32))
             {
                 next += 1;
                 continue;
@@ -111,7 +111,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 Code::BranchIfZero(to) => self.branch_if_zero(to),
                 Code::Jump(to) if to <= pc => {
                     let head = self.loops.pop().expect("a jump back ends a loop");
-                    self.stack.meet(head.above);
+                    self.stack.reconcile(head.above);
                     self.stack.put(Op::Jump { to: head.label });
                     reached = false;
                 }
@@ -171,7 +171,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
     fn next(&mut self, counter: Counter) {
         let [a, ..] = I::TEMPORARIES;
         let head = self.loops.pop().expect("the end of a loop follows its head");
-        self.stack.meet(head.above);
+        self.stack.reconcile(head.above);
         match self.counters.get(counter.0 as usize) {
             Some(&d) => self.stack.put(Op::CountDown { d, to: head.label }),
             None => {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_word_pushes_for_the_next_one_goes_past_the_stack() {
+    fn operand_of_the_next_word_is_not_pushed() {
         for layout in [Layout::Memory, Layout::TopInRegister] {
             for text in ["7 +", "7 <", "7 mod"] {
                 assert!(has_immediates(&lowered(text, layout, true)), "{text}");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_pushed_is() {
+    fn operand_that_cannot_be_fused_is_pushed() {
         for text in [
             // By zero it must trap, and no field holds this.
             "0 /",

@@ -5,22 +5,22 @@ use crate::lang::words::{Meaning, WORDS};
 
 /// A register, by its part in the lowering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Register {
     /// The one that holds the top of the stack.
     Top,
     /// One of those that hold operands within a word.
-    Scratch(u8),
+    Temporary(u8),
 }
 
 /// One step. Slots are counted from that of the word's lowest operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Loads a slot; with `last`, what it held is not needed again.
-    Load { to: Place, slot: i8, last: bool },
+    Load { to: Register, slot: i8, last: bool },
     /// Stores to a slot.
-    Store { from: Place, slot: i8 },
+    Store { from: Register, slot: i8 },
     /// Makes an operand the top.
-    Top { from: Place },
+    MoveToTop { from: Register },
 }
 
 /// The steps of one word, in order. Three operands and three results take six at most.
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 static PLANS: [[Plan; WORDS.len()]; 2] = [plans(false), plans(true)];
 
 impl Plan {
-    const EMPTY: Plan = Plan { steps: [Step::Top { from: Place::Top }; 6], len: 0 };
+    const EMPTY: Plan = Plan { steps: [Step::MoveToTop { from: Register::Top }; 6], len: 0 };
 
     /// The plan of a shuffle.
     #[inline(always)]
@@ -85,12 +85,12 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     while operand < operands {
         let stays = operand < results && word.origins()[operand] == operand;
         let overwritten = operand < results && !stays;
-        let to_slots = goes_to_slots(word, operand, results);
-        let goes_to_top = matches!(to_top, Some(from) if from == operand);
-        if goes_to_top && !to_slots && !overwritten {
-            top_load = Some(Step::Load { to: Place::Top, slot: operand as i8, last: !stays });
-        } else if goes_to_top || to_slots {
-            plan = plan.then(Step::Load { to: Place::Scratch(operand as u8), slot: operand as i8, last: !stays });
+        let to_slots = is_stored_elsewhere(word, operand, results);
+        let becomes_top = matches!(to_top, Some(from) if from == operand);
+        if becomes_top && !to_slots && !overwritten {
+            top_load = Some(Step::Load { to: Register::Top, slot: operand as i8, last: !stays });
+        } else if becomes_top || to_slots {
+            plan = plan.then(Step::Load { to: Register::Temporary(operand as u8), slot: operand as i8, last: !stays });
         }
         operand += 1;
     }
@@ -98,24 +98,24 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     while result < results {
         let from = word.origins()[result];
         if from >= operands {
-            plan = plan.then(Step::Store { from: Place::Top, slot: result as i8 });
+            plan = plan.then(Step::Store { from: Register::Top, slot: result as i8 });
         } else if from != result {
-            plan = plan.then(Step::Store { from: Place::Scratch(from as u8), slot: result as i8 });
+            plan = plan.then(Step::Store { from: Register::Temporary(from as u8), slot: result as i8 });
         }
         result += 1;
     }
     match (top_load, to_top) {
         (Some(load), _) => plan.then(load),
-        (None, Some(scratch)) => plan.then(Step::Top { from: Place::Scratch(scratch as u8) }),
+        (None, Some(operand)) => plan.then(Step::MoveToTop { from: Register::Temporary(operand as u8) }),
         (None, None) if top_in_register && pushes == 0 => {
-            plan.then(Step::Load { to: Place::Top, slot: -1, last: true })
+            plan.then(Step::Load { to: Register::Top, slot: -1, last: true })
         }
         (None, None) => plan,
     }
 }
 
 /// Whether an operand is wanted in a slot that is not its own.
-const fn goes_to_slots(word: Word, operand: usize, results: usize) -> bool {
+const fn is_stored_elsewhere(word: Word, operand: usize, results: usize) -> bool {
     let mut result = 0;
     while result < results {
         if word.origins()[result] == operand && result != operand {

@@ -52,7 +52,7 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
     }
 
     /// Moves the data-stack pointer so that `above` values lie above it, as on the other way to this place.
-    pub fn meet(&mut self, above: i64) {
+    pub fn reconcile(&mut self, above: i64) {
         if self.above != above {
             self.sink.put(Op::MovePointer { slots: self.above - above });
             self.above = above;

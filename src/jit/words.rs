@@ -2,7 +2,7 @@
 
 use super::contract::{BaselineSink, Roles};
 use super::operand::{Operand, fits};
-use super::shuffle::{Place, Plan, Step};
+use super::shuffle::{Plan, Register, Step};
 use super::stack::{Layout, Stack};
 use crate::bytecode::Pc;
 use crate::isa::Isa;
@@ -80,7 +80,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
 
     /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
     #[inline(always)]
-    pub fn word_with(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
+    pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
             _ if meaning == Meaning::Shuffle => return false,
@@ -185,17 +185,17 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
             match step {
                 Step::Load { to, slot: from, last } => self.sink.load(Self::register(to), slot(from), last),
                 Step::Store { from, slot: to } => self.sink.put(Op::Store { s: Self::register(from), slot: slot(to) }),
-                Step::Top { from } => self.sink.put(Op::Move { d: I::TOP, s: Self::register(from) }),
+                Step::MoveToTop { from } => self.sink.put(Op::Move { d: I::TOP, s: Self::register(from) }),
             }
         }
         self.above = base + word.pushes() as i64;
     }
 
     #[inline(always)]
-    fn register(place: Place) -> Reg {
-        match place {
-            Place::Top => I::TOP,
-            Place::Scratch(index) => I::TEMPORARIES[usize::from(index)],
+    fn register(register: Register) -> Reg {
+        match register {
+            Register::Top => I::TOP,
+            Register::Temporary(index) => I::TEMPORARIES[usize::from(index)],
         }
     }
 

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_of_another_kind_has_no_compiler() {
+    fn other_hosts_have_no_compiler() {
         assert!(compiler("riscv64").is_none());
         assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
         let error = PrepareError::Unsupported { engine: "jit", reason: unknown_host("riscv64") };

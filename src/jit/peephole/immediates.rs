@@ -4,7 +4,7 @@ use crate::isa::Isa;
 use crate::lir::{AluOp, Op};
 
 /// What an addition or subtraction of an immediate adds.
-pub(super) fn signed(op: AluOp, imm: i64) -> i64 {
+pub(super) fn addend(op: AluOp, imm: i64) -> i64 {
     if op == AluOp::Sub { imm.wrapping_neg() } else { imm }
 }
 

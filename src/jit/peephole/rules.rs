@@ -11,7 +11,7 @@
 //! operations as they are held, not as they came: an operation that a rule removed does not count.
 
 use super::super::contract::{RegisterSet, Roles};
-use super::immediates::{fits, signed, with_immediate};
+use super::immediates::{addend, fits, with_immediate};
 use super::rule::{Fired, Rule};
 use super::window::{NO_PC, NO_SLOT, Window};
 use crate::isa::Isa;
@@ -32,13 +32,13 @@ pub(super) struct Rules<I, S> {
 /// kind is known: the rules call each other recursively, and recursive calls are not inlined.
 macro_rules! hold {
     ($self:ident, $pc:expr, $op:expr $(, last: $last:expr)?) => {
-        hold!($self, $pc, $op $(, last: $last)?, _border => unreachable!("the window holds none of these"))
+        hold!($self, $pc, $op $(, last: $last)?, _barrier => unreachable!("the window holds none of these"))
     };
     // With what is done with an operation that ends the window.
-    ($self:ident, $pc:expr, $op:expr, $border:ident => $pass:expr) => {
-        hold!($self, $pc, $op, last: false, $border => $pass)
+    ($self:ident, $pc:expr, $op:expr, $barrier:ident => $emit:expr) => {
+        hold!($self, $pc, $op, last: false, $barrier => $emit)
     };
-    ($self:ident, $pc:expr, $op:expr, last: $last:expr, $border:ident => $pass:expr) => {{
+    ($self:ident, $pc:expr, $op:expr, last: $last:expr, $barrier:ident => $emit:expr) => {{
         let pc = $pc;
         match $op {
             Op::Move { d, s } => $self.hold_move(pc, d, s),
@@ -55,7 +55,7 @@ macro_rules! hold {
             Op::DivideImm { op, d, a, imm } => $self.hold_divide_imm(pc, op, d, a, imm),
             Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
             op @ Op::StoreFrame { .. } => $self.window.push(pc, op),
-            $border @ (Op::Align
+            $barrier @ (Op::Align
             | Op::Label(_)
             | Op::Jump { .. }
             | Op::CountDown { .. }
@@ -63,7 +63,7 @@ macro_rules! hold {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
-            | Op::Return { .. }) => $pass,
+            | Op::Return { .. }) => $emit,
         }
     }};
 }
@@ -79,7 +79,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     /// Passes on what is held.
     pub fn finish(mut self) -> (S, Fired) {
         self.window.release(NO_SLOT);
-        self.fired.add(Rule::StoredTop, self.window.left_out);
+        self.fired.add(Rule::StoredTop, self.window.skipped_stores);
         (self.window.sink, self.fired)
     }
 
@@ -97,9 +97,9 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         if let Some(reg) = op.defines() {
             self.operands.insert(reg);
         }
-        hold!(self, self.pc, op, border => {
+        hold!(self, self.pc, op, barrier => {
             self.window.release(NO_SLOT);
-            self.window.pass_on(self.pc, border);
+            self.window.emit(self.pc, barrier);
         });
     }
 
@@ -132,7 +132,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
 
     /// Whether a register may be read by a `Move` although the word at hand goes on.
     #[inline(always)]
-    fn may_die(&self, reg: Reg) -> bool {
+    fn may_move_from(&self, reg: Reg) -> bool {
         !(I::is_temporary(reg) && self.operands.contains(reg))
     }
 
@@ -152,7 +152,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 }
             }
             [.., definition] => {
-                if self.window.has_just_made(d) {
+                if self.window.has_just_defined(d) {
                     self.fire(Rule::DeadDefinition, 1);
                     return hold!(self, pc, op);
                 }
@@ -180,7 +180,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     #[inline(always)]
     fn hold_definition(&mut self, pc: u32, op: Op) {
         let Some(d) = op.defines() else { unreachable!("it has a destination") };
-        if self.window.has_just_made(d) {
+        if self.window.has_just_defined(d) {
             self.fire(Rule::DeadDefinition, 1);
             hold!(self, pc, op);
         } else {
@@ -202,13 +202,13 @@ impl<I: Isa, S: Sink> Rules<I, S> {
 
     #[inline(never)]
     fn hold_load(&mut self, pc: u32, d: Reg, slot: Slot, last: bool) {
-        if self.window.has_just_made(d) {
+        if self.window.has_just_defined(d) {
             self.fire(Rule::DeadDefinition, 1);
             return self.hold_load(pc, d, slot, last);
         }
         match *self.window.before() {
             // Where the slot is read again, the store stays.
-            [.., Op::Store { s, slot: stored }] if stored == slot && (d == s || self.may_die(s)) => {
+            [.., Op::Store { s, slot: stored }] if stored == slot && (d == s || self.may_move_from(s)) => {
                 let store = self.window.pc(0);
                 self.fire(Rule::StoreLoad, 1);
                 if !last {
@@ -221,7 +221,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
             [.., Op::Store { s, slot: stored }, other]
                 if last
                     && stored == slot
-                    && let Some(target) = self.moved_before(d, s, other, slot) =>
+                    && let Some(target) = self.early_move_target(d, s, other, slot) =>
             {
                 let with = self.window.pc(0);
                 self.fire(Rule::StoreOtherLoad, 2);
@@ -258,17 +258,17 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     /// what is moved, but not read or write its target; where it reads `d`, a third register holds the value meanwhile. A
     /// temporary that the other operation reads would be dead, though.
     #[inline(always)]
-    fn moved_before(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
+    fn early_move_target(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
         let facts = self.window.last();
         if !facts.is_pure() || other.loads(slot) {
             return None;
         }
         let is_dead = I::is_temporary(s) && facts.reads(s);
-        if !is_dead && (d == s || !facts.reads(d) && self.may_die(s)) {
+        if !is_dead && (d == s || !facts.reads(d) && self.may_move_from(s)) {
             return Some(d);
         }
         let makes_room =
-            facts.made == s && !I::is_temporary(s) && I::is_temporary(d) && !matches!(other, Op::Move { .. });
+            facts.defined == s && !I::is_temporary(s) && I::is_temporary(d) && !matches!(other, Op::Move { .. });
         if makes_room { self.free([d, facts.read[0], facts.read[1]]) } else { None }
     }
 
@@ -313,9 +313,9 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else {
             unreachable!("it has two")
         };
-        let may_lose = |reg: Reg| I::is_temporary(reg) || user.defines() == Some(reg);
+        let dies = |reg: Reg| I::is_temporary(reg) || user.defines() == Some(reg);
         let exchanges = matches!(user, Op::Alu { .. } | Op::Set { .. }) && user.defines() == Some(second);
-        if user.defines().is_some_and(|d| d != first && d != second && self.window.has_just_made(d)) {
+        if user.defines().is_some_and(|d| d != first && d != second && self.window.has_just_defined(d)) {
             self.fire(Rule::DeadDefinition, 1);
             return hold!(self, pc, user);
         }
@@ -329,18 +329,18 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 }
                 if first == from && second == to && exchanges && I::is_temporary(from) && is_stored(to) {
                     self.fire(Rule::SwappedOperands, 3);
-                    return hold!(self, pc, user.with_operands_exchanged());
+                    return hold!(self, pc, user.with_operands_swapped());
                 }
                 if first == to && second == from && exchanges && I::is_temporary(to) {
                     let load = self.window.pc(0);
                     self.fire(Rule::ExchangedOperands, 2);
                     self.hold_load(load, to, slot, last);
-                    return hold!(self, pc, user.with_operands_exchanged());
+                    return hold!(self, pc, user.with_operands_swapped());
                 }
             }
 
             [.., Op::Constant { d: c, value }, Op::Load { d: a, slot }]
-                if second == c && first == a && a != c && may_lose(c) && fits::<I>(user, value) =>
+                if second == c && first == a && a != c && dies(c) && fits::<I>(user, value) =>
             {
                 let (load, last) = (self.window.pc(0), self.window.is_last_load());
                 self.fire(Rule::ConstantOperand, 2);
@@ -348,14 +348,12 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 return hold!(self, pc, with_immediate(user, value));
             }
 
-            [.., Op::Constant { d: c, value }]
-                if second == c && first != c && may_lose(c) && fits::<I>(user, value) =>
-            {
+            [.., Op::Constant { d: c, value }] if second == c && first != c && dies(c) && fits::<I>(user, value) => {
                 self.fire(Rule::ConstantOperand, 1);
                 return hold!(self, pc, with_immediate(user, value));
             }
 
-            [.., Op::Move { d: t, s }] if (first == t || second == t) && may_lose(t) => {
+            [.., Op::Move { d: t, s }] if (first == t || second == t) && dies(t) => {
                 self.fire(Rule::MovedOperand, 1);
                 return hold!(self, pc, user.with_operand(t, s));
             }
@@ -371,7 +369,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     fn hold_unary(&mut self, pc: u32, user: Op) {
         let (Some(first), Some(d)) = (user.first_operand(), user.defines()) else { unreachable!("it has both") };
         match (*self.window.before(), user) {
-            _ if d != first && self.window.has_just_made(d) => {
+            _ if d != first && self.window.has_just_defined(d) => {
                 self.fire(Rule::DeadDefinition, 1);
                 hold!(self, pc, user);
             }
@@ -382,9 +380,9 @@ impl<I: Isa, S: Sink> Rules<I, S> {
             }
 
             ([.., Op::AluImm { op: op1 @ (AluOp::Add | AluOp::Sub), d, a, imm }], Op::AluImm { op: op2 @ (AluOp::Add | AluOp::Sub), d: d2, a: a2, imm: imm2 })
-                if d2 == d && a2 == d && I::fits_alu(AluOp::Add, signed(op1, imm).wrapping_add(signed(op2, imm2))) => {
+                if d2 == d && a2 == d && I::fits_alu(AluOp::Add, addend(op1, imm).wrapping_add(addend(op2, imm2))) => {
                 self.fire(Rule::AddedImmediates, 1);
-                hold!(self, pc, Op::AluImm { op: AluOp::Add, d, a, imm: signed(op1, imm).wrapping_add(signed(op2, imm2)) });
+                hold!(self, pc, Op::AluImm { op: AluOp::Add, d, a, imm: addend(op1, imm).wrapping_add(addend(op2, imm2)) });
             }
 
             _ => self.window.push(pc, user),
@@ -404,12 +402,12 @@ impl<I: Isa, S: Sink> Rules<I, S> {
 
             [.., Op::Set { cond, d, a, b }] if is_test && flag == d => {
                 self.fire(Rule::CompareBranch, 1);
-                hold!(self, pc, Op::Branch { cond: taken(cond, test), a, b, to });
+                hold!(self, pc, Op::Branch { cond: branch_condition(cond, test), a, b, to });
             }
 
             [.., Op::SetImm { cond, d, a, imm }] if is_test && flag == d => {
                 self.fire(Rule::CompareBranch, 1);
-                hold!(self, pc, Op::BranchImm { cond: taken(cond, test), a, imm, to });
+                hold!(self, pc, Op::BranchImm { cond: branch_condition(cond, test), a, imm, to });
             }
 
             // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved.
@@ -422,7 +420,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 }
                 self.hold_load(load, top, slot, last);
                 let [a, b] = [a, b].map(|operand| if operand == top { saved } else { operand });
-                hold!(self, pc, Op::Branch { cond: taken(cond, test), a, b, to });
+                hold!(self, pc, Op::Branch { cond: branch_condition(cond, test), a, b, to });
             }
 
             [.., Op::SetImm { cond, d, a, imm }, Op::Load { d: top, slot }] if is_test && flag == d && top != d => {
@@ -432,7 +430,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                     hold!(self, pc, Op::Move { d, s: top });
                 }
                 self.hold_load(load, top, slot, last);
-                hold!(self, pc, Op::BranchImm { cond: taken(cond, test), a: if a == top { d } else { a }, imm, to });
+                hold!(self, pc, Op::BranchImm { cond: branch_condition(cond, test), a: if a == top { d } else { a }, imm, to });
             }
 
             _ => self.window.push(pc, Op::BranchImm { cond: test, a: flag, imm, to }),
@@ -441,6 +439,6 @@ impl<I: Isa, S: Sink> Rules<I, S> {
 }
 
 /// The condition under which a branch on the flag of `cond` is taken.
-fn taken(cond: Cond, test: Cond) -> Cond {
+fn branch_condition(cond: Cond, test: Cond) -> Cond {
     if test == Cond::Ne { cond } else { cond.inverted() }
 }

@@ -30,7 +30,7 @@ fn ops(inputs: &[Input]) -> Vec<Op> {
     inputs.iter().map(|input| input.op()).collect()
 }
 
-fn improved<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>) {
+fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>) {
     let mut pass = Peephole::<I, Recorder>::new(Recorder::default());
     for &input in before {
         match input.into() {
@@ -46,10 +46,10 @@ const ADD: AluOp = AluOp::Add;
 
 /// So that no rule, of whatever window, can rewrite across a label or a branch.
 #[test]
-fn nothing_is_held_back_behind_a_label_or_a_branch() {
+fn nothing_is_held_after_a_label_or_a_branch() {
     let to = Label(0);
     let (a, imm) = (Reg(0), 0);
-    for border in [
+    for barrier in [
         Op::Align,
         Op::Label(to),
         Op::Jump { to },
@@ -60,14 +60,14 @@ fn nothing_is_held_back_behind_a_label_or_a_branch() {
         let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
         pass.put(Op::Constant { d: a, value: 5 });
         assert_eq!((pass.rules.window.len, pass.rules.window.sink.ops.len()), (BEFORE + 1, 0));
-        pass.put(border);
-        assert_eq!((pass.rules.window.len, pass.rules.window.sink.ops.len()), (BEFORE, 2), "{border:?}");
+        pass.put(barrier);
+        assert_eq!((pass.rules.window.len, pass.rules.window.sink.ops.len()), (BEFORE, 2), "{barrier:?}");
     }
 }
 const SUB: AluOp = AluOp::Sub;
 
 #[test]
-fn a_division_stays_with_its_word_when_the_next_one_gives_it_another_register() {
+fn retargeted_division_keeps_its_bytecode_operation() {
     let &[t, a, b, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are three registers") };
     let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
     pass.at(1);
@@ -81,24 +81,24 @@ fn a_division_stays_with_its_word_when_the_next_one_gives_it_another_register() 
 }
 
 #[test]
-fn what_the_top_holds_is_known_where_a_branch_was_not_taken_and_not_behind_a_label() {
+fn slot_of_the_top_is_known_after_a_branch_but_not_after_a_label() {
     let &[t, a, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are two registers") };
     let (slot, to) = (Slot(0), Label(0));
     let (load, store) = (Op::Load { d: t, slot }, Op::Store { s: t, slot });
     let branch = Op::BranchImm { cond: Cond::Lt, a, imm: 5, to };
     let label = Op::Label(to);
-    assert_eq!(improved::<aarch64::Emitter>(&[load, branch, store]).0, [load, branch]);
-    assert_eq!(improved::<aarch64::Emitter>(&[load, branch, label, store]).0, [load, branch, label, store]);
-    assert_eq!(improved::<aarch64::Emitter>(&[load, label, store]).0, [load, label, store]);
+    assert_eq!(rewritten::<aarch64::Emitter>(&[load, branch, store]).0, [load, branch]);
+    assert_eq!(rewritten::<aarch64::Emitter>(&[load, branch, label, store]).0, [load, branch, label, store]);
+    assert_eq!(rewritten::<aarch64::Emitter>(&[load, label, store]).0, [load, label, store]);
 }
 
 #[test]
-fn a_division_takes_the_top_away_where_the_machine_divides_in_its_register() {
+fn division_invalidates_the_top_if_it_clobbers_its_register() {
     fn left<I: Isa>() -> usize {
         let &[t, a, b, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has three registers") };
         let load = Op::Load { d: t, slot: Slot(0) };
         let divide = Op::Divide { op: DivOp::Quotient, d: a, a, b, site: Site(0) };
-        improved::<I>(&[load, divide, load]).0.len()
+        rewritten::<I>(&[load, divide, load]).0.len()
     }
     assert_eq!((left::<aarch64::Emitter>(), left::<x86_64::Emitter>()), (2, 3));
 }
@@ -265,10 +265,10 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
 }
 
 #[test]
-fn every_rule_turns_before_into_after() {
+fn rules_rewrite_their_windows() {
     fn check<I: Isa>() {
         for (rules, before, after) in table::<I>() {
-            assert_eq!(improved::<I>(&before), (ops(&after), rules), "of {before:?}");
+            assert_eq!(rewritten::<I>(&before), (ops(&after), rules), "of {before:?}");
         }
     }
     check::<aarch64::Emitter>();
@@ -313,10 +313,10 @@ fn near_misses<I: Isa>() -> Vec<Vec<Input>> {
 }
 
 #[test]
-fn what_is_nearly_a_rules_window_is_left_alone() {
+fn near_misses_are_not_rewritten() {
     fn check<I: Isa>() {
         for window in near_misses::<I>() {
-            assert_eq!(improved::<I>(&window), (ops(&window), vec![]));
+            assert_eq!(rewritten::<I>(&window), (ops(&window), vec![]));
         }
     }
     check::<aarch64::Emitter>();
@@ -332,13 +332,13 @@ fn every_rule_has_a_row() {
 }
 
 #[test]
-fn a_constant_becomes_an_immediate_only_where_the_instruction_set_has_a_field() {
+fn constants_become_immediates_only_if_they_fit() {
     let before = |value| {
         let (a, b) = (Reg(1), Reg(2));
         [Op::Constant { d: b, value }, Op::Alu { op: ADD, d: a, a, b }]
     };
-    assert_eq!(improved::<aarch64::Emitter>(&before(4095)).0.len(), 1);
-    assert_eq!(improved::<aarch64::Emitter>(&before(4097)).0.len(), 2);
-    assert_eq!(improved::<x86_64::Emitter>(&before(4097)).0.len(), 1);
-    assert_eq!(improved::<x86_64::Emitter>(&before(1 << 31)).0.len(), 2);
+    assert_eq!(rewritten::<aarch64::Emitter>(&before(4095)).0.len(), 1);
+    assert_eq!(rewritten::<aarch64::Emitter>(&before(4097)).0.len(), 2);
+    assert_eq!(rewritten::<x86_64::Emitter>(&before(4097)).0.len(), 1);
+    assert_eq!(rewritten::<x86_64::Emitter>(&before(1 << 31)).0.len(), 2);
 }

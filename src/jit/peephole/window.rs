@@ -42,7 +42,7 @@ pub(super) struct Window<I, S> {
     pub last_loads: [bool; HELD],
     pub len: usize,
     /// How many stores were left out because their slot held the value of the top already.
-    pub left_out: u32,
+    pub skipped_stores: u32,
     isa: PhantomData<I>,
 }
 
@@ -54,27 +54,27 @@ pub(super) struct Facts {
     /// The bytecode operation that it was made for.
     pub pc: u32,
     /// The register that it writes, if it does nothing else.
-    pub made: Reg,
+    pub defined: Reg,
     /// The registers that it reads.
     pub read: [Reg; 2],
 }
 
 impl Facts {
     /// Of [`NOTHING`].
-    const NONE: Facts = Facts { top: NO_SLOT, pc: NO_PC, made: NO_REGISTER, read: [NO_REGISTER; 2] };
+    const NONE: Facts = Facts { top: NO_SLOT, pc: NO_PC, defined: NO_REGISTER, read: [NO_REGISTER; 2] };
 
     #[inline(always)]
     fn of(pc: u32, op: Op, top: Slot) -> Facts {
         let Operands { written, read } = op.operands();
-        let made = written.filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
+        let defined = written.filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
         let read = read.map(|reg| reg.unwrap_or(NO_REGISTER));
-        Facts { top, pc, made, read }
+        Facts { top, pc, defined, read }
     }
 
     /// Whether the operation only writes a register.
     #[inline(always)]
     pub fn is_pure(&self) -> bool {
-        self.made != NO_REGISTER
+        self.defined != NO_REGISTER
     }
 
     /// Whether the operation reads a register.
@@ -92,7 +92,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
             facts: [Facts::NONE; HELD],
             last_loads: [false; HELD],
             len: BEFORE,
-            left_out: 0,
+            skipped_stores: 0,
             isa: PhantomData,
         }
     }
@@ -133,8 +133,8 @@ impl<I: Isa, S: Sink> Window<I, S> {
 
     /// Whether the last operation only writes this register.
     #[inline(always)]
-    pub fn has_just_made(&self, d: Reg) -> bool {
-        self.last().made == d
+    pub fn has_just_defined(&self, d: Reg) -> bool {
+        self.last().defined == d
     }
 
     /// Whether the register of the top and this slot hold the same value.
@@ -180,7 +180,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
 
     /// Passes an operation on.
     #[inline(always)]
-    pub fn pass_on(&mut self, pc: u32, op: Op) {
+    pub fn emit(&mut self, pc: u32, op: Op) {
         if pc != NO_PC {
             self.sink.at(pc);
         }
@@ -188,12 +188,12 @@ impl<I: Isa, S: Sink> Window<I, S> {
     }
 
     #[inline(always)]
-    fn pass_on_held(&mut self, range: Range<usize>) {
+    fn emit_held(&mut self, range: Range<usize>) {
         for index in range {
             match self.held[index] {
                 // Left out only here: as long as the store is held, rules can use it for a load of its slot.
-                Op::Store { s, slot } if s == I::TOP && slot == self.facts[index - 1].top => self.left_out += 1,
-                op => self.pass_on(self.facts[index].pc, op),
+                Op::Store { s, slot } if s == I::TOP && slot == self.facts[index - 1].top => self.skipped_stores += 1,
+                op => self.emit(self.facts[index].pc, op),
             }
         }
     }
@@ -202,26 +202,26 @@ impl<I: Isa, S: Sink> Window<I, S> {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self) {
-        const PASSED_ON: usize = HELD - KEPT;
-        let top = self.facts[PASSED_ON - 1].top;
-        self.pass_on_held(BEFORE..PASSED_ON);
-        self.held.copy_within(PASSED_ON.., BEFORE);
-        self.facts.copy_within(PASSED_ON.., BEFORE);
-        self.last_loads.copy_within(PASSED_ON.., BEFORE);
-        self.begin_with(top);
+        const EMITTED: usize = HELD - KEPT;
+        let top = self.facts[EMITTED - 1].top;
+        self.emit_held(BEFORE..EMITTED);
+        self.held.copy_within(EMITTED.., BEFORE);
+        self.facts.copy_within(EMITTED.., BEFORE);
+        self.last_loads.copy_within(EMITTED.., BEFORE);
+        self.set_initial_top(top);
         self.len = BEFORE + KEPT;
     }
 
     /// Passes all operations on. Then this slot holds the same value as the register of the top.
     #[inline(never)]
     pub fn release(&mut self, top: Slot) {
-        self.pass_on_held(BEFORE..self.len);
+        self.emit_held(BEFORE..self.len);
         self.len = BEFORE;
-        self.begin_with(top);
+        self.set_initial_top(top);
     }
 
     /// Sets the slot that holds the same value as the register of the top before the first operation.
-    fn begin_with(&mut self, top: Slot) {
+    fn set_initial_top(&mut self, top: Slot) {
         self.facts[BEFORE - 1].top = top;
     }
 }
