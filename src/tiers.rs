@@ -1,6 +1,7 @@
-//! The engines that make machine code: from bytecode to code that runs, whichever tier makes the LIR.
+//! The pipeline from bytecode to machine code.
 //!
-//! [`compile`] is the whole pipeline. The baseline tier is `jit`, with its switches; the register tier is `regs`.
+//! A [`Tier`] translates bytecode to LIR, and an instruction set's emitter translates LIR to machine code. [`compile`]
+//! connects them, and [`Native`] makes each tier an engine. The baseline tier is `jit`, the register tier is `regs`.
 
 mod native;
 mod tier;
@@ -16,13 +17,13 @@ pub use tier::{Registers, Tier};
 /// One of the tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnyTier {
-    /// The baseline, with its switches.
+    /// The baseline with these switches.
     Baseline(Switches),
     /// The register tier.
     Registers,
 }
 
-/// The tiers, each an engine of its own.
+/// The tiers by name. Each is an engine.
 pub const TIERS: [(&str, AnyTier); 6] = [
     ("jit-naive", AnyTier::Baseline(Switches { layout: Layout::Memory, peephole: false })),
     ("jit-peephole", AnyTier::Baseline(Switches { layout: Layout::Memory, peephole: true })),
@@ -37,22 +38,22 @@ pub fn tier(name: &str) -> Option<AnyTier> {
     TIERS.iter().find(|(tier, _)| *tier == name).map(|(_, tier)| *tier)
 }
 
-/// A compiled piece of code, not yet executable.
+/// Compiled code, not yet executable.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// The machine code.
     pub machine: Machine,
-    /// What its trap sites mean.
+    /// Its trap sites.
     pub sites: Vec<TrapSite>,
     /// How often each peephole rule fired.
     pub fired: Fired,
 }
 
-/// Compiles bytecode for an instruction set, in memory that may be reused. With `marked`, the machine code says
-/// which part of it was made for which operation.
+/// Compiles bytecode for an instruction set. The code is written to `memory`, which may come from an earlier
+/// compilation. With `marked`, [`Machine::marks`] maps the code to bytecode operations.
 ///
 /// # Errors
-/// [`PrepareError::CodeTooLarge`], where the code would be larger than branches reach.
+/// [`PrepareError::CodeTooLarge`] if a branch does not reach its target in any form.
 pub fn compile<I: Isa>(
     code: &Bytecode,
     tier: AnyTier,
@@ -77,7 +78,7 @@ fn compile_with<I: Isa, T: Tier>(
     let plan = tier.plan::<I>(code, tuning);
     let shape = Shape { registers: T::registers(&plan), metered: code.metered(), marked };
     let mut forms = Forms::default();
-    // Every round asks for a longer form of something, of which there are three of each.
+    // Every further round uses a longer form for some branches. There are three forms, so this ends.
     loop {
         let emitter = I::begin(memory, &shape, tuning, forms);
         let (emitter, sites, fired) = tier.put::<I, _>(code, &plan, emitter);
@@ -91,7 +92,7 @@ fn compile_with<I: Isa, T: Tier>(
     }
 }
 
-/// Puts the LIR of a program into a sink. Gives the sink, the trap sites and how often each peephole rule fired.
+/// Puts the LIR of a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
 pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: AnyTier, tuning: &Tuning, sink: S) -> (S, Vec<TrapSite>, Fired) {
     match tier {
         AnyTier::Baseline(switches) => switches.put::<I, _>(code, &switches.plan::<I>(code, tuning), sink),
@@ -102,7 +103,7 @@ pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: AnyTier, tuning: &Tuning, 
 /// [`compile`] for one instruction set.
 pub type Compiler = fn(&Bytecode, AnyTier, &Tuning, bool, Vec<u8>) -> Result<Compiled, PrepareError>;
 
-/// The compiler whose code a host of this architecture can run, if there is one.
+/// The compiler for a host of this architecture, if there is one.
 pub fn compiler(host: &str) -> Option<Compiler> {
     match host {
         aarch64::Emitter::NAME => Some(compile::<aarch64::Emitter>),

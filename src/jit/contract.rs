@@ -1,13 +1,13 @@
-//! The contract between the baseline's lowering and its peephole pass, which LIR knows nothing of.
+//! The contract between the baseline's lowering and its peephole pass. LIR does not define any of it.
 //!
 //! The first allocatable register holds the top of the stack in the layout that keeps it in a register. The next three
 //! are *temporaries*: they hold operands within one word. The others hold loop counters, those of the innermost loops
 //! first.
 //!
-//! The lowering promises, and the pass relies on it:
+//! The pass relies on two promises of the lowering:
 //! - A temporary is dead after a `Move` that reads it, and after an operation that computes, compares, divides or
 //!   branches and reads but does not write it. It is dead between words.
-//! - A slot is dead after [`BaselineSink::load_last`]: it is not read again before it is written.
+//! - A slot is dead after a load that [`BaselineSink`] marks as the last: the slot is written before it is read again.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::lir::{Op, Reg, Sink, Slot};
 /// Which of the allocatable registers are temporaries.
 const TEMPORARIES: Range<usize> = 1..4;
 
-/// The registers of an instruction set by what the baseline keeps in them.
+/// The roles of an instruction set's registers in the baseline.
 pub(super) trait Roles: Isa {
     /// Holds the top of the stack in the layout that keeps it in a register.
     const TOP: Reg = Self::ALLOCATABLE[0];
@@ -39,7 +39,7 @@ impl<I: Isa> Roles for I {}
 /// Which registers the code of a program uses.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// They hold the program's first loop counters.
+    /// These hold loop counters, the first register for counter 0.
     pub(super) counters: &'static [Reg],
 }
 
@@ -80,7 +80,7 @@ impl RegisterSet {
     }
 }
 
-/// A sink that is told after which loads the slot is dead.
+/// A sink that knows after which loads the slot is dead.
 pub(super) trait BaselineSink: Sink {
     /// Takes a load. With `last`, the slot is dead after it.
     fn load(&mut self, d: Reg, slot: Slot, last: bool);
@@ -92,7 +92,7 @@ pub(super) trait BaselineSink: Sink {
     }
 }
 
-/// A sink for which a last load is like any other.
+/// Makes any sink a [`BaselineSink`]: the last load of a slot is an ordinary load.
 pub(super) struct Plain<S>(pub S);
 
 impl<S: Sink> Sink for Plain<S> {

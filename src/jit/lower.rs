@@ -1,8 +1,6 @@
 //! Lowering: bytecode to LIR, in one pass.
 //!
-//! A value's slot is a fixed distance from the data-stack pointer, known here. Where two ways meet with different
-//! distances, the pointer moves on one of them; where the depth is the same on both, as in a balanced program, it
-//! never does.
+//! This file handles control flow. `words` lowers all other words, and `stack` knows the slot of each value.
 
 use super::contract::{BaselineSink, Plan, Roles};
 use super::operand::Operand;
@@ -11,7 +9,8 @@ use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Slot};
 
-/// Lowers a program into a sink. With `pairs`, a word that pushes a value is lowered together with one that computes with it.
+/// Lowers a program into a sink, and returns its trap sites. With `pairs`, a word that pushes an operand is lowered
+/// together with the word that uses it.
 pub fn lower<I: Isa, S: BaselineSink>(
     code: &Bytecode,
     plan: &Plan,
@@ -21,7 +20,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
 ) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
         stack: Stack::new(sink, layout, code.inputs() as i64),
-        // A value that is pushed to memory moves the pointer.
+        // In this layout a pushed operand moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
         counters: plan.counters,
         joins: Vec::new(),
@@ -34,24 +33,24 @@ pub fn lower<I: Isa, S: BaselineSink>(
 
 struct Lowering<'a, I, S> {
     stack: Stack<'a, I, S>,
-    /// A word that pushes a value is lowered together with one that computes with it.
+    /// Whether a word that pushes an operand is lowered together with the word that uses it.
     pairs: bool,
     counters: &'static [Reg],
-    /// Places ahead where ways meet, the nearest last.
+    /// Targets of forward branches, the nearest last.
     joins: Vec<Join>,
-    /// The loops around, innermost last.
+    /// The enclosing loops, innermost last.
     loops: Vec<Loop>,
     labels: u32,
 }
 
-/// A place ahead that a branch goes to.
+/// The target of a forward branch.
 struct Join {
     pc: Pc,
     label: Label,
     above: i64,
 }
 
-/// The head of a loop.
+/// The header of a loop.
 struct Loop {
     label: Label,
     above: i64,
@@ -64,11 +63,11 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
             self.stack.above = 0;
         }
         if self.stack.layout == Layout::TopInRegister {
-            // Of an empty stack this loads the spare slot.
+            // If the stack is empty, this loads the spare slot.
             self.stack.sink.load_last(I::TOP, self.stack.slot(0));
         }
         let mut heads = code.heads();
-        // Whether the operation before this one may go on to it.
+        // Whether the previous operation falls through to this one.
         let mut reached = true;
         let mut next = 0;
         while let Some(&op) = code.ops().get(next) {
@@ -94,7 +93,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
             if self.pairs
                 && let Some(&Code::Word(word)) = code.ops().get(next)
                 && let Some(operand) = Operand::of(op)
-                // No way leads in between.
+                // Nothing branches to the second word.
                 && self.joins.last().is_none_or(|join| join.pc.index() != next)
                 && heads.first().is_none_or(|head| head.index() != next)
                 && self.stack.word_with_operand(word, operand, Pc(next as u32))
@@ -118,7 +117,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 Code::Jump(to) => {
                     let label = self.label();
                     self.stack.put(Op::Jump { to: label });
-                    // The end of THEN: ELSE begins here, and the ways meet behind it.
+                    // The first branch of the `if` ends. The second one begins here, and both join after it.
                     let otherwise = self.joins.pop().expect("a jump ahead ends the first branch of an `if`");
                     self.joins.push(Join { pc: to, label, above: self.stack.above });
                     self.bind(otherwise);
@@ -235,10 +234,10 @@ mod tests {
     #[test]
     fn operand_that_cannot_be_fused_is_pushed() {
         for text in [
-            // By zero it must trap, and no field holds this.
+            // Division by zero must trap, and the large constant is not encodable.
             "0 /",
             "0x9e3779b97f4a7c15 xor",
-            // On one way to the word there is another value, or it is reached anew.
+            // Another path reaches the second word, or the second word begins a loop.
             "if 5 else 6 end +",
             "5 while - dup do 1 end",
         ] {

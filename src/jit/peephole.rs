@@ -1,7 +1,7 @@
 //! The peephole pass: a sink that holds back a few operations and rewrites small windows of them.
 //!
-//! The output of a rule enters the window again, one operation after the other. Nothing is rewritten across a label or a
-//! branch, with one exception: where a branch is not taken, it is still known which slot holds the same value as the top.
+//! The output of a rule enters the window again, one operation at a time. No rule rewrites across a label or a branch.
+//! After a branch that is not taken, the pass still knows which slot holds the same value as the top.
 
 mod immediates;
 mod rule;
@@ -23,12 +23,12 @@ pub(super) struct Peephole<I, S> {
 }
 
 impl<I: Isa, S: Sink> Peephole<I, S> {
-    /// A pass in front of a sink; `I` says which immediates fit.
+    /// A pass in front of a sink. The instruction set decides which immediates fit.
     pub fn new(sink: S) -> Peephole<I, S> {
         Peephole { rules: Rules::new(sink) }
     }
 
-    /// Passes on what is held back. Gives the sink and how often each rule fired.
+    /// Emits the held operations. Returns the sink and how often each rule fired.
     pub fn finish(self) -> (S, Fired) {
         self.rules.finish()
     }

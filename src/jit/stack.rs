@@ -1,7 +1,8 @@
 //! The stack while a program is lowered: the slot of each value, and the operations that push and pop.
 //!
-//! The distance of a slot from the data-stack pointer is known here. So the pointer never moves, except for pushes and
-//! pops in the layout that moves it, and where two paths meet with different distances.
+//! Each slot has a constant distance from the data-stack pointer, which is known at compile time. The pointer moves
+//! only where two paths join with different distances, and at each push and pop in [`Layout::Pushing`]. In a balanced
+//! program all distances agree.
 
 use std::marker::PhantomData;
 
@@ -13,18 +14,19 @@ use crate::lir::{Op, Reg, Site, Slot};
 /// Where the values of the stack are kept while code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// In memory; every push and pop moves the data-stack pointer, as in a first toy JIT.
+    /// In memory. Every push and pop moves the data-stack pointer, as in a first toy JIT.
     Pushing,
-    /// In memory, at distances from the data-stack pointer that are known when the code is made.
+    /// In memory, at constant distances from the data-stack pointer.
     Memory,
-    /// The topmost one in a register, the others in memory.
+    /// The top in a register, the others in memory.
     TopInRegister,
 }
 
+/// The stack, and the sink for the operations on it.
 pub(super) struct Stack<'a, I, S> {
     pub sink: &'a mut S,
     pub layout: Layout,
-    /// How many values lie above the data-stack pointer; the top one in its slot or in its register.
+    /// How many values are above the data-stack pointer, including the top.
     pub above: i64,
     pub sites: Vec<TrapSite>,
     isa: PhantomData<I>,
@@ -40,7 +42,7 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
         self.sink.put(op);
     }
 
-    /// The slot of the value that lies so deep below the top.
+    /// The slot of the value `depth` below the top.
     pub fn slot(&self, depth: i64) -> Slot {
         Slot(self.above - 1 - depth)
     }
@@ -51,7 +53,7 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
         Site(self.sites.len() as u32 - 1)
     }
 
-    /// Moves the data-stack pointer so that `above` values lie above it, as on the other way to this place.
+    /// Moves the data-stack pointer so that `above` values are above it, as on the other path.
     pub fn reconcile(&mut self, above: i64) {
         if self.above != above {
             self.sink.put(Op::MovePointer { slots: self.above - above });
@@ -59,7 +61,7 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
         }
     }
 
-    /// Pops a value that lies in memory.
+    /// Pops a value from memory.
     pub fn pop(&mut self, d: Reg) {
         if self.layout == Layout::Pushing {
             self.sink.put(Op::MovePointer { slots: -1 });
@@ -81,7 +83,7 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
         }
     }
 
-    /// Pops the topmost value into a register, wherever it is kept.
+    /// Pops the top into a register, in every layout.
     pub fn pop_top(&mut self, d: Reg) {
         if self.layout == Layout::TopInRegister {
             self.sink.put(Op::Move { d, s: I::TOP });

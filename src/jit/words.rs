@@ -1,4 +1,4 @@
-//! Lowering of plain words: what they compute, and where they move values.
+//! Lowering of words without control flow: literals, picks, arithmetic, comparisons and shuffles.
 
 use super::contract::{BaselineSink, Roles};
 use super::operand::{Operand, fits};
@@ -22,7 +22,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Stores the top to its slot, for a new top.
+    /// Stores the top to its slot, to make room for a new top.
     fn spill_top(&mut self) {
         self.sink.put(Op::Store { s: I::TOP, slot: self.slot(0) });
         self.above += 1;
@@ -78,7 +78,8 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
+    /// Lowers a word whose second operand the previous word pushes. Returns false, and emits nothing, if the operand
+    /// must be pushed.
     #[inline(always)]
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
@@ -93,7 +94,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                 Meaning::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
                 Meaning::Compare(cond) => Op::SetImm { cond, d: first, a: first, imm },
                 Meaning::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
-                Meaning::Shuffle => unreachable!("it was sorted out"),
+                Meaning::Shuffle => unreachable!("shuffles returned early"),
             }),
             Operand::Copy(depth) => {
                 let [a, b] = self.with_copy(first, depth as i64);
@@ -104,7 +105,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                         let site = self.site(pc);
                         self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
-                    Meaning::Shuffle => unreachable!("it was sorted out"),
+                    Meaning::Shuffle => unreachable!("shuffles returned early"),
                 }
             }
         }
@@ -114,7 +115,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         true
     }
 
-    /// Where the top of the stack is for a word that leaves its result there.
+    /// The register that holds the top, loaded if necessary, for a word whose result replaces the top.
     #[inline(always)]
     fn first_operand(&mut self) -> Reg {
         let [a, ..] = I::TEMPORARIES;
@@ -126,7 +127,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// The operands of such a word, the second one a copy of the value that lies so deep.
+    /// The operands of a word whose second operand is a copy of the value `depth` below the top.
     #[inline(always)]
     fn with_copy(&mut self, first: Reg, depth: i64) -> [Reg; 2] {
         let [a, b, _] = I::TEMPORARIES;
@@ -134,7 +135,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
             return [first, first];
         }
         let [a, b] = if self.layout == Layout::TopInRegister {
-            // As if it were the new top, so that the register of the top goes on holding what a slot holds.
+            // The copy is loaded into the register of the top, so that this register still holds the value of a slot.
             self.sink.put(Op::Move { d: a, s: first });
             [a, first]
         } else {
@@ -144,7 +145,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         [a, b]
     }
 
-    /// Pops the operands of a word that has two; says where its result goes and where they are.
+    /// Pops the two operands of a word. Returns the destination of the result and the registers of the operands.
     #[inline(always)]
     fn operands(&mut self) -> [Reg; 3] {
         let [a, b, _] = I::TEMPORARIES;
@@ -159,7 +160,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Pushes what such a word has made.
+    /// Pushes the result of such a word.
     #[inline(always)]
     fn result(&mut self, d: Reg) {
         if self.layout != Layout::TopInRegister {
@@ -167,7 +168,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Carries a shuffle out. Inlined where the word is known, so that of its plan nothing is left but the operations.
+    /// Lowers a shuffle. Inlined where the word is a constant, so that only the operations of its plan remain.
     #[inline(always)]
     fn shuffle(&mut self, word: Word) {
         match self.layout {

@@ -1,4 +1,4 @@
-//! A tier as an engine: compiled code becomes executable, and runs.
+//! A tier as an engine.
 
 use std::env::consts::ARCH;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use crate::exec::{Code, Demands, Entry, Exit, Stack, can_execute};
 use crate::isa::Tuning;
 use crate::outcome::Trap;
 
-/// Whether this host can run what the tiers make.
+/// Whether this host can run the code of the tiers.
 ///
 /// # Errors
-/// Why it cannot, in words: it is of another architecture, or gives this process no executable memory.
+/// The reason in words: the host has another architecture, or gives this process no executable memory.
 pub fn support() -> Result<(), String> {
     compiler(ARCH).ok_or_else(|| unknown_host(ARCH))?;
     can_execute().map_err(Into::into)
@@ -23,7 +23,7 @@ fn unknown_host(host: &str) -> String {
     format!("the tiers make machine code for AArch64 and x86-64, and this is {host}")
 }
 
-/// How many frame slots code needs at most: one for each counter, and a spare one.
+/// The greatest number of frame slots that code needs: one for each counter, and a spare one.
 pub fn frame_slots(code: &Bytecode) -> usize {
     code.counters() as usize + 1
 }
@@ -37,12 +37,12 @@ pub struct Native {
 }
 
 impl Native {
-    /// The engine of this name with this tier.
+    /// The engine of this name for a tier.
     pub fn new(name: &'static str, tier: AnyTier) -> Native {
         Native::with_tuning(name, tier, Tuning::default())
     }
 
-    /// The same with sizes of the caller's, for tests that want ordinary programs to reach the long forms.
+    /// The same with other sizes, for tests in which ordinary programs need long branches.
     pub fn with_tuning(name: &'static str, tier: AnyTier, tuning: Tuning) -> Native {
         Native { name, tier, tuning, memory: Vec::new() }
     }
@@ -68,9 +68,9 @@ impl Engine for Native {
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
         };
-        // SAFETY: the compiler is the one for this host. What it compiled was verified for these inputs and this limit:
-        // every check that the verifier could not spare is an operation, and every operation that fails leaves through its
-        // site. The emitters keep to the calling convention, and address the frame and the data stack only.
+        // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
+        // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
+        // emitters follow the calling convention, and address only the frame and the data stack.
         #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
         let entry = unsafe { Entry::new(sealed, demands) };
         Ok(Box::new(NativeProgram { entry, code, sites }))
@@ -97,7 +97,7 @@ impl Prepared for NativeProgram {
     }
 }
 
-/// The trap of a site that the code left through.
+/// The trap at a site.
 fn trap(code: &Bytecode, sites: &[TrapSite], site: u32, pointer: i64) -> Trap {
     let site = sites[site as usize];
     code.trap(site.pc, || u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative"))

@@ -1,4 +1,4 @@
-//! The interface of a tier, and the two tiers behind it.
+//! The trait of a tier, and its two implementations.
 
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::isa::{Isa, Tuning};
@@ -6,9 +6,9 @@ use crate::jit::{self, Fired, Switches};
 use crate::lir::Sink;
 use crate::regs;
 
-/// Makes LIR from bytecode.
+/// Translates bytecode to LIR.
 pub trait Tier: Copy {
-    /// What is computed once for a program and an instruction set.
+    /// What the tier computes once for a program and an instruction set.
     type Plan;
 
     /// Makes the plan.
@@ -17,7 +17,7 @@ pub trait Tier: Copy {
     /// How many allocatable registers the code uses.
     fn registers(plan: &Self::Plan) -> usize;
 
-    /// Puts the LIR of a program into a sink. Gives the sink, the trap sites and how often each peephole rule fired.
+    /// Puts the LIR of a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
     fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &Self::Plan, sink: S) -> (S, Vec<TrapSite>, Fired);
 }
 

@@ -3,18 +3,18 @@
 use crate::isa::Isa;
 use crate::lir::{AluOp, Op};
 
-/// What an addition or subtraction of an immediate adds.
+/// The value that an addition or subtraction of an immediate adds.
 pub(super) fn addend(op: AluOp, imm: i64) -> i64 {
     if op == AluOp::Sub { imm.wrapping_neg() } else { imm }
 }
 
-/// Whether the instruction set has a field for an immediate as the second operand.
+/// Whether the instruction set can encode this immediate as the second operand of an operation.
 #[inline(always)]
 pub(super) fn fits<I: Isa>(op: Op, imm: i64) -> bool {
     match op {
         Op::Alu { op, .. } => I::fits_alu(op, imm),
         Op::Set { .. } | Op::Branch { .. } => I::fits_compare(imm),
-        // By zero it must trap.
+        // Division by zero must trap.
         Op::Divide { .. } => imm != 0,
         _ => false,
     }

@@ -2,7 +2,7 @@
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident $text:literal;)*) => {
-        /// The rules by name.
+        /// A rule.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Rule { $($(#[$doc])* $name,)* }
 
@@ -10,7 +10,7 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &[Rule] = &[$(Rule::$name),*];
 
-            /// The name under which a rule is reported.
+            /// Its name in reports.
             pub const fn name(self) -> &'static str {
                 match self { $(Rule::$name => $text,)* }
             }
@@ -19,39 +19,39 @@ macro_rules! rules {
 }
 
 rules! {
-    /// A register moved to itself.
+    /// Removes a move of a register to itself.
     SelfMove "self-move";
-    /// A register written twice without being read.
+    /// Removes a definition that is overwritten before it is read.
     DeadDefinition "dead-definition";
-    /// A slot written twice without being read.
+    /// Removes a store that is overwritten before it is read.
     DeadStore "dead-store";
-    /// A store followed by its load becomes a move.
+    /// Turns a store and a load of its slot into a move.
     StoreLoad "store-load";
     /// The same with one operation between them.
     StoreOtherLoad "store-other-load";
-    /// A load from a slot that holds the same as the top is none, or a move.
+    /// Removes a load of a slot that holds the same value as the top, or turns it into a move.
     LoadedTop "loaded-top";
-    /// The top is stored to a slot that holds the same.
+    /// Removes a store of the top to a slot that holds the same value.
     StoredTop "stored-top";
-    /// A value stored, copied and loaded for both operands is one operand twice.
+    /// Reads one register for both operands if they are a stored value, its copy and its load.
     DuplicatedOperand "duplicated-operand";
-    /// A result computed in a temporary and then moved is computed where it goes.
+    /// Computes a result directly in the register to which it is moved.
     Retarget "retarget";
-    /// The same for a register that is loaded anew behind the move.
+    /// The same if the move is followed by a load of its source register.
     RetargetBeforeLoad "retarget-before-load";
-    /// A moved operand is read where it comes from.
+    /// Reads an operand from the source of a move.
     MovedOperand "moved-operand";
-    /// The same where a store stands between.
+    /// The same for a second move, with a store between them.
     MovedOverStore "moved-over-store";
-    /// A top spilled for a new one and loaded as the other operand changes places with it.
+    /// Swaps the operands instead of moving the top before a load.
     ExchangedOperands "exchanged-operands";
-    /// The top and the value below it are exchanged and then both consumed.
+    /// Swaps the operands instead of swapping the top two values.
     SwappedOperands "swapped-operands";
-    /// A constant operand becomes an immediate.
+    /// Turns a constant operand into an immediate.
     ConstantOperand "constant-operand";
-    /// Two additions of immediates become one.
+    /// Turns two additions of immediates into one.
     AddedImmediates "added-immediates";
-    /// A comparison whose flag is branched on becomes a comparison and branch.
+    /// Turns a comparison and a branch on its result into a compare-and-branch.
     CompareBranch "compare-branch";
 }
 
@@ -60,7 +60,7 @@ rules! {
 pub struct Fired([u32; Rule::ALL.len()]);
 
 impl Fired {
-    /// The rules that fired, with how often.
+    /// The rules that fired, each with its count.
     pub fn counts(&self) -> impl Iterator<Item = (Rule, u32)> {
         Rule::ALL.iter().copied().zip(self.0).filter(|(_, count)| *count > 0)
     }

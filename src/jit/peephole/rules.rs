@@ -1,14 +1,14 @@
-//! The rules of the peephole pass: the end of a window of operations, and what replaces it.
+//! The rules of the peephole pass. A rule matches the current operation and those before it, and replaces them.
 //!
-//! Rewriting terminates: every rule leaves fewer operations, or as many with fewer loads, or with fewer comparisons that
-//! make a flag.
+//! Rewriting terminates. Every rule leaves fewer operations, or the same number with fewer loads or with fewer
+//! comparisons that produce a flag.
 //!
-//! The rules rely on the [contract](super::super::contract) with the lowering. A rule that takes a value from a temporary
-//! instead of its slot makes it live on from one word to the next, and so must not let a `Move` read a temporary that is
-//! an operand of the word at hand already: those are the `operands`.
+//! The rules rely on the [contract](super::super::contract) with the lowering. A rule may take a value from a temporary
+//! instead of its slot. This extends the life of the temporary beyond its word. So such a rule must not let a `Move`
+//! read a temporary that the current word already uses for an operand. `operands` holds these temporaries.
 //!
-//! Besides the window the rules see which slot holds the same value as the register of the top. That is true of the
-//! operations as they are held, not as they came: an operation that a rule removed does not count.
+//! Rules also know which slot holds the same value as the register of the top. This fact describes the operations in
+//! the window. Operations that a rule removed do not affect it.
 
 use super::super::contract::{RegisterSet, Roles};
 use super::immediates::{addend, fits, with_immediate};
@@ -17,24 +17,24 @@ use super::window::{NO_PC, NO_SLOT, Window};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
-/// A window, and what the rules need besides.
+/// The window, and the state of the rules.
 #[derive(Debug)]
 pub(super) struct Rules<I, S> {
     pub window: Window<I, S>,
     /// The bytecode operation that the next operations are made for.
     pc: u32,
-    /// The registers that the word at hand has written so far.
+    /// The registers that the current word has written so far.
     operands: RegisterSet,
     fired: Fired,
 }
 
-/// Hands an operation to the rules for its kind. A macro instead of a function, so that the `match` is resolved where the
-/// kind is known: the rules call each other recursively, and recursive calls are not inlined.
+/// Applies the rules for an operation's kind. The rules call each other recursively, and recursive calls are not
+/// inlined. So this is a macro: where the kind is known, the compiler resolves the `match`.
 macro_rules! hold {
     ($self:ident, $pc:expr, $op:expr $(, last: $last:expr)?) => {
-        hold!($self, $pc, $op $(, last: $last)?, _barrier => unreachable!("the window holds none of these"))
+        hold!($self, $pc, $op $(, last: $last)?, _barrier => unreachable!("the window holds no barrier"))
     };
-    // With what is done with an operation that ends the window.
+    // With the code for a barrier, an operation that is never held.
     ($self:ident, $pc:expr, $op:expr, $barrier:ident => $emit:expr) => {
         hold!($self, $pc, $op, last: false, $barrier => $emit)
     };
@@ -68,15 +68,14 @@ macro_rules! hold {
     }};
 }
 
-/// The rules: one table for each kind of operation, in which the first whose pattern fits the operations before it is
-/// the one that fires. What it puts in their place is held in its turn. An operation keeps the bytecode operation that it is
-/// for where it is only moved, or given other registers.
+/// The rules, one table for each kind of operation. The first rule that matches fires. Its output is held in turn. An
+/// operation keeps its bytecode operation if the rule only moves it or changes its registers.
 impl<I: Isa, S: Sink> Rules<I, S> {
     pub fn new(sink: S) -> Rules<I, S> {
         Rules { window: Window::new(sink), pc: NO_PC, operands: RegisterSet::default(), fired: Fired::default() }
     }
 
-    /// Passes on what is held.
+    /// Emits the held operations. Returns the sink and how often each rule fired.
     pub fn finish(mut self) -> (S, Fired) {
         self.window.release(NO_SLOT);
         self.fired.add(Rule::StoredTop, self.window.skipped_stores);
@@ -90,10 +89,10 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         self.operands = RegisterSet::default();
     }
 
-    /// Takes an operation of the word at hand.
+    /// Takes an operation of the current word.
     #[inline(always)]
     pub fn put(&mut self, op: Op) {
-        // Before the rules: they may remove the operation, but the register remains an operand of the word.
+        // Even if a rule removes the operation, its register remains an operand of the word.
         if let Some(reg) = op.defines() {
             self.operands.insert(reg);
         }
@@ -103,34 +102,34 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         });
     }
 
-    /// Takes a load of the word at hand. With `last`, the slot is dead after it.
+    /// Takes a load of the current word. With `last`, the slot is dead after it.
     #[inline(always)]
     pub fn load(&mut self, d: Reg, slot: Slot, last: bool) {
         self.operands.insert(d);
         self.hold_load(self.pc, d, slot, last);
     }
 
-    /// Counts a rule, and removes operations that the rule replaces.
+    /// Counts a rule, and removes the operations that it replaces.
     #[inline(always)]
     fn fire(&mut self, rule: Rule, removes: usize) {
         self.fired.add(rule, 1);
         self.window.remove(removes);
     }
 
-    /// The same for an operation that stood in the window, of whatever kind. It is read where it stood: what was put in the
-    /// window since is less than what was taken away.
+    /// Applies the rules to an operation that was removed from the window. It is still in the array, because fewer
+    /// operations were pushed since than were removed.
     #[inline(never)]
     fn hold_again(&mut self, pc: u32, index: usize) {
         hold!(self, pc, self.window.held[index], last: self.window.last_loads[index]);
     }
 
-    /// A register for operands that the word at hand has not used, other than some.
+    /// A temporary that the current word has not written, other than `others`.
     #[inline(always)]
     fn free(&self, others: [Reg; 3]) -> Option<Reg> {
         I::TEMPORARIES.iter().copied().find(|reg| !self.operands.contains(*reg) && !others.contains(reg))
     }
 
-    /// Whether a register may be read by a `Move` although the word at hand goes on.
+    /// Whether a `Move` may read a register within the current word.
     #[inline(always)]
     fn may_move_from(&self, reg: Reg) -> bool {
         !(I::is_temporary(reg) && self.operands.contains(reg))
@@ -207,7 +206,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
             return self.hold_load(pc, d, slot, last);
         }
         match *self.window.before() {
-            // Where the slot is read again, the store stays.
+            // If the slot is read again, the store stays.
             [.., Op::Store { s, slot: stored }] if stored == slot && (d == s || self.may_move_from(s)) => {
                 let store = self.window.pc(0);
                 self.fire(Rule::StoreLoad, 1);
@@ -217,7 +216,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 hold!(self, pc, Op::Move { d, s });
             }
 
-            // The value is still in its register.
+            // The value is moved before the other operation.
             [.., Op::Store { s, slot: stored }, other]
                 if last
                     && stored == slot
@@ -254,9 +253,10 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         }
     }
 
-    /// Where a stored value that is loaded behind one other operation can be moved to before that one. The other may overwrite
-    /// what is moved, but not read or write its target; where it reads `d`, a third register holds the value meanwhile. A
-    /// temporary that the other operation reads would be dead, though.
+    /// For a store of `s`, an operation and a load of the slot to `d`: the register to which `s` can be moved before
+    /// the operation. The operation may overwrite `s`, but must not read or write the target. If it reads `d`, the
+    /// target is a third register. There is no target if `s` is a temporary that the operation reads, because the move
+    /// would end its life too early.
     #[inline(always)]
     fn early_move_target(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
         let facts = self.window.last();
@@ -307,7 +307,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         self.hold_unary(pc, Op::DivideImm { op, d, a, imm });
     }
 
-    /// Rules for an operation that computes, compares, divides or branches and has two registers as operands.
+    /// The rules for an operation with two register operands that computes, compares, divides or branches.
     #[inline(always)]
     fn hold_binary(&mut self, pc: u32, user: Op) {
         let (Some(first), Some(second)) = (user.first_operand(), user.second_operand()) else {
@@ -363,7 +363,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         self.window.push(pc, user);
     }
 
-    /// Rules for an operation that computes, compares or divides and has an immediate as its second operand.
+    /// The rules for an operation with an immediate operand that computes, compares or divides.
     #[rustfmt::skip]
     #[inline(always)]
     fn hold_unary(&mut self, pc: u32, user: Op) {
@@ -389,7 +389,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         }
     }
 
-    /// Rules for a branch on a comparison with an immediate: where it tests a flag, which comparison made that?
+    /// The rules for a branch that compares with an immediate. It may test the flag of a comparison in the window.
     #[rustfmt::skip]
     #[inline(never)]
     fn hold_branch_imm(&mut self, pc: u32, test: Cond, flag: Reg, imm: i64, to: Label) {
@@ -410,7 +410,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 hold!(self, pc, Op::BranchImm { cond: branch_condition(cond, test), a, imm, to });
             }
 
-            // The new top is loaded between the comparison and the branch; an operand that it overwrites is saved.
+            // The new top is loaded between the comparison and the branch. If it overwrites an operand, that is saved.
             [.., Op::Set { cond, d, a, b }, Op::Load { d: top, slot }]
                 if is_test && flag == d && top != d && let Some(saved) = self.free([top, a, b]) => {
                 let (load, last) = (self.window.pc(0), self.window.is_last_load());
@@ -438,7 +438,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     }
 }
 
-/// The condition under which a branch on the flag of `cond` is taken.
+/// The condition under which a branch that tests the flag of `cond` is taken.
 fn branch_condition(cond: Cond, test: Cond) -> Cond {
     if test == Cond::Ne { cond } else { cond.inverted() }
 }

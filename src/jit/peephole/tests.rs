@@ -3,7 +3,7 @@ use super::*;
 use crate::isa::{aarch64, x86_64};
 use crate::lir::{AluOp, Cond, DivOp, Label, Recorder, Reg, Site, Slot};
 
-/// What the lowering puts into the pass.
+/// An input of the pass.
 #[derive(Clone, Copy, Debug)]
 enum Input {
     Op(Op),
@@ -44,7 +44,7 @@ fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>)
 
 const ADD: AluOp = AluOp::Add;
 
-/// So that no rule, of whatever window, can rewrite across a label or a branch.
+/// Then no rule can rewrite across them.
 #[test]
 fn nothing_is_held_after_a_label_or_a_branch() {
     let to = Label(0);
@@ -103,7 +103,8 @@ fn division_invalidates_the_top_if_it_clobbers_its_register() {
     assert_eq!((left::<aarch64::Emitter>(), left::<x86_64::Emitter>()), (2, 3));
 }
 
-/// A row for each rule, more where it has more forms: the rules that fire, the operations before and after.
+/// At least one row for each rule: the rules that fire, the operations before and after. A rule with several forms has
+/// several rows.
 fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
     let &[t, a, b, c, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has four registers") };
     let (x, y, to) = (Slot(0), Slot(1), Label(0));
@@ -123,13 +124,13 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
     let divide_imm = |d, a, imm| Input::Op(Op::DivideImm { op: DivOp::Quotient, d, a, imm });
     vec![
         (vec![Rule::SelfMove], vec![mov(t, t)], vec![]),
-        // Moved there and back: the top stays alive, a temporary does not.
+        // A value is moved there and back. The top remains live, a temporary does not.
         (vec![], vec![mov(t, a), mov(a, t)], vec![mov(t, a), mov(a, t)]),
         (vec![Rule::SelfMove, Rule::Retarget], vec![mov(a, b), mov(b, a)], vec![]),
         (vec![Rule::SelfMove, Rule::RetargetBeforeLoad], vec![mov(t, a), mov(a, t), load(t, x)], vec![load(t, x)]),
         (vec![Rule::DeadDefinition], vec![constant(t, 1), load(t, x)], vec![load(t, x)]),
         (vec![Rule::DeadDefinition], vec![load(t, y), load(t, x)], vec![load(t, x)]),
-        // A division may trap, and what the next operation reads is not dead.
+        // A division may trap, and an operand of the next operation is not dead.
         (vec![], vec![divide(t, a, b), constant(t, 1)], vec![divide(t, a, b), constant(t, 1)]),
         (vec![], vec![load(t, x), imm(AluOp::Shl, t, t, 1)], vec![load(t, x), imm(AluOp::Shl, t, t, 1)]),
         (vec![Rule::DeadStore], vec![store(a, x), store(b, x)], vec![store(b, x)]),
@@ -139,7 +140,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         (vec![], vec![store(t, x), load(a, y)], vec![store(t, x), load(a, y)]),
         (vec![Rule::StoreOtherLoad], vec![store(t, x), constant(t, 5), load(a, x)], vec![mov(a, t), constant(t, 5)]),
         (vec![Rule::StoreOtherLoad], vec![store(t, x), constant(a, 5), load(t, x)], vec![constant(a, 5)]),
-        // The operation reads the target: a third register holds the value, from which the next word takes it.
+        // The operation reads the target, so a third register holds the value.
         (
             vec![Rule::StoreOtherLoad],
             vec![store(t, x), alu(AluOp::Mul, t, a, t), load(a, x)],
@@ -147,13 +148,13 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         ),
         (vec![Rule::MovedOverStore], vec![mov(a, b), store(t, x), mov(t, a)], vec![store(t, x), mov(t, b)]),
         (vec![], vec![mov(a, b), store(a, x), mov(t, a)], vec![mov(a, b), store(a, x), mov(t, a)]),
-        // The top is in the slot still, or is not.
+        // The top still holds the value of the slot.
         (vec![Rule::LoadedTop], vec![store(t, x), keep(a, y), keep(t, x)], vec![store(t, x), keep(a, y)]),
         (vec![Rule::LoadedTop], vec![keep(t, x), set(a, a, t), load(b, x)], vec![keep(t, x), set(a, a, t), mov(b, t)]),
         (vec![Rule::StoredTop], vec![keep(t, x), imm(ADD, a, t, 1), store(t, x)], vec![keep(t, x), imm(ADD, a, t, 1)]),
-        // A temporary that is an operand already must not be moved away from.
+        // A `Move` must not read a temporary that is already an operand.
         (vec![], vec![load(b, y), store(b, x), load(a, x)], vec![load(b, y), store(b, x), load(a, x)]),
-        // A temporary that the other operation reads once more would be taken for dead.
+        // A move of the temporary would end its life before the operation reads it.
         (
             vec![],
             vec![store(a, x), imm(AluOp::Shl, b, a, 1), load(a, x)],
@@ -165,7 +166,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
             vec![alu(AluOp::Mul, a, a, a)],
         ),
         (vec![Rule::Retarget], vec![alu(SUB, a, b, a), mov(t, a)], vec![alu(SUB, t, b, a)]),
-        // The top stays alive when it is copied.
+        // The top remains live after a copy.
         (vec![], vec![alu(SUB, t, b, t), mov(a, t)], vec![alu(SUB, t, b, t), mov(a, t)]),
         (
             vec![Rule::RetargetBeforeLoad],
@@ -199,7 +200,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         ),
         (vec![Rule::ConstantOperand], vec![constant(b, 5), set(a, a, b)], vec![set_imm(a, a, 5)]),
         (vec![Rule::ConstantOperand], vec![constant(b, -1), divide(a, a, b)], vec![divide_imm(a, a, -1)]),
-        // Zero must trap, and what no field holds stays in its register.
+        // Division by zero must trap, and a constant that is not encodable stays in its register.
         (vec![], vec![constant(b, 0), divide(a, a, b)], vec![constant(b, 0), divide(a, a, b)]),
         (vec![], vec![constant(b, i64::MIN), alu(ADD, a, a, b)], vec![constant(b, i64::MIN), alu(ADD, a, a, b)]),
         // Only a second operand can be an immediate.
@@ -236,7 +237,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
             vec![set(a, t, t), load(t, x), zero(a)],
             vec![mov(b, t), load(t, x), Input::Op(Op::Branch { cond: Cond::Ge, a: b, b, to })],
         ),
-        // A branch that asks something else of the flag is left alone.
+        // A branch with another test of the flag is not rewritten.
         (
             vec![],
             vec![set(a, a, b), Input::Op(Op::BranchImm { cond: Cond::Le, a, imm: 0, to })],
@@ -244,7 +245,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         ),
         (vec![Rule::SelfMove, Rule::StoreLoad], vec![store(a, x), keep(a, x)], vec![store(a, x)]),
         (vec![Rule::StoreOtherLoad], vec![store(a, x), constant(b, 5), load(t, x)], vec![mov(t, a), constant(b, 5)]),
-        // What overwrites the top takes it away like one that lets a temporary die.
+        // An operation that overwrites the top ends its life, as if it were a temporary.
         (
             vec![Rule::ConstantOperand],
             vec![constant(t, 5), load(a, x), alu(ADD, t, a, t)],
@@ -255,7 +256,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         (vec![Rule::CompareBranch], vec![set(a, a, b), load(t, x), zero(a)], vec![load(t, x), branch(a, b)]),
         (vec![Rule::CompareBranch], vec![set(b, t, a), load(t, x), zero(b)], vec![mov(c, t), load(t, x), branch(c, a)]),
         (vec![Rule::CompareBranch], vec![set_imm(a, b, 5), load(t, x), zero(a)], vec![load(t, x), branch_imm(b, 5)]),
-        // Nothing is rewritten across a label.
+        // No rule rewrites across a label.
         (
             vec![],
             vec![store(t, x), Input::Op(Op::Label(to)), load(a, x)],
@@ -275,7 +276,7 @@ fn rules_rewrite_their_windows() {
     check::<x86_64::Emitter>();
 }
 
-/// Windows that are a rule's but for one thing.
+/// Windows that differ from a rule's pattern in one point.
 fn near_misses<I: Isa>() -> Vec<Vec<Input>> {
     let &[t, a, b, ..] = I::ALLOCATABLE else { unreachable!("every instruction set has three registers") };
     let (x, y, to) = (Slot(0), Slot(1), Label(0));
@@ -300,7 +301,7 @@ fn near_misses<I: Isa>() -> Vec<Vec<Input>> {
         vec![constant(t), alu(a, a, t)],
         vec![Input::Op(Op::Move { d: a, s: t }), load(t, x), alu(t, b, t)],
         vec![Input::Op(Op::Move { d: t, s: a }), imm(b, t)],
-        // Another flag, and a flag that stays alive.
+        // Another flag, and a flag that remains live.
         vec![set(a, a, b), zero(b)],
         vec![set(t, a, b), zero(t)],
         vec![set_imm(a, a), zero(b)],

@@ -1,7 +1,7 @@
-//! The operations that the peephole pass holds back, and what is known of each. It knows no rule.
+//! The window of the peephole pass: the operations that the pass holds back, and facts about each. It knows no rule.
 //!
-//! The pass takes most of the compile time. So operations are held in arrays from which many leave at a time, and the
-//! facts that rules need most often are computed once, when an operation is pushed.
+//! The pass takes most of the compile time. So the window is an array from which many operations leave at a time, and
+//! the facts that rules need most often are computed once, when an operation is pushed.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,13 +10,14 @@ use super::super::contract::Roles;
 use crate::isa::Isa;
 use crate::lir::{Clobbers, Op, Operands, Reg, Sink, Slot};
 
-/// How many operations before the one at hand a rule looks at.
+/// How many operations before the current one a rule examines.
 pub(super) const BEFORE: usize = 3;
 
-/// How many operations are held back at most.
+/// The greatest number of held operations.
 const HELD: usize = 64;
 
-/// How many stay when the window is full: all that rules look at, even after some of them have fired.
+/// How many operations stay when the window is full. These suffice for the rules, even after several of them have
+/// fired.
 const KEPT: usize = 3 * BEFORE;
 
 /// Stands for no bytecode operation.
@@ -28,8 +29,8 @@ const NO_REGISTER: Reg = Reg(u8::MAX);
 /// Stands for no slot.
 pub(super) const NO_SLOT: Slot = Slot(i64::MIN);
 
-/// Stands for no operation: no rule matches it. The window always begins with these, so that rules need not test how
-/// many operations are held.
+/// Stands for no operation. No rule matches it. The window always begins with [`BEFORE`] of these, so rules need not
+/// test how many operations are held.
 const NOTHING: Op = Op::MovePointer { slots: 0 };
 
 /// Operations on their way to a sink.
@@ -38,15 +39,15 @@ pub(super) struct Window<I, S> {
     pub sink: S,
     pub held: [Op; HELD],
     facts: [Facts; HELD],
-    /// Whether the slot is dead after each of them that is a load.
+    /// For each load, whether the slot is dead after it. Not set for other operations.
     pub last_loads: [bool; HELD],
     pub len: usize,
-    /// How many stores were left out because their slot held the value of the top already.
+    /// How many stores were skipped because their slot already held the value of the top.
     pub skipped_stores: u32,
     isa: PhantomData<I>,
 }
 
-/// What is known of an operation that is held back.
+/// Facts about a held operation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     /// The slot that holds the same value as the register of the top after the operation.
@@ -60,7 +61,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Of [`NOTHING`].
+    /// The facts about [`NOTHING`].
     const NONE: Facts = Facts { top: NO_SLOT, pc: NO_PC, defined: NO_REGISTER, read: [NO_REGISTER; 2] };
 
     #[inline(always)]
@@ -97,35 +98,35 @@ impl<I: Isa, S: Sink> Window<I, S> {
         }
     }
 
-    /// The index of the next operation. A rule asks for it once: after this assertion no index that the rule uses needs
-    /// a bounds check.
+    /// The index of the next operation. After this assertion, the compiler needs no bounds check for the indices that a
+    /// rule uses.
     #[inline(always)]
     fn end(&self) -> usize {
         let end = self.len;
-        assert!((BEFORE..HELD).contains(&end), "so many are always held, and there is always room for one more");
+        assert!((BEFORE..HELD).contains(&end), "the window begins with these, and has room for one more");
         end
     }
 
-    /// The operations before the one at hand.
+    /// The operations before the current one.
     #[inline(always)]
     pub fn before(&self) -> &[Op; BEFORE] {
-        self.held[..self.end()].last_chunk().expect("so many are always held")
+        self.held[..self.end()].last_chunk().expect("the window begins with these")
     }
 
-    /// What is known of the last operation.
+    /// The facts about the last operation.
     #[inline(always)]
     pub fn last(&self) -> &Facts {
         &self.facts[self.end() - 1]
     }
 
     /// The bytecode operation that an operation was made for. `between` is the number of operations between it and the
-    /// one at hand.
+    /// current one.
     #[inline(always)]
     pub fn pc(&self, between: usize) -> u32 {
         self.facts[self.end() - 1 - between].pc
     }
 
-    /// Whether the slot is dead after the last operation, which is a load.
+    /// Whether the slot is dead after the last operation, which must be a load.
     #[inline(always)]
     pub fn is_last_load(&self) -> bool {
         self.last_loads[self.end() - 1]
@@ -151,7 +152,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
         self.push_at(end, pc, Op::Load { d, slot });
     }
 
-    /// Holds an operation that is no load. After a branch nothing is held.
+    /// Holds an operation other than a load. A branch is emitted with everything before it.
     #[inline(always)]
     pub fn push(&mut self, pc: u32, op: Op) {
         self.push_at(self.end(), pc, op);
@@ -163,9 +164,9 @@ impl<I: Isa, S: Sink> Window<I, S> {
         self.held[end] = op;
         self.facts[end] = Facts::of(pc, op, top);
         self.len = end + 1;
-        // At the end, so that nothing has to be saved over the call.
+        // These are tail calls, so nothing has to be saved.
         if matches!(op, Op::Branch { .. } | Op::BranchImm { .. }) {
-            // If the branch is not taken, the top still holds what it held.
+            // If the branch is not taken, the registers are unchanged.
             self.release(top);
         } else if end + 1 == HELD {
             self.make_room();
@@ -178,7 +179,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
         self.len -= count;
     }
 
-    /// Passes an operation on.
+    /// Passes an operation to the sink.
     #[inline(always)]
     pub fn emit(&mut self, pc: u32, op: Op) {
         if pc != NO_PC {
@@ -191,14 +192,14 @@ impl<I: Isa, S: Sink> Window<I, S> {
     fn emit_held(&mut self, range: Range<usize>) {
         for index in range {
             match self.held[index] {
-                // Left out only here: as long as the store is held, rules can use it for a load of its slot.
+                // Not removed earlier: while the store is held, rules can use it for a load of its slot.
                 Op::Store { s, slot } if s == I::TOP && slot == self.facts[index - 1].top => self.skipped_stores += 1,
                 op => self.emit(self.facts[index].pc, op),
             }
         }
     }
 
-    /// Passes the oldest operations on.
+    /// Emits the oldest operations.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self) {
@@ -212,7 +213,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
         self.len = BEFORE + KEPT;
     }
 
-    /// Passes all operations on. Then this slot holds the same value as the register of the top.
+    /// Emits all operations. `top` is the slot that holds the same value as the register of the top afterwards.
     #[inline(never)]
     pub fn release(&mut self, top: Slot) {
         self.emit_held(BEFORE..self.len);
