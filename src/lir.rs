@@ -1,21 +1,20 @@
 //! LIR: the machine-like operations between the tiers and the instruction sets.
 //!
-//! LIR is first a stream: a tier puts operations into a [`Sink`], and an instruction set's emitter, the peephole
-//! pass and the [`Recorder`] are sinks. Nothing need be stored to be improved.
+//! LIR is a stream. A tier puts operations into a [`Sink`]. The emitters, the peephole pass and the [`Recorder`] are
+//! sinks. So LIR need not be stored to be improved.
 //!
-//! Operands are physical registers. Destination and sources may be the same register in every combination. An
-//! operation changes its destination and the registers that the instruction set lists as clobbered by it, and
-//! nothing else. Flags never live from one operation to the next. The second operand of an operation that
-//! computes, compares or divides is not read again by the code around it, unless it is the destination or the
-//! register in which a tier keeps the top of the stack.
+//! Operands are physical registers. Any of the destination and the sources may be the same register. An operation
+//! changes only its destination and the registers that the instruction set lists as clobbered. Flags are dead between
+//! operations.
 
 use std::fmt;
 
-/// A register, by the number that the machine gives it.
+/// A register, by its number in the machine's encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u8);
 
-/// A value of the data stack, in slots above where the data-stack pointer points; below it where negative.
+/// A slot of the data stack, as its distance from the data-stack pointer in slots. Negative distances are below the
+/// pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub i64);
 
@@ -26,39 +25,39 @@ impl Slot {
     }
 }
 
-/// A cell of the frame, which belongs to one run of the code.
+/// A cell of the frame. Each execution of the code has its own frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FrameSlot(pub u32);
 
-/// A place in the code to branch to. Numbered from 0 without gaps.
+/// The target of a branch. Labels are numbered from 0 without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(pub u32);
 
-/// A place from which the code can leave through a trap exit. Numbered from 0 without gaps.
+/// A place where the code can trap. Sites are numbered from 0 without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Site(pub u32);
 
 impl Site {
-    /// What the code returns when it leaves through this site. At a normal end it returns 0.
+    /// The status that the code returns if it traps at this site. At a normal end it returns 0.
     ///
     /// # Panics
-    /// If the number is `u32::MAX`, which no status stands for.
+    /// If the number is `u32::MAX`, because its status would not fit.
     pub const fn status(self) -> u32 {
         self.0.checked_add(1).expect("sites are numbered from 0 without gaps")
     }
 }
 
-/// The layout of what generated code is given: offsets in bytes from the address in its only argument.
+/// The layout of the frame, whose address is the only argument of generated code. Offsets are in bytes.
 pub mod frame {
     /// The address of the lowest slot of the data stack.
     pub const BOTTOM: i32 = 0;
-    /// The address behind the highest slot that may be used.
+    /// The address after the highest slot that may be used.
     pub const LIMIT: i32 = 8;
-    /// Out: at a normal end the address behind the topmost value, at a trap the data-stack pointer.
+    /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer.
     pub const POINTER: i32 = 16;
-    /// The number of passes that loops may still start.
+    /// The number of iterations that loops may still start.
     pub const FUEL: i32 = 24;
-    /// The first frame slot; one has 8 bytes.
+    /// The first frame slot. A slot has 8 bytes.
     pub const SLOTS: i32 = 32;
 }
 
@@ -83,7 +82,7 @@ impl Cond {
     /// Every condition.
     pub const ALL: [Cond; 6] = [Cond::Eq, Cond::Ne, Cond::Lt, Cond::Gt, Cond::Le, Cond::Ge];
 
-    /// The condition that holds where this one does not.
+    /// The condition that holds if and only if this one does not.
     pub const fn inverted(self) -> Cond {
         match self {
             Cond::Eq => Cond::Ne,
@@ -95,7 +94,7 @@ impl Cond {
         }
     }
 
-    /// The condition that holds for exchanged operands where this one holds.
+    /// The condition that holds for swapped operands if this one holds.
     pub const fn mirrored(self) -> Cond {
         match self {
             Cond::Eq => Cond::Eq,
@@ -121,7 +120,7 @@ impl Cond {
     }
 }
 
-/// An operation of two operands and one result that cannot fail. All wrap.
+/// An operation with two operands and one result that cannot fail. Arithmetic wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AluOp {
     /// Sum.
@@ -147,7 +146,7 @@ impl AluOp {
     pub const ALL: [AluOp; 8] =
         [AluOp::Add, AluOp::Sub, AluOp::Mul, AluOp::And, AluOp::Or, AluOp::Xor, AluOp::Shl, AluOp::Shr];
 
-    /// Whether the operands may be exchanged.
+    /// Whether the operands may be swapped.
     pub const fn commutes(self) -> bool {
         !matches!(self, AluOp::Sub | AluOp::Shl | AluOp::Shr)
     }
@@ -168,17 +167,17 @@ impl AluOp {
     }
 }
 
-/// Which result of a division is wanted.
+/// A result of a division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DivOp {
-    /// The quotient, truncated toward zero; MIN / -1 is MIN.
+    /// The quotient, truncated toward zero. MIN / -1 is MIN.
     Quotient,
-    /// The remainder of that division; MIN mod -1 is 0.
+    /// The remainder of that division. MIN mod -1 is 0.
     Remainder,
 }
 
 impl DivOp {
-    /// The result for two operands, of which the second is not zero.
+    /// The result for two operands.
     ///
     /// # Panics
     /// If the divisor is zero.
@@ -193,71 +192,71 @@ impl DivOp {
 
 /// One operation.
 ///
-/// The layout is fixed, and registers stand in the same places of all variants as far as they can: what an operation reads
-/// and writes is then found without asking which it is.
+/// The memory layout is fixed. Registers have the same offsets in as many variants as possible, so that the compiler
+/// finds the registers of an operation without a branch on its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "each variant says what its fields do")]
 pub enum Op {
-    /// What follows is the head of a loop: a place that the machine likes to go to.
+    /// Aligns the next instruction, which begins a loop.
     Align,
-    /// The place that branches to the label go to.
+    /// The target of branches to this label.
     Label(Label),
     /// `d = s`.
     Move { d: Reg, s: Reg },
     /// `d = value`.
     Constant { d: Reg, value: i64 },
-    /// `d = slot`. With `last`, nothing reads the slot again before it is written.
-    Load { d: Reg, last: bool, slot: Slot },
+    /// `d = slot`.
+    Load { d: Reg, slot: Slot },
     /// `slot = s`.
     Store { s: Reg, slot: Slot },
     /// `d = a op b`.
     Alu { d: Reg, a: Reg, b: Reg, op: AluOp },
     /// `d = a op imm`.
     AluImm { d: Reg, a: Reg, op: AluOp, imm: i64 },
-    /// `d = 1` where the comparison holds, else 0.
+    /// `d = 1` if the comparison holds, else 0.
     Set { d: Reg, a: Reg, b: Reg, cond: Cond },
-    /// `d = 1` where the comparison with `imm` holds, else 0.
+    /// `d = 1` if the comparison with `imm` holds, else 0.
     SetImm { d: Reg, a: Reg, cond: Cond, imm: i64 },
-    /// `d = a op b`; where `b` is zero, traps instead.
+    /// `d = a op b`. Traps if `b` is zero.
     Divide { d: Reg, a: Reg, b: Reg, op: DivOp, site: Site },
-    /// `d = a op imm`; `imm` is not zero.
+    /// `d = a op imm`. `imm` is not zero.
     DivideImm { d: Reg, a: Reg, op: DivOp, imm: i64 },
-    /// Goes to the label where the comparison holds.
+    /// Branches to the label if the comparison holds.
     Branch { cond: Cond, a: Reg, b: Reg, to: Label },
-    /// Goes to the label where the comparison with `imm` holds.
+    /// Branches to the label if the comparison with `imm` holds.
     BranchImm { cond: Cond, a: Reg, to: Label, imm: i64 },
-    /// Goes to the label.
+    /// Branches to the label.
     Jump { to: Label },
-    /// `d -= 1`, then goes to the label where `d` is not zero.
+    /// `d -= 1`, then branches to the label if `d` is not zero.
     CountDown { d: Reg, to: Label },
-    /// `d = slot` of the frame.
+    /// `d = slot` in the frame.
     LoadFrame { d: Reg, slot: FrameSlot },
-    /// `slot = s`, of the frame.
+    /// `slot = s` in the frame.
     StoreFrame { s: Reg, slot: FrameSlot },
-    /// Takes one from the fuel; where there is none, traps instead.
+    /// Takes one unit of fuel. Traps if there is none.
     Fuel { site: Site },
-    /// Traps where the slot lies below the bottom of the stack.
+    /// Traps if the slot is below the bottom of the stack.
     Need { site: Site, slot: Slot },
-    /// Traps where the slot lies above the first one behind the stack's limit.
+    /// Traps if the slot is above the first one after the stack's limit.
     Room { site: Site, slot: Slot },
-    /// Moves the data-stack pointer up by so many slots, down where negative.
+    /// Moves the data-stack pointer up by this many slots, or down if negative.
     MovePointer { slots: i64 },
-    /// Ends the run; `end` is the first slot behind the topmost value.
+    /// Returns from the code. `end` is the first slot after the topmost value.
     Return { end: Slot },
 }
 
-/// Something that takes operations one by one.
+/// A receiver of operations.
 pub trait Sink {
     /// The operations that follow are made for this bytecode operation.
     fn at(&mut self, pc: u32);
 
-    /// Takes one operation. An implementation inlines, so that the `match` on an operation that is constant at
-    /// the call costs nothing.
+    /// Takes one operation. Implementations should inline: if the kind of operation is constant at the call, the
+    /// `match` on it costs nothing.
     fn put(&mut self, op: Op);
 }
 
-/// A sink that keeps everything: LIR as data, for listings and tests.
+/// A sink that stores all operations, for listings and tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorder {
     /// The operations, each with the bytecode operation that it was made for.
@@ -275,19 +274,31 @@ impl Sink for Recorder {
     }
 }
 
-/// The registers that an operation names.
+/// The register operands of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operands {
-    /// The one that it writes. [`Op::CountDown`] reads it as well.
+    /// The register that it writes. [`Op::CountDown`] reads it as well.
     pub written: Option<Reg>,
-    /// Those that it reads, in the order in which it names them.
+    /// The registers that it reads, in operand order.
     pub read: [Option<Reg>; 2],
 }
 
-/// What an operation reads and writes. [`Op::operands`] and `is_pure` know every operation, so that a new one does not
-/// compile until it says what it does.
+/// The registers that an operation changes besides its destination. The instruction set lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clobbers {
+    None,
+    /// Those of a shift by a register.
+    Shift,
+    /// Those of a division.
+    Divide,
+    /// Those of a division by this immediate.
+    DivideImm(i64),
+}
+
+/// What an operation reads and writes. [`Op::operands`], `clobbers` and `is_pure` list every operation, so a new
+/// operation does not compile until each of them covers it.
 impl Op {
-    /// The registers that it names.
+    /// Its register operands.
     #[inline(always)]
     pub fn operands(self) -> Operands {
         let (written, read) = match self {
@@ -315,7 +326,7 @@ impl Op {
         Operands { written, read }
     }
 
-    /// Whether it writes one register and does nothing else at all.
+    /// Whether it writes one register and has no other effect.
     #[inline(always)]
     pub(crate) fn is_pure(self) -> bool {
         match self {
@@ -326,7 +337,7 @@ impl Op {
             | Op::SetImm { .. }
             | Op::LoadFrame { .. }
             | Op::AluImm { .. } => true,
-            // Shifts may change other registers.
+            // Shifts may clobber other registers.
             Op::Alu { op, .. } => !matches!(op, AluOp::Shl | AluOp::Shr),
             Op::Divide { .. }
             | Op::DivideImm { .. }
@@ -343,6 +354,37 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::Return { .. } => false,
+        }
+    }
+
+    /// The registers that it changes besides its destination.
+    #[inline(always)]
+    pub(crate) fn clobbers(self) -> Clobbers {
+        match self {
+            Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Clobbers::Shift,
+            Op::Divide { .. } => Clobbers::Divide,
+            Op::DivideImm { imm, .. } => Clobbers::DivideImm(imm),
+            Op::Move { .. }
+            | Op::Constant { .. }
+            | Op::Load { .. }
+            | Op::Store { .. }
+            | Op::Alu { .. }
+            | Op::AluImm { .. }
+            | Op::Set { .. }
+            | Op::SetImm { .. }
+            | Op::LoadFrame { .. }
+            | Op::StoreFrame { .. }
+            | Op::Branch { .. }
+            | Op::BranchImm { .. }
+            | Op::CountDown { .. }
+            | Op::Align
+            | Op::Label(_)
+            | Op::Jump { .. }
+            | Op::Fuel { .. }
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::MovePointer { .. }
+            | Op::Return { .. } => Clobbers::None,
         }
     }
 
@@ -367,7 +409,7 @@ impl Op {
         self.operands().read[1]
     }
 
-    /// Lets its result go elsewhere.
+    /// Replaces its destination.
     #[inline(always)]
     pub(crate) fn set_destination(&mut self, to: Reg) {
         match self {
@@ -385,9 +427,9 @@ impl Op {
         }
     }
 
-    /// The same operation with its two operands in each other's place; the meaning is another unless they commute.
+    /// The same operation with its operands swapped. The result differs unless they commute.
     #[inline(always)]
-    pub(crate) fn with_operands_exchanged(mut self) -> Op {
+    pub(crate) fn with_operands_swapped(mut self) -> Op {
         match &mut self {
             Op::Alu { a, b, .. } | Op::Set { a, b, .. } => std::mem::swap(a, b),
             _ => unreachable!("only an operation with two operands has them exchanged"),
@@ -395,7 +437,7 @@ impl Op {
         self
     }
 
-    /// The same operation with one register read in place of another.
+    /// The same operation with every read of `from` replaced by a read of `to`.
     #[inline(always)]
     pub(crate) fn with_operand(mut self, from: Reg, to: Reg) -> Op {
         let replace = |reg: &mut Reg| {
@@ -418,7 +460,7 @@ impl Op {
 }
 
 impl Op {
-    /// The operation as text, with registers named as the machine's manual does.
+    /// The operation as text. `name` gives the name of a register.
     pub fn display(self, name: fn(Reg) -> String) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             let s = |slot: Slot| format!("[{:+}]", slot.0);
@@ -427,23 +469,25 @@ impl Op {
                 Op::Label(label) => write!(f, "L{}:", label.0),
                 Op::Move { d, s } => write!(f, "move {}, {}", name(d), name(s)),
                 Op::Constant { d, value } => write!(f, "constant {}, {value}", name(d)),
-                Op::Load { d, slot, last } => {
-                    write!(f, "load {}, {}{}", name(d), s(slot), if last { ", last" } else { "" })
-                }
+                Op::Load { d, slot } => write!(f, "load {}, {}", name(d), s(slot)),
                 Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
-                Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower(op), name(d), name(a), name(b)),
-                Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
-                Op::Set { cond, d, a, b } => write!(f, "set-{} {}, {}, {}", lower(cond), name(d), name(a), name(b)),
-                Op::SetImm { cond, d, a, imm } => write!(f, "set-{} {}, {}, #{imm}", lower(cond), name(d), name(a)),
-                Op::Divide { op, d, a, b, site } => {
-                    write!(f, "{} {}, {}, {}, trap {}", lower(op), name(d), name(a), name(b), site.0)
+                Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower_case(op), name(d), name(a), name(b)),
+                Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
+                Op::Set { cond, d, a, b } => {
+                    write!(f, "set-{} {}, {}, {}", lower_case(cond), name(d), name(a), name(b))
                 }
-                Op::DivideImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower(op), name(d), name(a)),
+                Op::SetImm { cond, d, a, imm } => {
+                    write!(f, "set-{} {}, {}, #{imm}", lower_case(cond), name(d), name(a))
+                }
+                Op::Divide { op, d, a, b, site } => {
+                    write!(f, "{} {}, {}, {}, trap {}", lower_case(op), name(d), name(a), name(b), site.0)
+                }
+                Op::DivideImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
                 Op::Branch { cond, a, b, to } => {
-                    write!(f, "branch-{} {}, {}, L{}", lower(cond), name(a), name(b), to.0)
+                    write!(f, "branch-{} {}, {}, L{}", lower_case(cond), name(a), name(b), to.0)
                 }
                 Op::BranchImm { cond, a, imm, to } => {
-                    write!(f, "branch-{} {}, #{imm}, L{}", lower(cond), name(a), to.0)
+                    write!(f, "branch-{} {}, #{imm}, L{}", lower_case(cond), name(a), to.0)
                 }
                 Op::Jump { to } => write!(f, "jump L{}", to.0),
                 Op::CountDown { d, to } => write!(f, "count-down {}, L{}", name(d), to.0),
@@ -460,6 +504,6 @@ impl Op {
 }
 
 /// The name of a field-less variant in lower case.
-fn lower(variant: impl fmt::Debug) -> String {
+fn lower_case(variant: impl fmt::Debug) -> String {
     format!("{variant:?}").to_lowercase()
 }

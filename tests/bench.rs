@@ -50,7 +50,10 @@ fn patch_of_the_slower_build_applies() {
         .skip(1)
         .filter_map(|line| line.strip_prefix([' ', '-']))
         .fold(String::new(), |text, line| text + line + "\n");
-    assert!(old.lines().count() == 3 && read("src/tiers.rs").contains(&old), "src/tiers.rs has no\n{old}");
+    assert!(
+        old.lines().count() == 3 && read("src/tiers/native.rs").contains(&old),
+        "src/tiers/native.rs has no\n{old}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64
 use jitduel::lang::{Program, Source, load};
 use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
-use jitduel::tiers::{self, Native, TIERS, Tier};
+use jitduel::tiers::{self, AnyTier, Native, TIERS};
 
 /// A corpus file's name and text, and its runnable cases, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
@@ -111,8 +111,8 @@ fn jumps(code: &[u8]) -> (usize, usize) {
 
 const BR: u32 = 0xd61f_0000;
 
-/// The LIR of a program as the emitter receives it.
-fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
+/// The LIR of a program as the emitter gets it.
+fn lir<I: Isa>(code: &bytecode::Bytecode, tier: AnyTier) -> Vec<Op> {
     let (recorder, ..) = tiers::stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }

@@ -37,7 +37,7 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Align,
         Op::Move { d, s },
         Op::Constant { d, value: imm },
-        Op::Load { d, last: false, slot },
+        Op::Load { d, slot },
         Op::Store { s, slot },
         Op::Divide { d, a, b, op: DivOp::Quotient, site },
         Op::Jump { to },

@@ -19,7 +19,7 @@ use jitduel::lang::{Program, Source, load};
 use jitduel::lir::frame;
 use jitduel::outcome::{Outcome, TrapKind};
 use jitduel::registry;
-use jitduel::tiers::{self, TIERS, Tier};
+use jitduel::tiers::{self, AnyTier, TIERS};
 
 #[cfg(target_arch = "aarch64")]
 type Host = aarch64::Emitter;
@@ -578,7 +578,7 @@ fn poisoned_call_fills_every_undefined_register() {
     assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and on the register");
 }
 
-fn compiled(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Code {
+fn compiled(code: &Bytecode, tier: AnyTier, tuning: &Tuning) -> Code {
     let compiled = tiers::compile::<Host>(code, tier, tuning, false, Vec::new()).expect("it is small");
     Code::new(&compiled.machine.bytes).expect("executable memory")
 }

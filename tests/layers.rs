@@ -327,15 +327,20 @@ fn imports_in_module(path: &str, text: &str, files: &BTreeSet<String>) -> BTreeS
     let text = text.split("#[cfg(test)]\nmod tests").next().expect("a split has a first part");
     let tokens = tokens(text);
     let module: Vec<&str> = path.split('/').filter(|name| *name != "mod").collect();
+    let has_modules = path.ends_with("/mod") || files.iter().any(|file| file.starts_with(&format!("{path}/")));
     let mut found = BTreeSet::new();
     for (index, token) in tokens.iter().enumerate() {
-        // A path begins at the root, at the parent module, or, in a `mod` file, at one of its own modules.
+        // A path begins at the root, at the parent module, or, in a file with modules, at one of these.
         let (mut base, mut at) = match token.as_str() {
             "crate" => (Vec::new(), index + 1),
             "super" if index == 0 || tokens[index - 1] != "::" => (module[..module.len() - 1].to_vec(), index + 1),
-            "use" if path.ends_with("/mod") => (module.clone(), index),
+            "use" if has_modules => (module.clone(), index),
             _ => continue,
         };
+        // `pub(super)` begins no path.
+        if token != "use" && tokens.get(at).is_none_or(|token| token != "::") {
+            continue;
+        }
         while tokens.get(at + 1).is_some_and(|token| token == "super") {
             base.pop();
             at += 2;
@@ -458,6 +463,7 @@ fn import_cycles_are_found() {
         None
     );
     assert_eq!(cycle_length(&[("regs/t/c", "use super::super::d;"), ("regs/d", "use super::t::c::X;")]), Some(2));
+    assert_eq!(cycle_length(&[("regs/mod", "pub use a::X;"), ("regs/a", "pub(super) fn f() {}")]), None);
     let tested = "use super::b;\n#[cfg(test)]\nmod tests { use super::super::c; }";
     assert_eq!(cycle_length(&[("regs/a", tested), ("regs/b", ""), ("regs/c", "use super::a;")]), None);
 }

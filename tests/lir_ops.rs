@@ -149,7 +149,7 @@ impl State<'_> {
                 Op::Align | Op::Label(_) => {}
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
-                Op::Load { d, slot, .. } => {
+                Op::Load { d, slot } => {
                     let value = *self.cell(slot);
                     self.set(op, d, value);
                 }
@@ -211,7 +211,7 @@ struct Builder {
 
 impl Builder {
     fn new() -> Builder {
-        let load = |(slot, &d): (usize, &Reg)| Op::Load { d, slot: Slot(INPUTS + slot as i64), last: false };
+        let load = |(slot, &d): (usize, &Reg)| Op::Load { d, slot: Slot(INPUTS + slot as i64) };
         let ops = REGISTERS.iter().enumerate().map(load).collect();
         Builder { ops, labels: 0, sites: 0, outputs: 0, subjects: 0 }
     }
@@ -251,7 +251,7 @@ impl Builder {
 
     fn reload(&mut self, d: Reg) {
         let index = REGISTERS.iter().position(|reg| *reg == d).expect("an allocatable register");
-        self.ops.push(Op::Load { d, slot: Slot(INPUTS + index as i64), last: false });
+        self.ops.push(Op::Load { d, slot: Slot(INPUTS + index as i64) });
     }
 
     /// Stores every register after the operations, so that unintended changes are detected.
@@ -1044,7 +1044,7 @@ fn loads_and_stores_at_the_limits_of_every_addressing_form() {
         // The results are above all slots that are loaded and stored.
         builder.outputs = 1 << 16 | 64;
         for slot in far_slots() {
-            builder.observe(Op::Load { d: reg, slot: Slot(slot), last: slot % 2 == 0 });
+            builder.observe(Op::Load { d: reg, slot: Slot(slot) });
         }
         for slot in far_slots().into_iter().filter(|slot| !(0..OUTPUTS).contains(slot)) {
             builder.put(Op::Store { s: reg, slot: Slot(slot) });
@@ -1078,9 +1078,9 @@ fn loads_and_stores_farther_than_two_gigabytes() {
         for &slot in &slots {
             // Copies the value from slot 0 to the far slot, and from the slot next to that back to slot 1.
             let ops = [
-                Op::Load { d: reg, slot: Slot(0), last: true },
+                Op::Load { d: reg, slot: Slot(0) },
                 Op::Store { s: reg, slot: Slot(slot) },
-                Op::Load { d: reg, slot: Slot(slot ^ 1), last: false },
+                Op::Load { d: reg, slot: Slot(slot ^ 1) },
                 Op::Store { s: reg, slot: Slot(1) },
                 Op::Return { end: Slot(slot) },
             ];
@@ -1312,7 +1312,7 @@ fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usi
     let op = match rig.below(24) {
         0 => Op::Move { d, s: a },
         1 => Op::Constant { d, value: imm },
-        2 | 3 => Op::Load { d, slot, last: false },
+        2 | 3 => Op::Load { d, slot },
         4 | 5 => Op::Store { s: a, slot },
         6..=8 => Op::Alu { op: alu, d, a, b },
         9 | 10 => Op::AluImm { op: alu, d, a, imm },

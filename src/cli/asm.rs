@@ -18,7 +18,7 @@ use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::lang::{Fault, Source, parse, print, verify};
 use crate::lir::Recorder;
 use crate::outcome::DEFAULT_STACK_LIMIT;
-use crate::tiers::{Tier, compile, stream, tier};
+use crate::tiers::{AnyTier, compile, stream, tier};
 
 /// Show the output of each stage for a program: tree, bytecode, LIR, machine code
 #[derive(Args)]
@@ -141,7 +141,7 @@ fn code_listing(code: &Bytecode, source: &Source) -> String {
     rows.collect()
 }
 
-fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier, stage: Stage) -> Result<String> {
+fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier, stage: Stage) -> Result<String> {
     if stage == Stage::Lir {
         return Ok(lir_listing::<I>(code, source, engine, tier));
     }
@@ -193,7 +193,7 @@ fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
     }
 }
 
-fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier) -> String {
+fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier) -> String {
     let (recorder, _, fired) = stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
     let mut last = None;
@@ -205,7 +205,7 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tie
         text.push('\n');
     }
     let fired: Vec<_> = fired.counts().map(|(rule, count)| format!("{} {count}", rule.name())).collect();
-    if matches!(tier, Tier::Baseline(switches) if switches.peephole) {
+    if matches!(tier, AnyTier::Baseline(switches) if switches.peephole) {
         text += &format!("\\ rules fired: {}\n", if fired.is_empty() { "none".into() } else { fired.join(", ") });
     }
     text

@@ -1,4 +1,4 @@
-//! Two words at once: one that pushes a value, and one that computes with that as its second operand.
+//! Operands that one word pushes and the next word uses.
 
 use crate::bytecode::Op as Code;
 use crate::isa::Isa;
@@ -9,12 +9,12 @@ use crate::lang::words::Meaning;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operand {
     Constant(i64),
-    /// A copy of the value that lies so deep below the top.
+    /// A copy of the value this deep below the top.
     Copy(u64),
 }
 
 impl Operand {
-    /// What an operation pushes, where it does nothing else.
+    /// What an operation pushes, if it does nothing else.
     #[inline(always)]
     pub fn of(op: Code) -> Option<Operand> {
         match op {
@@ -27,13 +27,13 @@ impl Operand {
     }
 }
 
-/// Whether the instruction set has a field for a constant as the second operand of a word with this meaning.
+/// Whether the instruction set can encode a constant as the second operand of a word with this meaning.
 #[inline(always)]
 pub(super) fn fits<I: Isa>(meaning: Meaning, imm: i64) -> bool {
     match meaning {
         Meaning::Alu(op) => I::fits_alu(op, imm),
         Meaning::Compare(_) => I::fits_compare(imm),
-        // By zero it must trap.
+        // Division by zero must trap.
         Meaning::Divide(_) => imm != 0,
         Meaning::Shuffle => false,
     }

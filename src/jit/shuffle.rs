@@ -1,41 +1,42 @@
-//! What the words that only copy and reorder values do to slots and registers, worked out from their effects beforehand.
+//! Plans for shuffles, the words that only copy and reorder values. They are computed at compile time from the table of
+//! words.
 
 use crate::lang::Word;
 use crate::lang::words::{Meaning, WORDS};
 
-/// A register, by its part in the lowering.
+/// A register, by its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The one that holds the top of the stack.
+pub(super) enum Register {
+    /// Holds the top of the stack.
     Top,
-    /// One of those that hold operands within a word.
-    Scratch(u8),
+    /// The temporary with this index.
+    Temporary(u8),
 }
 
-/// One step. Slots are counted from that of the word's lowest operand.
+/// One step. Slots count from the slot of the word's lowest operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Loads a slot; with `last`, what it held is not needed again.
-    Load { to: Place, slot: i8, last: bool },
+    /// Loads a slot. With `last`, the slot is dead after it.
+    Load { to: Register, slot: i8, last: bool },
     /// Stores to a slot.
-    Store { from: Place, slot: i8 },
-    /// Makes an operand the top.
-    Top { from: Place },
+    Store { from: Register, slot: i8 },
+    /// Moves an operand to the register of the top.
+    MoveToTop { from: Register },
 }
 
-/// The steps of one word, in order. Three operands and three results take six at most.
+/// The steps of one word, in order. Three operands and three results need at most six.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     steps: [Step; 6],
     len: usize,
 }
 
-/// The plans of all words, where the top is kept in its slot as well, and where it is kept in a register. Those of words
-/// that compute are empty.
+/// The plans of all words: first for a top in memory, then for a top in a register. The plans of other words than
+/// shuffles are empty.
 static PLANS: [[Plan; WORDS.len()]; 2] = [plans(false), plans(true)];
 
 impl Plan {
-    const EMPTY: Plan = Plan { steps: [Step::Top { from: Place::Top }; 6], len: 0 };
+    const EMPTY: Plan = Plan { steps: [Step::MoveToTop { from: Register::Top }; 6], len: 0 };
 
     /// The plan of a shuffle.
     #[inline(always)]
@@ -68,29 +69,29 @@ const fn plans(top_in_register: bool) -> [Plan; WORDS.len()] {
     plans
 }
 
-/// Loads what moves, then stores it where it goes; what stays where it is is not touched.
+/// Loads the operands that move, then stores them. An operand that stays in its slot needs no step.
 const fn plan(word: Word, top_in_register: bool) -> Plan {
     let (pops, pushes) = (word.pops(), word.pushes());
-    // Operands and results below these lie in slots, the one above in the register of the top.
+    // This many operands and results are in slots. A further one is in the register of the top.
     let operands = pops - top_in_register as usize;
     let results = pushes.saturating_sub(top_in_register as usize);
-    // Which operand comes to the top, where one does that is not there already.
+    // The operand that moves to the top, if one does.
     let to_top =
         if results < pushes && word.origins()[results] < operands { Some(word.origins()[results]) } else { None };
 
     let mut plan = Plan::EMPTY;
-    // Where nothing else is done with an operand, it is loaded where it goes, when the old top has been stored.
+    // An operand that only becomes the top is loaded directly into its register, after the old top was stored.
     let mut top_load = None;
     let mut operand = 0;
     while operand < operands {
         let stays = operand < results && word.origins()[operand] == operand;
         let overwritten = operand < results && !stays;
-        let to_slots = goes_to_slots(word, operand, results);
-        let goes_to_top = matches!(to_top, Some(from) if from == operand);
-        if goes_to_top && !to_slots && !overwritten {
-            top_load = Some(Step::Load { to: Place::Top, slot: operand as i8, last: !stays });
-        } else if goes_to_top || to_slots {
-            plan = plan.then(Step::Load { to: Place::Scratch(operand as u8), slot: operand as i8, last: !stays });
+        let to_slots = is_stored_elsewhere(word, operand, results);
+        let becomes_top = matches!(to_top, Some(from) if from == operand);
+        if becomes_top && !to_slots && !overwritten {
+            top_load = Some(Step::Load { to: Register::Top, slot: operand as i8, last: !stays });
+        } else if becomes_top || to_slots {
+            plan = plan.then(Step::Load { to: Register::Temporary(operand as u8), slot: operand as i8, last: !stays });
         }
         operand += 1;
     }
@@ -98,24 +99,24 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
     while result < results {
         let from = word.origins()[result];
         if from >= operands {
-            plan = plan.then(Step::Store { from: Place::Top, slot: result as i8 });
+            plan = plan.then(Step::Store { from: Register::Top, slot: result as i8 });
         } else if from != result {
-            plan = plan.then(Step::Store { from: Place::Scratch(from as u8), slot: result as i8 });
+            plan = plan.then(Step::Store { from: Register::Temporary(from as u8), slot: result as i8 });
         }
         result += 1;
     }
     match (top_load, to_top) {
         (Some(load), _) => plan.then(load),
-        (None, Some(scratch)) => plan.then(Step::Top { from: Place::Scratch(scratch as u8) }),
+        (None, Some(operand)) => plan.then(Step::MoveToTop { from: Register::Temporary(operand as u8) }),
         (None, None) if top_in_register && pushes == 0 => {
-            plan.then(Step::Load { to: Place::Top, slot: -1, last: true })
+            plan.then(Step::Load { to: Register::Top, slot: -1, last: true })
         }
         (None, None) => plan,
     }
 }
 
-/// Whether an operand is wanted in a slot that is not its own.
-const fn goes_to_slots(word: Word, operand: usize, results: usize) -> bool {
+/// Whether an operand is copied to a slot other than its own.
+const fn is_stored_elsewhere(word: Word, operand: usize, results: usize) -> bool {
     let mut result = 0;
     while result < results {
         if word.origins()[result] == operand && result != operand {

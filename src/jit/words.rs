@@ -1,43 +1,43 @@
-//! Lowering of plain words: what they compute, and where they move values.
+//! Lowering of words without control flow: literals, picks, arithmetic, comparisons and shuffles.
 
-use super::Layout;
-use super::lower::Lowering;
+use super::contract::{BaselineSink, Roles};
 use super::operand::{Operand, fits};
-use super::shuffle::{Place, Plan, Step};
+use super::shuffle::{Plan, Register, Step};
+use super::stack::{Layout, Stack};
 use crate::bytecode::Pc;
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
-use crate::lir::{Op, Reg, Sink, Slot};
+use crate::lir::{Op, Reg, Slot};
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
+impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn literal(&mut self, value: i64) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
             self.spill_top();
-            self.sink.put(Op::Constant { d: Self::TOP, value });
+            self.sink.put(Op::Constant { d: I::TOP, value });
         } else {
             self.sink.put(Op::Constant { d: a, value });
             self.push(a);
         }
     }
 
-    /// Stores the top to its slot, for a new top.
+    /// Stores the top to its slot, to make room for a new top.
     fn spill_top(&mut self) {
-        self.sink.put(Op::Store { s: Self::TOP, slot: self.slot(0) });
+        self.sink.put(Op::Store { s: I::TOP, slot: self.slot(0) });
         self.above += 1;
     }
 
     pub fn pick(&mut self, depth: i64) {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         let slot = self.slot(depth);
         if self.layout != Layout::TopInRegister {
-            self.sink.put(Op::Load { d: a, slot, last: false });
+            self.sink.put(Op::Load { d: a, slot });
             self.push(a);
         } else {
             self.spill_top();
             if depth > 0 {
-                self.sink.put(Op::Load { d: Self::TOP, slot, last: false });
+                self.sink.put(Op::Load { d: I::TOP, slot });
             }
         }
     }
@@ -78,9 +78,10 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Carries out a word whose second operand the word before it pushes. Says no where that must be pushed.
+    /// Lowers a word whose second operand the previous word pushes. Returns false, and emits nothing, if the operand
+    /// must be pushed.
     #[inline(always)]
-    pub fn word_with(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
+    pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
             _ if meaning == Meaning::Shuffle => return false,
@@ -93,7 +94,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 Meaning::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
                 Meaning::Compare(cond) => Op::SetImm { cond, d: first, a: first, imm },
                 Meaning::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
-                Meaning::Shuffle => unreachable!("it was sorted out"),
+                Meaning::Shuffle => unreachable!("shuffles returned early"),
             }),
             Operand::Copy(depth) => {
                 let [a, b] = self.with_copy(first, depth as i64);
@@ -104,7 +105,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                         let site = self.site(pc);
                         self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
-                    Meaning::Shuffle => unreachable!("it was sorted out"),
+                    Meaning::Shuffle => unreachable!("shuffles returned early"),
                 }
             }
         }
@@ -114,44 +115,44 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         true
     }
 
-    /// Where the top of the stack is for a word that leaves its result there.
+    /// The register that holds the top, loaded if necessary, for a word whose result replaces the top.
     #[inline(always)]
     fn first_operand(&mut self) -> Reg {
-        let [a, ..] = Self::TEMPORARIES;
+        let [a, ..] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
-            Self::TOP
+            I::TOP
         } else {
-            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
+            self.sink.load_last(a, self.slot(0));
             a
         }
     }
 
-    /// The operands of such a word, the second one a copy of the value that lies so deep.
+    /// The operands of a word whose second operand is a copy of the value `depth` below the top.
     #[inline(always)]
     fn with_copy(&mut self, first: Reg, depth: i64) -> [Reg; 2] {
-        let [a, b, _] = Self::TEMPORARIES;
+        let [a, b, _] = I::TEMPORARIES;
         if depth == 0 {
             return [first, first];
         }
         let [a, b] = if self.layout == Layout::TopInRegister {
-            // As if it were the new top, so that the register of the top goes on holding what a slot holds.
+            // The copy is loaded into the register of the top, so that this register still holds the value of a slot.
             self.sink.put(Op::Move { d: a, s: first });
             [a, first]
         } else {
             [first, b]
         };
-        self.sink.put(Op::Load { d: b, slot: self.slot(depth), last: false });
+        self.sink.put(Op::Load { d: b, slot: self.slot(depth) });
         [a, b]
     }
 
-    /// Pops the operands of a word that has two; says where its result goes and where they are.
+    /// Pops the two operands of a word. Returns the destination of the result and the registers of the operands.
     #[inline(always)]
     fn operands(&mut self) -> [Reg; 3] {
-        let [a, b, _] = Self::TEMPORARIES;
+        let [a, b, _] = I::TEMPORARIES;
         if self.layout == Layout::TopInRegister {
             self.above -= 1;
-            self.sink.put(Op::Load { d: a, slot: self.slot(0), last: true });
-            [Self::TOP, a, Self::TOP]
+            self.sink.load_last(a, self.slot(0));
+            [I::TOP, a, I::TOP]
         } else {
             self.pop(b);
             self.pop(a);
@@ -159,7 +160,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Pushes what such a word has made.
+    /// Pushes the result of such a word.
     #[inline(always)]
     fn result(&mut self, d: Reg) {
         if self.layout != Layout::TopInRegister {
@@ -167,7 +168,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Carries a shuffle out. Inlined where the word is known, so that of its plan nothing is left but the operations.
+    /// Lowers a shuffle. Inlined where the word is a constant, so that only the operations of its plan remain.
     #[inline(always)]
     fn shuffle(&mut self, word: Word) {
         match self.layout {
@@ -183,31 +184,29 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         let slot = |slot: i8| Slot(base + i64::from(slot));
         for &step in plan.steps() {
             match step {
-                Step::Load { to, slot: from, last } => {
-                    self.sink.put(Op::Load { d: Self::register(to), slot: slot(from), last });
-                }
+                Step::Load { to, slot: from, last } => self.sink.load(Self::register(to), slot(from), last),
                 Step::Store { from, slot: to } => self.sink.put(Op::Store { s: Self::register(from), slot: slot(to) }),
-                Step::Top { from } => self.sink.put(Op::Move { d: Self::TOP, s: Self::register(from) }),
+                Step::MoveToTop { from } => self.sink.put(Op::Move { d: I::TOP, s: Self::register(from) }),
             }
         }
         self.above = base + word.pushes() as i64;
     }
 
     #[inline(always)]
-    fn register(place: Place) -> Reg {
-        match place {
-            Place::Top => Self::TOP,
-            Place::Scratch(index) => Self::TEMPORARIES[usize::from(index)],
+    fn register(register: Register) -> Reg {
+        match register {
+            Register::Top => I::TOP,
+            Register::Temporary(index) => I::TEMPORARIES[usize::from(index)],
         }
     }
 
     /// Pops the operands and pushes the results, one by one.
     fn shuffle_by_pushes(&mut self, word: Word) {
         for operand in (0..word.pops()).rev() {
-            self.pop(Self::TEMPORARIES[operand]);
+            self.pop(I::TEMPORARIES[operand]);
         }
         for &operand in word.origins() {
-            self.push(Self::TEMPORARIES[operand]);
+            self.push(I::TEMPORARIES[operand]);
         }
     }
 }

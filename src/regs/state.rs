@@ -242,7 +242,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 continue;
             }
             if is_kept {
-                self.put(Op::Load { d: reg, slot: Slot(last), last: false });
+                self.put(Op::Load { d: reg, slot: Slot(last) });
             } else if slot != last {
                 self.put(Op::Store { s: reg, slot: Slot(last) });
                 is_kept = true;
@@ -276,7 +276,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         match value {
             Value::Slot => {
                 debug_assert!(slot >= self.stack.known, "a slot that is loaded is known to have a value");
-                self.put(Op::Load { d, slot: Slot(slot), last: false });
+                self.put(Op::Load { d, slot: Slot(slot) });
             }
             Value::Reg(s) => self.put(Op::Move { d, s }),
             Value::Sum(..) | Value::Multiple(..) => self.emit_deferred(d, value),

@@ -117,7 +117,7 @@ impl Sink for Emitter {
             Op::Move { d, s } if d == s => {}
             Op::Move { d, s } => self.put_inst(a64::mov(x(d), x(s).into())),
             Op::Constant { d, value } => self.constant(x(d), value),
-            Op::Load { d, slot, .. } => self.access(slot.bytes(), Access::Load(x(d))),
+            Op::Load { d, slot } => self.access(slot.bytes(), Access::Load(x(d))),
             Op::Store { s, slot } => self.access(slot.bytes(), Access::Store(x(s))),
             Op::Alu { op, d, a, b } => self.alu(op, x(d), x(a), x(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, x(d), x(a), imm),

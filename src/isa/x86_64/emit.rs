@@ -131,7 +131,7 @@ impl Sink for Emitter {
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } => self.move_to(gp(d), gp(s)),
             Op::Constant { d, value } => self.constant(gp(d), value),
-            Op::Load { d, slot, .. } => match imm32(slot.bytes()) {
+            Op::Load { d, slot } => match imm32(slot.bytes()) {
                 Some(disp) => self.put_inst(x64::load(gp(d), Mem::base(POINTER, disp))),
                 None => self.load_far(gp(d), slot.bytes()),
             },

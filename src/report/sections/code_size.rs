@@ -10,7 +10,7 @@ use crate::report::document::{Block, Row, Section, Table};
 use crate::report::format::{counts, number};
 use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
-use crate::tiers::{TIERS, Tier, compile};
+use crate::tiers::{AnyTier, TIERS, compile};
 
 pub(super) fn section() -> Section {
     let isas = [sizes::<aarch64::Emitter>(), sizes::<x86_64::Emitter>()];
@@ -32,7 +32,7 @@ fn sizes<I: Isa>() -> Sizes {
     let sizes = |workload: &Workload| {
         let program = workload.subject().program().expect("our workloads are programs");
         let code = bytecode::lower(&program, DEFAULT_STACK_LIMIT as u64, false).expect("our workloads are small");
-        let bytes = |(_, tier): (&str, Tier)| {
+        let bytes = |(_, tier): (&str, AnyTier)| {
             let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new());
             compiled.expect("our workloads are small").machine.bytes.len()
         };
@@ -69,7 +69,7 @@ fn table(sizes: &Sizes) -> Table {
 
 fn plot(isas: &[Sizes]) -> Plot {
     let group = |sizes: &Sizes| {
-        let bar = |(index, (name, _)): (usize, (&str, Tier))| Bar {
+        let bar = |(index, (name, _)): (usize, (&str, AnyTier))| Bar {
             series: name.into(),
             value: sizes.per_word(index),
             interval: None,

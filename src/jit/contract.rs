@@ -1,0 +1,115 @@
+//! The contract between the baseline's lowering and its peephole pass. LIR does not define any of it.
+//!
+//! The first allocatable register holds the top of the stack in the layout that keeps it in a register. The next three
+//! are *temporaries*: they hold operands within one word. The others hold loop counters, those of the innermost loops
+//! first.
+//!
+//! The pass relies on two promises of the lowering:
+//! - A temporary is dead after a `Move` that reads it, and after an operation that computes, compares, divides or
+//!   branches and reads but does not write it. It is dead between words.
+//! - A slot is dead after a load that [`BaselineSink`] marks as the last: the slot is written before it is read again.
+
+use std::ops::Range;
+
+use crate::bytecode::Bytecode;
+use crate::isa::{Isa, Tuning};
+use crate::lir::{Op, Reg, Sink, Slot};
+
+/// Which of the allocatable registers are temporaries.
+const TEMPORARIES: Range<usize> = 1..4;
+
+/// The roles of an instruction set's registers in the baseline.
+pub(super) trait Roles: Isa {
+    /// Holds the top of the stack in the layout that keeps it in a register.
+    const TOP: Reg = Self::ALLOCATABLE[0];
+
+    /// Hold operands within one word.
+    const TEMPORARIES: [Reg; TEMPORARIES.end - TEMPORARIES.start] =
+        [Self::ALLOCATABLE[1], Self::ALLOCATABLE[2], Self::ALLOCATABLE[3]];
+
+    /// Whether a register is a temporary.
+    #[inline(always)]
+    fn is_temporary(reg: Reg) -> bool {
+        const { RegisterSet::of(&Self::TEMPORARIES) }.contains(reg)
+    }
+}
+
+impl<I: Isa> Roles for I {}
+
+/// Which registers the code of a program uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// These hold loop counters, the first register for counter 0.
+    pub(super) counters: &'static [Reg],
+}
+
+impl Plan {
+    /// Makes the plan.
+    pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
+        let free = &I::ALLOCATABLE[TEMPORARIES.end..];
+        Plan { counters: &free[..free.len().min(tuning.counter_registers).min(code.counters() as usize)] }
+    }
+
+    /// How many allocatable registers the code uses.
+    pub fn registers(&self) -> usize {
+        TEMPORARIES.end + self.counters.len()
+    }
+}
+
+/// A set of registers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RegisterSet(u32);
+
+impl RegisterSet {
+    const fn of(list: &[Reg]) -> RegisterSet {
+        let (mut set, mut index) = (0, 0);
+        while index < list.len() {
+            set |= 1 << list[index].0;
+            index += 1;
+        }
+        RegisterSet(set)
+    }
+
+    pub fn insert(&mut self, reg: Reg) {
+        self.0 |= 1 << reg.0;
+    }
+
+    #[inline(always)]
+    pub fn contains(self, reg: Reg) -> bool {
+        self.0 >> (reg.0 & 31) & 1 != 0
+    }
+}
+
+/// A sink that knows after which loads the slot is dead.
+pub(super) trait BaselineSink: Sink {
+    /// Takes a load. With `last`, the slot is dead after it.
+    fn load(&mut self, d: Reg, slot: Slot, last: bool);
+
+    /// Takes a load after which the slot is dead.
+    #[inline(always)]
+    fn load_last(&mut self, d: Reg, slot: Slot) {
+        self.load(d, slot, true);
+    }
+}
+
+/// Makes any sink a [`BaselineSink`]: the last load of a slot is an ordinary load.
+pub(super) struct Plain<S>(pub S);
+
+impl<S: Sink> Sink for Plain<S> {
+    #[inline(always)]
+    fn at(&mut self, pc: u32) {
+        self.0.at(pc);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, op: Op) {
+        self.0.put(op);
+    }
+}
+
+impl<S: Sink> BaselineSink for Plain<S> {
+    #[inline(always)]
+    fn load(&mut self, d: Reg, slot: Slot, _last: bool) {
+        self.0.put(Op::Load { d, slot });
+    }
+}

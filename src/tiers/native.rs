@@ -1,0 +1,120 @@
+//! A tier as an engine.
+
+use std::env::consts::ARCH;
+use std::rc::Rc;
+
+use super::{AnyTier, Compiled, compiler};
+use crate::bytecode::{Bytecode, TrapSite};
+use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
+use crate::exec::{Code, Entry, Exit, Requirements, Stack, can_execute};
+use crate::isa::Tuning;
+use crate::outcome::Trap;
+
+/// Whether this host can run the code of the tiers.
+///
+/// # Errors
+/// The reason in words: the host has another architecture, or gives this process no executable memory.
+pub fn support() -> Result<(), String> {
+    compiler(ARCH).ok_or_else(|| unknown_host(ARCH))?;
+    can_execute().map_err(Into::into)
+}
+
+fn unknown_host(host: &str) -> String {
+    format!("the tiers make machine code for AArch64 and x86-64, and this is {host}")
+}
+
+/// The greatest number of frame slots that code needs: one for each counter, and a spare one.
+pub fn frame_slots(code: &Bytecode) -> usize {
+    code.counters() as usize + 1
+}
+
+/// A tier as an engine.
+pub struct Native {
+    name: &'static str,
+    tier: AnyTier,
+    tuning: Tuning,
+    memory: Vec<u8>,
+}
+
+impl Native {
+    /// The engine of this name for a tier.
+    pub fn new(name: &'static str, tier: AnyTier) -> Native {
+        Native::with_tuning(name, tier, Tuning::default())
+    }
+
+    /// The same with other sizes, for tests in which ordinary programs need long branches.
+    pub fn with_tuning(name: &'static str, tier: AnyTier, tuning: Tuning) -> Native {
+        Native { name, tier, tuning, memory: Vec::new() }
+    }
+}
+
+impl Engine for Native {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
+        let compile = compiler(ARCH).ok_or_else(unsupported)?;
+        let code = task.bytecode(clock)?;
+        clock.begin(Phase::Generate);
+        let memory = std::mem::take(&mut self.memory);
+        let Compiled { machine, sites, .. } = compile(&code, self.tier, &self.tuning, false, memory)?;
+        clock.begin(Phase::Seal);
+        let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
+        self.memory = machine.bytes;
+        let requirements = Requirements {
+            frame_slots: frame_slots(&code),
+            inputs: code.inputs(),
+            stack_limit: code.stack_limit() as usize,
+        };
+        // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
+        // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
+        // emitters follow the calling convention, and address only the frame and the data stack.
+        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
+        let entry = unsafe { Entry::new(sealed, requirements) };
+        Ok(Box::new(NativeProgram { entry, code, sites }))
+    }
+}
+
+struct NativeProgram {
+    entry: Entry,
+    code: Rc<Bytecode>,
+    sites: Vec<TrapSite>,
+}
+
+impl Prepared for NativeProgram {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+        let fuel = self.code.begin(inputs, fuel, stack);
+        match self.entry.run(stack, fuel) {
+            Exit::Done => Ok(()),
+            Exit::Trap { site, pointer } => Err(trap(&self.code, &self.sites, site, pointer)),
+        }
+    }
+
+    fn code(&self) -> Option<&[u8]> {
+        Some(self.entry.code().bytes())
+    }
+}
+
+/// The trap at a site.
+fn trap(code: &Bytecode, sites: &[TrapSite], site: u32, pointer: i64) -> Trap {
+    let site = sites[site as usize];
+    code.trap(site.pc, || u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_hosts_have_no_compiler() {
+        assert!(compiler("riscv64").is_none());
+        assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
+        let error = PrepareError::Unsupported { engine: "jit", reason: unknown_host("riscv64") };
+        let said = "engine `jit` is not supported on this host: the tiers make machine code for AArch64 and x86-64, and this is \
+            riscv64";
+        assert_eq!(error.to_string(), said);
+        assert_eq!(support().is_ok(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
+    }
+}
