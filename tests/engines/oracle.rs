@@ -1,10 +1,8 @@
 //! A short campaign in the test's own process, and the command `fuzz`.
 
-mod binary;
-
 use std::path::Path;
 
-use binary::{jitduel, size};
+use crate::binary::{jitduel, size};
 use jitduel::generate::trial;
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};

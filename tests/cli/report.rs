@@ -4,18 +4,16 @@
 //! The data is from one busy machine, in short runs: criterion's, `break_even`'s for two workloads, a race in the form of a run
 //! with peers, and the counts of two workloads.
 
-mod binary;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use binary::{Ended, folder, jitduel};
+use crate::binary::{Ended, folder, jitduel};
 use snapbox::{Assert, Data};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/report");
 
-const HEADER: &str = "<!-- Compared by tests/report.rs. After a change that is meant, write it anew and read the difference:\n\
-     SNAPSHOTS=overwrite cargo test --test report -->\n\n";
+const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After a change that is meant, write it anew and read the difference:\n\
+     SNAPSHOTS=overwrite cargo test --test cli report -->\n\n";
 
 /// A section without data, and the command that makes it.
 const MISSING: [(&str, &str); 6] = [

@@ -2,15 +2,13 @@
 //!
 //! No engine is wrong, so that these tests end its processes with the signals of programs that are.
 
-mod binary;
-
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use binary::{SMALL, file, folder, jitduel};
+use crate::binary::{SMALL, file, folder, jitduel};
 
 /// A campaign with one process at a time, which ends with what it finds first, and after a while in any case.
 const CAMPAIGN: [&str; 11] =

@@ -3,8 +3,6 @@
 //!
 //! A witness that is not installed is reported as `NOT RUN`, and is a failure where JITDUEL_WITNESSES is `required`.
 
-mod binary;
-
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
@@ -14,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use binary::{folder, size};
+use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::export::{Limits, Run, c, forth};
 use jitduel::generate::{Kind, Trial, trial};

@@ -1,9 +1,7 @@
 //! The verb `export`: where its inputs and limits come from, and what it refuses. What its files come to is tested with the
 //! witnesses, their text with the golden files.
 
-mod binary;
-
-use binary::{Ended, file, folder, jitduel};
+use crate::binary::{Ended, file, folder, jitduel};
 
 fn export(arguments: &[&str]) -> Ended {
     jitduel([&["export"], arguments].concat()).run()

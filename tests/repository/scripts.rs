@@ -61,6 +61,6 @@ fn the_script_says_what_it_needs_and_knows_the_tests() {
     assert!(said < script.find("install_packages").expect("it installs"), "before anything is done");
     let (_, names) = script.split_once("left_out=(").expect("it leaves some out");
     for name in names.split_once(')').expect("the list ends").0.split_whitespace() {
-        assert!(root.join(format!("tests/{name}.rs")).exists(), "{name}");
+        assert!(root.join(format!("tests/{name}/main.rs")).exists(), "{name}");
     }
 }

@@ -1,26 +1,13 @@
 //! What a newcomer sees of the command line: which inputs were taken, which engines agree, what no case expects, and what
 //! was probably not meant.
 
-mod binary;
-
 use std::time::{Duration, Instant};
 
-use binary::{Ended, file, folder, jitduel};
+use crate::binary::{Ended, expect, file, folder, jitduel, refused};
 use jitduel::registry::{ENGINES, entries, fastest};
 
 fn cli(arguments: &[&str]) -> Ended {
     jitduel(arguments).run()
-}
-
-#[track_caller]
-fn expect(ended: &Ended, code: i32, stdout: &str) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
-}
-
-#[track_caller]
-fn refused(ended: &Ended, message: &str) {
-    expect(ended, 2, "");
-    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
 }
 
 // Inputs.

@@ -11,10 +11,10 @@ use jitduel::isa::aarch64::encode::*;
 use jitduel::isa::aarch64::regs::{self, SP, X, XZR, Xs, Xz};
 
 /// What the GNU assembler made of the selected texts.
-const GAS: &str = include_str!("data/aarch64_gas.txt");
+const GAS: &str = include_str!("../data/aarch64_gas.txt");
 
 /// Every constructor is a public function of this file that is no method, so the decoder's test knows when one is missing here.
-const SOURCE: &str = include_str!("../src/isa/aarch64/encode.rs");
+const SOURCE: &str = include_str!("../../src/isa/aarch64/encode.rs");
 
 /// The edge registers; 31 joins them where it is legal.
 const REGS: [u8; 10] = [0, 1, 2, 15, 16, 17, 18, 19, 29, 30];

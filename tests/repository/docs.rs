@@ -1,10 +1,8 @@
 //! Every output that the README and the pages in `docs/` show is what the binary prints today, or says when it was made.
 
-mod binary;
-
 use std::path::{Path, PathBuf};
 
-use binary::jitduel;
+use crate::binary::jitduel;
 use jitduel::registry::ENGINES;
 
 /// A fenced block of a page.

@@ -2,16 +2,14 @@
 //! `tests/golden`, and is read there before it is meant. A file holds one program and all its listings for one
 //! instruction set; they are the same on every host.
 
-mod binary;
-
 use std::path::Path;
 
-use binary::jitduel;
+use crate::binary::jitduel;
 use jitduel::tiers::TIERS;
 use snapbox::{Assert, Data};
 
-const HEADER: &str = "\\ Compared by tests/golden.rs. After a change that is meant, write it anew and read the \
-                      difference:\n\\ SNAPSHOTS=overwrite cargo test --test golden\n";
+const HEADER: &str = "\\ Compared by tests/light/golden.rs. After a change that is meant, write it anew and read the \
+                      difference:\n\\ SNAPSHOTS=overwrite cargo test --test light golden\n";
 
 /// Each stage of a program, for one instruction set: tree and bytecode once, then all variants of the JIT.
 fn listings(text: &str, arguments: &[&str], isa: &str) -> String {

@@ -209,8 +209,9 @@ fn place(path: &str) -> (String, usize) {
 /// What is wrong with the imports of a file.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let (room, depth) = place(path);
-    let unknown =
-        |room: &str| format!("{path}: no floor is known for `{room}`: give it one in FLOORS of tests/layers.rs");
+    let unknown = |room: &str| {
+        format!("{path}: no floor is known for `{room}`: give it one in FLOORS of tests/repository/layers.rs")
+    };
     let Some(own) = floor(&room) else { return vec![unknown(&room)] };
     let mut faults = Vec::new();
     for Import { room: other, in_tests } in imports(text, depth) {

@@ -4,7 +4,7 @@
 //! A peer that is not installed is reported as `NOT RUN`, and is a failure where JITDUEL_WITNESSES is `required`.
 #![cfg(feature = "peers")]
 
-#[path = "../benches/peers/process.rs"]
+#[path = "../../benches/peers/process.rs"]
 mod process;
 
 use std::io::Write;

@@ -13,10 +13,10 @@ use jitduel::isa::x86_64::encode::*;
 use jitduel::isa::x86_64::regs::{self, Gp};
 
 /// What the GNU assembler made of the selected texts.
-const GAS: &str = include_str!("data/x86_64_gas.txt");
+const GAS: &str = include_str!("../data/x86_64_gas.txt");
 
 /// Every constructor is a public function of this file that is no method, so the decoder's test knows when one is missing here.
-const SOURCE: &str = include_str!("../src/isa/x86_64/encode.rs");
+const SOURCE: &str = include_str!("../../src/isa/x86_64/encode.rs");
 
 /// Where the decoded instructions stand.
 const IP: u64 = 0x7000_0000_1000;
