@@ -37,7 +37,7 @@ fn each_stage_says_how_long_it_took() {
             1,
             "{text}"
         );
-        assert_eq!(summary.lines().filter(|line| line.ends_with(&format!(" s  {name}"))).count(), 1, "{text}");
+        assert_eq!(summary.lines().filter(|line| line.ends_with(&format!(" s of CPU  {name}"))).count(), 1, "{text}");
     }
 }
 
