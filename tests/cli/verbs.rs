@@ -717,7 +717,7 @@ fn asm_knows_its_own_mistakes() {
     // Fuel is metered where it is given, however much.
     let passes = |arguments: &[&str]| {
         let ended = cli(&[&["asm", "-e", "3 times end while 0 do end", "--stage", "bytecode"], arguments].concat());
-        ended.stdout.lines().filter(|line| line.contains("pass ")).count()
+        ended.stdout.lines().filter(|line| line.contains("fuel ")).count()
     };
     assert_eq!((passes(&[]), passes(&["--fuel", "0"]), passes(&["--fuel", "7"])), (0, 2, 2));
     // Without an instruction set it is the host's.

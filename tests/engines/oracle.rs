@@ -37,7 +37,7 @@ fn fuzzed(arguments: &[&str]) -> Value {
 
 #[test]
 fn a_campaign_says_what_it_did_and_repeats_from_its_seed() {
-    let programs = size("programs of a campaign", 2_000, 320);
+    let programs = size("programs of a campaign", 400, 320);
     let count = programs.to_string();
     let whole = fuzzed(&["--programs", &count, "--seed", "5", "--jobs", "1"]);
     assert_eq!((&whole["programs"], &whole["disagreements"]), (&programs.into(), &0.into()));

@@ -247,7 +247,7 @@ fn corpus_cases() -> Vec<Case> {
 #[test]
 fn random_programs_in_c() {
     if Witness::C.is_installed() {
-        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 2_000, 300)));
+        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 1_000, 300)));
     }
 }
 
