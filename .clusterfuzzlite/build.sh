@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets into $OUT, each with its dictionary and a first corpus: what ClusterFuzzLite and OSS-Fuzz run
-# in their image. It also runs on an ordinary machine with cargo-fuzz, without a sanitizer where Rust is not nightly:
+# Builds the fuzz targets into $OUT, each with its dictionary and a seed corpus. ClusterFuzzLite and OSS-Fuzz run this script in
+# their image. It also runs on any machine with cargo-fuzz. With stable Rust, turn the sanitizer off:
 #
 #   OUT=/tmp/out SANITIZER=none .clusterfuzzlite/build.sh
 set -euo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ -d fuzz ] || cd "${SRC:?}/jitduel"
 
 cargo fuzz build -O --sanitizer "${SANITIZER:-address}"
-mkdir -p "${OUT:?where the targets go}"
+mkdir -p "${OUT:?the folder for the targets}"
 seeds=$(mktemp -d)
 trap 'rm -rf "$seeds"' EXIT
 for folder in basics traps regressions; do
@@ -18,10 +18,13 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 for target in fuzz/fuzz_targets/*.rs; do
   name=$(basename "$target" .rs)
   cp "fuzz/target/$host/release/$name" "$OUT/"
-  # The decisions of the generator are no text: that target begins with nothing.
-  if [ "$name" != program ]; then
-    cp fuzz/words.dict "$OUT/$name.dict"
-    (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)
-  fi
+  # Two targets do not read text, so they start with an empty corpus and no dictionary.
+  case "$name" in
+    program | parallel_moves) ;;
+    *)
+      cp fuzz/words.dict "$OUT/$name.dict"
+      (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)
+      ;;
+  esac
 done
 ls -l "$OUT"

@@ -1,13 +1,13 @@
-//! From how many passes of its loops on a program is better compiled than interpreted, for each workload and each engine that
-//! compiles. Criterion has no part in it: a process measures every workload once, and the intervals are over processes.
+//! The number of loop iterations from which compiling beats interpreting, for each workload and each engine that compiles.
+//! It does not use criterion: each process measures every workload once, and the intervals are over processes.
 //!
-//! `cargo bench --bench break_even [-- FILTER…]`; `--test` has one process measure, to see that all is well.
+//! `cargo bench --bench break_even [-- FILTER…]`. With `--test`, a single process measures, as a smoke test.
 
 mod harness;
 
 use std::process::{ExitCode, Stdio};
 
-use harness::{Arguments, data_file, engines};
+use harness::{Arguments, data_file, engines, say, warn};
 use jitduel::bench::break_even::{Point, break_even, points, times};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
@@ -20,13 +20,13 @@ use jitduel::engine::Options;
 use jitduel::lang::{Source, load};
 use serde_json::{Value, json};
 
-/// Who is to be caught up with.
+/// The engine that the others are compared with.
 const INTERPRETER: &str = "bytecode";
 
-/// Processes that measure.
+/// The number of measuring processes.
 const PROCESSES: usize = 21;
 
-/// The probability with which all intervals together are right.
+/// The confidence with which all intervals together hold.
 const CONFIDENCE: f64 = 0.99;
 
 fn main() -> ExitCode {
@@ -34,13 +34,13 @@ fn main() -> ExitCode {
     let name = |workload: &Workload| format!("break_even/{}", workload.name);
     let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
     if arguments.has("--list") {
-        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        chosen.iter().for_each(|workload| say(format_args!("{}: benchmark", name(workload))));
         return ExitCode::SUCCESS;
     }
     let engines: Vec<&str> =
         engines().into_iter().filter(|engine| *engine == INTERPRETER || compiles(engine)).collect();
     if arguments.has("--worker") {
-        println!("{}", measure(&chosen, &engines));
+        say(format_args!("{}", measure(&chosen, &engines)));
         return ExitCode::SUCCESS;
     }
     let processes = if arguments.is_test() { 1 } else { PROCESSES };
@@ -48,17 +48,17 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if engines.len() < 2 {
-        eprintln!("NOT RUN: break-even, since no engine can compile for this host");
+        warn(format_args!("NOT RUN: break-even, since no engine can compile for this host"));
         return ExitCode::SUCCESS;
     }
-    let image = Image::of_this_process().expect("this program lies somewhere");
+    let image = Image::of_this_process().expect("this program has a path");
     let runs: Vec<Value> = (0..processes).map(|_| worker(&image, &arguments.filters)).collect();
     let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
     let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
     let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
     if arguments.is_test() {
-        // Times of a run that only tries all would mislead.
-        sweeps.iter().for_each(|sweep| println!("break_even/{}: Success", sweep.workload));
+        // The times of a smoke test would be misleading.
+        sweeps.iter().for_each(|sweep| say(format_args!("break_even/{}: Success", sweep.workload)));
         return ExitCode::SUCCESS;
     }
     show(&sweeps, &engines, level);
@@ -66,13 +66,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whether an engine makes machine code.
+/// Whether an engine generates machine code.
 fn compiles(engine: &str) -> bool {
     let program = load(&Source::new("empty", ""), 0).expect("the empty program is one");
     prepare(engine, &program, &Options::default()).is_ok_and(|prepared| prepared.code_bytes().is_some())
 }
 
-/// What one process measures: for each workload and engine the nanoseconds at each point.
+/// Measures in this process: the nanoseconds at each point, for each workload and engine.
 fn measure(workloads: &[&Workload], engines: &[&str]) -> Value {
     let of = |workload: &&Workload| {
         let points = points_of(workload);
@@ -86,16 +86,16 @@ fn points_of(workload: &Workload) -> Vec<Point> {
     points(workload).unwrap_or_else(|reason| panic!("{}: {reason}", workload.name))
 }
 
-/// Has a process measure.
+/// Starts a process that measures, and returns its output.
 fn worker(image: &Image, filters: &[String]) -> Value {
     let output = image.command().args(filters).arg("--worker").stderr(Stdio::inherit()).output();
     let output = output.expect("this program can be started");
     image.check().expect("all processes are of one build");
-    assert!(output.status.success(), "a process that measured ended with {}", output.status);
+    assert!(output.status.success(), "a measuring process ended with {}", output.status);
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// One workload: its points, and the times at them for each engine and process.
+/// One workload: its points, and its times by engine, process and point.
 struct Sweep {
     workload: &'static str,
     points: Vec<Point>,
@@ -103,7 +103,7 @@ struct Sweep {
 }
 
 impl Sweep {
-    /// Takes the workload at this index from what processes printed.
+    /// Extracts the workload with this index from the output of the processes.
     fn of(index: usize, workload: &Workload, engines: usize, runs: &[Value]) -> Sweep {
         let times = |engine: usize| -> Vec<Vec<f64>> {
             let of_process =
@@ -113,53 +113,53 @@ impl Sweep {
         Sweep { workload: workload.name, points: points_of(workload), times: (0..engines).map(times).collect() }
     }
 
-    /// From how many passes on an engine is ahead of the interpreter.
+    /// The number of iterations from which an engine beats the interpreter.
     fn break_even(&self, engine: usize, interpreter: usize, level: f64) -> Estimate {
         break_even(&self.points, &self.times[engine], &self.times[interpreter], level)
     }
 
-    /// The median over processes at a point.
+    /// The median time at a point over processes.
     fn time(&self, engine: usize, point: usize) -> f64 {
         median(&self.times[engine].iter().map(|times| times[point]).collect::<Vec<_>>())
     }
 }
 
-/// A table of all, and a list of where compiling never pays.
+/// Prints the table, and lists where compiling never pays.
 fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
     let processes = sweeps[0].times[0].len();
     let interpreter = index_of_interpreter(engines);
-    println!(
-        "Passes from which on compiling and running takes less than `{INTERPRETER}`, with intervals that are right together"
-    );
-    println!("with {:.0} % ({processes} processes):\n", 100.0 * CONFIDENCE);
-    let mut rows = vec![["workload", "engine", "passes", "interval"].map(String::from)];
+    say(format_args!(
+        "Iterations from which an engine, including compiling, beats `{INTERPRETER}`; all intervals together hold with"
+    ));
+    say(format_args!("{:.0} % confidence ({processes} processes):\n", 100.0 * CONFIDENCE));
+    let mut rows = vec![["workload", "engine", "iterations", "interval"].map(String::from)];
     rows.push(["---", "---", "--:", "---"].map(String::from));
     let mut never = Vec::new();
     for sweep in sweeps {
         for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
             let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
-            let interval = format!("{} to {}", passes(low), passes(high));
-            rows.push([sweep.workload.into(), engines[engine].into(), passes(value), interval]);
+            let interval = format!("{} to {}", iterations(low), iterations(high));
+            rows.push([sweep.workload.into(), engines[engine].into(), iterations(value), interval]);
             if value.is_infinite() {
-                let most = sweep.points.last().expect("a sweep has points").work.passes;
+                let most = sweep.points.last().expect("a sweep has points").work.iterations;
                 never.push(format!(
-                    "{} beats {} up to {most} passes of {}",
+                    "{} beats {} up to {most} iterations of {}",
                     INTERPRETER, engines[engine], sweep.workload
                 ));
             }
         }
     }
-    print!("{}", table(&rows));
-    println!(
-        "\nBelow these numbers the interpreter wins. {}",
+    say(format_args!(
+        "{}\nBelow these numbers the interpreter wins. {}",
+        table(&rows),
         match never.as_slice() {
-            [] => "There is no program here on which it wins for good.".into(),
-            never => format!("It wins for good here: {}.", never.join("; ")),
+            [] => "Every engine beats it within the sweep.".into(),
+            never => format!("It wins throughout the sweep here: {}.", never.join("; ")),
         }
-    );
+    ));
 }
 
-fn passes(number: f64) -> String {
+fn iterations(number: f64) -> String {
     match number {
         number if number.is_infinite() => "never".into(),
         number if number < 10.0 => format!("{number:.1}"),
@@ -171,7 +171,7 @@ fn index_of_interpreter(engines: &[&str]) -> usize {
     engines.iter().position(|engine| *engine == INTERPRETER).expect("the interpreter runs everywhere")
 }
 
-/// Infinity becomes `null`.
+/// The results as JSON. Infinity becomes `null`.
 fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
     let interpreter = index_of_interpreter(engines);
     let mut lines = Vec::new();
@@ -181,7 +181,7 @@ fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
                 json!({
                     "size": point.size,
                     "words": point.work.words,
-                    "passes": point.work.passes,
+                    "iterations": point.work.iterations,
                     "interpreter_ns": sweep.time(interpreter, index),
                     "engine_ns": sweep.time(engine, index),
                 })
@@ -191,7 +191,7 @@ fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
                 "workload": sweep.workload,
                 "engine": engines[engine],
                 "points": sweep.points.iter().enumerate().map(point).collect::<Value>(),
-                "break_even": { "passes": value, "low": low, "high": high },
+                "break_even": { "iterations": value, "low": low, "high": high },
             }));
         }
     }

@@ -1,6 +1,6 @@
-//! `compile/<size>/…`: making programs of 100, 10,000 and 1,000,000 words ready, straight ones and loopy ones, phase by
-//! phase, in nanoseconds for each word of the text: `parse`, `verify`, and for each engine what it does itself, in all
-//! (`<engine>`) and apart (`<engine>/lower`, `<engine>/generate`, `<engine>/seal`). With the feature `peers` also theirs.
+//! `compile/<size>/…`: preparing programs of 100, 10,000 and 1,000,000 words, with and without loops, in nanoseconds per word
+//! of the text. The phases are `parse`, `verify`, and for each engine its total (`<engine>`) and its own phases
+//! (`<engine>/lower`, `<engine>/generate`, `<engine>/seal`). The feature `peers` adds the peers' totals.
 
 mod harness;
 
@@ -29,7 +29,7 @@ fn compile(criterion: &mut Criterion<PerWord>) {
         // A peer that optimizes takes minutes for a million words.
         let peers = registry::PEERS.iter().filter(|_| size.words <= 10_000);
         for &name in engines.iter().chain(peers) {
-            // The referee walks the tree: it has nothing to do beforehand.
+            // The referee walks the tree, which needs no preparation.
             let phases: &[Option<Phase>] = match name {
                 "tree" => continue,
                 "bytecode" => &[None],

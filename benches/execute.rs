@@ -1,4 +1,4 @@
-//! `execute/<workload>/<engine>`: running what is ready to run, in nanoseconds for each word that is carried out.
+//! `execute/<workload>/<engine>`: executing prepared programs, in nanoseconds per executed word.
 
 mod harness;
 
@@ -11,7 +11,7 @@ use jitduel::bench::{Subject, prepare, stack, time};
 use jitduel::engine::Prepared;
 use jitduel::outcome::DEFAULT_STACK_LIMIT;
 
-/// Fails before anything is timed where an engine gives a wrong answer.
+/// The words that one run of all subjects executes. Panics if an engine gives a wrong answer.
 fn words(subjects: &[Subject], engines: &[&str]) -> u64 {
     let words = |subject: &Subject| match subject.check(engines) {
         Ok(work) => work.words,
@@ -32,10 +32,10 @@ fn execute(criterion: &mut Criterion<PerWord>) {
     execute_all(criterion.benchmark_group("execute/hold-out"), &engines, &subjects, &|_| ());
 }
 
-/// A program made ready, with its inputs.
+/// A prepared program with its inputs.
 type Ready<'a> = (Box<dyn Prepared>, &'a [i64]);
 
-/// One benchmark for each engine: all subjects, one after the other.
+/// One benchmark for each engine; a run executes all subjects, one after the other.
 fn execute_all(
     mut group: BenchmarkGroup<PerWord>,
     engines: &[&'static str],
@@ -45,7 +45,7 @@ fn execute_all(
     group.throughput(Throughput::Elements(words(subjects, &[])));
     let mut stack = stack(DEFAULT_STACK_LIMIT).expect("there is memory for a stack");
     for &engine in engines {
-        // Only what the filter lets pass is checked and prepared.
+        // Check and prepare lazily, so that benchmarks excluded by the filter cost nothing.
         let mut ready: Option<Vec<Ready>> = None;
         group.bench_function(engine, |bencher| {
             let ready = ready.get_or_insert_with(|| {

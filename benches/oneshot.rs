@@ -1,8 +1,8 @@
-//! `oneshot/<workload>/<engine>`: from the text to the answer. The input is a hundredth of that with which `execute` runs, so
-//! that compiling counts for something.
+//! `oneshot/<workload>/<engine>`: from the text to the answer. The input is a hundredth of that of `execute`, so that compiling
+//! matters.
 //!
-//! `tiny/<engine>`: from the verified program to the answer, for `1 2 +`, on an engine that has compiled before: what any program
-//! costs. Beside it, for scale, `tiny/mprotect pair`: making a page executable and writable again.
+//! `tiny/<engine>`: from the verified program to the answer of `1 2 +`, on an engine that has compiled before. This is the
+//! fixed cost of any program. For scale, `tiny/mprotect pair` makes a page executable and writable again.
 
 mod harness;
 
@@ -61,12 +61,12 @@ fn tiny(criterion: &mut Criterion<PerWord>) {
         });
     }
     let mut page = MmapMut::map_anon(4096).expect("there is memory for a page");
-    // Pages that nobody has written are not there yet.
+    // Write the page, so that the system allocates it.
     page[0] = 1;
     let mut page = Some(page);
     group.bench_function(BenchmarkId::from_parameter("mprotect pair"), |bencher| {
         bencher.iter(|| {
-            let writable = page.take().expect("the last pair has given it back");
+            let writable = page.take().expect("the previous run put it back");
             let executable = writable.make_exec().expect("the system allows that");
             page = Some(executable.make_mut().expect("the system allows that"));
         });

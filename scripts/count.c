@@ -1,7 +1,7 @@
-// A plugin for QEMU that counts the instructions a program executes and says the number on standard error at its end.
+// A QEMU plugin that counts the instructions a program executes, and prints the number to standard error when it exits.
 //
-// Declares what it uses of QEMU's plugin interface itself, since Debian has no package with the header. These seven have not
-// changed since the interface's first version; VERSION is what the QEMU at hand asks for.
+// Debian has no package with the header of QEMU's plugin interface, so this file declares the seven functions that it uses.
+// They have not changed since the first version of the interface. VERSION is the version that the installed QEMU requires.
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,13 +23,14 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, on_execut
 
 int qemu_plugin_version = VERSION;
 
-// The programs that are counted have one thread.
+// The counted programs are single-threaded.
 static uint64_t instructions;
 
 static void executed(unsigned processor, void *count) { instructions += (uintptr_t)count; }
 
-// A translation block runs from its first instruction to its last: it ends at the first branch. The last one speaks for itself,
-// since QEMU 7.2 puts an x86-64 instruction that reaches over the end of a page back into the next block, and counts it here.
+// A translation block executes from its first instruction to its last, since it ends at the first branch. The last instruction
+// is counted separately: if an x86-64 instruction crosses the end of a page, QEMU 7.2 moves it to the next block although it is
+// listed in this one.
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   size_t last = qemu_plugin_tb_n_insns(block) - 1;
   qemu_plugin_register_vcpu_tb_exec_cb(block, executed, 0, (void *)(uintptr_t)last);

@@ -1,4 +1,4 @@
-# What the scripts share: how they speak, and how they install Debian packages.
+# Shared by the scripts: progress messages, and the installation of Debian packages.
 
 say() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
@@ -6,7 +6,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 install_packages() {
   if ! command -v apt-get >/dev/null; then
-    echo "missing: $*; this script installs packages only where there is apt-get" >&2
+    echo "missing: $*; this script can install packages only with apt-get" >&2
     exit 1
   fi
   say "installing Debian packages: $*"

@@ -10,11 +10,11 @@ leave() {
 }
 trap leave EXIT
 
-# Sets `cpu_seconds` to the processor time of all commands that this shell has waited for. On a busy machine it says more
-# than the elapsed time.
+# Sets `cpu_seconds` to the processor time of all commands that this shell has waited for. On a busy machine the elapsed time
+# depends on other processes; this figure hardly does.
 count_cpu_seconds() {
   local of_children spent
-  # In a pipe or a substitution, `times` would be about another shell.
+  # A pipe or a substitution would start another shell, and `times` would report on that one.
   times >"$kept/cpu${lane_name:-}"
   of_children=$(sed -n 2p "$kept/cpu${lane_name:-}")
   cpu_seconds=0

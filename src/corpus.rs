@@ -1,8 +1,8 @@
-//! Corpus files: programs that carry their own cases in comments.
+//! Corpus files: programs with test cases in comments.
 //!
-//! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. It is found in the bytes of the text, so
-//! that a program that is not even UTF-8 can say what becomes of it. A comment that only looks like a case is none, and
-//! [`near_misses`] tells of it.
+//! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. Cases are found in the raw bytes, so even a
+//! program that is not valid UTF-8 can state its expected result. A comment that only resembles a case is not one;
+//! [`near_misses`] reports it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 /// One case of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// The line that it stands on, from 1.
+    /// Its line, from 1.
     pub line: usize,
-    /// Passes that loops may start, if there is a limit.
+    /// The iterations that loops may start, if limited.
     pub fuel: Option<u64>,
-    /// The greatest number of values on the stack.
+    /// The maximum number of values on the stack.
     pub stack_limit: usize,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
-    /// What must come of it.
+    /// The expected result.
     pub expected: Verdict,
 }
 
-/// The line itself, as [`cases`] reads it.
+/// The case line, as [`cases`] parses it.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\\ case")?;
@@ -42,7 +42,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// A line that begins like a case and is not one.
+/// A line that begins like a case but is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}; write `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`")]
 pub struct CaseError {
@@ -52,21 +52,21 @@ pub struct CaseError {
     pub message: String,
 }
 
-/// A folder that could not be searched.
+/// A folder that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{}`", path.display())]
 pub struct FolderError {
     /// The folder.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// Finds the programs at a path: whatever was named itself, or the `*.stk` in and below a folder, in order of their names.
-/// Of what only lies in a folder, pipes, sockets and devices are left out: to read them may take forever.
+/// Finds the programs at a path: the path itself unless it is a folder, else all `*.stk` files in and below the folder,
+/// sorted by name. Pipes, sockets and devices in a folder are skipped, because reading them may never end.
 ///
 /// # Errors
-/// The first folder that cannot be searched; what was found before it is kept.
+/// The first folder that cannot be read; programs found before it stay in `found`.
 pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError> {
     if !path.is_dir() {
         found.push(path.to_owned());
@@ -76,106 +76,108 @@ pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError
     let mut entries: Vec<_> = entries
         .map_err(|source| FolderError { path: path.to_owned(), source })?
         .into_iter()
-        // A link to a folder might lead back to where we are.
+        // A link to a folder might create a cycle.
         .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_read(path)))
+        .filter(|path| {
+            path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_program(path))
+        })
         .collect();
     entries.sort();
     entries.iter().try_for_each(|path| programs(path, found))
 }
 
-/// Whether a path leads to a regular file, or to nothing, of which whoever reads it will complain.
-fn may_be_read(path: &Path) -> bool {
+/// Whether a path is a regular file or a dangling link. The caller reports an error for the latter when it reads it.
+fn may_be_program(path: &Path) -> bool {
     path.is_file() || !path.exists()
 }
 
-/// The cases of a text, in the order of their lines.
+/// The cases of a text, in line order.
 ///
 /// # Errors
-/// The first line that begins like a case and is not one.
+/// The first line that begins like a case but is malformed.
 pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
     let mut cases = Vec::new();
     for (line, text) in lines(source) {
-        if let Some(rest) = behind_case(&text) {
+        if let Some(rest) = after_case(&text) {
             cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
         }
     }
     Ok(cases)
 }
 
-/// The lines of a text with their numbers, from 1.
+/// The lines of a text, numbered from 1.
 fn lines(source: &Source) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
     (1..).zip(source.bytes().split(|&byte| byte == b'\n').map(String::from_utf8_lossy))
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// What stands behind the words `\ case` of a line that begins with them.
-fn behind_case(line: &str) -> Option<&str> {
+/// The rest of a line that begins with `\ case`.
+fn after_case(line: &str) -> Option<&str> {
     let comment = line.trim_start().strip_prefix('\\')?.strip_prefix(BLANKS)?;
     let rest = comment.trim_start_matches(BLANKS).strip_prefix("case")?;
     rest.starts_with([' ', '\t', ':']).then_some(rest)
 }
 
-/// A comment that looks like a case and is not read as one.
+/// A comment that looks like a case but is not parsed as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearMiss {
     /// Where the comment begins.
     pub at: Place,
-    /// What would make a case of it.
+    /// How to turn it into a case.
     pub help: &'static str,
 }
 
-/// The comments that look like cases, with inputs `->` a result, and are not read as cases.
+/// The comments that look like cases (`INPUTS -> RESULT`) but are not parsed as cases.
 pub fn near_misses(source: &Source) -> Vec<NearMiss> {
     lines(source).filter_map(|(line, text)| near_miss(line, &text)).collect()
 }
 
 fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
-    if behind_case(text).is_some() {
+    if after_case(text).is_some() {
         return None;
     }
-    // Looked for once: a line may have any number of comments.
+    // Searched once per line, not once per comment: a line may have any number of comments.
     let arrow = text.rfind("->")?;
     let opens = |&(at, _): &(usize, &str)| {
         let (before, behind) = (&text[..at], &text[at + 1..]);
-        // The opening of a comment stands alone.
+        // A comment's opening word is surrounded by white space.
         (before.is_empty() || before.ends_with(char::is_whitespace)) && behind.starts_with(BLANKS)
     };
     let mut comments = text[..arrow].match_indices(['\\', '(']).filter(opens);
-    let (at, opening) = comments.find(|(at, _)| is_like_a_case(&text[at + 1..]))?;
+    let (at, opening) = comments.find(|(at, _)| looks_like_case(&text[at + 1..]))?;
     let help = if opening == "(" {
-        "a case stands in a comment to the end of the line: `\\ case: INPUTS -> RESULT`"
+        "a case must be in a line comment: `\\ case: INPUTS -> RESULT`"
     } else if !text[..at].trim().is_empty() {
-        "a case stands on a line of its own"
+        "a case must be on a line of its own"
     } else {
-        "a case begins with `\\ case`, in small letters"
+        "a case begins with `\\ case` in lowercase"
     };
     Some(NearMiss { at: Place { line, column: text[..at].chars().count() + 1 }, help })
 }
 
-/// Whether a comment begins with the word, however it is written.
-fn is_like_a_case(comment: &str) -> bool {
+/// Whether a comment begins with the word `case` in any mix of upper and lower case.
+fn looks_like_case(comment: &str) -> bool {
     let comment = comment.trim_start();
     let word = comment.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("case"));
     word && !comment[4..].starts_with(|next: char| next.is_alphabetic() && next != 's')
 }
 
-/// The inputs, where a stack of so many values has room for them.
+/// Returns the inputs if a stack of `stack_limit` values can hold them.
 ///
 /// # Errors
-/// That it has none, in words.
-pub fn fitting(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
+/// A message if it cannot.
+pub fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>, String> {
     if inputs.len() > stack_limit {
-        return Err(format!("too many inputs for the stack limit: {}, where at most {stack_limit} fit", inputs.len()));
+        return Err(format!("too many inputs for the stack limit: {}, but at most {stack_limit} fit", inputs.len()));
     }
     Ok(inputs)
 }
 
 fn case(line: usize, rest: &str) -> Result<Case, String> {
-    let (options, rest) = rest.split_once(':').ok_or("a case has a `:` before its inputs")?;
-    let (inputs, result) = rest.split_once("->").ok_or("a case has a `->` before its result")?;
+    let (options, rest) = rest.split_once(':').ok_or("a case needs a `:` before its inputs")?;
+    let (inputs, result) = rest.split_once("->").ok_or("a case needs a `->` before its result")?;
     let (mut fuel, mut stack_limit) = (None, DEFAULT_STACK_LIMIT);
     for option in options.split_whitespace() {
         match option.split_once('=') {
@@ -185,14 +187,14 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
         }
     }
     let inputs = values(inputs)?;
-    let inputs = fitting(inputs, stack_limit)?;
+    let inputs = check_input_count(inputs, stack_limit)?;
     Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
 }
 
 fn verdict(text: &str) -> Result<Verdict, String> {
     let split = |rest: &str| -> Result<(String, Place), String> {
-        let (kind, at) = rest.trim().rsplit_once(' ').ok_or("a trap or rejection has a kind and a place")?;
-        let (line, column) = at.split_once(':').ok_or(format!("`{at}` is not a place LINE:COLUMN"))?;
+        let (kind, at) = rest.trim().rsplit_once(' ').ok_or("a trap or rejection needs a kind and a location")?;
+        let (line, column) = at.split_once(':').ok_or(format!("`{at}` is not a location LINE:COLUMN"))?;
         Ok((kind.trim().into(), Place { line: number(line)?, column: number(column)? }))
     };
     if let Some(rest) = text.strip_prefix("trap ") {
@@ -214,7 +216,7 @@ fn values(text: &str) -> Result<Vec<i64>, String> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a number that fits"))
+    text.parse().map_err(|_| format!("`{text}` is not a number in range"))
 }
 
 #[cfg(test)]
@@ -227,8 +229,8 @@ mod tests {
 
     #[test]
     fn a_case_has_options_inputs_and_a_result() {
-        let cases =
-            parsed("\\ case fuel=5 stack-limit=7: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n").expect("right");
+        let cases = parsed("\\ case fuel=5 stack-limit=7: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n")
+            .expect("the cases are well-formed");
         assert_eq!(
             cases[0],
             Case { line: 1, fuel: Some(5), stack_limit: 7, inputs: vec![1, -2], expected: Verdict::Done(vec![3]) }
@@ -237,43 +239,43 @@ mod tests {
     }
 
     #[test]
-    fn results_read_as_they_are_written() {
+    fn results_round_trip() {
         for result in ["1 2 -3", "trap division by zero 3:5", "trap out of fuel 1:1", "rejected unbalanced if 2:9"] {
-            let case = &parsed(&format!("\\ case: -> {result}")).expect("right")[0];
+            let case = &parsed(&format!("\\ case: -> {result}")).expect("the cases are well-formed")[0];
             assert_eq!(case.expected.to_string(), result);
         }
     }
 
     #[test]
-    fn cases_are_written_as_they_are_read() {
+    fn cases_round_trip() {
         for line in ["\\ case: -> ", "\\ case fuel=5 stack-limit=7: 1 -2 -> trap out of fuel 1:1", "\\ case: 1 -> 3 4"]
         {
-            assert_eq!(parsed(line).expect("right")[0].to_string(), line);
+            assert_eq!(parsed(line).expect("the cases are well-formed")[0].to_string(), line);
         }
     }
 
     #[test]
-    fn blanks_around_the_word_do_not_matter() {
+    fn white_space_around_the_word_case_is_ignored() {
         for text in ["\\  case: 1 -> 2", " \t\\\tcase\t: 1 -> 2", "\\ case\tfuel=3: 1 -> 2", "\\ case: 1 -> 2\r"] {
-            let cases = parsed(text).expect("right");
+            let cases = parsed(text).expect("the cases are well-formed");
             assert_eq!((cases.len(), &cases[0].expected), (1, &Verdict::Done(vec![2])), "{text:?}");
             assert_eq!(near_misses(&Source::new("test", text)), []);
         }
     }
 
     #[test]
-    fn what_only_looks_like_a_case_is_told() {
+    fn comments_that_only_look_like_cases_are_reported() {
         for (text, column, help) in [
-            ("\\ Case: 1 -> 2", 1, "small letters"),
-            ("  \\ CASE 1 -> 2", 3, "small letters"),
-            ("\\ cases: 1 -> 2", 1, "small letters"),
+            ("\\ Case: 1 -> 2", 1, "lowercase"),
+            ("  \\ CASE 1 -> 2", 3, "lowercase"),
+            ("\\ cases: 1 -> 2", 1, "lowercase"),
             ("1 + \\ case: 1 -> 2", 5, "a line of its own"),
             ("é + \\ Case: 1 -> 2", 5, "a line of its own"),
             ("( n -- ) \\ case: 1 -> 2", 10, "a line of its own"),
-            ("( case: 1 -> 2 ) 1 +", 1, "to the end of the line"),
+            ("( case: 1 -> 2 ) 1 +", 1, "a line comment"),
         ] {
             let source = Source::new("test", format!("\n{text}\n"));
-            assert_eq!(cases(&source).expect("there is none"), []);
+            assert_eq!(cases(&source).expect("there are no malformed cases"), []);
             let [miss] = &near_misses(&source)[..] else { panic!("{text}") };
             assert!(miss.at == Place { line: 2, column } && miss.help.contains(help), "{text}: {miss:?}");
         }
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_like_a_case_must_be_one() {
+    fn malformed_cases_are_errors() {
         for wrong in [
             "\\ case 1 -> 2",
             "\\ case: 1",

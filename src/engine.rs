@@ -1,4 +1,4 @@
-//! What every engine is: something that prepares a program, and then runs it any number of times.
+//! The interface of an engine: prepare a program once, then run it any number of times.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -9,22 +9,22 @@ use crate::exec::{Stack, can_execute};
 use crate::lang::Program;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap};
 
-/// An engine. It owns what it can reuse from one program to the next.
+/// An engine. It owns the resources that it reuses from one program to the next.
 pub trait Engine {
-    /// The name under which users ask for it.
+    /// The name by which users select the engine.
     fn name(&self) -> &'static str;
 
-    /// Makes the program of a task ready to run, telling the clock where each phase begins.
+    /// Prepares the program of a task, and tells the clock when each phase begins.
     ///
     /// # Errors
-    /// [`PrepareError::Unsupported`] where the host cannot run this engine; the others where the program asks
-    /// for more than can be had.
+    /// [`PrepareError::Unsupported`] if the host cannot run this engine. The other errors if the program is too large,
+    /// memory runs out, or a peer rejects the program.
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError>;
 
-    /// Makes a program ready to run that no other engine shares.
+    /// Prepares a program for this engine alone.
     ///
     /// # Errors
-    /// As of [`prepare_task`](Engine::prepare_task).
+    /// The same as for [`prepare_task`](Engine::prepare_task).
     fn prepare(
         &mut self,
         program: &Program,
@@ -35,8 +35,8 @@ pub trait Engine {
     }
 }
 
-/// A program to be made ready by any number of engines. What several of them begin with is made once, for the first
-/// that asks for it.
+/// A program that any number of engines can prepare. They share its bytecode: the first engine that needs it causes the
+/// lowering.
 pub struct Task<'a> {
     program: &'a Program,
     options: &'a Options,
@@ -44,7 +44,7 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// Nothing is made yet.
+    /// A task whose bytecode does not exist yet.
     pub fn new(program: &'a Program, options: &'a Options) -> Task<'a> {
         Task { program, options, bytecode: OnceCell::new() }
     }
@@ -54,12 +54,12 @@ impl<'a> Task<'a> {
         self.program
     }
 
-    /// What it is prepared for.
+    /// The options that engines prepare it with.
     pub fn options(&self) -> &'a Options {
         self.options
     }
 
-    /// The program's bytecode; making it is the phase [`Phase::Lower`].
+    /// The program's bytecode. Lowering to it is the phase [`Phase::Lower`].
     ///
     /// # Errors
     /// [`PrepareError::TooLarge`].
@@ -73,36 +73,37 @@ impl<'a> Task<'a> {
     }
 }
 
-/// A program made ready by an engine.
+/// A program that an engine has prepared.
 pub trait Prepared {
-    /// Runs the program on the caller's stack, which then holds the result. `fuel` is the number of passes that
-    /// loops may start in all; `None` is no limit.
+    /// Runs the program on the caller's stack, which then holds the result. `fuel` is the number of iterations that
+    /// all loops together may start; `None` means no limit.
     ///
     /// # Errors
-    /// The trap that ended the run; what the stack then holds is not defined.
+    /// The trap that ended the run. The contents of the stack are then unspecified.
     ///
     /// # Panics
-    /// Where the number of inputs is not that of the program or greater than the stack's limit, the stack is smaller
-    /// than the limit that the program was prepared for, or fuel is given to a program that was not prepared to meter it.
+    /// - If the number of inputs differs from the program's, or exceeds the stack limit.
+    /// - If the stack is smaller than the limit that the program was prepared for.
+    /// - If fuel is given, but the program was prepared without metering.
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap>;
 
-    /// The machine code where it lies in memory, where there is any.
+    /// The machine code in executable memory, if the engine generated any.
     fn code(&self) -> Option<&[u8]> {
         None
     }
 
-    /// The size of the machine code in bytes, where there is any.
+    /// The size of the machine code in bytes, if the engine generated any.
     fn code_bytes(&self) -> Option<usize> {
         self.code().map(<[u8]>::len)
     }
 }
 
-/// What a program is prepared for.
+/// The options that a program is prepared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether passes of loops are counted, so that a run may be given fuel.
+    /// Whether loop iterations are counted, so that a run may be given fuel.
     pub metered: bool,
-    /// The greatest number of values on the stack.
+    /// The stack limit: the greatest number of values on the stack.
     pub stack_limit: usize,
 }
 
@@ -125,14 +126,14 @@ impl Default for Options {
     }
 }
 
-/// What an engine does while it prepares a program.
+/// A phase of preparing a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Tree to bytecode.
+    /// From the syntax tree to bytecode.
     Lower,
-    /// Bytecode to machine code.
+    /// From bytecode to machine code.
     Generate,
-    /// Machine code to executable memory.
+    /// From machine code to executable memory.
     Seal,
 }
 
@@ -146,13 +147,13 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Told by an engine where each phase begins.
+/// Is told by an engine when each phase begins.
 pub trait PhaseClock {
-    /// The phase begins now; the one before it has ended.
+    /// The phase begins now, and the previous one has ended.
     fn begin(&mut self, phase: Phase);
 }
 
-/// A clock for those who do not measure.
+/// A clock that measures nothing.
 pub struct NoClock;
 
 impl PhaseClock for NoClock {
@@ -162,43 +163,44 @@ impl PhaseClock for NoClock {
 /// Why a program could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The host cannot run what this engine makes.
+    /// The host cannot run this engine.
     #[error("engine `{engine}` is not supported on this host: {reason}")]
     Unsupported {
         /// The engine.
         engine: &'static str,
-        /// Why not, in words.
+        /// The reason, in words.
         reason: String,
     },
-    /// The program's bytecode cannot be numbered.
+    /// The program has too many operations for the bytecode.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The machine code would be larger than its branches can be.
+    /// The machine code would be larger than branches can reach.
     #[error("the program's machine code would be larger than 2 GiB")]
     CodeTooLarge,
-    /// A compiler of others does not take the program.
+    /// A peer rejects the program.
     #[error("engine `{engine}` does not take the program: {reason}")]
     Peer {
         /// The engine.
         engine: &'static str,
-        /// What it says.
+        /// The peer's message.
         reason: String,
     },
-    /// The system gave no memory for the stack.
+    /// The system provided no memory for the stack.
     #[error("no memory for a stack of {values} values: {error}")]
     Stack {
-        /// How many values it was to hold.
+        /// The number of values that it should hold.
         values: usize,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The system gave no memory for the code, or did not let it be executed.
+    /// The system provided no memory for the code, or did not allow the code to be executed.
     #[error("no executable memory: {0}")]
     Memory(io::Error),
 }
 
 impl PrepareError {
-    /// What it means for an engine that its code could not be sealed: the host runs no generated code at all, or not this.
+    /// The error if an engine's code could not be sealed: either the host allows no generated code at all, or memory for
+    /// this code was not available.
     pub(crate) fn not_sealed(engine: &'static str, error: io::Error) -> PrepareError {
         match can_execute() {
             Ok(()) => PrepareError::Memory(error),
@@ -207,7 +209,7 @@ impl PrepareError {
     }
 }
 
-/// Runs a prepared program and takes the outcome from the stack.
+/// Runs a prepared program and reads the outcome from the stack.
 pub fn outcome(prepared: &mut dyn Prepared, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Outcome {
     match prepared.run(inputs, fuel, stack) {
         Ok(()) => Outcome::Done(stack.values().to_vec()),

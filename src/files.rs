@@ -1,8 +1,8 @@
-//! Files that appear whole or not at all.
+//! Atomic file writes.
 //!
-//! Bytes go to a fresh file beside the one they are meant for, then to the disk, and only then does the fresh file get its
-//! name. A reader finds the old file or the new one, and a full disk leaves the old one as it was. No symbolic link is
-//! followed at the file's own name: it could lead to a file that nobody meant.
+//! Bytes are written to a temporary file in the same folder and synced to disk. Only then is the temporary file renamed. A
+//! reader finds either the old file or the new one, and a full disk leaves the old one unchanged. A symbolic link under
+//! the file's own name is never followed, because it could point to an unrelated file.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-/// A file that could not be written. An older file of that name is unchanged.
+/// A file that could not be written. An existing file of that name is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`", path.display())]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
@@ -25,48 +25,50 @@ impl WriteError {
         |source| WriteError { path: path.to_owned(), source }
     }
 
-    /// Whether the name was taken.
+    /// Whether a file of that name already existed.
     pub fn is_taken(&self) -> bool {
         self.source.kind() == io::ErrorKind::AlreadyExists
     }
 }
 
-/// Writes a new file, and makes its folder where there is none.
+/// Writes a new file and creates its folder if necessary.
 ///
 /// # Errors
-/// The system's; also where the name is taken, be it by a symbolic link that leads nowhere.
+/// System errors. Also fails if the name already exists, even as a dangling symbolic link.
 pub fn create(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    let written = beside(path, bytes.as_ref()).and_then(|file| Ok(file.persist_noclobber(path)?));
+    let written = write_temporary(path, bytes.as_ref()).and_then(|file| Ok(file.persist_noclobber(path)?));
     written.map(drop).map_err(WriteError::of(path))
 }
 
-/// Writes a file, and makes its folder where there is none. An older file is replaced and leaves it its permissions.
+/// Writes a file and creates its folder if necessary. An existing file is replaced; the new one keeps its permissions.
 ///
 /// # Errors
-/// The system's; also where the name belongs to anything but a regular file, such as a symbolic link, a device or a folder.
+/// System errors. Also fails if the name belongs to anything but a regular file, such as a symbolic link, a device or a
+/// folder.
 pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
     let old = match fs::symlink_metadata(path) {
         Ok(old) if old.is_file() => Ok(Some(old.permissions())),
         Ok(old) if old.is_symlink() => Err(io::Error::other("it is a symbolic link")),
-        Ok(_) => Err(irregular()),
+        Ok(_) => Err(not_regular()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
     let written = old.and_then(|permissions| {
-        let file = beside(path, bytes.as_ref())?;
+        let file = write_temporary(path, bytes.as_ref())?;
         permissions.map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))?;
         Ok(file.persist(path)?)
     });
     written.map(drop).map_err(WriteError::of(path))
 }
 
-/// Reads a regular file of at most so many bytes: at the end of a pipe nobody may ever write, and a device may have no end.
+/// Reads a regular file of at most `most_bytes` bytes. Pipes and devices are refused: a pipe may never have a writer, and a
+/// device may be endless.
 ///
 /// # Errors
-/// The system's; also where it is not a regular file, or has more bytes.
+/// System errors. Also fails if it is not a regular file or has more bytes.
 pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
-        return Err(irregular());
+        return Err(not_regular());
     }
     let mut bytes = Vec::new();
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
@@ -76,36 +78,36 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(crate) fn irregular() -> io::Error {
+pub(crate) fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
 
-/// Whether a file could be made in a folder that may not exist yet. Leaves nothing behind.
+/// Checks that a file could be created in a folder that may not exist yet. Leaves nothing behind.
 ///
 /// # Errors
-/// The system's.
+/// System errors.
 pub fn probe(folder: &Path) -> Result<(), WriteError> {
     let is_there = |path: &&Path| fs::symlink_metadata(path).is_ok();
     let there = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
     tempfile::tempfile_in(there).map(drop).map_err(WriteError::of(folder))
 }
 
-/// A fresh file in the same folder, with these bytes on the disk. It is removed unless it gets a name.
-fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+/// Writes and syncs these bytes to a temporary file in the same folder. The file is removed unless it is renamed.
+fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(folder).map_err(|error| match error.kind() {
-        // That the folder's name is taken does not mean that the file's is.
+        // The folder's name exists as a file; the caller must not take this for an existing target.
         io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
         _ => error,
     })?;
-    let mut file = fresh(folder)?;
+    let mut file = create_temporary(folder)?;
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-/// A new file in a folder, made by us alone: whoever has guessed its name before us keeps it.
-fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
+/// Creates a new file in a folder. A name that already exists is skipped, so nobody else's file is ever opened.
+fn create_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let mut attempt = 0;
     loop {
         let path = folder.join(format!(".jitduel-{}-{attempt}", std::process::id()));
@@ -123,9 +125,9 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a file, a link to it, a link that leads nowhere, and a folder.
+    /// A folder with a file, a link to it, a dangling link, and a folder.
     fn folder() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+        let folder = tempfile::tempdir().expect("temporary folders can be created");
         fs::write(folder.path().join("file"), "old").expect("it is ours");
         symlink("file", folder.path().join("link")).expect("it is ours");
         symlink("nowhere", folder.path().join("dangling")).expect("it is ours");
@@ -142,18 +144,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_name_keeps_it() {
+    fn create_never_replaces_anything() {
         let folder = folder();
         for name in ["file", "link", "dangling", "folder"] {
             let error = create(&folder.path().join(name), "new").expect_err(name);
             assert!(error.is_taken(), "{name}: {error:?}");
         }
-        let error = create(&folder.path().join("file/below"), "new").expect_err("it is no folder");
+        let error = create(&folder.path().join("file/below"), "new").expect_err("it is not a folder");
         assert!(!error.is_taken(), "{error:?}");
         assert_eq!(fs::read_to_string(folder.path().join("file")).expect("it is there"), "old");
         create(&folder.path().join("folder/below/new"), "new").expect("it can be written");
         assert_eq!(names(&folder.path().join("folder/below")), ["new"]);
-        assert_eq!(names(folder.path()), ["dangling", "file", "folder", "link"], "nothing else is left or made");
+        assert_eq!(
+            names(folder.path()),
+            ["dangling", "file", "folder", "link"],
+            "no other file is created or left behind"
+        );
     }
 
     #[test]
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_can_be_read_by_whom_the_system_lets() {
+    fn new_files_have_the_default_permissions() {
         let folder = folder();
         let path = folder.path().join("usual");
         fs::write(&path, "").expect("it is ours");
@@ -189,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_probed_before_it_exists() {
+    fn a_folder_can_be_probed_before_it_exists() {
         let folder = folder();
-        probe(&folder.path().join("a/b/c")).expect("it can be made");
-        probe(Path::new("")).expect("tests run where they can write");
+        probe(&folder.path().join("a/b/c")).expect("it can be created");
+        probe(Path::new("")).expect("tests run in a writable folder");
         for wrong in ["file", "file/below", "dangling"] {
             probe(&folder.path().join(wrong)).expect_err(wrong);
         }

@@ -1,16 +1,16 @@
-//! Room on the host's stack for functions that call themselves once for each nested body.
+//! Host stack space for functions that recurse once for each nested body.
 //!
-//! The parser bounds nesting, so that their depth is bounded as well; but a host may give a thread little stack, as
-//! `ulimit -s 128` does. Every public function that walks nested bodies does its work in [`with_room`].
+//! The parser bounds nesting, so their recursion is bounded too. But a host may give a thread only a small stack, as
+//! `ulimit -s 128` does. Every public function that walks nested bodies runs inside [`with_room`].
 
-/// More than a thousand nested bodies take in any walk, in builds without optimization too.
-const NEEDED: usize = 1 << 20;
+/// Bytes: more than any walk needs for a thousand nested bodies, even in builds without optimization.
+const MIN_BYTES_LEFT: usize = 1 << 20;
 
-/// What is mapped where less is left.
-const GIVEN: usize = 4 << 20;
+/// Bytes that are mapped when less than that is left.
+const NEW_STACK_BYTES: usize = 4 << 20;
 
-/// Does the work on this thread's stack, or on one of its own where little is left of that.
+/// Runs `work` on this thread's stack, or on a new one if little of it is left.
 #[inline]
 pub fn with_room<R>(work: impl FnOnce() -> R) -> R {
-    stacker::maybe_grow(NEEDED, GIVEN, work)
+    stacker::maybe_grow(MIN_BYTES_LEFT, NEW_STACK_BYTES, work)
 }

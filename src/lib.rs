@@ -1,9 +1,12 @@
-//! jitduel compares just-in-time compilers with interpreters on a small stack language, and checks at every step that
-//! they agree.
+//! jitduel compares just-in-time compilers with interpreters on a small stack language. It checks that all of them
+//! produce identical results.
 //!
 //! This page is the map of the crate. `docs/LANGUAGE.md` defines the language.
 //!
 //! # The data flow
+//!
+//! An *engine* is an interpreter or a compiler that runs programs of the language. The arrows show how an engine gets
+//! from a program's text to its outcome:
 //!
 //! ```text
 //! text ── lang::parse ──> Ast ── lang::verify ──> Program ── bytecode::lower ──> Bytecode
@@ -24,38 +27,43 @@
 //! | --- | --- |
 //! | [`files`] | writes files completely or not at all |
 //! | `host_stack` | ensures space on the host's stack for recursion over nested bodies |
+//! | `plural` | numbers with nouns in messages |
 //! | [`parallel_moves`] | resolves a parallel move into a sequence of single instructions |
-//! | [`lir`] | the stream of machine-like operations between the tiers and the instruction sets |
+//! | [`lir`] | the machine-like operations that the tiers emit and the instruction sets encode |
 //! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
 //! | [`outcome`] | the result of a run: the whole stack, or a trap with its location |
 //! | [`corpus`] | the test cases in the comments of programs |
 //! | [`export`] | translates a program to C or Forth, for compilers from other projects |
-//! | [`isa`] | AArch64 and x86-64 as twin modules: registers, encoder, assembler, emitter |
+//! | [`isa`] | AArch64 and x86-64, in modules of the same structure: registers, encoder, assembler, emitter |
 //! | [`exec`] | all system calls: executable memory, the data stack, the call into generated code, forked children |
-//! | [`bytecode`] | flat code in which every remaining check is a separate operation |
+//! | [`bytecode`] | flat code in which every check that the verifier left is a separate operation |
 //! | [`engine`] | the interface of an engine: prepare a program, then run it any number of times |
-//! | [`interp`] | `tree`, the naive referee, and `bytecode`, the fast interpreter |
+//! | [`interp`] | `tree`, the deliberately simple referee, and `bytecode`, the fast interpreter |
 //! | [`jit`] | the baseline tier: lowering to LIR, the peephole pass |
 //! | [`regs`] | the register tier: one pass with an abstract stack of registers and constants |
 //! | `peers` | compilers and interpreters from other projects as engines, with the feature `peers` |
 //! | [`tiers`] | the pipeline from bytecode to executable code for every tier, and all its switches |
 //! | [`registry`] | the engines by name |
-//! | [`generate`] | generates random programs: over the whole language, loop-heavy, and with a fault |
+//! | [`generate`] | generates random programs: over the whole language, with many loops, or with a fault |
 //! | [`oracle`] | runs the same program on every engine and compares the outcomes |
 //! | [`mod@bench`] | the benchmark harness: workloads, and the statistics of measured times |
 //! | [`report`] | all measurements as one HTML page and as Markdown |
 //! | [`cli`] | the command line, one file per verb |
 //!
 //! A module imports only modules above it in this table, so there are no import cycles. A test checks the imports.
-//! [`isa`] and [`exec`] do not depend on the language. The unsafe code is in [`exec`], in [`interp::bytecode`] and in
-//! its handlers. There are two exceptions: [`tiers`] and the Cranelift peer vouch for the code that they compiled.
+//! [`isa`] and [`exec`] do not depend on the language.
+//!
+//! Nearly all unsafe code is in [`exec`], in [`interp::bytecode`] and in its handlers. Besides these, [`tiers`] and the
+//! Cranelift peer each vouch for the code that they compiled.
 //!
 //! # What is absent
 //!
 //! No tier recompiles a program to improve it. There is no garbage collector. Generated code never calls into the
-//! runtime; it leaves through a trap exit if something goes wrong. The 64-bit integer is the only type of value.
+//! runtime: if a check fails, it leaves through a trap exit. The 64-bit integer is the only type of value.
 //!
 //! # Run a program
+//!
+//! This example computes 2^10 on the referee and on the fastest engine:
 //!
 //! ```
 //! use jitduel::engine::{NoClock, Options, outcome};
@@ -96,6 +104,7 @@ pub mod outcome;
 pub mod parallel_moves;
 #[cfg(feature = "peers")]
 pub mod peers;
+mod plural;
 pub mod registry;
 pub mod regs;
 pub mod report;

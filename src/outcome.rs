@@ -1,40 +1,40 @@
-//! What a run comes to: the whole final stack, or a trap with its place.
+//! The outcome of a run: the whole final stack, or a trap and its location.
 
 use std::fmt;
 
 use crate::lang::{Diagnostic, Fault, Place, Source, Span};
 
-/// Greatest number of values on the stack unless another is set.
+/// The default maximum number of values on the stack.
 pub const DEFAULT_STACK_LIMIT: usize = 65_536;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It finished; the values left on the stack, bottom first.
+    /// It finished with these values on the stack, bottom first.
     Done(Vec<i64>),
-    /// It was ended by a trap; the stack is lost.
+    /// It trapped; the stack is lost.
     Trap(Trap),
 }
 
-/// The end of a run at a word that could not be carried out.
+/// A word that could not be executed and ended the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trap {
-    /// Why.
+    /// The reason.
     pub kind: TrapKind,
     /// The word.
     pub at: Span,
 }
 
-/// Why a run was ended.
+/// Why a run trapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TrapKind {
-    /// A word needed more values than there were.
+    /// A word needed more values than the stack held.
     StackUnderflow,
-    /// A word would have left more values than the limit.
+    /// A word would have exceeded the stack limit.
     StackOverflow,
     /// A divisor was zero.
     DivisionByZero,
-    /// A loop would have started one pass more than there was fuel for.
+    /// A loop would have started an iteration without fuel.
     OutOfFuel,
 }
 
@@ -55,20 +55,20 @@ impl fmt::Display for TrapKind {
     }
 }
 
-/// What a program comes to, its rejection included, with places as people name them. Written and read in the
-/// notation of case lines: `6 120`, `trap division by zero 3:5`, `rejected underflow 1:1`.
+/// The outcome of a program, or its rejection, with locations as line and column. Displayed and parsed in the notation of
+/// case lines: `6 120`, `trap division by zero 3:5`, `rejected underflow 1:1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It finished, with these values on the stack, bottom first.
+    /// It finished with these values on the stack, bottom first.
     Done(Vec<i64>),
-    /// It was ended by a trap.
+    /// It trapped.
     Trap {
-        /// Why.
+        /// The reason.
         kind: TrapKind,
         /// The word.
         at: Place,
     },
-    /// It was not run.
+    /// It was rejected before any run.
     Rejected {
         /// One of [`Verdict::REJECTIONS`].
         kind: &'static str,
@@ -81,7 +81,7 @@ impl Verdict {
     /// The kinds of rejection.
     pub const REJECTIONS: [&'static str; 3] = ["syntax", "underflow", "unbalanced if"];
 
-    /// Of a run of a program from this text.
+    /// The verdict on a run of the program in this text.
     pub fn of(outcome: &Outcome, source: &Source) -> Verdict {
         match outcome {
             Outcome::Done(values) => Verdict::Done(values.clone()),
@@ -89,7 +89,7 @@ impl Verdict {
         }
     }
 
-    /// Of a text that is not run.
+    /// The verdict on a text that was rejected.
     pub fn of_fault(fault: &Fault, source: &Source) -> Verdict {
         Verdict::Rejected { kind: fault.kind(), at: source.place(fault.span()) }
     }
@@ -111,12 +111,12 @@ impl fmt::Display for Verdict {
 impl From<Trap> for Diagnostic {
     fn from(trap: Trap) -> Diagnostic {
         let (label, help) = match trap.kind {
-            TrapKind::StackUnderflow => ("needs more values than were left", None),
-            TrapKind::StackOverflow => {
-                ("would leave more values than the limit", Some("`--stack-limit N` allows more"))
-            }
+            TrapKind::StackUnderflow => ("needs more values than the stack holds", None),
+            TrapKind::StackOverflow => ("would exceed the stack limit", Some("`--stack-limit N` sets a higher limit")),
             TrapKind::DivisionByZero => ("the divisor, on top, was 0", None),
-            TrapKind::OutOfFuel => ("this loop may not start another pass", Some("`--fuel N` allows more passes")),
+            TrapKind::OutOfFuel => {
+                ("this loop may not start another iteration", Some("`--fuel N` allows more iterations"))
+            }
         };
         Diagnostic { title: trap.kind.to_string(), label: label.into(), help: help.map(Into::into), span: trap.at }
     }

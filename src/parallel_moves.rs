@@ -1,28 +1,30 @@
-//! Parallel moves: registers that take their new values all at once, put in an order in which one instruction at a time can
-//! carry them out.
+//! Parallel moves: all registers receive their new values at the same time. This module orders the moves so that single
+//! instructions can perform them one at a time.
 //!
-//! A move can go first when no other move still reads its destination. When every destination is still read, only cycles are
-//! left, and one of them is broken as the caller says.
+//! A move is ready when no other move still reads its destination. If no move is ready, only cycles are left, and one
+//! of them is broken as the caller chooses.
+
+pub mod checker;
 
 /// A register's number, below 32.
 pub type Register = u8;
 
-/// Where a value comes from: as far as its order among the others goes, only the register matters that it reads.
+/// The source of a value. For ordering, only the register that it reads matters.
 pub trait Source: Copy {
-    /// The register that it reads; none for a constant or a value in memory.
+    /// The register that it reads; `None` for a constant or a value in memory.
     fn register(self) -> Option<Register>;
 
-    /// The same value when what its register held is in another register.
+    /// The same source, reading another register instead of its own.
     fn with_register(self, register: Register) -> Self;
 
-    /// Whether the value is what this register holds, so that it need not be moved there.
+    /// Whether this register already holds the value, so that no move is needed.
     fn is_in(self, register: Register) -> bool;
 }
 
-/// A register and the value that it takes.
+/// A destination register and its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move<S> {
-    /// The register; no two moves have the same.
+    /// The destination; no two moves have the same one.
     pub to: Register,
     /// Its new value.
     pub from: S,
@@ -33,39 +35,39 @@ pub struct Move<S> {
 pub enum Breaker {
     /// With a register that no move reads or writes.
     Scratch(Register),
-    /// With a place in memory.
+    /// With a memory slot.
     Memory,
     /// With an instruction that exchanges two registers.
     Exchange,
 }
 
-/// One instruction, or a few for a value that has still to be computed.
+/// One instruction, or a few if the value must be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<S> {
-    /// The register takes the value.
+    /// Sets the register to the value.
     Set(Move<S>),
-    /// The scratch register takes what a register holds.
+    /// Copies a register to the scratch register.
     Copy {
         /// The scratch register.
         to: Register,
-        /// The register.
+        /// The register to copy.
         from: Register,
     },
-    /// The place in memory takes what a register holds.
+    /// Saves a register to the memory slot.
     Save(Register),
-    /// The register takes the value, reading from the place in memory instead of the value's register.
+    /// Sets the register to the value, reading the memory slot instead of the value's register.
     Restore(Move<S>),
-    /// Two registers take each other's contents.
+    /// Exchanges the contents of two registers.
     Exchange(Register, Register),
 }
 
-/// Puts moves in order and hands each step to `put`. A register that holds its new value already takes no step.
+/// Orders moves and passes each step to `put`. A register that already holds its new value takes no step.
 ///
 /// # Panics
-/// If a register's number is 32 or more, or a register is the destination of two moves.
+/// If a register's number is 32 or more, or two moves have the same destination.
 pub fn resolve<S: Source>(moves: Vec<Move<S>>, breaker: Breaker, mut put: impl FnMut(Step<S>)) {
     let mut pending = Pending::new(moves);
-    // The register whose content is in memory, so that it may be overwritten.
+    // The register whose content is saved in memory, so that it may be overwritten.
     let mut saved = None;
     while !pending.moves.is_empty() {
         let Some(next) = pending.first_ready(saved) else {
@@ -89,7 +91,7 @@ pub fn resolve<S: Source>(moves: Vec<Move<S>>, breaker: Breaker, mut put: impl F
         };
         let step = pending.take(next);
         match step.from.register() {
-            // In a cycle, each register has one reader.
+            // In a cycle, each register has exactly one reader.
             Some(register) if saved == Some(register) => {
                 saved = None;
                 put(Step::Restore(step));
@@ -100,7 +102,7 @@ pub fn resolve<S: Source>(moves: Vec<Move<S>>, breaker: Breaker, mut put: impl F
     }
 }
 
-/// The moves that are still to be made.
+/// The moves that have not been performed.
 struct Pending<S> {
     moves: Vec<Move<S>>,
     /// The number of moves that read each register.
@@ -114,17 +116,17 @@ impl<S: Source> Pending<S> {
         for index in 0..pending.moves.len() {
             let Move { to, from } = pending.moves[index];
             let bit = 1_u32.checked_shl(to.into()).expect("a register's number is below 32");
-            assert_eq!(written & bit, 0, "register {to} takes two values");
+            assert_eq!(written & bit, 0, "register {to} is the destination of two moves");
             written |= bit;
-            pending.readers_of(from, 1);
+            pending.count_reader(from, 1);
         }
         pending
     }
 
-    fn readers_of(&mut self, source: S, more: i8) {
+    fn count_reader(&mut self, source: S, change: i8) {
         if let Some(register) = source.register() {
             let readers = &mut self.readers[usize::from(register)];
-            *readers = readers.checked_add_signed(more).expect("every reader is counted once");
+            *readers = readers.checked_add_signed(change).expect("every reader is counted once");
         }
     }
 
@@ -138,11 +140,11 @@ impl<S: Source> Pending<S> {
 
     fn take(&mut self, index: usize) -> Move<S> {
         let step = self.moves.swap_remove(index);
-        self.readers_of(step.from, -1);
+        self.count_reader(step.from, -1);
         step
     }
 
-    /// Lets every reader of a register read another.
+    /// Makes every reader of a register read another one.
     fn rename(&mut self, from: Register, to: Register) {
         for step in self.moves.iter_mut().filter(|step| step.from.register() == Some(from)) {
             step.from = step.from.with_register(to);
@@ -150,7 +152,7 @@ impl<S: Source> Pending<S> {
         self.readers.swap(from.into(), to.into());
     }
 
-    /// Lets every reader of one of two registers read the other.
+    /// Makes every reader of one of two registers read the other.
     fn exchange(&mut self, a: Register, b: Register) {
         for step in &mut self.moves {
             step.from = match step.from.register() {
@@ -165,81 +167,10 @@ impl<S: Source> Pending<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::checker::{Value, check};
     use super::*;
 
-    /// A value as tests see it: of a register, of a register and something to be added to it, of nothing.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Value {
-        Register(Register),
-        Sum(Register, i64),
-        Constant(i64),
-    }
-
-    impl Source for Value {
-        fn register(self) -> Option<Register> {
-            match self {
-                Value::Register(register) | Value::Sum(register, _) => Some(register),
-                Value::Constant(_) => None,
-            }
-        }
-
-        fn with_register(self, register: Register) -> Value {
-            match self {
-                Value::Register(_) => Value::Register(register),
-                Value::Sum(_, more) => Value::Sum(register, more),
-                Value::Constant(_) => unreachable!("it reads no register"),
-            }
-        }
-
-        fn is_in(self, register: Register) -> bool {
-            self == Value::Register(register)
-        }
-    }
-
-    impl Value {
-        fn of(self, registers: &[i64]) -> i64 {
-            match self {
-                Value::Register(register) => registers[usize::from(register)],
-                Value::Sum(register, more) => registers[usize::from(register)] + more,
-                Value::Constant(value) => value,
-            }
-        }
-    }
-
-    /// Carries the steps out one at a time and compares with all moves at once. The number of steps.
-    fn check(moves: &[Move<Value>], registers: Register, breaker: Breaker) -> usize {
-        let before: Vec<i64> = (0..=i64::from(registers)).map(|number| 1000 * (number + 1)).collect();
-        let mut expected = before.clone();
-        moves.iter().for_each(|step| expected[usize::from(step.to)] = step.from.of(&before));
-        let (mut now, mut memory, mut steps) = (before, None, 0);
-        resolve(moves.to_vec(), breaker, |step| {
-            steps += 1;
-            match step {
-                Step::Set(Move { to, from }) => now[usize::from(to)] = from.of(&now),
-                Step::Copy { to, from } => {
-                    assert_eq!(breaker, Breaker::Scratch(to));
-                    now[usize::from(to)] = now[usize::from(from)];
-                }
-                Step::Save(from) => {
-                    assert_eq!(breaker, Breaker::Memory);
-                    assert_eq!(memory.replace(now[usize::from(from)]), None, "the place is free");
-                }
-                Step::Restore(Move { to, from }) => {
-                    let saved = memory.take().expect("it was saved");
-                    now[usize::from(to)] = from.with_register(0).of(&[saved]);
-                }
-                Step::Exchange(a, b) => {
-                    assert_eq!(breaker, Breaker::Exchange);
-                    now.swap(a.into(), b.into());
-                }
-            }
-        });
-        let all = usize::from(registers);
-        assert_eq!(now[..all], expected[..all], "{moves:?} with {breaker:?}");
-        steps
-    }
-
-    /// All ways in which some of so many registers take values of any kind.
+    /// Enumerates all sets of moves among the first `registers` registers, with sources of every kind.
     fn each(registers: Register, try_it: &mut impl FnMut(&[Move<Value>])) {
         fn extend(
             to: Register,
@@ -262,51 +193,51 @@ mod tests {
     }
 
     #[test]
-    fn all_moves_among_few_registers_are_carried_out_with_every_breaker() {
+    fn all_moves_among_few_registers_are_resolved_with_every_breaker() {
         let mut tried = 0;
         for registers in 0..=5 {
             each(registers, &mut |moves| {
                 for breaker in [Breaker::Scratch(registers), Breaker::Memory, Breaker::Exchange] {
-                    check(moves, registers, breaker);
+                    check(moves, breaker);
                     tried += 1;
                 }
             });
         }
-        // One more than the values that a register can take: it may also keep its own.
-        let ways: u32 = (0..=5_u32).map(|registers| (2 * registers + 2).pow(registers)).sum();
-        assert_eq!(tried, 3 * ways);
+        // Each register has one more choice than there are sources: it may keep its value.
+        let combinations: u32 = (0..=5_u32).map(|registers| (2 * registers + 2).pow(registers)).sum();
+        assert_eq!(tried, 3 * combinations);
     }
 
     #[test]
-    fn as_few_steps_are_taken_as_possible() {
+    fn number_of_steps_is_minimal() {
         let moves = |pairs: &[(Register, Register)]| -> Vec<Move<Value>> {
             pairs.iter().map(|&(to, from)| Move { to, from: Value::Register(from) }).collect()
         };
         let all = [Breaker::Scratch(5), Breaker::Memory, Breaker::Exchange];
-        // A chain needs no breaker, whatever its order; a value that is in place needs no step.
+        // A chain needs no breaker in any order; a value that is already in place needs no step.
         for breaker in all {
-            assert_eq!(check(&moves(&[(0, 1), (1, 2), (2, 3), (4, 4)]), 5, breaker), 3);
-            assert_eq!(check(&moves(&[(3, 2), (2, 1), (1, 0)]), 5, breaker), 3);
-            // One register for all.
-            assert_eq!(check(&moves(&[(0, 4), (1, 4), (2, 4), (3, 4)]), 5, breaker), 4);
+            assert_eq!(check(&moves(&[(0, 1), (1, 2), (2, 3), (4, 4)]), breaker), 3);
+            assert_eq!(check(&moves(&[(3, 2), (2, 1), (1, 0)]), breaker), 3);
+            // One source for all.
+            assert_eq!(check(&moves(&[(0, 4), (1, 4), (2, 4), (3, 4)]), breaker), 4);
         }
-        // A cycle of three, and two of two, take one step more for each cycle, or one less with exchanges.
-        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 2), (2, 0)]), 5, breaker)), [4, 4, 2]);
-        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 3), (3, 2)]), 5, breaker)), [6, 6, 2]);
-        // A reader outside of the cycle takes its value first, so that the cycle alone remains.
-        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 0)]), 5, breaker)), [4, 4, 2]);
+        // A cycle takes one step more than it has moves, or one less with exchanges.
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 2), (2, 0)]), breaker)), [4, 4, 2]);
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 3), (3, 2)]), breaker)), [6, 6, 2]);
+        // A reader outside the cycle receives its value first, so that only the cycle remains.
+        assert_eq!(all.map(|breaker| check(&moves(&[(0, 1), (1, 0), (2, 0)]), breaker)), [4, 4, 2]);
     }
 
     #[test]
-    #[should_panic(expected = "register 1 takes two values")]
-    fn a_register_takes_one_value() {
+    #[should_panic(expected = "register 1 is the destination of two moves")]
+    fn register_with_two_values_is_rejected() {
         let twice = [1, 2].map(|value| Move { to: 1, from: Value::Constant(value) });
         resolve(twice.to_vec(), Breaker::Memory, |_| ());
     }
 
     #[test]
     #[should_panic(expected = "a register's number is below 32")]
-    fn registers_are_below_32() {
+    fn register_number_32_is_rejected() {
         resolve(vec![Move { to: 32, from: Value::Constant(1) }], Breaker::Memory, |_| ());
     }
 }

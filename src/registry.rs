@@ -1,16 +1,16 @@
-//! The engines by name: what each of them is, and whether this host runs it.
+//! The engines by name: a description of each, and whether this host can run it.
 
 use crate::engine::{Engine, NoClock, Options, PrepareError};
 use crate::interp::{bytecode::Interpreter, tree::Tree};
 use crate::lang::{Source, load};
 use crate::tiers::{Native, TIERS, support};
 
-/// An engine's name and what it is, for people who choose one.
+/// An engine's name and its description, for people who choose an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The name under which users ask for it.
+    /// The name by which users select the engine.
     pub name: &'static str,
-    /// What it is, in words. The README's table says the same.
+    /// The description. The README's table of engines repeats it, and a test compares the two.
     pub what: &'static str,
 }
 
@@ -18,28 +18,33 @@ pub struct Entry {
 pub const TABLE: [Entry; 8] = [
     Entry {
         name: "tree",
-        what: "the referee: walks the syntax tree, checks every word itself, shares nothing with the others behind the parser",
+        what: "the referee: a deliberately simple interpreter that walks the syntax tree and checks every word \
+            itself; it shares only the parser with the other engines",
     },
     Entry {
         name: "bytecode",
-        what: "a fast interpreter: threaded code for a machine of three registers; shuffles cost nothing, frequent pairs of \
-            words are one instruction, no check that the verifier made needless",
+        what: "the fast interpreter: threaded code for a machine with three registers; shuffles cost nothing, \
+            frequent pairs of words are one instruction, and checks that the verifier proved unnecessary are left out",
     },
     Entry {
         name: "jit-naive",
-        what: "compiles to machine code; every value in memory, at a fixed distance from the data-stack pointer",
+        what: "a compiler that keeps every value in memory, at a fixed offset from the data-stack pointer",
     },
     Entry {
         name: "jit-peephole",
-        what: "the same with the peephole pass: `mov` and `add` become `add` with an immediate, a store and its load a move, …",
+        what: "`jit-naive` with a peephole pass: `mov` and `add` become an `add` with an immediate, a store and its \
+            load become a move, and so on",
     },
-    Entry { name: "jit-tos", what: "the top of the stack in a register" },
-    Entry { name: "jit", what: "both" },
-    Entry { name: "jit-push", what: "every push and pop moves the data-stack pointer, as in a first toy JIT" },
+    Entry { name: "jit-tos", what: "`jit-naive` with the top of the stack in a register" },
+    Entry { name: "jit", what: "`jit-naive` with both: the top of the stack in a register and the peephole pass" },
+    Entry {
+        name: "jit-push",
+        what: "a compiler that moves the data-stack pointer at every push and pop, like a first toy JIT",
+    },
     Entry {
         name: "regs",
-        what: "the register tier: values stay in registers across words and passes of loops, shuffles cost nothing, \
-            constants are folded",
+        what: "the register tier: values stay in registers across words and loop iterations, shuffles cost nothing, \
+            and constants are folded",
     },
 ];
 
@@ -56,27 +61,27 @@ const fn names_of<const N: usize>(table: &[Entry; N]) -> [&'static str; N] {
     names
 }
 
-/// The peers that this program was built with.
+/// The peers in this build.
 #[cfg(feature = "peers")]
 pub const PEER_TABLE: [Entry; 2] = [
     Entry {
         name: crate::peers::cranelift::NAME,
-        what: "Wasmtime's compiler, with `opt_level = speed`: our bytecode, each slot of the stack a variable",
+        what: "Wasmtime's compiler with `opt_level = speed`: compiles our bytecode, with a variable for each stack slot",
     },
     Entry {
         name: crate::peers::wasmi::NAME,
-        what: "an interpreter of WebAssembly: a module in which values are locals and shuffles no instructions",
+        what: "a WebAssembly interpreter: runs a module that keeps values in locals and needs no instructions for shuffles",
     },
 ];
 
-/// The peers that this program was built with.
+/// The peers in this build.
 #[cfg(not(feature = "peers"))]
 pub const PEER_TABLE: [Entry; 0] = [];
 
-/// The names of the peers that this program was built with.
+/// The names of the peers in this build.
 pub const PEERS: &[&str] = &names_of(&PEER_TABLE);
 
-/// Every engine that [`engine`] knows: ours, then the peers.
+/// Every engine that [`engine`] knows: first our engines, then the peers.
 pub fn entries() -> impl Iterator<Item = Entry> {
     TABLE.into_iter().chain(PEER_TABLE)
 }
@@ -86,15 +91,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     entries().map(|entry| entry.name)
 }
 
-/// Whether this host can run what the engine of this name makes.
+/// Checks whether this host can run the engine of this name.
 ///
 /// # Errors
-/// Why it cannot, in words.
+/// The reason, in words, if the host cannot run the engine.
 ///
 /// # Panics
 /// If there is no engine of this name.
 pub fn availability(name: &str) -> Result<(), String> {
-    let mut engine = engine(name).expect("the name is one of an engine");
+    let mut engine = engine(name).expect("an engine has this name");
     let nothing = load(&Source::new("nothing", ""), 0).expect("the empty text is a program");
     match engine.prepare(&nothing, &Options::default(), &mut NoClock) {
         Err(PrepareError::Unsupported { reason, .. }) => Err(reason),
@@ -102,7 +107,7 @@ pub fn availability(name: &str) -> Result<(), String> {
     }
 }
 
-/// The engine of this name, if there is one. That there is does not say that the host can run what it makes.
+/// The engine of this name, if there is one. The host may be unable to run it: see [`availability`].
 pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
         Tree::NAME => Some(Box::new(Tree)),
@@ -139,10 +144,10 @@ mod tests {
             assert_eq!(engine(name).map(|engine| engine.name()), Some(name));
         }
         assert!(engine("jit-").is_none());
-        // The interpreters run everywhere, what makes machine code where there is a compiler for the host.
+        // The interpreters run on every host. Engines that emit machine code need a compiler for the host.
         for name in names() {
-            let makes_code = TIERS.iter().any(|(tier, _)| *tier == name) || name == "cranelift";
-            assert_eq!(availability(name).is_ok(), !makes_code || support().is_ok(), "{name}");
+            let emits_code = TIERS.iter().any(|(tier, _)| *tier == name) || name == "cranelift";
+            assert_eq!(availability(name).is_ok(), !emits_code || support().is_ok(), "{name}");
         }
         assert_eq!(ENGINES.len(), 2 + TIERS.len());
     }

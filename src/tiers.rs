@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Demands, Entry, Exit, Stack, can_execute};
+use crate::exec::{Code, Entry, Exit, Requirements, Stack, can_execute};
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::peephole::Fired;
 use crate::jit::{self, Layout, Switches};
@@ -176,7 +176,7 @@ impl Engine for Native {
         clock.begin(Phase::Seal);
         let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
         self.memory = machine.bytes;
-        let demands = Demands {
+        let requirements = Requirements {
             frame_slots: frame_slots(&code),
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
@@ -185,7 +185,7 @@ impl Engine for Native {
         // every check that the verifier could not spare is an operation, and every operation that fails leaves through its
         // site. The emitters keep to the calling convention, and address the frame and the data stack only.
         #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
-        let entry = unsafe { Entry::new(sealed, demands) };
+        let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(NativeProgram { entry, code, sites }))
     }
 }

@@ -1,7 +1,7 @@
-//! Memory for code: rewritten, given back, shared by no two processes.
+//! Memory for code: it is reused, freed, and never written by two processes.
 //!
-//! These tests look at the whole process and fork it, so that this file is a program of its own with one thread.
-#![allow(unsafe_code, reason = "calls code that it has made, reads memory whose code was dropped")]
+//! These tests inspect the whole process and fork it, so this file is its own program with one thread.
+#![allow(unsafe_code, reason = "calls code that it has generated, reads memory of dropped code")]
 
 mod alone;
 
@@ -17,20 +17,20 @@ use jitduel::registry;
 use jitduel::tiers::{TIERS, support};
 
 const TESTS: [alone::Test; 13] = [
-    ("the_host_lets_code_be_mapped_twice", the_host_lets_code_be_mapped_twice),
-    ("one_address_is_rewritten_a_hundred_times", one_address_is_rewritten_a_hundred_times),
-    ("a_warm_round_takes_no_system_call_and_no_page_fault", a_warm_round_takes_no_system_call_and_no_page_fault),
+    ("host_can_map_code_twice", host_can_map_code_twice),
+    ("one_address_is_reused_a_hundred_times", one_address_is_reused_a_hundred_times),
+    ("warm_round_takes_no_system_call_and_no_page_fault", warm_round_takes_no_system_call_and_no_page_fault),
     ("code_of_any_size_runs_and_cannot_be_written", code_of_any_size_runs_and_cannot_be_written),
-    ("behind_code_is_a_trap", behind_code_is_a_trap),
-    ("dropped_code_is_traps", dropped_code_is_traps),
-    ("what_is_given_back_is_handed_out_again", what_is_given_back_is_handed_out_again),
-    ("regions_that_are_empty_are_closed", regions_that_are_empty_are_closed),
-    ("parent_and_child_both_go_on", parent_and_child_both_go_on),
-    ("a_child_leaves_its_parents_code_alone", a_child_leaves_its_parents_code_alone),
-    ("code_runs_where_no_page_may_become_executable", code_runs_where_no_page_may_become_executable),
-    ("code_runs_where_files_must_be_small", code_runs_where_files_must_be_small),
-    // The last one: of a process that ever had a second thread, macOS says that it has several.
-    ("every_thread_has_its_own", every_thread_has_its_own),
+    ("code_is_followed_by_a_trap", code_is_followed_by_a_trap),
+    ("dropped_code_is_replaced_by_traps", dropped_code_is_replaced_by_traps),
+    ("freed_memory_is_allocated_again", freed_memory_is_allocated_again),
+    ("empty_regions_are_closed", empty_regions_are_closed),
+    ("parent_and_child_both_continue_after_a_fork", parent_and_child_both_continue_after_a_fork),
+    ("child_does_not_overwrite_its_parents_code", child_does_not_overwrite_its_parents_code),
+    ("code_runs_if_no_page_may_become_executable", code_runs_if_no_page_may_become_executable),
+    ("code_runs_if_file_size_is_limited", code_runs_if_file_size_is_limited),
+    // This test must be last: once a process has had a second thread, macOS reports it as multithreaded forever.
+    ("every_thread_has_its_own_arena", every_thread_has_its_own_arena),
 ];
 
 fn main() -> ExitCode {
@@ -42,21 +42,21 @@ fn main() -> ExitCode {
     alone::run(&TESTS)
 }
 
-/// Whether there is an arena; says so where there is none.
+/// Whether there is an arena; prints a line if there is none.
 fn is_double() -> bool {
     let is_double = *code_memory() == CodeMemory::DoubleMapping;
     if !is_double {
-        println!("NOT RUN: what only an arena does; this is {}", code_memory());
+        println!("NOT RUN: needs an arena; this host has {}", code_memory());
     }
     is_double
 }
 
-/// A program that leaves this number, made ready.
+/// Prepares a program that leaves this number.
 fn ready(engine: &str, number: i64) -> Box<dyn Prepared> {
     prepare(engine, &number.to_string())
 }
 
-/// A program without inputs, made ready.
+/// Prepares a program without inputs.
 fn prepare(engine: &str, text: &str) -> Box<dyn Prepared> {
     let program = load(&Source::new("test", text), 0).expect("it is one");
     let options = Options { stack_limit: 10, ..Options::default() };
@@ -76,7 +76,7 @@ fn address(prepared: &dyn Prepared) -> usize {
     prepared.code().expect("it has machine code").as_ptr().addr()
 }
 
-/// So many bytes of code at least, the last of which return the number.
+/// At least this many bytes of code, which return the number.
 fn returning(number: u16, bytes: usize) -> Vec<u8> {
     let number = u32::from(number);
     if cfg!(target_arch = "aarch64") {
@@ -90,11 +90,11 @@ fn returning(number: u16, bytes: usize) -> Vec<u8> {
 }
 
 fn call(code: &Code) -> u64 {
-    // SAFETY: all code that is called here was made by `returning`.
+    // SAFETY: all code that is called here was produced by `returning`.
     unsafe { code.call(0) }
 }
 
-/// The mappings of the process that code may run in, as lines of `/proc/self/maps`.
+/// The executable mappings of the process, as lines of `/proc/self/maps`.
 fn executable() -> Vec<String> {
     if !cfg!(target_os = "linux") {
         println!("NOT RUN: only Linux lists the mappings of a process");
@@ -107,7 +107,7 @@ fn executable() -> Vec<String> {
     maps.lines().filter(|line| permissions(line).contains('x')).map(Into::into).collect()
 }
 
-fn the_host_lets_code_be_mapped_twice() {
+fn host_can_map_code_twice() {
     if cfg!(target_os = "linux") && !is_emulated() {
         assert_eq!(*code_memory(), CodeMemory::DoubleMapping);
     }
@@ -115,12 +115,12 @@ fn the_host_lets_code_be_mapped_twice() {
         CodeMemory::DoubleMapping => assert_eq!(code_memory().to_string(), "double mapping"),
         CodeMemory::Toggling { reason } => {
             assert_eq!(code_memory().to_string(), format!("protect toggling ({reason})"));
-            assert!(!reason.is_empty(), "a user is told why");
+            assert!(!reason.is_empty(), "the reason is given");
         }
     }
 }
 
-fn one_address_is_rewritten_a_hundred_times() {
+fn one_address_is_reused_a_hundred_times() {
     let mut stack = stack();
     for (engine, _) in TIERS {
         let mut places = BTreeSet::new();
@@ -132,11 +132,11 @@ fn one_address_is_rewritten_a_hundred_times() {
             }
         }
         println!("{engine}: 100 programs at {} addresses", places.len());
-        assert!(!is_double() || places.len() == 1, "what was given back last is taken first");
+        assert!(!is_double() || places.len() == 1, "the memory freed last is allocated first");
     }
 }
 
-fn a_warm_round_takes_no_system_call_and_no_page_fault() {
+fn warm_round_takes_no_system_call_and_no_page_fault() {
     if !is_double() {
         return;
     }
@@ -158,21 +158,21 @@ fn a_warm_round_takes_no_system_call_and_no_page_fault() {
             let is_right = rounds();
             // The system may move a page at any time.
             let is_right = is_warm && is_right && page_faults() < faults + 10;
-            // SAFETY: from now on the system kills this process at any call but those that read, write or end it.
+            // SAFETY: from now on the system kills this process at any call except those that read, write or exit.
             let is_watched = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_STRICT) } == 0;
             let is_right = is_watched && rounds() && is_right;
-            // SAFETY: ends this process, by the one call for it that is still allowed.
+            // SAFETY: ends this process with the only exit call that is still allowed.
             unsafe { libc::syscall(libc::SYS_exit, i32::from(!is_right)) };
         });
         assert_eq!(ended.expect("a process").wait().expect("it ends"), Ended::Exited(0), "{name}");
     }
 }
 
-/// How many pages this process has missed that were in memory.
+/// The number of minor page faults of this process.
 #[cfg(target_os = "linux")]
 fn page_faults() -> i64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the call fills the structure, of which zeros are a value as well.
+    // SAFETY: the call fills the structure, and all zeros are valid too.
     unsafe {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init().ru_minflt
@@ -184,12 +184,12 @@ fn code_of_any_size_runs_and_cannot_be_written() {
     let mut kept = Vec::new();
     for (number, size) in (1..).zip(sizes) {
         let bytes = returning(number, size);
-        for code in [Code::new(&bytes), Code::apart(&bytes)] {
+        for code in [Code::new(&bytes), Code::in_own_mapping(&bytes)] {
             let code = code.expect("there is memory");
             assert!(code.bytes() == bytes && call(&code) == u64::from(number), "{size} bytes");
             let address = code.bytes().as_ptr().cast_mut();
             let child = Child::fork(|_| {
-                // SAFETY: none. That is what is tested, in a process that ends with it.
+                // SAFETY: none. The test examines this, in a process that ends with it.
                 unsafe { address.write_volatile(0) };
             });
             let ended = child.expect("a process").wait().expect("it ends");
@@ -203,38 +203,38 @@ fn code_of_any_size_runs_and_cannot_be_written() {
     }
 }
 
-/// What is no code in memory that had some.
+/// The byte that fills memory without code.
 const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
 
-fn behind_code_is_a_trap() {
+fn code_is_followed_by_a_trap() {
     if !is_double() {
         return;
     }
     let pieces = [64, 128, 4096, 100].map(|size| Code::new(&returning(7, size)).expect("there is memory"));
     for code in &pieces {
-        let behind = code.bytes().as_ptr_range().end;
-        // SAFETY: the last line of the piece holds no code, or not to its end.
-        assert_eq!(unsafe { behind.read_volatile() }, TRAP, "behind {} bytes", code.bytes().len());
+        let after = code.bytes().as_ptr_range().end;
+        // SAFETY: code never fills the last line of its piece.
+        assert_eq!(unsafe { after.read_volatile() }, TRAP, "after {} bytes", code.bytes().len());
     }
 }
 
-fn dropped_code_is_traps() {
+fn dropped_code_is_replaced_by_traps() {
     if !is_double() {
         return;
     }
     let code = Code::new(&returning(7, 100)).expect("there is memory");
     let start = code.bytes().as_ptr();
-    // SAFETY: two lines of a region were taken, and the region is kept when they are given back.
+    // SAFETY: two lines of a region were allocated, and the region is kept when they are freed.
     let lines = || -> [u8; 128] { std::array::from_fn(|byte| unsafe { start.add(byte).read_volatile() }) };
     assert!(lines().starts_with(code.bytes()) && lines()[code.bytes().len()..].iter().all(|byte| *byte == TRAP));
     drop(code);
     assert_eq!(lines(), [TRAP; 128]);
 }
 
-fn what_is_given_back_is_handed_out_again() {
+fn freed_memory_is_allocated_again() {
     const PIECES: u16 = 3_000;
     let make = |number: u16| {
-        // Sizes that do not follow each other, up to some lines of the cache.
+        // Varying sizes, up to several cache lines.
         let bytes = returning(number, usize::from(number) * 7919 % 1500);
         (number, Code::new(&bytes).expect("there is memory"), bytes)
     };
@@ -252,12 +252,12 @@ fn what_is_given_back_is_handed_out_again() {
         pieces.iter().map(|(_, code, _)| code.bytes().as_ptr_range()).map(|it| (it.start, it.end)).collect();
     assert!(ranges.iter().zip(ranges.iter().skip(1)).all(|((_, end), (start, _))| end <= start), "no two overlap");
     if is_double() {
-        assert!(executable().len() <= mapped, "the same pieces again need no more regions");
+        assert!(executable().len() <= mapped, "allocating the same pieces again needs no more regions");
     }
 }
 
-fn regions_that_are_empty_are_closed() {
-    // The arena's first region stays.
+fn empty_regions_are_closed() {
+    // The arena's first region is kept.
     drop(Code::new(&returning(1, 1)));
     let before = executable();
     let make = |number| Code::new(&returning(number, 200_000)).expect("there is memory");
@@ -265,7 +265,7 @@ fn regions_that_are_empty_are_closed() {
     assert!(executable().len() > before.len() || before.is_empty());
     pieces.truncate(50);
     assert!((0..50).zip(&pieces).all(|(number, code)| call(code) == number));
-    // The other way round as well.
+    // In the opposite order too.
     pieces.drain(..25);
     assert!((25..50).zip(&pieces).all(|(number, code)| call(code) == number));
     drop(pieces);
@@ -273,7 +273,7 @@ fn regions_that_are_empty_are_closed() {
     assert_eq!(after.len(), before.len(), "{after:#?}");
 }
 
-fn every_thread_has_its_own() {
+fn every_thread_has_its_own_arena() {
     drop(Code::new(&returning(1, 1)));
     let before = executable().len();
     let work = |thread: i64| {
@@ -285,13 +285,13 @@ fn every_thread_has_its_own() {
         }
         assert!(leaves(&mut *kept, thread, &mut stack));
     };
-    // Joined one by one: a scope does not wait for the end of what belongs to a thread.
+    // Joined one by one: a scope does not wait until a thread's resources are freed.
     let threads: Vec<_> = (0..8).map(|thread| std::thread::spawn(move || work(thread))).collect();
-    threads.into_iter().for_each(|thread| thread.join().expect("it finds nothing wrong"));
-    assert_eq!(executable().len(), before, "what a thread had is gone with it");
+    threads.into_iter().for_each(|thread| thread.join().expect("it succeeds"));
+    assert_eq!(executable().len(), before, "a thread's regions are closed when it exits");
 }
 
-/// Thousands of programs, and between them one that was there before.
+/// Runs thousands of programs, and between them one that existed before.
 fn work_on(old: &mut dyn Prepared, numbers: std::ops::Range<i64>) {
     let mut stack = stack();
     let mut some: Vec<(i64, Box<dyn Prepared>)> = Vec::new();
@@ -302,23 +302,23 @@ fn work_on(old: &mut dyn Prepared, numbers: std::ops::Range<i64>) {
             let (number, mut prepared) = some.swap_remove(number as usize * 7 % 20);
             assert!(leaves(&mut *prepared, number, &mut stack), "{number}");
         }
-        assert!(leaves(old, -1, &mut stack), "what was there before, at {number}");
+        assert!(leaves(old, -1, &mut stack), "the old program, at {number}");
     }
     for (number, mut prepared) in some {
         assert!(leaves(&mut *prepared, number, &mut stack), "{number}");
     }
 }
 
-fn parent_and_child_both_go_on() {
+fn parent_and_child_both_continue_after_a_fork() {
     let rounds = if is_emulated() { 300 } else { 5_000 };
     let mut old = ready("regs", -1);
-    // What is free on both sides is what both would hand out first.
+    // Memory that is free in both processes is what both would allocate first.
     work_on(&mut *old, 0..100);
     let mut go_on = ready("jit", -1);
     let (mut wait, mut start) = std::io::pipe().expect("a pipe");
     let child = Child::fork(|pipe| {
         wait.read_exact(&mut [0]).expect("we are told");
-        // A child of the child, which has the same before it.
+        // A child of the child, which inherits the same memory.
         let grandchild = Child::fork(|_| work_on(&mut *go_on, 3 * rounds..4 * rounds)).expect("a process");
         work_on(&mut *old, rounds..2 * rounds);
         assert_eq!(grandchild.wait().expect("it ends"), Ended::Exited(0));
@@ -336,31 +336,32 @@ fn parent_and_child_both_go_on() {
     assert_eq!((child.wait().expect("it ends"), said), (Ended::Exited(0), b"all right".to_vec()));
 }
 
-fn a_child_leaves_its_parents_code_alone() {
+fn child_does_not_overwrite_its_parents_code() {
     let prepared = ready("regs", -1);
     let code = prepared.code().expect("it has machine code");
     let (start, bytes) = (code.as_ptr(), code.to_vec());
     let mut both = Some(prepared);
     let ended = Child::fork(|_| {
-        // Drops what both have, and takes what may lie there.
+        // Drops the code that both have, and allocates what may be at its addresses.
         drop(both.take());
         let mut places = BTreeSet::new();
         for number in 0..100 {
             places.insert(address(&*ready("regs", number)));
         }
-        assert!(!is_double() || !places.contains(&start.addr()), "what the parent runs is not written");
+        assert!(!is_double() || !places.contains(&start.addr()), "the parent's code is not overwritten");
     });
     assert_eq!(ended.expect("a process").wait().expect("it ends"), Ended::Exited(0));
     let mut kept = both.expect("the child took a copy");
     assert!(kept.code() == Some(&bytes) && leaves(&mut *kept, -1, &mut stack()));
     let mapped = executable().len();
-    // The region of before the fork is closed with the last of its code.
+    // The region from before the fork is closed with the last of its code.
     drop(kept);
     drop(ready("regs", 1));
     assert!(executable().len() <= mapped);
 }
 
-/// Forks, changes the child by `change`, and lets it run a small and a large program on every tier. What the child says.
+/// Forks, changes the child with `change`, and runs a small and a large program on every tier in it. Returns the
+/// child's output.
 fn small_and_large_code_run_after(change: impl FnOnce() -> Result<(), String>) -> String {
     let mut child = Child::fork(|pipe| {
         if let Err(reason) = change() {
@@ -375,7 +376,7 @@ fn small_and_large_code_run_after(change: impl FnOnce() -> Result<(), String>) -
             let bytes = large.code_bytes().expect("it has machine code");
             assert!(leaves(&mut *large, 50_000, &mut stack), "{name}, {bytes} bytes");
         }
-        // Far more than a piece of an arena, so that it has mappings of its own.
+        // Much larger than a piece of an arena, so it has its own mappings.
         let far = prepare("jit-push", &large).code_bytes();
         assert!(far.is_some_and(|bytes| bytes > 1 << 19), "{far:?} bytes");
         write!(pipe, "all right").expect("it is read");
@@ -389,12 +390,12 @@ fn small_and_large_code_run_after(change: impl FnOnce() -> Result<(), String>) -
     String::from_utf8(said).expect("text")
 }
 
-fn code_runs_where_no_page_may_become_executable() {
+fn code_runs_if_no_page_may_become_executable() {
     let said = small_and_large_code_run_after(|| {
         #[cfg(target_os = "linux")]
         {
             let (set, refuse_exec_gain) = (libc::PR_SET_MDWE, 1);
-            // SAFETY: from now on the system refuses this process some calls.
+            // SAFETY: from now on the system refuses some calls of this process.
             match unsafe { libc::prctl(set, refuse_exec_gain, 0, 0, 0) } {
                 0 => Ok(()),
                 _ => Err(format!("no PR_SET_MDWE on this kernel: {}", std::io::Error::last_os_error())),
@@ -409,10 +410,10 @@ fn code_runs_where_no_page_may_become_executable() {
     }
 }
 
-fn code_runs_where_files_must_be_small() {
+fn code_runs_if_file_size_is_limited() {
     let said = small_and_large_code_run_after(|| {
         let limit = libc::rlimit { rlim_cur: 1000, rlim_max: 1000 };
-        // SAFETY: limits what this process may write.
+        // SAFETY: limits the size of files that this process may write.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
         Ok(())
     });

@@ -1,8 +1,7 @@
-//! Campaigns against engines that are wrong on purpose: whatever such an engine does is found, made small and written down,
-//! and the campaign goes on.
+//! Campaigns against deliberately wrong engines: each failure is found, shrunk and reported, and the campaign continues.
 //!
-//! A process may be forked only while it has one thread, so that this file is a program of its own and not run by the
-//! threads of the usual test harness. Names on its command line choose the tests that contain one of them.
+//! A process can be forked safely only while it has one thread. So this file is a separate program that does not use the
+//! threads of the usual test harness. Arguments select the tests whose names contain one of them.
 #![allow(unsafe_code, reason = "one of the engines writes beyond its stack")]
 
 mod alone;
@@ -15,28 +14,25 @@ use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use jitduel::exec::{Child, SharedNumber, Stack, ready};
 use jitduel::generate::Trial;
 use jitduel::lang::{NodeKind, Word};
-use jitduel::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally, care, kind};
+use jitduel::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally, care, kind};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
 
 const TESTS: [alone::Test; 14] = [
-    ("who_is_stopped_for_a_while_takes_nothing_for_a_hang", who_is_stopped_for_a_while_takes_nothing_for_a_hang),
-    ("another_value_is_found_and_the_campaign_goes_on", another_value_is_found_and_the_campaign_goes_on),
+    ("a_stopped_campaign_reports_no_hang", a_stopped_campaign_reports_no_hang),
+    ("another_value_is_found_and_the_campaign_continues", another_value_is_found_and_the_campaign_continues),
     ("a_signal_is_found", a_signal_is_found),
     ("a_hang_is_found", a_hang_is_found),
     ("a_panic_is_found", a_panic_is_found),
     ("a_write_beyond_the_stack_is_found", a_write_beyond_the_stack_is_found),
-    ("what_shows_with_one_fuel_alone_is_written_with_it", what_shows_with_one_fuel_alone_is_written_with_it),
+    ("a_failure_with_one_fuel_is_saved_with_it", a_failure_with_one_fuel_is_saved_with_it),
     ("no_engine_hides_another", no_engine_hides_another),
-    ("one_program_is_repeated_by_its_index", one_program_is_repeated_by_its_index),
-    ("a_process_that_somebody_kills_is_no_disagreement", a_process_that_somebody_kills_is_no_disagreement),
-    ("who_kills_a_process_again_and_again_is_not_believed", who_kills_a_process_again_and_again_is_not_believed),
-    ("who_kills_those_that_look_into_a_finding_hides_nothing", who_kills_those_that_look_into_a_finding_hides_nothing),
-    (
-        "a_campaign_that_has_found_enough_sums_up_what_it_judged",
-        a_campaign_that_has_found_enough_sums_up_what_it_judged,
-    ),
+    ("one_program_can_be_repeated_by_its_index", one_program_can_be_repeated_by_its_index),
+    ("a_process_killed_from_outside_is_not_a_disagreement", a_process_killed_from_outside_is_not_a_disagreement),
+    ("a_process_killed_repeatedly_is_not_a_disagreement", a_process_killed_repeatedly_is_not_a_disagreement),
+    ("killing_the_investigation_does_not_hide_a_finding", killing_the_investigation_does_not_hide_a_finding),
+    ("a_campaign_that_stops_early_counts_only_what_it_judged", a_campaign_that_stops_early_counts_only_what_it_judged),
     ("a_sequence_has_an_end", a_sequence_has_an_end),
 ];
 
@@ -44,9 +40,9 @@ fn main() -> ExitCode {
     alone::run(&TESTS)
 }
 
-// Engines that are wrong.
+// Wrong engines.
 
-/// The referee under another name, which does something wrong where a program has the word `rot`.
+/// The referee under another name, which misbehaves for programs with the word `rot`.
 struct Wrong {
     name: &'static str,
 }
@@ -55,7 +51,7 @@ const NAMES: [&str; 9] =
     ["other value", "signal", "hang", "panic", "wild", "fuel of two", "killed", "killed once", "killed later"];
 
 thread_local! {
-    /// Runs of programs that show something, in all processes. A test sets it before it forks.
+    /// The number of runs of failing programs, summed over all processes. A test sets it before it forks.
     static RUNS: SharedNumber = SharedNumber::new().expect("the system has a page");
 }
 
@@ -67,9 +63,9 @@ fn set_runs(runs: u64) {
     RUNS.with(|number| number.set(runs));
 }
 
-/// As the system does where memory runs out.
+/// Kills this process, as the system does when memory runs out.
 fn kill() {
-    // SAFETY: sends a signal to this process alone.
+    // SAFETY: sends a signal only to this process.
     unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
 }
 
@@ -112,7 +108,7 @@ impl Prepared for WrongProgram {
                 set_runs(1);
                 kill();
             }
-            // Not when the program is judged, but when it is looked into why.
+            // Not when the program is judged, but when the finding is investigated.
             "killed later" => {
                 set_runs(runs() + 1);
                 if runs() == 2 {
@@ -124,7 +120,7 @@ impl Prepared for WrongProgram {
                 std::thread::sleep(Duration::from_secs(1));
             },
             "panic" => panic!("an engine is confused"),
-            // SAFETY: beside an armed stack lie slots that only its guardian looks at, or an inaccessible page.
+            // SAFETY: next to an armed stack are slots that only its check reads, or an inaccessible page.
             "wild" => unsafe {
                 stack.values().as_ptr().add(self.limit).cast_mut().write(7);
                 return Ok(());
@@ -154,21 +150,21 @@ fn campaign(engines: &[&'static str], programs: u64) -> Campaign {
     }
 }
 
-/// Runs a campaign in which nobody kills anything.
+/// Runs a campaign in which no process is killed from outside.
 fn run(campaign: &Campaign) -> Tally {
     let (tally, killed) = run_among_killers(campaign);
     assert!(killed.is_empty() && tally.unjudged.is_empty(), "{killed:?}");
     tally
 }
 
-/// Runs a campaign, and holds what it says on its way against what it says in the end. With it what was killed.
+/// Runs a campaign and compares its events with its final tally. Also returns the killed processes.
 fn run_among_killers(campaign: &Campaign) -> (Tally, Vec<Killed>) {
     let (mut found, mut shrunk, mut killed) = (Vec::new(), Vec::new(), Vec::new());
     let tally = campaign.run(&mut |news| match news {
-        News::Progress(..) => {}
-        News::Found(finding) => found.push((finding.index, finding.file.clone())),
-        News::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
-        News::Killed(somebody) => killed.push(somebody),
+        Event::Progress(..) => {}
+        Event::Found(finding) => found.push((finding.index, finding.file.clone())),
+        Event::Shrunk(finding) => shrunk.push((finding.index, finding.file.clone())),
+        Event::Killed(somebody) => killed.push(somebody),
     });
     let tally = tally.expect("the system has processes");
     let findings: Vec<_> = tally.findings.iter().map(|finding| (finding.index, finding.file.clone())).collect();
@@ -176,14 +172,14 @@ fn run_among_killers(campaign: &Campaign) -> (Tally, Vec<Killed>) {
     assert_eq!(found.len(), shrunk.len());
     assert!(found.iter().zip(&shrunk).all(|(found, shrunk)| found.0 == shrunk.0 && found.1.len() >= shrunk.1.len()));
     let told: usize = tally.findings.iter().map(|finding| 1 + finding.others.len()).sum();
-    assert_eq!(tally.wrong, told as u64, "every wrong program is told");
+    assert_eq!(tally.wrong, told as u64, "every failing program is reported");
     (tally, killed)
 }
 
-/// The only finding of a campaign with an engine that is wrong and one that is not.
+/// The only finding of a campaign with one wrong engine and one right engine.
 fn finding(wrong: &'static str, programs: u64, patience: Duration) -> Finding {
     let tally = run(&Campaign { patience, ..campaign(&["bytecode", wrong], programs) });
-    assert_eq!(tally.programs, programs, "the campaign went on");
+    assert_eq!(tally.programs, programs, "the campaign continued");
     let [finding] = <[Finding; 1]>::try_from(tally.findings).expect("one");
     assert_eq!(finding.engines, [wrong]);
     let trial = finding.trial.as_ref().expect("the program is known");
@@ -195,7 +191,7 @@ fn finding(wrong: &'static str, programs: u64, patience: Duration) -> Finding {
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn another_value_is_found_and_the_campaign_goes_on() {
+fn another_value_is_found_and_the_campaign_continues() {
     let finding = finding("other value", 600, LONG);
     assert_eq!(finding.class, "other values");
     assert!(finding.others.len() > 30, "{} more", finding.others.len());
@@ -222,35 +218,35 @@ fn a_write_beyond_the_stack_is_found() {
     let tally = run(&campaign(&["tree", "wild"], 300));
     let classes: Vec<&str> = tally.findings.iter().map(|finding| finding.class.as_str()).collect();
     assert_eq!(tally.programs, 300);
-    // At the upper edge lies a page, at the lower one a slot that is looked at.
+    // An inaccessible page is at the upper edge, a checked slot at the lower one.
     assert_eq!(classes.len(), 2, "{classes:?}");
     assert!(classes.contains(&"killed by SIGSEGV"), "{classes:?}");
     assert!(classes.iter().any(|class| class.starts_with("panic at src/oracle/mod.rs:")), "{classes:?}");
 }
 
-/// A sweep of fuel shows it, and a case has one fuel.
-fn what_shows_with_one_fuel_alone_is_written_with_it() {
+/// A sweep of fuels shows it, but a case has only one fuel.
+fn a_failure_with_one_fuel_is_saved_with_it() {
     let tally = run(&Campaign { enough: Some(1), ..campaign(&["fuel of two"], 2_000) });
     let finding = &tally.findings[0];
     let trial = finding.trial.as_ref().expect("the program is known");
     assert_eq!(trial.fuel, 2, "{}", finding.file);
     assert!(finding.file.contains("\\ case fuel=2"), "{}", finding.file);
     let mut judge = Judge::of(vec![engine("fuel of two").expect("it exists")]);
-    assert!(judge.judge(trial, Care::Quick).is_err(), "the case repeats it");
+    assert!(judge.judge(trial, Care::Quick).is_err(), "the case reproduces it");
 }
 
-/// As by Ctrl-Z, or a machine that sleeps: the whole family of processes stands still, and the clock does not.
-fn who_is_stopped_for_a_while_takes_nothing_for_a_hang() {
+/// As with Ctrl-Z or a sleeping machine, all processes stop but the clock continues.
+fn a_stopped_campaign_reports_no_hang() {
     if cfg!(target_arch = "aarch64") {
         println!("NOT RUN: an emulator answers the signals of a program in its own time");
         return;
     }
     let campaign = Child::fork(|output| {
-        // A group of its own, so that its children can be stopped with it and we are not.
-        // SAFETY: changes this process alone.
+        // A separate process group, so that its children can be stopped with it but not this process.
+        // SAFETY: changes only this process.
         unsafe { libc::setpgid(0, 0) };
         let tally = run(&Campaign { patience: Duration::from_secs(3), ..campaign(&["tree", "jit"], 60_000) });
-        write!(output, "{} {}", tally.programs, tally.wrong).expect("somebody listens");
+        write!(output, "{} {}", tally.programs, tally.wrong).expect("the test reads the pipe");
     });
     let mut campaign = campaign.expect("a process");
     std::thread::sleep(Duration::from_secs(1));
@@ -270,15 +266,15 @@ fn who_is_stopped_for_a_while_takes_nothing_for_a_hang() {
 
 fn no_engine_hides_another() {
     let tally = run(&campaign(&["signal", "jit", "other value", "panic"], 100));
-    // What kills the process does not hide who else is wrong; the kind is that of the first.
+    // An engine that kills the process does not hide other wrong engines. The class is that of the first.
     assert!(tally.findings.iter().all(|finding| finding.class == "killed by SIGABRT"));
     let engines: Vec<_> = tally.findings.iter().map(|finding| finding.engines.as_slice()).collect();
     assert!(engines.contains(&["signal", "other value", "panic"].as_slice()), "{engines:?}");
-    // On an empty stack there is no other value.
+    // On an empty stack, the engine `other value` has no value to change.
     assert!(engines.iter().all(|engines| engines.contains(&"panic") && !engines.contains(&"jit")), "{engines:?}");
 }
 
-fn one_program_is_repeated_by_its_index() {
+fn one_program_can_be_repeated_by_its_index() {
     let whole = run(&campaign(&["other value"], 300));
     let finding = &whole.findings[0];
     for index in [finding.index, finding.others[0], finding.others[finding.others.len() - 1]] {
@@ -288,7 +284,7 @@ fn one_program_is_repeated_by_its_index() {
     }
 }
 
-fn a_process_that_somebody_kills_is_no_disagreement() {
+fn a_process_killed_from_outside_is_not_a_disagreement() {
     set_runs(0);
     let (tally, killed) = run_among_killers(&campaign(&["killed once", "bytecode"], 600));
     assert_eq!((tally.programs, tally.wrong, tally.unjudged.len()), (600, 0, 0));
@@ -296,18 +292,18 @@ fn a_process_that_somebody_kills_is_no_disagreement() {
     assert_eq!((ended.to_string().as_str(), is_given_up), ("killed by SIGKILL", false));
 }
 
-fn who_kills_a_process_again_and_again_is_not_believed() {
+fn a_process_killed_repeatedly_is_not_a_disagreement() {
     let (tally, killed) = run_among_killers(&campaign(&["bytecode", "killed"], 100));
     let unjudged = tally.unjudged.len();
     assert!(unjudged > 3 && tally.wrong == 0, "{tally:?}");
-    assert_eq!(tally.programs, 100 - unjudged as u64, "all others are judged");
+    assert_eq!(tally.programs, 100 - unjudged as u64, "all other programs are judged");
     assert!(tally.unjudged.contains(&first_with_rot()), "{:?}", tally.unjudged);
     let given_up = killed.iter().filter(|killed| killed.is_given_up).map(|killed| killed.index);
     assert_eq!(given_up.collect::<Vec<_>>(), tally.unjudged);
     assert_eq!(killed.len(), 2 * unjudged, "each is tried twice");
 }
 
-fn who_kills_those_that_look_into_a_finding_hides_nothing() {
+fn killing_the_investigation_does_not_hide_a_finding() {
     set_runs(0);
     let tally = run(&Campaign { first: first_with_rot(), ..campaign(&["killed later"], 1) });
     assert_eq!((tally.programs, tally.wrong), (1, 1));
@@ -315,13 +311,13 @@ fn who_kills_those_that_look_into_a_finding_hides_nothing() {
     assert!(runs() > 2);
 }
 
-fn a_campaign_that_has_found_enough_sums_up_what_it_judged() {
+fn a_campaign_that_stops_early_counts_only_what_it_judged() {
     let engines = ["other value", "bytecode"];
     let tally = run(&Campaign { enough: Some(1), jobs: 1, ..campaign(&engines, 10_000) });
     let finding = &tally.findings[0];
     assert_eq!((tally.findings.len(), tally.wrong), (1, 1));
-    assert_eq!(tally.programs, finding.index + 1, "those before it, and itself");
-    // The same programs by themselves, of which each but the finding ends well.
+    assert_eq!(tally.programs, finding.index + 1, "the programs before it and itself");
+    // The same programs judged directly: all but the finding agree.
     let mut judge = Judge::of(engines.map(|name| engine(name).expect("it exists")).into());
     let judged = (0..finding.index).map(|index| judge.judge(&trial(index), care(index)).expect("it is right"));
     let (runs, words) = judged.fold((0, 0), |(runs, words), judged| (runs + judged.runs, words + judged.words));
@@ -348,7 +344,7 @@ fn a_sequence_has_an_end() {
     }
 }
 
-/// The index of the first program of the sequence that shows something.
+/// The index of the first program of the sequence that fails.
 fn first_with_rot() -> u64 {
     let shows = |trial: &Trial| {
         Judge::of(vec![engine("other value").expect("it exists")]).judge(trial, Care::Thorough).is_err()

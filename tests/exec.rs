@@ -1,6 +1,6 @@
 //! Executable memory, the data stack's memory, and the calling convention of generated code.
 //!
-//! Several of these tests look at the whole process, so that all of them take a lock: none sees what another does.
+//! Several of these tests inspect the whole process, so all of them take a lock to run one at a time.
 #![allow(unsafe_code, reason = "calls generated code through a trampoline, touches guard pages in a child process")]
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use jitduel::tiers::{self, TIERS, Tier};
 
 #[cfg(target_arch = "aarch64")]
 type Host = aarch64::Emitter;
-/// Hosts that can run neither instruction set compile this file and ignore its tests aloud.
+/// Hosts that support neither instruction set compile this file and report its tests as ignored.
 #[cfg(not(target_arch = "aarch64"))]
 type Host = x86_64::Emitter;
 
@@ -62,31 +62,31 @@ fn assembled_x64(instructions: impl IntoIterator<Item = x86_64::encode::Inst>) -
     asm.finish().expect("there are no branches")
 }
 
-/// Whether this is an AArch64 program under QEMU: slow, never given the same address twice, and with the emulator's
-/// own memory counted as ours. The process then bears the emulator's name.
+/// Whether this is an AArch64 program under QEMU: it is slow, never gets the same address twice, and the emulator's own
+/// memory counts as ours. The process then has the emulator's name.
 fn emulated() -> bool {
     let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
     cfg!(target_arch = "aarch64") && name.starts_with("qemu")
 }
 
 fn page_bytes() -> usize {
-    // SAFETY: sysconf only reads a constant of the system.
+    // SAFETY: sysconf only reads a system constant.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("every system has a page size")
 }
 
-// What the system says of our mappings.
+// The mappings that the system reports.
 
 struct Mapping {
     start: usize,
     end: usize,
     permissions: String,
-    /// Whether it is one of the arena's.
+    /// Whether it belongs to the arena.
     is_code: bool,
 }
 
 fn mappings() -> Vec<Mapping> {
     let read = || std::fs::read_to_string("/proc/self/maps").expect("Linux lists its mappings");
-    // The list is read in pieces, between which the thread of an earlier test may still give memory back.
+    // The list is read in pieces, between which the thread of an earlier test may still free memory.
     let mut text = read();
     loop {
         let again = read();
@@ -106,14 +106,14 @@ fn mappings() -> Vec<Mapping> {
     text.lines().map(mapping).collect()
 }
 
-/// The permissions of the page at an address, where it is mapped.
+/// The permissions of the page at an address, if it is mapped.
 fn permissions(address: usize) -> Option<String> {
     mappings().into_iter().find(|mapping| (mapping.start..mapping.end).contains(&address)).map(|it| it.permissions)
 }
 
-/// That no mapping of the process can be both written and executed, and that inaccessible pages enclose each mapping of the
-/// arena, so that nothing that runs on beyond one gets to where code is written.
-fn nothing_is_writable_and_executable() {
+/// Asserts that no mapping of the process is both writable and executable, and that inaccessible pages surround each
+/// mapping of the arena, so that an overrun of one cannot reach writable code.
+fn assert_nothing_is_writable_and_executable() {
     let mappings = mappings();
     for Mapping { start, permissions, .. } in &mappings {
         assert!(!(permissions.contains('w') && permissions.contains('x')), "{start:x} is {permissions}");
@@ -121,41 +121,41 @@ fn nothing_is_writable_and_executable() {
     let is_inaccessible = |mapping: Option<&Mapping>| mapping.is_some_and(|it| it.permissions.starts_with("---"));
     for Mapping { start, end, permissions, .. } in mappings.iter().filter(|mapping| mapping.is_code) {
         let before = mappings.iter().find(|mapping| mapping.end == *start);
-        let behind = mappings.iter().find(|mapping| mapping.start == *end);
-        assert!(is_inaccessible(before) && is_inaccessible(behind), "{start:x} {permissions} has no guards");
+        let after = mappings.iter().find(|mapping| mapping.start == *end);
+        assert!(is_inaccessible(before) && is_inaccessible(after), "{start:x} {permissions} has no guards");
     }
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
-fn code_is_written_and_then_executed_and_never_both() {
+fn code_is_writable_or_executable_but_never_both() {
     let _alone = alone();
     let page = page_bytes();
     for bytes in [1, page - 1, page, page + 1, 5 * page, 300 * page + 5] {
         let written = vec![0x5a; bytes];
-        for (in_arena, code) in [(true, Code::new(&written)), (false, Code::apart(&written))] {
+        for (in_arena, code) in [(true, Code::new(&written)), (false, Code::in_own_mapping(&written))] {
             let code = code.expect("the system allows generated code");
             assert_eq!(code.bytes(), written);
             let start = code.bytes().as_ptr().addr();
             for address in (start..start + bytes).step_by(page).chain([start + bytes - 1]) {
                 let found = permissions(address).expect("it is mapped");
-                // Shared with the mapping that is written, or private.
+                // Shared with the writable mapping, or private.
                 assert!(found == "r-xp" || (in_arena && found == "r-xs"), "{address:x} is {found}, {bytes} bytes");
             }
-            nothing_is_writable_and_executable();
+            assert_nothing_is_writable_and_executable();
             drop(code);
             for address in [start, start + bytes - 1] {
                 let left = permissions(address);
                 assert!(in_arena || left.as_ref().is_none_or(|left| !left.contains('x')), "{left:?} after the drop");
             }
-            nothing_is_writable_and_executable();
+            assert_nothing_is_writable_and_executable();
         }
     }
 }
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
-fn engines_leave_no_page_writable_and_executable() {
+fn engines_leave_no_writable_and_executable_page() {
     let _alone = alone();
     let executable = || mappings().iter().filter(|mapping| mapping.permissions.contains('x')).count();
     // An arena keeps its first region.
@@ -169,29 +169,29 @@ fn engines_leave_no_page_writable_and_executable() {
             println!("NOT RUN: {name} is not supported on this host");
             continue;
         };
-        nothing_is_writable_and_executable();
+        assert_nothing_is_writable_and_executable();
         let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
         prepared.run(&[1], None, &mut stack).expect("it ends");
-        nothing_is_writable_and_executable();
+        assert_nothing_is_writable_and_executable();
         kept.push(prepared);
     }
     let codes: Vec<_> = kept.iter().filter_map(|prepared| prepared.code()).collect();
     assert!(codes.len() == TIERS.len() || cfg!(not(any(target_arch = "aarch64", target_arch = "x86_64"))));
     for code in codes {
         let found = permissions(code.as_ptr().addr());
-        assert!(found.is_some_and(|found| found.starts_with("r-x")), "code is mapped as long as it is kept");
+        assert!(found.is_some_and(|found| found.starts_with("r-x")), "code is mapped while it is alive");
     }
     drop(kept);
-    // The arenas of other tests' threads may have gone as well.
-    assert!(executable() <= before, "and gone with them");
+    // The arenas of other tests' threads may have been freed as well.
+    assert!(executable() <= before, "and unmapped when dropped");
 }
 
 // The calling convention.
 
-/// The stack pointer inside of the trampoline, which finds it here again whatever the code did to it.
+/// The stack pointer inside the trampoline, which restores it from here whatever the code did to it.
 static STACK_POINTER: AtomicUsize = AtomicUsize::new(0);
 
-/// What a set bit of the trampoline's answer says has changed, from bit 0 on.
+/// What each bit of the trampoline's result stands for, from bit 0 on. A set bit means that it has changed.
 #[cfg(not(target_arch = "aarch64"))]
 const WATCHED: &[&str] = &["rsp", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
 #[cfg(target_arch = "aarch64")]
@@ -220,11 +220,11 @@ const WATCHED: &[&str] = &[
     "d15",
 ];
 
-/// Calls code at an address with one argument, with canaries in every register that the code must give back
-/// unchanged and in two words on top of its caller's stack. Answers what changed; `status` gets what the code returned.
+/// Calls code at an address with one argument, with canaries in every register that the code must preserve and in two
+/// words on top of the caller's stack. Returns what changed; `status` receives what the code returned.
 ///
 /// # Safety
-/// The code must return to where it was called from, and with a stack pointer that is at most somewhat off.
+/// The code must return to its caller, with a stack pointer that is off by a few words at most.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "sysv64" fn trampoline(code: *const u8, argument: u64, status: *mut u64) -> u64 {
@@ -313,7 +313,7 @@ macro_rules! saved {
     };
 }
 
-/// Apple's systems change `x18` behind a program's back, so that only the others can watch it.
+/// Apple's systems change `x18` asynchronously, so it can be checked only on other systems.
 #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
 macro_rules! x18_changed {
     () => {
@@ -327,10 +327,10 @@ macro_rules! x18_changed {
     };
 }
 
-/// The same for AArch64: the canaries are `x3`, which is a number that grows from register to register.
+/// The same for AArch64: the canaries are in `x3`, which increases from register to register.
 ///
 /// # Safety
-/// As above.
+/// The same as above.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline(code: *const u8, argument: u64, status: *mut u64) -> u64 {
@@ -435,7 +435,7 @@ unsafe extern "C" fn trampoline(code: *const u8, argument: u64, status: *mut u64
     )
 }
 
-/// Hosts that run neither instruction set run no test that comes here.
+/// Tests that call this are ignored on hosts that support neither instruction set.
 ///
 /// # Safety
 /// None is needed.
@@ -445,13 +445,13 @@ unsafe extern "C" fn trampoline(_code: *const u8, _argument: u64, _status: *mut 
     unreachable!("its tests are ignored")
 }
 
-/// What code that was called through the trampoline changed, by name, and what it returned.
+/// Calls code through the trampoline. Returns the names of what it changed, and its result.
 ///
 /// # Safety
-/// As of the trampoline.
+/// The same as for the trampoline.
 unsafe fn changed_by(code: &Code, argument: u64) -> (Vec<&'static str>, u64) {
     let mut status = 0;
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let mask = unsafe { trampoline(code.bytes().as_ptr(), argument, &raw mut status) };
     assert_eq!(STACK_POINTER.load(Ordering::Relaxed) % 16, 0, "the trampoline called with an aligned stack");
     assert_eq!(mask >> WATCHED.len(), 0, "every bit has a name");
@@ -459,8 +459,8 @@ unsafe fn changed_by(code: &Code, argument: u64) -> (Vec<&'static str>, u64) {
     (names.map(|(_, name)| *name).collect(), status)
 }
 
-/// For everything that is watched, code that changes it and only it.
-fn culprits() -> Vec<(&'static str, Vec<u8>)> {
+/// For everything that is checked, code that changes only that.
+fn offenders() -> Vec<(&'static str, Vec<u8>)> {
     if cfg!(target_arch = "aarch64") {
         use aarch64::encode::{Half, Imm12, Scaled, movz, ret, str_, sub_imm};
         use aarch64::regs::{SP, X, X0};
@@ -473,7 +473,7 @@ fn culprits() -> Vec<(&'static str, Vec<u8>)> {
             all.push((name, assembled_a64([movz(x, 1, Half::H0), ret()])));
         }
         for (name, number) in WATCHED[14..].iter().zip(8_u32..) {
-            // `fmov dN, xzr`, which the assembler does not know.
+            // `fmov dN, xzr`, which the assembler does not support.
             let word = 0x9e67_03e0 | number;
             all.push((name, [&word.to_le_bytes()[..], &assembled_a64([ret()])].concat()));
         }
@@ -494,15 +494,15 @@ fn culprits() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_trampoline_sees_every_change() {
+fn trampoline_detects_every_change() {
     let _alone = alone();
     let innocent = Code::new(&plus_one()).expect("executable memory");
     // SAFETY: the code returns its argument plus one.
     assert_eq!(unsafe { changed_by(&innocent, 41) }, (vec![], 42));
-    let culprits = culprits();
-    let names: Vec<_> = culprits.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, WATCHED, "there is code for everything that is watched");
-    for (name, bytes) in culprits {
+    let offenders = offenders();
+    let names: Vec<_> = offenders.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, WATCHED, "there is code for everything that is checked");
+    for (name, bytes) in offenders {
         if name == "x18" && cfg!(target_vendor = "apple") {
             println!("NOT RUN: Apple's systems change x18 themselves");
             continue;
@@ -515,13 +515,13 @@ fn the_trampoline_sees_every_change() {
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 #[test]
-fn a_poisoned_call_names_what_was_not_given_back() {
+fn poisoned_call_names_what_was_not_preserved() {
     let _alone = alone();
     let innocent = Code::new(&plus_one()).expect("executable memory");
     for poison in [0, 1, u64::MAX, 0x5555_5555_5555_5555] {
         // SAFETY: the code returns its argument plus one.
         assert_eq!(unsafe { innocent.call_poisoned(41, poison) }, 42);
-        for (name, bytes) in culprits() {
+        for (name, bytes) in offenders() {
             if name == "x18" && cfg!(target_vendor = "apple") {
                 println!("NOT RUN: Apple's systems change x18 themselves");
                 continue;
@@ -531,14 +531,14 @@ fn a_poisoned_call_names_what_was_not_given_back() {
             let call = AssertUnwindSafe(|| unsafe { code.call_poisoned(1, poison) });
             let panic = std::panic::catch_unwind(call).expect_err(name);
             let message = panic.downcast_ref::<String>().expect("a message");
-            assert!(message.ends_with(&format!("calling convention: changed [{name:?}]")), "{name}: {message}");
+            assert!(message.ends_with(&format!("calling convention: it changed [{name:?}]")), "{name}: {message}");
         }
     }
 }
 
-/// For every register that means nothing to code when it is called, code that returns it.
+/// For every register that is undefined at a call, code that returns it.
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-fn reading_garbage() -> Vec<(String, Vec<u8>)> {
+fn readers_of_undefined_registers() -> Vec<(String, Vec<u8>)> {
     if cfg!(target_arch = "aarch64") {
         use aarch64::encode::{mov, ret};
         use aarch64::regs::{X, X0};
@@ -560,22 +560,22 @@ fn reading_garbage() -> Vec<(String, Vec<u8>)> {
 
 #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 #[test]
-fn a_poisoned_call_fills_every_register_that_may_be_garbage() {
+fn poisoned_call_fills_every_undefined_register() {
     let _alone = alone();
-    let codes = reading_garbage();
+    let codes = readers_of_undefined_registers();
     let words = |poison: u64| -> Vec<u64> {
         let read = |(_, bytes): &(String, Vec<u8>)| {
             let code = Code::new(bytes).expect("executable memory");
-            // SAFETY: the code reads a register.
+            // SAFETY: the code only reads a register.
             unsafe { code.call_poisoned(1, poison) }
         };
         codes.iter().map(read).collect()
     };
     let (some, others) = (words(1), words(2));
     for (index, (name, _)) in codes.iter().enumerate() {
-        assert_eq!(some[index].wrapping_add(1), others[index], "{name} is made of the poison");
+        assert_eq!(some[index].wrapping_add(1), others[index], "{name} depends on the poison");
     }
-    assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and of the register");
+    assert_eq!(BTreeSet::from_iter(&some).len(), codes.len(), "and on the register");
 }
 
 fn compiled(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Code {
@@ -583,7 +583,7 @@ fn compiled(code: &Bytecode, tier: Tier, tuning: &Tuning) -> Code {
     Code::new(&compiled.machine.bytes).expect("executable memory")
 }
 
-/// A frame as [`frame`] lays it out, on a stack.
+/// A frame for a stack, with the layout of [`frame`].
 fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: usize) -> Vec<u64> {
     let mut cells = vec![0; frame::SLOTS as usize / 8 + slots];
     let bottom = stack.values().as_ptr();
@@ -595,15 +595,15 @@ fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: usize) -> Vec<u64> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn compiled_programs_keep_the_calling_convention() {
+fn compiled_programs_follow_the_calling_convention() {
     const LIMIT: usize = 100;
     let _alone = alone();
     let (mut calls, mut ended, mut trapped) = (0, 0, BTreeSet::new());
     for depth in (0..=12).chain([30]) {
-        // Outer loops make two passes, as far as that ends soon.
+        // Outer loops make two iterations, if that is fast enough.
         let opening: String = (0..depth).map(|level| if level < 10 { "2 times " } else { "1 times " }).collect();
         let nested = |body: &str| format!("{opening}{body}{}", " end".repeat(depth));
-        // A result, and every trap in the innermost body; the value below the top is the divisor, 0 or 3.
+        // A result, and every trap in the innermost body. The value below the top is the divisor, 0 or 3.
         let texts = [
             nested("over / 7 + 3 *"),
             nested("over mod 1 + 5 pick drop"),
@@ -652,9 +652,9 @@ fn compiled_programs_keep_the_calling_convention() {
     assert_eq!(trapped, TrapKind::ALL.map(|kind| kind.to_string()).into(), "every trap was taken");
 }
 
-// Memory that comes and goes.
+// Memory that is allocated and freed.
 
-/// How many pages of the process lie in memory.
+/// The number of pages of the process in memory.
 fn resident_pages() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").expect("Linux says how much memory is used");
     text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).expect("the second field")
@@ -663,7 +663,7 @@ fn resident_pages() -> u64 {
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "only Linux lists the mappings of a process in /proc/self/maps")]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn compiling_and_dropping_takes_no_memory() {
+fn compiling_and_dropping_leaks_no_memory() {
     let rounds = if emulated() { 50_000 } else { 1_000_000 };
     if emulated() {
         println!("NOT RUN: {rounds} rounds instead of a million, since this is an emulator");
@@ -677,8 +677,8 @@ fn compiling_and_dropping_takes_no_memory() {
     (1000..rounds).for_each(|_| round());
     let (mapped_after, resident_after) = (mappings().len(), resident_pages());
     println!("{rounds} rounds: {mapped} mappings became {mapped_after}, {resident} pages became {resident_after}");
-    // Even sixteen bytes lost in a hundred rounds would be more than that many pages. The emulator remembers
-    // something of every page that it ever mapped; there only whole pages of ours would be seen.
+    // Even sixteen bytes lost in a hundred rounds would exceed that number of pages. The emulator keeps some data about
+    // every page that it ever mapped; there only whole pages of ours would be noticed.
     let some = if emulated() { rounds / 25 } else { rounds / 100 * 16 / page_bytes() + 16 } as u64;
     assert!(mapped_after <= mapped + 2, "{mapped} mappings became {mapped_after}");
     assert!(resident_after <= resident + some, "{resident} pages became {resident_after}");
@@ -686,13 +686,13 @@ fn compiling_and_dropping_takes_no_memory() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn other_code_at_the_same_address_is_what_runs() {
+fn new_code_at_a_reused_address_is_executed() {
     const ROUNDS: i64 = 10_000;
     let _alone = alone();
     let mut places = BTreeSet::new();
     let mut stack = Stack::new(100).expect("memory");
     for round in 0..ROUNDS {
-        // Programs of different lengths, whose results tell them apart.
+        // Programs of different lengths, with different results.
         let (word, expected) = match round % 5 {
             0 => (format!("{round} +"), 7 + round),
             1 => (format!("{round} swap -"), round - 7),
@@ -707,12 +707,12 @@ fn other_code_at_the_same_address_is_what_runs() {
         let mut cells = frame_on(&stack, 100, u64::MAX, tiers::frame_slots(&code));
         // SAFETY: the code was compiled for this machine, and the frame is as it expects.
         let status = unsafe { machine.call(cells.as_mut_ptr().expose_provenance() as u64) };
-        // The stack knows of one value, since it was set to one; the code left one as well.
+        // The stack was set to one value; the code left one as well.
         assert_eq!((status, stack.values()), (0, &[expected][..]), "round {round}: `{word}`");
     }
     println!("{ROUNDS} pieces of code at {} addresses", places.len());
     match code_memory() {
-        CodeMemory::DoubleMapping => assert_eq!(places.len(), 1, "what was given back last is taken first"),
+        CodeMemory::DoubleMapping => assert_eq!(places.len(), 1, "the memory freed last is allocated first"),
         CodeMemory::Toggling { reason } => println!("NOT RUN: whether addresses are used again; {reason}"),
     }
 }
@@ -741,7 +741,7 @@ fn every_engine_runs_many_programs_on_one_stack() {
 // The data stack.
 
 #[test]
-fn values_come_back_from_a_stack() {
+fn stack_returns_the_values_that_were_set() {
     let _alone = alone();
     for capacity in [0, 1, 2, 510, 511, 512, 513, 65_536] {
         let mut stack = Stack::new(capacity).expect("memory");
@@ -758,36 +758,36 @@ fn values_come_back_from_a_stack() {
 }
 
 #[test]
-fn an_absurd_capacity_is_an_error() {
+fn huge_capacity_is_an_error() {
     let _alone = alone();
     for capacity in [usize::MAX, usize::MAX - 1, usize::MAX / 8, usize::MAX / 8 - 1, isize::MAX as usize / 8, 1 << 60] {
-        let error = Stack::new(capacity).err().unwrap_or_else(|| panic!("{capacity} values are not to be had"));
+        let error = Stack::new(capacity).err().unwrap_or_else(|| panic!("{capacity} values cannot be allocated"));
         assert!(!error.to_string().is_empty());
     }
 }
 
 #[test]
-fn a_large_stack_costs_nothing_until_it_is_used() {
+fn large_stack_takes_no_memory_until_it_is_used() {
     let _alone = alone();
     let resident = || if cfg!(target_os = "linux") { resident_pages() } else { 0 };
     let before = resident();
     let mut stack = Stack::new(1 << 27).expect("a gigabyte of address space");
     stack.set(&[1, 2, 3]);
     assert_eq!(stack.values(), [1, 2, 3]);
-    // Of a quarter of a million pages. An emulator notes something of each.
+    // Out of a quarter of a million pages. An emulator keeps some data about each.
     let some = if emulated() { 10_000 } else { 100 };
     let after = resident();
-    assert!(after < before + some, "{before} pages became {after}: a stack's memory is taken when it is used");
+    assert!(after < before + some, "{before} pages became {after}: a stack takes memory only when it is used");
 }
 
-/// How a child process that does one piece of work ends: by this signal, if by one. The work only touches memory.
+/// The signal that kills a child process during one piece of work, if any. The work only accesses memory.
 fn signal_of(work: impl FnOnce()) -> Option<i32> {
     // SAFETY: the child only makes calls that are allowed between `fork` and `_exit`.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "the system gives a child process");
     if child == 0 {
         let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: this process is a copy that ends here; the work may fault, which is what is asked.
+        // SAFETY: this process is a copy that ends here; the work may fault, which is what the test examines.
         unsafe {
             libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
             libc::signal(libc::SIGSEGV, libc::SIG_DFL);
@@ -803,26 +803,26 @@ fn signal_of(work: impl FnOnce()) -> Option<i32> {
     if libc::WIFSIGNALED(status) {
         return Some(libc::WTERMSIG(status));
     }
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the child ended in its own way");
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the child exited normally");
     None
 }
 
-/// How a child process that reads an address ends.
+/// The signal that kills a child process that reads an address.
 fn signal_of_reading(address: *mut i64) -> Option<i32> {
-    // SAFETY: done in a process that ends with it.
+    // SAFETY: runs in a process that ends with it.
     signal_of(|| _ = unsafe { address.read_volatile() })
 }
 
-/// How a child process that writes an address ends.
+/// The signal that kills a child process that writes to an address.
 fn signal_of_writing(address: *mut i64) -> Option<i32> {
-    // SAFETY: done in a process that ends with it.
+    // SAFETY: runs in a process that ends with it.
     signal_of(|| unsafe { address.write_volatile(1) })
 }
 
-/// How a child process that reads and writes an address ends.
+/// The signal that kills a child process that reads and writes an address.
 fn signal_of_touching(address: *mut i64) -> Option<i32> {
     signal_of(|| {
-        // SAFETY: done in a process that ends with it.
+        // SAFETY: runs in a process that ends with it.
         unsafe {
             let value = address.read_volatile();
             address.write_volatile(value);
@@ -831,38 +831,38 @@ fn signal_of_touching(address: *mut i64) -> Option<i32> {
 }
 
 #[test]
-fn what_lies_around_a_stack_cannot_be_touched() {
+fn memory_around_a_stack_is_inaccessible() {
     let _alone = alone();
     let page_slots = page_bytes() / 8;
     let faults = |address: *mut i64| match signal_of_touching(address) {
         None => false,
         Some(libc::SIGSEGV | libc::SIGBUS) => true,
-        Some(signal) => panic!("signal {signal} is not for touching memory"),
+        Some(signal) => panic!("signal {signal} is not a memory fault"),
     };
     for capacity in [0, 1, page_slots - 2, page_slots - 1, page_slots, 5 * page_slots - 1] {
         let stack = Stack::new(capacity).expect("memory");
         let bottom = stack.values().as_ptr().cast_mut();
-        // The spare slot lies before the bottom; with it the values fill whole pages.
+        // The spare slot is before the bottom; together with it the values fill whole pages.
         let end = (capacity + 1).next_multiple_of(page_slots) - 1;
         assert!(!faults(bottom.wrapping_sub(1)), "the spare slot of a stack for {capacity}");
         assert!(!faults(bottom.wrapping_add(capacity.saturating_sub(1))), "the last slot of a stack for {capacity}");
         assert!(!faults(bottom.wrapping_add(end - 1)), "the last slot of the last page, capacity {capacity}");
         assert!(faults(bottom.wrapping_sub(2)), "before the spare slot of a stack for {capacity}");
         assert!(faults(bottom.wrapping_sub(1 + page_slots)), "the page before, capacity {capacity}");
-        assert!(faults(bottom.wrapping_add(end)), "behind the last page of a stack for {capacity}");
-        assert!(faults(bottom.wrapping_add(end + page_slots - 1)), "the page behind, capacity {capacity}");
+        assert!(faults(bottom.wrapping_add(end)), "after the last page of a stack for {capacity}");
+        assert!(faults(bottom.wrapping_add(end + page_slots - 1)), "the page after, capacity {capacity}");
     }
 }
 
-// The armed data stack.
+// The armored data stack.
 
 #[test]
-fn one_slot_beyond_the_edge_of_an_armed_stack_faults() {
+fn access_one_slot_beyond_the_edge_of_an_armored_stack_faults() {
     let _alone = alone();
     let page_slots = page_bytes() / 8;
     let faults = |address: *mut i64| {
         let signals = [signal_of_reading(address), signal_of_writing(address)];
-        assert_eq!(signals[0], signals[1], "what cannot be read cannot be written");
+        assert_eq!(signals[0], signals[1], "an unreadable address cannot be written either");
         assert!(matches!(signals[0], None | Some(libc::SIGSEGV | libc::SIGBUS)), "{signals:?}");
         signals[0].is_some()
     };
@@ -889,7 +889,7 @@ fn one_slot_beyond_the_edge_of_an_armed_stack_faults() {
 }
 
 #[test]
-fn stray_writes_in_the_slack_of_an_armed_stack_are_seen() {
+fn stray_writes_in_the_slack_of_an_armored_stack_are_detected() {
     let _alone = alone();
     let mut stack = Stack::new(1000).expect("memory");
     assert!(stack.is_intact() && stack.poison().is_none());
@@ -909,16 +909,16 @@ fn stray_writes_in_the_slack_of_an_armed_stack_are_seen() {
             unsafe { *bottom.offset(slot) ^= 1 << 63 };
             assert_eq!(stack.is_intact(), away >= 32, "slot {slot}, {edge:?}");
             stack.set(inputs);
-            assert!(stack.is_intact(), "it is filled anew");
+            assert!(stack.is_intact(), "it has been filled again");
         }
-        // What may be used is no slack.
+        // Usable slots are not slack.
         for slot in -1..limit as isize {
             // SAFETY: these are the spare slot and the slots of values.
             unsafe { *bottom.offset(slot) = 5 };
         }
         assert!(stack.is_intact(), "limit {limit}, {edge:?}");
     }
-    // A limit that reaches both pages leaves none.
+    // A limit that reaches both pages leaves no slack.
     let mut full = Stack::new(page_bytes() / 8 - 1).expect("memory");
     for edge in [Edge::Lower, Edge::Upper] {
         full.arm(Armor { limit: full.capacity(), edge, poison: 1, slots: usize::MAX });
@@ -927,13 +927,13 @@ fn stray_writes_in_the_slack_of_an_armed_stack_are_seen() {
 }
 
 #[test]
-fn unused_slots_of_an_armed_stack_are_poisoned_each_in_its_own_way() {
+fn unused_slots_of_an_armored_stack_have_distinct_poison() {
     let _alone = alone();
     let mut stack = Stack::new(1000).expect("memory");
     let mut patterns = Vec::new();
     for (poison, edge) in [(3, Edge::Lower), (3, Edge::Upper), (4, Edge::Lower)] {
         stack.arm(Armor { limit: 50, edge, poison, slots: 20 });
-        // As a run would leave it.
+        // As an execution would leave it.
         stack.set(&[-1; 50]);
         stack.set(&[6, 7]);
         let bottom = stack.values().as_ptr();
@@ -944,7 +944,7 @@ fn unused_slots_of_an_armed_stack_are_poisoned_each_in_its_own_way() {
         let filled: Vec<i64> = [&slots[..1], &slots[3..21]].concat();
         let distances: BTreeSet<i64> =
             filled.iter().flat_map(|a| filled.iter().map(|b| a.wrapping_sub(*b).wrapping_abs())).collect();
-        assert!(distances.range(1..1 << 32).next().is_none(), "no two of them are near");
+        assert!(distances.range(1..1 << 32).next().is_none(), "no two of them are close to each other");
         patterns.push(filled);
     }
     assert_eq!(patterns[0], patterns[1], "the pattern does not depend on the edge");
@@ -952,7 +952,7 @@ fn unused_slots_of_an_armed_stack_are_poisoned_each_in_its_own_way() {
 }
 
 #[test]
-fn an_armed_stack_keeps_to_its_limit() {
+fn armored_stack_enforces_its_limit() {
     let _alone = alone();
     let mut stack = Stack::new(10).expect("memory");
     let armor = Armor { limit: 5, edge: Edge::Upper, poison: 1, slots: 10 };
@@ -960,7 +960,7 @@ fn an_armed_stack_keeps_to_its_limit() {
     stack.arm(armor);
     assert!(panics(&mut || stack.set(&[0; 6])));
     stack.set(&[0; 5]);
-    // The room that it was made with is still there.
+    // The original capacity is still available.
     stack.arm(Armor { limit: 10, ..armor });
     stack.set(&[0; 10]);
 }
@@ -970,7 +970,7 @@ fn panics(work: &mut dyn FnMut()) -> bool {
 }
 
 #[test]
-fn results_on_an_armed_stack_are_the_same() {
+fn results_on_an_armored_stack_are_the_same() {
     const LIMIT: usize = 20;
     let _alone = alone();
     let mut stack = Stack::new(1000).expect("memory");
@@ -1013,17 +1013,17 @@ fn results_on_an_armed_stack_are_the_same() {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn sealed_code_cannot_be_written() {
     let _alone = alone();
-    for code in [Code::new(&plus_one()), Code::apart(&plus_one())] {
+    for code in [Code::new(&plus_one()), Code::in_own_mapping(&plus_one())] {
         let code = code.expect("executable memory");
         let start = code.bytes().as_ptr().cast::<i64>().cast_mut();
         // SAFETY: the code returns its argument plus one.
         assert_eq!(unsafe { code.call(u64::MAX - 1) }, u64::MAX);
-        assert!(signal_of_touching(start).is_some(), "sealed code is not written");
+        assert!(signal_of_touching(start).is_some(), "sealed code cannot be written");
     }
 }
 
 #[test]
-fn the_corpus_comes_to_the_same_on_an_armed_stack() {
+fn corpus_gives_the_same_results_on_an_armored_stack() {
     let _alone = alone();
     let mut paths = Vec::new();
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
@@ -1036,7 +1036,7 @@ fn the_corpus_comes_to_the_same_on_an_armed_stack() {
         let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
         for case in cases(&source).unwrap_or_else(|error| panic!("{name}: {error}")) {
             let Ok(program) = load(&source, case.inputs.len()) else { continue };
-            // Large ones would take long, above all in an emulator; they end where the fuel does.
+            // Large programs would take long, particularly in an emulator; they stop when fuel runs out.
             let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
             let expected = evaluate(program.ast(), &case.inputs, fuel, case.stack_limit);
             let options = Options { metered: true, stack_limit: case.stack_limit };
@@ -1050,7 +1050,7 @@ fn the_corpus_comes_to_the_same_on_an_armed_stack() {
                     Err(error) => panic!("{name}: {error}"),
                 };
                 if room < case.stack_limit {
-                    // An armed stack only tells its limit.
+                    // An armored stack reports only its limit.
                     room = case.stack_limit;
                     stack = Stack::new(room).expect("memory");
                 }

@@ -1,11 +1,8 @@
-//! Work in forked children: however it ends, we are told and nothing is left of it.
+//! Work in forked children: we learn how it ends, and nothing of it remains.
 //!
-//! A process may be forked only while it has one thread, so that this file is a program of its own and not run by the
-//! threads of the usual test harness. Names on its command line choose the tests that contain one of them.
-#![allow(
-    unsafe_code,
-    reason = "raises signals, writes to where nothing is, asks the system for what is left of children"
-)]
+//! A process may be forked only while it has one thread, so this file is its own program and does not use the threads
+//! of the standard test harness. Arguments select the tests whose names contain one of them.
+#![allow(unsafe_code, reason = "raises signals, writes to unmapped memory, asks the system for remaining children")]
 
 mod alone;
 
@@ -17,45 +14,45 @@ use std::time::{Duration, Instant};
 use jitduel::exec::{Child, Ended, SharedNumber, ready};
 
 const TESTS: [alone::Test; 15] = [
-    ("what_a_child_writes_arrives", what_a_child_writes_arrives),
-    ("a_shared_number_is_read_while_a_child_lives_and_after", a_shared_number_is_read_while_a_child_lives_and_after),
-    ("more_than_a_pipe_holds_arrives", more_than_a_pipe_holds_arrives),
+    ("output_of_a_child_arrives", output_of_a_child_arrives),
+    ("shared_number_is_readable_during_and_after_a_child", shared_number_is_readable_during_and_after_a_child),
+    ("output_larger_than_a_pipe_arrives", output_larger_than_a_pipe_arrives),
     ("waiting_does_not_need_a_reader", waiting_does_not_need_a_reader),
-    ("a_fault_is_a_signal", a_fault_is_a_signal),
+    ("fault_is_reported_as_a_signal", fault_is_reported_as_a_signal),
     ("every_signal_has_its_name", every_signal_has_its_name),
-    ("a_child_that_hangs_is_killed", a_child_that_hangs_is_killed),
-    ("a_panic_is_a_status", a_panic_is_a_status),
-    ("nothing_of_the_parent_runs_in_a_child", nothing_of_the_parent_runs_in_a_child),
-    ("two_at_once_are_told_apart", two_at_once_are_told_apart),
-    ("a_timeout_is_kept", a_timeout_is_kept),
+    ("hanging_child_can_be_killed", hanging_child_can_be_killed),
+    ("panic_is_reported_as_a_status", panic_is_reported_as_a_status),
+    ("parents_destructors_do_not_run_in_a_child", parents_destructors_do_not_run_in_a_child),
+    ("two_concurrent_children_are_distinguished", two_concurrent_children_are_distinguished),
+    ("timeout_is_respected", timeout_is_respected),
     ("many_children_leave_nothing_behind", many_children_leave_nothing_behind),
-    ("an_orphan_dies", an_orphan_dies),
+    ("orphan_is_killed", orphan_is_killed),
     (
-        "a_process_whose_threads_cannot_be_counted_is_not_forked",
-        a_process_whose_threads_cannot_be_counted_is_not_forked,
+        "process_with_an_unknown_number_of_threads_is_not_forked",
+        process_with_an_unknown_number_of_threads_is_not_forked,
     ),
-    // The last one: of a process that ever had a second thread, macOS says that it has several.
-    ("a_process_with_threads_is_not_forked", a_process_with_threads_is_not_forked),
+    // This test must be last: once a process has had a second thread, macOS reports it as multithreaded forever.
+    ("process_with_several_threads_is_not_forked", process_with_several_threads_is_not_forked),
 ];
 
 fn main() -> ExitCode {
     alone::run(&TESTS)
 }
 
-/// Far more than anything here takes.
+/// Much longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// All that a child writes, and how it ends.
+/// Everything that a child writes, and how it ends.
 fn run(mut child: Child) -> (Vec<u8>, Ended) {
     let mut output = Vec::new();
     while child.read_available(&mut output).expect("it can be read") {
         assert_eq!(ready([&child], LONG).expect("it can be waited for"), [0]);
     }
-    assert!(!child.read_available(&mut output).expect("it can be read"), "the end stays the end");
+    assert!(!child.read_available(&mut output).expect("it can be read"), "the end of output is final");
     (output, child.wait().expect("it can be waited for"))
 }
 
-/// How a child ends whose work is this.
+/// How a child with this work ends.
 fn end_of(work: impl FnOnce()) -> Ended {
     let (output, ended) = run(Child::fork(|_| work()).expect("a process"));
     assert!(output.is_empty());
@@ -68,7 +65,7 @@ fn hang() {
     }
 }
 
-fn what_a_child_writes_arrives() {
+fn output_of_a_child_arrives() {
     let number = 41;
     let child = Child::fork(|pipe| write!(pipe, "{} and words", number + 1).expect("it is read")).expect("one");
     assert_eq!(run(child), (b"42 and words".to_vec(), Ended::Exited(0)));
@@ -78,7 +75,7 @@ fn what_a_child_writes_arrives() {
     assert_eq!(Ended::Exited(7).to_string(), "exited with status 7");
 }
 
-fn a_shared_number_is_read_while_a_child_lives_and_after() {
+fn shared_number_is_readable_during_and_after_a_child() {
     let number = SharedNumber::new().expect("a page");
     assert_eq!(number.get(), 0);
     let mut child = Child::fork(|_| {
@@ -92,7 +89,7 @@ fn a_shared_number_is_read_while_a_child_lives_and_after() {
     .expect("a process");
     let deadline = Instant::now() + LONG;
     while number.get() != u64::MAX - 1 {
-        assert!(Instant::now() < deadline, "the child's number is seen");
+        assert!(Instant::now() < deadline, "the child's number becomes visible");
     }
     number.set(2);
     while child.read_available(&mut Vec::new()).expect("it can be read") {
@@ -102,7 +99,7 @@ fn a_shared_number_is_read_while_a_child_lives_and_after() {
     assert_eq!(number.get(), 3, "it outlives the child");
 }
 
-fn more_than_a_pipe_holds_arrives() {
+fn output_larger_than_a_pipe_arrives() {
     let all: Vec<u8> = (0..3_000_000_u32).map(|index| (index / 251) as u8).collect();
     let (output, ended) = run(Child::fork(|pipe| pipe.write_all(&all).expect("it is read")).expect("a process"));
     assert!(output == all && ended == Ended::Exited(0), "{} bytes, {ended}", output.len());
@@ -113,17 +110,17 @@ fn waiting_does_not_need_a_reader() {
     assert_eq!(child.wait().expect("it ends"), Ended::Exited(0));
 }
 
-fn a_fault_is_a_signal() {
-    // Nothing is mapped so low.
+fn fault_is_reported_as_a_signal() {
+    // Nothing is mapped at such a low address.
     let nowhere = std::hint::black_box(std::ptr::without_provenance_mut::<u64>(64));
-    // SAFETY: none. That is what is tested, in a process that ends with it.
+    // SAFETY: none. The test examines this, in a process that ends with it.
     let ended = end_of(|| unsafe { nowhere.write_volatile(1) });
     assert_eq!(ended, Ended::Killed { signal: libc::SIGSEGV });
     assert_eq!(ended.to_string(), "killed by SIGSEGV");
-    // What was written before is not lost.
+    // Output written before is not lost.
     let work = |pipe: &mut std::io::PipeWriter| {
         pipe.write_all(b"last words").expect("it is read");
-        // SAFETY: as above.
+        // SAFETY: the same as above.
         unsafe { nowhere.write_volatile(1) };
     };
     assert_eq!(run(Child::fork(work).expect("a process")), (b"last words".to_vec(), ended));
@@ -140,11 +137,11 @@ fn every_signal_has_its_name() {
     assert_eq!(Ended::Killed { signal: 99 }.to_string(), "killed by signal 99");
 }
 
-fn a_child_that_hangs_is_killed() {
+fn hanging_child_can_be_killed() {
     let killed = Ended::Killed { signal: libc::SIGKILL };
     let mut child = Child::fork(|_| hang()).expect("a process");
     let mut output = Vec::new();
-    assert!(ready([&child], Duration::from_millis(50)).expect("it can be waited for").is_empty(), "it says nothing");
+    assert!(ready([&child], Duration::from_millis(50)).expect("it can be waited for").is_empty(), "it writes nothing");
     assert!(child.read_available(&mut output).expect("it can be read"), "it has not ended");
     child.kill();
     assert_eq!(run(child), (vec![], killed));
@@ -159,9 +156,9 @@ fn a_child_that_hangs_is_killed() {
     assert_eq!(chatty.wait().expect("it ends"), killed);
 }
 
-fn a_panic_is_a_status() {
+fn panic_is_reported_as_a_status() {
     let expected = if cfg!(panic = "abort") { Ended::Killed { signal: libc::SIGABRT } } else { Ended::Exited(101) };
-    // Its message is not for the eyes of those who run tests.
+    // Keeps the panic's message out of the test output.
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
     let ended = end_of(|| panic!("this is a test"));
@@ -173,11 +170,11 @@ fn a_panic_is_a_status() {
     let hooked = end_of(|| panic!("this is a test"));
     std::panic::set_hook(print);
     assert_eq!(ended, expected);
-    assert_eq!(hooked, Ended::Exited(9), "the hook is told");
+    assert_eq!(hooked, Ended::Exited(9), "the hook is called");
 }
 
-fn nothing_of_the_parent_runs_in_a_child() {
-    /// Says into a pipe that it was dropped.
+fn parents_destructors_do_not_run_in_a_child() {
+    /// Reports its drop through a pipe.
     struct Loud(std::io::PipeWriter);
     impl Drop for Loud {
         fn drop(&mut self) {
@@ -194,10 +191,10 @@ fn nothing_of_the_parent_runs_in_a_child() {
     std::mem::forget(catch_unwind(AssertUnwindSafe(|| drop(loud))));
     let mut said = String::new();
     std::io::Read::read_to_string(&mut reader, &mut said).expect("it can be read");
-    assert_eq!(said, "dropped", "once, and here");
+    assert_eq!(said, "dropped", "once, in the parent");
 }
 
-fn two_at_once_are_told_apart() {
+fn two_concurrent_children_are_distinguished() {
     let patient = || {
         let mut byte = [0];
         let (mut go, release) = std::io::pipe().expect("a pipe");
@@ -220,17 +217,17 @@ fn two_at_once_are_told_apart() {
     assert_eq!(ready([&idle, &first], LONG).expect("they can be waited for"), [1]);
     assert_eq!(run(first), (b"1".to_vec(), Ended::Exited(0)));
     let ended = Child::fork(|_| ()).expect("a process");
-    assert_eq!(ready(&[idle, ended], LONG).expect("they can be waited for"), [1], "its end is something to see");
+    assert_eq!(ready(&[idle, ended], LONG).expect("they can be waited for"), [1], "the end of output makes it ready");
 }
 
-fn a_timeout_is_kept() {
+fn timeout_is_respected() {
     let child = Child::fork(|_| hang()).expect("a process");
     for timeout in [Duration::ZERO, Duration::from_micros(300), Duration::from_millis(60)] {
         let before = Instant::now();
         assert!(ready([&child], timeout).expect("it can be waited for").is_empty());
         assert!(before.elapsed() >= timeout, "{timeout:?}");
     }
-    assert!(ready([], Duration::from_millis(5)).expect("nobody is waited for").is_empty());
+    assert!(ready([], Duration::from_millis(5)).expect("there are no children").is_empty());
 }
 
 fn open_descriptors() -> usize {
@@ -254,18 +251,18 @@ fn many_children_leave_nothing_behind() {
     }
     println!("200 children in {:?}", start.elapsed());
     assert_eq!(open_descriptors(), before, "every pipe was closed");
-    // SAFETY: asks for any child and takes no status.
+    // SAFETY: queries any child and takes no status.
     let left = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
     assert_eq!((left, std::io::Error::last_os_error().raw_os_error()), (-1, Some(libc::ECHILD)), "none is left");
 }
 
-fn an_orphan_dies() {
+fn orphan_is_killed() {
     if !cfg!(target_os = "linux") {
-        println!("NOT RUN: only Linux ends the children of a process that has ended");
+        println!("NOT RUN: only Linux kills the children of a process that has ended");
         return;
     }
     let (mut held, holder) = std::io::pipe().expect("a pipe");
-    // The child of the child holds the pipe open until it dies.
+    // The grandchild holds the pipe open until it dies.
     let ended = end_of(|| {
         let grandchild = Child::fork(|_| hang()).expect("a process");
         std::mem::forget(grandchild);
@@ -277,7 +274,7 @@ fn an_orphan_dies() {
     assert!(nothing.is_empty());
 }
 
-fn a_process_with_threads_is_not_forked() {
+fn process_with_several_threads_is_not_forked() {
     let (end, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || _ = wait.recv());
     let refusal = Child::fork(|_| ()).err().expect("it has two");
@@ -288,18 +285,18 @@ fn a_process_with_threads_is_not_forked() {
     if cfg!(target_os = "linux") {
         assert_eq!(end_of(|| ()), Ended::Exited(0), "one thread again");
     } else {
-        println!("NOT RUN: that a process may be forked again, for only Linux forgets a thread that has ended");
+        println!("NOT RUN: forking again needs Linux, which forgets a thread that has ended");
     }
 }
 
-fn a_process_whose_threads_cannot_be_counted_is_not_forked() {
+fn process_with_an_unknown_number_of_threads_is_not_forked() {
     if !cfg!(target_os = "linux") {
-        println!("NOT RUN: only on Linux is the number of threads read from files");
+        println!("NOT RUN: only Linux reads the number of threads from files");
         return;
     }
     let (output, ended) = run(Child::fork(|pipe| {
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: this process alone may open no more files.
+        // SAFETY: only this process loses the right to open more files.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) }, 0);
         let refusal = Child::fork(|_| ()).err().expect("nothing can be read");
         assert_eq!(refusal.kind(), ErrorKind::Unsupported, "{refusal}");

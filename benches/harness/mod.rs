@@ -1,8 +1,11 @@
-//! What the benchmarks share: times in nanoseconds a word, and settings with which the whole run takes a few minutes.
+//! Shared by all benchmarks: a measurement in nanoseconds per word, settings with which the whole run takes a few minutes,
+//! and the command line and output of the benchmarks without criterion.
 
-// Each benchmark uses another part of it.
+// Each benchmark uses a different part.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+use std::fmt::Arguments as Text;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use jitduel::files;
 use jitduel::registry::{self, ENGINES};
 
-/// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` change what is set here.
+/// Criterion with our measurement. `--warm-up-time`, `--measurement-time` and `--sample-size` override these settings.
 pub fn criterion() -> Criterion<PerWord> {
     Criterion::default()
         .with_measurement(PerWord)
@@ -21,26 +24,26 @@ pub fn criterion() -> Criterion<PerWord> {
         .nresamples(5_000)
 }
 
-/// The engines that this host can run; says which it cannot.
+/// The engines that this host can run. Warns about the others.
 pub fn engines() -> Vec<&'static str> {
     let runs = |name: &&'static str| {
         let found = registry::availability(name);
         if let Err(reason) = &found {
-            eprintln!("NOT RUN: engine `{name}` is not supported on this host: {reason}");
+            warn(format_args!("NOT RUN: engine `{name}` is not supported on this host: {reason}"));
         }
         found.is_ok()
     };
     ENGINES.into_iter().filter(runs).collect()
 }
 
-/// The command line of a benchmark that is not criterion's.
+/// The command line of a benchmark without criterion.
 pub struct Arguments {
-    /// Parts of names; all is chosen where there are none.
+    /// Parts of names. Without filters, everything is selected.
     pub filters: Vec<String>,
     flags: Vec<String>,
 }
 
-/// Flags, ours and criterion's; every other option has a value.
+/// The flags, both ours and criterion's. Every other option takes a value.
 const FLAGS: [&str; 10] = [
     "--bench",
     "--test",
@@ -55,7 +58,8 @@ const FLAGS: [&str; 10] = [
 ];
 
 impl Arguments {
-    /// Reads it. One command line goes to all benchmarks, so that criterion's options are passed over, with their values.
+    /// Parses the command line. Cargo passes the same one to all benchmarks, so criterion's options are skipped with their
+    /// values.
     pub fn read() -> Arguments {
         let (mut filters, mut flags) = (Vec::new(), Vec::new());
         let mut arguments = std::env::args().skip(1);
@@ -76,27 +80,49 @@ impl Arguments {
         self.flags.iter().any(|given| given == flag)
     }
 
-    /// Whether all is only to be tried, and nothing measured: as with criterion, also where cargo does not say that it is
-    /// `cargo bench`.
+    /// Whether this is a smoke test, which measures nothing. As with criterion, that is also the case if `cargo bench` did not
+    /// start it.
     pub fn is_test(&self) -> bool {
         self.has("--test") || !self.has("--bench")
     }
 
-    /// Whether the filters let a name pass.
+    /// Whether the filters select a name.
     pub fn chooses(&self, name: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter.as_str()))
     }
 }
 
-/// Keeps what a benchmark of our own measured, where the report looks for it.
+/// Writes a line to standard output.
+pub fn say(line: Text) {
+    write_line(&mut io::stdout(), line);
+}
+
+/// Writes a line to standard error.
+pub fn warn(line: Text) {
+    write_line(&mut io::stderr(), line);
+}
+
+/// A reader that closes its pipe early, such as `head`, must not end a run that takes minutes: its results still go to a
+/// file.
+///
+/// # Panics
+/// If the stream cannot be written for any other reason.
+fn write_line(stream: &mut impl Write, line: Text) {
+    match writeln!(stream, "{line}").and_then(|()| stream.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => panic!("cannot write the output: {error}"),
+        _ => {}
+    }
+}
+
+/// Saves the results of a benchmark where the report finds them.
 pub fn data_file(name: &str, json: &serde_json::Value) {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
     let path = Path::new(&target).join("jitduel").join(name);
     files::replace(&path, format!("{json}\n")).unwrap_or_else(|error| panic!("{error}: {}", error.source));
-    println!("\nkept as {}", path.display());
+    say(format_args!("\nsaved as {}", path.display()));
 }
 
-/// Wall-clock time, with what a benchmark gives as its elements shown as nanoseconds for each.
+/// Wall-clock time. A throughput in elements is shown as nanoseconds per element.
 pub struct PerWord;
 
 impl Measurement for PerWord {

@@ -1,8 +1,8 @@
-//! `peers/<workload>`: the same workloads on all engines and on other people's compilers and interpreters, in one run. Prints one
-//! table of ratios to the time of `bytecode`, and keeps them with their intervals. Criterion has no part in it.
+//! `peers/<workload>`: the same workloads on our engines and on other compilers and interpreters, in one run. Prints a table of
+//! times relative to `bytecode`, and saves them with their intervals. It does not use criterion.
 //!
-//! `cargo bench --features peers --bench peers [-- FILTER…]`; `--quick` takes fewer and shorter rounds, `--test` compares
-//! answers and times nothing.
+//! `cargo bench --features peers --bench peers [-- FILTER…]`. `--quick` uses fewer and shorter rounds. `--test` compares
+//! answers without timing.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Arguments, data_file};
+use harness::{Arguments, data_file, say, warn};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
 use jitduel::bench::record::Line;
@@ -25,10 +25,10 @@ use jitduel::engine::PrepareError;
 use jitduel::exec::is_emulated;
 use jitduel::registry;
 use process::{PEERS, Peer};
-use race::{BASE, Effort, Field};
+use race::{BASE, Contestants, Effort};
 use results::{NotRun, Results};
 
-/// Chooses the order.
+/// The seed of the shuffled orders.
 const SEED: u64 = 1;
 
 fn main() -> Result<ExitCode> {
@@ -36,7 +36,7 @@ fn main() -> Result<ExitCode> {
     let name = |workload: &Workload| format!("peers/{}", workload.name);
     let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|workload| arguments.chooses(&name(workload))).collect();
     if arguments.has("--list") {
-        chosen.iter().for_each(|workload| println!("{}: benchmark", name(workload)));
+        chosen.iter().for_each(|workload| say(format_args!("{}: benchmark", name(workload))));
         return Ok(ExitCode::SUCCESS);
     }
     if chosen.is_empty() {
@@ -44,37 +44,37 @@ fn main() -> Result<ExitCode> {
     }
     let mut not_run = Vec::new();
     let installed: Vec<Peer> = PEERS.into_iter().filter(|peer| is_installed(peer, &mut not_run)).collect();
-    let mut fields = Vec::new();
+    let mut races = Vec::new();
     for workload in chosen {
-        fields.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
+        races.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
     }
     let unfit = unfit();
     if arguments.is_test() || unfit.is_some() {
-        not_run.iter().for_each(|not_run| eprintln!("{not_run}"));
-        let programs: usize = fields.iter().map(|(field, _)| field.names().count()).sum();
-        println!(
-            "{} workloads, {programs} programs of engines and peers: all give the referee's answers",
-            fields.len()
-        );
+        not_run.iter().for_each(|not_run| warn(format_args!("{not_run}")));
+        let programs: usize = races.iter().map(|(contestants, _)| contestants.names().count()).sum();
+        say(format_args!(
+            "{} workloads, {programs} programs of engines and peers: all answers match the referee's",
+            races.len()
+        ));
         if let Some(reason) = unfit.filter(|_| !arguments.is_test()) {
-            eprintln!("NOT RUN: the race, since {reason}");
+            warn(format_args!("NOT RUN: the race, since {reason}"));
         }
         return Ok(ExitCode::SUCCESS);
     }
     let machine = Machine::now();
-    machine.weaknesses().iter().for_each(|weakness| eprintln!("warning: {weakness}"));
-    let lines = race(&fields, effort(arguments.has("--quick")))?;
+    machine.weaknesses().iter().for_each(|weakness| warn(format_args!("warning: {weakness}")));
+    let lines = race(&races, effort(arguments.has("--quick")))?;
     let results = Results::new(machine, command(), lines, not_run);
-    print!("{}", results.to_markdown());
+    say(format_args!("{}", results.to_markdown().trim_end()));
     data_file("peers.json", &results.to_json());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why times that are taken here would say nothing.
+/// Why times would be meaningless here.
 fn unfit() -> Option<&'static str> {
     match (cfg!(debug_assertions), is_emulated()) {
         (true, _) => Some("this is a debug build"),
-        (_, true) => Some("an emulator's times say nothing of the machine that it emulates"),
+        (_, true) => Some("an emulator's times say nothing about the emulated machine"),
         _ => None,
     }
 }
@@ -96,14 +96,14 @@ fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
     is_installed
 }
 
-/// Who can run a workload, all of whom give the referee's answers, and what it takes. A wrong answer is an error.
-fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Field, Work)> {
+/// The contestants that can run a workload, and its work. A wrong answer is an error.
+fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Contestants, Work)> {
     let subject = workload.subject();
     let work = subject.check(&[])?;
-    let mut field = Field { workload, engines: Vec::new(), programs: Vec::new() };
+    let mut contestants = Contestants { workload, engines: Vec::new(), programs: Vec::new() };
     for engine in registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied()) {
         match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
-            Ok(()) => field.engines.push(engine),
+            Ok(()) => contestants.engines.push(engine),
             Err(Untimed::Prepare(error @ (PrepareError::Unsupported { .. } | PrepareError::Peer { .. }))) => {
                 NotRun::add(not_run, engine, error.to_string(), workload.name);
             }
@@ -116,23 +116,23 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
         match peer.build(workload, &folder)? {
             Some(program) => {
                 program.check(workload).with_context(|| peer.name)?;
-                field.programs.push((*peer, program));
+                contestants.programs.push((*peer, program));
             }
-            None => NotRun::add(not_run, peer.name, "doubles are not exact there".into(), workload.name),
+            None => NotRun::add(not_run, peer.name, "doubles are not exact for this workload".into(), workload.name),
         }
     }
-    Ok((field, work))
+    Ok((contestants, work))
 }
 
-/// Races on all workloads, one after the other.
-fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
+/// Runs the race on each workload, one after the other.
+fn race(races: &[(Contestants, Work)], effort: Effort) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     let image = Image::open(Path::new(env!("CARGO_BIN_EXE_jitduel")))?;
-    for (field, work) in fields {
-        let name = field.workload.name;
-        eprintln!("{name}: {} contestants, {} rounds", field.names().count(), effort.rounds);
-        let times = field.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
-        for (contestant, times) in field.names().zip(times) {
+    for (contestants, work) in races {
+        let name = contestants.workload.name;
+        warn(format_args!("{name}: {} contestants, {} rounds", contestants.names().count(), effort.rounds));
+        let times = contestants.race(&image, work.words, effort, SEED).with_context(|| name.to_owned())?;
+        for (contestant, times) in contestants.names().zip(times) {
             lines.push(Line {
                 subject: name.into(),
                 words: work.words,
@@ -147,9 +147,9 @@ fn race(fields: &[(Field, Work)], effort: Effort) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// The command that this is.
+/// The command line of this run.
 fn command() -> String {
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>().join(" ");
-    let behind = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
-    format!("cargo bench --features peers --bench peers{behind}")
+    let suffix = if arguments.is_empty() { String::new() } else { format!(" -- {arguments}") };
+    format!("cargo bench --features peers --bench peers{suffix}")
 }

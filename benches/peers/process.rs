@@ -1,7 +1,7 @@
-//! Peers that are whole processes: programs of the workloads for other compilers and interpreters.
+//! Peers that run as separate processes: the workloads as programs for other compilers and interpreters.
 //!
-//! Each takes the size and how many times to run it as its arguments, and prints the final stack of the last run. What a run
-//! takes is the difference between many runs and few, so that starting, reading and compiling do not count.
+//! Each program takes the size and the number of runs as its arguments, and prints the final stack of the last run. The time of
+//! a run is computed from the difference between many runs and few, so that startup, parsing and compiling do not count.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use jitduel::bench::{Subject, Untimed};
 use jitduel::corpus::cases;
 use jitduel::exec::children_processor_time;
 use jitduel::export::{Limits, c, forth};
+use jitduel::files;
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::load;
 use jitduel::outcome::{DEFAULT_STACK_LIMIT, Verdict};
@@ -25,11 +26,11 @@ pub struct Peer {
     pub name: &'static str,
     /// The command that must be installed.
     pub tool: &'static str,
-    /// What it must be asked to see whether it is.
+    /// The option that prints its version, which shows whether it is installed.
     version: &'static str,
-    /// Whether it computes with 64-bit integers that wrap, as the engines do.
+    /// Whether it computes with wrapping 64-bit integers, as the engines do.
     pub has_our_arithmetic: bool,
-    /// What must be known of its figures.
+    /// A note on its figures for the reader.
     pub note: &'static str,
     kind: Kind,
 }
@@ -43,14 +44,14 @@ enum Kind {
     ExportedC,
     /// Exported to Forth.
     Forth,
-    /// Written by hand in Lua, in this folder, for LuaJIT with these options.
+    /// Written by hand in Lua, for LuaJIT with these options.
     Lua { folder: &'static str, options: &'static [&'static str] },
 }
 
-/// All peers that are whole processes.
+/// All peers that run as separate processes.
 pub const PEERS: [Peer; 7] = [
-    gcc("gcc -O2", "written by hand, one barrier a pass on each loop-carried value", Kind::Reference),
-    gcc("gcc -O2, exported C", "without barriers: a loop may become a formula", Kind::ExportedC),
+    gcc("gcc -O2", "written by hand, one barrier per iteration on each loop-carried value", Kind::Reference),
+    gcc("gcc -O2, exported C", "without barriers, so a loop may become a formula", Kind::ExportedC),
     Peer {
         name: "gforth-fast",
         tool: "gforth-fast",
@@ -70,22 +71,23 @@ const fn gcc(name: &'static str, note: &'static str, kind: Kind) -> Peer {
 }
 
 const fn lua(name: &'static str, has_our_arithmetic: bool, kind: Kind) -> Peer {
-    let note = if has_our_arithmetic { "its 64-bit integers" } else { "doubles, where they are exact" };
+    let note =
+        if has_our_arithmetic { "LuaJIT's 64-bit integers" } else { "doubles, on workloads where they are exact" };
     Peer { name, tool: "luajit", version: "-v", has_our_arithmetic, note, kind }
 }
 
-/// Where the programs that were written by hand lie.
+/// The folder of the programs written by hand.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
 }
 
 impl Peer {
-    /// Whether its command is here.
+    /// Whether its command is installed.
     pub fn is_installed(&self) -> bool {
         Command::new(self.tool).arg(self.version).output().is_ok_and(|output| output.status.success())
     }
 
-    /// The file of its program of a workload that was written by hand; `None` where programs are exported.
+    /// The file of its program of a workload if it is written by hand; `None` for exported programs.
     pub fn file(&self, workload: &Workload) -> Option<PathBuf> {
         let Workload { name, .. } = workload;
         match self.kind {
@@ -95,10 +97,10 @@ impl Peer {
         }
     }
 
-    /// Makes its program of a workload ready in a folder; `None` where it has none.
+    /// Builds its program of a workload in a folder; `None` if it has none.
     ///
     /// # Errors
-    /// Where the compiler or the file system says no.
+    /// If the compiler fails, or a file cannot be written.
     pub fn build(&self, workload: &Workload, folder: &Path) -> Result<Option<Program>> {
         let file = self.file(workload);
         if !self.has_our_arithmetic && file.as_ref().is_some_and(|file| !file.exists()) {
@@ -113,13 +115,13 @@ impl Peer {
             }
             Kind::ExportedC => {
                 let (source, output) = (path("c"), path("exported"));
-                std::fs::write(&source, exported_c(workload)?)?;
+                files::replace(&source, exported_c(workload)?)?;
                 compile(&source, &output)?;
                 vec![output.into()]
             }
             Kind::Forth => {
                 let (source, text) = (path("fs"), exported_forth(workload)?);
-                std::fs::write(&source, &text)?;
+                files::replace(&source, &text)?;
                 let options = forth::options(text.len(), DEFAULT_STACK_LIMIT).map(OsString::from);
                 [self.tool.into()].into_iter().chain(options).chain([source.into()]).collect()
             }
@@ -134,12 +136,14 @@ impl Peer {
     }
 }
 
+/// Compiles to a new file and then renames it: another run may be executing the old one.
 fn compile(source: &Path, output: &Path) -> Result<()> {
+    let new = output.with_extension(format!("{}.new", std::process::id()));
     let mut gcc = Command::new("gcc");
-    let said = gcc.args(["-O2", "-o"]).arg(output).arg(source).output().context("cannot start gcc")?;
-    let errors = String::from_utf8_lossy(&said.stderr);
-    ensure!(said.status.success(), "gcc refuses {}:\n{errors}", source.display());
-    Ok(())
+    let result = gcc.args(["-O2", "-o"]).arg(&new).arg(source).output().context("cannot start gcc")?;
+    let errors = String::from_utf8_lossy(&result.stderr);
+    ensure!(result.status.success(), "gcc cannot compile {}:\n{errors}", source.display());
+    std::fs::rename(&new, output).with_context(|| format!("cannot write {}", output.display()))
 }
 
 const LIMITS: Limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
@@ -160,7 +164,7 @@ int main(int argc, char **argv)
         struct stack stack = {{bottom, bottom + 1}};
         *bottom = size;
         program(&stack);
-        // Somebody may look at the result, so that no run is for nothing.
+        // The compiler must assume that the result is used, so it cannot drop a run.
         __asm__ volatile(\"\" : : \"r\"(bottom) : \"memory\");
     }}
     return run(program, &size, 1, bottom);
@@ -191,38 +195,38 @@ pub struct Program {
 }
 
 impl Program {
-    /// What it prints for a size after so many runs.
+    /// Its output for a size after the given number of runs.
     ///
     /// # Errors
-    /// Where it cannot be started or fails.
+    /// If it cannot be started or fails.
     pub fn answer(&self, size: i64, times: u64) -> Result<String> {
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).args([size.to_string(), times.to_string()]);
         let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
         if !output.status.success() {
-            bail!("{command:?} fails: {}", String::from_utf8_lossy(&output.stderr));
+            bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// The processor time of a process that makes so many runs and must give this answer. Where the system does not count
-    /// that, time.
+    /// The processor time of a process that makes the given number of runs, or its wall-clock time if the system does not count
+    /// processor time.
     ///
     /// # Errors
-    /// Where it cannot be started or fails, or gives another answer.
+    /// If it cannot be started, fails, or gives another answer than expected.
     pub fn time(&self, size: i64, times: u64, expected: &str) -> Result<Duration> {
         let (begun, processor) = (Instant::now(), children_processor_time());
         let answer = self.answer(size, times)?;
         let elapsed = || children_processor_time().ok()?.checked_sub(processor.ok()?);
         let elapsed = elapsed().unwrap_or_else(|| begun.elapsed());
-        ensure!(answer == expected, "{:?} gives {answer} in place of {expected}", self.command);
+        ensure!(answer == expected, "{:?} gives {answer} instead of {expected}", self.command);
         Ok(elapsed)
     }
 
-    /// Runs it on the size at which the workload is timed and on all small sizes of its cases, once and twice.
+    /// Checks its answers for the size at which the workload is timed and for the sizes of its cases, for one run and two.
     ///
     /// # Errors
-    /// The first answer that is not the referee's.
+    /// The first answer that differs from the referee's.
     pub fn check(&self, workload: &Workload) -> Result<()> {
         for size in sizes(workload) {
             let expected = referee(&workload.of_size(size))?;
@@ -230,7 +234,7 @@ impl Program {
                 let answer = self.answer(size, times)?;
                 ensure!(
                     answer == expected,
-                    "{:?} gives {answer} for {} of {size} in place of {expected}",
+                    "{:?} gives {answer} for {} of size {size} instead of {expected}",
                     self.command,
                     workload.name
                 );
@@ -240,17 +244,17 @@ impl Program {
     }
 }
 
-/// The sizes at which answers are compared: those of the cases that the referee ends soon, and the timed one.
+/// The sizes at which answers are compared: those of the cases without fuel, and the timed one.
 fn sizes(workload: &Workload) -> Vec<i64> {
     let cases = cases(&workload.source()).expect("the corpus is in order");
     let small = cases.iter().filter(|case| case.fuel.is_none()).map(|case| case.inputs[0]);
     small.chain([workload.size]).collect()
 }
 
-/// What the referee prints.
+/// The referee's answer.
 ///
 /// # Errors
-/// Where the workload does not verify.
+/// If the program is invalid or traps.
 pub fn referee(subject: &Subject) -> Result<String, Untimed> {
     let program = subject.program()?;
     let outcome = evaluate(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);

@@ -1,4 +1,4 @@
-//! What the races came to: one table of ratios, and the same with intervals as JSON.
+//! The results of the races: a table of ratios, and the same with intervals as JSON.
 
 use jitduel::bench::machine::Machine;
 use jitduel::bench::record::{Line, Record};
@@ -12,25 +12,26 @@ use serde_json::{Value, json};
 use crate::process::PEERS;
 use crate::race::BASE;
 
-/// The probability with which all intervals together are right.
+/// The confidence with which all intervals together hold.
 const CONFIDENCE: f64 = 0.99;
 
-/// Nanoseconds a word below which no loop runs any longer: a processor would have to carry out hundreds of words in a cycle.
-const LEAST: f64 = 0.001;
+/// A program that takes fewer nanoseconds per word does not run its loop: a processor would have to execute hundreds of words
+/// per cycle.
+const MIN_NS_PER_WORD: f64 = 0.001;
 
-/// Somebody who did not take part, and why.
+/// A contestant that did not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotRun {
-    /// Who.
+    /// The contestant.
     pub contestant: &'static str,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// On which workloads; on none at all where there are none here.
+    /// The workloads that it did not run; empty if it ran none.
     pub workloads: Vec<&'static str>,
 }
 
 impl NotRun {
-    /// Adds a workload on which somebody does not take part, to the others with the same reason.
+    /// Records that a contestant does not run a workload. Workloads with the same reason share an entry.
     pub fn add(all: &mut Vec<NotRun>, contestant: &'static str, why: String, workload: &'static str) {
         match all.iter_mut().find(|not_run| not_run.contestant == contestant && not_run.why == why) {
             Some(not_run) => not_run.workloads.push(workload),
@@ -38,7 +39,7 @@ impl NotRun {
         }
     }
 
-    /// Why, and where.
+    /// The reason and the workloads.
     fn reason(&self) -> String {
         match self.workloads.as_slice() {
             [] => self.why.clone(),
@@ -53,9 +54,9 @@ impl std::fmt::Display for NotRun {
     }
 }
 
-/// Whether a compiler has made a formula of the loop, so that the time says nothing of words.
+/// Whether a compiler replaced the loop with a formula, so that the time per word is meaningless.
 fn is_formula(line: &Line) -> bool {
-    line.time_per_word() < LEAST
+    line.time_per_word() < MIN_NS_PER_WORD
 }
 
 /// All results of one run.
@@ -65,14 +66,14 @@ pub struct Results {
     command: String,
 }
 
-/// Whether a contestant computes with 64-bit integers that wrap, and what must be known of its figures.
+/// Whether a contestant computes with wrapping 64-bit integers, and the note on its figures.
 fn about(contestant: &str) -> (bool, &'static str) {
     let peer = PEERS.iter().find(|peer| peer.name == contestant);
     peer.map_or((true, ""), |peer| (peer.has_our_arithmetic, peer.note))
 }
 
 impl Results {
-    /// Of these lines, which stand in the order of the table.
+    /// The results with these lines, in the order of the table.
     pub fn new(machine: Machine, command: String, lines: Vec<Line>, not_run: Vec<NotRun>) -> Results {
         Results {
             record: Record { machine, options: Vec::new(), confidence: CONFIDENCE, subjects: Vec::new(), lines },
@@ -81,8 +82,8 @@ impl Results {
         }
     }
 
-    /// The geometric means of who has our arithmetic and runs our loops, over the workloads that this lets pass and that it ran; with how many
-    /// those are.
+    /// For each contestant, the geometric mean over the workloads that it ran and that `counts` accepts, and their number.
+    /// Lines with other arithmetic or with a formula are excluded.
     fn means(&self, counts: impl Fn(&str) -> bool) -> Vec<(String, Estimate, usize)> {
         let is_counted = |line: &&Line| about(&line.contestant).0 && !is_formula(line) && counts(&line.subject);
         let lines: Vec<Line> = self.record.lines.iter().filter(is_counted).cloned().collect();
@@ -99,7 +100,7 @@ impl Results {
         self.means(|subject| workload(subject).is_some_and(|workload| workload.is_of_the_nine))
     }
 
-    /// The table: a row a contestant, a column a workload.
+    /// A table with a row for each contestant and a column for each workload.
     pub fn to_markdown(&self) -> String {
         let (mut workloads, mut contestants): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
         for line in &self.record.lines {
@@ -138,8 +139,9 @@ impl Results {
 
     fn remarks(&self) -> String {
         let mut text = format!(
-            "\nThe means are geometric, over as many workloads as stand behind them. Intervals stand in the JSON file; all \
-             together are right with {:.0} %.\n* Other arithmetic, and in no mean; nor is a loop that became a formula.\n",
+            "\nMeans are geometric; the number of workloads is in parentheses. Intervals are in the JSON file; all together \
+             hold with {:.0} % confidence.\nEntries that use other number types are starred and excluded from means, and so \
+             are loops that became formulas.\n",
             100.0 * self.record.confidence()
         );
         for peer in PEERS.iter().filter(|peer| self.record.lines.iter().any(|line| line.contestant == peer.name)) {
@@ -177,7 +179,7 @@ impl Results {
     fn line(&self, line: &Line) -> Value {
         let (same_arithmetic, note) = about(&line.contestant);
         let note = match is_formula(line) {
-            true => format!("a formula in place of the loop of {}, and in no mean", line.subject),
+            true => format!("the loop of {} became a formula, which is excluded from means", line.subject),
             false => note.into(),
         };
         let is_engine = registry::ENGINES.contains(&line.contestant.as_str());
@@ -196,7 +198,7 @@ impl Results {
     }
 }
 
-/// Three digits that count.
+/// The number with three significant digits.
 fn number(number: f64) -> String {
     let digits = (2.0 - number.log10().floor()).clamp(0.0, 4.0) as usize;
     format!("{number:.digits$}")

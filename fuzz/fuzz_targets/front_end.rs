@@ -1,4 +1,4 @@
-//! Any bytes, parsed, printed and verified.
+//! Parses, prints and verifies any bytes.
 #![no_main]
 
 use jitduel::oracle::targets::front_end;

@@ -1,4 +1,4 @@
-//! Any bytes as the decisions of the generator, run on all engines.
+//! Takes any bytes as the decisions of the generator, and runs the program on all engines.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! Any bytes as source text, run on all engines.
+//! Takes any bytes as source text, and runs the program on all engines.
 #![no_main]
 
 use std::cell::RefCell;

@@ -1,8 +1,8 @@
-//! A race of an earlier day, and what of it may be held against a race of today.
+//! A saved race, and which of its times may be compared with those of a new race.
 //!
-//! Times are compared where they are of the same program: the same text (the text itself is kept, so that equal is equal), the
-//! same inputs and the same stack limit. What was run beside it and how, and on which processor, must be the same as well. A
-//! name says nothing.
+//! Two times are comparable if their programs have the same text, inputs and stack limit. The file contains the whole text,
+//! so this comparison is exact; names are ignored. The two races must also have run the same engines with the same turn
+//! length on the same processor.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::machine::Machine;
 use super::saved::{BASELINE, Positive, SavedError, bytes, parse};
 use crate::lang::printable;
 
-/// A race that was kept.
+/// A saved race.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Baseline {
     machine: Host,
@@ -49,20 +49,20 @@ struct Processes {
     calibrated: Vec<Positive>,
 }
 
-/// The names of the options that give the set of engines and the length of a turn.
+/// The name of the option that lists the engines.
 pub const ENGINES: &str = "engines";
-/// As [`ENGINES`].
+/// The name of the option that sets the length of a turn.
 pub const TURN: &str = "turn in microseconds";
 
 impl Program {
-    /// Why a time of this program says nothing of a subject.
+    /// Why times of this program cannot be compared with those of a subject.
     fn difference(&self, subject: &Subject) -> Option<&'static str> {
         if self.text.as_bytes() != subject.source.bytes() {
-            Some("another text")
+            Some("a different text")
         } else if self.inputs != subject.inputs {
-            Some("another input")
+            Some("different inputs")
         } else if self.stack_limit != subject.stack_limit as u64 {
-            Some("another stack limit")
+            Some("a different stack limit")
         } else {
             None
         }
@@ -76,22 +76,22 @@ impl Baseline {
     /// If the file cannot be read, has another version, or is not a baseline.
     pub fn read(path: &Path) -> Result<Baseline, SavedError> {
         let baseline: Baseline = parse(path, &bytes(path)?, Some(BASELINE))?;
-        if baseline.fewest() == 0 {
-            let error = serde::de::Error::custom("it has no times that were taken beside the calibration kernel");
+        if baseline.min_samples() == 0 {
+            let error = serde::de::Error::custom("it has no times relative to the calibration kernel");
             return Err(SavedError::Json { path: path.to_owned(), error });
         }
         Ok(baseline)
     }
 
-    /// How many times the line has that has the fewest.
-    pub fn fewest(&self) -> usize {
+    /// The number of times of the line with the fewest.
+    pub fn min_samples(&self) -> usize {
         self.lines.iter().map(|line| line.processes.calibrated.len()).min().unwrap_or(0)
     }
 
-    /// Drops all of its times where they are of another kind of race than this one of some subjects. Says what does not match,
-    /// in words.
+    /// Compares the conditions of the two races, and drops all times if they differ. Returns a sentence for each mismatch,
+    /// also for subjects and engines that only one race has.
     pub fn match_to(&mut self, machine: &Machine, options: &[(String, String)], subjects: &[Subject]) -> Vec<String> {
-        let mut left_out = self.other_conditions(machine, options);
+        let mut left_out = self.mismatched_conditions(machine, options);
         if !left_out.is_empty() {
             self.lines.clear();
             return left_out;
@@ -121,28 +121,28 @@ impl Baseline {
         left_out
     }
 
-    /// What makes all of its times those of another race.
-    fn other_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
+    /// Sentences about the conditions that differ from those of this race.
+    fn mismatched_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
         let mut sentences = Vec::new();
-        let mut compare = |what: &str, kept: &str, now: &str| {
-            if kept != now {
-                sentences.push(format!("the baseline is of {what} `{}`, not `{now}`", printable(kept)));
+        let mut compare = |what: &str, saved: &str, now: &str| {
+            if saved != now {
+                sentences.push(format!("the baseline has {what} `{}`, not `{now}`", printable(saved)));
             }
         };
-        compare("the processor", &self.machine.processor, &machine.processor);
-        compare("the architecture", &self.machine.isa, machine.isa);
+        compare("processor", &self.machine.processor, &machine.processor);
+        compare("architecture", &self.machine.isa, machine.isa);
         for name in [ENGINES, TURN] {
             let now = options.iter().find(|(option, _)| option == name).map_or("", |(_, value)| value);
-            let kept = self.options.get(name).map_or("", String::as_str);
-            // The order of the engines only decides which one the others are compared with.
-            if sorted(kept) != sorted(now) {
-                compare(name, kept, now);
+            let saved = self.options.get(name).map_or("", String::as_str);
+            // The order of the engines only selects the base of the comparison.
+            if sorted(saved) != sorted(now) {
+                compare(name, saved, now);
             }
         }
         sentences
     }
 
-    /// The times of an engine with a subject, each over the calibration kernel's of its process.
+    /// The times of an engine on a subject, each divided by the calibration kernel's time in the same process.
     pub fn times(&self, subject: &Subject, engine: &str) -> Option<Vec<f64>> {
         let program = self.program(subject)?;
         let line = self.lines.iter().find(|line| line.subject == program.name && line.contestant == engine)?;

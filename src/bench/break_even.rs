@@ -1,4 +1,4 @@
-//! From when on compiling has paid for itself: a sweep over sizes, from a verified program to its answer each time.
+//! The break-even point of compiling: a sweep over input sizes that times each run from the verified program to its answer.
 
 use super::statistics::{Estimate, median, median_with_interval};
 use super::workloads::Workload;
@@ -13,44 +13,44 @@ use crate::registry;
 pub struct Point {
     /// The input.
     pub size: i64,
-    /// What a run takes.
+    /// The work of a run.
     pub work: Work,
 }
 
-/// No sweep goes beyond the first size that takes so many words.
-const ENOUGH_WORDS: u64 = 1_000_000;
+/// A sweep ends at the first size whose run executes this many words.
+const SWEEP_WORDS: u64 = 1_000_000;
 
-/// How often one process measures a point.
+/// How many times one process measures a point.
 const REPEATS: usize = 5;
 
-/// The sizes of a workload at which engines are held against each other: nothing, then four times as much each time, the
-/// last not above that with which the workload is timed.
+/// The sizes of a workload at which engines are compared: 0, 1, then four times the previous size. The last is at most
+/// the size at which the workload is timed.
 ///
 /// # Errors
-/// Where the workload cannot be timed.
+/// If the workload cannot be timed.
 pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
     let mut points = Vec::new();
     let mut size = 0;
     loop {
         let work = workload.of_size(size).check(&[])?;
         points.push(Point { size, work });
-        if size == workload.size || work.words >= ENOUGH_WORDS {
+        if size == workload.size || work.words >= SWEEP_WORDS {
             return Ok(points);
         }
         size = (4 * size).clamp(1, workload.size);
     }
 }
 
-/// Nanoseconds of processor time of each engine at each point: making the program ready and running it once, the median of a few times.
-/// Engines take turns.
+/// For each engine and each point, the processor time of preparing the program and running it once, in nanoseconds. It is
+/// the median of [`REPEATS`] measurements; engines take turns.
 ///
 /// # Errors
-/// Where an engine cannot prepare the program or gives another answer than the referee.
+/// If an engine cannot prepare the program, or its answer differs from the referee's.
 ///
 /// # Panics
-/// Where there is no engine of one of the names.
+/// If there is no engine of one of the names.
 pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
-    let mut ours: Vec<Box<dyn Engine>> =
+    let mut instances: Vec<Box<dyn Engine>> =
         engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
     let mut times = vec![Vec::new(); engines.len()];
     for point in points {
@@ -59,7 +59,7 @@ pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<
         let program = subject.program()?;
         let mut at_point = vec![Vec::new(); engines.len()];
         for _ in 0..REPEATS {
-            for (engine, times) in ours.iter_mut().zip(&mut at_point) {
+            for (engine, times) in instances.iter_mut().zip(&mut at_point) {
                 times.push(time(&mut **engine, &program, &subject.inputs)?);
             }
         }
@@ -78,22 +78,22 @@ fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f6
     Ok(watch.elapsed().as_nanos() as f64)
 }
 
-/// The number of passes from which on an engine is ahead of another up to the end of the sweep; infinity where it is not
-/// ahead at the end. Between two points both times are taken to grow evenly.
+/// The number of iterations from which an engine stays faster than another until the end of the sweep; infinity if it is
+/// not faster at the end. Times are interpolated linearly between points.
 pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
-    let passes = |index: usize| points[index].work.passes as f64;
+    let iterations = |index: usize| points[index].work.iterations as f64;
     let ahead = |index: usize| other[index] - engine[index];
     match (0..points.len()).rev().find(|&index| ahead(index) <= 0.0) {
-        None => passes(0),
+        None => iterations(0),
         Some(last) if last + 1 == points.len() => f64::INFINITY,
         Some(last) => {
-            let way = -ahead(last) / (ahead(last + 1) - ahead(last));
-            passes(last) + way * (passes(last + 1) - passes(last))
+            let fraction = -ahead(last) / (ahead(last + 1) - ahead(last));
+            iterations(last) + fraction * (iterations(last + 1) - iterations(last))
         }
     }
 }
 
-/// The crossing's median over processes, in each of which both were measured, with its interval; infinity is never.
+/// The median of the crossing over processes, with its interval. Each process measured both engines; infinity means never.
 pub fn break_even(points: &[Point], engine: &[Vec<f64>], other: &[Vec<f64>], level: f64) -> Estimate {
     let crossings: Vec<f64> = engine.iter().zip(other).map(|(engine, other)| crossing(points, engine, other)).collect();
     median_with_interval(&crossings, level)
@@ -104,27 +104,27 @@ mod tests {
     use super::*;
     use crate::bench::workloads::workload;
 
-    fn points_of(passes: &[u64]) -> Vec<Point> {
-        passes.iter().map(|&passes| Point { size: 0, work: Work { words: 0, passes } }).collect()
+    fn points_of(iterations: &[u64]) -> Vec<Point> {
+        iterations.iter().map(|&iterations| Point { size: 0, work: Work { words: 0, iterations } }).collect()
     }
 
     #[test]
-    fn two_lines_cross_where_geometry_says() {
+    fn crossing_of_two_lines_is_exact() {
         let points = points_of(&[0, 10, 40, 160]);
-        let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|passes| at_zero + slope * passes);
-        // 100 + p and 4 p meet at 100 / 3 passes.
+        let line = |at_zero: f64, slope: f64| [0.0, 10.0, 40.0, 160.0].map(|iterations| at_zero + slope * iterations);
+        // 100 + n and 4 n meet at n = 100 / 3.
         let at = crossing(&points, &line(100.0, 1.0), &line(0.0, 4.0));
         assert!((at - 100.0 / 3.0).abs() < 1e-9, "{at}");
         assert_eq!(crossing(&points, &line(1.0, 1.0), &line(5.0, 4.0)), 0.0, "ahead from the start");
         assert_eq!(crossing(&points, &line(1000.0, 1.0), &line(0.0, 4.0)), f64::INFINITY, "not within the sweep");
         assert_eq!(crossing(&points, &line(0.0, 4.0), &line(0.0, 4.0)), f64::INFINITY, "equal is not ahead");
-        // A lucky start does not count.
+        // Being faster at first does not count if it does not last.
         let at = crossing(&points, &[0.0, 50.0, 100.0, 200.0], &[1.0, 40.0, 100.0, 400.0]);
         assert_eq!(at, 40.0);
     }
 
     #[test]
-    fn the_interval_is_over_processes_and_may_reach_never() {
+    fn interval_is_over_processes_and_may_be_infinite() {
         let points = points_of(&[0, 100]);
         let interpreter = vec![vec![0.0, 100.0]; 20];
         let jit = |costs: f64| vec![costs, costs + 10.0];
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_begins_with_nothing_and_ends_with_enough() {
+    fn sweep_starts_at_zero_and_ends_at_the_word_limit() {
         for name in ["fact", "nested", "straight"] {
             let workload = workload(name).expect("it exists");
             let points = points(workload).expect("it can be timed");
             assert_eq!(points[0].size, 0);
             let last = points.last().expect("there is one");
-            assert!(last.size == workload.size || last.work.words >= ENOUGH_WORDS);
-            assert!(points.windows(2).all(|two| two[0].work.passes < two[1].work.passes), "{points:?}");
+            assert!(last.size == workload.size || last.work.words >= SWEEP_WORDS);
+            assert!(points.windows(2).all(|two| two[0].work.iterations < two[1].work.iterations), "{points:?}");
             assert!(points.len() <= 12);
         }
         let fact = workload("fact").expect("it exists");

@@ -1,4 +1,5 @@
-//! The other end of a [`worker`](super::worker)'s pipe: it starts a process, asks, and waits for answers for a limited time.
+//! The other end of a [`worker`](super::worker)'s pipe: it starts a process, sends requests, and waits a limited time for
+//! each reply.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -15,20 +16,20 @@ use crate::lang::printable;
 /// Why a race has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RaceError {
-    /// A binary cannot be started, has ended, or is none of ours.
+    /// A binary cannot be started, exited, or is not a build of jitduel.
     #[error("`{binary}` cannot take part")]
     Binary {
         /// The binary.
         binary: String,
-        /// What the system says, or what the binary does.
+        /// The system's error, or how the binary misbehaved.
         source: io::Error,
     },
-    /// A binary refuses the subject.
-    #[error("`{binary}` refuses: {reason}")]
+    /// A binary refused the subject.
+    #[error("`{binary}` refused the program: {reason}")]
     Refused {
         /// The binary.
         binary: String,
-        /// What it says.
+        /// Its reason.
         reason: String,
     },
 }
@@ -40,51 +41,52 @@ impl RaceError {
     }
 }
 
-/// How long an answer may take. What a run should take is known from its words, also before anybody has timed it.
+/// How long a reply may take. The words that a run executes bound its time, even before it is timed.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// In any case.
-    pub least: Duration,
-    /// Words that a run carries out. Each adds a microsecond, ten times what the slowest engine needs.
+pub struct Timeout {
+    /// The time allowed for any reply.
+    pub base: Duration,
+    /// Words that a run executes. Each adds a microsecond, ten times what the slowest engine needs.
     pub words: u64,
 }
 
-impl Patience {
+impl Timeout {
     fn of(&self, runs: u64) -> Duration {
-        self.least.saturating_add(Duration::from_micros(self.words.saturating_mul(runs)))
+        self.base.saturating_add(Duration::from_micros(self.words.saturating_mul(runs)))
     }
 }
 
-/// Bytes of the longest line that a process may say.
-const LONGEST_LINE: u64 = 1 << 20;
+/// The length of the longest line that a process may print.
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The number of characters of a process's output that a message shows.
-const SHOWN: usize = 300;
+const MAX_SHOWN_CHARS: usize = 300;
 
-/// No turn is shorter: what begins one, the stopwatch and cold caches, takes some microseconds, which no longer count then.
-pub const LEAST_TURN: Duration = Duration::from_millis(1);
+/// The shortest turn. Starting a turn costs some microseconds for the stopwatch and cold caches; in a turn of this length
+/// that is negligible.
+pub const MIN_TURN: Duration = Duration::from_millis(1);
 
-/// Times that are taken of as many runs to find out how many make a turn.
-const SIZINGS: usize = 3;
+/// How many times the same number of runs is timed while the length of a turn is determined.
+const SIZING_SAMPLES: usize = 3;
 
-/// More runs than any program completes in a quarter of the longest turn (ten seconds).
-const MOST_RUNS: u64 = 1 << 34;
+/// More runs than any program can complete in a quarter of the longest turn (ten seconds).
+const MAX_RUNS: u64 = 1 << 34;
 
-/// A process of a binary; killed when it is dropped.
+/// A process that executes a binary. Dropping it kills the process.
 pub struct Worker {
     binary: String,
     process: Child,
-    questions: Sender<String>,
-    answers: Receiver<io::Result<String>>,
-    patience: Patience,
+    requests: Sender<String>,
+    replies: Receiver<io::Result<String>>,
+    timeout: Timeout,
 }
 
 impl Worker {
-    /// Starts one with a task. `shift` moves where its stack begins, which an environment of another length does as well.
+    /// Starts a process with a task. `shift` is the length of an environment variable, which moves the start of its stack.
     ///
     /// # Errors
-    /// If the binary cannot be started, has changed, or refuses the task.
-    pub fn start(image: &Image, task: &Task, shift: usize, patience: Patience) -> Result<Worker, RaceError> {
+    /// If the binary cannot be started, was changed, or refuses the task.
+    pub fn start(image: &Image, task: &Task, shift: usize, timeout: Timeout) -> Result<Worker, RaceError> {
         let binary = image.name().to_owned();
         let fail = |source| RaceError::Binary { binary: binary.clone(), source };
         let mut command = image.command();
@@ -92,67 +94,67 @@ impl Worker {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(fail)?;
         let input = process.stdin.take().expect("it is a pipe");
         let output = process.stdout.take().expect("it is a pipe");
-        let (questions, asked) = channel();
-        // No more than one answer waits: a process that never stops talking is not listened to.
-        let (said, answers) = sync_channel(1);
-        thread::spawn(move || converse(input, output, &asked, &said));
-        let mut worker = Worker { binary: binary.clone(), process, questions, answers, patience };
-        // It runs the subject once on each engine, and on the referee.
-        let said = worker.ask(task.to_json().to_string(), task.contestants.len() as u64 + 1)?;
+        let (requests, queued) = channel();
+        // At most one reply is buffered, so a process that prints without end cannot fill the memory.
+        let (reply, replies) = sync_channel(1);
+        thread::spawn(move || exchange(input, output, &queued, &reply));
+        let mut worker = Worker { binary: binary.clone(), process, requests, replies, timeout };
+        // The process runs the subject once on each engine and on the referee.
+        let reply = worker.request(task.to_json().to_string(), task.contestants.len() as u64 + 1)?;
         image.check().map_err(fail)?;
-        match serde_json::from_str::<Value>(&said) {
-            Ok(said) if said["ready"] == true => Ok(worker),
-            Ok(Value::Object(said)) if said.contains_key("error") => {
-                let reason = shown(said["error"].as_str().unwrap_or("it does not say why"));
+        match serde_json::from_str::<Value>(&reply) {
+            Ok(reply) if reply["ready"] == true => Ok(worker),
+            Ok(Value::Object(reply)) if reply.contains_key("error") => {
+                let reason = shown(reply["error"].as_str().unwrap_or("it gave no reason"));
                 Err(RaceError::Refused { binary, reason })
             }
-            _ => Err(worker.fail(format!("it says `{}`", shown(&said)))),
+            _ => Err(worker.fail(format!("it replied `{}`", shown(&reply)))),
         }
     }
 
-    /// How many runs of a contestant take so long, at least one. Only warm runs count: the first one is dropped, and of a few
-    /// times the shortest is what runs take that nothing disturbed.
+    /// How many runs of a contestant fill a turn, at least one. Only warm runs count: the first run is dropped. Of
+    /// [`SIZING_SAMPLES`] times the shortest is used, since it is the least disturbed.
     ///
     /// # Errors
-    /// Where the process does not answer as it should.
-    pub fn runs(&mut self, which: usize, turn: Duration) -> Result<u64, RaceError> {
+    /// If the process does not reply as expected.
+    pub fn runs_per_turn(&mut self, which: usize, turn: Duration) -> Result<u64, RaceError> {
         let turn = turn.as_nanos() as f64;
         self.time(which, 1)?;
         let mut runs = 1;
         loop {
-            let mut least = f64::INFINITY;
-            for _ in 0..SIZINGS {
-                least = least.min(self.time(which, runs)?);
+            let mut shortest = f64::INFINITY;
+            for _ in 0..SIZING_SAMPLES {
+                shortest = shortest.min(self.time(which, runs)?);
             }
-            if least >= turn / 4.0 {
-                return Ok((runs as f64 * turn / least).ceil() as u64);
+            if shortest >= turn / 4.0 {
+                return Ok((runs as f64 * turn / shortest).ceil() as u64);
             }
-            if runs == MOST_RUNS {
-                return Err(self.fail(format!("it says that {runs} runs take {least} ns")));
+            if runs == MAX_RUNS {
+                return Err(self.fail(format!("it reports that {runs} runs take {shortest} ns")));
             }
             runs *= 2;
         }
     }
 
-    /// The nanoseconds of processor time that so many runs of a contestant take.
+    /// The processor time of `runs` runs of a contestant, in nanoseconds.
     ///
     /// # Errors
-    /// Where the process does not answer as it should.
+    /// If the process does not reply as expected.
     pub fn time(&mut self, which: usize, runs: u64) -> Result<f64, RaceError> {
-        let said = self.ask(format!("{which} {runs}"), runs)?;
-        let nanoseconds: Result<u64, _> = said.parse();
-        nanoseconds.map(|time| time as f64).map_err(|_| self.fail(format!("it says `{}`", shown(&said))))
+        let reply = self.request(format!("{which} {runs}"), runs)?;
+        let nanoseconds: Result<u64, _> = reply.parse();
+        nanoseconds.map(|time| time as f64).map_err(|_| self.fail(format!("it replied `{}`", shown(&reply))))
     }
 
-    /// The answer to a question that takes so many runs.
-    fn ask(&mut self, question: String, runs: u64) -> Result<String, RaceError> {
-        let limit = self.patience.of(runs);
-        // Where nobody takes the question any more, the answer says why.
-        let _ = self.questions.send(question);
-        match self.answers.recv_timeout(limit) {
-            Ok(answer) => answer.map_err(|source| RaceError::Binary { binary: self.binary.clone(), source }),
-            Err(RecvTimeoutError::Timeout) => Err(self.fail(format!("it has not answered for {limit:.0?}"))),
-            Err(RecvTimeoutError::Disconnected) => Err(self.fail(ended().to_string())),
+    /// Sends a request that takes this many runs, and waits for the reply.
+    fn request(&mut self, request: String, runs: u64) -> Result<String, RaceError> {
+        let limit = self.timeout.of(runs);
+        // If the request cannot be sent, the queued reply says why.
+        let _ = self.requests.send(request);
+        match self.replies.recv_timeout(limit) {
+            Ok(reply) => reply.map_err(|source| RaceError::Binary { binary: self.binary.clone(), source }),
+            Err(RecvTimeoutError::Timeout) => Err(self.fail(format!("it did not reply within {limit:.0?}"))),
+            Err(RecvTimeoutError::Disconnected) => Err(self.fail(exited().to_string())),
         }
     }
 
@@ -163,53 +165,53 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended already; there is nobody to tell that it cannot be killed.
+        // It may have exited already, and an error could not be reported from here.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Passes questions on and answers back, on a thread that may wait for ever.
-fn converse(
+/// Forwards requests and replies, on a thread that may block forever.
+fn exchange(
     mut input: ChildStdin,
     output: ChildStdout,
-    questions: &Receiver<String>,
-    answers: &SyncSender<io::Result<String>>,
+    requests: &Receiver<String>,
+    replies: &SyncSender<io::Result<String>>,
 ) {
     let mut output = BufReader::new(output);
-    for question in questions {
-        let answer = match writeln!(input, "{question}") {
-            // Who does not listen may have said why before.
+    for request in requests {
+        let reply = match writeln!(input, "{request}") {
+            // A process that no longer reads may already have printed why.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => line(&mut output),
         };
-        let is_last = answer.is_err();
-        if answers.send(answer).is_err() || is_last {
+        let is_last = reply.is_err();
+        if replies.send(reply).is_err() || is_last {
             return;
         }
     }
 }
 
-/// One line, without its end.
+/// Reads one line and removes the line feed.
 fn line(output: &mut impl BufRead) -> io::Result<String> {
     let mut bytes = Vec::new();
-    output.take(LONGEST_LINE).read_until(b'\n', &mut bytes)?;
+    output.take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
     match bytes.pop() {
         Some(b'\n') => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Some(_) if bytes.len() as u64 + 1 == LONGEST_LINE => {
-            Err(io::Error::other(format!("it says a line of more than {LONGEST_LINE} bytes")))
+        Some(_) if bytes.len() as u64 + 1 == MAX_LINE_BYTES => {
+            Err(io::Error::other(format!("it printed a line of more than {MAX_LINE_BYTES} bytes")))
         }
-        _ => Err(ended()),
+        _ => Err(exited()),
     }
 }
 
-fn ended() -> io::Error {
-    io::Error::other("it has ended")
+fn exited() -> io::Error {
+    io::Error::other("it exited")
 }
 
-/// What a process says, as it may be shown on a terminal.
+/// The output of a process, truncated and safe to show on a terminal.
 fn shown(text: &str) -> String {
-    let beginning: String = text.chars().take(SHOWN).collect();
+    let beginning: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     let rest = if beginning.len() < text.len() { "…" } else { "" };
     format!("{}{rest}", printable(&beginning))
 }
@@ -219,24 +221,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_and_are_not_endless() {
+    fn truncated_and_overlong_lines_are_errors() {
         let mut two = &b"one\ntwo"[..];
         assert_eq!(line(&mut two).expect("it is whole"), "one");
-        assert_eq!(line(&mut two).expect_err("it has no end").to_string(), "it has ended");
+        assert_eq!(line(&mut two).expect_err("it has no end").to_string(), "it exited");
         let endless = line(&mut BufReader::new(io::repeat(b'x'))).expect_err("it is too long");
-        assert_eq!(endless.to_string(), "it says a line of more than 1048576 bytes");
+        assert_eq!(endless.to_string(), "it printed a line of more than 1048576 bytes");
     }
 
     #[test]
-    fn what_is_said_is_shown_in_part_and_without_controls() {
+    fn shown_text_is_truncated_and_escaped() {
         assert_eq!(shown("a\u{1b}[2J"), "a\\u{1b}[2J");
-        assert_eq!(shown(&"é".repeat(SHOWN + 1)), "é".repeat(SHOWN) + "…");
+        assert_eq!(shown(&"é".repeat(MAX_SHOWN_CHARS + 1)), "é".repeat(MAX_SHOWN_CHARS) + "…");
     }
 
     #[test]
-    fn patience_grows_with_the_work_and_never_overflows() {
-        let patience = Patience { least: Duration::from_secs(1), words: 1_000_000 };
-        assert_eq!(patience.of(2), Duration::from_secs(3));
-        assert!(Patience { least: Duration::MAX, words: u64::MAX }.of(u64::MAX) == Duration::MAX);
+    fn timeout_grows_with_the_work_without_overflow() {
+        let timeout = Timeout { base: Duration::from_secs(1), words: 1_000_000 };
+        assert_eq!(timeout.of(2), Duration::from_secs(3));
+        assert!(Timeout { base: Duration::MAX, words: u64::MAX }.of(u64::MAX) == Duration::MAX);
     }
 }

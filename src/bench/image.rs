@@ -1,7 +1,8 @@
-//! A binary that is started many times and must stay the same meanwhile.
+//! A binary that is started many times and must not change in between.
 //!
-//! A path may name another build from one moment to the next. Linux executes the file that is held open, wherever its name
-//! points by then; elsewhere, and where `/proc` cannot be used, the path is executed and the file is compared with what it was.
+//! A rebuild can replace the file at a path at any moment. On Linux the file is held open and executed through `/proc`, so
+//! the same build runs even if its name points to another file by then. Where `/proc` is not available, the path is
+//! executed, and the file is compared with its earlier metadata.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -12,20 +13,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::files::irregular;
+use crate::files::not_regular;
 use crate::lang::printable;
 
-/// A binary as it was when it was opened.
+/// A binary, identified when it was opened.
 #[derive(Debug)]
 pub struct Image {
     name: String,
-    /// What is executed: a name of the held file, or its path.
+    /// The path to execute: that of the held file in `/proc`, or the file's own.
     path: PathBuf,
     stamp: Stamp,
     _held: File,
 }
 
-/// What changes when a file does. The number of its names is no part of it: a build that unlinks a file leaves it as it is.
+/// Metadata that changes when the contents change. It excludes the link count: unlinking a file does not change its
+/// contents.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -41,14 +43,14 @@ impl Stamp {
 }
 
 impl Image {
-    /// The binary that this process runs.
+    /// The binary that this process executes.
     ///
     /// # Errors
-    /// Where the system does not say which that is, or does not let it be read.
+    /// If the system does not reveal the path, or the file cannot be read.
     pub fn of_this_process() -> io::Result<Image> {
         let name = std::env::current_exe();
         let shown = name.as_ref().map_or("this program".into(), |path| path.display().to_string());
-        // This link leads to the file that runs, also after another one took its name.
+        // This link leads to the executing file even after another file has taken its name.
         let link = Path::new("/proc/self/exe");
         match File::open(link) {
             Ok(file) => Image::held(file, &shown, link),
@@ -56,43 +58,44 @@ impl Image {
         }
     }
 
-    /// The binary at a path. It is never looked for in `PATH`.
+    /// The binary at a path. `PATH` is not searched.
     ///
     /// # Errors
-    /// Where there is no file, or it cannot be read.
+    /// If there is no regular file at the path, or it cannot be read.
     pub fn open(path: &Path) -> io::Result<Image> {
-        // To open a named pipe would wait for a writer.
+        // Opening a named pipe would block until there is a writer.
         if !fs::metadata(path)?.is_file() {
-            return Err(irregular());
+            return Err(not_regular());
         }
         Image::held(File::open(path)?, &path.display().to_string(), path)
     }
 
     fn held(file: File, name: &str, path: &Path) -> io::Result<Image> {
         let stamp = Stamp::of(&file.metadata()?);
-        // A script's interpreter opens this name as well, in another process: so it names ours by its number.
+        // The interpreter of a script opens this path in another process, so the path contains our process id instead of
+        // `self`.
         let descriptor = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         let is_held = fs::metadata(&descriptor).is_ok_and(|file| Stamp::of(&file) == stamp);
         let path = if is_held { descriptor } else { fs::canonicalize(path)? };
         Ok(Image { name: printable(name).into_owned(), path, stamp, _held: file })
     }
 
-    /// Its path, as it is shown.
+    /// Its path, escaped for display.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A process of it, not yet started.
+    /// A command that executes it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.arg0(&self.name);
         command
     }
 
-    /// Whether it still is what it was.
+    /// Checks that the file was not changed.
     ///
     /// # Errors
-    /// Where it is not, in words.
+    /// If it was changed.
     pub fn check(&self) -> io::Result<()> {
         let is_same = Stamp::of(&fs::metadata(&self.path)?) == self.stamp;
         if is_same { Ok(()) } else { Err(io::Error::other("the file has changed since it was opened")) }
@@ -105,42 +108,42 @@ mod tests {
 
     use super::*;
 
-    fn script(path: &Path, says: &str) {
-        fs::write(path, format!("#!/bin/sh\necho {says}\n")).expect("it is ours");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fn script(path: &Path, output: &str) {
+        fs::write(path, format!("#!/bin/sh\necho {output}\n")).expect("the folder is writable");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the folder is writable");
     }
 
-    fn says(image: &Image) -> String {
+    fn output_of(image: &Image) -> String {
         let output = image.command().output().expect("it is a script");
         String::from_utf8(output.stdout).expect("it is text")
     }
 
     #[test]
-    fn a_file_that_takes_its_name_is_not_executed() {
+    fn replaced_file_is_not_executed() {
         let folder = std::env::temp_dir().join(format!("jitduel-image-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("it is ours");
+        fs::create_dir_all(&folder).expect("the folder is writable");
         let path = folder.join("binary");
         script(&path, "old");
-        let image = Image::open(&path).expect("it is there");
+        let image = Image::open(&path).expect("the file exists");
         script(&folder.join("other"), "new");
-        fs::rename(folder.join("other"), &path).expect("it is ours");
-        assert_eq!(says(&image), "old\n");
-        image.check().expect("the held file is as it was");
-        let image = Image::open(&path).expect("it is there");
-        assert_eq!(says(&image), "new\n");
+        fs::rename(folder.join("other"), &path).expect("the folder is writable");
+        assert_eq!(output_of(&image), "old\n");
+        image.check().expect("the held file is unchanged");
+        let image = Image::open(&path).expect("the file exists");
+        assert_eq!(output_of(&image), "new\n");
         script(&path, "longer");
         assert!(image.check().is_err(), "it was written in place");
         let refused = [folder.join("nothing"), folder.clone()].map(|path| Image::open(&path).is_err());
         assert_eq!(refused, [true; 2]);
-        fs::remove_dir_all(&folder).expect("it is ours");
+        fs::remove_dir_all(&folder).expect("the folder is writable");
     }
 
     #[test]
-    fn this_process_is_an_image() {
+    fn running_binary_can_be_opened_and_started() {
         let image = Image::of_this_process().expect("it runs");
-        image.check().expect("nobody writes it");
+        image.check().expect("it is unchanged");
         if crate::exec::is_emulated() {
-            println!("NOT RUN: the start of another process, which an emulator cannot give this program");
+            println!("NOT RUN: starting another process, which is not possible under the emulator");
             return;
         }
         assert!(image.command().arg("--list").output().expect("it starts").status.success());

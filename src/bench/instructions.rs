@@ -1,8 +1,8 @@
-//! How many machine instructions a workload executes in a pass of its loop: counts that do not depend on the machine.
+//! Machine instructions that each engine executes per loop iteration of a workload. These counts do not depend on the machine.
 //!
-//! A count is a difference: the same binary runs the same program at two sizes, and what it executes more at the greater one
-//! is divided by the passes more. What a process does besides cancels out: numbers are written with as many digits at both
-//! sizes, and the results are dropped, so that none is printed.
+//! A count is a difference quotient: the same binary runs the same program at two sizes, and the difference in instructions
+//! is divided by the difference in iterations. All other work of the process cancels out, since it is the same at both
+//! sizes: numbers have the same number of digits, and the programs drop their results, so that nothing is printed.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,44 +18,44 @@ use crate::lang::Source;
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry::ENGINES;
 
-/// The counts as `scripts/count` recorded them last.
-pub const RECORD: &str = include_str!("../../benches/instructions.json");
+/// The record that `scripts/count` wrote last.
+const RECORD: &str = include_str!("../../benches/instructions.json");
 
 /// A workload at two sizes.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct SizePair {
     /// The workload's name.
     pub workload: &'static str,
-    /// The smaller and the greater program.
+    /// The smaller and the larger program.
     pub subjects: [Subject; 2],
-    /// Passes that the greater one starts more, those of all loops together, as the referee counts them.
-    pub passes: u64,
-    /// Words that it carries out more.
+    /// How many more loop iterations the larger program starts, over all of its loops, as counted by the referee.
+    pub iterations: u64,
+    /// How many more words it executes.
     pub words: u64,
 }
 
-/// Workloads in which loops of fixed counts stand inside each other. Their size is the count of the innermost one: it stands
-/// before this text, and has these two values. The last number is the program's input.
+/// Workloads with nested loops of fixed counts. Their size is the count of the innermost loop. Each row has the name, the
+/// count in the text, the text that follows it, the two counts to substitute, and the program's input.
 const INNERMOST: [(&str, &str, &str, [i64; 2], i64); 2] =
     [("fact", "20", " times swap", [1_000, 2_000], 20), ("nested", "1000", " times 1 +", [20, 40], 1)];
 
-impl Step {
+impl SizePair {
     /// The two sizes of a workload.
     ///
     /// # Errors
-    /// Where the referee does not come to an end with one of them.
+    /// If one of them traps in the referee.
     ///
     /// # Panics
-    /// Where the text of a workload was changed and has no innermost loop as this file knows it.
-    pub fn of(workload: &Workload) -> Result<Step, Untimed> {
+    /// If the text of a workload no longer contains the innermost loop that this file expects.
+    pub fn of(workload: &Workload) -> Result<SizePair, Untimed> {
         let innermost = INNERMOST.iter().find(|(name, ..)| *name == workload.name);
         let at = |which: usize| match innermost {
-            Some((_, count, behind, sizes, input)) => {
+            Some((_, count, suffix, sizes, input)) => {
                 let (before, after) = workload
                     .text
-                    .split_once(&format!("{count}{behind}"))
-                    .expect("the innermost loop stands in the text");
-                (format!("{before}{:08}{behind}{after}", sizes[which]), *input)
+                    .split_once(&format!("{count}{suffix}"))
+                    .expect("the text contains the innermost loop");
+                (format!("{before}{:08}{suffix}{after}", sizes[which]), *input)
             }
             None => (workload.text.to_owned(), workload.size / [20, 10][which]),
         };
@@ -73,16 +73,16 @@ impl Step {
             works.push(measured);
         }
         let more = |of: fn(&Measured) -> u64| of(&works[1]) - of(&works[0]);
-        Ok(Step {
+        Ok(SizePair {
             workload: workload.name,
-            passes: more(|work| work.passes),
+            iterations: more(|work| work.iterations),
             words: more(|work| work.words),
             subjects: subjects.try_into().expect("there are two sizes"),
         })
     }
 }
 
-/// What an engine's code executes in a pass of a workload.
+/// The instructions that an engine executes per iteration of a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Count {
     /// The instruction set.
@@ -91,18 +91,18 @@ pub struct Count {
     pub workload: String,
     /// The engine.
     pub engine: String,
-    /// Machine instructions a pass, to the thousandth.
-    pub per_pass: f64,
+    /// Machine instructions per iteration, rounded to a thousandth.
+    pub per_iteration: f64,
 }
 
 impl Count {
-    /// The count of an engine, from what a step takes more.
-    pub fn new(isa: &str, step: &Step, engine: &str, instructions: u64) -> Count {
-        let per_pass = (1e3 * instructions as f64 / step.passes as f64).round() / 1e3;
-        Count { isa: isa.into(), workload: step.workload.into(), engine: engine.into(), per_pass }
+    /// The count of an engine, from the difference in instructions between the two sizes.
+    pub fn new(isa: &str, pair: &SizePair, engine: &str, instructions: u64) -> Count {
+        let per_iteration = (1e3 * instructions as f64 / pair.iterations as f64).round() / 1e3;
+        Count { isa: isa.into(), workload: pair.workload.into(), engine: engine.into(), per_iteration }
     }
 
-    fn is_of(&self, other: &Count) -> bool {
+    fn has_same_key(&self, other: &Count) -> bool {
         (&self.isa, &self.workload, &self.engine) == (&other.isa, &other.workload, &other.engine)
     }
 }
@@ -110,113 +110,143 @@ impl Count {
 /// The instruction sets, in the order of tables.
 pub const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 
-/// What the numbers of a record are.
-const UNIT: &str = "machine instructions executed in a pass of the workload's loops: in fact and nested of the innermost \
-    one, else the mean over all of them; scripts/count makes this file";
+/// The unit of the numbers in a record.
+const UNIT: &str = "machine instructions per loop iteration (of the innermost loop for fact and nested, averaged over all \
+    loops for other workloads); scripts/count writes this file";
 
-/// Counts as they are kept.
-pub fn to_json(counts: &[Count], steps: &[Step]) -> Value {
-    let words = steps.iter().map(|step| (step.workload.to_owned(), json!(words_per_pass(step)))).collect();
+/// The record of these counts.
+pub fn to_json(counts: &[Count], pairs: &[SizePair]) -> Value {
+    let words = pairs.iter().map(|pair| (pair.workload.to_owned(), json!(words_per_iteration(pair)))).collect();
     let mut record = Map::from_iter([
         ("format".into(), INSTRUCTIONS.tag().into()),
         ("unit".into(), UNIT.into()),
-        ("words_per_pass".into(), Value::Object(words)),
+        ("words_per_iteration".into(), Value::Object(words)),
     ]);
-    for Count { isa, workload, engine, per_pass } in counts {
+    for Count { isa, workload, engine, per_iteration } in counts {
         let of_isa = record.entry(isa.as_str()).or_insert_with(|| json!({}));
-        of_isa[workload.as_str()][engine.as_str()] = json!(per_pass);
+        of_isa[workload.as_str()][engine.as_str()] = json!(per_iteration);
     }
     Value::Object(record)
 }
 
-/// The counts of a record, a file that [`to_json`] has made.
-///
-/// # Errors
-/// Where it cannot be read, is of another version, or is no record of counts.
-pub fn read(path: &Path) -> Result<Vec<Count>, SavedError> {
-    parse_record(path, &bytes(path)?)
+/// A record of counts, as [`to_json`] writes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "RecordFile")]
+pub struct Record {
+    /// What is counted, in words.
+    pub unit: String,
+    /// The counts, in the order of the file.
+    pub counts: Vec<Count>,
 }
 
-fn parse_record(path: &Path, bytes: &[u8]) -> Result<Vec<Count>, SavedError> {
-    // Maps of JSON keep the order of the file.
-    #[derive(Deserialize)]
-    struct Record {
-        aarch64: Map<String, Value>,
-        x86_64: Map<String, Value>,
-    }
-    let broken = |error| SavedError::Json { path: path.to_owned(), error };
-    let Record { aarch64, x86_64 } = parse(path, bytes, Some(INSTRUCTIONS))?;
-    let mut counts = Vec::new();
-    for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
-        for (workload, engines) in workloads {
-            for (engine, per_pass) in serde_json::from_value::<Map<_, _>>(engines).map_err(broken)? {
-                let per_pass: Positive = serde_json::from_value(per_pass).map_err(broken)?;
-                counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_pass: per_pass.get() });
+/// The members of the file. A [`Map`] keeps their order.
+#[derive(Deserialize)]
+struct RecordFile {
+    unit: String,
+    aarch64: Map<String, Value>,
+    x86_64: Map<String, Value>,
+}
+
+impl TryFrom<RecordFile> for Record {
+    type Error = serde_json::Error;
+
+    fn try_from(RecordFile { unit, aarch64, x86_64 }: RecordFile) -> Result<Record, serde_json::Error> {
+        let mut counts = Vec::new();
+        for (isa, workloads) in ISAS.into_iter().zip([aarch64, x86_64]) {
+            for (workload, engines) in workloads {
+                for (engine, per_iteration) in serde_json::from_value::<Map<_, _>>(engines)? {
+                    let per_iteration = serde_json::from_value::<Positive>(per_iteration)?.get();
+                    counts.push(Count { isa: isa.into(), workload: workload.clone(), engine, per_iteration });
+                }
             }
         }
+        Ok(Record { unit, counts })
     }
-    Ok(counts)
 }
 
-fn words_per_pass(step: &Step) -> f64 {
-    (1e3 * step.words as f64 / step.passes as f64).round() / 1e3
+impl Record {
+    /// Reads a record from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has another version, or is not a record of counts.
+    pub fn read(path: &Path) -> Result<Record, SavedError> {
+        parse(path, &bytes(path)?, Some(INSTRUCTIONS))
+    }
+
+    /// The record that is checked in.
+    ///
+    /// # Errors
+    /// If it has another version, or is not a record of counts.
+    pub fn checked_in() -> Result<Record, SavedError> {
+        parse(Path::new("benches/instructions.json"), RECORD.as_bytes(), Some(INSTRUCTIONS))
+    }
 }
 
-/// How counts differ from those of the record.
+fn words_per_iteration(pair: &SizePair) -> f64 {
+    (1e3 * pair.words as f64 / pair.iterations as f64).round() / 1e3
+}
+
+/// The differences from the record, in sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// What is worse than the record says, or not in it: in sentences.
+    /// Counts that are higher than recorded or not recorded.
     pub rises: Vec<String>,
-    /// What is better.
+    /// Counts that are lower than recorded.
     pub falls: Vec<String>,
 }
 
-/// Compares counts with those of the record. Both are exact, so there is no tolerance.
+/// Compares counts with the record. Both are exact, so there is no tolerance.
 pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
     let mut changes = Changes::default();
     for count in counts {
-        let Count { isa, workload, engine, per_pass } = count;
-        let Some(recorded) = record.iter().find(|recorded| recorded.is_of(count)) else {
-            changes.rises.push(format!("{workload}, {engine}, {isa}: {per_pass} instructions a pass are not recorded"));
+        let Count { isa, workload, engine, per_iteration } = count;
+        let Some(recorded) = record.iter().find(|recorded| recorded.has_same_key(count)) else {
+            changes.rises.push(format!(
+                "{workload}, {engine}, {isa}: {per_iteration} instructions per iteration are not recorded"
+            ));
             continue;
         };
-        let line = format!("{workload}, {engine}, {isa}: {} instructions a pass, now {per_pass}", recorded.per_pass);
-        if *per_pass > recorded.per_pass {
+        let line = format!(
+            "{workload}, {engine}, {isa}: {} instructions per iteration, now {per_iteration}",
+            recorded.per_iteration
+        );
+        if *per_iteration > recorded.per_iteration {
             changes.rises.push(line);
-        } else if *per_pass < recorded.per_pass {
+        } else if *per_iteration < recorded.per_iteration {
             changes.falls.push(line);
         }
     }
     changes
 }
 
-/// The page of tables.
-pub fn page(counts: &[Count], steps: &[Step]) -> String {
+/// The contents of `docs/INSTRUCTIONS.md`.
+pub fn page(counts: &[Count], pairs: &[SizePair]) -> String {
     let mut page = String::from(
-        "# Instructions executed\n\n\
-        `scripts/count` makes this page and `benches/instructions.json`; [METHODOLOGY.md](METHODOLOGY.md) says how it counts.\n",
+        "# Executed instructions\n\n\
+        `scripts/count` writes this page and `benches/instructions.json`. [METHODOLOGY.md](METHODOLOGY.md) explains how \
+        it counts.\n",
     );
     for isa in ISAS {
-        for (what, is_per_word) in [("In one pass of the loop", false), ("For each word", true)] {
-            let _ = write!(page, "\n## {isa}: {}\n\n", what.to_lowercase());
-            table(&mut page, counts, steps, isa, is_per_word);
+        for (unit, is_per_word) in [("iteration", false), ("word", true)] {
+            let _ = write!(page, "\n## {isa}: per {unit}\n\n");
+            table(&mut page, counts, pairs, isa, is_per_word);
         }
     }
     page
 }
 
-fn table(page: &mut String, counts: &[Count], steps: &[Step], isa: &str, is_per_word: bool) {
+fn table(page: &mut String, counts: &[Count], pairs: &[SizePair], isa: &str, is_per_word: bool) {
     let engines: Vec<_> = ENGINES.into_iter().rev().collect();
     let names = engines.iter().map(|engine| format!(" `{engine}` |")).collect::<String>();
-    let _ = write!(page, "| workload | words a pass |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
-    for step in steps {
-        let words = words_per_pass(step);
-        let _ = write!(page, "| `{}` | {} |", step.workload, number(words));
+    let _ = write!(page, "| workload | words per iteration |{names}\n| --- |{}\n", " ---: |".repeat(engines.len() + 1));
+    for pair in pairs {
+        let words = words_per_iteration(pair);
+        let _ = write!(page, "| `{}` | {} |", pair.workload, number(words));
         for engine in &engines {
             let wanted =
-                |count: &&Count| count.isa == isa && count.workload == step.workload && count.engine == *engine;
+                |count: &&Count| count.isa == isa && count.workload == pair.workload && count.engine == *engine;
             let cell = counts.iter().find(wanted).map_or("–".into(), |count| {
-                number(if is_per_word { count.per_pass / words } else { count.per_pass })
+                number(if is_per_word { count.per_iteration / words } else { count.per_iteration })
             });
             let _ = write!(page, " {cell} |");
         }
@@ -224,7 +254,7 @@ fn table(page: &mut String, counts: &[Count], steps: &[Step], isa: &str, is_per_
     }
 }
 
-/// Two decimals, where it is not whole.
+/// The number with two decimals, or none if it is integral.
 fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.2}") }
 }
@@ -232,9 +262,9 @@ fn number(value: f64) -> String {
 /// The two sizes of every workload.
 ///
 /// # Errors
-/// As of [`Step::of`].
-pub fn steps() -> Result<Vec<Step>, Untimed> {
-    WORKLOADS.iter().map(Step::of).collect()
+/// As of [`SizePair::of`].
+pub fn pairs() -> Result<Vec<SizePair>, Untimed> {
+    WORKLOADS.iter().map(SizePair::of).collect()
 }
 
 #[cfg(test)]
@@ -242,66 +272,80 @@ mod tests {
     use super::*;
 
     fn record() -> Vec<Count> {
-        parse_record(Path::new("instructions.json"), RECORD.as_bytes()).expect("it is a record")
+        Record::checked_in().expect("it is a record").counts
+    }
+
+    /// Why a record is refused.
+    fn refused(text: &str) -> String {
+        parse::<Record>(Path::new("record"), text.as_bytes(), Some(INSTRUCTIONS))
+            .expect_err("it is refused")
+            .to_string()
     }
 
     #[test]
-    fn steps_are_large_and_print_nothing() {
-        for step in steps().expect("all end") {
-            assert!(step.words >= 10_000 && step.passes > 0, "{step:?}");
-            for subject in &step.subjects {
+    fn size_pairs_are_large_and_print_nothing() {
+        for pair in pairs().expect("all end") {
+            assert!(pair.words >= 10_000 && pair.iterations > 0, "{pair:?}");
+            for subject in &pair.subjects {
                 let program = subject.program().expect("it is one");
                 let outcome = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT).outcome;
-                assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", step.workload);
+                assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", pair.workload);
             }
-            let [small, great] = step.subjects.map(|subject| subject.source.bytes().len());
-            assert_eq!(small, great, "{}", step.workload);
+            let [small, great] = pair.subjects.map(|subject| subject.source.bytes().len());
+            assert_eq!(small, great, "{}", pair.workload);
         }
     }
 
     #[test]
-    fn the_size_of_nested_loops_is_the_count_of_the_innermost() {
+    fn size_of_nested_loops_is_the_innermost_count() {
         for (name, words) in [("fact", 6), ("nested", 2)] {
             let workload = super::super::workloads::workload(name).expect("it exists");
-            let step = Step::of(workload).expect("it ends");
-            assert_eq!(step.words, step.passes * words, "{name}");
+            let pair = SizePair::of(workload).expect("it ends");
+            assert_eq!(pair.words, pair.iterations * words, "{name}");
         }
     }
 
     #[test]
-    fn the_record_is_whole_and_its_page_is_made_from_it() {
+    fn record_is_complete_and_matches_its_page() {
         let record = record();
         assert_eq!(record.len(), ISAS.len() * WORKLOADS.len() * ENGINES.len());
-        let steps = steps().expect("all end");
-        assert_eq!(page(&record, &steps), include_str!("../../docs/INSTRUCTIONS.md"));
-        let same = serde_json::to_string_pretty(&to_json(&record, &steps)).expect("it is JSON");
+        let pairs = pairs().expect("all end");
+        assert_eq!(page(&record, &pairs), include_str!("../../docs/INSTRUCTIONS.md"));
+        let same = serde_json::to_string_pretty(&to_json(&record, &pairs)).expect("it is JSON");
         assert_eq!(same + "\n", RECORD);
     }
 
     #[test]
-    fn a_record_with_a_count_of_zero_is_broken() {
+    fn count_of_zero_is_refused() {
         let zero = RECORD.replacen("\"bytecode\": 12.096", "\"bytecode\": 0.0", 1);
-        let error = parse_record(Path::new("record"), zero.as_bytes()).expect_err("nothing takes no instruction");
-        assert_eq!(error.to_string(), "`record` is broken: 0 is not greater than zero");
+        assert_eq!(refused(&zero), "`record` is broken: 0 is not greater than zero");
     }
 
     #[test]
-    fn what_rises_is_told_from_what_falls() {
+    fn older_version_is_refused() {
+        let older = RECORD.replacen("jitduel instructions 3", "jitduel instructions 2", 1);
+        let expected = "`record` has the format `jitduel instructions 2`, but this version reads \
+            `jitduel instructions 3`; make it again: scripts/count";
+        assert_eq!(refused(&older), expected);
+    }
+
+    #[test]
+    fn rises_and_falls_are_distinguished() {
         let record = record();
         assert_eq!(compare(&record, &record), Changes::default());
         let jit: Vec<_> = record.iter().filter(|count| count.engine == "jit").cloned().collect();
-        // As if one of the switches of `jit` no longer did anything.
+        // The counts of an engine without one of `jit`'s optimizations, as if that optimization were broken.
         let without = |engine: &str| -> Vec<_> {
             let others = record.iter().filter(|count| count.engine == engine).cloned();
             others.map(|count| Count { engine: "jit".into(), ..count }).collect()
         };
         for engine in ["jit-tos", "jit-peephole"] {
             let changes = compare(&without(engine), &record);
-            let fact = |line: &String| line.starts_with("fact, jit, aarch64: 7 instructions a pass, now 1");
+            let fact = |line: &String| line.starts_with("fact, jit, aarch64: 7 instructions per iteration, now 1");
             assert!(changes.rises.iter().any(fact), "{engine}: {changes:?}");
             let back = compare(&jit, &without(engine));
             assert_eq!(back.falls.len(), changes.rises.len(), "{engine}");
         }
-        assert_eq!(compare(&jit, &[]).rises.len(), jit.len(), "what is not recorded is as bad");
+        assert_eq!(compare(&jit, &[]).rises.len(), jit.len(), "an unrecorded count is a rise");
     }
 }

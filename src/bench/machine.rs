@@ -1,4 +1,4 @@
-//! On what something was measured, and what makes the figures weak there.
+//! A description of the host, and what makes measurements on it less reliable.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::exec::code_memory;
 
-/// A machine, and what it was doing.
+/// A machine and its load.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The processor, as the system names it.
@@ -17,22 +17,22 @@ pub struct Machine {
     pub isa: &'static str,
     /// The system and its kernel.
     pub kernel: String,
-    /// Processes that were ready to run, on average over the last minute.
+    /// The load average of the last minute.
     pub load: Option<f64>,
-    /// What chooses the clock rate.
+    /// The governor that sets the clock rate.
     pub governor: Option<String>,
-    /// Whether it is a guest of another system.
+    /// Whether it is a virtual machine.
     pub is_virtual: bool,
-    /// How memory for code is written and run.
+    /// How memory for code is written and executed.
     pub code_memory: String,
     /// The compiler that built this program.
     pub rustc: &'static str,
-    /// The commit that it was built from.
+    /// The commit that this program was built from.
     pub commit: &'static str,
 }
 
 impl Machine {
-    /// This one, now.
+    /// This machine, now.
     pub fn now() -> Machine {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let info = read("/proc/cpuinfo").unwrap_or_default();
@@ -56,17 +56,18 @@ impl Machine {
         }
     }
 
-    /// What makes figures that were measured on it weak, in whole sentences.
+    /// What makes measurements on it less reliable, in whole sentences.
     pub fn weaknesses(&self) -> Vec<String> {
         let mut weaknesses = Vec::new();
         if let Some(load) = self.load.filter(|load| *load > 0.5 * self.processors as f64) {
-            weaknesses.push(format!("The load is {load} on {} processors: others are at work.", self.processors));
+            weaknesses
+                .push(format!("The load is {load} on {} processors: other processes are running.", self.processors));
         }
         if let Some(governor) = self.governor.as_ref().filter(|governor| *governor != "performance") {
             weaknesses.push(format!("The governor is `{governor}`: the clock rate changes."));
         }
         if self.is_virtual {
-            weaknesses.push("This is a virtual machine: what its neighbors do does not show.".into());
+            weaknesses.push("This is a virtual machine: the load of other guests is not visible.".into());
         }
         weaknesses
     }
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_described() {
+    fn description_of_this_machine_is_complete() {
         let machine = Machine::now();
         assert!(machine.processors > 0 && !machine.rustc.is_empty() && !machine.commit.is_empty());
         assert!(machine.rustc.starts_with("rustc "), "{}", machine.rustc);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_figures_weak_is_said() {
+    fn weaknesses_are_listed() {
         let quiet = Machine { load: Some(0.1), processors: 2, governor: None, is_virtual: false, ..Machine::now() };
         assert!(quiet.weaknesses().is_empty());
         let busy = Machine { load: Some(3.0), governor: Some("powersave".into()), is_virtual: true, ..quiet };

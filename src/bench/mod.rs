@@ -1,12 +1,13 @@
-//! The harness: what is timed, and what may be concluded from the times.
+//! The benchmark harness: what is timed, and which conclusions the times support.
 //!
-//! [`workloads`] are the programs, each with the size at which it is timed; a [`Subject`] is a program with its inputs
-//! whose answer every engine must give before any of them is timed; [`sizes`] are programs of any length, and
-//! [`phases`] takes the time of each phase of making them ready; [`break_even`] says from when on that has paid. A [`race`]
-//! compares engines over many processes, in each of which a [`worker`] runs what a [`client`] tells it, all of them of one
-//! [`image`]; [`statistics`] says what may be concluded, [`machine`] on what it was measured. [`record`] shows and keeps it,
-//! [`baseline`] compares it with an earlier day, [`saved`] knows the formats of all files.
-//! [`instructions`] has counts for which the machine does not matter.
+//! [`workloads`] holds the programs, each with the size at which it is timed. A [`Subject`] is a program with its inputs;
+//! every engine must produce the referee's answer before any engine is timed. [`sizes`] generates programs of any length,
+//! [`phases`] times each phase of preparing a program, and [`break_even`] finds the size from which compiling pays.
+//!
+//! A [`race`] compares engines over many processes. In each process a [`worker`] executes the requests of a [`client`], and
+//! all processes execute the same [`image`]. [`statistics`] computes intervals, and [`machine`] describes the host.
+//! [`record`] prints and saves a result, [`baseline`] compares it with a saved one, and [`saved`] defines the formats of
+//! all files. [`instructions`] handles instruction counts, which do not depend on the machine.
 
 pub mod baseline;
 pub mod break_even;
@@ -40,60 +41,60 @@ use crate::registry;
 pub struct Subject {
     /// Its name in tables.
     pub name: String,
-    /// The text.
+    /// The program text.
     pub source: Source,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
-    /// The greatest number of values on the stack.
+    /// The maximum number of values on the stack.
     pub stack_limit: usize,
 }
 
-/// What a subject takes, as the referee counts it.
+/// The work of one run of a subject, as counted by the referee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Words carried out; `end` is not counted.
+    /// Executed words; `end` is not counted.
     pub words: u64,
-    /// Passes that loops started.
-    pub passes: u64,
+    /// Loop iterations started.
+    pub iterations: u64,
 }
 
-/// Why a subject is not timed.
+/// Why a subject cannot be timed.
 #[derive(Debug, thiserror::Error)]
 pub enum Untimed {
-    /// It is no program for these inputs.
+    /// It is not a valid program for these inputs.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// An engine cannot prepare it.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The referee does not come to an end with it.
-    #[error("the program {verdict}: only one that ends by itself can be timed")]
+    /// It traps in the referee.
+    #[error("the program ends with `{verdict}`; only a program that ends without a trap can be timed")]
     Trap {
-        /// What the referee makes of it.
+        /// The referee's verdict.
         verdict: Verdict,
     },
-    /// An engine gives another answer than the referee.
-    #[error("{engine} gives {got} where the referee gives {expected}: the program is not timed")]
+    /// An engine's answer differs from the referee's.
+    #[error("{engine} gives `{got}`, but the referee gives `{expected}`; the program is not timed")]
     Wrong {
         /// The engine.
         engine: String,
-        /// What it gives.
+        /// The engine's verdict.
         got: Verdict,
-        /// What the referee gives.
+        /// The referee's verdict.
         expected: Verdict,
     },
 }
 
-/// Passes after which the referee gives a subject up: an hour for the slowest engine.
-const MOST_PASSES: u64 = 1_000_000_000;
+/// Iterations after which the referee stops: they take the slowest engine an hour.
+const MAX_ITERATIONS: u64 = 1_000_000_000;
 
 impl Subject {
-    /// A subject with the usual limit of the stack.
+    /// A subject with the default stack limit.
     pub fn new(name: impl Into<String>, source: Source, inputs: Vec<i64>) -> Subject {
         Subject { name: name.into(), source, inputs, stack_limit: DEFAULT_STACK_LIMIT }
     }
 
-    /// What engines prepare it for.
+    /// The options with which engines prepare it.
     pub fn options(&self) -> Options {
         Options { metered: false, stack_limit: self.stack_limit }
     }
@@ -101,19 +102,19 @@ impl Subject {
     /// The program, verified for the inputs.
     ///
     /// # Errors
-    /// The fault, where it is none.
+    /// If the text is not a valid program for the inputs.
     pub fn program(&self) -> Result<Program, Fault> {
         load(&self.source, self.inputs.len())
     }
 
-    /// Runs it on each of these engines, and says what it takes where all give the referee's answer. Nothing may be
-    /// timed before that.
+    /// Runs it on each of these engines and compares their answers with the referee's. Returns the work of a run. This
+    /// must succeed before anything is timed.
     ///
     /// # Errors
-    /// The first reason not to time it.
+    /// The first reason why it cannot be timed.
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
-        let measured = measure(program.ast(), &self.inputs, Some(MOST_PASSES), self.stack_limit);
+        let measured = measure(program.ast(), &self.inputs, Some(MAX_ITERATIONS), self.stack_limit);
         let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
         if let Outcome::Trap(_) = measured.outcome {
             return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });
@@ -126,11 +127,11 @@ impl Subject {
                 return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
             }
         }
-        Ok(Work { words: measured.words, passes: measured.passes })
+        Ok(Work { words: measured.words, iterations: measured.iterations })
     }
 }
 
-/// Takes processor time; where the system does not count that, time.
+/// Measures processor time, or wall-clock time if the system does not count processor time.
 pub(crate) struct Stopwatch {
     begun: Instant,
     processor: io::Result<Duration>,
@@ -147,37 +148,37 @@ impl Stopwatch {
     }
 }
 
-/// A stack of so many values.
+/// A stack with room for `limit` values.
 ///
 /// # Errors
-/// Where there is no memory for it.
+/// If there is not enough memory.
 pub fn stack(limit: usize) -> Result<Stack, PrepareError> {
     Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })
 }
 
-/// The program made ready by an engine.
+/// Prepares the program on the engine of this name.
 ///
 /// # Errors
 /// The engine's.
 ///
 /// # Panics
-/// Where there is no engine of this name.
+/// If there is no engine of this name.
 pub fn prepare(engine: &str, program: &Program, options: &Options) -> Result<Box<dyn Prepared>, PrepareError> {
     let mut engine = registry::engine(engine).expect("the caller names engines that exist");
     engine.prepare(program, options, &mut NoClock)
 }
 
-/// So many runs, one after the other.
+/// Runs a prepared program `runs` times.
 ///
 /// # Panics
-/// Where a run traps: only what was checked is repeated.
+/// If a run traps. Only checked subjects may be repeated.
 pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) {
     for _ in 0..runs {
         prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
     }
 }
 
-/// How long so many runs take together.
+/// The wall-clock time of `runs` runs together.
 ///
 /// # Panics
 /// As [`repeat`].

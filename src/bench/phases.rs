@@ -1,10 +1,10 @@
-//! How long each phase of making a program ready takes.
+//! The time of each phase of preparing a program.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::{Phase, PhaseClock};
 
-/// The times of the phases of one preparation or of many.
+/// The times of the phases of one or more preparations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phases {
     /// Tree to bytecode.
@@ -17,7 +17,7 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// The phase that goes on, if one does, ends now.
+    /// Ends the current phase, if there is one.
     pub fn end(&mut self) {
         if let Some((phase, begun)) = self.now.take() {
             *self.of(phase) += begun.elapsed();
@@ -32,7 +32,7 @@ impl Phases {
         }
     }
 
-    /// The time of one phase, up to the last that has ended.
+    /// The total time of a phase, as far as it has ended.
     pub fn get(mut self, phase: Phase) -> Duration {
         *self.of(phase)
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_phase_has_its_time_and_nothing_is_counted_twice() {
+    fn phase_times_do_not_overlap() {
         let begun = Instant::now();
         let mut phases = Phases::default();
         for phase in [Phase::Lower, Phase::Generate, Phase::Seal, Phase::Lower] {

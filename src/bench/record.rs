@@ -1,4 +1,4 @@
-//! What races came to, in the forms in which it is shown, kept and compared with later ones.
+//! The results of races: printed, saved, and compared with a saved record.
 
 use std::fmt::Write;
 
@@ -9,58 +9,58 @@ use super::baseline::Baseline;
 use super::machine::Machine;
 use super::saved::BASELINE;
 use super::statistics::{
-    Estimate, Finding, geometric_mean, greatest_level, level_of_each, median, median_with_interval, ratio_of_medians,
+    Estimate, Finding, geometric_mean, level_of_each, max_level, median, median_with_interval, ratio_of_medians,
 };
 use super::table::{duration, field, table};
 
-/// All that one run of the harness measured.
+/// All results of one run of the harness.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// On what.
+    /// The host.
     pub machine: Machine,
-    /// How: the options, in words.
+    /// The names and values of the options.
     pub options: Vec<(String, String)>,
-    /// The probability with which all intervals together shall be right.
+    /// The wanted probability that all intervals cover their true values.
     pub confidence: f64,
-    /// The programs, each with a name of its own, as lines have it.
+    /// The programs. Their names are unique; lines refer to them.
     pub subjects: Vec<Subject>,
     /// A line for each subject and contestant.
     pub lines: Vec<Line>,
 }
 
-/// One contestant with one subject.
+/// The results of one contestant on one subject.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// The subject's name.
     pub subject: String,
-    /// Words that a run carries out.
+    /// Words that a run executes.
     pub words: u64,
-    /// Who ran it.
+    /// The contestant.
     pub contestant: String,
-    /// Whom it is held against; `None` for that one itself.
+    /// The contestant that it is compared with; `None` for the base itself.
     pub base: Option<String>,
-    /// Nanoseconds a run, of each process.
+    /// Nanoseconds per run, one value for each sample: a pair of processes, or a round of a race with peers.
     pub nanoseconds: Vec<f64>,
-    /// Over the base's, of each process.
+    /// The same, relative to the base.
     pub ratios: Vec<f64>,
-    /// Over the calibration kernel's, of each process; empty where that did not take part.
+    /// The same, relative to the calibration kernel; empty if the kernel did not take part.
     pub calibrated: Vec<f64>,
 }
 
 impl Line {
-    /// Nanoseconds a run.
+    /// Nanoseconds per run.
     pub fn time(&self) -> f64 {
         median(&self.nanoseconds)
     }
 
-    /// Nanoseconds for each word that is carried out.
+    /// Nanoseconds per executed word.
     pub fn time_per_word(&self) -> f64 {
         self.time() / self.words.max(1) as f64
     }
 }
 
 impl Record {
-    /// The level of each interval, so that all of them together are right with the record's confidence.
+    /// The level of each interval that gives all of them together the wanted confidence.
     pub fn level(&self) -> f64 {
         level_of_each(self.confidence, self.intervals())
     }
@@ -69,23 +69,23 @@ impl Record {
         self.lines.iter().filter(|line| line.base.is_some()).count() + self.contestants_with_means().len()
     }
 
-    /// The probability with which all intervals together are right: less than was asked for where there are so few values that
-    /// even the widest intervals are right less often.
+    /// The probability that all intervals cover their true values. It is less than the wanted confidence if there are so few
+    /// values that even the widest intervals do not reach the level.
     pub fn confidence(&self) -> f64 {
         let fewest = self.lines.iter().map(|line| line.ratios.len()).min().unwrap_or(0);
-        let greatest = greatest_level(fewest);
+        let greatest = max_level(fewest);
         if greatest >= self.level() {
             return self.confidence;
         }
         (1.0 - self.intervals() as f64 * (1.0 - greatest)).max(0.0)
     }
 
-    /// How a line compares with its base.
+    /// The ratio of a line to its base; `None` for the base.
     pub fn ratio(&self, line: &Line) -> Option<Estimate> {
         line.base.as_ref().map(|_| median_with_interval(&line.ratios, self.level()))
     }
 
-    /// Those that are held against a base and have a mean: nobody where there is one subject.
+    /// The contestants for which a mean is computed: those with a base, if there are several subjects.
     fn contestants_with_means(&self) -> Vec<&str> {
         let mut contestants: Vec<&str> = Vec::new();
         if self.lines.iter().all(|line| line.subject == self.lines[0].subject) {
@@ -99,8 +99,8 @@ impl Record {
         contestants
     }
 
-    /// Where there are several subjects, each contestant with the geometric mean of its ratios over all of them: of the first
-    /// ratios of each subject, of the second ones and so on, and of these the median. So the interval is that of a median.
+    /// If there are several subjects, the geometric mean of each contestant's ratios over all subjects. Means are computed
+    /// over the first ratio of each subject, over the second, and so on. The result is their median, with its interval.
     pub fn means(&self) -> Vec<(String, Estimate)> {
         let mean = |contestant: &str| {
             let lines = self.lines.iter().filter(|line| line.base.is_some() && line.contestant == contestant);
@@ -113,8 +113,8 @@ impl Record {
         self.contestants_with_means().into_iter().map(mean).collect()
     }
 
-    /// How each line compares with the same of an earlier record, both against the calibration kernel. Lines that the
-    /// other does not have are left out.
+    /// The ratio of each line to the same line of a saved record, both relative to the calibration kernel. Lines that the
+    /// saved record does not have are left out.
     pub fn against_baseline(&self, baseline: &Baseline) -> Vec<(&Line, Estimate)> {
         let pair = |line: &'_ Line| {
             let subject = self.subjects.iter().find(|subject| subject.name == line.subject)?;
@@ -122,7 +122,7 @@ impl Record {
         };
         let pairs: Vec<(&Line, Vec<f64>)> = self.lines.iter().filter_map(|line| Some((line, pair(line)?))).collect();
         let level = level_of_each(self.confidence, pairs.len());
-        pairs.into_iter().map(|(line, kept)| (line, ratio_of_medians(&line.calibrated, &kept, level))).collect()
+        pairs.into_iter().map(|(line, saved)| (line, ratio_of_medians(&line.calibrated, &saved, level))).collect()
     }
 
     /// As JSON, which [`Baseline::read`] reads.
@@ -162,7 +162,7 @@ impl Record {
         })
     }
 
-    /// A line of comma-separated values for each line.
+    /// As comma-separated values, one row for each line.
     pub fn to_csv(&self) -> String {
         let mut text =
             String::from("subject,contestant,base,words,input,ns_per_run,ns_per_word,ratio,low,high,finding\n");
@@ -181,11 +181,11 @@ impl Record {
         text
     }
 
-    /// A table in Markdown, which is also what a terminal shows.
+    /// As a table in Markdown, aligned so that a terminal can show it as well.
     pub fn to_markdown(&self) -> String {
         let percent = 100.0 * self.confidence();
         let mut rows = vec![
-            ["subject", "engine", "input", "a run", "ns/word", "times", "of", "interval", ""].map(String::from),
+            ["subject", "engine", "input", "time/run", "ns/word", "ratio", "to", "interval", ""].map(String::from),
             ["---", "---", "--:", "--:", "--:", "--:", "---", "---", "---"].map(String::from),
         ];
         for line in &self.lines {
@@ -214,7 +214,7 @@ impl Record {
         if self.lines.iter().any(|line| line.base.is_some()) {
             writeln!(
                 text,
-                "\nAll intervals together are right with {percent:.0} %; each alone with {:.3} %.",
+                "\nAll intervals together hold with {percent:.0} % confidence, each alone with {:.3} %.",
                 100.0 * self.level()
             )
             .expect("a string takes all text");
@@ -222,18 +222,18 @@ impl Record {
         text
     }
 
-    /// The inputs of a line's subject, as they are given on the command line; of many the first ones.
+    /// The inputs of a line's subject, in the form of the command line; at most the first [`MAX_SHOWN_INPUTS`].
     fn input(&self, line: &Line) -> String {
         let subject = self.subjects.iter().find(|subject| subject.name == line.subject);
         let inputs = subject.map_or(&[][..], |subject| &subject.inputs);
-        let first: Vec<String> = inputs.iter().take(SHOWN_INPUTS).map(i64::to_string).collect();
+        let first: Vec<String> = inputs.iter().take(MAX_SHOWN_INPUTS).map(i64::to_string).collect();
         let rest = if inputs.len() > first.len() { format!(",… ({} values)", inputs.len()) } else { String::new() };
         first.join(",") + &rest
     }
 }
 
-/// Inputs of a program that are shown.
-const SHOWN_INPUTS: usize = 4;
+/// How many inputs of a program are shown.
+const MAX_SHOWN_INPUTS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -277,13 +277,13 @@ mod tests {
         }
     }
 
-    fn kept(record: &Record) -> Baseline {
+    fn saved(record: &Record) -> Baseline {
         let text = record.to_json().to_string();
-        parse(Path::new("kept"), text.as_bytes(), Some(BASELINE)).expect("it is a record")
+        parse(Path::new("saved"), text.as_bytes(), Some(BASELINE)).expect("it is a record")
     }
 
     #[test]
-    fn a_line_says_whether_there_is_a_difference() {
+    fn finding_follows_from_the_interval() {
         let record = record(20.0);
         assert!((record.level() - (1.0 - 0.01 / 6.0)).abs() < 1e-12, "four comparisons and two means");
         assert_eq!(record.confidence(), 0.99);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_say_it_to_people_and_to_programs() {
+    fn csv_and_markdown_have_the_same_figures() {
         let record = record(20.0);
         let csv = record.to_csv();
         let lines: Vec<&str> = csv.lines().collect();
@@ -310,7 +310,7 @@ mod tests {
         let markdown = record.to_markdown();
         assert!(markdown.contains("| geometric mean | tree   |"), "{markdown}");
         assert!(
-            markdown.ends_with("All intervals together are right with 99 %; each alone with 99.833 %.\n"),
+            markdown.ends_with("All intervals together hold with 99 % confidence, each alone with 99.833 %.\n"),
             "{markdown}"
         );
         let widths: Vec<usize> = markdown.lines().take(10).map(|line| line.chars().count()).collect();
@@ -318,18 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn few_values_are_right_less_often() {
+    fn confidence_falls_with_too_few_values() {
         let mut record = record(20.0);
         record.lines.iter_mut().for_each(|line| line.ratios.truncate(5));
-        // Six intervals that miss once in sixteen times.
+        // Each of the six intervals misses with probability 1/16.
         assert!((record.confidence() - (1.0 - 6.0 / 16.0)).abs() < 1e-9, "{}", record.confidence());
     }
 
     #[test]
-    fn a_record_that_was_kept_is_compared_with_a_later_one() {
-        let (mut kept, later) = (kept(&record(20.0)), record(22.0));
-        assert_eq!(kept.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
-        let compared = later.against_baseline(&kept);
+    fn saved_record_is_compared_with_a_later_one() {
+        let (mut saved, later) = (saved(&record(20.0)), record(22.0));
+        assert_eq!(saved.match_to(&later.machine, &later.options, &later.subjects), [""; 0]);
+        let compared = later.against_baseline(&saved);
         assert_eq!(compared.len(), 6);
         for (line, ratio) in compared {
             let truth = if line.contestant == "tree" { 1.1 } else { 1.0 };
@@ -338,30 +338,30 @@ mod tests {
     }
 
     #[test]
-    fn times_of_other_programs_and_races_are_left_out() {
-        let kept = kept(&record(20.0));
+    fn other_programs_and_races_are_left_out() {
+        let saved = saved(&record(20.0));
         let left_out = |change: &dyn Fn(&mut Record)| {
             let mut later = record(20.0);
             change(&mut later);
-            let mut kept = kept.clone();
-            let left_out = kept.match_to(&later.machine, &later.options, &later.subjects);
-            (left_out.join("; "), later.against_baseline(&kept).len())
+            let mut saved = saved.clone();
+            let left_out = saved.match_to(&later.machine, &later.options, &later.subjects);
+            (left_out.join("; "), later.against_baseline(&saved).len())
         };
         let only = |reason: &str| (format!("fact: the baseline has {reason}; only in the baseline: fact"), 3);
-        assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("another input"));
-        assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("another stack limit"));
-        assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("another text"));
+        assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("different inputs"));
+        assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("a different stack limit"));
+        assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("a different text"));
         let renamed = left_out(&|later| {
             later.subjects[0].name = "other".into();
             later.lines[0..3].iter_mut().for_each(|line| line.subject = "other".into());
         });
-        assert_eq!(renamed, (String::new(), 6), "a name says nothing");
+        assert_eq!(renamed, (String::new(), 6), "names are ignored");
         let (reason, compared) = left_out(&|later| later.options[0].1 = "tree,jit".into());
-        assert_eq!((reason.as_str(), compared), ("the baseline is of engines `jit,tree,jit`, not `tree,jit`", 0));
+        assert_eq!((reason.as_str(), compared), ("the baseline has engines `jit,tree,jit`, not `tree,jit`", 0));
         assert_eq!(left_out(&|later| later.options[0].1 = "tree,jit,jit".into()), (String::new(), 6));
         let (reason, compared) = left_out(&|later| later.machine.processor = "another".into());
-        assert!(reason.starts_with("the baseline is of the processor `") && compared == 0, "{reason}");
+        assert!(reason.starts_with("the baseline has processor `") && compared == 0, "{reason}");
         let (reason, compared) = left_out(&|later| later.options[1].1 = "2000".into());
-        assert_eq!((reason.as_str(), compared), ("the baseline is of turn in microseconds `1000`, not `2000`", 0));
+        assert_eq!((reason.as_str(), compared), ("the baseline has turn in microseconds `1000`, not `2000`", 0));
     }
 }

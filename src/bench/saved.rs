@@ -1,4 +1,4 @@
-//! Files in which the harness keeps what it measured: their formats, and how they are read. Nothing in them is trusted.
+//! The files in which the harness saves measurements: their formats and how they are read. Their contents are not trusted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,25 +9,25 @@ use serde_json::Value;
 
 use crate::files;
 
-/// What a file says of itself, so that one of another version is not taken for this one.
+/// The identification of a file, so that a file of another version is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// What is in the file.
+    /// The kind of contents.
     pub kind: &'static str,
-    /// Counts up with each change after which older files mean something else, or nothing.
+    /// The version; each incompatible change increments it.
     pub version: u32,
-    /// The command that makes such a file.
+    /// The command that writes such a file.
     pub command: &'static str,
 }
 
-/// A race, as `bench` keeps it.
+/// A race, as saved by `bench`.
 pub const BASELINE: Format = Format { kind: "race", version: 2, command: "jitduel bench … --save-baseline NAME" };
 /// `break-even.json`.
-pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 2, command: "cargo bench --bench break_even" };
+pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 3, command: "cargo bench --bench break_even" };
 /// `peers.json`.
 pub const PEERS: Format = Format { kind: "peers", version: 2, command: "cargo bench --features peers --bench peers" };
 /// `instructions.json`.
-pub const INSTRUCTIONS: Format = Format { kind: "instructions", version: 2, command: "scripts/count" };
+pub const INSTRUCTIONS: Format = Format { kind: "instructions", version: 3, command: "scripts/count" };
 
 impl Format {
     /// The value of the member `format`.
@@ -36,18 +36,18 @@ impl Format {
     }
 }
 
-/// Why a file says nothing.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// The system does not let a file or folder be read.
+    /// A file or folder cannot be read.
     #[error("cannot read `{path}`: {error}")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// A file is not what its name says.
+    /// The contents of a file are invalid.
     #[error("`{path}` is broken: {error}")]
     Json {
         /// The file.
@@ -60,28 +60,28 @@ pub enum SavedError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What the file says of itself.
+        /// The format that was found, in words.
         found: String,
-        /// What it should say.
+        /// The format that this version reads.
         expected: Format,
     },
 }
 
-/// The greatest size of a file in bytes; ours are a thousand times smaller.
-const MOST_BYTES: u64 = 1 << 30;
+/// The maximum size of a file in bytes; real files are a thousand times smaller.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The bytes of a file.
 ///
 /// # Errors
-/// Where it cannot be read, is no file (a named pipe would be waited for), or is so large that it is none of ours.
+/// If it cannot be read, is not a regular file (reading a named pipe would block), or is too large.
 pub fn bytes(path: &Path) -> Result<Vec<u8>, SavedError> {
-    files::read(path, MOST_BYTES).map_err(|error| SavedError::Io { path: path.to_owned(), error })
+    files::read(path, MAX_BYTES).map_err(|error| SavedError::Io { path: path.to_owned(), error })
 }
 
-/// What the bytes of a file say, which is JSON, and where the harness wrote it, of this format.
+/// Parses the bytes of a JSON file. A file written by the harness must have the given format; criterion's files have none.
 ///
 /// # Errors
-/// Where they say something else.
+/// If the bytes have another format or are not valid.
 pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8], format: Option<Format>) -> Result<T, SavedError> {
     #[derive(Deserialize)]
     struct Tagged {
@@ -92,7 +92,7 @@ pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8], format: Option<Form
         let found = match serde_json::from_slice::<Tagged>(bytes).map_err(broken)?.format {
             Some(found) if found == expected.tag() => None,
             Some(found) => Some(format!("the format `{}`", found.as_str().map_or(found.to_string(), Into::into))),
-            None => Some("no format, as of an older version".into()),
+            None => Some("no format, so it is from an older version".into()),
         };
         if let Some(found) = found {
             return Err(SavedError::Format { path: path.to_owned(), found, expected });
@@ -101,8 +101,8 @@ pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8], format: Option<Form
     serde_json::from_slice(bytes).map_err(broken)
 }
 
-/// A time, a ratio or a count as files have it: greater than zero, so that it has a place on a logarithmic axis, and neither
-/// smaller nor greater than anything that is measured.
+/// A time, ratio or count from a file. It is greater than zero, so that a logarithmic axis can show it, and within the range
+/// of real measurements.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Positive(f64);
@@ -121,9 +121,9 @@ impl TryFrom<f64> for Positive {
         if !number.is_finite() || number <= 0.0 {
             return Err(format!("{number} is not greater than zero"));
         }
-        // In nanoseconds a billionth of one, and thirty years.
+        // In nanoseconds, this is from a billionth of one to thirty years.
         let is_plausible = (1e-9..=1e18).contains(&number);
-        if is_plausible { Ok(Positive(number)) } else { Err(format!("{number} is no number that was measured")) }
+        if is_plausible { Ok(Positive(number)) } else { Err(format!("{number} cannot be a measurement")) }
     }
 }
 
@@ -132,13 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_format_is_read() {
+    fn other_formats_are_refused() {
         let read = |text: &str| {
             parse::<Value>(Path::new("file"), text.as_bytes(), Some(PEERS)).map_err(|error| error.to_string())
         };
         assert!(read(r#"{"format": "jitduel peers 2"}"#).is_ok());
         for (text, found) in [
-            ("{}", "no format, as of an older version"),
+            ("{}", "no format, so it is from an older version"),
             (r#"{"format": "jitduel peers 3"}"#, "the format `jitduel peers 3`"),
             (r#"{"format": "jitduel race 2"}"#, "the format `jitduel race 2`"),
             (r#"{"format": 2}"#, "the format `2`"),
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_nobody_measures_are_refused() {
+    fn implausible_numbers_are_refused() {
         assert_eq!([1e-9, 1.0, 1e18].map(Positive::try_from).map(|number| number.is_ok()), [true; 3]);
         let refused = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300].map(Positive::try_from);
         assert!(refused.iter().all(Result::is_err), "{refused:?}");
     }
 
     #[test]
-    fn a_folder_is_not_read() {
+    fn folder_is_refused() {
         assert!(bytes(Path::new("/")).is_err_and(|error| error.to_string().ends_with("it is not a regular file")));
     }
 }

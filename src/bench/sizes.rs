@@ -1,4 +1,4 @@
-//! Programs of a given size, for measuring how the time to compile grows: straight ones, and ones full of loops.
+//! Programs of a given size, with and without loops, for measuring how compile time grows.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use rand::rngs::ChaCha8Rng;
 use crate::generate::dice::Dice;
 use crate::lang::Source;
 
-/// A program of a given number of words.
+/// The shape and length of a generated program.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// What it consists of.
+    /// The kind of code.
     pub shape: Shape,
-    /// Words of its text, without `end`, up to a few more.
+    /// The number of words without `end`. The program may have a few more.
     pub words: usize,
 }
 
-/// What a program consists of.
+/// The kind of code in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Words one after the other.
+    /// Straight-line code.
     Straight,
-    /// Loops of some words, of which every eighth holds others.
+    /// Short loops; one in eight steps of a body is followed by a nested loop.
     Loopy,
 }
 
-/// What is compiled.
+/// The sizes that `benches/compile.rs` compiles.
 pub const SIZES: &[Size] = &[
     Size { shape: Shape::Straight, words: 100 },
     Size { shape: Shape::Loopy, words: 100 },
@@ -45,7 +45,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Words that leave the depth of two values where it is, with how many they are. None is the same as another.
+/// Sequences of words that map two values to two values, each with its number of words.
 const STEPS: [(&str, usize); 14] = [
     ("swap", 1),
     ("over +", 2),
@@ -64,12 +64,12 @@ const STEPS: [(&str, usize); 14] = [
 ];
 
 impl Size {
-    /// The name in tables.
+    /// Its name in tables.
     pub fn name(&self) -> String {
         format!("{}-{}", self.shape, self.words)
     }
 
-    /// The program, which takes no inputs and leaves two values.
+    /// The program. It takes no inputs and leaves two values.
     pub fn source(&self) -> Source {
         let mut stream = ChaCha8Rng::seed_from_u64(self.words as u64);
         let mut writer = Writer { dice: Dice::new(&mut stream), text: "1 2".into(), words: 2 };
@@ -91,7 +91,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, words: &str, count: usize) {
-        // Lines of a length that an editor shows.
+        // Break lines, so that an editor can show the program.
         self.text.push(if self.words % 16 < count { '\n' } else { ' ' });
         self.text.push_str(words);
         self.words += count;
@@ -121,14 +121,14 @@ mod tests {
     use crate::bench::Subject;
 
     #[test]
-    fn programs_have_the_size_that_their_name_says_and_run() {
+    fn generated_programs_have_their_nominal_size() {
         for size in SIZES {
             let subject = Subject::new(size.name(), size.source(), Vec::new());
             let program = subject.program().expect("it is a program");
             let words = program.ast().nodes().len();
             assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);
             let work = subject.check(&[]).expect("it ends");
-            assert_eq!(size.shape == Shape::Loopy, work.passes > 0);
+            assert_eq!(size.shape == Shape::Loopy, work.iterations > 0);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What a few numbers that scatter allow to say.
+//! Statistics of few, noisy samples: medians, geometric means and their confidence intervals.
 
-/// A value with the interval in which it lies, at a level that whoever asked for it knows.
+/// A value with its confidence interval. The caller chose the level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The value.
@@ -18,12 +18,12 @@ impl Estimate {
     }
 }
 
-/// What a ratio says.
+/// The conclusion from the interval of a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The interval covers 1.
     NoDifference,
-    /// There is one, and it is smaller than what the place of code in memory makes.
+    /// There is a difference, but it is smaller than the effect of code placement.
     Negligible,
     /// The interval lies below 1.
     Faster,
@@ -31,11 +31,11 @@ pub enum Finding {
     Slower,
 }
 
-/// Differences below this are not called one: the same code in other places of memory differs by as much.
+/// Smaller differences are not reported: moving the same code in memory has an effect of this size.
 pub const RESOLUTION: f64 = 0.01;
 
 impl Finding {
-    /// What an interval says.
+    /// The conclusion from an interval.
     pub fn of(ratio: &Estimate) -> Finding {
         match ratio {
             ratio if ratio.covers(1.0) => Finding::NoDifference,
@@ -56,10 +56,10 @@ impl Finding {
     }
 }
 
-/// The median: of an even number of values the mean of the two in the middle.
+/// The median. For an even number of values it is the mean of the middle two.
 ///
 /// # Panics
-/// Where there is no value, or one that is not a number.
+/// If there are no values, or one is NaN.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     median_of(&mut sorted)
@@ -82,28 +82,28 @@ pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
     (sum / f64::from(count)).exp()
 }
 
-/// The level of each of so many intervals with which all of them together are right with this probability: the chance to be
-/// wrong is shared out (Bonferroni's correction).
+/// The level that each interval needs so that all of them together hold with this confidence (Bonferroni's correction).
 pub fn level_of_each(confidence: f64, intervals: usize) -> f64 {
     1.0 - (1.0 - confidence) / intervals.max(1) as f64
 }
 
-/// The median with its interval. The interval's ends are values of the sample: as many are dropped at each end as the level
-/// allows. This holds for any distribution, provided the values are independent and share a median. With too few values (see
-/// [`least_count`]) the interval is the whole range.
+/// The median with its interval. The ends of the interval are sample values: as many values are dropped at each end as the
+/// level allows. This is valid for any distribution, provided the values are independent and share a median. With too few
+/// values (see [`min_count`]) the interval is the whole range.
 ///
 /// # Panics
 /// As [`median`].
 pub fn median_with_interval(values: &[f64], level: f64) -> Estimate {
     let mut sorted = values.to_vec();
     let value = median_of(&mut sorted);
-    let out = (1..sorted.len().div_ceil(2)).take_while(|&out| miss(sorted.len(), out) <= 1.0 - level).count();
+    let out =
+        (1..sorted.len().div_ceil(2)).take_while(|&out| miss_probability(sorted.len(), out) <= 1.0 - level).count();
     Estimate { value, low: sorted[out], high: sorted[sorted.len() - 1 - out] }
 }
 
 /// The probability that the interval misses the true median when `left_out` of `count` values are dropped at each end. That
 /// happens when at most `left_out` values lie on one side of the median; each value lies on either side with probability 1/2.
-fn miss(count: usize, left_out: usize) -> f64 {
+fn miss_probability(count: usize, left_out: usize) -> f64 {
     let mut logarithm = -(count as f64) * std::f64::consts::LN_2;
     let mut sum = logarithm.exp();
     for index in 0..left_out {
@@ -113,17 +113,17 @@ fn miss(count: usize, left_out: usize) -> f64 {
     2.0 * sum
 }
 
-/// How many values an interval of this level takes.
-pub fn least_count(level: f64) -> usize {
-    (1..).find(|&count| miss(count, 0) <= 1.0 - level || count >= 1_000).expect("it ends")
+/// The smallest number of values for which an interval reaches this level.
+pub fn min_count(level: f64) -> usize {
+    (1..).find(|&count| miss_probability(count, 0) <= 1.0 - level || count >= 1_000).expect("it ends")
 }
 
-/// The level of the widest interval of so many values.
-pub fn greatest_level(count: usize) -> f64 {
-    1.0 - miss(count, 0)
+/// The level of the widest interval of `count` values.
+pub fn max_level(count: usize) -> f64 {
+    1.0 - miss_probability(count, 0)
 }
 
-/// The ratio of two medians with its interval: that of each is wider, so that both are right together.
+/// The ratio of two medians with its interval. The interval of each median is widened, so that both hold together.
 ///
 /// # Panics
 /// As [`median`].
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_and_means_are_those_of_the_textbook() {
+    fn median_and_geometric_mean_match_hand_computed_values() {
         assert_eq!(median(&[3.0]), 3.0);
         assert_eq!(median(&[9.0, 1.0, 5.0]), 5.0);
         assert_eq!(median(&[9.0, 1.0, 5.0, 3.0]), 4.0);
@@ -148,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn of_one_value_that_does_not_scatter_the_interval_is_the_value() {
+    fn interval_of_equal_values_is_that_value() {
         assert_eq!(median_with_interval(&[2.0; 10], 0.99), Estimate { value: 2.0, low: 2.0, high: 2.0 });
     }
 
-    /// Of ten values, one lies on each side of the interval of a level of 98 %: tables of the sign test say so.
+    /// According to tables of the sign test, one of ten values is dropped on each side at a level of 97.9 %.
     #[test]
-    fn intervals_end_where_the_sign_test_says() {
+    fn interval_ends_match_the_sign_test() {
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
         let ends = |level| {
             let Estimate { value, low, high } = median_with_interval(&values, level);
@@ -162,17 +162,19 @@ mod tests {
             (low, high)
         };
         assert_eq!([0.998, 0.979, 0.97, 0.88].map(ends), [(1.0, 10.0), (1.0, 10.0), (2.0, 9.0), (3.0, 8.0)]);
-        assert!((miss(10, 0) - 2.0 / 1024.0).abs() < 1e-15 && (miss(10, 1) - 22.0 / 1024.0).abs() < 1e-15);
-        assert_eq!([0.99, 0.998, 0.9999].map(least_count), [8, 10, 15]);
-        assert!((greatest_level(10) - 0.998).abs() < 1e-4);
+        assert!(
+            (miss_probability(10, 0) - 2.0 / 1024.0).abs() < 1e-15
+                && (miss_probability(10, 1) - 22.0 / 1024.0).abs() < 1e-15
+        );
+        assert_eq!([0.99, 0.998, 0.9999].map(min_count), [8, 10, 15]);
+        assert!((max_level(10) - 0.998).abs() < 1e-4);
         let many = median_with_interval(&(0..5_000).map(f64::from).collect::<Vec<_>>(), 0.99);
         assert!((2_400.0..2_420.0).contains(&many.low), "{many:?}");
     }
 
-    /// How often the interval misses the truth: never more often than it says, also where now and then a value is far off, which
-    /// is what a busy machine makes of times.
+    /// This includes samples with outliers, which occur on a busy machine.
     #[test]
-    fn intervals_miss_no_more_often_than_they_say() {
+    fn intervals_miss_no_more_often_than_their_level_allows() {
         let mut stream = ChaCha8Rng::seed_from_u64(7);
         for (count, level) in [(10, 0.99), (20, 0.99), (30, 0.99), (20, 0.9), (10, 0.9)] {
             let rounds = 4_000;
@@ -186,18 +188,18 @@ mod tests {
                 !median_with_interval(&ratios, level).covers(1.0)
             });
             let share = missed.count() as f64 / f64::from(rounds);
-            // Three standard deviations of what chance adds.
+            // Allow three standard deviations of sampling noise.
             let most = 1.0 - level + 3.0 * ((1.0 - level) / f64::from(rounds)).sqrt();
             assert!(share <= most, "{count} at {level}: {share}");
         }
     }
 
     #[test]
-    fn a_difference_that_is_there_is_seen() {
+    fn real_difference_is_detected() {
         let ratios: Vec<f64> = (0..12).map(|index| 1.05 + 0.001 * f64::from(index)).collect();
         let estimate = median_with_interval(&ratios, 0.99);
         assert!(estimate.low > 1.0 && estimate.covers(1.055), "{estimate:?}");
-        // And the ratio of two samples that have nothing to do with each other.
+        // The same for the ratio of two independent samples.
         let slower: Vec<f64> = ratios.iter().map(|ratio| ratio * 2.0).collect();
         let ratio = ratio_of_medians(&slower, &ratios, 0.99);
         assert!(ratio.covers(2.0) && !ratio.covers(1.9), "{ratio:?}");

@@ -1,8 +1,8 @@
-//! Tables as text: Markdown, comma-separated values, and times as people read them.
+//! Text output: Markdown tables, comma-separated values, and durations.
 
 use std::fmt::Write;
 
-/// Rows of Markdown whose columns stand under each other. What would end a cell is escaped.
+/// A Markdown table with aligned columns. Characters that would end a cell are escaped.
 pub fn table(rows: &[impl AsRef<[String]>]) -> String {
     let escaped = |cell: &String| cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.as_ref().iter().map(escaped).collect()).collect();
@@ -29,13 +29,13 @@ pub fn table(rows: &[impl AsRef<[String]>]) -> String {
     text
 }
 
-/// A field of comma-separated values, in quotes where it needs them.
+/// A field of comma-separated values, quoted if necessary.
 pub fn field(field: &str) -> String {
     let is_plain = !field.contains(['"', ',', '\n', '\r']);
     if is_plain { field.into() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
 }
 
-/// Nanoseconds as a time with its unit.
+/// A duration in nanoseconds, with a fitting unit.
 pub fn duration(nanoseconds: f64) -> String {
     let (value, unit) = match nanoseconds {
         time if time < 1e3 => (time, "ns"),
@@ -56,20 +56,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_cannot_end_its_row() {
+    fn cell_cannot_end_its_row() {
         let rows = [["a|b", r"a\|b"], ["---", "--:"], ["1\n2", "x"]].map(|row| row.map(String::from).to_vec());
         let expected = "| a\\|b | a\\\\\\|b |\n| ---- | -----: |\n| 1 2  |      x |\n";
         assert_eq!(table(&rows), expected);
     }
 
     #[test]
-    fn times_have_three_digits_and_a_unit() {
+    fn durations_have_three_significant_digits_and_a_unit() {
         let times = [1.5, 23.84, 150.0, 1_730.0, 34_567_000.0, 2.5e9].map(duration);
         assert_eq!(times, ["1.50 ns", "23.8 ns", "150 ns", "1.73 µs", "34.6 ms", "2.50 s"]);
     }
 
     #[test]
-    fn a_field_is_quoted_where_it_must_be() {
+    fn csv_field_is_quoted_only_if_needed() {
         assert_eq!(["a b", "a,b", "a\"b", "a\nb"].map(field), ["a b", "\"a,b\"", "\"a\"\"b\"", "\"a\nb\""]);
     }
 }

@@ -1,7 +1,8 @@
-//! A process that makes a subject ready on some engines and then times the runs that it is told to, one after the other.
+//! A process that prepares a subject on some engines and then times the requested runs, one request after the other.
 //!
-//! It speaks lines: a task as JSON comes in and `{"ready":…}` or `{"error":…}` goes out; then for each line `WHICH RUNS`
-//! the nanoseconds of processor time that so many runs took. It ends with its input.
+//! The protocol is line-based. The worker reads a task as JSON and replies with `{"ready":…}` or `{"error":…}`. Then it
+//! reads requests of the form `WHICH RUNS`, and replies to each with the processor time of that many runs in nanoseconds.
+//! It exits at the end of its input.
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -14,23 +15,24 @@ use crate::exec::Stack;
 use crate::lang::Source;
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
-/// The newest protocol of the pipe. Tasks speak the oldest that says all of them, so that an older build may take part.
+/// The newest version of the protocol. A task uses the oldest version that can express it, so that older builds can take
+/// part.
 pub const PROTOCOL: u64 = 2;
 
 /// The name under which the calibration kernel takes part.
 pub const CALIBRATION: &str = "calibration";
 
-/// A subject, and who runs it.
+/// A subject and its contestants.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The program with its inputs.
     pub subject: Subject,
-    /// Engines, or [`CALIBRATION`]; the same may come twice.
+    /// Engines or [`CALIBRATION`], possibly repeated.
     pub contestants: Vec<String>,
 }
 
 impl Task {
-    /// The task as one line. Protocol 1 knows no other stack than the usual one.
+    /// The task as one line. Protocol 1 supports only the default stack limit.
     pub fn to_json(&self) -> Value {
         let Subject { name, source, inputs, stack_limit } = &self.subject;
         let text = String::from_utf8_lossy(source.bytes());
@@ -44,7 +46,7 @@ impl Task {
         task
     }
 
-    /// The task that a line says; `None` where it says none.
+    /// Parses a task; `None` if it is invalid.
     pub fn from_json(line: &Value) -> Option<Task> {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
         let stack_limit = match line["protocol"].as_u64()? {
@@ -63,17 +65,17 @@ impl Task {
     }
 }
 
-/// Works until the input ends.
+/// Handles requests until the input ends.
 ///
 /// # Errors
-/// Where the other side no longer listens, or speaks otherwise.
+/// If the pipe is closed, or a request is invalid.
 pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut lines = input.lines();
     let Some(line) = lines.next().transpose()? else { return Ok(()) };
     let task = serde_json::from_str(&line).ok().and_then(|line| Task::from_json(&line));
     let ready = match &task {
         Some(task) => ready(task),
-        None => Err(format!("this is no task of protocol {PROTOCOL}: the two binaries are too far apart")),
+        None => Err(format!("the task does not follow protocol {PROTOCOL}: the binaries' versions are too far apart")),
     };
     let mut ready = match ready {
         Ok(ready) => ready,
@@ -83,8 +85,8 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     output.flush()?;
     for line in lines {
         let line = line?;
-        let told = line.split_once(' ').and_then(|(which, runs)| Some((which.parse().ok()?, runs.parse().ok()?)));
-        let time = told.and_then(|(which, runs): (usize, u64)| ready.time(which, runs));
+        let request = line.split_once(' ').and_then(|(which, runs)| Some((which.parse().ok()?, runs.parse().ok()?)));
+        let time = request.and_then(|(which, runs): (usize, u64)| ready.time(which, runs));
         let time = time.ok_or_else(|| io::Error::other(format!("`{line}` is not WHICH RUNS")))?;
         writeln!(output, "{}", time.as_nanos())?;
         output.flush()?;
@@ -92,7 +94,7 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Everything that can be timed.
+/// The prepared contestants.
 struct Contestants {
     contestants: Vec<Contestant>,
     inputs: Vec<i64>,
@@ -110,7 +112,7 @@ fn ready(task: &Task) -> Result<Contestants, String> {
     if let Some(unknown) = engines.iter().find(|name| crate::registry::engine(name).is_none()) {
         return Err(format!("there is no engine `{unknown}` in this binary"));
     }
-    // Answers come before times.
+    // Check all answers before timing anything.
     task.subject.check(&engines).map_err(|reason| format!("{}: {reason}", task.subject.name))?;
     let program = task.subject.program().map_err(|fault| fault.to_string())?;
     let contestant = |name: &String| match name.as_str() {
@@ -125,7 +127,7 @@ fn ready(task: &Task) -> Result<Contestants, String> {
 }
 
 impl Contestants {
-    /// How much processor time so many runs take.
+    /// The processor time of `runs` runs; `None` if there is no such contestant.
     fn time(&mut self, which: usize, runs: u64) -> Option<Duration> {
         let contestant = self.contestants.get_mut(which)?;
         let watch = Stopwatch::start();
@@ -141,9 +143,9 @@ impl Contestants {
 mod tests {
     use super::*;
 
-    fn said(lines: &str) -> Vec<String> {
+    fn replies(lines: &str) -> Vec<String> {
         let mut output = Vec::new();
-        // What was said before an error counts as well.
+        // Replies before an error count as well.
         let _ = serve(lines.as_bytes(), &mut output);
         String::from_utf8(output).expect("it is text").lines().map(Into::into).collect()
     }
@@ -154,17 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_timed_as_they_are_asked_for() {
+    fn requested_runs_are_timed() {
         let task = task("times 1000 times 1 drop end end", &["tree", "bytecode", "tree", CALIBRATION]);
-        let said = said(&format!("{task}\n0 1\n0 10\n1 1\n2 1\n3 1\nnonsense\n"));
-        assert_eq!((said.len(), said[0].as_str()), (6, r#"{"ready":true}"#));
-        let times: Vec<u64> = said[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
+        let replies = replies(&format!("{task}\n0 1\n0 10\n1 1\n2 1\n3 1\nnonsense\n"));
+        assert_eq!((replies.len(), replies[0].as_str()), (6, r#"{"ready":true}"#));
+        let times: Vec<u64> = replies[1..].iter().map(|line| line.parse().expect("nanoseconds")).collect();
         assert!(times.iter().all(|time| *time > 0), "{times:?}");
         assert!(times[1] > times[0], "ten runs take longer than one: {times:?}");
     }
 
     #[test]
-    fn a_task_speaks_the_oldest_protocol_that_says_it() {
+    fn task_uses_the_oldest_sufficient_protocol() {
         let subject = Subject::new("test", Source::new("test", "1"), vec![5]);
         for (stack_limit, protocol) in [(DEFAULT_STACK_LIMIT, 1), (7, 2)] {
             let task = Task { subject: Subject { stack_limit, ..subject.clone() }, contestants: Vec::new() };
@@ -178,19 +180,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_timed_is_said() {
+    fn invalid_task_is_refused_with_a_reason() {
         for (task, expected) in [
             (
                 task("0 /", &["tree"]),
-                "the program trap division by zero 1:3: only one that ends by itself can be timed",
+                "the program ends with `trap division by zero 1:3`; only a program that ends without a trap can be timed",
             ),
             (task("swap", &["tree"]), "stack underflow"),
             (task("1", &["nobody"]), "there is no engine `nobody` in this binary"),
             ("{}".into(), "too far apart"),
             ("x".into(), "too far apart"),
         ] {
-            let said = said(&format!("{task}\n"));
-            assert!(said.len() == 1 && said[0].starts_with(r#"{"error":"#) && said[0].contains(expected), "{said:?}");
+            let replies = replies(&format!("{task}\n"));
+            assert!(
+                replies.len() == 1 && replies[0].starts_with(r#"{"error":"#) && replies[0].contains(expected),
+                "{replies:?}"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The programs that are timed, each with its size: nine loops that others have measured as well, seven with branches and
-//! division, and a hold-out that nobody tunes for.
+//! The programs that are timed, each with its size: nine loops that other projects have measured as well, seven programs with
+//! branches and division, and a hold-out set that nobody tunes for.
 
 use super::{Subject, Untimed, prepare, stack};
 use crate::corpus::{Case, cases};
@@ -8,17 +8,17 @@ use crate::generate::{Kind, Trial, trial};
 use crate::lang::{Source, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Verdict};
 
-/// One of the workloads of `corpus/workloads`.
+/// A program in `corpus/workloads`.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
-    /// Its name, which is that of its file.
+    /// Its name, which is also the name of its file.
     pub name: &'static str,
     /// The text, with its cases.
     pub text: &'static str,
-    /// The input with which it is timed. It is chosen so that the fastest engine takes 0.2 milliseconds or more and the
-    /// slowest 30 or less, as far as they are no further apart than that.
+    /// The input with which it is timed. The fastest engine should take at least 0.2 milliseconds and the slowest at most 30,
+    /// unless their speeds are too far apart for both.
     pub size: i64,
-    /// Whether it is one of the nine that others have measured.
+    /// Whether it is one of the nine that other projects have measured.
     pub is_of_the_nine: bool,
 }
 
@@ -59,15 +59,15 @@ impl Workload {
         Subject::new(self.name, self.source(), vec![size])
     }
 
-    /// The workload as it is timed.
+    /// The workload with the input with which it is timed.
     pub fn subject(&self) -> Subject {
         self.of_size(self.size)
     }
 
-    /// Runs the cases of the text that end by themselves on an engine.
+    /// Runs the text's cases without fuel and with the default stack limit on an engine.
     ///
     /// # Errors
-    /// The first whose result is another, or why the engine cannot run it.
+    /// The first wrong result, or why the engine cannot run a case.
     pub fn check_cases(&self, engine: &str) -> Result<(), Untimed> {
         let mut stack = stack(DEFAULT_STACK_LIMIT)?;
         for case in cases(&self.source()).expect("the corpus is in order") {
@@ -93,16 +93,16 @@ pub fn workload(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
 }
 
-/// The seed of the hold-out, fixed before anything was measured on it.
+/// The seed of the hold-out set, chosen before anything was measured on it.
 const HOLD_OUT_SEED: u64 = 20_261_121;
 
-/// Words that a program of the hold-out carries out, about.
-const HOLD_OUT_WORK: u64 = 50_000;
+/// The approximate number of words that a program of the hold-out set executes.
+const HOLD_OUT_WORDS: u64 = 50_000;
 
-/// Fifty generated loops.
+/// The hold-out set: fifty generated loops.
 pub fn hold_out() -> impl Iterator<Item = Subject> {
     (0..50).map(|index| {
-        let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORK }, HOLD_OUT_SEED, index);
+        let Trial { text, inputs, .. } = trial(Kind::Loops { work: HOLD_OUT_WORDS }, HOLD_OUT_SEED, index);
         let name = format!("hold-out-{index}");
         Subject::new(name.clone(), Source::new(name, text), inputs)
     })
@@ -113,23 +113,22 @@ mod tests {
     use super::*;
     use crate::bench::Work;
 
-    /// Sizes such that every engine can be timed: so many words that the fastest takes long enough, and no more than
-    /// the slowest can take in a sample.
+    /// The bounds ensure that the fastest engine runs long enough, and that the slowest fits into a sample.
     #[test]
-    fn every_workload_has_a_size_at_which_it_can_be_timed() {
+    fn every_workload_is_large_enough_to_time() {
         for workload in WORKLOADS {
-            let Work { words, passes } = workload.subject().check(&[]).expect(workload.name);
+            let Work { words, iterations } = workload.subject().check(&[]).expect(workload.name);
             assert!((300_000..10_000_000).contains(&words), "{}: {words} words", workload.name);
-            assert!(passes > 0);
+            assert!(iterations > 0);
         }
     }
 
     #[test]
-    fn the_hold_out_is_fifty_different_programs_that_end() {
+    fn hold_out_is_fifty_different_terminating_programs() {
         let mut texts: Vec<String> = Vec::new();
         for subject in hold_out() {
             let words = subject.check(&[]).expect("it ends").words;
-            assert!((HOLD_OUT_WORK / 2..=HOLD_OUT_WORK * 2).contains(&words), "{}: {words} words", subject.name);
+            assert!((HOLD_OUT_WORDS / 2..=HOLD_OUT_WORDS * 2).contains(&words), "{}: {words} words", subject.name);
             texts.push(String::from_utf8_lossy(subject.source.bytes()).into_owned());
         }
         texts.sort();

@@ -1,36 +1,36 @@
-//! Lowering: a verified program to bytecode, in one pass over the tree.
+//! Lowering: turns a verified program into bytecode in one walk over its tree.
 //!
-//! The words between two branches, loop heads or operations that can trap on their own form a *run*; the checks
-//! that the verifier left to them are made once, before the first of them. A run has no effect that outlives a
-//! trap, so checking early is not seen; which word failed is found in the run's list of checks.
+//! The words between two branches, loop headers or operations that can trap on their own form a *check group*. The checks that
+//! the verifier could not remove from these words are executed once, before the first of them. A group has no effect that
+//! outlives a trap, so an early check is not observable. The group's list of checks says which word failed.
 
 use std::ops::Range;
 
-use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc};
+use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc, Region, RegionId, RegionKind};
 use crate::host_stack::with_room;
 use crate::lang::verify::Fact;
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Program, Span};
 
-/// A program whose bytecode has more operations than 32 bits can count.
+/// The program's bytecode would have too many operations for a 32-bit index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the program is too large: its bytecode would have 2^32 operations or more")]
 pub struct TooLarge;
 
-/// Lowers a program for a stack of at most `stack_limit` values; with `metered` every pass of a loop takes fuel.
+/// Lowers a program for a stack of at most `stack_limit` values. With `metered`, every iteration of a loop uses fuel.
 ///
 /// # Errors
-/// [`TooLarge`], which takes a text of more than a gigabyte.
+/// [`TooLarge`], for which the text must be longer than a gigabyte.
 pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytecode, TooLarge> {
     let length = program.ast().nodes().len();
-    // A node makes at most its own operation, two checks, a pass and a jump.
+    // A node yields at most two operations of its own, two checks and one that uses fuel.
     if length >= (u32::MAX / 5) as usize {
         return Err(TooLarge);
     }
     let code = Bytecode {
         ops: Vec::with_capacity(length + 1),
         spans: Vec::with_capacity(length + 1),
-        heads: Vec::new(),
+        regions: Vec::new(),
         counters: 0,
         checks: Vec::new(),
         groups: Vec::new(),
@@ -38,7 +38,7 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         stack_limit,
         metered,
     };
-    let mut lowering = Lowering { program, code, group: Group::default() };
+    let mut lowering = Lowering { program, code, group: Group::default(), height: 0, lowest: 0, innermost: None };
     lowering.code.counters = with_room(|| lowering.body(0..length));
     let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
@@ -49,23 +49,44 @@ struct Lowering<'a> {
     program: &'a Program,
     code: Bytecode,
     group: Group,
+    /// The height of the stack at the start of the group, relative to the height at the start of the program; only
+    /// meaningful within level regions.
+    height: i64,
+    /// The lowest height in the innermost open region so far, up to the start of the group.
+    lowest: i64,
+    /// The innermost open region.
+    innermost: Option<RegionId>,
 }
 
-/// The run of words that is being lowered.
+/// The check group that is being lowered.
 #[derive(Default)]
 struct Group {
-    /// Index of its first operation, before which its checks will stand.
+    /// Index of its first operation, before which its checks are inserted.
     start: usize,
-    /// Depth here minus depth at the start of the run.
+    /// The height here minus the height at the start of the group.
     rise: i64,
+    /// The least height to which words of the group read or pop values, minus the height at its start.
+    lowest: i64,
+    /// The number of values that the group needs at its start.
     need: u64,
+    /// The number of values for which it needs room at its start.
     room: u64,
     /// Index of its first check.
     checks: usize,
 }
 
+/// A region whose end has not been lowered yet.
+#[derive(Clone, Copy)]
+struct OpenRegion {
+    id: RegionId,
+    /// The height at its header.
+    height: i64,
+    /// [`Lowering::lowest`] of its parent.
+    parent_lowest: i64,
+}
+
 impl Lowering<'_> {
-    /// Lowers a body and returns the number of counters that it uses. Recursion is bounded by the parser.
+    /// Lowers a body and returns the number of counters that it uses. The parser bounds the recursion.
     fn body(&mut self, range: Range<usize>) -> u32 {
         let program = self.program;
         let mut counters = 0;
@@ -79,48 +100,55 @@ impl Lowering<'_> {
                 NodeKind::Word(name) => {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
                     if name.class() == Class::Division {
-                        // What follows must not be checked before this division.
+                        // The words after a division must not be checked before it.
                         self.end_group();
                     }
                 }
                 NodeKind::Pick(depth) => {
-                    // A depth beyond the limit always traps before, so what would be picked does not matter.
+                    // A depth beyond the limit fails the check before it, so the clamped depth is never used.
                     let reachable = depth.min(self.code.stack_limit);
                     self.word(word, Op::Pick(reachable), depth + 1, depth + 2);
                 }
                 NodeKind::Times { end } => {
                     self.effect(word, 1, 0);
-                    let entry = self.branch(Op::Times { counter: Counter(0), exit: Pc(0) }, span);
-                    let head = self.head(span);
+                    let open = self.begin(RegionKind::Times { counter: Counter(0) }, Op::Times, span);
+                    self.fuel(span);
                     let inner = self.body(index + 1..end as usize);
-                    let counter = Counter(inner);
-                    self.branch(Op::Next { counter, head }, span);
-                    self.code.ops[entry.index()] = Op::Times { counter, exit: self.here() };
+                    self.code.regions[open.id.index()].kind = RegionKind::Times { counter: Counter(inner) };
+                    self.branch(Op::Next(open.id), span);
+                    self.end(open, self.height == open.height);
                     counters = counters.max(inner + 1);
                 }
                 NodeKind::While { body, end } => {
-                    self.end_group();
-                    let head = self.head(span);
+                    let open = self.begin(RegionKind::While, Op::While, span);
+                    self.fuel(span);
                     let in_cond = self.body(index + 1..body as usize);
                     self.effect(word, 1, 0);
-                    let leave = self.branch(Op::BranchIfZero(Pc(0)), span);
+                    self.branch(Op::LeaveIfZero(open.id), span);
+                    let after = self.height;
                     let in_body = self.body(body as usize..end as usize);
-                    self.branch(Op::Jump(head), span);
-                    self.code.ops[leave.index()] = Op::BranchIfZero(self.here());
+                    self.branch(Op::Repeat(open.id), span);
+                    self.end(open, self.height == open.height);
+                    self.height = after;
                     counters = counters.max(in_cond).max(in_body);
                 }
                 NodeKind::If { otherwise, end } => {
                     self.effect(word, 1, 0);
-                    let to_else = self.branch(Op::BranchIfZero(Pc(0)), span);
+                    let open = self.begin(RegionKind::If { otherwise: None }, Op::If, span);
                     let in_then = self.body(index + 1..otherwise as usize);
                     self.end_group();
-                    let over_else = (otherwise < end).then(|| self.branch(Op::Jump(Pc(0)), span));
-                    self.code.ops[to_else.index()] = Op::BranchIfZero(self.here());
-                    let in_else = self.body(otherwise as usize..end as usize);
-                    self.end_group();
-                    if let Some(over_else) = over_else {
-                        self.code.ops[over_else.index()] = Op::Jump(self.here());
+                    let after = self.height;
+                    self.height = open.height;
+                    let mut in_else = 0;
+                    if otherwise < end {
+                        let jump = self.branch(Op::Else(open.id), span);
+                        let first = Some(Pc(jump.0 + 1));
+                        self.code.regions[open.id.index()].kind = RegionKind::If { otherwise: first };
+                        in_else = self.body(otherwise as usize..end as usize);
                     }
+                    self.branch(Op::EndIf(open.id), span);
+                    self.end(open, self.height == after);
+                    self.height = after;
                     counters = counters.max(in_then).max(in_else);
                 }
             }
@@ -129,7 +157,7 @@ impl Lowering<'_> {
         counters
     }
 
-    /// A word of the current run.
+    /// Adds a word to the current group.
     #[inline(always)]
     fn word(&mut self, (fact, span): (Fact, Span), op: Op, pops: u64, pushes: u64) {
         self.effect((fact, span), pops, pushes);
@@ -137,12 +165,13 @@ impl Lowering<'_> {
         self.code.spans.push(span);
     }
 
-    /// Moves the depth by a word's effect, and keeps the checks that the verifier left to it.
+    /// Applies a word's effect to the height, and records the checks that the verifier could not remove.
     #[inline(always)]
     fn effect(&mut self, (fact, at): (Fact, Span), pops: u64, pushes: u64) {
         if fact.may_underflow {
             self.need(at, pops);
         }
+        self.group.lowest = self.group.lowest.min(self.group.rise - pops.min(1 << 62) as i64);
         self.group.rise += pushes.wrapping_sub(pops) as i64;
         if pushes > pops && fact.greatest.may_exceed(self.code.stack_limit) {
             self.room(at);
@@ -151,8 +180,8 @@ impl Lowering<'_> {
 
     #[inline(never)]
     fn need(&mut self, at: Span, pops: u64) {
-        // What the run itself has pushed is there: where the verifier doubts, something from before is needed. No stack is
-        // deeper than the limit, so more than one beyond it makes no difference.
+        // The values that the group has pushed exist. If the verifier could not prove the rest, they must come from before the
+        // group. No stack is deeper than the limit, so a need of more than the limit plus one can be clamped.
         let needed = pops.saturating_add_signed(-self.group.rise);
         let values = needed.min(self.code.stack_limit.saturating_add(1));
         self.group.need = self.group.need.max(values);
@@ -168,10 +197,10 @@ impl Lowering<'_> {
         }
     }
 
-    /// Puts the checks of the current run before it and starts the next. Nothing points into a run, so its operations may
-    /// still move.
+    /// Inserts the checks of the current group before it and starts the next group. No branch targets the inside of a group, so
+    /// its operations may still move.
     fn end_group(&mut self) {
-        let Group { start, need, room, checks, .. } = self.group;
+        let Group { start, rise, lowest, need, room, checks } = self.group;
         if self.code.checks.len() > checks {
             let at = self.code.checks[checks].at;
             let group = CheckGroup(self.code.groups.len() as u32);
@@ -182,10 +211,12 @@ impl Lowering<'_> {
             self.code.spans.splice(start..start, ops.iter().map(|_| at));
             self.code.ops.splice(start..start, ops);
         }
+        self.lowest = self.lowest.min(self.height.saturating_add(lowest));
+        self.height = self.height.wrapping_add(rise);
         self.group = Group { start: self.code.ops.len(), checks: self.code.checks.len(), ..Group::default() };
     }
 
-    /// An operation that ends the current run.
+    /// Ends the current group and adds an operation that belongs to no group.
     fn branch(&mut self, op: Op, span: Span) -> Pc {
         self.end_group();
         let pc = self.here();
@@ -195,14 +226,50 @@ impl Lowering<'_> {
         pc
     }
 
-    /// The start of a pass.
-    fn head(&mut self, span: Span) -> Pc {
-        let head = self.here();
-        self.code.heads.push(head);
+    /// Begins a region with the operation that `op` returns for it.
+    fn begin(&mut self, kind: RegionKind, op: impl Fn(RegionId) -> Op, span: Span) -> OpenRegion {
+        let id = RegionId(self.code.regions.len() as u32);
+        let start = self.branch(op(id), span);
+        let parent = self.innermost.replace(id);
+        let nesting = parent.map_or(0, |parent| self.code.region(parent).nesting + 1);
+        self.code.regions.push(Region {
+            kind,
+            start,
+            end: start,
+            parent,
+            nesting,
+            is_level: true,
+            is_innermost: true,
+            reach: 0,
+        });
+        let height = self.height;
+        OpenRegion { id, height, parent_lowest: std::mem::replace(&mut self.lowest, height) }
+    }
+
+    /// Ends a region after its last operation. `is_level` says whether all paths through it end with the same height, assuming
+    /// that the regions inside are level.
+    fn end(&mut self, open: OpenRegion, is_level: bool) {
+        let end = self.here();
+        let region = &mut self.code.regions[open.id.index()];
+        region.end = end;
+        region.is_level &= is_level;
+        region.reach = open.height.saturating_sub(self.lowest);
+        let Region { parent, is_level, is_innermost, .. } = *region;
+        let holds_loop = region.is_loop() || !is_innermost;
+        if let Some(parent) = parent {
+            let parent = &mut self.code.regions[parent.index()];
+            parent.is_level &= is_level;
+            parent.is_innermost &= !holds_loop;
+        }
+        self.innermost = parent;
+        self.lowest = self.lowest.min(open.parent_lowest);
+    }
+
+    /// Begins an iteration of a loop: emits the operation that uses fuel, if fuel is metered.
+    fn fuel(&mut self, span: Span) {
         if self.code.metered {
             self.branch(Op::Fuel, span);
         }
-        head
     }
 
     fn here(&self) -> Pc {
@@ -219,34 +286,34 @@ mod tests {
     use crate::outcome::TrapKind;
 
     fn lowered(text: &str, inputs: usize, limit: u64) -> Bytecode {
-        let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
-        lower(&verify(&ast, inputs).expect("it verifies"), limit, false).expect("it is small")
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+        lower(&verify(&ast, inputs).expect("the program verifies"), limit, false).expect("the program is small")
     }
 
     #[test]
-    fn a_program_whose_loops_keep_the_depth_carries_no_checks() {
+    fn a_program_with_level_loops_has_no_checks() {
         let code = lowered("5 times 1 + while dup do 1 - end end dup if 1 + else 1 - end", 2, 10);
         assert!(!code.ops.iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. })), "{:?}", code.ops);
     }
 
     #[test]
-    fn a_check_of_nothing_and_a_jump_over_nothing_are_left_out() {
-        // Behind the loop the depth is not known; the two literals are there all the same.
+    fn checks_that_cannot_fail_and_jumps_over_nothing_are_omitted() {
+        // After the loop the height is unknown, but the values of the two literals exist.
         let code = lowered("times drop end 1 2 + if 7 end", 9, 100);
         let checks = code.ops.iter().filter(|op| matches!(op, Op::Need { .. } | Op::Room { .. })).count();
-        assert_eq!(checks, 1, "the one in the loop: {:?}", code.ops);
-        assert!(!code.ops.iter().any(|op| matches!(op, Op::Jump(_))), "{:?}", code.ops);
-        // The sum leaves the depth where it is, and needs no room.
+        assert_eq!(checks, 1, "only the check in the loop remains: {:?}", code.ops);
+        assert!(!code.ops.iter().any(|op| matches!(op, Op::Else(_))), "{:?}", code.ops);
+        // `+` lowers the stack, so it needs no room.
         let full = lowered("times 1 end 1 2 + drop", 1, 3);
         assert!(!full.ops.iter().any(|op| matches!(op, Op::Room { values: 0, .. })), "{:?}", full.ops);
-        // Only what makes the stack higher than it was needs room: of these words the literals, but for the first.
+        // Only words that raise the stack above its height at the group's start need room: here all literals except the first.
         let words = lowered("times 1 end drop 7 3 swap drop 1 2 swap drop drop", 2, 3);
         let room = words.checks.iter().filter(|check| check.kind == CheckKind::Room && check.at.start > 9);
         assert_eq!(room.map(|check| check.values).collect::<Vec<_>>(), [1, 1, 2], "{:?}", words.checks);
     }
 
     #[test]
-    fn one_check_stands_for_a_run_and_names_the_word() {
+    fn one_check_replaces_those_of_a_group_and_names_the_failed_word() {
         let code = lowered("times drop end drop dup 1 +", 9, 8);
         let group = CheckGroup(1);
         assert!(matches!(code.ops[4], Op::Need { values: 2, group: CheckGroup(1) }), "{:?}", code.ops);
@@ -259,19 +326,75 @@ mod tests {
     }
 
     #[test]
-    fn a_division_ends_its_run() {
+    fn a_division_ends_its_group() {
         let code = lowered("times 1 end 1 / drop drop", 1, 8);
-        let division = code.ops.iter().position(|op| *op == Op::Word(Word::Div)).expect("it is there");
+        let division = code.ops.iter().position(|op| *op == Op::Word(Word::Div)).expect("the division is lowered");
         assert!(matches!(code.ops[division + 1], Op::Need { values: 2, .. }), "{:?}", code.ops);
     }
 
     #[test]
     fn counters_are_numbered_from_the_innermost_loop() {
         let code = lowered("3 times 2 times end 2 times 2 times end end end", 0, 8);
-        let counters = code.ops.iter().filter_map(|op| match op {
-            Op::Times { counter, .. } => Some(counter.0),
-            _ => None,
-        });
+        let counters = (0..4).map(|id| code.counter(RegionId(id)).0);
         assert_eq!((counters.collect::<Vec<_>>(), code.counters), (vec![2, 0, 1, 0], 3));
+    }
+
+    /// The kind, range of operations, parent and nesting of a region, and whether it is level and innermost.
+    type Row = (char, Range<u32>, Option<u32>, u32, bool, bool);
+
+    /// A row for each region.
+    fn regions(text: &str, inputs: usize) -> Vec<Row> {
+        let code = lowered(text, inputs, 100);
+        let row = |region: &Region| {
+            let kind = match region.kind {
+                RegionKind::Times { .. } => 't',
+                RegionKind::While => 'w',
+                RegionKind::If { .. } => 'i',
+            };
+            let parent = region.parent.map(|parent| parent.0);
+            (kind, region.start.0..region.end.0, parent, region.nesting, region.is_level, region.is_innermost)
+        };
+        code.regions().iter().map(row).collect()
+    }
+
+    #[test]
+    fn regions_keep_the_structure_of_the_source() {
+        // 0 times, 1 literal, 2 if, 3 literal, 4 +, 5 end, 6 next; 7 while, 8 dup, 9 leave, 10 literal, 11 -, 12 repeat.
+        let expected = vec![
+            ('t', 0..7, None, 0, true, true),
+            ('i', 2..6, Some(0), 1, true, true),
+            ('w', 7..13, None, 0, true, true),
+        ];
+        assert_eq!(regions("times 1 if 2 + end end while dup do 1 - end", 2), expected);
+        let code = lowered("if 1 else 2 end", 1, 100);
+        assert_eq!(code.region(RegionId(0)).kind, RegionKind::If { otherwise: Some(Pc(3)) });
+        assert_eq!(
+            code.ops.iter().map(|op| code.target(*op)).collect::<Vec<_>>()[..3],
+            [Some(Pc(3)), None, Some(Pc(5))]
+        );
+    }
+
+    #[test]
+    fn level_and_innermost_depend_on_inner_regions() {
+        let levels = |text| regions(text, 9).into_iter().map(|row| (row.4, row.5)).collect::<Vec<_>>();
+        assert_eq!(levels("times 1 times drop end end"), [(false, false), (false, true)]);
+        assert_eq!(levels("times if drop else drop end 1 1 end"), [(true, true), (true, true)]);
+        assert_eq!(levels("if times drop end 1 end"), [(false, false), (false, true)]);
+        assert_eq!(levels("if 1 if 1 times end end end"), [(true, false), (true, false), (true, true)]);
+        // The condition may raise the stack: only the height at the back edge matters.
+        assert_eq!(levels("while 1 over do drop end"), [(true, true)]);
+        assert_eq!(levels("while dup do 1 end"), [(false, true)]);
+    }
+
+    #[test]
+    fn reach_includes_words_and_inner_regions() {
+        let reach = |text| lowered(text, 9, 100).regions().iter().map(|region| region.reach).collect::<Vec<_>>();
+        assert_eq!(reach("times 1 drop end"), [0]);
+        assert_eq!(reach("times rot end"), [3]);
+        assert_eq!(reach("times 1 2 3 pick drop drop drop end"), [2]);
+        assert_eq!(reach("times 1 times over drop end end"), [2, 2]);
+        assert_eq!(reach("times 1 2 times dup drop end drop end"), [0, 1]);
+        assert_eq!(reach("times 2 if swap end end times 1 drop end"), [2, 2, 0]);
+        assert_eq!(reach("while dup do 1 - end"), [1]);
     }
 }

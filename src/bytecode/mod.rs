@@ -1,8 +1,13 @@
-//! The bytecode: a program made flat, with every remaining run-time check as an operation of its own.
+//! The bytecode: a verified program as a flat list of operations and a region table.
+//!
+//! Every run-time check that the verifier could not remove is an operation of its own. The region table keeps the structure of
+//! loops and branches.
 
 mod dump;
 mod lower;
 pub mod op;
+mod region;
 
 pub use lower::{TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc, TrapSite};
+pub use region::{Region, RegionId, RegionKind};

@@ -1,5 +1,9 @@
-//! The operations of the bytecode, and the table from which a failed check finds its word.
+//! The operations of the bytecode, and the flat program that holds them.
+//!
+//! A program also keeps the word of each operation and the checks of each check group. From these it finds the trap of an
+//! operation that failed.
 
+use super::{Region, RegionId, RegionKind};
 use crate::exec::Stack;
 use crate::lang::{Span, Word};
 use crate::outcome::{Trap, TrapKind};
@@ -9,19 +13,19 @@ use crate::outcome::{Trap, TrapKind};
 pub struct Pc(pub u32);
 
 impl Pc {
-    /// The index, to look the operation up.
+    /// The index as a `usize`.
     #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// Where the count of a `times` loop is kept. Counted from the innermost loops outward: a loop that holds no
-/// counted loop has counter 0, so that the hottest counters are always the first few.
+/// The index of a `times` loop's counter. Counters are numbered from the innermost loops outward: a loop without an inner
+/// `times` loop has counter 0, so the hottest counters are always the first few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter(pub u32);
 
-/// The index of a run of words whose checks are made at once.
+/// The index of a check group: adjacent words whose checks are executed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckGroup(pub u32);
 
@@ -30,83 +34,82 @@ pub struct CheckGroup(pub u32);
 pub enum Op {
     /// Pushes a constant.
     Literal(i64),
-    /// Carries a plain word out. `/` and `mod` trap where the divisor is zero.
+    /// Executes a plain word. `/` and `mod` trap if the divisor is zero.
     Word(Word),
-    /// Copies the value that lies this deep below the top.
+    /// Pushes a copy of the value this deep below the top.
     Pick(u64),
-    /// Pops a count; where it is not positive goes to `exit`, else keeps it in `counter`.
-    Times {
-        /// Where the count is kept.
-        counter: Counter,
-        /// Behind the loop.
-        exit: Pc,
-    },
-    /// Counts `counter` down by one; where it is not yet zero goes to `head`.
-    Next {
-        /// Where the count is kept.
-        counter: Counter,
-        /// The first operation of a pass.
-        head: Pc,
-    },
-    /// Pops a flag; where it is zero goes to the target.
-    BranchIfZero(Pc),
-    /// Goes to the target.
-    Jump(Pc),
-    /// Takes one pass from the fuel that is left; traps where there is none.
+    /// Begins a `times` loop: pops a count and stores it in the loop's counter, or branches to the end of the region if it is not
+    /// positive.
+    Times(RegionId),
+    /// Ends an iteration of a `times` loop: decrements the counter and branches to the header unless the counter is zero.
+    Next(RegionId),
+    /// Begins a `while` loop. Has no effect.
+    While(RegionId),
+    /// Ends the condition of a `while` loop: pops a flag and branches to the end of the region if it is zero.
+    LeaveIfZero(RegionId),
+    /// Ends an iteration of a `while` loop: branches to the header.
+    Repeat(RegionId),
+    /// Begins an `if`: pops a flag and, if it is zero, branches to ELSE or, without one, to the end of the region.
+    If(RegionId),
+    /// Ends THEN if there is an ELSE: branches to the end of the region.
+    Else(RegionId),
+    /// Ends an `if`. Has no effect.
+    EndIf(RegionId),
+    /// Uses one unit of fuel; traps if none is left.
     Fuel,
-    /// Traps where the stack holds fewer values.
+    /// Traps if the stack holds fewer than `values` values.
     Need {
-        /// How many values must be there.
+        /// The number of values that the group needs.
         values: u64,
-        /// The words that this stands for.
+        /// The check group.
         group: CheckGroup,
     },
-    /// Traps where the stack has not room for so many values more.
+    /// Traps if the stack has no room for `values` more values.
     Room {
-        /// How many values there must be room for.
+        /// The number of values for which the group needs room.
         values: u64,
-        /// The words that this stands for.
+        /// The check group.
         group: CheckGroup,
     },
-    /// Ends the run; the stack is the result.
+    /// Ends the execution; the stack is the result.
     Return,
 }
 
-/// What one word needs, measured from the depth at the start of its run of words.
+/// The requirement of one word, relative to the height at the start of its check group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Which of the two it is.
+    /// What is checked.
     pub kind: CheckKind,
-    /// Values that must be there, or for which there must be room.
+    /// The number of values that must exist, or for which there must be room.
     pub values: u64,
     /// The word.
     pub at: Span,
 }
 
-/// Against what the stack is checked.
+/// What a check requires of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckKind {
-    /// Underflow: there must be so many values.
+    /// The stack must hold enough values; otherwise it underflows.
     Need,
-    /// Overflow: there must be room for so many.
+    /// The stack must have enough room; otherwise it overflows.
     Room,
 }
 
-/// A place from which code that was made of a program leaves through a trap exit.
+/// A place from which compiled code leaves through a trap exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapSite {
     /// The operation that traps.
     pub pc: Pc,
-    /// How many values lie above the data-stack pointer there; below it, where negative.
+    /// The number of values above the data-stack pointer there; negative if the top is below it.
     pub values_above: i64,
 }
 
 /// A flat program.
 ///
-/// Only [`lower`](super::lower) makes one, from a verified program: the engines read and write the stack without checks of
-/// their own, relying on those that are operations here.
+/// Only [`lower`](super::lower) creates bytecode, and only from a verified program. The engines rely on this: they read and write
+/// the stack without any checks except those that are operations here.
 ///
-/// A program without unsafe code can make any operation,
+/// A program without unsafe code can create any operation,
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -114,7 +117,7 @@ pub struct TrapSite {
 /// let ops = vec![Op::Pick(u64::MAX), Op::Return];
 /// ```
 ///
-/// but no bytecode of it:
+/// but cannot create bytecode from it:
 ///
 /// ```compile_fail,E0451
 /// #![forbid(unsafe_code)]
@@ -127,11 +130,11 @@ pub struct TrapSite {
 pub struct Bytecode {
     pub(super) ops: Vec<Op>,
     pub(super) spans: Vec<Span>,
-    pub(super) heads: Vec<Pc>,
+    pub(super) regions: Vec<Region>,
     pub(super) counters: u32,
-    /// The checks of all runs of words, in reading order.
+    /// The checks of all groups, in source order.
     pub(super) checks: Vec<Check>,
-    /// For each run the index of its first check; the run ends where the next begins.
+    /// The index of each group's first check. Its checks end where those of the next group begin.
     pub(super) groups: Vec<u32>,
     pub(super) inputs: usize,
     pub(super) stack_limit: u64,
@@ -144,14 +147,54 @@ impl Bytecode {
         &self.ops
     }
 
-    /// The word that each operation was made from, in the order of [`ops`](Bytecode::ops).
+    /// The word that each operation was lowered from, in the order of [`ops`](Bytecode::ops).
     pub fn spans(&self) -> &[Span] {
         &self.spans
     }
 
-    /// The first operation of every loop, in ascending order; twice where two loops start at one place.
-    pub fn heads(&self) -> &[Pc] {
-        &self.heads
+    /// The loops and branches, in the order in which they begin.
+    #[inline]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The region with an index.
+    #[inline]
+    pub fn region(&self, id: RegionId) -> &Region {
+        &self.regions[id.index()]
+    }
+
+    /// The counter of a `times` loop.
+    ///
+    /// # Panics
+    /// If the region is not a `times` loop.
+    #[inline]
+    pub fn counter(&self, id: RegionId) -> Counter {
+        match self.region(id).kind {
+            RegionKind::Times { counter } => counter,
+            RegionKind::While | RegionKind::If { .. } => unreachable!("only a `times` loop has a counter"),
+        }
+    }
+
+    /// The target of an operation that may branch.
+    pub fn target(&self, op: Op) -> Option<Pc> {
+        match op {
+            Op::Next(id) | Op::Repeat(id) => Some(self.region(id).header()),
+            Op::Times(id) | Op::LeaveIfZero(id) | Op::Else(id) => Some(self.region(id).end),
+            Op::If(id) => match self.region(id).kind {
+                RegionKind::If { otherwise: Some(otherwise) } => Some(otherwise),
+                _ => Some(self.region(id).end),
+            },
+            Op::Literal(_)
+            | Op::Word(_)
+            | Op::Pick(_)
+            | Op::While(_)
+            | Op::EndIf(_)
+            | Op::Fuel
+            | Op::Need { .. }
+            | Op::Room { .. }
+            | Op::Return => None,
+        }
     }
 
     /// The number of counters that the program uses.
@@ -169,36 +212,36 @@ impl Bytecode {
         self.stack_limit
     }
 
-    /// Whether every iteration of a loop takes fuel.
+    /// Whether every iteration of a loop uses fuel.
     pub fn metered(&self) -> bool {
         self.metered
     }
 
-    /// The checks of one run of words.
+    /// The checks of one group.
     pub fn group(&self, group: CheckGroup) -> &[Check] {
         let index = group.0 as usize;
         let end = self.groups.get(index + 1).map_or(self.checks.len(), |&end| end as usize);
         &self.checks[self.groups[index] as usize..end]
     }
 
-    /// Begins a run, for every engine that runs this: puts the inputs on the stack and gives the fuel.
+    /// Begins an execution in any engine: puts the inputs on the stack and returns the fuel, the maximum if it is not metered.
     ///
     /// # Panics
-    /// Where what is given is not what the code was made for.
+    /// If the number of inputs, the stack or the fuel does not match what the program was lowered for.
     pub(crate) fn begin(&self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> u64 {
         assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
         assert!(inputs.len() as u64 <= self.stack_limit, "the inputs do not fit the stack's limit");
         assert!(stack.capacity() as u64 >= self.stack_limit, "the stack has no room for its limit");
         assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
         stack.set(inputs);
-        // More passes than 64 bits can count never happen.
+        // No execution has more than 2^64 - 1 iterations, so this fuel never runs out.
         fuel.unwrap_or(u64::MAX)
     }
 
-    /// The trap of the first word of a run that a stack of this depth fails.
+    /// The trap of the first word of a group whose check fails when the stack has this depth.
     ///
     /// # Panics
-    /// Where no word fails: an engine reported a failed check that did not fail.
+    /// If no check fails: an engine reported a failure that did not happen.
     pub fn failed(&self, group: CheckGroup, depth: u64) -> Trap {
         let failed = self.group(group).iter().find_map(|check| match check.kind {
             CheckKind::Need if depth < check.values => Some((TrapKind::StackUnderflow, check.at)),
@@ -207,14 +250,14 @@ impl Bytecode {
             }
             _ => None,
         });
-        let (kind, at) = failed.expect("a run's check fails only where one of its words does");
+        let (kind, at) = failed.expect("the check of a group fails only if the check of one of its words does");
         Trap { kind, at }
     }
 
-    /// The trap of an operation that the code left at. The depth of the stack is asked for where a check failed.
+    /// The trap of the operation at which the code left. `depth`, the depth of the stack, is only called for a failed check.
     ///
     /// # Panics
-    /// Where a check did not fail, see [`Bytecode::failed`].
+    /// If a reported check did not fail, see [`Bytecode::failed`].
     pub fn trap(&self, pc: Pc, depth: impl FnOnce() -> u64) -> Trap {
         let kind = match self.ops[pc.index()] {
             Op::Need { group, .. } | Op::Room { group, .. } => return self.failed(group, depth()),

@@ -1,4 +1,4 @@
-//! `asm`: what each stage made of a program.
+//! `asm`: the output of each stage for a program.
 
 use std::env::consts::ARCH;
 use std::io::Write;
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, engine_names, first_case, fitting, show};
+use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::interp::bytecode::Interpreter;
@@ -20,22 +20,22 @@ use crate::lir::Recorder;
 use crate::outcome::DEFAULT_STACK_LIMIT;
 use crate::tiers::{Tier, compile, stream, tier};
 
-/// Show what each stage made of a program: its tree, bytecode, LIR, machine code
+/// Show the output of each stage for a program: tree, bytecode, LIR, machine code
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel asm -e '1 +' 0 --isa aarch64\n  \
     jitduel asm corpus/basics/gcd.stk --engine jit-naive --stage lir\n\n\
-    Works for either instruction set on any host. Only the number of inputs matters; without any it is that of\n\
-    the first `\\ case` line.")]
+    Both instruction sets work on any host. Only the number of inputs matters. Without inputs, their number is taken\n\
+    from the first `\\ case` line.")]
 pub(super) struct Asm {
     #[command(flatten)]
     program: ProgramArg,
 
-    /// The engine whose code is shown
+    /// The engine whose code to show
     #[arg(long, value_name = "E", value_parser = engine_names(), default_value = "jit")]
     engine: String,
 
-    /// The instruction set; the host's unless set
+    /// The instruction set [default: the host's]
     #[arg(long)]
     isa: Option<IsaName>,
 
@@ -43,15 +43,15 @@ pub(super) struct Asm {
     #[arg(long, default_value = "asm")]
     stage: Stage,
 
-    /// Inputs, of which there are as many in the initial stack
+    /// The initial stack; only the number of values matters
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
     input: Option<Inputs>,
 
-    /// Meter fuel
+    /// Meter fuel; the amount does not matter
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
-    /// Greatest number of values on the stack [default: 65536]
+    /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 }
@@ -70,13 +70,13 @@ enum Stage {
     Ast,
     /// The bytecode
     Bytecode,
-    /// What the interpreter makes of the bytecode, for the engine `bytecode`
+    /// The interpreter's code, for the engine `bytecode`
     Code,
-    /// The machine-like operations, and which peephole rules fired
+    /// The low-level IR, and the peephole rules that fired
     Lir,
     /// The machine code, disassembled
     Asm,
-    /// The machine code, an instruction a line in hexadecimal
+    /// The machine code in hexadecimal, one instruction per line
     Hex,
 }
 
@@ -88,14 +88,14 @@ impl Asm {
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
-        let inputs = fitting(inputs, stack_limit)?.len();
+        let inputs = check_input_count(inputs, stack_limit)?.len();
         let tier = tier(&self.engine);
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };
-            bail!("engine `{}` makes no machine code; it has the stages {own}", self.engine);
+            bail!("engine `{}` emits no machine code; its stages are {own}", self.engine);
         }
         if self.stage == Stage::Code && self.engine != Interpreter::NAME {
-            bail!("engine `{}` has no stage code; only `{}` has", self.engine, Interpreter::NAME);
+            bail!("engine `{}` has no stage `code`; only `{}` does", self.engine, Interpreter::NAME);
         }
         let ast = match parse(&source).map_err(Fault::from) {
             Ok(ast) => Arc::new(ast),
@@ -133,7 +133,7 @@ fn stopped(fault: &Fault, source: &Source) -> Status {
     Status::Stopped
 }
 
-/// The interpreter's code: each instruction with the last word that it carries out.
+/// The interpreter's code: each instruction with the last word that it executes.
 fn code_listing(code: &Bytecode, source: &Source) -> String {
     let lines = threaded::listing(code, true);
     let rows =
@@ -146,17 +146,17 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier, s
         return Ok(lir_listing::<I>(code, source, engine, tier));
     }
     let machine = compile::<I>(code, tier, &Tuning::default(), true, Vec::new())?.machine;
-    let lines = disassemble(I::NAME, &machine.bytes).expect("each of our instruction sets has a decoder");
+    let lines = disassemble(I::NAME, &machine.bytes).expect("both instruction sets have a decoder");
     if stage == Stage::Hex {
         return Ok(lines.iter().map(|line| hex_line(I::NAME, line) + "\n").collect());
     }
     let mut text = format!("\\ {engine}, {}, {} bytes, {} instructions\n", I::NAME, machine.bytes.len(), lines.len());
-    // An instruction of AArch64 has 4 bytes, one of x86-64 seldom more than 10.
+    // An AArch64 instruction has 4 bytes, an x86-64 instruction rarely more than 10.
     let width = if I::NAME == aarch64::Emitter::NAME { 11 } else { 30 };
     let mut marks = machine.marks.iter().peekable();
     let mut last = None;
     for line in &lines {
-        // An operation that left no instruction has no line.
+        // An operation without instructions has no line.
         let mut mark = last;
         while let Some(&(_, next)) = marks.next_if(|(offset, _)| *offset as usize <= line.offset) {
             mark = Some(next);
@@ -176,14 +176,14 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Tier, s
     Ok(text)
 }
 
-/// The bare code: AArch64 has words of 32 bits, x86-64 bytes.
+/// An instruction in hexadecimal: a 32-bit word on AArch64, bytes in memory order on x86-64.
 fn hex_line(isa: &str, line: &Line) -> String {
     let bytes: Box<dyn Iterator<Item = &u8>> =
         if isa == aarch64::Emitter::NAME { Box::new(line.bytes.iter().rev()) } else { Box::new(line.bytes.iter()) };
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The source word that an operation was made from.
+/// The source word of an operation.
 fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
     let pc = Pc(pc);
     let span = code.spans()[pc.index()];

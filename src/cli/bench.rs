@@ -1,4 +1,4 @@
-//! `bench`: a race of engines on some programs, or of two builds, and what may be concluded from it.
+//! `bench`: races engines, or two builds, on some programs and compares their times.
 
 mod subjects;
 
@@ -12,14 +12,14 @@ use clap::{Args, ValueEnum};
 use super::input::{engine_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::bench::baseline::{Baseline, ENGINES, TURN};
-use crate::bench::client::{LEAST_TURN, RaceError};
+use crate::bench::client::{MIN_TURN, RaceError};
 use crate::bench::image::Image;
 use crate::bench::machine::Machine;
 use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
-use crate::bench::statistics::{Estimate, Finding, least_count, level_of_each};
+use crate::bench::statistics::{Estimate, Finding, level_of_each, min_count};
 use crate::bench::worker::{CALIBRATION, serve};
 use crate::bench::{Subject, Work};
 use crate::exec::is_emulated;
@@ -27,7 +27,7 @@ use crate::files;
 use crate::lang::printable;
 use subjects::Subjects;
 
-/// Race engines on some programs and say which is faster, and by how much
+/// Race engines on some programs and report which is faster, and by how much
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel bench fact collatz\n  \
@@ -36,19 +36,20 @@ use subjects::Subjects;
     jitduel bench --engine jit --save-baseline monday\n  \
     jitduel bench --engine jit --baseline monday --fail-on-regression 5\n  \
     jitduel bench fact --engine jit --against ../other/target/release/jitduel\n\n\
-    Every engine gives the referee's answer before it is timed. Contestants take turns in shuffled order, in many\n\
-    processes; ratios are of processor time, with intervals over processes. docs/METHODOLOGY.md says why.\n\n\
-    Exit codes: 0 ok, 1 a program cannot be timed, 2 usage, 3 slower than the baseline allows.")]
+    Every engine must produce the referee's answer before it is timed. Contestants take turns in shuffled order, in\n\
+    many processes. Ratios are of processor time, with confidence intervals over processes. docs/METHODOLOGY.md\n\
+    explains why.\n\n\
+    Exit codes: 0 ok, 1 a program cannot be timed, 2 usage error, 3 slower than the baseline allows.")]
 pub(super) struct Bench {
     #[command(flatten)]
     subjects: Subjects,
 
-    /// The engines, separated by commas: the first is whom the others are held against
+    /// The engines, separated by commas; the others are compared with the first
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names(),
         default_value = "jit,jit-peephole,jit-tos,jit-naive,jit-push,bytecode,tree")]
     engine: Vec<String>,
 
-    /// Processes, an even number of at least twenty; each has its own accidents of layout
+    /// Number of processes, even and at least 20; each has a different memory layout
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = even)]
     processes: u32,
 
@@ -56,44 +57,44 @@ pub(super) struct Bench {
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=100_000))]
     rounds: u32,
 
-    /// Processor time of a turn, in microseconds; it is never less than a run takes, nor less than 1000
+    /// Processor time of a turn in microseconds, at least 1000 and at least one run
     #[arg(long, value_name = "US", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     sample: u64,
 
-    /// Chooses the order of the turns
+    /// Seed of the order of the turns
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Print in this form
+    /// Output format
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Form::Markdown)]
     export: Form,
 
-    /// Seconds for which a process may be silent, besides a microsecond for each word that its runs carry out
+    /// Seconds for which a process may be silent, plus a microsecond for each word that its runs execute
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     timeout: u64,
 
-    /// Hold each engine against the same engine of another build; a path, never looked for in PATH
+    /// Compare each engine with the same engine of another build; a path, never searched for in PATH
     #[arg(long, value_name = "BINARY", conflicts_with_all = ["save_baseline", "baseline"])]
     against: Option<PathBuf>,
 
-    /// Keep the result under this name
+    /// Save the result as a baseline with this name
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     save_baseline: Option<String>,
 
-    /// Compare with a result that was kept, both held against a calibration kernel of their own run; only the same programs
-    /// with the same inputs and options are compared
+    /// Compare with a saved baseline. Each is first divided by the time of a calibration kernel in its own run. Programs
+    /// are compared only if their inputs and options are the same
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     baseline: Option<String>,
 
-    /// End with exit code 3 where an engine is surely slower than the baseline, or the other build, by more than this
+    /// Exit with code 3 if an engine is significantly slower than the baseline or the other build, by more than this
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 
-    /// Time a debug build, or in an emulator, all the same
+    /// Time even a debug build or in an emulator
     #[arg(long)]
     force: bool,
 
-    /// Run what a race tells us to
+    /// Serve a race as a worker
     #[arg(long, hide = true, exclusive = true)]
     worker: bool,
 }
@@ -105,7 +106,7 @@ enum Form {
     Csv,
 }
 
-/// The probability with which all intervals of one call together are right.
+/// The probability that all intervals of one invocation are right together.
 const CONFIDENCE: f64 = 0.99;
 
 impl Bench {
@@ -115,16 +116,16 @@ impl Bench {
             return Ok(Status::Ok);
         }
         if self.fail_on_regression.is_some() && self.baseline.is_none() && self.against.is_none() {
-            bail!("--fail-on-regression wants --baseline or --against");
+            bail!("--fail-on-regression needs --baseline or --against");
         }
-        self.refuse_to_mislead()?;
+        self.refuse_unreliable_host()?;
         if self.save_baseline.is_some() {
             files::probe(BASELINES.as_ref())?;
         }
         let mut baseline = self.baseline.as_deref().map(|name| Baseline::read(&baseline_path(name))).transpose()?;
         let subjects = self.subjects.read()?;
         let machine = Machine::now();
-        self.refuse_too_few(&machine, &subjects, baseline.as_mut())?;
+        self.check_process_count(&machine, &subjects, baseline.as_mut())?;
         let mut works = Vec::new();
         for subject in &subjects {
             match subject.check(&[]) {
@@ -138,8 +139,8 @@ impl Bench {
         machine.weaknesses().iter().for_each(|weakness| say(format_args!("note: {weakness}")));
         let lines = self.race(&subjects, &works)?;
         let record = Record { machine, options: self.options(), confidence: CONFIDENCE, subjects, lines };
-        // What took minutes to measure is kept before it is printed, and printed even where it cannot be kept.
-        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| keep(name, &record));
+        // The result took minutes to measure, so it is saved before it is printed, and printed even if saving fails.
+        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| save(name, &record));
         match self.export {
             Form::Markdown => write!(out, "{}", record.to_markdown())?,
             Form::Json => writeln!(out, "{}", record.to_json())?,
@@ -152,16 +153,21 @@ impl Bench {
             }
             None => return Ok(kept),
         };
-        Ok(self.judged(&changes, baseline.is_some()).max(kept))
+        Ok(self.compare(&changes, baseline.is_some()).max(kept))
     }
 
-    /// Says what of the baseline does not match, and stops before the race where nothing does, or where so few processes cannot
-    /// show anything surely.
-    fn refuse_too_few(&self, machine: &Machine, subjects: &[Subject], baseline: Option<&mut Baseline>) -> Result<()> {
-        // Each engine against itself in the other build, or all but the first against that; and their means.
+    /// Reports which parts of the baseline do not match. Fails before the race if none match, or if the number of processes is
+    /// too small for the confidence level.
+    fn check_process_count(
+        &self,
+        machine: &Machine,
+        subjects: &[Subject],
+        baseline: Option<&mut Baseline>,
+    ) -> Result<()> {
+        // Each engine is compared with itself in the other build, or all others with the first. Their means are compared too.
         let of_each = if self.against.is_some() { self.engine.len() } else { self.engine.len() - 1 };
         let means = if subjects.len() > 1 { of_each } else { 0 };
-        let needed = |level: f64| 2 * least_count(level);
+        let needed = |level: f64| 2 * min_count(level);
         let mut processes = needed(level_of_each(CONFIDENCE, of_each * subjects.len() + means));
         if let Some(baseline) = baseline {
             let left_out = baseline.match_to(machine, &self.options(), subjects);
@@ -174,20 +180,20 @@ impl Bench {
             }
             // Both sides have an interval.
             let of_both = needed(level_of_each(level_of_each(CONFIDENCE, same), 2));
-            let kept = 2 * baseline.fewest();
+            let kept = 2 * baseline.min_samples();
             if kept < of_both {
-                bail!("the baseline has {kept} processes, too few for {same} comparisons: {of_both} are needed");
+                bail!("the baseline has {kept} processes, but {same} comparisons need {of_both}");
             }
             processes = processes.max(of_both);
         }
         if (self.processes as usize) < processes {
-            bail!("{} processes are too few for so many comparisons: give --processes {processes}", self.processes);
+            bail!("{} processes are too few for this many comparisons; use --processes {processes}", self.processes);
         }
         Ok(())
     }
 
-    /// Says how engines compare with the baseline, and whether one is slower than it may be.
-    fn judged(&self, changes: &[(&Line, Estimate)], show: bool) -> Status {
+    /// Reports how engines compare with the baseline, and whether one is slower than allowed.
+    fn compare(&self, changes: &[(&Line, Estimate)], show: bool) -> Status {
         let mut status = Status::Ok;
         for (line, ratio) in changes {
             let Estimate { value, low, high } = ratio;
@@ -204,15 +210,15 @@ impl Bench {
         status
     }
 
-    /// A figure from a debug build or an emulator says nothing.
-    fn refuse_to_mislead(&self) -> Result<()> {
+    /// Refuses debug builds and emulators, whose times are meaningless.
+    fn refuse_unreliable_host(&self) -> Result<()> {
         let reason = match (cfg!(debug_assertions), is_emulated()) {
-            (_, true) => "this is an emulator, whose times mean nothing",
+            (_, true) => "this is an emulator, whose times are meaningless",
             (true, _) => "this is a debug build; use cargo run --release",
             _ => return Ok(()),
         };
         if !self.force {
-            bail!("{reason} (--force measures all the same)");
+            bail!("{reason} (--force measures anyway)");
         }
         say(format_args!("note: {reason}"));
         Ok(())
@@ -231,14 +237,14 @@ impl Bench {
         ]
     }
 
-    /// How long a turn takes at least.
+    /// The minimum duration of a turn.
     fn turn(&self) -> Duration {
-        Duration::from_micros(self.sample).max(LEAST_TURN)
+        Duration::from_micros(self.sample).max(MIN_TURN)
     }
 
     /// Runs all races.
     fn race(&self, subjects: &[Subject], works: &[Work]) -> Result<Vec<Line>> {
-        let mut images = vec![Image::of_this_process().context("cannot tell where this program lies")?];
+        let mut images = vec![Image::of_this_process().context("cannot find this program's own executable")?];
         if let Some(other) = &self.against {
             images.push(Image::open(other).map_err(|error| RaceError::unopened(other, error))?);
         }
@@ -253,7 +259,7 @@ impl Bench {
             timeout: Duration::from_secs(self.timeout),
             seed: self.seed,
         };
-        // Who races whom: each engine against itself in the other build, or all engines.
+        // Either one race for each engine against itself in the other build, or one race of all engines.
         let engines = self.engine.iter().map(String::as_str);
         let races: Vec<Race> = if self.against.is_some() {
             let there = |engine: &str| Contestant { engine: engine.into(), binary: 1 };
@@ -291,7 +297,7 @@ impl Bench {
             0 => contestant.engine.clone(),
             _ => format!("{} of the other build", contestant.engine),
         };
-        let calibration = is_calibrated.then(|| times.last().expect("the calibration kernel comes last"));
+        let calibration = is_calibrated.then(|| times.last().expect("the calibration kernel is last"));
         let engines = contestants.len() - usize::from(is_calibrated);
         let line = |index: usize| {
             let Times { nanoseconds, ratios } = &times[index];
@@ -312,23 +318,23 @@ impl Bench {
     }
 }
 
-/// Where results are kept.
+/// The folder of saved baselines.
 const BASELINES: &str = "target/jitduel/baselines";
 
 fn baseline_path(name: &str) -> PathBuf {
     Path::new(BASELINES).join(format!("{name}.json"))
 }
 
-/// Keeps a result. Where that fails the race was still run.
-fn keep(name: &str, record: &Record) -> Status {
+/// Saves a result. A failure is only reported, because the result can still be printed.
+fn save(name: &str, record: &Record) -> Status {
     let path = baseline_path(name);
     match files::replace(&path, format!("{}\n", record.to_json())) {
         Ok(()) => {
-            say(format_args!("kept as {}", path.display()));
+            say(format_args!("saved as {}", path.display()));
             Status::Ok
         }
         Err(error) => {
-            complain(&error.into());
+            print_error(&error.into());
             Status::Usage
         }
     }
@@ -336,18 +342,22 @@ fn keep(name: &str, record: &Record) -> Status {
 
 fn baseline_name(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if is_plain && !text.starts_with('.') { Ok(text.into()) } else { Err("letters, digits, `-`, `_` and `.`".into()) }
+    if is_plain && !text.starts_with('.') {
+        Ok(text.into())
+    } else {
+        Err("use letters, digits, `-`, `_` and `.`, and do not begin with `.`".into())
+    }
 }
 
 fn even(text: &str) -> Result<u32, String> {
     let number: u32 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
     let is_right = number.is_multiple_of(2) && (20..=10_000).contains(&number);
-    if is_right { Ok(number) } else { Err("an even number from 20 to 10000".into()) }
+    if is_right { Ok(number) } else { Err("must be an even number from 20 to 10000".into()) }
 }
 
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').parse().map_err(|_| format!("`{text}` is not a number"))?;
-    if (0.0..1e6).contains(&number) { Ok(number) } else { Err("0 or more".into()) }
+    if (0.0..1e6).contains(&number) { Ok(number) } else { Err("must be 0 or more".into()) }
 }
 
 #[cfg(test)]

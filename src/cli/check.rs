@@ -1,4 +1,4 @@
-//! `check`: programs on every engine, compared with each other and with their cases.
+//! `check`: runs programs on every engine and compares the outcomes with each other and with the programs' cases.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -8,15 +8,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::input::{cases, count, engine_names, read, say, show};
+use super::input::{cases, engine_names, read, say, show};
 use super::output::Output;
 use super::programs::Programs;
 use super::run::add_verdict;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::corpus::{Case, programs};
 use crate::lang::{Diagnostic, Program, Source};
 use crate::oracle::{Oracle, Run};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
+use crate::plural::count;
 use crate::registry;
 
 /// Run programs on every engine and compare the outcomes with each other and with the programs' cases
@@ -25,27 +26,27 @@ use crate::registry;
     jitduel check corpus\n  \
     jitduel check corpus/basics/gcd.stk --engine tree,jit\n  \
     jitduel check -e '2 3 *'\n\n\
-    A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`; a program without cases is run once\n\
-    without inputs, and a rejection or a trap is then an error, since no case expects it. Each case runs with fuel\n\
-    metered and, where fuel does not end it, without.")]
+    A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`. A program without cases runs once\n\
+    without inputs; a rejection or a trap is then an error, because no case expects it. Each case runs with metered\n\
+    fuel and, unless it runs out of fuel, again without a limit.")]
 pub(super) struct Check {
-    /// Programs, and folders that are searched for regular files *.stk; `-` is standard input
+    /// Program files, or folders to search for *.stk files; `-` is standard input
     #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 
-    /// The program itself
+    /// The program text
     #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "paths")]
     expression: Option<String>,
 
-    /// The engines, separated by commas; all unless set
+    /// The engines, separated by commas [default: all]
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
     engine: Vec<String>,
 
-    /// Passes that the loops of a run may start, where its case does not say
+    /// Maximum loop iterations per run, unless the case sets it
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000, allow_negative_numbers = true)]
     fuel: u64,
 
-    /// Print a line of JSON a case
+    /// Print one line of JSON per case
     #[arg(long)]
     json: bool,
 }
@@ -57,7 +58,7 @@ impl Check {
             names = registry::names().collect();
         }
         let mut checking = Checking {
-            oracle: Oracle::new(&names).context("clap lets only names of engines pass")?,
+            oracle: Oracle::new(&names).context("clap accepts only names of engines")?,
             fuel: self.fuel,
             cases: 0,
             runs: 0,
@@ -66,7 +67,7 @@ impl Check {
         let mut paths = Vec::new();
         for path in &self.paths {
             if let Err(error) = programs(path, &mut paths) {
-                complain(&error.into());
+                print_error(&error.into());
                 status = Status::Usage;
             }
         }
@@ -84,9 +85,9 @@ impl Check {
             let checked = source.and_then(|source| Ok((checking.program(&source)?, source)));
             let (reports, source) = match checked {
                 Ok(checked) => checked,
-                // What is wrong with one file is no reason not to look at the others.
+                // One bad file does not stop the check of the others.
                 Err(error) => {
-                    complain(&error);
+                    print_error(&error);
                     unchecked += 1;
                     status = status.max(Status::Usage);
                     continue;
@@ -121,7 +122,7 @@ impl Check {
             count(checking.oracle.engines(), "engine"),
             count(checking.runs, "run"),
             match (failed, checking.runs) {
-                (0, 0) => "no run to compare".into(),
+                (0, 0) => "nothing to compare".into(),
                 (0, _) => "all agree".into(),
                 _ => format!("{} FAILED", count(failed, "case")),
             },
@@ -141,7 +142,7 @@ impl Check {
     }
 }
 
-/// Shows each rejection and trap that nothing expects, once a file: many cases may meet the same.
+/// Shows each unexpected rejection and trap once per file, because many cases may share one.
 fn show_unexpected(reports: &[Report], source: &Source) {
     let mut shown = HashSet::new();
     for report in reports.iter().filter(|report| report.status() != Status::Ok) {
@@ -157,20 +158,20 @@ struct Checking {
     oracle: Oracle,
     fuel: u64,
     cases: usize,
-    /// Runs of an engine.
+    /// The number of runs, summed over the engines.
     runs: usize,
 }
 
-/// What became of one case, or of a program without cases.
+/// The result of one case, or of a program without cases.
 struct Report {
     case: Option<Case>,
-    /// What each engine said, with fuel metered, and without where that differs; of a rejected program, the front end.
+    /// The verdict of each engine with metered fuel, and without if that differs. A rejected program has the front end's verdict.
     answers: Vec<(String, Verdict)>,
     /// The rejection, or the first trap that the case does not expect.
     diagnostic: Option<Diagnostic>,
 }
 
-/// What each engine says of a run, with the outcome as it gave it.
+/// The raw outcome and the verdict of each engine for one run.
 type Answers = Vec<(String, Outcome, Verdict)>;
 
 impl Checking {
@@ -196,7 +197,7 @@ impl Checking {
             }
         };
         let mut answers = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit })?;
-        // Without fuel a run that only its fuel ends might never end.
+        // A run that ends only because fuel runs out might never end without a limit.
         if !answers.iter().any(|(_, _, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
             let mut unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit })?;
             unmetered.retain(|answer| !answers.contains(answer));
@@ -213,16 +214,16 @@ impl Checking {
         Ok(Report { case, answers, diagnostic: trap.map(Into::into) })
     }
 
-    /// What each engine says of one run.
+    /// Runs the program on each engine.
     fn answers(&mut self, source: &Source, program: &Program, run: Run) -> Result<Answers> {
         let answers = self.oracle.run(program, run).with_context(|| source.name().to_owned())?;
         if answers.is_empty() {
-            bail!("none of the engines asked for runs on this host ({})", std::env::consts::ARCH);
+            bail!("none of the requested engines runs on this host ({})", std::env::consts::ARCH);
         }
         self.runs += answers.len();
         let mut said: Answers = Vec::with_capacity(answers.len());
         for answer in answers {
-            // Engines that agree ended at the same place, which is looked up once.
+            // Engines that agree share a location, which is looked up only once.
             let verdict = match said.last() {
                 Some((_, outcome, verdict)) if *outcome == answer.outcome => verdict.clone(),
                 _ => Verdict::of(&answer.outcome, source),
@@ -245,7 +246,7 @@ impl Report {
     fn status(&self) -> Status {
         match &self.answers[..] {
             _ if !self.agree() || !self.met() => Status::Disagreement,
-            // A case says what becomes of the program: it may well be a trap.
+            // A case may expect a trap or a rejection, so these are errors only without a case.
             [(_, verdict), ..] if self.case.is_none() && !matches!(verdict, Verdict::Done(_)) => Status::Stopped,
             _ => Status::Ok,
         }
@@ -302,9 +303,9 @@ mod tests {
         (engine.into(), verdict)
     }
 
-    /// No program makes the engines disagree, so what is said then is tested without one.
+    /// No program makes the engines disagree, so this output is tested with fabricated answers.
     #[test]
-    fn engines_that_disagree_are_shown_each() {
+    fn every_disagreeing_engine_is_shown() {
         let source = Source::new("program.stk", "");
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
         let answers =
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_that_one_engine_does_not_meet_is_not_met() {
+    fn a_case_fails_if_one_engine_fails_it() {
         let source = Source::new("program.stk", "\\ case: -> 1\n");
         let case = cases(&source).expect("it is a case").remove(0);
         let answers = vec![said("tree", Verdict::Done(vec![1])), said("jit", Verdict::Done(vec![2]))];

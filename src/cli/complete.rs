@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and a manual want to know of the command line.
+//! `completions` and `man`: shell completions and manual pages.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,18 +28,18 @@ impl Completions {
     }
 }
 
-/// Print the manual, or write its pages
+/// Print the manual, or write its pages to files
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel man run > jitduel-run.1\n  \
     jitduel man --out target/man/man1\n\n\
-    Without a verb all pages follow each other, for `man -l -`. In a folder that man searches, such as\n\
-    ~/.local/share/man/man1, the pages that --out writes are found by `man jitduel` and `man jitduel-run`.")]
+    Without a verb, all pages are printed one after another, for `man -l -`. If --out names a folder that man searches,\n\
+    such as ~/.local/share/man/man1, then `man jitduel` and `man jitduel-run` find the pages.")]
 pub(super) struct Man {
-    /// Print the page of this verb alone
+    /// Print only the page of this verb
     verb: Option<String>,
 
-    /// Write each page to a file of its own in this folder
+    /// Write each page to its own file in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "verb")]
     out: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ fn page_name(verb: &str) -> String {
     format!("jitduel-{verb}")
 }
 
-/// The pages of the manual with their names, the command's own first. Each page that one of them cites is there.
+/// The pages of the manual with their names, the command's own first. Every page that another one cites is included.
 fn pages(command: Command) -> Result<Vec<(String, Vec<u8>)>> {
     // `help` has no page.
     let mut command = command.disable_help_subcommand(true);
@@ -77,7 +77,7 @@ fn pages(command: Command) -> Result<Vec<(String, Vec<u8>)>> {
         man.render(&mut page).map(|()| page)
     };
     let mut pages = vec![("jitduel".into(), render(clap_mangen::Man::new(command.clone()))?)];
-    // Only then does a verb know that it is typed behind the command's name.
+    // `build` adds the command's name to each verb's usage line.
     command.build();
     for verb in command.get_subcommands() {
         let name = page_name(verb.get_name());

@@ -1,4 +1,4 @@
-//! `engines`: which engines there are, and which of them this host runs.
+//! `engines`: lists the engines and whether this host can run them.
 
 use std::io::Write;
 
@@ -10,14 +10,14 @@ use super::Status;
 use super::output::Output;
 use crate::registry::{self, Entry};
 
-/// List the engines: what each of them is, and whether this host runs it
+/// List the engines, and whether this host can run them
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel engines\n  \
     jitduel engines --json\n\n\
-    The engine that `run` takes unless told otherwise is marked with a star.")]
+    A star marks the default engine of `run`.")]
 pub(super) struct Engines {
-    /// Print a line of JSON an engine
+    /// Print one line of JSON per engine
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `export`: a program as C or as Forth.
+//! `export`: translates a program to C or Forth.
 
 use std::io::Write;
 
@@ -6,25 +6,25 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, first_case, fitting, show};
+use super::input::{Inputs, ProgramArg, check_input_count, first_case, show};
 use super::output::Output;
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
-/// Translate a program to C or Forth, with the same outcome down to the trap and its place
+/// Translate a program to C or Forth, with the same outcome down to the trap and its location
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel export corpus/basics/factorial.stk --to c > program.c\n  \
     jitduel export -e '11 *' 7 --to forth > program.fs\n\n\
-    The file is complete: compiled and run it prints the line that `jitduel run` prints, and exits with 0 or, after\n\
-    a trap, with 1. Its first lines say how to run it. In C the inputs may be given anew, as arguments. Without\n\
-    inputs a program is exported for the inputs of its first `\\ case` line, if it has one, under that case's limits.")]
+    The file is complete. When run, it prints the line that `jitduel run` prints and exits with 0, or with 1 after a\n\
+    trap. Its first lines show how to run it. A C program also accepts other inputs as arguments. Without inputs, the\n\
+    inputs and limits of the first `\\ case` line apply, if there is one.")]
 pub(super) struct Export {
     #[command(flatten)]
     program: ProgramArg,
 
-    /// The language
+    /// The target language
     #[arg(long, value_name = "LANGUAGE")]
     to: Language,
 
@@ -32,11 +32,11 @@ pub(super) struct Export {
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
     input: Option<Inputs>,
 
-    /// Passes that the loops of a run may start in all; no limit unless set
+    /// Maximum loop iterations of a run, over all loops [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
-    /// Greatest number of values on the stack [default: 65536]
+    /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Export {
 enum Language {
     /// C11, for gcc and clang
     C,
-    /// gforth 0.7.3 with cells of 64 bits
+    /// gforth 0.7.3 with 64-bit cells
     Forth,
 }
 
@@ -59,7 +59,7 @@ impl Export {
             fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
         };
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
-        let inputs = fitting(inputs, limits.stack)?;
+        let inputs = check_input_count(inputs, limits.stack)?;
         let program = match load(&source, inputs.len()) {
             Ok(program) => program,
             Err(fault) => {

@@ -1,15 +1,15 @@
-//! Where `fuzz` keeps the programs that show something wrong.
+//! The folder in which `fuzz` saves failing programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, WriteError};
 
-/// A folder for the findings of one campaign. What lies there from an earlier one stays.
+/// A folder for the findings of one campaign. Findings of earlier campaigns stay.
 pub(super) struct Findings {
     folder: PathBuf,
     seed: u64,
-    /// The files of this campaign, by the indices of their programs.
+    /// The files of this campaign, by program index.
     kept: BTreeMap<u64, PathBuf>,
 }
 
@@ -17,16 +17,16 @@ impl Findings {
     /// The findings of the campaign with this seed.
     ///
     /// # Errors
-    /// Where no file could be made in the folder: better now than when something is found.
+    /// Fails if no file can be created in the folder, so that the campaign does not start in vain.
     pub fn new(folder: &Path, seed: u64) -> Result<Findings, WriteError> {
         files::probe(folder)?;
         Ok(Findings { folder: folder.to_owned(), seed, kept: BTreeMap::new() })
     }
 
-    /// Keeps a program in place of what this campaign has kept for its index, if anything. Where it is.
+    /// Saves a program and returns its path. Replaces the file that this campaign saved for the same index, if any.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn keep(&mut self, index: u64, text: &str) -> Result<&Path, WriteError> {
         let path = match self.kept.get(&index) {
             Some(path) => files::replace(path, text).map(|()| path.clone()),
@@ -35,12 +35,12 @@ impl Findings {
         Ok(self.kept.entry(index).or_insert(path))
     }
 
-    /// The file of a program, if it was kept.
+    /// The file of a program, if it was saved.
     pub fn path(&self, index: u64) -> Option<&Path> {
         self.kept.get(&index).map(PathBuf::as_path)
     }
 
-    /// Writes a file under the first name that nothing has.
+    /// Writes a file under the first unused name.
     fn create(&self, index: u64, text: &str) -> Result<PathBuf, WriteError> {
         let name = format!("fuzz-{}-{index}", self.seed);
         let mut number = 1;
@@ -63,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_older_finding_is_replaced_and_no_link_followed() {
-        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+    fn older_findings_are_not_replaced_and_links_are_not_followed() {
+        let folder = tempfile::tempdir().expect("temporary folders can be created");
         let at = |name: &str| folder.path().join(name);
         fs::write(at("fuzz-7-1.stk"), "older").expect("it is ours");
         symlink("elsewhere", at("fuzz-7-1-2.stk")).expect("it is ours");
@@ -81,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_place_of_our_own_file_is_not_followed_either() {
-        let folder = tempfile::tempdir().expect("the system has a folder for such files");
+    fn a_link_that_replaced_our_own_file_is_not_followed() {
+        let folder = tempfile::tempdir().expect("temporary folders can be created");
         let mut findings = Findings::new(folder.path(), 7).expect("it can be written");
         let path = findings.keep(1, "whole").expect("it can be written").to_owned();
         fs::rename(&path, folder.path().join("elsewhere")).expect("it is ours");

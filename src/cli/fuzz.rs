@@ -1,4 +1,4 @@
-//! `fuzz`: random programs on every engine, in processes of their own, and what is found made small.
+//! `fuzz`: runs random programs on every engine, in separate processes, and shrinks each failure.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,62 +9,64 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use super::input::{count, engine_names, say};
+use super::input::{engine_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::exec::code_memory;
-use crate::oracle::campaign::{Campaign, Finding, Killed, News, Shard, Tally};
+use crate::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally};
+use crate::plural::count;
 use crate::registry;
 
-/// Run random programs on every engine and make a small program of each disagreement
+/// Run random programs on every engine and shrink each disagreement to a small program
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel fuzz --time 60s\n  \
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
-    jitduel fuzz --seed 7 --first 1234 --programs 1  one program again\n  \
-    jitduel fuzz --time 1h --shard 3/100 --json     one of a hundred machines\n\n\
-    Each program runs with its fuel and without, one in 16 with all limits around those that it needs. A crash, a hang\n\
-    and a broken calling convention are found like any other disagreement. What is found is written as a program with\n\
-    a case; `jitduel check FILE` repeats it. Without --programs and --time it runs for 60 seconds.")]
+    jitduel fuzz --seed 7 --first 1234 --programs 1  repeats one program\n  \
+    jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n\n\
+    Each program runs with and without metered fuel. One program in 16 also runs with all limits around those that it\n\
+    needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
+    as a program with a case; `jitduel check FILE` repeats it. Without --programs and --time, a campaign runs for 60\n\
+    seconds.")]
 pub(super) struct Fuzz {
-    /// How many programs
+    /// Number of programs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     programs: Option<u64>,
 
-    /// How long, as 90s, 15m or 8h
-    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    /// Duration, such as 90s, 15m or 8h
+    #[arg(long, value_name = "TIME", value_parser = nonzero_duration)]
     time: Option<Duration>,
 
-    /// Chooses the sequence of programs; drawn from the clock and printed unless set
+    /// Seed of the sequence of programs [default: from the clock]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Processes at a time; as many as there are processors unless set
+    /// Concurrent processes [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 
-    /// Begin with this program of the sequence, or of the part: `--first 1234 --programs 1` repeats one
+    /// First program of the sequence or of the shard; `--first 1234 --programs 1` repeats one program
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
 
-    /// Run part I of N of the sequence, counted from 1
+    /// Run shard I of N of the sequence, counted from 1
     #[arg(long, value_name = "I/N", value_parser = shard, default_value = "1/1")]
     shard: Shard,
 
-    /// The engines, separated by commas; all unless set
+    /// The engines, separated by commas [default: all]
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
     engine: Vec<String>,
 
-    /// How long one program may take before it counts as hanging
-    #[arg(long, value_name = "TIME", value_parser = some_time, default_value = "30s")]
+    /// Time after which a program counts as hung
+    #[arg(long, value_name = "TIME", value_parser = nonzero_duration, default_value = "30s")]
     patience: Duration,
 
-    /// End when so many kinds of disagreement were found; go on to the end unless set
+    /// Stop after this many kinds of disagreement [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_findings: Option<u64>,
 
-    /// Where programs are written that show something wrong; older files are left alone
+    /// Folder for failing programs; existing files are not replaced
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     findings: PathBuf,
 
@@ -73,8 +75,8 @@ pub(super) struct Fuzz {
     json: bool,
 }
 
-/// Makes sure that this host can run all the engines: a campaign without some of them would prove less than it says.
-fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
+/// Checks that this host can run all engines. A campaign without some of them would claim more than it tests.
+fn check_all_run_here(engines: &[&'static str]) -> Result<()> {
     let mut runs = Vec::new();
     let mut failed = Vec::new();
     let mut why = None;
@@ -83,14 +85,14 @@ fn expect_all_run_here(engines: &[&'static str]) -> Result<()> {
             Ok(()) => runs.push(*name),
             Err(reason) => {
                 failed.push(*name);
-                // They all lack the same thing.
+                // They all fail for the same reason.
                 why.get_or_insert(reason);
             }
         }
     }
     let Some(why) = why else { return Ok(()) };
     let instead = if runs.is_empty() { registry::PORTABLE.into() } else { runs.join(",") };
-    bail!("this host does not run {}: {why}; `--engine {instead}` leaves out what it does not run", failed.join(", "))
+    bail!("this host cannot run {}: {why}; use `--engine {instead}` to leave them out", failed.join(", "))
 }
 
 impl Fuzz {
@@ -109,40 +111,45 @@ impl Fuzz {
             patience: self.patience,
             enough: self.max_findings.map(|enough| usize::try_from(enough).unwrap_or(usize::MAX)),
         };
-        expect_all_run_here(&campaign.engines)?;
+        check_all_run_here(&campaign.engines)?;
         let left = campaign.left();
         if self.programs.unwrap_or(1) > left {
-            bail!("the sequence has {left} programs from --first {} on", self.first);
+            bail!("the sequence has only {left} programs from --first {} on", self.first);
         }
         let mut findings = Findings::new(&self.findings, campaign.seed)?;
         let Shard { index, of } = campaign.shard;
-        say(format_args!("seed {}, part {} of {of}, engines {}", campaign.seed, index + 1, campaign.engines.join(" ")));
+        say(format_args!(
+            "seed {}, shard {} of {of}, engines {}",
+            campaign.seed,
+            index + 1,
+            campaign.engines.join(" ")
+        ));
         say(format_args!("code memory: {}", code_memory()));
         let mut line = ProgressLine::default();
         let mut elapsed = Duration::ZERO;
         let mut found = Status::Ok;
         let tally = campaign.run(&mut |news| match news {
-            News::Progress(tally, now) => {
+            Event::Progress(tally, now) => {
                 elapsed = now;
-                line.show(how_far(tally, now));
+                line.show(progress(tally, now));
             }
-            News::Found(finding) => {
+            Event::Found(finding) => {
                 line.clear();
                 found = Status::Disagreement;
-                say(format_args!("{}\nmaking the program small", headline(finding)));
-                // Kept at once, should we be ended in the middle.
+                say(format_args!("{}\nshrinking the program", headline(finding)));
+                // Saved before shrinking, in case this process is killed meanwhile.
                 keep(&mut findings, campaign.seed, finding, None);
             }
-            News::Shrunk(finding) => {
+            Event::Shrunk(finding) => {
                 line.clear();
-                // A program of a book's length is better read in its file.
+                // A long program is left to its file.
                 let text = if finding.file.len() < 2_000 { finding.file.trim_end() } else { "a long program" };
                 say(format_args!("{text}\n{}", finding.detail));
                 keep(&mut findings, campaign.seed, finding, (!self.json).then_some(&mut *out));
             }
-            News::Killed(Killed { index, ended, is_given_up }) => {
+            Event::Killed(Killed { index, ended, is_given_up }) => {
                 line.clear();
-                let next = if is_given_up { "for the second time: it is not judged" } else { "it begins again" };
+                let next = if is_given_up { "again, so the program is not checked" } else { "retrying" };
                 say(format_args!("the process at program {index} was {ended} from outside; {next}"));
             }
         });
@@ -150,14 +157,14 @@ impl Fuzz {
         let tally = match tally {
             Ok(tally) => tally,
             Err(error) => {
-                complain(&anyhow::Error::new(error).context("cannot run programs in processes of their own"));
+                print_error(&anyhow::Error::new(error).context("cannot run programs in separate processes"));
                 return Ok(found.max(Status::Usage));
             }
         };
         for finding in tally.findings.iter().filter(|finding| !finding.others.is_empty()) {
             let others = finding.others.len();
             let some: String = finding.others.iter().take(5).map(|index| format!(" {index}")).collect();
-            say(format_args!("like program {}: {others} more, such as{some}", finding.index));
+            say(format_args!("similar to program {}: {others} more, such as{some}", finding.index));
         }
         tally.skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
         if self.json {
@@ -170,12 +177,11 @@ impl Fuzz {
     }
 }
 
-/// Keeps a program that shows something wrong, if it is known. Where that fails the program is printed, so that it is not
-/// lost.
+/// Saves a failing program, if it is known. If that fails, prints it, so that it is not lost.
 fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option<&mut Output>) {
     let Finding { index, class, file, trial, .. } = finding;
     if trial.is_none() {
-        say(format_args!("the program is not known: no process lived to say it"));
+        say(format_args!("the program is unknown: each process died while generating it"));
         return;
     }
     let note = format!(
@@ -186,9 +192,9 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
     match findings.keep(*index, &text) {
         Ok(path) => say(format_args!("written to {}", path.display())),
         Err(error) => {
-            complain(&error.into());
+            print_error(&error.into());
             if let Some(out) = otherwise {
-                // It never fails: whether it is lost is seen in the end.
+                // Writes never fail here; `Output::finish` reports lost output.
                 let _ = out.write_all(text.as_bytes());
             }
         }
@@ -232,7 +238,7 @@ fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed:
     })
 }
 
-/// What was found, in a line.
+/// A one-line summary of a finding.
 fn headline(finding: &Finding) -> String {
     let Finding { index, after, class, .. } = finding;
     let seconds = after.as_secs_f64();
@@ -243,16 +249,16 @@ fn culprits(finding: &Finding) -> String {
     if finding.engines.is_empty() { "none".into() } else { finding.engines.join(" ") }
 }
 
-/// The summary in words.
+/// The summary of a campaign as text.
 fn summary(tally: &Tally, elapsed: Duration) -> String {
     let Tally { programs, runs, words, trapped, rejected, wrong, findings, unjudged, .. } = tally;
     let mut found = match (wrong, findings.len()) {
-        (0, _) if *programs == 0 => "no program was judged".into(),
+        (0, _) if *programs == 0 => "no program was checked".into(),
         (0, _) => "all agree".into(),
         (wrong, kinds) => format!("{wrong} DISAGREE, of {}", count(kinds, "kind")),
     };
     if !unjudged.is_empty() {
-        found += &format!("; {} NOT judged", unjudged.len());
+        found += &format!("; {} NOT checked", unjudged.len());
     }
     format!(
         "{} in {:.1} s, {}, {}, {trapped} trapped, {rejected} rejected: {found}",
@@ -263,15 +269,15 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     )
 }
 
-/// How far the campaign is, for a line on the terminal.
-fn how_far(tally: &Tally, elapsed: Duration) -> String {
+/// The state of the campaign, for the progress line.
+fn progress(tally: &Tally, elapsed: Duration) -> String {
     let Tally { programs, words, trapped, wrong, .. } = tally;
     let rate = *programs as f64 / elapsed.as_secs_f64().max(1e-3);
     let (programs, words) = (count(*programs, "program"), count(*words, "word"));
-    format!("{programs}, {rate:.0} a second, {words}, {trapped} trapped, {wrong} disagree")
+    format!("{programs}, {rate:.0} per second, {words}, {trapped} trapped, {wrong} disagree")
 }
 
-/// A seed that nobody has tried.
+/// A seed from the clock.
 fn fresh_seed() -> u64 {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     now.as_nanos() as u64 % 1_000_000_000_000
@@ -289,17 +295,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
 }
 
-/// A program takes some time, also where nothing is wrong.
-fn some_time(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|time| if time.is_zero() { Err("at least 1s".into()) } else { Ok(time) })
+/// A duration above zero: every program needs some time.
+fn nonzero_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("must be at least 1s".into()) } else { Ok(time) })
 }
 
 fn shard(text: &str) -> Result<Shard, String> {
-    let (index, of) = text.split_once('/').ok_or("write I/N, such as 1/4")?;
+    let (index, of) = text.split_once('/').ok_or("must be I/N, such as 1/4")?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
     match (number(index)?, number(of)?) {
         (index, of) if (1..=of).contains(&index) && of <= 1_000_000 => Ok(Shard { index: index - 1, of }),
-        _ => Err("I is from 1 to N, N at most 1000000".into()),
+        _ => Err("I must be from 1 to N, and N at most 1000000".into()),
     }
 }
 

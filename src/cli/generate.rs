@@ -1,4 +1,4 @@
-//! `gen`: random programs, to look at or to keep.
+//! `gen`: prints or saves random programs.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,14 +7,15 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{count, say};
+use super::input::say;
 use super::output::Output;
 use crate::files;
 use crate::generate::statistics::Statistics;
 use crate::generate::{Kind, Trial, trial};
 use crate::outcome::Verdict;
+use crate::plural::count;
 
-/// Generate random programs, each with a case that says what the referee makes of it
+/// Generate random programs, each with a case that holds the referee's result
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel gen --seed 7 --count 3\n  \
@@ -26,23 +27,23 @@ pub(super) struct Generate {
     #[arg(long, value_enum, default_value_t = KindArg::Random)]
     kind: KindArg,
 
-    /// Words that a program of the kind `loops` carries out, within a factor of two
+    /// Words that a program of kind `loops` executes, within a factor of two
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..))]
     work: u64,
 
-    /// Chooses the sequence of programs
+    /// Seed of the sequence of programs
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// How many programs
+    /// Number of programs
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
 
-    /// Write each program to a new file of its own in this folder
+    /// Write each program to its own new file in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Print what the programs are made of in place of the programs
+    /// Print statistics of the programs instead of the programs
     #[arg(long, conflicts_with = "out")]
     stats: bool,
 }
@@ -51,9 +52,9 @@ pub(super) struct Generate {
 enum KindArg {
     /// Valid programs over the whole language, some of which trap
     Random,
-    /// Loops with a given amount of work, whose values stay alive
+    /// Loops with a given amount of work, whose values stay live
     Loops,
-    /// Programs that are rejected: valid ones with one word changed
+    /// Invalid programs: valid ones with one word changed
     Invalid,
 }
 
@@ -92,7 +93,7 @@ impl Generate {
     }
 }
 
-/// The program with its case at the end, where it moves no word from its place.
+/// The program with its case at the end, so that no word changes its location.
 fn text(trial: &Trial) -> String {
     let source = trial.source();
     let verdict = match trial.load() {

@@ -1,4 +1,4 @@
-//! The command line: one file a verb. Data goes to stdout; diagnostics and progress go to stderr.
+//! The command line, with one file per verb. Data is written to stdout, diagnostics and progress to stderr.
 
 mod asm;
 mod bench;
@@ -27,11 +27,13 @@ use crate::host_stack::with_room;
 use crate::lang::printable;
 use output::Output;
 
-/// Sets a just-in-time compiler against an interpreter on a small stack language.
+/// Test and race JIT compilers against an interpreter on a small stack language.
 #[derive(Parser)]
 #[command(name = "jitduel", version)]
-#[command(after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage or a file that cannot be \
-    read or written, 3 a benchmark regressed, 4 engines disagree or a case was not met.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage error or a file that cannot be \
+    read or written, 3 a benchmark regressed, 4 engines disagree or a case was not met."
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -53,21 +55,21 @@ enum Verb {
     Man(complete::Man),
 }
 
-/// What a verb came to; of several runs the worst counts.
+/// The exit status of a verb. The worst of several runs counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Ok = 0,
     /// The program was rejected or trapped.
     Stopped = 1,
-    /// Usage, or a file that cannot be read or written.
+    /// A usage error, or a file that cannot be read or written.
     Usage = 2,
-    /// A benchmark is slower than it may be.
+    /// A benchmark is slower than allowed.
     Regression = 3,
     /// Engines disagree, or a case was not met.
     Disagreement = 4,
 }
 
-/// Parses the arguments, runs the verb and says how it ended.
+/// Parses the arguments, runs the verb and returns the exit code.
 pub fn main() -> ExitCode {
     with_room(parse_and_run)
 }
@@ -77,12 +79,12 @@ fn parse_and_run() -> ExitCode {
     let mut out = Output::default();
     let status = match Cli::try_parse() {
         Ok(cli) => cli.verb.run(&mut out).unwrap_or_else(|error| {
-            complain(&error);
+            print_error(&error);
             Status::Usage
         }),
-        Err(answer) => out.answer(&answer),
+        Err(answer) => out.print_help_or_error(&answer),
     };
-    ExitCode::from(out.end(status) as u8)
+    ExitCode::from(out.finish(status) as u8)
 }
 
 impl Verb {
@@ -103,12 +105,12 @@ impl Verb {
     }
 }
 
-/// Says on stderr what went wrong.
-fn complain(error: &anyhow::Error) {
-    // Names of files stand in it, line by line.
+/// Prints an error to stderr.
+fn print_error(error: &anyhow::Error) {
+    // It may contain file names, so each line is escaped.
     let text = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n");
     input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));
 }
 
-/// How the word "error" looks, here as in clap's own messages and in diagnostics.
+/// The style of the word "error", as in clap's messages and in diagnostics.
 const ERROR: anstyle::Style = anstyle::AnsiColor::BrightRed.on_default().effects(anstyle::Effects::BOLD);

@@ -1,14 +1,14 @@
-//! Standard output, as all verbs write it.
+//! Standard output for all verbs.
 //!
-//! The exit code says what was found, whoever reads. So a write never fails for a verb. If the reader of a pipe has closed
-//! it, further output is discarded. Any other loss is reported by [`Output::end`], which sets the exit code. Writes bypass
+//! The exit code must not depend on who reads the output, so writes never fail for a verb. If the reader of a pipe has closed
+//! it, further output is discarded. Any other loss is reported by [`Output::finish`], which sets the exit code. Writes bypass
 //! std's own `Stdout`, which hides that a stream cannot be written.
 
 use std::fs::File;
 use std::io::{self, LineWriter, Write};
 use std::os::fd::AsFd;
 
-use super::{Status, complain};
+use super::{Status, print_error};
 use crate::exec::stdout_was_closed;
 use anstream::{AutoStream, ColorChoice};
 
@@ -18,12 +18,12 @@ pub(super) struct Output(Stream);
 
 #[derive(Default)]
 enum Stream {
-    /// Nothing has been written yet; until then a closed stdout is no error.
+    /// Nothing has been written yet, so a closed stdout is not an error.
     #[default]
     Untouched,
     Open(LineWriter<File>),
-    /// The reader has left.
-    Unread,
+    /// The reader has closed the pipe.
+    ReaderGone,
     Lost(io::Error),
 }
 
@@ -40,15 +40,15 @@ impl Stream {
 }
 
 impl Output {
-    /// Whether nobody gets what is written from now on, so that there is no need to make more.
+    /// Whether further output is discarded, so that there is no point in producing more.
     pub fn is_lost(&self) -> bool {
-        matches!(self.0, Stream::Unread | Stream::Lost(_))
+        matches!(self.0, Stream::ReaderGone | Stream::Lost(_))
     }
 
-    /// Writes what clap has to say in place of running a verb: help goes here, complaints go to stderr.
-    pub fn answer(&mut self, answer: &clap::Error) -> Status {
+    /// Prints clap's help to stdout, or its error message to stderr.
+    pub fn print_help_or_error(&mut self, answer: &clap::Error) -> Status {
         if answer.use_stderr() {
-            // Where stderr takes nothing there is nobody left to tell.
+            // There is nowhere to report that stderr failed.
             let _ = answer.print();
             return Status::Usage;
         }
@@ -60,12 +60,12 @@ impl Output {
         Status::Ok
     }
 
-    /// Writes what is left, and complains if output was lost. The status of the whole: the worse counts.
-    pub fn end(mut self, status: Status) -> Status {
+    /// Flushes, and prints an error if output was lost. Returns the worse of the two statuses.
+    pub fn finish(mut self, status: Status) -> Status {
         let _ = self.flush();
         match self.0 {
             Stream::Lost(error) => {
-                complain(&anyhow::Error::new(error).context("cannot write to standard output"));
+                print_error(&anyhow::Error::new(error).context("cannot write to standard output"));
                 status.max(Status::Usage)
             }
             _ => status,
@@ -79,7 +79,7 @@ impl Output {
         let Stream::Open(stream) = &mut self.0 else { return };
         match write(stream) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = Stream::Unread,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = Stream::ReaderGone,
             Err(error) => self.0 = Stream::Lost(error),
         }
     }

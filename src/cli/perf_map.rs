@@ -1,7 +1,7 @@
-//! `run --perf-map`: the file with which `perf` says for which source word or loop generated code was running.
+//! `run --perf-map`: the file from which `perf` maps generated code to source words or loops.
 //!
-//! Its lines are `START SIZE NAME`, both numbers in hexadecimal, as `tools/perf/Documentation/jit-interface.txt` of the
-//! kernel's source has it.
+//! Its lines are `START SIZE NAME` with both numbers in hexadecimal, as specified in the kernel source under
+//! `tools/perf/Documentation/jit-interface.txt`.
 
 use std::env::consts::ARCH;
 use std::fs::{self, File};
@@ -15,21 +15,21 @@ use clap::ValueEnum;
 use super::input::say;
 use crate::bytecode::{self, Bytecode, Op, Pc};
 use crate::engine::{Options, Prepared};
-use crate::exec::keep_apart;
+use crate::exec::disable_double_mapping;
 use crate::isa::{Machine, Mark, Tuning};
 use crate::lang::{Program, Source};
 use crate::tiers::{compiler, tier};
 
-/// What has a name of its own in the map.
+/// The granularity of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Detail {
-    /// Each word, with the loop that it stands in
+    /// Each word, with its innermost loop
     Words,
-    /// Each loop, without the loops in it
+    /// Each loop, excluding its inner loops
     Loops,
 }
 
-/// The map of this process, as far as it is written.
+/// The map of this process.
 pub(super) struct PerfMap {
     file: File,
     path: PathBuf,
@@ -40,19 +40,19 @@ impl PerfMap {
     /// Starts the map of this process, for an engine.
     ///
     /// # Errors
-    /// Where there is no `perf`, where the engine makes no code that we know the words of, and where the file cannot be
-    /// written.
+    /// Fails on systems without `perf`, for engines whose machine code is not ours, and if the file cannot be written.
     pub fn new(detail: Detail, engine: &str) -> Result<PerfMap> {
         if !cfg!(target_os = "linux") {
-            bail!("--perf-map is for perf, which there is on Linux alone");
+            bail!("--perf-map needs perf, which exists only on Linux");
         }
         if tier(engine).is_none() {
-            bail!("engine `{engine}` has no machine code of ours to map");
+            bail!("engine `{engine}` emits no machine code that can be mapped");
         }
-        keep_apart("perf looks for generated code in anonymous memory alone");
+        disable_double_mapping("perf looks for generated code only in anonymous memory");
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
         let failed = || format!("cannot write the perf map {}", path.display());
-        // What an earlier process of this number left. A new file also means that nobody else's is written to.
+        // An earlier process with the same ID may have left a file. Creating a new one also avoids writing to a file that
+        // belongs to someone else.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(failed),
             _ => {}
@@ -62,13 +62,13 @@ impl PerfMap {
         Ok(PerfMap { file, path, detail })
     }
 
-    /// Adds a program that an engine has made ready.
+    /// Adds a program that an engine has prepared.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Fails if the file cannot be written.
     ///
     /// # Panics
-    /// Where making the program ready once more gives other code: compiling is deterministic.
+    /// Panics if compiling the program again emits different code, because compilation is deterministic.
     pub fn add(
         &mut self,
         program: &Program,
@@ -77,12 +77,12 @@ impl PerfMap {
         ready: &dyn Prepared,
         source: &Source,
     ) -> Result<()> {
-        let tier = tier(engine).context("`new` let it pass")?;
+        let tier = tier(engine).context("`new` checked the engine")?;
         let (Some(compile), Some(sealed)) = (compiler(ARCH), ready.code()) else { bail!("there is no machine code") };
         let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
-        // Marks cost time, so what runs was made without.
+        // Marks cost time, so the code that runs was compiled without them.
         let machine = compile(&code, tier, &Tuning::default(), true, Vec::new())?.machine;
-        assert_eq!(machine.bytes, sealed, "the same program gives the same code");
+        assert_eq!(machine.bytes, sealed, "compilation is deterministic");
         let start = sealed.as_ptr().addr();
         let mut text = String::new();
         for (range, name) in regions(&machine, &code, source, self.detail) {
@@ -90,14 +90,14 @@ impl PerfMap {
         }
         let written = self.file.write_all(text.as_bytes());
         if written.is_err() {
-            // Half of a line names code wrongly. That it cannot be removed is the smaller trouble.
+            // A partial line would misname code. An error while removing the file is less important than the write error.
             let _ = fs::remove_file(&self.path);
         }
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 
-/// Stretches of the code in ascending order, all of it without a gap, each with its name.
+/// Ranges of the code in ascending order, without gaps, each with its name.
 fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) -> Vec<(Range<usize>, String)> {
     let loops = loops(code);
     let name = |mark| match mark {
@@ -105,7 +105,7 @@ fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) 
         Mark::Exits => "trap exits".into(),
         Mark::Op(pc) => op_name(code, source, Pc(pc), loops[pc as usize], detail),
     };
-    // A name has no control characters, so that a line of the map is a line whatever the file is called.
+    // Source names have no control characters, so a file name cannot break a line of the map.
     let program = source.name();
     let mut regions: Vec<(Range<usize>, String)> = Vec::new();
     for (index, &(start, mark)) in machine.marks.iter().enumerate() {
@@ -113,7 +113,7 @@ fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) 
         let range = start as usize..end;
         let name = format!("{program}:{}", name(mark));
         match regions.last_mut() {
-            // An operation that left no instruction has no code.
+            // An operation without instructions has an empty range.
             _ if range.is_empty() => {}
             Some((last, same)) if *same == name => last.end = end,
             _ => regions.push((range, name)),
@@ -140,22 +140,23 @@ fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail:
     }
 }
 
-/// For each operation the end of the innermost loop around it, which is made from the word that begins the loop.
+/// For each operation the innermost loop around it, by the operation that begins the loop.
 fn loops(code: &Bytecode) -> Vec<Option<Pc>> {
-    let mut around = vec![None; code.ops().len()];
-    // Ends of the loops around, each with its head; from the last operation back, ends come before heads.
-    let mut open: Vec<(Pc, Pc)> = Vec::new();
-    for index in (0..code.ops().len()).rev() {
-        let pc = Pc(index as u32);
-        match code.ops()[index] {
-            Op::Next { head, .. } => open.push((pc, head)),
-            Op::Jump(head) if head <= pc => open.push((pc, head)),
+    let mut innermost = vec![None; code.ops().len()];
+    let mut open: Vec<Pc> = Vec::new();
+    for (index, op) in code.ops().iter().enumerate() {
+        // The count of a `times` loop is popped once; all of a `while` is executed in every iteration.
+        if let Op::While(id) = op {
+            open.push(code.region(*id).start);
+        }
+        innermost[index] = open.last().copied();
+        match op {
+            Op::Times(id) => open.push(code.region(*id).start),
+            Op::Next(_) | Op::Repeat(_) => drop(open.pop()),
             _ => {}
         }
-        around[index] = open.last().map(|(end, _)| *end);
-        while open.pop_if(|(_, head)| *head == pc).is_some() {}
     }
-    around
+    innermost
 }
 
 #[cfg(test)]
@@ -165,7 +166,7 @@ mod tests {
     use crate::lang::{Place, load};
     use crate::tiers::TIERS;
 
-    /// The names of the code of a program, checked to cover all of it.
+    /// The names in a program's map. Checks that they cover all of the code.
     fn names(source: &Source, inputs: usize, isa: &str, engine: &str, detail: Detail) -> Vec<String> {
         let program = load(source, inputs).expect("it is a program");
         let tier = tier(engine).expect("the engine exists");
@@ -186,7 +187,7 @@ mod tests {
     const DUEL: &str = "0 swap times\n  3 times 1 + end\n  while dup 9 > do 2 / end\nend";
 
     #[test]
-    fn words_and_loops_have_their_names() {
+    fn words_and_loops_are_named() {
         let source = Source::new("duel.stk", DUEL);
         for isa in ["aarch64", "x86_64"] {
             let words = names(&source, 1, isa, "jit", Detail::Words);
@@ -203,7 +204,8 @@ mod tests {
         }
     }
 
-    /// On both instruction sets, by every variant: all code has a name, and every place in a name is that of its word.
+    /// For both instruction sets and all compiling engines, all code has a name, and every location in a name is that of its
+    /// word.
     #[test]
     fn the_whole_corpus_is_mapped() {
         let mut paths = Vec::new();
@@ -211,45 +213,46 @@ mod tests {
         let mut mapped = 0;
         for path in paths {
             let source = Source::new("x", fs::read(&path).expect("it can be read"));
-            let inputs = cases(&source).expect("the corpus is in order").first().map_or(0, |case| case.inputs.len());
+            let inputs =
+                cases(&source).expect("the corpus has no malformed case").first().map_or(0, |case| case.inputs.len());
             if source.bytes().len() > 10_000 || load(&source, inputs).is_err() {
                 continue;
             }
             for (engine, _) in TIERS {
                 for isa in ["aarch64", "x86_64"] {
                     for name in names(&source, inputs, isa, engine, Detail::Words) {
-                        mapped += usize::from(has_place(&name, &source));
+                        mapped += usize::from(has_location(&name, &source));
                     }
                 }
             }
         }
-        assert!(mapped > 10_000, "{mapped} names with places are too few");
+        assert!(mapped > 10_000, "only {mapped} names with locations");
     }
 
-    /// Whether a name has a place. The word must stand there.
-    fn has_place(name: &str, source: &Source) -> bool {
-        let name = name.strip_prefix("x:").expect("the program comes first");
+    /// Whether a name has a location. Checks that the word is there.
+    fn has_location(name: &str, source: &Source) -> bool {
+        let name = name.strip_prefix("x:").expect("the program's name is first");
         if ["prologue", "return", "trap exits"].contains(&name) {
             return false;
         }
-        let (place, word) = name.split_once(' ').expect("a place and a word");
+        let (place, word) = name.split_once(' ').expect("a location and a word");
         let (word, around) = word.rsplit_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
-        let word = word.rsplit_once(" for ").or(word.rsplit_once("end of ")).map_or(word, |(_, word)| word);
-        stands(place, word, source);
-        if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a place")) {
+        let word = word.rsplit_once(" for ").or(word.rsplit_once(" of ")).map_or(word, |(_, word)| word);
+        assert_word_at(place, word, source);
+        if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a location")) {
             assert!(["times", "while"].contains(&opener), "{name}");
-            stands(place, opener, source);
+            assert_word_at(place, opener, source);
         }
         true
     }
 
-    fn stands(place: &str, word: &str, source: &Source) {
+    fn assert_word_at(place: &str, word: &str, source: &Source) {
         let (line, column) = place.split_once(':').expect("a line and a column");
         let Place { line, column } =
             Place { line: line.parse().expect("a number"), column: column.parse().expect("a number") };
         let text = String::from_utf8_lossy(source.bytes());
         let there: String = text.split('\n').nth(line - 1).expect("the line exists").chars().skip(column - 1).collect();
-        assert!(there.starts_with(word), "{word:?} does not stand at {place}: {there:?}");
+        assert!(there.starts_with(word), "expected {word:?} at {place}: {there:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::lang::{Ast, Fault, Program, Source, SyntaxError, parse, verify};
 
-/// The programs that a text is, one for each number of inputs.
+/// The programs of one text, one for each number of inputs.
 pub(super) struct Programs {
     ast: Result<Arc<Ast>, SyntaxError>,
     verified: HashMap<usize, Result<Program, Fault>>,
@@ -17,7 +17,7 @@ impl Programs {
         Programs { ast: parse(source).map(Arc::new), verified: HashMap::new() }
     }
 
-    /// The program for so many inputs, or why there is none.
+    /// The program verified for this number of inputs, or the fault.
     pub fn with_inputs(&mut self, inputs: usize) -> Result<&Program, &Fault> {
         let verified = self.verified.entry(inputs).or_insert_with(|| match &self.ast {
             Ok(ast) => verify(ast, inputs).map_err(Fault::from),

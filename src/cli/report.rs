@@ -1,4 +1,4 @@
-//! `report`: what was measured, as a page of HTML and as Markdown.
+//! `report`: writes the measurements as an HTML page and as Markdown.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use crate::files;
 use crate::report::data::Data;
 use crate::report::{html, markdown, sections};
 
-/// Write what was measured as one page of HTML and as Markdown
+/// Write the measurements as one HTML page and as Markdown
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     cargo bench && jitduel report\n  \
     jitduel report --out /tmp/report\n\n\
-    Reads what criterion and the harness left in cargo's target folder. A section without data says which command\n\
-    makes it. The page needs nothing but itself; the Markdown's plots are files beside it. Older files are replaced; a\n\
-    symbolic link, or anything else that is not a regular file, is left alone and is an error.")]
+    Reads the results of criterion and the harness from cargo's target folder. A section without data names the\n\
+    command that produces it. The HTML page is self-contained; the Markdown's plots are separate files. Existing files\n\
+    are replaced. A symbolic link, or anything else that is not a regular file, is left alone and reported as an error.")]
 pub(super) struct Report {
     /// Cargo's target folder [default: $CARGO_TARGET_DIR, or target]
     #[arg(long, value_name = "DIR")]
@@ -33,9 +33,9 @@ pub(super) struct Report {
 
 impl Report {
     pub fn run(self, out: &mut Output) -> Result<Status> {
-        // A folder that was asked for exists; the usual one is made by the first build.
+        // A folder given by the user must exist. The default one may not exist before the first build.
         if let Some(data) = self.data.as_ref().filter(|data| !data.is_dir()) {
-            bail!("`{}` is no folder", data.display());
+            bail!("`{}` is not a folder", data.display());
         }
         let usual =
             || std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).unwrap_or("target".into()).into();
@@ -49,7 +49,7 @@ impl Report {
         for (name, text) in &pages {
             files::replace(&folder.join(name), text)?;
         }
-        // Whoever reads a name finds the file.
+        // Names are printed only once both files exist.
         for (name, _) in &pages {
             writeln!(out, "{}", folder.join(name).display())?;
         }

@@ -1,4 +1,4 @@
-//! `run`: one program on one engine, or on several that are compared.
+//! `run`: runs a program on one engine, or compares several engines.
 
 use std::collections::HashMap;
 use std::env::consts::ARCH;
@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Status;
-use super::input::{ALL, Inputs, ProgramArg, count, engine_names_or_all, first_case, fitting, say, show};
+use super::input::{ALL, Inputs, ProgramArg, check_input_count, engine_names_or_all, first_case, say, show};
 use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
@@ -18,6 +18,7 @@ use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Stack;
 use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::plural::count;
 use crate::registry;
 
 /// Run a program and print the stack that it leaves, bottom first
@@ -27,35 +28,35 @@ use crate::registry;
     jitduel run -e '3 times 7 end' --engine bytecode\n  \
     jitduel run -e '+' -3 4 --engine all\n  \
     jitduel run -e '11 *' --input 7 --input 8 --json\n\n\
-    Prints one line a run: the values, or the trap or rejection with its line and column; a diagnostic goes to\n\
-    stderr. Of several engines each has a line, with its name before what it says, and a last line says whether they\n\
-    agree; where they do not the exit code is 4. Without inputs a program runs on those of its first `\\ case` line,\n\
-    if it has one, under that case's limits.")]
+    Prints one line per run: the values, or the trap or rejection with its line and column. Diagnostics are printed to\n\
+    stderr. With several engines, each prints a line that begins with its name, and a last line reports whether they\n\
+    agree; if not, the exit code is 4. Without inputs, the inputs and limits of the first `\\ case` line apply, if\n\
+    there is one.")]
 pub(super) struct Run {
     #[command(flatten)]
     program: ProgramArg,
 
-    /// The engine, or several, separated by commas, that are compared; the fastest that the host can run unless set
+    /// The engine, or several to compare, separated by commas [default: the fastest that the host can run]
     #[arg(long, value_name = "E", value_delimiter = ',', value_parser = engine_names_or_all())]
     engine: Vec<String>,
 
-    /// The initial stack, bottom first, separated by commas; may be given several times
+    /// The initial stack, bottom first, separated by commas; may be repeated for several runs
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
     input: Vec<Inputs>,
 
-    /// Passes that the loops of a run may start in all; no limit unless set
+    /// Maximum loop iterations of a run, over all loops [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
-    /// Greatest number of values on the stack [default: 65536]
+    /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 
-    /// Print a line of JSON a run and engine
+    /// Print one line of JSON per run and engine
     #[arg(long)]
     json: bool,
 
-    /// Write /tmp/perf-PID.map, from which perf knows the words or loops of the machine code (Linux; see docs/PERF.md)
+    /// Write /tmp/perf-PID.map, which tells perf the words or loops of the machine code (Linux; see docs/PERF.md)
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "words")]
     perf_map: Option<Detail>,
 }
@@ -69,7 +70,8 @@ impl Run {
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
         let runs = given.unwrap_or_else(|| vec![case.as_ref().map_or(Vec::new(), |case| case.inputs.clone())]);
-        let runs: Vec<_> = runs.into_iter().map(|inputs| fitting(inputs, stack_limit)).collect::<Result<_, _>>()?;
+        let runs: Vec<_> =
+            runs.into_iter().map(|inputs| check_input_count(inputs, stack_limit)).collect::<Result<_, _>>()?;
         let mut duelists = self.duelists()?;
         let is_duel = duelists.len() > 1;
         let mut programs = Programs::new(&source);
@@ -98,7 +100,7 @@ impl Run {
             };
             let message = program.err().map(ToString::to_string);
             if answers.is_empty() {
-                bail!("none of the engines takes the program");
+                bail!("none of the engines accepts the program");
             }
             if self.json {
                 for (name, verdict) in &answers {
@@ -125,7 +127,7 @@ impl Run {
         Ok(status)
     }
 
-    /// The engines that were asked for.
+    /// The requested engines.
     fn duelists(&self) -> Result<Vec<Duelist>> {
         let mut names: Vec<&'static str> = Vec::new();
         if self.engine.is_empty() {
@@ -142,16 +144,16 @@ impl Run {
             names.extend(registry::names().filter(is_wanted));
         }
         if self.perf_map.is_some() && names.len() > 1 {
-            bail!("--perf-map wants one engine: a map has the code of one");
+            bail!("--perf-map needs exactly one engine");
         }
-        // The interpreter has no code for a map.
+        // The interpreter emits no code that could be mapped, so it is no fallback with --perf-map.
         let (is_alone, may_fall_back) = (names.len() == 1, self.engine.is_empty() && self.perf_map.is_none());
         let duelist = |name| {
             Ok(Duelist {
                 name,
                 is_alone,
                 may_fall_back,
-                engine: registry::engine(name).context("clap lets only names of engines pass")?,
+                engine: registry::engine(name).context("clap accepts only names of engines")?,
                 prepared: HashMap::new(),
                 map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
             })
@@ -159,28 +161,30 @@ impl Run {
         names.into_iter().map(duelist).collect()
     }
 
-    /// Says whether a case was met.
+    /// Reports whether the case was met.
     fn judge(&self, case: &Case, answers: &[(&str, Verdict)]) -> Status {
         let (met, status) = match answers.iter().all(|(_, verdict)| *verdict == case.expected) {
             true => ("met", Status::Ok),
-            // Under other limits another result may be right.
-            false if self.fuel.is_some() || self.stack_limit.is_some() => ("not judged under other limits", Status::Ok),
+            // With different limits, a different result may be right.
+            false if self.fuel.is_some() || self.stack_limit.is_some() => {
+                ("not checked, because the limits differ", Status::Ok)
+            }
             false => ("NOT met", Status::Disagreement),
         };
-        say(format_args!("case on line {} {met}: {} expected", case.line, case.expected));
+        say(format_args!("case on line {} {met}: expected {}", case.line, case.expected));
         status
     }
 }
 
-/// One engine with what it has prepared: the program is compiled once for each number of inputs.
+/// One engine and its prepared programs, one for each number of inputs.
 struct Duelist {
     name: &'static str,
     engine: Box<dyn Engine>,
-    /// Nobody runs beside it.
+    /// Whether it is the only engine of this run.
     is_alone: bool,
-    /// Nobody asked for it by name, so that the interpreter may run where the host does not let it.
+    /// Whether the interpreter may replace it if the host cannot run it: only if it was not requested by name.
     may_fall_back: bool,
-    /// `None` where a compiler of others does not take the program.
+    /// `None` if a peer's compiler refuses the program.
     prepared: HashMap<usize, Option<Box<dyn Prepared>>>,
     map: Option<PerfMap>,
 }
@@ -216,12 +220,12 @@ impl Duelist {
             }
             self.prepared.insert(inputs, ready);
         }
-        let prepared = self.prepared.get_mut(&inputs).expect("it was just put there").as_mut();
+        let prepared = self.prepared.get_mut(&inputs).expect("it was just inserted").as_mut();
         Ok(prepared.map(|prepared| (self.name, prepared)))
     }
 }
 
-/// Shows each trap that some engine ran into.
+/// Shows each distinct trap once.
 fn show_traps(outcomes: &[(&str, Outcome)], source: &Source) {
     for (index, (_, outcome)) in outcomes.iter().enumerate() {
         if let Outcome::Trap(trap) = outcome
@@ -236,7 +240,7 @@ fn agree(answers: &[(&str, Verdict)]) -> bool {
     answers.windows(2).all(|pair| pair[0].1 == pair[1].1)
 }
 
-/// The status of one run on some engines.
+/// The status of one run on several engines.
 fn worst(answers: &[(&str, Verdict)]) -> Status {
     if !agree(answers) {
         Status::Disagreement
@@ -247,7 +251,7 @@ fn worst(answers: &[(&str, Verdict)]) -> Status {
     }
 }
 
-/// What several engines say of one run, a line each, and whether they agree.
+/// One line for each engine's verdict, and a last one that states whether they agree.
 fn comparison(answers: &[(&str, Verdict)]) -> String {
     let width = answers.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text: String = answers.iter().map(|(name, verdict)| format!("{name:<width$}  {verdict}\n")).collect();
@@ -259,14 +263,14 @@ fn comparison(answers: &[(&str, Verdict)]) -> String {
     text
 }
 
-/// The line of one run.
+/// The JSON line of one run.
 fn json_line(source: &Source, engine: &str, verdict: &Verdict, message: Option<&str>) -> Value {
     let mut line = json!({ "program": source.name(), "engine": engine, "isa": ARCH });
     add_verdict(&mut line, verdict, message);
     line
 }
 
-/// Adds what a run came to to a line of JSON.
+/// Adds a verdict to a line of JSON.
 pub(super) fn add_verdict(line: &mut Value, verdict: &Verdict, message: Option<&str>) {
     match verdict {
         Verdict::Done(values) => {
@@ -297,9 +301,9 @@ mod tests {
     use crate::lang::Place;
     use crate::outcome::TrapKind;
 
-    /// No program makes the engines disagree, so what is said then is tested without one.
+    /// No program makes the engines disagree, so this output is tested with fabricated answers.
     #[test]
-    fn engines_that_disagree_are_shown_each() {
+    fn every_disagreeing_engine_is_shown() {
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
         let answers = [("tree", Verdict::Done(vec![1, 2])), ("bytecode", Verdict::Done(vec![1, 2])), ("jit", trap)];
         assert_eq!(

@@ -1,14 +1,15 @@
-//! Memory for code that takes no system call: pieces of regions that are mapped twice.
+//! Memory for code that needs no system call: pieces of regions that are mapped twice.
 //!
-//! A region has a mapping that is written and never executed, which is the arena's alone, and one that is executed and never
-//! written. A piece is written when it is handed out and when it is given back, so never while code in it can be called.
-//! What begins a region costs microseconds, and a piece of it nanoseconds.
+//! A region has two mappings: one is written and never executed, and only the arena knows it; the other is executed and
+//! never written. A piece is written only when it is allocated and when it is freed, so never while code in it can be
+//! called. Opening a region costs microseconds, allocating a piece of one nanoseconds.
 //!
-//! Each thread has an arena of its own. Code stays on the thread that made it, so that none of this needs a lock.
+//! Each thread has its own arena. Code stays on the thread that created it, so no lock is needed.
 //!
-//! **Fork.** Parent and child go on with the same memory, where one would run what the other writes. So of what there is at
-//! a fork neither writes anything any more, but both may run it; and each opens regions of its own for what it makes from then
-//! on. The child has not even the mapping with which it could write: a wild write of its cannot reach code of the parent's.
+//! **Fork.** Parent and child share the memory of regions, so one process would execute what the other writes.
+//! Therefore neither process writes to a region that existed at the fork. Both may still execute it, and each opens its
+//! own regions for new code. The child does not inherit the writable mappings, so a wild write in the child cannot
+//! reach the parent's code.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -18,90 +19,92 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::code_memory::{CodeMemory, code_memory};
-use super::holes::Holes;
+use super::free_list::FreeList;
 use super::icache;
 use super::memory::Mapping;
 
-/// The size of a region in bytes, of which memory is taken where it is used.
+/// The size of a region in bytes. Its pages cost memory only once they are used.
 const REGION: usize = 1 << 20;
 
-/// The largest piece in bytes. To compile what is larger takes much more time than a mapping of its own.
+/// The largest piece in bytes. Compiling anything larger takes much longer than creating a mapping for it.
 const LARGEST: usize = REGION / 4;
 
-/// Pieces begin where lines of the cache do, so that who writes one takes no code of its neighbors from the instruction cache.
+/// Pieces start at cache lines, so that writing a piece does not evict its neighbors' code from the instruction cache.
 const LINE: usize = 64;
 
-/// What fills memory that holds no code: an instruction that traps, on x86-64 `INT3`, on AArch64 a part of `UDF #0`.
+/// The byte that fills memory without code: an instruction that traps. On x86-64 it is `INT3`, on AArch64 a part of
+/// `UDF #0`.
 const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
 
-/// How often this process, or one that it descends from, has forked.
+/// How many times this process or one of its ancestors has forked.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks this process is away from the first one.
+/// How many forks separate this process from the first one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static ARENA: RefCell<Arena> = const { RefCell::new(Arena { forks: 0, regions: Vec::new() }) };
 }
 
-/// The regions of a thread that may be written, all of them opened after the last fork.
+/// The regions of a thread that may be written; all were opened after the last fork.
 struct Arena {
     forks: u32,
     regions: Vec<Rc<Region>>,
 }
 
-/// Pages that are mapped twice, and which lines of them are free.
+/// Pages that are mapped twice, with a list of their free lines.
 pub(super) struct Region {
     writable: ManuallyDrop<Mapping>,
     executable: Mapping,
     forks: u32,
     generation: u32,
-    holes: RefCell<Holes>,
+    free: RefCell<FreeList>,
 }
 
-/// Memory that holds code: nothing writes it before the drop.
+/// Memory that holds code. Nothing writes to it until it is dropped.
 pub(super) struct Piece {
     region: Rc<Region>,
     lines: Range<usize>,
 }
 
 impl Piece {
-    /// Writes code to a free piece of this thread's arena. `None` where there is none to be had: the code is large, the host
-    /// does not run what is written through another mapping, or the system gives no memory for it.
+    /// Writes code to a free piece of this thread's arena. Returns `None` if no piece is available: the code is too
+    /// large, the host does not execute code that was written through another mapping, or the system refuses the
+    /// memory.
     pub fn new(code: &[u8]) -> Option<Piece> {
         if code.len() > LARGEST {
             return None;
         }
-        // A thread that ends has no arena any more.
+        // A thread that is exiting has lost its arena.
         let place = || ARENA.try_with(|arena| arena.borrow_mut().place(code)).ok();
         if let Some(piece) = place()? {
             return Some(piece);
         }
-        // Asked here and not each time: where there are regions it is known.
+        // Checked only here: if the arena has regions, the answer is known.
         let CodeMemory::DoubleMapping = code_memory() else { return None };
         let region = Region::open().ok()?;
         ARENA.try_with(|arena| arena.borrow_mut().regions.push(region)).ok()?;
         place()?
     }
 
-    /// Where the code runs.
+    /// The address at which the code runs.
     pub fn start(&self) -> NonNull<u8> {
-        // SAFETY: the lines lie in the region.
+        // SAFETY: the lines are in the region.
         unsafe { self.region.executable.start().add(self.lines.start * LINE) }
     }
 }
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        if self.region.take_back(self.lines.clone()) {
-            // A thread that ends has given its regions back already.
+        if self.region.release(self.lines.clone()) {
+            // A thread that is exiting has already closed its regions.
             let _ = ARENA.try_with(|arena| arena.borrow_mut().close_all_but_one());
         }
     }
 }
 
 impl Arena {
-    /// Writes code to a region that there is, where one has room.
+    /// Writes code to the first open region that has room.
     fn place(&mut self, code: &[u8]) -> Option<Piece> {
         let forks = FORKS.load(Ordering::Relaxed);
         if self.forks != forks {
@@ -111,12 +114,12 @@ impl Arena {
         self.regions.iter().find_map(|region| region.place(code))
     }
 
-    /// Gives the empty regions back to the system except for one, so that who makes and drops one piece does not open
-    /// and close a region each time.
+    /// Returns the empty regions to the system except for one, so that creating and dropping a single piece repeatedly
+    /// does not open and close a region each time.
     fn close_all_but_one(&mut self) {
         let mut kept = 0;
         self.regions.retain(|region| {
-            let is_empty = region.holes.borrow().is_all();
+            let is_empty = region.free.borrow().is_all_free();
             kept += usize::from(is_empty);
             !is_empty || kept == 1
         });
@@ -132,16 +135,16 @@ impl Region {
             executable,
             forks: FORKS.load(Ordering::Relaxed),
             generation: GENERATION.load(Ordering::Relaxed),
-            holes: RefCell::new(Holes::new(REGION / LINE)),
+            free: RefCell::new(FreeList::new(REGION / LINE)),
         }))
     }
 
-    /// Writes code to lines that are free, where there are so many.
+    /// Writes code to free lines. Returns `None` if no range of them is long enough.
     pub fn place(self: &Rc<Region>, code: &[u8]) -> Option<Piece> {
-        // One more than it fills, so that code that runs on beyond its end meets a trap and not other code.
-        let lines = self.holes.borrow_mut().take(code.len() / LINE + 1)?;
+        // Always at least one byte more than the code, so that execution past its end hits a trap and not other code.
+        let lines = self.free.borrow_mut().take(code.len() / LINE + 1)?;
         let (start, end) = (self.writable(lines.start), self.writable(lines.end));
-        // SAFETY: the lines were free, so that nobody reads, runs or writes them, and the code fits them.
+        // SAFETY: the lines were free, so nothing reads, executes or writes them, and the code fits.
         unsafe {
             start.copy_from_nonoverlapping(NonNull::from(code).cast(), code.len());
             let rest = start.add(code.len());
@@ -152,22 +155,22 @@ impl Region {
         Some(piece)
     }
 
-    /// Makes lines free. Whether all of the region is free then.
-    fn take_back(&self, lines: Range<usize>) -> bool {
-        // What there was at a fork belongs to both processes, and is never written again.
+    /// Frees lines. Returns whether the whole region is free afterwards.
+    fn release(&self, lines: Range<usize>) -> bool {
+        // Both processes share what existed at a fork, so it is never written again.
         if self.forks != FORKS.load(Ordering::Relaxed) {
             return false;
         }
-        // SAFETY: the lines were handed out, and what had them ends now.
+        // SAFETY: the lines were allocated, and their owner is being dropped.
         unsafe { self.writable(lines.start).write_bytes(TRAP, lines.len() * LINE) };
-        let mut holes = self.holes.borrow_mut();
-        holes.give(lines);
-        holes.is_all()
+        let mut free = self.free.borrow_mut();
+        free.release(lines);
+        free.is_all_free()
     }
 
-    /// Where a line is written.
+    /// The address at which a line is written.
     fn writable(&self, line: usize) -> NonNull<u8> {
-        // SAFETY: the line lies in the region or is its end.
+        // SAFETY: the line is in the region or is its end.
         unsafe { self.writable.start().add(line * LINE) }
     }
 }
@@ -175,17 +178,17 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         if self.generation == GENERATION.load(Ordering::Relaxed) {
-            // SAFETY: nobody uses it after this. A child of the process that opened the region does not have it; there
-            // something else may lie at its place.
+            // SAFETY: nothing uses it after this. A child of the process that opened the region does not have this
+            // mapping; something else may be mapped at that address there.
             unsafe { ManuallyDrop::drop(&mut self.writable) };
         }
     }
 }
 
-/// From now on forks are counted, all that the C library makes: those of [`Child`](super::Child), and others.
+/// Starts counting forks: all that go through the C library, those of [`Child`](super::Child) and others.
 ///
 /// # Errors
-/// The system's, where it cannot be had.
+/// The system's, if the handlers cannot be registered.
 #[cfg(target_os = "linux")]
 pub(super) fn count_forks() -> std::io::Result<()> {
     unsafe extern "C" fn before() {
@@ -194,14 +197,14 @@ pub(super) fn count_forks() -> std::io::Result<()> {
     unsafe extern "C" fn in_child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
     }
-    // SAFETY: the functions only add to numbers, which any thread may do at any time.
+    // SAFETY: the functions only add to atomic counters, which any thread may do at any time.
     match unsafe { libc::pthread_atfork(Some(before), None, Some(in_child)) } {
         0 => Ok(()),
         error => Err(std::io::Error::from_raw_os_error(error)),
     }
 }
 
-/// Where there are no regions there is nothing to count for.
+/// Without regions, forks need no counting.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn count_forks() -> std::io::Result<()> {
     Ok(())

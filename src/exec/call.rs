@@ -1,9 +1,9 @@
-//! The call into generated code, and what comes back from it.
+//! The call into generated code and its result.
 
 use super::{Code, Stack};
 use crate::lir::frame;
 
-/// Sealed code that an emitter of this crate has made for this machine, with the frame that it is given.
+/// Sealed code that an emitter of this crate produced for this machine, with the frame that it receives.
 pub struct Entry {
     code: Code,
     /// The layout is that of [`frame`], in cells of 8 bytes.
@@ -14,12 +14,12 @@ pub struct Entry {
 
 /// What generated code relies on when it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demands {
-    /// The number of frame slots that it uses at most.
+pub struct Requirements {
+    /// The greatest number of frame slots that it uses.
     pub frame_slots: usize,
-    /// The number of values on the stack.
+    /// The number of values on the stack at entry.
     pub inputs: usize,
-    /// The greatest number of values on the stack; the code makes sure of it only where it could be exceeded.
+    /// The greatest number of values on the stack. The code checks it only where it could be exceeded.
     pub stack_limit: usize,
 }
 
@@ -29,30 +29,30 @@ const POINTER: usize = frame::POINTER as usize / 8;
 const FUEL: usize = frame::FUEL as usize / 8;
 const SLOTS: usize = frame::SLOTS as usize / 8;
 
-/// How generated code came back.
+/// How generated code returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It ended; the stack knows how many values it left.
+    /// It finished; the stack holds the number of values that it left.
     Done,
-    /// It left through the exit of a trap site.
+    /// It returned through the exit of a trap site.
     Trap {
         /// The number of the site.
         site: u32,
-        /// Where the data-stack pointer stood, in slots above the bottom.
+        /// The final data-stack pointer, in slots above the bottom.
         pointer: i64,
     },
 }
 
 impl Entry {
-    /// Takes code with what it relies on.
+    /// Wraps code together with its requirements.
     ///
     /// # Safety
-    /// The code is for this machine and keeps to its C calling convention for `fn(u64) -> u64`. Given the address of a
-    /// [`frame`], and what it demands, it reads and writes only that frame, the machine stack, and the data stack from the
-    /// spare slot up to the limit, whatever the values on the stack are. It returns 0 after it has set the pointer to a depth
-    /// between 0 and the limit, or the status of a [`Site`](crate::lir::Site).
-    pub(crate) unsafe fn new(code: Code, demands: Demands) -> Entry {
-        let Demands { frame_slots, inputs, stack_limit } = demands;
+    /// The code must be for this machine and follow its C calling convention for `fn(u64) -> u64`. Called with the
+    /// address of a [`frame`] that meets the requirements, it must read and write only that frame, the machine stack,
+    /// and the data stack from the spare slot up to the limit, for any values on the stack. It must return 0 after
+    /// setting the pointer to a height between 0 and the limit, or return the status of a [`Site`](crate::lir::Site).
+    pub(crate) unsafe fn new(code: Code, requirements: Requirements) -> Entry {
+        let Requirements { frame_slots, inputs, stack_limit } = requirements;
         Entry { code, frame: vec![0; SLOTS + frame_slots].into(), inputs, stack_limit }
     }
 
@@ -61,12 +61,13 @@ impl Entry {
         &self.code
     }
 
-    /// Runs the code on a stack that holds its inputs, with fuel for so many iterations of loops. On an armed stack, all that
-    /// the code may not rely on is poison: registers, frame slots, where it is to say how far it came.
+    /// Runs the code on a stack that holds its inputs, with fuel for that many loop iterations. On an armored stack,
+    /// everything that the code must not rely on is poisoned: registers, frame slots, and the cell where it reports the
+    /// stack pointer.
     ///
     /// # Panics
-    /// If the stack holds another number of values than the code demands, or is smaller than its limit. On an armed stack
-    /// also if the code does not keep to the calling convention.
+    /// If the number of values on the stack is not the number of inputs, or the stack is smaller than the code's limit.
+    /// On an armored stack also if the code violates the calling convention.
     pub fn run(&mut self, stack: &mut Stack, fuel: u64) -> Exit {
         assert_eq!(stack.values().len(), self.inputs, "the stack holds the inputs");
         assert!(self.stack_limit <= stack.capacity(), "the stack has room for the limit");
@@ -74,7 +75,7 @@ impl Entry {
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
         self.frame[LIMIT] = bottom.wrapping_add(self.stack_limit).expose_provenance() as u64;
         self.frame[FUEL] = fuel;
-        // SAFETY: whoever made this entry promised what the code does with a frame, and the stack has room for the limit.
+        // SAFETY: the caller of `new` promised what the code does with a frame, and the stack has room for the limit.
         let status = unsafe {
             match stack.poison() {
                 None => self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64),
@@ -84,21 +85,22 @@ impl Entry {
         let pointer = (self.frame[POINTER].wrapping_sub(self.frame[BOTTOM]) as i64) / 8;
         match status.checked_sub(1) {
             None => {
-                stack.set_depth(usize::try_from(pointer).expect("the stack's end is not below its bottom"));
+                stack.set_depth(usize::try_from(pointer).expect("the stack pointer is not below the bottom"));
                 Exit::Done
             }
             Some(site) => {
-                Exit::Trap { site: u32::try_from(site).expect("a trap exit returns a number of 32 bits"), pointer }
+                Exit::Trap { site: u32::try_from(site).expect("a trap exit returns a 32-bit number"), pointer }
             }
         }
     }
 
-    /// Calls the code with poison in the cells of the frame that it is to write, and in registers.
+    /// Calls the code with poison in registers and in the cells of the frame that the code must write before it reads
+    /// them.
     ///
     /// # Safety
-    /// As of [`Code::call`], with the frame.
+    /// The same as for [`Code::call`], with the frame.
     unsafe fn call_poisoned(&mut self, poison: u64) -> u64 {
-        // Odd, so that none of them is the address of a slot.
+        // Odd, so that no cell holds the address of a slot.
         let cell = |index: usize| poison.wrapping_add((index as u64).wrapping_mul(0x94d0_49bb_1331_11eb)) | 1;
         for index in std::iter::once(POINTER).chain(SLOTS..self.frame.len()) {
             self.frame[index] = cell(index);
@@ -108,6 +110,6 @@ impl Entry {
         #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
         return unsafe { self.code.call_poisoned(frame, poison) };
         #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-        unreachable!("no emitter makes code for this machine, to be given {frame:x}")
+        unreachable!("no emitter produces code for this machine (frame {frame:x})")
     }
 }

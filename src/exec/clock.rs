@@ -1,33 +1,33 @@
-//! The time that a thread or a child has spent on a processor, which says more on a busy machine than the time that has passed.
+//! Processor time of a thread or of child processes. On a busy machine it is more meaningful than elapsed time.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// The processor time that this thread has taken since it began.
+/// The processor time that this thread has used since it started.
 ///
 /// # Errors
-/// The system's, where it does not count that.
+/// The system's, if it does not measure that.
 pub fn processor_time() -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the time that is ours.
+    // SAFETY: writes only the local structure.
     match unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } {
         0 => Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32)),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// The processor time of all children that have ended and were waited for, with that of theirs.
+/// The processor time of all children that have exited and been waited for, including their own children.
 ///
 /// # Errors
 /// The system's.
 pub fn children_processor_time() -> io::Result<Duration> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: writes the whole structure, which is ours.
+    // SAFETY: writes only the local structure.
     if unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call has filled it, and zeros are a value of it as well.
+    // SAFETY: the call has filled it, and all zeros would be valid too.
     let usage = unsafe { usage.assume_init() };
     let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, 1_000 * time.tv_usec as u32);
     Ok(time(usage.ru_utime) + time(usage.ru_stime))

@@ -7,17 +7,17 @@ use super::arena::Piece;
 use super::icache;
 use super::memory::{Access, Mapping};
 
-/// Sealed machine code: it can be called and can no longer be written. Its memory is given back on drop.
+/// Sealed machine code: it can be called and can no longer be written. Dropping it frees its memory.
 ///
-/// Not `Send`: another thread's processor would have to synchronize its instruction stream first.
+/// Not `Send`: another thread's processor would first have to synchronize its instruction stream.
 pub struct Code {
     start: NonNull<u8>,
     used: usize,
     _memory: Memory,
 }
 
-/// What keeps the memory of a piece of code.
-#[expect(dead_code, reason = "they are kept for what they do when they are dropped")]
+/// The owner of the memory of a piece of code.
+#[expect(dead_code, reason = "held only for their `Drop`")]
 enum Memory {
     /// A piece of the thread's arena.
     Piece(Piece),
@@ -26,60 +26,60 @@ enum Memory {
 }
 
 impl Code {
-    /// Writes and seals a whole piece of code: in the thread's arena, where the host allows that and the code is not
-    /// large, else in a mapping of its own.
+    /// Writes and seals a piece of code: in the thread's arena if the host allows that and the code is small, otherwise
+    /// in its own mapping.
     ///
     /// # Errors
-    /// The system's, where it has no memory to give or does not allow generated code.
+    /// The system's, if it has no memory or does not allow generated code.
     pub fn new(bytes: &[u8]) -> io::Result<Code> {
         match Piece::new(bytes) {
             Some(piece) => Ok(Code::in_piece(piece, bytes.len())),
-            None => Code::apart(bytes),
+            None => Code::in_own_mapping(bytes),
         }
     }
 
-    /// Writes and seals a whole piece of code in a mapping of its own, which is first writable and then executable. For
-    /// code that is large, or for a host that has no arena: three system calls and a page fault for every page. Where the
-    /// system never lets a page that was written be executed, it is written through a second mapping, which is then given
-    /// back.
+    /// Writes and seals a piece of code in its own mapping, which is first writable and then executable. This is for
+    /// large code and for hosts without an arena: it costs three system calls and one page fault per page. If the
+    /// system never lets a written page become executable, the code is written through a second mapping, which is then
+    /// unmapped.
     ///
     /// # Errors
-    /// The system's, where it has no memory to give or does not allow generated code.
-    pub fn apart(bytes: &[u8]) -> io::Result<Code> {
+    /// The system's, if it has no memory or does not allow generated code.
+    pub fn in_own_mapping(bytes: &[u8]) -> io::Result<Code> {
         let used = bytes.len();
-        // What it said to the first way is the plainer reason.
+        // The error of the first method is the clearer one.
         let mapping = written_then_executable(bytes).or_else(|error| Mapping::executable(bytes).map_err(|_| error))?;
         icache::flush(mapping.start().as_ptr(), used);
         Ok(Code { start: mapping.start(), used, _memory: Memory::Mapping(mapping) })
     }
 
-    /// The code of `used` bytes that a piece of an arena was made of.
+    /// Code of `used` bytes in a piece of an arena.
     pub(super) fn in_piece(piece: Piece, used: usize) -> Code {
         Code { start: piece.start(), used, _memory: Memory::Piece(piece) }
     }
 
-    /// The code.
+    /// The bytes of the code.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `used` bytes are mapped and readable, and nothing writes them before the drop.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.used) }
     }
 
-    /// Calls the first instruction as a C function of one argument, which returns one integer.
+    /// Calls the first instruction as a C function that takes one argument and returns one integer.
     ///
     /// # Safety
-    /// The code must be made for this machine, keep to its C calling convention for `fn(u64) -> u64`, and do
-    /// nothing that safe code may rely on it not to do.
+    /// The code must be for this machine, follow its C calling convention for `fn(u64) -> u64`, and do nothing that
+    /// would break the guarantees of safe Rust.
     pub unsafe fn call(&self, argument: u64) -> u64 {
-        // SAFETY: the address is that of sealed, executable memory; what is there is the caller's promise.
+        // SAFETY: the address points to sealed, executable memory; the caller guarantees what the code does.
         let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(self.start.as_ptr()) };
         function(argument)
     }
 }
 
-/// Code in a mapping that is first writable and then executable.
+/// Copies code to a mapping that is first writable and then executable.
 fn written_then_executable(bytes: &[u8]) -> io::Result<Mapping> {
     let mut mapping = Mapping::new(bytes.len(), Access::ReadWrite)?;
-    // SAFETY: there are so many bytes, they are writable, and nobody else knows them.
+    // SAFETY: the mapping has that many bytes, they are writable, and nothing else uses them.
     unsafe { mapping.start().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
     mapping.protect(0, mapping.bytes(), Access::ReadExecute)?;
     Ok(mapping)

@@ -1,4 +1,4 @@
-//! How this host lets code be written and run, found out by trying.
+//! How this host lets code be written and executed, determined by trying.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -6,30 +6,30 @@ use std::sync::OnceLock;
 use super::Code;
 use super::arena::{Region, count_forks};
 
-/// How memory for code is written and run in this process.
+/// How memory for code is written and executed in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeMemory {
-    /// It has two mappings, one to write and one to run; to make and drop a small piece of code takes no system call.
+    /// Two mappings, one to write and one to execute. Creating and dropping a small piece of code takes no system call.
     DoubleMapping,
-    /// Each piece has a mapping of its own, which is first written and then run.
+    /// Each piece of code has its own mapping, which is first writable and then executable.
     Toggling {
-        /// Why not the other, in words.
+        /// Why a double mapping is not used, in words.
         reason: String,
     },
 }
 
 static FOUND: OnceLock<CodeMemory> = OnceLock::new();
 
-/// From now on each piece of code has a mapping of its own.
+/// From now on, each piece of code gets its own mapping.
 ///
 /// # Panics
-/// Where code was made before in a double mapping.
-pub fn keep_apart(reason: &str) {
+/// If code was already created in a double mapping.
+pub fn disable_double_mapping(reason: &str) {
     let found = FOUND.get_or_init(|| CodeMemory::Toggling { reason: reason.into() });
-    assert_ne!(*found, CodeMemory::DoubleMapping, "code was made before");
+    assert_ne!(*found, CodeMemory::DoubleMapping, "code was already created in a double mapping");
 }
 
-/// How memory for code is written and run in this process.
+/// How memory for code is written and executed in this process.
 pub fn code_memory() -> &'static CodeMemory {
     FOUND.get_or_init(|| match try_double_mapping() {
         Ok(()) => CodeMemory::DoubleMapping,
@@ -37,7 +37,7 @@ pub fn code_memory() -> &'static CodeMemory {
     })
 }
 
-/// Whether this process may execute code that it makes; if not, why.
+/// Whether this process may execute code that it generates; if not, why.
 ///
 /// # Errors
 /// The system's reason, in words.
@@ -47,27 +47,28 @@ pub fn can_execute() -> Result<(), &'static str> {
         if *code_memory() == CodeMemory::DoubleMapping {
             return Ok(());
         }
-        let code = returns(1).ok_or("no code is made for this machine")?;
+        let code = returns(1).ok_or("no emitter for this machine")?;
         let code = Code::new(&code).map_err(|error| format!("no executable memory: {error}"))?;
-        // SAFETY: the code is for this machine and returns a number.
+        // SAFETY: the code is for this machine and only returns a number.
         match unsafe { code.call(0) } {
             1 => Ok(()),
-            _ => Err("code that was written does not run".into()),
+            _ => Err("generated code does not run correctly".into()),
         }
     });
     found.as_ref().copied().map_err(String::as_str)
 }
 
-/// Whether what is written to one mapping runs in the other, more than once at the same address. Emulators keep what they have
-/// translated, and many find out that code was rewritten only where that was done through the mapping that runs.
+/// Checks that code written through one mapping runs through the other, several times at the same address. Emulators
+/// cache translated code, and many notice that code was rewritten only if it was written through the mapping that is
+/// executed.
 fn try_double_mapping() -> Result<(), String> {
     let region = Region::open().map_err(|error| error.to_string())?;
     for answer in 1..=3 {
-        let code = returns(answer).ok_or("no code is made for this machine")?;
+        let code = returns(answer).ok_or("no emitter for this machine")?;
         let piece = region.place(&code).expect("nothing else is in the region");
-        // SAFETY: the code is for this machine and returns a number.
+        // SAFETY: the code is for this machine and only returns a number.
         if unsafe { Code::in_piece(piece, code.len()).call(0) } != u64::from(answer) {
-            return Err("rewritten code is not seen, as in an emulator".into());
+            return Err("rewritten code is not noticed, as in an emulator".into());
         }
     }
     count_forks().map_err(|error| error.to_string())

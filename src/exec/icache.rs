@@ -1,9 +1,9 @@
-//! The instruction stream, which does not see by itself what was written as data.
+//! The instruction stream, which does not observe data writes by itself.
 //!
-//! All that is flushed may have been written through another mapping than it runs in. The address that is named here is the one
-//! at which it runs.
+//! The flushed code may have been written through a different mapping than the one that executes it. The address passed
+//! here is the one at which the code runs.
 
-/// Makes the instruction stream agree with what was written to `bytes` bytes at `start`.
+/// Makes the instruction stream see the `bytes` bytes written at `start`.
 #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
 pub(super) fn flush(start: *mut u8, bytes: usize) {
     unsafe extern "C" {
@@ -13,45 +13,45 @@ pub(super) fn flush(start: *mut u8, bytes: usize) {
     unsafe { sys_icache_invalidate(start.cast(), bytes) }
 }
 
-/// Makes the instruction stream agree with what was written to `bytes` bytes at `start`.
+/// Makes the instruction stream see the `bytes` bytes written at `start`.
 #[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
 pub(super) fn flush(start: *mut u8, bytes: usize) {
     use core::arch::asm;
 
     let cache_type: u64;
-    // SAFETY: CTR_EL0 may be read by user code on every system that we run on.
+    // SAFETY: user code may read CTR_EL0 on every system that we support.
     unsafe { asm!("mrs {}, ctr_el0", out(reg) cache_type, options(nomem, nostack, preserves_flags)) };
     // The line sizes are powers of two, counted in words of four bytes.
     let data_line = 4usize << ((cache_type >> 16) & 15);
     let instruction_line = 4usize << (cache_type & 15);
     let (start, end) = (start as usize, start as usize + bytes);
     let lines = |line: usize| ((start & !(line - 1))..end).step_by(line);
-    // Clean the data cache to where both caches meet, wait, drop the stale instructions, wait, refetch. Data caches go by
-    // physical addresses as far as programs can tell, so that the address of either mapping finds what was written.
-    // Instruction caches may go by virtual ones, so that only the address at which the code runs is sure to find it.
+    // Clean the data cache to the point of unification, wait, invalidate the stale instructions, wait, refetch. To
+    // programs, data caches appear physically tagged, so the address of either mapping finds the written data.
+    // Instruction caches may be virtually tagged, so only the address at which the code runs is certain to find it.
     for address in lines(data_line) {
-        // SAFETY: the address lies in a mapped page; cleaning changes no data.
+        // SAFETY: the address is in a mapped page, and cleaning changes no data.
         unsafe { asm!("dc cvau, {}", in(reg) address, options(nostack, preserves_flags)) };
     }
     // SAFETY: a barrier.
     unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
     for address in lines(instruction_line) {
-        // SAFETY: the address lies in a mapped page; instructions are fetched anew.
+        // SAFETY: the address is in a mapped page, and invalidating only causes a refetch.
         unsafe { asm!("ic ivau, {}", in(reg) address, options(nostack, preserves_flags)) };
     }
     // SAFETY: barriers.
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
-/// Makes the instruction stream agree with what was written for `start`, by an instruction that serializes.
+/// Makes the instruction stream see the code written for `start`, with a serializing instruction.
 ///
-/// The caches agree by themselves. But what the processor has already fetched ahead it holds against writes by their linear
-/// address alone: where code is written through another mapping, Intel's manual (volume 3, "Self-Modifying Code") demands a
-/// serializing instruction before it runs. Of these `CPUID` leaves a virtual machine, which takes microseconds; `IRETQ` to the
-/// next instruction stays in it, and takes some 50 ns.
+/// The caches are coherent. But the processor compares writes with already prefetched instructions by linear address
+/// only. For code that is written through another mapping, Intel's manual (volume 3, "Self-Modifying Code") therefore
+/// requires a serializing instruction before the code runs. `CPUID` causes an exit from a virtual machine, which takes
+/// microseconds. `IRETQ` to the next instruction does not, and takes about 50 ns.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(super) fn flush(_start: *mut u8, _bytes: usize) {
-    // SAFETY: the instruction pops what was pushed: the place behind it, and the flags, stack and segments that there are.
+    // SAFETY: the instruction pops what was pushed: the address after it, and the current flags, stack and segments.
     unsafe {
         core::arch::asm!(
             "mov {stack}, rsp",
@@ -71,6 +71,6 @@ pub(super) fn flush(_start: *mut u8, _bytes: usize) {
     }
 }
 
-/// Other systems on x86-64 have no double mappings, and no other machine runs code of ours.
+/// Other systems on x86-64 have no double mappings, and on other machines no generated code runs.
 #[cfg(not(any(target_arch = "aarch64", all(target_arch = "x86_64", target_os = "linux"))))]
 pub(super) fn flush(_start: *mut u8, _bytes: usize) {}

@@ -1,4 +1,4 @@
-//! Mappings: reserved from the system, given back on drop.
+//! Memory mappings: reserved from the system, unmapped on drop.
 
 #[cfg(target_os = "linux")]
 use std::fs::File;
@@ -8,15 +8,15 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-/// A range of whole pages of our own.
+/// A range of whole pages that we own.
 pub(super) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
-    /// How many inaccessible bytes belong to it on each side.
+    /// The number of inaccessible bytes on each side that belong to it.
     guard: usize,
 }
 
-/// What may be done with pages.
+/// The access rights of pages.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     None,
@@ -38,18 +38,19 @@ impl Access {
 pub(super) fn page_bytes() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     *BYTES.get_or_init(|| {
-        // SAFETY: sysconf only reads a constant of the system.
+        // SAFETY: sysconf only reads a system constant.
         let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         usize::try_from(bytes).expect("every system has a page size")
     })
 }
 
-/// A file of so many zeros that lies in memory and has no name.
+/// An anonymous file of this many zero bytes, in memory.
 #[cfg(target_os = "linux")]
 fn memory_file(bytes: usize) -> io::Result<File> {
-    // Nobody starts it as a program, which a system may demand to be told. One before 6.3 does not know the word.
+    // The file is never executed as a program, and some systems require that to be declared. Linux before 6.3 does not
+    // know the flag.
     let create = |flags| unsafe {
-        // SAFETY: a new file touches nothing of ours.
+        // SAFETY: creating a file touches no memory of ours.
         libc::memfd_create(c"jitduel code".as_ptr(), libc::MFD_CLOEXEC | flags)
     };
     let descriptor = match create(libc::MFD_NOEXEC_SEAL) {
@@ -59,9 +60,9 @@ fn memory_file(bytes: usize) -> io::Result<File> {
     if descriptor == -1 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is open, and nobody else knows it.
+    // SAFETY: the descriptor is open, and nothing else owns it.
     let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    // Asked first: a file that grows beyond the limit would end the process with SIGXFSZ.
+    // Checked first: growing a file beyond the limit would kill the process with SIGXFSZ.
     if bytes as u64 > greatest_file()? {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
@@ -69,21 +70,21 @@ fn memory_file(bytes: usize) -> io::Result<File> {
     Ok(file)
 }
 
-/// The size in bytes that a file of this process may have.
+/// The greatest size of a file, in bytes, that this process may create.
 #[cfg(target_os = "linux")]
 fn greatest_file() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: writes the structure, which is ours.
+    // SAFETY: writes only the local structure.
     match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } {
         0 => Ok(limit.rlim_cur),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Maps pages, at an address of the system's choice unless the flags have `MAP_FIXED`.
+/// Maps pages, at an address that the system chooses unless the flags have `MAP_FIXED`.
 ///
 /// # Safety
-/// Pages at a fixed address are the caller's own, and nobody uses them.
+/// Pages at a fixed address must belong to the caller, and nothing may use them.
 unsafe fn map(
     at: *mut u8,
     bytes: usize,
@@ -91,7 +92,7 @@ unsafe fn map(
     flags: libc::c_int,
     file: libc::c_int,
 ) -> io::Result<NonNull<u8>> {
-    // SAFETY: a new mapping touches no other memory of ours than what the caller gives up.
+    // SAFETY: a new mapping replaces no memory of ours except what the caller gives up.
     let start = unsafe { libc::mmap(at.cast(), bytes, access.flags(), flags, file, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
@@ -100,31 +101,31 @@ unsafe fn map(
 }
 
 impl Mapping {
-    /// Maps at least `bytes` of zeros, rounded up to whole pages. Pages cost memory from their first use on.
+    /// Maps at least `bytes` of zeros, rounded up to whole pages. Pages cost memory only once they are used.
     pub(super) fn new(bytes: usize, access: Access) -> io::Result<Mapping> {
         let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
         let bytes = bytes.max(1).checked_next_multiple_of(page_bytes()).ok_or_else(out_of_memory)?;
         Mapping::anywhere(bytes, access, libc::MAP_PRIVATE | libc::MAP_NORESERVE)
     }
 
-    /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does, that stay one memory for this process and its forked
-    /// children: what one of them writes the others read.
+    /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does, that this process and its forked children share:
+    /// each sees what the others write.
     pub(super) fn shared(bytes: usize) -> io::Result<Mapping> {
         Mapping::anywhere(bytes.next_multiple_of(page_bytes()), Access::ReadWrite, libc::MAP_SHARED)
     }
 
     fn anywhere(bytes: usize, access: Access, flags: libc::c_int) -> io::Result<Mapping> {
-        // SAFETY: without an address, nothing of ours is replaced.
+        // SAFETY: without a fixed address, nothing of ours is replaced.
         let start = unsafe { map(std::ptr::null_mut(), bytes, access, flags | libc::MAP_ANON, -1)? };
         Ok(Mapping { start, bytes, guard: 0 })
     }
 
-    /// Maps `bytes` of zeros, whole pages, twice: what is written through the first mapping runs through the second.
-    /// Inaccessible pages enclose each of them, so that nothing that runs on beyond its end gets from one into the other.
-    /// A forked child has the second alone.
+    /// Maps `bytes` of zeros, whole pages, twice: code written through the first mapping runs through the second.
+    /// Inaccessible pages surround each mapping, so that an overrun of one does not reach the other. A forked child
+    /// inherits only the second.
     ///
     /// # Errors
-    /// The system's, where it has no memory to give, does not let it be executed, or is not Linux.
+    /// The system's, if it has no memory, does not let it be executed, or is not Linux.
     #[cfg(target_os = "linux")]
     pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
         let file = memory_file(bytes)?;
@@ -132,24 +133,24 @@ impl Mapping {
             [Mapping::guarded(bytes, Access::ReadWrite, &file)?, Mapping::guarded(bytes, Access::ReadExecute, &file)?];
         let writable = &both[0];
         let (start, all) = (writable.start.as_ptr().wrapping_sub(writable.guard), bytes + 2 * writable.guard);
-        // SAFETY: the mapping is our own with its guards, and in this process nothing changes.
+        // SAFETY: we own the mapping and its guards, and nothing changes in this process.
         match unsafe { libc::madvise(start.cast(), all, libc::MADV_DONTFORK) } {
             0 => Ok(both),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// Maps `bytes` that can be executed and hold this code, without a right that is changed later: the code is written
-    /// through another mapping, which is gone on return.
+    /// Maps `bytes` that hold this code and can be executed, without changing access rights afterwards: the code is
+    /// written through another mapping, which is unmapped before this returns.
     ///
     /// # Errors
-    /// As of [`twice`](Mapping::twice).
+    /// The same as for [`twice`](Mapping::twice).
     #[cfg(target_os = "linux")]
     pub(super) fn executable(code: &[u8]) -> io::Result<Mapping> {
         let bytes = code.len().max(1).next_multiple_of(page_bytes());
         let file = memory_file(bytes)?;
         let writable = Mapping::guarded(bytes, Access::ReadWrite, &file)?;
-        // SAFETY: there are so many bytes, they are writable, and nobody else knows them.
+        // SAFETY: the mapping has that many bytes, they are writable, and nothing else uses them.
         unsafe { writable.start().copy_from_nonoverlapping(NonNull::from(code).cast(), code.len()) };
         drop(writable);
         Mapping::guarded(bytes, Access::ReadExecute, &file)
@@ -160,7 +161,7 @@ impl Mapping {
     fn guarded(bytes: usize, access: Access, file: &File) -> io::Result<Mapping> {
         let guard = page_bytes();
         let mut reserved = Mapping::new(bytes + 2 * guard, Access::None)?;
-        // SAFETY: the pages are the middle of the reservation, which nobody uses.
+        // SAFETY: the pages are the middle of the reservation, which nothing uses.
         reserved.start = unsafe {
             let middle = reserved.start.add(guard).as_ptr();
             map(middle, bytes, access, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd())?
@@ -169,22 +170,22 @@ impl Mapping {
         Ok(reserved)
     }
 
-    /// No system but Linux has been tried.
+    /// Double mappings were tested only on Linux.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn twice(_bytes: usize) -> io::Result<[Mapping; 2]> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
     }
 
-    /// No system but Linux has been tried.
+    /// Double mappings were tested only on Linux.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn executable(_code: &[u8]) -> io::Result<Mapping> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
     }
 
-    /// Changes what may be done with `bytes` from `offset` on, both multiples of the page size.
+    /// Changes the access rights of `bytes` from `offset` on; both are multiples of the page size.
     pub(super) fn protect(&mut self, offset: usize, bytes: usize, access: Access) -> io::Result<()> {
-        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range lies in the mapping");
-        // SAFETY: the range lies in a mapping that is ours alone, and `&mut self` says that nobody uses it now.
+        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is inside the mapping");
+        // SAFETY: the range is in a mapping that only we use, and `&mut self` ensures that nothing uses it now.
         let result = unsafe { libc::mprotect(self.start.as_ptr().add(offset).cast(), bytes, access.flags()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
@@ -201,7 +202,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         let (start, all) = (self.start.as_ptr().wrapping_sub(self.guard), self.bytes + 2 * self.guard);
-        // SAFETY: the mapping is ours with its guards, and nothing borrows it any longer.
+        // SAFETY: we own the mapping and its guards, and nothing borrows it any longer.
         let result = unsafe { libc::munmap(start.cast(), all) };
         debug_assert_eq!(result, 0, "unmapping our own mapping cannot fail");
     }

@@ -1,6 +1,7 @@
-//! Work in a forked copy of this process, where generated code may crash or hang without taking us with it.
+//! Work in a forked copy of this process, so that generated code may crash or hang without affecting us.
 //!
-//! Forked and not executed anew, since an emulator for programs of another machine cannot execute them from inside.
+//! The copy is only forked, without executing the program again, because an emulator for another machine's programs cannot execute them
+//! from inside.
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -8,10 +9,10 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// A forked copy of this process that does one piece of work and writes what it has to say into a pipe. Killed and
-/// waited for when it is dropped.
+/// A forked copy of this process that does one piece of work and writes its results to a pipe. Dropping it kills it and
+/// waits for it.
 pub struct Child {
-    /// 0 once it was waited for: its number may then be another process's.
+    /// 0 once it has been waited for: its id may then belong to another process.
     process: libc::pid_t,
     output: PipeReader,
 }
@@ -19,9 +20,9 @@ pub struct Child {
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// With this status: 0 after its work, 101 after a panic.
+    /// It exited with this status: 0 after its work, 101 after a panic.
     Exited(i32),
-    /// By a signal.
+    /// A signal killed it.
     Killed {
         /// The signal's number on this system.
         signal: i32,
@@ -29,8 +30,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Whether somebody else ended it: the system where memory or time ran out, or a user. What code does wrong raises other
-    /// signals.
+    /// Whether something else ended it: the system, out of memory or time, or a user. Faulty code raises other signals.
     pub fn is_from_outside(self) -> bool {
         let Ended::Killed { signal } = self else { return false };
         let own = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
@@ -38,44 +38,44 @@ impl Ended {
     }
 }
 
-/// The status of a child whose work panicked, which is that of every Rust program.
+/// The status of a child whose work panicked; every Rust program exits with it after a panic.
 const PANICKED: libc::c_int = 101;
 
 impl Child {
-    /// Forks. The copy calls `work` with the end of a pipe to write to and then ends, without running what this
-    /// process would do at its end. It dumps no core, and on Linux it dies with this process.
+    /// Forks. The copy calls `work` with the write end of a pipe and then exits, without running this process's exit
+    /// handlers. It dumps no core, and on Linux it dies with this process.
     ///
     /// # Errors
-    /// The system's, where it has no process or no pipe to give.
+    /// The system's, if it has no process or no pipe to give.
     ///
-    /// Also if this process has several threads, or the system does not say how many: the copy would have one of them
-    /// alone, and wait forever for locks that others held. Such an error is of the kind [`io::ErrorKind::Unsupported`].
+    /// Also if this process has several threads, or the system does not report how many: the copy would have only one
+    /// of them and wait forever for locks that others held. Such an error has the kind [`io::ErrorKind::Unsupported`].
     pub fn fork(work: impl FnOnce(&mut PipeWriter)) -> io::Result<Child> {
-        expect_one_thread()?;
+        require_one_thread()?;
         let (output, mut writer) = io::pipe()?;
-        never_wait(&output)?;
-        // What waits to be printed would be printed by both. That it cannot be printed is not the child's concern.
+        set_nonblocking(&output)?;
+        // Both processes would print buffered output. A failure to print it is not the child's concern.
         let _ = io::stdout().flush();
         // SAFETY: getpid only reads.
         let parent = unsafe { libc::getpid() };
-        // SAFETY: there is one thread, so that the copy is a whole process with no lock held by somebody else.
+        // SAFETY: there is one thread, so the copy is a complete process in which no other thread holds a lock.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 drop(output);
                 prepare_to_crash(parent);
-                // A panic must not unwind into what this process did before it was copied.
+                // A panic must not unwind into frames from before the fork.
                 let result = catch_unwind(AssertUnwindSafe(|| work(&mut writer)));
                 let status = if result.is_ok() { 0 } else { PANICKED };
-                // SAFETY: ends the copy, whose memory nobody needs any longer.
+                // SAFETY: ends the copy, whose memory nothing needs any longer.
                 unsafe { libc::_exit(status) }
             }
             process => Ok(Child { process, output }),
         }
     }
 
-    /// Appends what has arrived since the last call, a megabyte at most, without waiting for more. Whether there may
-    /// be more later: not after the end of the child's output.
+    /// Appends the output that has arrived since the last call, at most a megabyte, without waiting for more. Returns
+    /// whether there may be more later: false after the end of the child's output.
     ///
     /// # Errors
     /// The system's.
@@ -96,23 +96,23 @@ impl Child {
         Ok(true)
     }
 
-    /// The number by which the system knows it.
+    /// Its process id.
     pub fn id(&self) -> i32 {
         self.process
     }
 
-    /// Kills it, if it has not ended yet.
+    /// Kills it if it has not ended yet.
     pub fn kill(&mut self) {
-        // SAFETY: the process is our own child, which keeps its number until we have waited for it.
+        // SAFETY: the process is our own child, which keeps its id until we have waited for it.
         unsafe { libc::kill(self.process, libc::SIGKILL) };
     }
 
-    /// Waits for it to end. Output that was not read yet is lost.
+    /// Waits for it to end. Unread output is lost.
     ///
     /// # Errors
     /// The system's.
     pub fn wait(mut self) -> io::Result<Ended> {
-        // A child that fills the pipe waits for a reader, and would never end while we wait for it.
+        // A child that has filled the pipe blocks until somebody reads, and would never end while we wait for it.
         let mut lost = Vec::new();
         while self.read_available(&mut lost)? {
             lost.clear();
@@ -123,7 +123,7 @@ impl Child {
 
     fn reap(&mut self) -> io::Result<Ended> {
         let mut status = 0;
-        // SAFETY: waits for our own child, which was not waited for yet, and writes its status.
+        // SAFETY: waits for our own child, which has not been waited for yet, and writes its status.
         while unsafe { libc::waitpid(self.process, &raw mut status, 0) } < 0 {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
@@ -143,41 +143,41 @@ impl Drop for Child {
     fn drop(&mut self) {
         if self.process != 0 {
             self.kill();
-            // There is nobody to tell that the system does not know the child, and nothing left to do for it.
+            // If the system does not know the child, nobody can be told and nothing is left to do.
             let _ = self.reap();
         }
     }
 }
 
-/// Waits until a child has output or has come to the end of it, or the timeout has passed. The places of all such
-/// children in the order given; none after a timeout. A child at the end of its output is always ready.
+/// Waits until a child has output or has reached the end of it, or until the timeout. Returns the indices of all such
+/// children in ascending order; none after a timeout. A child at the end of its output is always ready.
 ///
 /// # Errors
 /// The system's.
 pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, timeout: Duration) -> io::Result<Vec<usize>> {
     let poll = |child: &Child| libc::pollfd { fd: child.output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let mut polled: Vec<libc::pollfd> = children.into_iter().map(poll).collect();
-    // A timeout that no clock can count is none.
+    // A timeout that the clock cannot represent is no timeout.
     let end = Instant::now().checked_add(timeout);
     loop {
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-        // Rounded up, so that we do not ask again and again for the last part of a millisecond.
+        // Rounded up, so that we do not poll repeatedly during the last part of a millisecond.
         let milliseconds = libc::c_int::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX);
-        // SAFETY: the array is ours and as long as we say.
+        // SAFETY: the array is ours and has that length.
         let count = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, milliseconds) };
         if count > 0 || (count == 0 && left.is_zero()) {
             let is_ready = |(index, polled): (usize, &libc::pollfd)| (polled.revents != 0).then_some(index);
             return Ok(polled.iter().enumerate().filter_map(is_ready).collect());
         }
-        // A signal ended the wait early, or time has to be asked for anew.
+        // A signal ended the wait early, or the timeout is longer than `poll` can wait.
         if count < 0 && io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
             return Err(io::Error::last_os_error());
         }
     }
 }
 
-/// Makes sure that this process has one thread.
-fn expect_one_thread() -> io::Result<()> {
+/// Fails unless this process has one thread.
+fn require_one_thread() -> io::Result<()> {
     let unknown = |reason: String| io::Error::new(io::ErrorKind::Unsupported, format!("cannot fork: {reason}"));
     // A thread that was joined may be listed for a moment longer.
     for _ in 0..20 {
@@ -188,14 +188,14 @@ fn expect_one_thread() -> io::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Err(unknown("this process has several threads, of which the copy would have one alone".into()))
+    Err(unknown("this process has several threads, and the copy would have only one of them".into()))
 }
 
-/// Whether this process has one thread, not counting that of an emulator that it runs in.
+/// Whether this process has one thread, not counting the thread of an emulator.
 #[cfg(target_os = "linux")]
 fn is_single_threaded() -> io::Result<bool> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
-    // QEMU has a thread of its own.
+    // QEMU adds a thread of its own.
     Ok(threads <= 1 + usize::from(is_emulated()))
 }
 
@@ -203,27 +203,27 @@ fn is_single_threaded() -> io::Result<bool> {
 #[cfg(target_vendor = "apple")]
 fn is_single_threaded() -> io::Result<bool> {
     unsafe extern "C" {
-        /// Whether a thread was ever created beside the first.
+        /// Whether a thread was ever created besides the first.
         fn pthread_is_threaded_np() -> libc::c_int;
     }
     // SAFETY: only reads a flag of the C library.
     Ok(unsafe { pthread_is_threaded_np() } == 0)
 }
 
-/// No other system has been asked.
+/// Other systems are not supported.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn is_single_threaded() -> io::Result<bool> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "not asked on this system"))
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not supported on this system"))
 }
 
-/// Whether this process runs in QEMU, which lets it bear its own name.
+/// Whether this process runs in QEMU. The process name shows it.
 pub fn is_emulated() -> bool {
     let is_emulator = |name: String| name.starts_with("qemu");
     cfg!(target_os = "linux") && std::fs::read_to_string("/proc/self/comm").is_ok_and(is_emulator)
 }
 
-/// Makes reads of a pipe return where they would wait.
-fn never_wait(pipe: &PipeReader) -> io::Result<()> {
+/// Makes reads from a pipe return instead of blocking.
+fn set_nonblocking(pipe: &PipeReader) -> io::Result<()> {
     let descriptor = pipe.as_raw_fd();
     // SAFETY: the descriptor is open; both calls only read and write its flags.
     let result = unsafe {
@@ -235,22 +235,22 @@ fn never_wait(pipe: &PipeReader) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// What a copy of the process `parent` does first.
+/// Prepares a copy of the process `parent` for a crash.
 fn prepare_to_crash(parent: libc::pid_t) {
     let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: changes this process alone. Faults then end it, without the handler that Rust has for stack overflows.
+    // SAFETY: changes only this process. Faults then end it without Rust's handler for stack overflows.
     unsafe {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core);
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
         libc::signal(libc::SIGBUS, libc::SIG_DFL);
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: changes this process alone.
+    // SAFETY: changes only this process.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }
-    // A parent that ended before it was asked for sends no signal.
-    // SAFETY: getppid only reads, and nobody waits for an orphan's work.
+    // A parent that ended before the call above sends no signal. SAFETY: getppid only reads, and nothing waits for an
+    // orphan's work.
     unsafe {
         if libc::getppid() != parent {
             libc::_exit(PANICKED);
@@ -262,7 +262,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match *self {
             Ended::Exited(status) => write!(f, "exited with status {status}"),
-            Ended::Killed { signal } => match name(signal) {
+            Ended::Killed { signal } => match signal_name(signal) {
                 Some(name) => write!(f, "killed by {name}"),
                 None => write!(f, "killed by signal {signal}"),
             },
@@ -271,7 +271,7 @@ impl fmt::Display for Ended {
 }
 
 /// The name of a signal that ends processes.
-fn name(signal: i32) -> Option<&'static str> {
+fn signal_name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         libc::SIGABRT => "SIGABRT",
         libc::SIGALRM => "SIGALRM",

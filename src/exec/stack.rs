@@ -1,63 +1,64 @@
-//! The data stack: memory for up to a limit of values between inaccessible pages.
+//! The data stack: memory for a limited number of values between inaccessible pages.
 
 use std::io;
 
 use super::memory::{Access, Mapping, page_bytes};
 
-/// A stack of 64-bit integers that engines work on and that can be reused from run to run.
+/// A stack of 64-bit integers that engines work on. It can be reused for any number of executions.
 ///
-/// One spare slot lies under the bottom: an engine that keeps the top in a register may spill it there when the
-/// stack is empty. The pages before and behind are inaccessible.
+/// One spare slot is below the bottom: an engine that keeps the top in a register may spill it there when the stack is
+/// empty. The pages before and after the slots are inaccessible.
 pub struct Stack {
     mapping: Mapping,
-    /// How many slots lie between the inaccessible pages.
+    /// The number of slots between the inaccessible pages.
     slots: usize,
-    /// Which of them is the bottom; the spare slot is the one before.
+    /// The index of the bottom slot; the spare slot is the one before it.
     bottom: usize,
     capacity: usize,
     depth: usize,
     armor: Option<Armor>,
 }
 
-/// Which end of the usable slots touches an inaccessible page.
+/// The end of the usable slots that touches an inaccessible page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
-    /// The spare slot is the first that can be touched.
+    /// The spare slot is the first accessible one.
     Lower,
-    /// The slot below the limit is the last that can be touched.
+    /// The slot below the limit is the last accessible one.
     Upper,
 }
 
-/// How a stack is laid out and filled so that a stray access shows: beyond one edge it faults, beyond the other a
-/// write changes the slack, and a read of what nobody wrote gives poison.
+/// How a stack is laid out and filled so that stray accesses are detected. An access beyond one edge faults. Beyond the
+/// other edge, a write changes the slack. A read of a slot that was never written returns poison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armor {
-    /// The greatest number of values; at most what the stack has room for.
+    /// The greatest number of values; at most the stack's capacity.
     pub limit: usize,
-    /// Which end faults.
+    /// The edge at which accesses fault.
     pub edge: Edge,
-    /// What the pattern is made of. Two runs that differ in nothing else must come to the same.
+    /// The seed of the pattern. Two executions that differ only in it must produce identical results.
     pub poison: u64,
-    /// Slots from this one on are not filled before a run, since to fill a large stack each time would be slow.
+    /// Slots from this one on are not filled before an execution, because filling a large stack each time would be
+    /// slow.
     pub slots: usize,
 }
 
-/// The most slots that are looked at for stray writes.
+/// The most slots that are checked for stray writes.
 const SLACK: usize = 32;
 
 impl Armor {
-    /// The pattern of a slot, numbered from the bottom. It differs from slot to slot by more than a small number, so
-    /// that two stray reads do not cancel.
+    /// The pattern of a slot, numbered from the bottom. Slots differ by more than small numbers, so that two stray
+    /// reads do not cancel out.
     fn pattern(&self, slot: isize) -> i64 {
         self.poison.wrapping_add((slot as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64
     }
 }
 
 impl Stack {
-    /// Reserves memory for `capacity` values; what is never used costs no memory.
+    /// Reserves memory for `capacity` values. Unused memory costs nothing.
     ///
     /// # Errors
-    /// The system's, where it has not so much address space to give.
+    /// The system's, if it does not have that much address space.
     pub fn new(capacity: usize) -> io::Result<Stack> {
         let page = page_bytes();
         let bytes = capacity
@@ -71,22 +72,22 @@ impl Stack {
         Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
     }
 
-    /// How many values it has room for; of an armed stack the limit.
+    /// The number of values that it has room for; for an armored stack, the limit.
     pub fn capacity(&self) -> usize {
         self.armor.map_or(self.capacity, |armor| armor.limit)
     }
 
-    /// The greatest limit that it can be armed with.
+    /// The greatest limit that it can be armored with.
     pub fn greatest_limit(&self) -> usize {
         self.capacity
     }
 
-    /// From now on the bottom lies so that the edge touches an inaccessible page, and each [`set`](Stack::set) fills
-    /// the slots that hold no value, and the slack at the other edge, with poison. The stack is empty then. No system
-    /// call is needed, so that a stack may be armed anew for every run.
+    /// Places the bottom so that the edge touches an inaccessible page. From now on, each [`set`](Stack::set) fills the
+    /// slots that hold no value, and the slack at the other edge, with poison. Empties the stack. No system call is
+    /// needed, so a stack can be armored anew for every execution.
     ///
     /// # Panics
-    /// Where the limit is greater than the capacity that the stack was made with.
+    /// If the limit is greater than the capacity that the stack was created with.
     pub fn arm(&mut self, armor: Armor) {
         assert!(armor.limit <= self.capacity, "the stack has room for the armor's limit");
         self.bottom = match armor.edge {
@@ -95,23 +96,23 @@ impl Stack {
         };
         self.armor = Some(armor);
         self.depth = 0;
-        // The slots for values are left to `set`, which comes before every run.
+        // `set`, which precedes every execution, fills the slots for values.
         self.fill(&armor, armor.limit);
     }
 
-    /// What an armed stack is filled with.
+    /// The poison of an armored stack.
     pub fn poison(&self) -> Option<u64> {
         self.armor.map(|armor| armor.poison)
     }
 
-    /// Whether the slack, which lies at the edge that touches no inaccessible page, is still as it was filled: up to
-    /// 32 slots, fewer where the page is nearer. A stack that is not armed has none.
+    /// Whether the slack is still as it was filled. The slack is at the edge that touches no inaccessible page: up to
+    /// 32 slots, fewer if the page is nearer. A stack without armor has none.
     pub fn is_intact(&self) -> bool {
         let Some(armor) = &self.armor else { return true };
         let slack = self.slack(armor);
-        // SAFETY: the slack lies between the inaccessible pages, and arming has filled it.
+        // SAFETY: the slack is between the inaccessible pages, and `arm` has filled it.
         let slots = unsafe { std::slice::from_raw_parts(self.bottom().offset(slack.start), slack.len()) };
-        // Nearly always all are looked at, and together faster than one after the other.
+        // Nearly always all slots match, and comparing them without a branch each is faster.
         slots.iter().zip(slack).fold(true, |intact, (slot, index)| intact & (*slot == armor.pattern(index)))
     }
 
@@ -131,42 +132,42 @@ impl Stack {
         unsafe { std::slice::from_raw_parts(self.bottom(), self.depth) }
     }
 
-    /// Makes the values those given, bottom first.
+    /// Replaces the values by those given, bottom first.
     ///
     /// # Panics
-    /// Where there are more values than the capacity.
+    /// If there are more values than the capacity.
     pub fn set(&mut self, values: &[i64]) {
-        assert!(values.len() <= self.capacity(), "the caller keeps to the stack's capacity");
+        assert!(values.len() <= self.capacity(), "the values fit the stack's capacity");
         if let Some(armor) = self.armor {
             self.fill(&armor, values.len());
         }
-        // SAFETY: there is room, and the source is not in our own mapping, since `&mut self` is exclusive.
+        // SAFETY: there is room, and the source is not in our own mapping because `&mut self` is exclusive.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.bottom(), values.len()) };
         self.depth = values.len();
     }
 
-    /// Fills what will hold none of so many values with poison.
+    /// Fills all slots that will hold none of the `values` values with poison.
     fn fill(&mut self, armor: &Armor, values: usize) {
         let unused = values as isize..armor.limit.min(armor.slots) as isize;
         for range in [-1..0, unused, self.slack(armor)] {
-            // SAFETY: the spare slot, the slots below the limit and the slack lie between the inaccessible pages, and nobody
-            // borrows them.
+            // SAFETY: the spare slot, the slots below the limit and the slack are between the inaccessible pages, and
+            // nothing borrows them.
             let slots = unsafe { std::slice::from_raw_parts_mut(self.bottom().offset(range.start), range.len()) };
             slots.iter_mut().zip(range).for_each(|(slot, index)| *slot = armor.pattern(index));
         }
     }
 
-    /// Where the lowest value lies; the spare slot is directly before it.
+    /// The address of the lowest value; the spare slot is directly before it.
     pub(crate) fn bottom(&self) -> *mut i64 {
-        // SAFETY: at least one slot lies before the bottom and `capacity` behind it, between the first page and the
-        // last; where the limit is 0 the bottom may be where the last page begins.
+        // SAFETY: between the first page and the last, at least one slot is before the bottom and `capacity` slots
+        // after it. If the limit is 0, the bottom may be where the last page starts.
         unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast::<i64>().add(self.bottom) }
     }
 
-    /// Says how many values an engine left.
+    /// Sets how many values an engine left.
     ///
     /// # Panics
-    /// Where there cannot be so many: an engine is wrong.
+    /// If the stack cannot hold so many: the engine is wrong.
     pub(crate) fn set_depth(&mut self, depth: usize) {
         assert!(depth <= self.capacity(), "an engine left {depth} values on a stack for {}", self.capacity());
         self.depth = depth;

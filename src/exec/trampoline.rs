@@ -1,5 +1,5 @@
-//! A call that trusts the code with nothing: poison in all registers that mean nothing to it, canaries in those that it
-//! must give back unchanged.
+//! A call that does not trust the code: it fills unused registers with poison, and preserved ones with canaries that
+//! must come back unchanged.
 #![cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 
 use std::cell::UnsafeCell;
@@ -8,87 +8,88 @@ use std::sync::{Mutex, PoisonError};
 use super::Code;
 
 impl Code {
-    /// Calls the first instruction as [`call`](Code::call) does, with registers full of what is made of the poison.
-    /// One such call runs at a time in the process.
+    /// Calls the first instruction as [`call`](Code::call) does, with registers full of values derived from the poison.
+    /// Only one such call runs at a time in the process.
     ///
     /// # Panics
-    /// Where the code did not keep to the calling convention, naming what it changed.
+    /// If the code violates the calling convention; the message names what it changed.
     ///
     /// # Safety
-    /// As of [`call`](Code::call), except that registers and the words on top of its caller's stack may come back
+    /// The same as for [`call`](Code::call), except that registers and the top words of the caller's stack may be
     /// changed.
     pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        // Distances between the words as large as between those of an armed stack, but others.
+        // The words differ by as much as those of an armored stack, but by other values.
         let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let context = CONTEXT.0.get();
-        // SAFETY: who has the lock has the context. What the trampoline does with it is said there; that the code
-        // returns to it is the caller's promise.
-        let (result, damage) = unsafe {
+        // SAFETY: holding the lock grants access to the context. `trampoline` documents how it uses it, and the caller
+        // guarantees that the code returns to it.
+        let (result, changed) = unsafe {
             context.write(Context {
                 code: self.bytes().as_ptr(),
                 argument,
                 result: 0,
-                garbage: std::array::from_fn(|index| word(index + KEPT.len())),
-                given: std::array::from_fn(word),
-                found: [0; KEPT.len()],
+                garbage: std::array::from_fn(|index| word(index + PRESERVED.len())),
+                before: std::array::from_fn(word),
+                after: [0; PRESERVED.len()],
             });
             trampoline();
-            let Context { given, found, result, .. } = context.read();
-            let kept = KEPT.iter().zip(given.iter().zip(found));
-            (result, kept.filter(|(_, (given, found))| **given != *found).map(|(name, _)| *name).collect::<Vec<_>>())
+            let Context { before, after, result, .. } = context.read();
+            let pairs = PRESERVED.iter().zip(before.iter().zip(after));
+            (result, pairs.filter(|(_, (before, after))| **before != *after).map(|(name, _)| *name).collect::<Vec<_>>())
         };
-        assert!(damage.is_empty(), "generated code does not keep to the calling convention: changed {damage:?}");
+        assert!(changed.is_empty(), "generated code violates the calling convention: it changed {changed:?}");
         result
     }
 }
 
-/// What goes into a call and what comes out. It lies at a fixed address, so that it is found again after the call
-/// without any register.
+/// The inputs and outputs of a call. It is at a fixed address, so the trampoline finds it after the call without
+/// relying on any register.
 #[repr(C)]
 struct Context {
     code: *const u8,
     argument: u64,
     result: u64,
-    /// For registers that may hold anything; each takes the word of its number.
+    /// For registers that may hold anything; each gets the word with its number.
     garbage: [u64; 32],
-    /// What the things of [`KEPT`] were at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
-    given: [u64; KEPT.len()],
-    /// What they were when the call returned.
-    found: [u64; KEPT.len()],
+    /// The contents of [`PRESERVED`] at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
+    before: [u64; PRESERVED.len()],
+    /// Their contents when the call returned.
+    after: [u64; PRESERVED.len()],
 }
 
 /// Memory that assembly writes.
-struct Place(UnsafeCell<Context>);
+struct SharedContext(UnsafeCell<Context>);
 
-// SAFETY: only `call_poisoned` uses the one that exists, under a lock.
-unsafe impl Sync for Place {}
+// SAFETY: only `call_poisoned` uses the single instance, under a lock.
+unsafe impl Sync for SharedContext {}
 
-static CONTEXT: Place = Place(UnsafeCell::new(Context {
+static CONTEXT: SharedContext = SharedContext(UnsafeCell::new(Context {
     code: std::ptr::null(),
     argument: 0,
     result: 0,
     garbage: [0; 32],
-    given: [0; KEPT.len()],
-    found: [0; KEPT.len()],
+    before: [0; PRESERVED.len()],
+    after: [0; PRESERVED.len()],
 }));
 
-/// What generated code must give back unchanged, in the order of the context.
+/// What generated code must preserve, in the order of the context.
 #[cfg(target_arch = "x86_64")]
-const KEPT: [&str; 9] = ["rsp", "the caller's stack", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
+const PRESERVED: [&str; 9] =
+    ["rsp", "the caller's stack", "the caller's stack", "rbx", "rbp", "r12", "r13", "r14", "r15"];
 
-/// What generated code must give back unchanged, in the order of the context. `x18` is the system's on some systems, so
-/// that no code of ours may touch it anywhere.
+/// What generated code must preserve, in the order of the context. Some systems reserve `x18`, so our code must not use
+/// it anywhere.
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
-const KEPT: [&str; 23] = [
+const PRESERVED: [&str; 23] = [
     "sp", "the caller's stack", "the caller's stack", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
     "x27", "x28", "x29", "d8", "d9", "d10", "d11", "d12", "d13", "d14", "d15",
 ];
 
-/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
-/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+/// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
+/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "sysv64" fn trampoline() {
@@ -101,15 +102,15 @@ unsafe extern "sysv64" fn trampoline() {
         "push r15",
         // Keeps the stack aligned at the call.
         "sub rsp, 8",
-        "push qword ptr [rip + {context} + {given} + 16]",
-        "push qword ptr [rip + {context} + {given} + 8]",
-        "mov [rip + {context} + {given}], rsp",
-        "mov rbx, [rip + {context} + {given} + 24]",
-        "mov rbp, [rip + {context} + {given} + 32]",
-        "mov r12, [rip + {context} + {given} + 40]",
-        "mov r13, [rip + {context} + {given} + 48]",
-        "mov r14, [rip + {context} + {given} + 56]",
-        "mov r15, [rip + {context} + {given} + 64]",
+        "push qword ptr [rip + {context} + {before} + 16]",
+        "push qword ptr [rip + {context} + {before} + 8]",
+        "mov [rip + {context} + {before}], rsp",
+        "mov rbx, [rip + {context} + {before} + 24]",
+        "mov rbp, [rip + {context} + {before} + 32]",
+        "mov r12, [rip + {context} + {before} + 40]",
+        "mov r13, [rip + {context} + {before} + 48]",
+        "mov r14, [rip + {context} + {before} + 56]",
+        "mov r15, [rip + {context} + {before} + 64]",
         "mov rax, [rip + {context} + {garbage}]",
         "mov rcx, [rip + {context} + {garbage} + 8]",
         "mov rdx, [rip + {context} + {garbage} + 16]",
@@ -118,23 +119,23 @@ unsafe extern "sysv64" fn trampoline() {
         "mov r9, [rip + {context} + {garbage} + 72]",
         "mov r10, [rip + {context} + {garbage} + 80]",
         "mov r11, [rip + {context} + {garbage} + 88]",
-        // Both halves: two neighbors of the garbage.
+        // Both halves: two adjacent words of the garbage.
         ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
         "movups xmm\\n, [rip + {context} + {garbage} + 16 * \\n]",
         ".endr",
         "mov rdi, [rip + {context} + {argument}]",
         "call qword ptr [rip + {context} + {code}]",
         "mov [rip + {context} + {result}], rax",
-        "mov [rip + {context} + {found}], rsp",
-        "mov rsp, [rip + {context} + {given}]",
-        "mov [rip + {context} + {found} + 24], rbx",
-        "mov [rip + {context} + {found} + 32], rbp",
-        "mov [rip + {context} + {found} + 40], r12",
-        "mov [rip + {context} + {found} + 48], r13",
-        "mov [rip + {context} + {found} + 56], r14",
-        "mov [rip + {context} + {found} + 64], r15",
-        "pop qword ptr [rip + {context} + {found} + 8]",
-        "pop qword ptr [rip + {context} + {found} + 16]",
+        "mov [rip + {context} + {after}], rsp",
+        "mov rsp, [rip + {context} + {before}]",
+        "mov [rip + {context} + {after} + 24], rbx",
+        "mov [rip + {context} + {after} + 32], rbp",
+        "mov [rip + {context} + {after} + 40], r12",
+        "mov [rip + {context} + {after} + 48], r13",
+        "mov [rip + {context} + {after} + 56], r14",
+        "mov [rip + {context} + {after} + 64], r15",
+        "pop qword ptr [rip + {context} + {after} + 8]",
+        "pop qword ptr [rip + {context} + {after} + 16]",
         "add rsp, 8",
         "pop r15",
         "pop r14",
@@ -148,8 +149,8 @@ unsafe extern "sysv64" fn trampoline() {
         argument = const core::mem::offset_of!(Context, argument),
         result = const core::mem::offset_of!(Context, result),
         garbage = const core::mem::offset_of!(Context, garbage),
-        given = const core::mem::offset_of!(Context, given),
-        found = const core::mem::offset_of!(Context, found),
+        before = const core::mem::offset_of!(Context, before),
+        after = const core::mem::offset_of!(Context, after),
     )
 }
 
@@ -167,11 +168,11 @@ macro_rules! context {
     };
 }
 
-/// The `x18` of after the call, in `x17`. Apple's systems change it behind a program's back: there it counts as kept.
+/// The value of `x18` after the call, in `x17`. Apple's systems change it asynchronously: there it counts as preserved.
 #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
 macro_rules! x18_after {
     () => {
-        "ldr x17, [x16, #{given} + 24]"
+        "ldr x17, [x16, #{before} + 24]"
     };
 }
 #[cfg(all(target_arch = "aarch64", not(target_vendor = "apple")))]
@@ -181,8 +182,8 @@ macro_rules! x18_after {
     };
 }
 
-/// Fills the registers from the context, calls the code, and writes what it left to the context. Gives every register
-/// back to its own caller as the convention demands, whatever the code did, as long as it returned here.
+/// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
+/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
@@ -198,16 +199,16 @@ unsafe extern "C" fn trampoline() {
         "stp d10, d11, [sp, #-16]!",
         "stp d8, d9, [sp, #-16]!",
         context!(),
-        "ldp x1, x2, [x16, #{given} + 8]",
+        "ldp x1, x2, [x16, #{before} + 8]",
         "stp x1, x2, [sp, #-16]!",
         "mov x17, sp",
-        "str x17, [x16, #{given}]",
-        "str x18, [x16, #{given} + 24]",
+        "str x17, [x16, #{before}]",
+        "str x18, [x16, #{before} + 24]",
         ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
-        "ldr x\\n, [x16, #{given} + 8 * (\\n - 15)]",
+        "ldr x\\n, [x16, #{before} + 8 * (\\n - 15)]",
         ".endr",
         ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
-        "ldr d\\n, [x16, #{given} + 8 * (\\n + 7)]",
+        "ldr d\\n, [x16, #{before} + 8 * (\\n + 7)]",
         ".endr",
         ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31",
         "ldr d\\n, [x16, #{garbage} + 8 * \\n]",
@@ -221,19 +222,19 @@ unsafe extern "C" fn trampoline() {
         context!(),
         "str x0, [x16, #{result}]",
         x18_after!(),
-        "str x17, [x16, #{found} + 24]",
+        "str x17, [x16, #{after} + 24]",
         "mov x17, sp",
-        "str x17, [x16, #{found}]",
-        "ldr x17, [x16, #{given}]",
+        "str x17, [x16, #{after}]",
+        "ldr x17, [x16, #{before}]",
         "mov sp, x17",
         ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29",
-        "str x\\n, [x16, #{found} + 8 * (\\n - 15)]",
+        "str x\\n, [x16, #{after} + 8 * (\\n - 15)]",
         ".endr",
         ".irp n, 8, 9, 10, 11, 12, 13, 14, 15",
-        "str d\\n, [x16, #{found} + 8 * (\\n + 7)]",
+        "str d\\n, [x16, #{after} + 8 * (\\n + 7)]",
         ".endr",
         "ldp x1, x2, [sp], #16",
-        "stp x1, x2, [x16, #{found} + 8]",
+        "stp x1, x2, [x16, #{after} + 8]",
         "ldp d8, d9, [sp], #16",
         "ldp d10, d11, [sp], #16",
         "ldp d12, d13, [sp], #16",
@@ -250,7 +251,7 @@ unsafe extern "C" fn trampoline() {
         argument = const core::mem::offset_of!(Context, argument),
         result = const core::mem::offset_of!(Context, result),
         garbage = const core::mem::offset_of!(Context, garbage),
-        given = const core::mem::offset_of!(Context, given),
-        found = const core::mem::offset_of!(Context, found),
+        before = const core::mem::offset_of!(Context, before),
+        after = const core::mem::offset_of!(Context, after),
     )
 }

@@ -1,21 +1,22 @@
 //! Export to C11, for gcc and clang.
 //!
-//! Values are `uint64_t` in memory, so that arithmetic wraps by the standard's word; a comparison or a division turns
-//! them into `int64_t`, which keeps the bits, as gcc and clang promise. Nothing is undefined. Loops and branches become
-//! C's own, nested as deeply.
+//! Values are `uint64_t` in memory, so that arithmetic wraps as the standard guarantees. Comparisons and divisions convert
+//! them to `int64_t`, which keeps the bits, as gcc and clang guarantee. Nothing is undefined behavior. Loops and branches
+//! become C's own, with the same nesting.
 //!
-//! What a compiler makes of a great program is its own affair. clang refuses more than 256 open brackets without
-//! `-fbracket-depth=2000`, and its optimizer takes minutes over a body of 100,000 words, as gcc's takes seconds.
+//! Compilers have limits for large programs. clang refuses more than 256 open brackets without `-fbracket-depth=2000`, and
+//! its optimizer needs minutes for a body of 100,000 words, while gcc's needs seconds.
 
 use std::fmt::Write;
 use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
 use crate::host_stack::with_room;
+use crate::lang::words::Class;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
-/// A complete file of one program. Its `main` takes the inputs as arguments; without any it runs on `inputs`.
+/// A complete file of one program. Its `main` accepts the inputs as arguments; without any it uses `inputs`.
 pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> String {
     let function = function(program, source, "program", limits);
     let (count, capacity) = (program.inputs(), capacity(limits.stack));
@@ -23,7 +24,7 @@ pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) 
     let title = title(program, source, limits);
     format!(
         "// {title}\n// cc -O2 -o program program.c && ./program [INPUT…]\n\n{}\n{function}\n{PARSE}
-// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+// The inputs given at export; arguments replace them. The last 0 is not an input.
 static uint64_t inputs[] = {{{values}0}};
 
 int main(int argc, char **argv)
@@ -45,17 +46,17 @@ int main(int argc, char **argv)
     )
 }
 
-/// What every file begins with.
+/// The beginning of every file.
 pub fn prelude() -> &'static str {
     PRELUDE
 }
 
-/// A program as a function of this name, which must be a C name that the file does not use otherwise.
+/// A program as a function. `name` must be a C identifier that the file does not use otherwise.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
     let text = format!("static struct end {name}(struct stack *stack)\n{{\n    uint64_t *sp = stack->top;\n");
     let mut writer = Writer { program, source, limits, text };
     let loops = |kind| matches!(kind, NodeKind::Times { .. } | NodeKind::While { .. });
-    // Nobody may be warned of a variable that nothing reads.
+    // Without loops, the variable would cause a warning about an unused variable.
     if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes().iter().any(|node| loops(node.kind))) {
         writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
     }
@@ -63,17 +64,17 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
     writer.text + "    stack->top = sp;\n    return (struct end){NULL, 0, 0};\n}\n"
 }
 
-/// The main part of a file of many programs: makes the runs in order, and prints a line each. `stack` is the greatest
-/// stack limit of them all.
+/// The main part of a file of many programs: executes the runs in order and prints a line for each. `stack` is the greatest
+/// stack limit of all programs.
 pub fn driver(runs: &[Run], stack: usize) -> String {
     let mut text = String::from("static const uint64_t inputs[] = {\n");
     for run in runs {
-        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(TAKES_ALL);
+        writeln!(text, "    {}", values(run.inputs).trim_end()).expect(INFALLIBLE);
     }
     text += "    0\n};\n\nstatic const struct { function *function; size_t first, count; } runs[] = {\n";
     let mut first = 0;
     for Run { function, inputs } in runs {
-        writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(TAKES_ALL);
+        writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(INFALLIBLE);
         first += inputs.len();
     }
     let (count, capacity) = (runs.len(), capacity(stack));
@@ -94,13 +95,13 @@ int main(void)
     )
 }
 
-const TAKES_ALL: &str = "a string takes all text";
+const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
-const DEEPEST_INDENT: usize = 40;
+const MAX_INDENT: usize = 40;
 
-/// No stack can hold as many values as this, whatever its limit: it is the address space.
-const MOST_VALUES: u64 = 1 << 60;
+/// No stack can hold this many values, whatever its limit, because they would exceed the address space.
+const MAX_VALUES: u64 = 1 << 60;
 
 const PRELUDE: &str = r#"#include <errno.h>
 #include <inttypes.h>
@@ -109,10 +110,10 @@ const PRELUDE: &str = r#"#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its place, or NULL where it finished.
+// How a run ended: the trap and its location, or NULL if it finished.
 struct end { const char *trap; int line, column; };
 
-// The values; top points behind the topmost one.
+// The values; top points past the topmost one.
 struct stack { uint64_t *bottom, *top; };
 
 typedef struct end function(struct stack *);
@@ -127,7 +128,7 @@ static uint64_t *memory(uint64_t values)
     return bottom;
 }
 
-// Makes a run and prints its line.
+// Runs a program and prints its line.
 static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
 {
     struct stack stack = {bottom, bottom + count};
@@ -145,7 +146,7 @@ static int run(function *program, const uint64_t *inputs, size_t count, uint64_t
 }
 "#;
 
-const PARSE: &str = r#"// Reads an integer as the language writes it.
+const PARSE: &str = r#"// Parses an integer in the language's notation.
 static int parse(const char *text, uint64_t *value)
 {
     int hexadecimal = text[0] == '0' && text[1] == 'x';
@@ -159,17 +160,17 @@ static int parse(const char *text, uint64_t *value)
 }
 "#;
 
-/// Room for the stack, as a constant.
+/// The stack's capacity as a C constant.
 fn capacity(limit: usize) -> String {
     format!("UINT64_C({limit})")
 }
 
-/// An integer constant; the least one has no decimal form in C.
+/// An integer constant. The minimum integer has no decimal form in C.
 fn constant(value: i64) -> String {
     if value == i64::MIN { "INT64_MIN".into() } else { value.to_string() }
 }
 
-/// Constants, each with its comma and a blank.
+/// Constants, each followed by a comma and a space.
 fn values(inputs: &[i64]) -> String {
     inputs.iter().map(|&value| constant(value) + ", ").collect()
 }
@@ -188,22 +189,22 @@ impl Writer<'_> {
         while index < range.end {
             let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
-            // A `while` pops nothing at its head: its flag is checked where it is popped.
+            // A `while` pops nothing at its header; its flag is checked where it is popped.
             if !matches!(kind, NodeKind::While { .. }) {
                 self.checks(index, at, level);
             }
             match kind {
                 NodeKind::Literal(value) => self.line(level, format_args!("*sp++ = {}; // {at}", constant(value))),
                 NodeKind::Word(word) => self.word(word, at, level),
-                // So deep that it has trapped already; the index would not even be an address.
-                NodeKind::Pick(depth) if depth >= MOST_VALUES => {}
+                // Always traps in the check above, and the index would not fit an address.
+                NodeKind::Pick(depth) if depth >= MAX_VALUES => {}
                 NodeKind::Pick(depth) => {
                     self.line(level, format_args!("sp[0] = sp[-{}]; sp++; // {depth} pick {at}", depth + 1));
                 }
                 NodeKind::Times { end } => {
                     let count = format_args!("for (int64_t n = (int64_t)*--sp; n > 0; n--) {{ // times {at}");
                     self.line(level, count);
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, format_args!("}}"));
                 }
@@ -218,7 +219,7 @@ impl Writer<'_> {
                 }
                 NodeKind::While { body, end } => {
                     self.line(level, format_args!("for (;;) {{ // while {at}"));
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..body as usize, level + 1);
                     self.checks(index, at, level + 1);
                     self.line(level + 1, format_args!("if (*--sp == 0) break; // do"));
@@ -231,54 +232,27 @@ impl Writer<'_> {
     }
 
     fn word(&mut self, word: Word, at: Place, level: usize) {
-        if matches!(word, Word::Div | Word::Mod) {
+        if word.class() == Class::Division {
             self.trap(level, "sp[-1] == 0", TrapKind::DivisionByZero, at);
         }
-        let statements = match word {
-            Word::Add => "sp[-2] += sp[-1]; sp--;",
-            Word::Sub => "sp[-2] -= sp[-1]; sp--;",
-            Word::Mul => "sp[-2] *= sp[-1]; sp--;",
-            // The least integer by -1 does not fit, and C leaves undefined what comes of it.
-            Word::Div => {
-                "sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--;"
-            }
-            Word::Mod => "sp[-2] = sp[-1] == UINT64_MAX ? 0 : (uint64_t)((int64_t)sp[-2] % (int64_t)sp[-1]); sp--;",
-            Word::And => "sp[-2] &= sp[-1]; sp--;",
-            Word::Or => "sp[-2] |= sp[-1]; sp--;",
-            Word::Xor => "sp[-2] ^= sp[-1]; sp--;",
-            Word::Lshift => "sp[-2] <<= sp[-1] & 63; sp--;",
-            Word::Rshift => "sp[-2] >>= sp[-1] & 63; sp--;",
-            Word::Eq => "sp[-2] = sp[-2] == sp[-1]; sp--;",
-            Word::Ne => "sp[-2] = sp[-2] != sp[-1]; sp--;",
-            Word::Lt => "sp[-2] = (int64_t)sp[-2] < (int64_t)sp[-1]; sp--;",
-            Word::Gt => "sp[-2] = (int64_t)sp[-2] > (int64_t)sp[-1]; sp--;",
-            Word::Le => "sp[-2] = (int64_t)sp[-2] <= (int64_t)sp[-1]; sp--;",
-            Word::Ge => "sp[-2] = (int64_t)sp[-2] >= (int64_t)sp[-1]; sp--;",
-            Word::Dup => "sp[0] = sp[-1]; sp++;",
-            Word::Drop => "sp--;",
-            Word::Swap => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; }",
-            Word::Over => "sp[0] = sp[-2]; sp++;",
-            Word::Rot => "{ uint64_t a = sp[-3]; sp[-3] = sp[-2]; sp[-2] = sp[-1]; sp[-1] = a; }",
-            Word::Nip => "sp[-2] = sp[-1]; sp--;",
-            Word::Tuck => "{ uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; }",
-        };
+        let statements = statements(word);
         self.line(level, format_args!("{statements} // {} {at}", word.spelling()));
     }
 
     fn checks(&mut self, index: usize, at: Place, level: usize) {
         let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
         if let Some(need) = checks.need {
-            let need = need.min(MOST_VALUES);
+            let need = need.min(MAX_VALUES);
             self.trap(level, &format!("sp - stack->bottom < {need}"), TrapKind::StackUnderflow, at);
         }
-        if checks.room && (self.limits.stack as u64) < MOST_VALUES {
+        if checks.room && (self.limits.stack as u64) < MAX_VALUES {
             let full = format!("sp - stack->bottom >= {}", self.limits.stack);
             self.trap(level, &full, TrapKind::StackOverflow, at);
         }
     }
 
-    /// Takes one pass of a loop from the fuel.
-    fn pass(&mut self, at: Place, level: usize) {
+    /// Takes the fuel for one iteration of a loop.
+    fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.trap(level, "fuel-- == 0", TrapKind::OutOfFuel, at);
         }
@@ -290,7 +264,54 @@ impl Writer<'_> {
     }
 
     fn line(&mut self, level: usize, text: std::fmt::Arguments) {
-        let indent = 4 * level.min(DEEPEST_INDENT);
-        writeln!(self.text, "{:indent$}{text}", "").expect(TAKES_ALL);
+        let indent = 4 * level.min(MAX_INDENT);
+        writeln!(self.text, "{:indent$}{text}", "").expect(INFALLIBLE);
     }
+}
+
+/// The statements that carry a word out on the stack below `sp`.
+fn statements(word: Word) -> String {
+    let (pops, pushes) = (word.pops(), word.pushes());
+    let slot = |index: usize| format!("sp[{}]", index as i64 - pops as i64);
+    let move_pointer = match pushes as i64 - pops as i64 {
+        0 => String::new(),
+        1 => " sp++;".into(),
+        -1 => " sp--;".into(),
+        by => format!(" sp += {by};"),
+    };
+    // The effect names each operand with one letter.
+    let entry = word.entry();
+    let name = |operand: usize| char::from(entry.effect.as_bytes()[2 * operand]);
+    if let Some(translation) = entry.translation {
+        let value = |letter| (0..pops).find(|operand| name(*operand) == letter).map(slot);
+        return format!("{} = {};{move_pointer}", slot(0), with_names(translation.c, value));
+    }
+    let moved: Vec<_> = word.origins().iter().copied().enumerate().filter(|(result, from)| result != from).collect();
+    if let [(result, from)] = moved[..] {
+        return format!("{} = {};{move_pointer}", slot(result), slot(from));
+    }
+    if moved.is_empty() {
+        return move_pointer.trim_start().into();
+    }
+    let is_moved = |operand: &usize| moved.iter().any(|(_, from)| from == operand);
+    let values = (0..pops).filter(is_moved).map(|operand| format!("{} = {}", name(operand), slot(operand)));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let stores: String = moved.iter().map(|(result, from)| format!("{} = {}; ", slot(*result), name(*from))).collect();
+    format!("{{ uint64_t {values}; {stores}}}{move_pointer}")
+}
+
+/// An expression with values in place of the names that are one letter.
+fn with_names(expression: &str, value: impl Fn(char) -> Option<String>) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut text = String::new();
+    let mut rest = expression;
+    while let Some(c) = rest.chars().next() {
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len()).max(1);
+        match value(c).filter(|_| length == 1) {
+            Some(value) => text += &value,
+            None => text += &rest[..length],
+        }
+        rest = &rest[length..];
+    }
+    text
 }

@@ -1,17 +1,18 @@
-//! Export to gforth 0.7.3 with cells of 64 bits.
+//! Export to gforth 0.7.3 with 64-bit cells.
 //!
-//! Where Forth means something else by a word, the translation says it in other words: Forth's true is -1, its `/`
-//! floors, its shifts leave counts of 64 and more open, and `?do` runs on a count that is negative. Checks are words that
-//! take the place of what they guard: `2 1 5 need` traps at 1:5 where there are fewer than two values.
+//! Some words differ in Forth and are translated to others: Forth's true is -1, its `/` floors, its shifts leave counts of 64
+//! and more undefined, and `?do` runs for a negative count. Checks are words that receive the location of the word that they
+//! guard: `2 1 5 need` traps at 1:5 if there are fewer than two values.
 //!
-//! gforth keeps what is open while it compiles on the data stack, which has 2047 cells unless it is told otherwise:
-//! [`options`] are the options that a file needs.
+//! While compiling, gforth keeps open control structures on the data stack, which has 2047 cells by default. [`options`]
+//! returns the options that a file needs.
 
 use std::fmt::Write;
 use std::ops::Range;
 
 use super::{Checks, Limits, Run, place, title};
 use crate::host_stack::with_room;
+use crate::lang::words::Class;
 use crate::lang::{NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
@@ -24,39 +25,39 @@ pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) 
     format!("\\ {title}\n\\ gforth {options} program.fs\n\n{body}")
 }
 
-/// What gforth must be told to take a file: room for the data stack in cells, and for the dictionary. `bytes` is the
-/// file's length, `stack` the greatest stack limit of its programs.
+/// The gforth options for a file: the size of the data stack in cells and of the dictionary in MB. `bytes` is the file's
+/// length, `stack` the greatest stack limit of its programs.
 pub fn options(bytes: usize, stack: usize) -> [String; 4] {
-    // A thousand bodies are open at most, each with a few cells, and a word of ours may use some more.
+    // At most a thousand bodies are open, each with a few cells, and words of the prelude use a few more.
     let cells = stack.saturating_add(16_384);
-    // A word takes two characters at least and two cells at most.
+    // A word has at least two characters and compiles to at most two cells.
     let dictionary = 8 + bytes.div_ceil(1 << 17);
     ["-d".into(), cells.to_string(), "-m".into(), format!("{dictionary}M")]
 }
 
-/// What every file begins with.
+/// The beginning of every file.
 pub fn prelude() -> String {
     let trap = |kind: TrapKind| format!("2r> s\" {kind}\" trap");
     format!(
         "decimal
 variable status  \\ 1 once a run has trapped
-variable fuel    \\ passes that loops may still start
+variable fuel    \\ iterations that loops may still start
 
 : trap ( line column c-addr u -- ) .\" trap \" type space swap 0 .r .\" :\" 0 .r cr 1 throw ;
 
-\\ Each takes the place of the word that it guards.
+\\ Checks; each takes the location of the word that it guards.
 : need ( n line column -- ) 2>r depth 1- > if {} then 2rdrop ;
 : room ( limit line column -- ) 2>r depth 1- <= if {} then 2rdrop ;
 : divisor ( n line column -- n ) 2>r dup 0= if {} then 2rdrop ;
-: pass ( line column -- ) 2>r fuel @ 0= if {} then 2rdrop -1 fuel +! ;
+: iteration ( line column -- ) 2>r fuel @ 0= if {} then 2rdrop -1 fuel +! ;
 
-\\ Truncated toward zero. The least integer by -1 is itself, where sm/rem would throw.
+\\ Truncated toward zero. The minimum integer divided by -1 is itself, but sm/rem would throw.
 : quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
 : remainder ( a b line column -- c ) divisor dup -1 = if 2drop 0 else >r s>d r> sm/rem drop then ;
 
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
-\\ Makes a run and prints its line. What is no trap of the program's is a mistake of its translation.
+\\ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
 : run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
 ",
         trap(TrapKind::StackUnderflow),
@@ -66,11 +67,11 @@ variable fuel    \\ passes that loops may still start
     )
 }
 
-/// A program as a word of this name, which must be one that the file does not use otherwise.
+/// A program as a Forth word. The file must not use its name otherwise.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
     let mut writer = Writer { program, source, limits, text: format!(": {name}\n"), column: 0 };
     if let Some(fuel) = limits.fuel {
-        // As bits: it may be more than the greatest signed cell.
+        // In hexadecimal, because it may exceed the greatest signed cell.
         writer.words(1, format_args!("${fuel:x} fuel !"));
     }
     with_room(|| writer.body(0..program.ast().nodes().len(), 1));
@@ -78,24 +79,24 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
     writer.text + ";\n"
 }
 
-/// The main part: makes the runs in order, prints a line each, and leaves gforth.
+/// The main part: executes the runs in order, prints a line for each, and exits gforth.
 pub fn driver(runs: &[Run]) -> String {
     let mut text = String::new();
     for Run { function, inputs } in runs {
         for value in *inputs {
-            write!(text, "{value} ").expect(TAKES_ALL);
+            write!(text, "{value} ").expect(INFALLIBLE);
         }
-        writeln!(text, "' {function} run").expect(TAKES_ALL);
+        writeln!(text, "' {function} run").expect(INFALLIBLE);
     }
     text + "status @ (bye)\n"
 }
 
-const TAKES_ALL: &str = "a string takes all text";
+const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// Bodies nested deeper than this are not indented further, so that the text stays linear in the program.
-const DEEPEST_INDENT: usize = 40;
+const MAX_INDENT: usize = 40;
 
-/// The last column that a row may reach, except with one word alone.
+/// The maximum width of a row, unless it holds a single word.
 const LAST_COLUMN: usize = 100;
 
 struct Writer<'a> {
@@ -113,7 +114,7 @@ impl Writer<'_> {
         while index < range.end {
             let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
-            // A `while` pops nothing at its head: its flag is checked where it is popped.
+            // A `while` pops nothing at its header; its flag is checked where it is popped.
             if !matches!(kind, NodeKind::While { .. }) {
                 self.checks(index, at, level);
             }
@@ -123,7 +124,7 @@ impl Writer<'_> {
                 NodeKind::Pick(depth) => self.words(level, format_args!("{depth} pick")),
                 NodeKind::Times { end } => {
                     self.line(level, "( times ) >r begin r@ 0> while");
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, "r> 1- >r repeat rdrop");
                 }
@@ -138,7 +139,7 @@ impl Writer<'_> {
                 }
                 NodeKind::While { body, end } => {
                     self.line(level, "begin");
-                    self.pass(at, level + 1);
+                    self.take_fuel(at, level + 1);
                     self.body(index + 1..body as usize, level + 1);
                     self.checks(index, at, level + 1);
                     self.line(level, "while");
@@ -152,36 +153,15 @@ impl Writer<'_> {
 
     fn word(&mut self, word: Word, at: Place, level: usize) {
         let Place { line, column } = at;
-        let words = match word {
-            Word::Div => return self.words(level, format_args!("{line} {column} quotient")),
-            Word::Mod => return self.words(level, format_args!("{line} {column} remainder")),
-            Word::Lshift => "63 and lshift",
-            Word::Rshift => "63 and rshift",
-            Word::Eq => "= negate",
-            Word::Ne => "<> negate",
-            Word::Lt => "< negate",
-            Word::Gt => "> negate",
-            Word::Le => "<= negate",
-            Word::Ge => ">= negate",
-            Word::Add => "+",
-            Word::Sub => "-",
-            Word::Mul => "*",
-            Word::And => "and",
-            Word::Or => "or",
-            Word::Xor => "xor",
-            Word::Dup => "dup",
-            Word::Drop => "drop",
-            Word::Swap => "swap",
-            Word::Over => "over",
-            Word::Rot => "rot",
-            Word::Nip => "nip",
-            Word::Tuck => "tuck",
-        };
+        let words = word.entry().translation.as_ref().map_or(word.spelling(), |translation| translation.forth);
+        if word.class() == Class::Division {
+            return self.words(level, format_args!("{line} {column} {words}"));
+        }
         self.words(level, format_args!("{words}"));
     }
 
     fn checks(&mut self, index: usize, at: Place, level: usize) {
-        // A limit or need beyond the greatest cell is beyond every stack.
+        // No stack reaches a limit or need beyond the greatest cell.
         let cell = |number: u64| number.min(i64::MAX as u64);
         let Place { line, column } = at;
         let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
@@ -193,21 +173,21 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes one pass of a loop from the fuel.
-    fn pass(&mut self, at: Place, level: usize) {
+    /// Takes the fuel for one iteration of a loop.
+    fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
-            self.words(level, format_args!("{} {} pass", at.line, at.column));
+            self.words(level, format_args!("{} {} iteration", at.line, at.column));
         }
     }
 
-    /// Words that stand in one row.
+    /// Appends words in one row.
     fn words(&mut self, level: usize, words: std::fmt::Arguments) {
         let words = words.to_string();
         if self.column > 0 && self.column + 1 + words.len() > LAST_COLUMN {
             self.break_line();
         }
         if self.column == 0 {
-            self.column = 2 * level.min(DEEPEST_INDENT);
+            self.column = 2 * level.min(MAX_INDENT);
             self.text.extend(std::iter::repeat_n(' ', self.column));
         } else {
             self.text.push(' ');
@@ -217,7 +197,7 @@ impl Writer<'_> {
         self.text += &words;
     }
 
-    /// Words that stand in a row of their own.
+    /// Appends words in their own row.
     fn line(&mut self, level: usize, words: &str) {
         self.break_line();
         self.words(level, format_args!("{words}"));

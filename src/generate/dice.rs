@@ -1,18 +1,18 @@
-//! Decisions: everything that a generator draws.
+//! The random decisions of a generator.
 
 use std::convert::Infallible;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
-/// Draws from a stream of random numbers. The arithmetic is ours, so that the same stream means the same decisions
-/// whatever becomes of the library's, and on hosts of every word size.
+/// Draws decisions from a stream of random numbers. It does not use the library's distributions, so that the same stream
+/// yields the same decisions in every version of the library and for every word size.
 pub struct Dice<'a> {
     stream: &'a mut dyn Rng,
 }
 
 impl<'a> Dice<'a> {
-    /// Draws from this stream.
+    /// Creates dice that draw from this stream.
     pub fn new(stream: &'a mut dyn Rng) -> Dice<'a> {
         Dice { stream }
     }
@@ -29,7 +29,7 @@ impl<'a> Dice<'a> {
 
     /// An index below `bound`, which is not zero and fits 32 bits.
     pub fn index(&mut self, bound: usize) -> usize {
-        self.below(u32::try_from(bound).expect("nothing generated has more than 32 bits of parts")) as usize
+        self.below(u32::try_from(bound).expect("no generated list has more than 2^32 elements")) as usize
     }
 
     /// A number below `bound`, which is not zero.
@@ -37,26 +37,26 @@ impl<'a> Dice<'a> {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// True once in `n` times.
+    /// True with probability 1 in `n`.
     pub fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
     }
 
-    /// True in so many of a hundred.
+    /// True with this probability in percent.
     pub fn percent(&mut self, percent: u32) -> bool {
         self.below(100) < percent
     }
 
-    /// One of several, each as likely.
+    /// One of several elements, all equally likely.
     pub fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
         &from[self.index(from.len())]
     }
 }
 
-/// A stream that begins with given bytes, for those who would rather mutate decisions than text.
+/// A stream that begins with given bytes, for fuzzers that mutate decisions instead of text.
 pub(super) struct Bytes<'a> {
     bytes: &'a [u8],
-    /// What follows them.
+    /// The stream after the bytes.
     rest: ChaCha8Rng,
 }
 
@@ -72,7 +72,7 @@ impl TryRng for Bytes<'_> {
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         let mut word = [0; 4];
         self.try_fill_bytes(&mut word)?;
-        // The first byte decides most, as in a number drawn below a small bound.
+        // Big-endian, so that the first byte dominates a number drawn below a small bound.
         Ok(u32::from_be_bytes(word))
     }
 

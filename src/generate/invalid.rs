@@ -1,10 +1,10 @@
-//! Programs that are rejected: valid ones in which one word was changed, taken out, doubled or put elsewhere.
+//! Invalid programs: valid ones in which one word was changed, removed, doubled or replaced by another word of the program.
 
 use super::dice::Dice;
 use super::{Trial, operands, random};
 use crate::lang::words::spellings;
 
-/// Words that no program has, near to ones that it may have.
+/// Invalid words that resemble valid ones.
 const NONSENSE: [&str; 22] = [
     "+5",
     "--1",
@@ -30,7 +30,7 @@ const NONSENSE: [&str; 22] = [
     "-1 pick",
 ];
 
-/// A program that is not valid.
+/// An invalid program.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
         let valid = random::trial(dice);
@@ -43,13 +43,13 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     }
 }
 
-/// A program that is hardly valid any longer.
+/// A program with one word changed, which is rarely still valid.
 pub(super) fn changed(dice: &mut Dice) -> Trial {
     let valid = random::trial(dice);
     Trial { text: changed_text(dice, &valid.text), ..valid }
 }
 
-/// The text with one word changed. White space and comments around it stay; a word of a comment is one as well.
+/// The text with one word changed. The surrounding white space and comments stay. The word may be inside a comment.
 fn changed_text(dice: &mut Dice, text: &str) -> String {
     let words: Vec<(usize, &str)> =
         text.split_ascii_whitespace().map(|word| (word.as_ptr().addr() - text.as_ptr().addr(), word)).collect();
@@ -63,7 +63,7 @@ fn changed_text(dice: &mut Dice, text: &str) -> String {
     format!("{}{new}{}", &text[..at], &text[at + word.len()..])
 }
 
-/// Any word, of the language or not.
+/// Any word, whether in the language or not.
 fn another(dice: &mut Dice) -> String {
     match dice.below(3) {
         0 => operands::operand(dice).to_string(),

@@ -1,4 +1,4 @@
-//! Layout: nodes as text, plainly or with all the white space, comments and spellings of literals that are allowed.
+//! Layout: prints nodes as text, either plainly or with all allowed kinds of white space, comments and literals.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::dice::Dice;
 use crate::lang::NodeKind;
 
-/// What may stand between two words. The last ones are comments, of which one spans lines and one touches the next word.
+/// Separators between two words. The last ones are comments, of which one spans lines and one touches the next word.
 const GAPS: [&str; 11] =
     ["  ", "\t", "\n", "\r\n", "\x0c", "\n\n", " ( c ) ", " \\ end\n", " ( \u{e9}\u{1d54f} ) ", " ( if\n)\t", " ( do)"];
 
-/// The text of these nodes, in one of four laid out with everything that the language allows.
+/// The text of these nodes. One text in four uses everything that the language allows.
 pub(super) fn text(dice: &mut Dice, nodes: &[NodeKind]) -> String {
     let fancy = dice.one_in(4);
     let mut writer = Writer { dice, nodes, text: String::with_capacity(nodes.len() * 6), fancy };
@@ -71,7 +71,7 @@ impl Writer<'_, '_> {
             3 if value >= 0 => write!(self.text, "00{value}"),
             _ => write!(self.text, "{value}"),
         };
-        written.expect("a string takes all text");
+        written.expect("writing to a string cannot fail");
     }
 
     fn word(&mut self, word: &str) {
@@ -82,7 +82,7 @@ impl Writer<'_, '_> {
     fn gap(&mut self) {
         if self.fancy && self.dice.one_in(6) {
             let gap = *self.dice.pick(&GAPS);
-            // At the beginning a gap may stand as well.
+            // A text may also begin with a gap.
             self.text.push_str(gap);
         } else if !self.text.is_empty() && !self.text.ends_with('\n') {
             self.text.push(' ');

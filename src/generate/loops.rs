@@ -1,9 +1,9 @@
-//! Loop-heavy workloads whose work is a parameter and whose values stay alive.
+//! Loop-heavy workloads with a given amount of work, whose values stay live.
 //!
-//! The stack holds a few values from beginning to end. Every step in a loop's body changes one of them in a way that
-//! could be taken back (adds what others give, multiplies by an odd number, permutes), so that no information is ever
-//! lost and the values cannot collapse to constants, however long the loop runs. What is added may come from any word:
-//! a quotient, a comparison, a mask.
+//! The stack holds a few values throughout. Every step in a loop's body changes one of them in an invertible way: it adds a
+//! function of the other values, multiplies by an odd number, or permutes. So no information is lost, and the values cannot
+//! collapse to constants, no matter how long the loop runs. The added function may use any word, such as a division, a
+//! comparison or a mask.
 
 use std::ops::Range;
 
@@ -15,33 +15,33 @@ use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
-/// Words that the smallest program carries out, roughly.
-pub const LEAST_WORK: u64 = 100;
+/// The approximate number of words that the smallest program executes.
+pub const MIN_WORK: u64 = 100;
 
-/// A program that carries out about `work` words, within a factor of two, or [`LEAST_WORK`].
+/// A program that executes about `work` words, within a factor of two, and at least [`MIN_WORK`].
 pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
-    let work = work.max(LEAST_WORK);
+    let work = work.max(MIN_WORK);
     let values = 2 + dice.index(4);
     let inputs = (0..values).map(|_| operand(dice) ^ (dice.bits() as i64)).collect();
     let mut builder = Builder { dice, nodes: Vec::new(), values };
-    let loops = 1 + builder.dice.long_below(3.min(work / LEAST_WORK));
+    let loops = 1 + builder.dice.long_below(3.min(work / MIN_WORK));
     for _ in 0..loops {
-        builder.repeated(work / loops, 3);
+        builder.repeat(work / loops, 3);
     }
     let nodes = builder.nodes;
-    let Cost { passes, .. } = cost(&nodes, 0..nodes.len());
-    Trial { text: print(&tree(&nodes)), inputs, fuel: passes, stack_limit: DEFAULT_STACK_LIMIT }
+    let Cost { iterations, .. } = cost(&nodes, 0..nodes.len());
+    Trial { text: print(&tree(&nodes)), inputs, fuel: iterations, stack_limit: DEFAULT_STACK_LIMIT }
 }
 
-/// What nodes take when they are carried out.
+/// The cost of executing nodes.
 #[derive(Clone, Copy, Default)]
 struct Cost {
-    /// Words, on average over the branches.
+    /// Executed words, averaged over branches.
     words: u64,
-    passes: u64,
+    iterations: u64,
 }
 
-/// What a range of nodes takes. The count of every loop is the literal before it.
+/// The cost of a range of nodes. The count of every loop is the literal before it.
 fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
     let mut sum = Cost::default();
     let mut index = range.start;
@@ -56,7 +56,7 @@ fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
                 let body = cost(nodes, index + 1..end as usize);
                 Cost {
                     words: count().saturating_mul(body.words).saturating_add(1),
-                    passes: count().saturating_mul(body.passes.saturating_add(1)),
+                    iterations: count().saturating_mul(body.iterations.saturating_add(1)),
                 }
             }
             NodeKind::While { body, end } => {
@@ -64,18 +64,18 @@ fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
                 let body = cost(nodes, body as usize..end as usize);
                 Cost {
                     words: count().saturating_mul(condition.words + body.words).saturating_add(2),
-                    passes: count().saturating_add(1),
+                    iterations: count().saturating_add(1),
                 }
             }
             NodeKind::If { otherwise, end } => {
                 let branches = cost(nodes, index + 1..otherwise as usize).words
                     + cost(nodes, otherwise as usize..end as usize).words;
-                Cost { words: 1 + branches / 2, passes: 0 }
+                Cost { words: 1 + branches / 2, iterations: 0 }
             }
-            _ => Cost { words: 1, passes: 0 },
+            _ => Cost { words: 1, iterations: 0 },
         };
         sum.words = sum.words.saturating_add(one.words);
-        sum.passes = sum.passes.saturating_add(one.passes);
+        sum.iterations = sum.iterations.saturating_add(one.iterations);
         index = kind.next(index);
     }
     sum
@@ -84,49 +84,49 @@ fn cost(nodes: &[NodeKind], range: Range<usize>) -> Cost {
 struct Builder<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// How many values the stack holds between two steps.
+    /// The number of values on the stack between two steps.
     values: usize,
 }
 
 impl Builder<'_, '_> {
-    /// A loop that carries out about `work` words.
-    fn repeated(&mut self, work: u64, levels: u32) {
+    /// Appends a loop that executes about `work` words.
+    fn repeat(&mut self, work: u64, levels: u32) {
         let start = self.nodes.len();
-        let counted = self.dice.one_in(4);
+        let is_while = self.dice.one_in(4);
         self.put(NodeKind::Literal(0));
         self.put(NodeKind::Times { end: 0 });
-        let body = if counted {
-            // The counter lies on top and its value below: one value takes part.
+        let body = if is_while {
+            // The counter is on top. Only the value below it takes part.
             self.put(NodeKind::Word(Word::Dup));
             let body = self.nodes.len();
             self.put(NodeKind::Word(Word::Swap));
-            (0..self.dice.below(6)).for_each(|_| self.mixing());
-            self.never_back();
+            (0..self.dice.below(6)).for_each(|_| self.mix_top());
+            self.avoid_short_cycle();
             self.words(&[Word::Swap]);
-            self.computed(1, Word::Sub);
+            self.with_literal(1, Word::Sub);
             body
         } else {
-            // A pass must not be more than the whole work.
+            // One iteration must not exceed the whole work.
             let most = if self.dice.one_in(6) { (work / 12).min(60) as u32 } else { 8 };
             let steps = 2 + self.dice.below(most);
-            let inner = levels > 1 && work > 20 * LEAST_WORK && self.dice.one_in(2);
+            let inner = levels > 1 && work > 20 * MIN_WORK && self.dice.one_in(2);
             let inner = inner.then(|| self.dice.below(steps));
             for step in 0..steps {
                 if inner == Some(step) {
-                    let share = LEAST_WORK + self.dice.long_below((work / 20).min(2_000));
-                    self.repeated(share, levels - 1);
+                    let share = MIN_WORK + self.dice.long_below((work / 20).min(2_000));
+                    self.repeat(share, levels - 1);
                 }
                 self.step();
             }
-            self.never_back();
+            self.avoid_short_cycle();
             start + 2
         };
         let end = self.nodes.len();
         let once = cost(&self.nodes, start + 2..end).words;
         self.nodes[start] = NodeKind::Literal(i64::try_from((work / once).max(1)).unwrap_or(i64::MAX));
         let (body, end) = (body as u32, end as u32);
-        self.nodes[start + 1] = if counted { NodeKind::While { body, end } } else { NodeKind::Times { end } };
-        if counted {
+        self.nodes[start + 1] = if is_while { NodeKind::While { body, end } } else { NodeKind::Times { end } };
+        if is_while {
             self.put(NodeKind::Word(Word::Drop));
         }
     }
@@ -139,13 +139,13 @@ impl Builder<'_, '_> {
         words.iter().for_each(|&word| self.put(NodeKind::Word(word)));
     }
 
-    /// The word with a literal operand.
-    fn computed(&mut self, value: i64, word: Word) {
+    /// Appends the word with a literal operand.
+    fn with_literal(&mut self, value: i64, word: Word) {
         self.put(NodeKind::Literal(value));
         self.put(NodeKind::Word(word));
     }
 
-    /// One change that could be taken back.
+    /// Appends one invertible change.
     fn step(&mut self) {
         match self.dice.below(12) {
             0 => self.words(&[Word::Swap]),
@@ -154,93 +154,93 @@ impl Builder<'_, '_> {
             3 => self.words(&[Word::Dup, Word::Nip]),
             4 => self.branch(),
             5..=8 => {
-                self.foreign();
+                self.push_derived();
                 let word = *self.dice.pick(&[Word::Add, Word::Sub, Word::Xor]);
                 self.words(&[word]);
             }
-            _ => self.mixing(),
+            _ => self.mix_top(),
         }
     }
 
-    /// Changes the top by itself alone.
-    fn mixing(&mut self) {
+    /// Changes the top value independently of the others.
+    fn mix_top(&mut self) {
         let value = operand(self.dice);
         match self.dice.below(6) {
-            0 => self.computed(value, Word::Add),
-            1 => self.computed(value, Word::Xor),
-            2 => self.computed(value | 1, Word::Mul),
+            0 => self.with_literal(value, Word::Add),
+            1 => self.with_literal(value, Word::Xor),
+            2 => self.with_literal(value | 1, Word::Mul),
             3 => {
                 self.put(NodeKind::Literal(value));
                 self.words(&[Word::Swap, Word::Sub]);
             }
-            _ => self.spread(),
+            _ => self.xor_shift(),
         }
     }
 
-    /// Changes the top so that a body does not come back to where it began after two passes or four, as one of
-    /// permutations and differences may.
-    fn never_back(&mut self) {
-        self.spread();
+    /// Changes the top value so that the loop's state does not repeat after two or four iterations, as a body of permutations
+    /// and differences might.
+    fn avoid_short_cycle(&mut self) {
+        self.xor_shift();
         let five_modulo_eight = (operand(self.dice) | 7) ^ 2;
-        self.computed(five_modulo_eight, Word::Mul);
+        self.with_literal(five_modulo_eight, Word::Mul);
     }
 
-    /// Carries bits of the top to others of it.
-    fn spread(&mut self) {
+    /// Mixes bits of the top value with other bits of it.
+    fn xor_shift(&mut self) {
         self.words(&[Word::Dup]);
         let by = 1 + self.dice.below(63);
         let word = *self.dice.pick(&[Word::Lshift, Word::Rshift]);
-        self.computed(by.into(), word);
+        self.with_literal(by.into(), word);
         self.words(&[Word::Xor]);
     }
 
-    /// Changes the top in one of two ways, which the value below it decides.
+    /// Changes the top value in one of two ways, chosen by the value below it.
     fn branch(&mut self) {
         self.words(&[Word::Over]);
         let value = operand(self.dice);
         if self.dice.one_in(2) {
             let bit = 1 << self.dice.below(63);
-            self.computed(bit, Word::And);
+            self.with_literal(bit, Word::And);
         } else {
-            let word = self.drawn(Class::Comparison);
-            self.computed(value, word);
+            let word = self.draw(Class::Comparison);
+            self.with_literal(value, word);
         }
         let opener = self.nodes.len();
         self.put(NodeKind::If { otherwise: 0, end: 0 });
-        self.mixing();
+        self.mix_top();
         let otherwise = self.nodes.len() as u32;
-        self.mixing();
+        self.mix_top();
         let end = self.nodes.len() as u32;
         self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
-    /// Pushes what other values than the top give.
-    fn foreign(&mut self) {
+    /// Pushes a function of the values below the top.
+    fn push_derived(&mut self) {
         let depth = 1 + self.dice.index(self.values - 1);
         self.put(NodeKind::Pick(depth as u64));
         if self.dice.one_in(3) {
             let depth = 2 + self.dice.index(self.values - 1);
             self.put(NodeKind::Pick(depth as u64));
             let class = *self.dice.pick(&[Class::Arithmetic, Class::Arithmetic, Class::Comparison, Class::Division]);
-            let word = self.drawn(class);
+            let word = self.draw(class);
             if class == Class::Division {
-                self.computed(1, Word::Or);
+                self.with_literal(1, Word::Or);
             }
             self.words(&[word]);
         }
         if self.dice.one_in(2) {
             let class = *self.dice.pick(&[Class::Arithmetic, Class::Arithmetic, Class::Comparison, Class::Division]);
-            let word = self.drawn(class);
+            let word = self.draw(class);
             let value = match word {
                 Word::Lshift | Word::Rshift => shift(self.dice),
                 Word::Div | Word::Mod => divisor(self.dice).max(2),
                 _ => operand(self.dice),
             };
-            self.computed(value, word);
+            self.with_literal(value, word);
         }
     }
 
-    fn drawn(&mut self, class: Class) -> Word {
+    fn draw(&mut self, class: Class) -> Word {
         loop {
             let (word, entry) = self.dice.pick(WORDS);
             if entry.meaning.class() == class {

@@ -1,8 +1,8 @@
 //! Random programs: valid ones over the whole language, loop-heavy ones, and ones with a single fault.
 //!
-//! Everything is drawn from one stream of random numbers for each program, so that a seed and an index mean the same
-//! text on every host. What a program needs is measured with the referee, and its limits are set from that: they
-//! stand exactly at the border, or close to it, where an engine that is off by one shows.
+//! Each program draws all its decisions from its own stream of random numbers, so that a seed and an index yield the same
+//! text on every host. The referee measures the fuel and stack that a program needs. The program's limits are often set
+//! exactly to its needs or close to them, which exposes engines that are off by one.
 
 pub mod dice;
 pub mod invalid;
@@ -25,16 +25,16 @@ use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
 use serde::{Deserialize, Serialize};
 
-/// A program with inputs and limits: all that it takes to repeat a run.
+/// A program with inputs and limits: everything needed to repeat a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// The program.
     pub text: String,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
-    /// Passes that loops may start.
+    /// The iterations that loops may start.
     pub fuel: u64,
-    /// The greatest number of values on the stack.
+    /// The maximum number of values on the stack.
     pub stack_limit: usize,
 }
 
@@ -47,12 +47,12 @@ impl Trial {
     /// The program, verified for these inputs.
     ///
     /// # Errors
-    /// The fault, where it is not a valid one.
+    /// The fault of an invalid program.
     pub fn load(&self) -> Result<Program, Fault> {
         load(&self.source(), self.inputs.len())
     }
 
-    /// The text with a case line that repeats the run: behind it, where it moves no word from its place.
+    /// The text followed by a case line that repeats the run. At the end, the line changes no word's location.
     pub fn with_case(&self, expected: Verdict) -> String {
         let Trial { text, inputs, fuel, stack_limit } = self;
         let line = text.lines().count() + 1;
@@ -60,29 +60,29 @@ impl Trial {
         format!("{}\n{case}\n", text.trim_end_matches('\n'))
     }
 
-    /// What the referee makes of it.
+    /// The referee's outcome and measurements.
     pub fn measure(&self, ast: &Ast) -> Measured {
         measure(ast, &self.inputs, Some(self.fuel), self.stack_limit)
     }
 }
 
-/// What is to be generated.
+/// The kind of program to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Valid programs over the whole language, some of which trap.
     Random,
-    /// Loops that carry out about `work` words and keep their values alive.
+    /// Loops that execute about `work` words and keep their values live.
     Loops {
-        /// Words to be carried out.
+        /// The number of words to execute.
         work: u64,
     },
-    /// Programs that are rejected: valid ones with one word changed.
+    /// Invalid programs: valid ones with one word changed.
     Invalid,
-    /// The same, whether or not the change made them invalid.
+    /// Valid programs with one word changed, whether or not this made them invalid.
     Changed,
 }
 
-/// The program of this kind that has this index in the sequence of this seed.
+/// The program of this kind with this index in the sequence of this seed.
 pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     stream.set_stream(index);
@@ -95,28 +95,28 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     }
 }
 
-/// The program that these bytes decide; where they are used up, others follow.
+/// The program with these bytes as the generator's decisions. Once they are used up, pseudorandom bytes follow.
 pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
     let mut stream = dice::Bytes::new(bytes);
     random::trial(&mut Dice::new(&mut stream))
 }
 
-/// Passes that a generated program may start while it is measured: more than it should ever need.
-const MOST_PASSES: u64 = 2_000;
+/// The fuel for measuring a generated program, more than it should ever need.
+const MAX_ITERATIONS: u64 = 2_000;
 
-/// Lays nodes out as text and sets the limits. `trap` says which trap is wanted, if one is.
+/// Prints nodes as text and sets the limits. `trap` is the desired trap, if any.
 fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Option<TrapKind>) -> Option<Trial> {
     let ast = tree(nodes);
-    let mut trial = Trial { text: String::new(), inputs, fuel: MOST_PASSES, stack_limit: DEFAULT_STACK_LIMIT };
+    let mut trial = Trial { text: String::new(), inputs, fuel: MAX_ITERATIONS, stack_limit: DEFAULT_STACK_LIMIT };
     let mut measured = trial.measure(&ast);
     if trap != Some(TrapKind::DivisionByZero) {
         measured = without_division_by_zero(dice, nodes, &trial, measured);
     }
-    let (passes, deepest) = (measured.passes, measured.deepest);
+    let (iterations, deepest) = (measured.iterations, measured.deepest);
     trial.fuel = match dice.below(8) {
-        0..=2 => passes,
-        3 | 4 => passes + 1 + u64::from(dice.below(3)),
-        _ => passes + 1_000,
+        0..=2 => iterations,
+        3 | 4 => iterations + 1 + u64::from(dice.below(3)),
+        _ => iterations + 1_000,
     };
     let most = deepest as u64;
     trial.stack_limit = match dice.below(8) {
@@ -125,7 +125,7 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
         _ => DEFAULT_STACK_LIMIT.max(deepest),
     };
     match trap {
-        Some(TrapKind::OutOfFuel) if passes > 0 => trial.fuel = dice.long_below(passes),
+        Some(TrapKind::OutOfFuel) if iterations > 0 => trial.fuel = dice.long_below(iterations),
         Some(TrapKind::StackOverflow) if most > trial.inputs.len() as u64 => {
             let spare = most - trial.inputs.len() as u64;
             trial.stack_limit = trial.inputs.len() + dice.long_below(spare) as usize;
@@ -138,9 +138,9 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
     trial.text = layout::text(dice, nodes);
     match trial.load() {
         Ok(_) => Some(trial),
-        // A rare accident of two branches; the caller draws again.
+        // Rarely, two branches end at different heights. The caller draws another program.
         Err(Fault::Rejection(Rejection { kind: RejectionKind::UnbalancedIf { .. }, .. })) => None,
-        Err(fault) => panic!("a generated program is no program: {fault}\n{}", trial.text),
+        Err(fault) => panic!("a generated program is invalid: {fault}\n{}", trial.text),
     }
 }
 
@@ -150,7 +150,7 @@ impl Measured {
     }
 }
 
-/// Replaces divisions that meet a zero by other words of two operands, so that traps come only where they are wanted.
+/// Replaces divisions by zero with other binary words, so that only desired traps remain.
 fn without_division_by_zero(
     dice: &mut Dice,
     nodes: &mut [NodeKind],
@@ -164,13 +164,13 @@ fn without_division_by_zero(
     measured
 }
 
-/// A tree of these nodes in which a span is the index of a node: good for measuring, without a text.
+/// A tree of these nodes whose spans are node indices. It needs no text, so it serves for measuring.
 pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
     let place = |index| Span { start: index, end: index + 1 };
     Ast::new(nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect())
 }
 
-/// How one pass over these nodes changes the depth, where loops inside run not at all.
+/// The change of the stack height by one execution of these nodes if no inner loop iterates.
 pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
     with_room(|| net_effect_of_body(nodes, range))
 }

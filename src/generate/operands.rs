@@ -1,8 +1,8 @@
-//! Operands at which machine code goes wrong: borders of immediates, of shifts, of words, of the number line.
+//! Operands that expose wrong machine code: limits of immediates, shifts, machine words and 64-bit integers.
 
 use super::dice::Dice;
 
-/// Borders of immediate fields: 12 bits plain and shifted on AArch64, 8 and 32 bits on x86-64, 16 of a move.
+/// Limits of immediate fields: 12 bits plain and shifted on AArch64, 8 and 32 bits on x86-64, 16 bits of a move.
 const BORDERS: [i64; 18] = [
     0xfff,
     0x1000,
@@ -24,10 +24,10 @@ const BORDERS: [i64; 18] = [
     0xffff_ffff,
 ];
 
-/// Counts around which shifts change what they do.
+/// Counts around which the behavior of shifts changes.
 const SHIFTS: [i64; 12] = [0, 1, 2, 31, 32, 33, 62, 63, 64, 65, -1, -64];
 
-/// Any operand, the telling ones more often than the others.
+/// Any operand, more often one that is likely to expose a bug.
 pub fn operand(dice: &mut Dice) -> i64 {
     match dice.below(20) {
         0..=3 => *dice.pick(&[0, 1, -1, 2]),
@@ -36,13 +36,13 @@ pub fn operand(dice: &mut Dice) -> i64 {
         8..=10 => signed(dice, |dice| dice.pick(&BORDERS) + i64::from(dice.below(3)) - 1),
         11 | 12 => bitmask(dice),
         13..=16 => i64::from(dice.below(40)) - 10,
-        // Of any width, with zeros at the low end: shifted immediates.
+        // Any width, with trailing zeros: shifted immediates.
         17 => ((dice.bits() as i64) >> dice.below(64)) & (-1 << dice.below(14)),
         _ => dice.bits() as i64,
     }
 }
 
-/// A count for a shift.
+/// A shift count.
 pub fn shift(dice: &mut Dice) -> i64 {
     match dice.below(4) {
         0 | 1 => i64::from(dice.below(64)),
@@ -69,8 +69,8 @@ fn signed(dice: &mut Dice, magnitude: impl Fn(&mut Dice) -> i64) -> i64 {
     if dice.one_in(2) { magnitude } else { magnitude.wrapping_neg() }
 }
 
-/// A pattern that AArch64's logical instructions take as an immediate (a run of ones, rotated, repeated over elements of
-/// 2 to 64 bits), or its neighbor with one bit changed.
+/// A pattern that AArch64's logical instructions accept as an immediate (consecutive ones, rotated, repeated in elements of 2
+/// to 64 bits), or such a pattern with one bit flipped.
 fn bitmask(dice: &mut Dice) -> i64 {
     let size = 2 << dice.below(6);
     let ones = 1 + dice.below(size - 1);
@@ -91,9 +91,9 @@ mod tests {
     use super::*;
     use crate::isa::aarch64::encode::Bitmask;
 
-    /// The share of drawn operands that the instruction set's own encoder takes as they are.
+    /// Counts the operands that the AArch64 encoder accepts as immediates.
     #[test]
-    fn bitmasks_are_immediates_unless_a_bit_was_changed() {
+    fn bitmasks_are_immediates_unless_a_bit_was_flipped() {
         let mut stream = ChaCha8Rng::seed_from_u64(1);
         let mut dice = Dice::new(&mut stream);
         let encodable = (0..1000).filter(|_| Bitmask::new(bitmask(&mut dice) as u64).is_some()).count();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pool_holds_what_finds_bugs() {
+    fn operands_include_those_that_find_bugs() {
         let mut stream = ChaCha8Rng::seed_from_u64(1);
         let mut dice = Dice::new(&mut stream);
         let drawn: std::collections::HashSet<i64> = (0..200_000).map(|_| operand(&mut dice)).collect();

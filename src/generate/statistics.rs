@@ -1,4 +1,4 @@
-//! Statistics: what was generated, so that a generator that has become one-sided is seen.
+//! Statistics of generated programs, to notice a generator that has become biased.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,34 +7,35 @@ use super::{Trial, net_effect};
 use crate::interp::tree::Measured;
 use crate::lang::{Ast, NodeKind};
 use crate::outcome::Outcome;
+use crate::plural::count;
 
-/// What was seen of the programs so far.
+/// Counts over the programs so far.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
     /// Programs.
     pub programs: u64,
-    /// Programs that are not valid, by the kind of their fault.
+    /// Invalid programs, by kind of fault.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Valid programs by their outcome: `done`, or the kind of the trap.
+    /// Valid programs by outcome: `done`, or the kind of trap.
     pub outcomes: BTreeMap<String, u64>,
     /// Words of valid programs, by spelling; a literal is `N`, and `K pick` is `pick`.
     pub words: BTreeMap<&'static str, u64>,
-    /// Words that were carried out.
+    /// Executed words.
     pub executed: u64,
-    /// Passes that loops started.
-    pub passes: u64,
+    /// Iterations that loops started.
+    pub iterations: u64,
     /// Inputs.
     pub inputs: u64,
-    /// Valid programs by the greatest number of bodies inside each other.
+    /// Valid programs by nesting level: the maximum number of nested bodies.
     pub nesting: BTreeMap<usize, u64>,
-    /// Loops, and those of them whose body changes the depth.
+    /// Loops, and those of them whose body changes the stack height.
     pub loops: [u64; 2],
-    /// Literals by what makes them telling.
+    /// Literals by class.
     pub literals: BTreeMap<&'static str, u64>,
-    /// Valid programs in which not one pass was started.
-    pub without_passes: u64,
-    /// Runs that end exactly at their limit: of fuel, of the stack.
-    pub borders: [u64; 2],
+    /// Valid programs that started no iteration.
+    pub without_iterations: u64,
+    /// Runs that finish exactly at their limit: of fuel, of the stack.
+    pub at_limits: [u64; 2],
 }
 
 impl Statistics {
@@ -52,20 +53,20 @@ impl Statistics {
     }
 
     fn valid(&mut self, trial: &Trial, ast: &Ast, measured: &Measured) {
-        let Measured { outcome, words, passes, deepest } = measured;
+        let Measured { outcome, words, iterations, deepest } = measured;
         let outcome = match outcome {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Trap(trap) => trap.kind.to_string(),
         };
         if outcome == "done" {
-            self.borders[0] += u64::from(*passes > 0 && *passes == trial.fuel);
-            self.borders[1] += u64::from(*deepest == trial.stack_limit);
+            self.at_limits[0] += u64::from(*iterations > 0 && *iterations == trial.fuel);
+            self.at_limits[1] += u64::from(*deepest == trial.stack_limit);
         }
         *self.outcomes.entry(outcome).or_default() += 1;
         self.executed += words;
-        self.passes += passes;
+        self.iterations += iterations;
         self.inputs += trial.inputs.len() as u64;
-        self.without_passes += u64::from(*passes == 0);
+        self.without_iterations += u64::from(*iterations == 0);
         *self.nesting.entry(ast.nesting()).or_default() += 1;
         let kinds: Vec<NodeKind> = ast.nodes().iter().map(|node| node.kind).collect();
         for (index, kind) in kinds.iter().enumerate() {
@@ -104,18 +105,18 @@ impl Statistics {
     }
 }
 
-/// What makes a literal telling.
+/// The class of a literal, by the encodings that it exercises.
 fn class(value: i64) -> &'static str {
     let near_power = |value: u64| (-1..=1).any(|by| value.wrapping_add_signed(by).is_power_of_two());
     match value {
         0 => "0",
         1 | -1 => "1 or -1",
         i64::MIN | i64::MAX => "MIN or MAX",
-        -64..=64 => "to 64 from 0",
+        -64..=64 => "up to 64",
         _ if near_power(value.unsigned_abs()) => "near a power of two",
-        -0x1001..=0x1001 => "to 12 bits",
-        _ if i32::try_from(value).is_ok() => "to 32 bits",
-        _ => "to 64 bits",
+        -0x1001..=0x1001 => "up to 12 bits",
+        _ if i32::try_from(value).is_ok() => "up to 32 bits",
+        _ => "up to 64 bits",
     }
 }
 
@@ -123,7 +124,7 @@ impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let valid = self.valid_programs().max(1);
         let mean = |sum: u64| sum as f64 / valid as f64;
-        writeln!(f, "{} program{}", self.programs, if self.programs == 1 { "" } else { "s" })?;
+        writeln!(f, "{}", count(self.programs, "program"))?;
         if !self.rejected.is_empty() {
             shares(f, "rejected", &self.rejected, self.programs)?;
         }
@@ -132,23 +133,23 @@ impl fmt::Display for Statistics {
         }
         writeln!(
             f,
-            "on average {:.1} words, {:.1} inputs, {:.1} words carried out, {:.1} passes of loops",
+            "on average {:.1} words, {:.1} inputs, {:.1} executed words, {:.1} loop iterations",
             mean(self.words_in_all()),
             mean(self.inputs),
             mean(self.executed),
-            mean(self.passes)
+            mean(self.iterations)
         )?;
         shares(f, "outcomes", &self.outcomes, valid)?;
         shares(f, "words", &self.words, self.words_in_all())?;
         shares(f, "literals", &self.literals, self.literals.values().sum())?;
-        shares(f, "bodies inside each other", &self.nesting, valid)?;
-        writeln!(f, "loops whose body changes the depth: {:.1} %", percent(self.loops[1], self.loops[0]))?;
-        writeln!(f, "programs without a pass: {:.1} %", percent(self.without_passes, valid))?;
+        shares(f, "nesting levels", &self.nesting, valid)?;
+        writeln!(f, "loops whose body changes the stack height: {:.1} %", percent(self.loops[1], self.loops[0]))?;
+        writeln!(f, "programs without an iteration: {:.1} %", percent(self.without_iterations, valid))?;
         writeln!(
             f,
-            "done with the last pass of their fuel: {:.1} %, with the last slot of their stack: {:.1} %",
-            percent(self.borders[0], valid),
-            percent(self.borders[1], valid)
+            "done with no fuel left: {:.1} %, after filling the stack: {:.1} %",
+            percent(self.at_limits[0], valid),
+            percent(self.at_limits[1], valid)
         )
     }
 }

@@ -1,9 +1,8 @@
-//! `bytecode`, the fast interpreter: the bytecode is made into threaded code for a machine of three registers, and
-//! that is run.
+//! `bytecode`, the fast interpreter. It translates the bytecode into threaded code for a machine with three registers
+//! and runs that.
 //!
-//! It relies on what the verifier proved and on the explicit checks of the bytecode: no other word looks at the
-//! depth.
-#![allow(unsafe_code, reason = "the code and the stack are read without bounds checks")]
+//! It relies on the verifier and on the explicit checks in the bytecode: other words do not check the depth.
+#![allow(unsafe_code, reason = "the code and the stack are accessed without bounds checks")]
 
 use std::rc::Rc;
 
@@ -16,7 +15,7 @@ use crate::outcome::Trap;
 
 /// The bytecode interpreter.
 pub struct Interpreter {
-    /// Whether several words may be one instruction, as they are unless a test wants to see what lies below.
+    /// Whether several words may be fused into one instruction. Tests switch it off to observe single words.
     pub is_fusing: bool,
 }
 
@@ -65,12 +64,12 @@ impl Prepared for ThreadedProgram {
             registers: [0; REGISTERS],
         };
         while context.stop == Stop::Pause {
-            // SAFETY: the code comes from `lower`, there are as many counters as it uses, the stack holds as many
-            // inputs as it expects and has room for its limit, and the context is that of the beginning or of a pause.
+            // SAFETY: the code comes from `lower`, there are as many counters as it uses, the stack holds the inputs
+            // that it expects and has room for its limit, and the context is that of the entry or of a pause.
             unsafe { context.run() };
         }
         let site = self.code.site(context.ip);
-        // SAFETY: both point into the stack, or behind its last slot.
+        // SAFETY: both point into the stack, or just past its last slot.
         let above_bottom = unsafe { context.base.offset_from(bottom) } as i64;
         let depth = (above_bottom + site.values_above) as u64;
         if context.stop == Stop::Trap {

@@ -1,7 +1,6 @@
 //! `tree`, the referee: walks the syntax tree and checks every word itself.
 //!
-//! Naive on purpose. It shares nothing with the other engines after the tree, and believes nothing that the
-//! verifier says.
+//! Naive on purpose. It shares nothing with the other engines beyond the tree, and does not trust the verifier.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,35 +49,36 @@ impl Prepared for TreeProgram {
     }
 }
 
-/// Runs a tree, verified or not.
+/// Executes a tree, verified or not.
 pub fn evaluate(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Outcome {
     measure(ast, inputs, fuel, stack_limit).outcome
 }
 
-/// A run with what it took.
+/// The outcome and cost of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Words carried out, loops and branches as one each time they are entered; the one that trapped included.
+    /// The number of words executed, including the one that trapped. A loop or branch counts once each time it is
+    /// entered.
     pub words: u64,
-    /// Passes that loops started: the least fuel that does not change the outcome.
-    pub passes: u64,
-    /// The most values that were on the stack: the least limit that does not change the outcome.
+    /// The number of loop iterations started: the least fuel that does not change the outcome.
+    pub iterations: u64,
+    /// The greatest number of values on the stack: the least limit that does not change the outcome.
     pub deepest: usize,
 }
 
-/// Runs a tree, verified or not, and says what that took.
+/// Executes a tree, verified or not, and measures its cost.
 pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize) -> Measured {
     let mut run =
-        Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, passes: 0, deepest: inputs.len() };
+        Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, iterations: 0, deepest: inputs.len() };
     let ended = with_room(|| run.body(0..ast.nodes().len()));
-    let Run { stack, words, passes, deepest, .. } = run;
+    let Run { stack, words, iterations, deepest, .. } = run;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),
         Err(trap) => Outcome::Trap(trap),
     };
-    Measured { outcome, words, passes, deepest }
+    Measured { outcome, words, iterations, deepest }
 }
 
 struct Run<'a> {
@@ -87,12 +87,12 @@ struct Run<'a> {
     fuel: Option<u64>,
     limit: usize,
     words: u64,
-    passes: u64,
+    iterations: u64,
     deepest: usize,
 }
 
 impl Run<'_> {
-    /// Recursion is bounded by the parser's bound on nesting.
+    /// The parser's limit on nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>) -> Result<(), Trap> {
         let mut index = range.start;
         while index < range.end {
@@ -111,7 +111,7 @@ impl Run<'_> {
                 NodeKind::Times { end } => {
                     let mut left = self.pop(at)?;
                     while left > 0 {
-                        self.pass(at)?;
+                        self.use_fuel(at)?;
                         self.body(index + 1..end as usize)?;
                         left -= 1;
                     }
@@ -124,7 +124,7 @@ impl Run<'_> {
                     }
                 }
                 NodeKind::While { body, end } => loop {
-                    self.pass(at)?;
+                    self.use_fuel(at)?;
                     self.body(index + 1..body as usize)?;
                     if self.pop(at)? == 0 {
                         break;
@@ -186,7 +186,7 @@ impl Run<'_> {
         }
     }
 
-    /// Replaces the two topmost values by one; `None` is a division by zero.
+    /// Replaces the two topmost values with one; `None` means division by zero.
     fn binary(&mut self, at: Span, f: impl Fn(i64, i64) -> Option<i64>) -> Result<(), Trap> {
         let (b, a) = (self.pop(at)?, self.pop(at)?);
         let result = f(a, b).ok_or(Trap { kind: TrapKind::DivisionByZero, at })?;
@@ -210,12 +210,12 @@ impl Run<'_> {
         values.iter().try_for_each(|&value| self.push(value, at))
     }
 
-    /// Takes one pass of the loop at `at` from the fuel.
-    fn pass(&mut self, at: Span) -> Result<(), Trap> {
+    /// Subtracts one iteration of the loop at `at` from the fuel.
+    fn use_fuel(&mut self, at: Span) -> Result<(), Trap> {
         if let Some(fuel) = &mut self.fuel {
             *fuel = fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at })?;
         }
-        self.passes += 1;
+        self.iterations += 1;
         Ok(())
     }
 }
@@ -226,11 +226,11 @@ mod tests {
     use crate::lang::{Source, parse};
 
     #[test]
-    fn a_run_is_measured_as_one_counts_by_hand() {
+    fn measured_cost_matches_a_count_by_hand() {
         let ast = parse(&Source::new("test", "2 times 1 while dup 3 < do 1 + end drop end")).expect("it parses");
         let measured = measure(&ast, &[], Some(100), 10);
         assert_eq!(measured.outcome, Outcome::Done(vec![]));
         // Twice: two words, three conditions of three words, two bodies of two, one word.
-        assert_eq!((measured.words, measured.passes, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
+        assert_eq!((measured.words, measured.iterations, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
     }
 }

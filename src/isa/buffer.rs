@@ -1,33 +1,33 @@
-//! The memory that code is written to: the same for both instruction sets.
+//! The memory that code is written to, for both instruction sets.
 
 /// Bytes that grow at their end.
 ///
-/// Writing is hot. So that it takes one comparison and one store of a fixed number of bytes, what lies behind the end is
-/// initialized already, and may be written beyond what counts.
+/// Writing is hot. To make it one comparison and one store of a fixed number of bytes, the memory after the end is
+/// already initialized, and a write may extend past the bytes that it appends.
 #[derive(Debug)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
-    /// Where the next byte goes.
+    /// The offset of the next byte.
     end: usize,
 }
 
 impl Buffer {
-    /// An empty one in memory that may be reused, with so many bytes reserved.
+    /// An empty buffer in memory that may be reused, with this many bytes reserved.
     pub fn new(mut memory: Vec<u8>, reserved: usize) -> Buffer {
         memory.reserve(reserved.saturating_sub(memory.len()));
         Buffer { bytes: memory, end: 0 }
     }
 
-    /// How many bytes there are.
+    /// The number of bytes written.
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.end
     }
 
-    /// Appends the first `count` bytes of some.
+    /// Appends the first `count` bytes of `bytes`.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N], count: usize) {
-        // One branch that is never taken when memory is reused.
+        // One branch, which is never taken when memory is reused.
         if self.bytes.len() < self.end + N {
             self.grow();
         }
@@ -38,17 +38,17 @@ impl Buffer {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        // A quarter more, and not all of the capacity, so that little is initialized in vain.
+        // A quarter more, and not the whole capacity, so that little is initialized unnecessarily.
         let more = (self.end / 4).max(256);
         self.bytes.resize(self.end + more, 0);
     }
 
-    /// What was written so far, to be changed.
+    /// The bytes written so far, for patching.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.end]
     }
 
-    /// Hands out what was written.
+    /// Returns the bytes written.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.truncate(self.end);
         self.bytes

@@ -1,4 +1,4 @@
-//! Machine code as text, by decoders that others wrote.
+//! Machine code as text, from third-party decoders.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 
@@ -9,13 +9,13 @@ use super::{Isa, aarch64, x86_64};
 pub struct Line {
     /// Its offset in the code, in bytes.
     pub offset: usize,
-    /// Its bytes as they lie in memory.
+    /// Its bytes in memory order.
     pub bytes: Vec<u8>,
     /// The instruction, with branch targets as offsets in the code.
     pub text: String,
 }
 
-/// Disassembles code of the instruction set of this name; `None` where we have no decoder for it.
+/// Disassembles code of the instruction set with this name; `None` if we have no decoder for it.
 pub fn disassemble(isa: &str, code: &[u8]) -> Option<Vec<Line>> {
     match isa {
         aarch64::Emitter::NAME => Some(aarch64_lines(code)),
@@ -33,7 +33,7 @@ fn aarch64_lines(code: &[u8]) -> Vec<Line> {
             disarm64::format_insn::format_insn_pc(offset as u64, &mut text, &instruction)
                 .expect("a string takes all text");
         }
-        // The decoder leaves tabs and blanks behind the mnemonic.
+        // The decoder emits tabs and spaces after the mnemonic.
         let text = match text.split_whitespace().collect::<Vec<_>>().join(" ") {
             unknown if unknown.is_empty() => format!(".word {value:#010x}"),
             text => text,

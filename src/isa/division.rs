@@ -1,18 +1,18 @@
-//! Division by a constant without dividing.
+//! Division by a constant without a division instruction.
 
-/// What a division by a constant comes to.
+/// The classes of constant divisors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Divisor {
-    /// By 1 or -1.
+    /// 1 or -1.
     One,
-    /// By 2 to this power, of either sign; from 1 to 63.
+    /// 2 to this power, from 1 to 63, with either sign.
     PowerOfTwo(u8),
-    /// By any other.
+    /// Any other divisor.
     Other,
 }
 
 impl Divisor {
-    /// Of a constant that is not zero.
+    /// Classifies a constant that is not zero.
     pub fn of(value: i64) -> Divisor {
         match value.unsigned_abs() {
             1 => Divisor::One,
@@ -22,9 +22,9 @@ impl Divisor {
     }
 }
 
-/// The number to multiply by in place of a division, and by how much to shift the upper half of the product. Where it is
-/// negative and the divisor is not, the dividend is to be added to that half before the shift, and the other way round
-/// subtracted; at the end a negative quotient is one too small.
+/// The multiplier that replaces a division, and the right shift of the upper half of the product. If the multiplier is
+/// negative and the divisor positive, the dividend is added to that half before the shift; in the opposite case it is
+/// subtracted. Finally, a negative quotient is one too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Magic {
     pub multiplier: i64,
@@ -32,13 +32,13 @@ pub(super) struct Magic {
 }
 
 impl Magic {
-    /// For a divisor of which neither is true: that it is 0, 1 or -1, that its size is a power of two.
+    /// For a divisor other than 0, 1 and -1 whose magnitude is not a power of two.
     ///
-    /// The multiplier is 2^p / |divisor|, rounded up, with the least p for which the error of rounding is too small to show:
-    /// Warren, Hacker's Delight, 10-1.
+    /// The multiplier is 2^p / |divisor|, rounded up, with the least p for which the rounding error does not affect the
+    /// quotient: Warren, Hacker's Delight, 10-1.
     pub fn of(divisor: i64) -> Magic {
         let size = u128::from(divisor.unsigned_abs());
-        // The greatest dividend of the quotient's sign whose remainder is the greatest.
+        // The greatest dividend with the quotient's sign that leaves the greatest remainder.
         let bound = (1 << 63) + u128::from(divisor < 0);
         let worst = bound - 1 - bound % size;
         let power = (64..128).find(|&p| (1 << p) > worst * (size - (1 << p) % size)).expect("p is at most 127");
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn known_multipliers() {
-        // Of the table in Hacker's Delight.
+        // From the table in Hacker's Delight.
         for (divisor, multiplier, shift) in [
             (3, 0x5555_5555_5555_5556_u64, 0),
             (5, 0x6666_6666_6666_6667, 1),

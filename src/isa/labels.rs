@@ -1,4 +1,4 @@
-//! Where labels lie, and which branches still wait to learn it: the same for both instruction sets.
+//! The offsets of labels, and the branches that wait for them, for both instruction sets.
 
 use super::{Forms, MAX_CODE_BYTES, OutOfRange, Reach, Tuning};
 use crate::lir::{Label, Site};
@@ -6,11 +6,11 @@ use crate::lir::{Label, Site};
 /// The offset of a label that is not yet bound.
 const UNBOUND: u32 = u32::MAX;
 
-/// The most labels that may be skipped when one is bound. Only labels of open bodies are, a few for each of at most a
-/// thousand. A number far beyond that is a mistake, and would make the table huge.
+/// The most labels that may be skipped when one is bound. Only labels of open bodies are skipped, a few for each of at
+/// most a thousand bodies. A number far beyond that is a bug, and would make the table huge.
 const LARGEST_GAP: usize = 1 << 16;
 
-/// To what a branch goes.
+/// The target of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Label(Label),
@@ -18,7 +18,7 @@ pub(super) enum Target {
     Exit(Site),
 }
 
-/// A branch that waits for its target; `K` says how its displacement is written.
+/// A branch that waits for its target; `K` is the encoding of its displacement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fixup<K> {
     pub at: usize,
@@ -48,13 +48,13 @@ impl<K: Copy> Labels<K> {
         }
     }
 
-    /// A label that nobody has used.
+    /// A new label.
     pub fn create(&mut self) -> Label {
         self.next += 1;
         Label(self.next - 1)
     }
 
-    /// Says that the label lies at this offset.
+    /// Binds the label to this offset.
     ///
     /// # Panics
     /// If the label is bound already, or its number is more than 65,536 above those of all bound labels.
@@ -68,20 +68,20 @@ impl<K: Copy> Labels<K> {
         self.offsets[index] = offset as u32;
     }
 
-    /// Makes the table reach this label.
+    /// Extends the table to this label.
     fn skip_to(&mut self, index: usize) {
         assert!(index - self.offsets.len() <= LARGEST_GAP, "label {index} leaves a gap in the numbers");
         self.offsets.resize(index + 1, UNBOUND);
         self.next = self.next.max(index as u32 + 1);
     }
 
-    /// The label's offset, where it is bound.
+    /// The label's offset, if it is bound.
     #[inline]
     pub fn offset(&self, label: Label) -> Option<usize> {
         self.offsets.get(label.0 as usize).filter(|offset| **offset != UNBOUND).map(|offset| *offset as usize)
     }
 
-    /// The form of a branch that goes to a target not yet known.
+    /// The form of a branch to a target that is not yet bound.
     pub fn form(&self, target: Target) -> Reach {
         match target {
             Target::Label(_) => self.forms.labels,
@@ -89,7 +89,7 @@ impl<K: Copy> Labels<K> {
         }
     }
 
-    /// Whether a branch over `distance` bytes may take the short form, as far as tuning goes.
+    /// Whether tuning allows the short form for a branch over `distance` bytes.
     pub fn is_short(&self, distance: i64) -> bool {
         distance.abs() <= self.short_range
     }
@@ -100,11 +100,11 @@ impl<K: Copy> Labels<K> {
     }
 
     #[inline]
-    pub fn wait(&mut self, at: usize, target: Target, kind: K) {
+    pub fn add_fixup(&mut self, at: usize, target: Target, kind: K) {
         self.fixups.push(Fixup { at, target, kind });
     }
 
-    /// The sites whose exits are wanted, in the order of their branches.
+    /// The sites that need an exit, in the order of their branches.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         self.fixups.iter().filter_map(|fixup| match fixup.target {
             Target::Exit(site) => Some(site),
@@ -112,11 +112,11 @@ impl<K: Copy> Labels<K> {
         })
     }
 
-    /// Joins every branch that waits with its target: `patch` writes a displacement, and says whether it fits. `exits` are
-    /// the offsets of the exits, in the order of [`sites`](Labels::sites).
+    /// Resolves every branch that waits for its target: `patch` writes a displacement and returns whether it fits.
+    /// `exits` are the offsets of the exits, in the order of [`sites`](Labels::sites).
     ///
     /// # Panics
-    /// Where a label was branched to and never bound.
+    /// If a label was used and never bound.
     pub fn resolve(
         self,
         mut code: Vec<u8>,

@@ -1,7 +1,7 @@
-//! The two instruction sets, as twin rooms: `regs` names the registers, `encode` makes instructions, `assemble`
-//! places them and joins branches to labels, `emit` turns LIR into them.
+//! The two instruction sets, as twin modules: `regs` names the registers, `encode` encodes instructions, `assemble`
+//! places them and resolves branches to labels, `emit` lowers LIR to them.
 //!
-//! They know LIR and nothing of the language, and both compile and are tested on every host.
+//! They know LIR but not the language. Both compile and are tested on every host.
 
 pub mod aarch64;
 mod buffer;
@@ -15,71 +15,71 @@ use crate::lir::{AluOp, Reg, Sink};
 /// An instruction set: a sink that emits machine code.
 ///
 /// # Panics
-/// Emitters take every operation of LIR, and panic at once on one that no tier makes: a register that the machine does not
-/// have or that is not allocatable, a frame slot beyond the reach of its addressing mode, a division by the immediate zero,
-/// a label that is bound twice or leaves a gap of more than 65,536 in the numbers, and, at the end, a label that is used
-/// and not bound, or the site `u32::MAX`.
+/// Emitters accept every LIR operation that a tier emits, and panic at once on an invalid one: a register that the
+/// machine does not have or that is not allocatable, a frame slot beyond the reach of its addressing mode, a division
+/// by the immediate zero, a label that is bound twice or leaves a gap of more than 65,536 in the numbers, and, at the
+/// end, a label that is used but not bound, or the site `u32::MAX`.
 pub trait Isa: Sink + Sized {
     /// Its name, as in [`std::env::consts::ARCH`].
     const NAME: &'static str;
 
-    /// The registers that a tier may use, those first that cost nothing to use.
+    /// The registers that a tier may use, starting with those that need not be saved.
     const ALLOCATABLE: &'static [Reg];
 
-    /// The registers that the caller of the code expects to find unchanged.
+    /// The registers that the code must preserve for its caller.
     const CALLEE_SAVED: &'static [Reg];
 
-    /// The registers that [`crate::lir::Op::Alu`] changes besides its destination where it shifts.
+    /// The registers besides its destination that a shift by [`crate::lir::Op::Alu`] changes.
     const SHIFT_CLOBBERS: &'static [Reg];
 
-    /// The registers that [`crate::lir::Op::Divide`] changes besides its destination.
+    /// The registers besides its destination that [`crate::lir::Op::Divide`] changes.
     const DIVIDE_CLOBBERS: &'static [Reg];
 
-    /// The registers that [`crate::lir::Op::DivideImm`] changes besides its destination.
+    /// The registers besides its destination that [`crate::lir::Op::DivideImm`] changes.
     fn divide_imm_clobbers(imm: i64) -> &'static [Reg];
 
     /// A register's name in the manual.
     fn reg_name(reg: Reg) -> String;
 
-    /// Whether an immediate operand costs nothing: the instruction has a field for it.
+    /// Whether the instruction encodes this immediate operand at no extra cost.
     fn fits_alu(op: AluOp, imm: i64) -> bool;
 
     /// The same for comparisons.
     fn fits_compare(imm: i64) -> bool;
 
-    /// Starts a piece of code, in memory that may be reused.
+    /// Starts a piece of code in memory that may be reused.
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Self;
 
-    /// Ends the code: trap exits are written and branches joined to their labels.
+    /// Ends the code: emits trap exits and resolves branches.
     ///
     /// # Errors
-    /// [`OutOfRange`], where a branch does not reach; the memory comes back in it.
+    /// [`OutOfRange`], if a branch does not reach its target; the error returns the memory.
     fn finish(self) -> Result<Machine, OutOfRange>;
 }
 
-/// What the emitter must know of a piece of code before its first operation.
+/// Properties of a piece of code that the emitter must know before the first operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// How many of [`Isa::ALLOCATABLE`] it uses, from the first on.
     pub registers: usize,
     /// Whether it has [`crate::lir::Op::Fuel`].
     pub metered: bool,
-    /// Whether [`Machine::marks`] is wanted.
+    /// Whether to record [`Machine::marks`].
     pub marked: bool,
 }
 
-/// Sizes that are what they are for good reasons, and that tests lower.
+/// Sizes that have good defaults, and that tests lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
-    /// The greatest distance in bytes that a short branch is trusted with; the machine's own range if less.
+    /// The greatest distance in bytes for a short branch; the machine's own range if that is less.
     pub short_range: i64,
     /// The same for the next longer form.
     pub near_range: i64,
-    /// Bytes reserved for code before its length is known.
+    /// The number of bytes reserved before the length of the code is known.
     pub initial_bytes: usize,
-    /// How many registers hold loop counters at most.
+    /// The greatest number of registers that hold loop counters.
     pub counter_registers: usize,
-    /// How many registers the register tier uses at most; at least as many as an operation needs.
+    /// The greatest number of registers that the register tier uses; at least as many as an operation needs.
     pub value_registers: usize,
 }
 
@@ -95,7 +95,7 @@ impl Default for Tuning {
     }
 }
 
-/// How far a branch reaches whose target is not yet known.
+/// How far a branch to a target that is not yet bound can reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// The shortest form.
@@ -103,16 +103,16 @@ pub enum Reach {
     Short,
     /// The next longer one.
     Near,
-    /// As far as code can be long.
+    /// Any distance that code can span.
     Far,
 }
 
-/// The forms of forward branches. All begin short; a piece of code in which they do not reach is emitted again.
+/// The forms of forward branches. All start short; if one does not reach, the code is emitted again with longer forms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forms {
-    /// Of branches to labels.
+    /// For branches to labels.
     pub labels: Reach,
-    /// Of branches to trap exits, which lie behind the code.
+    /// For branches to trap exits, which follow the code.
     pub exits: Reach,
 }
 
@@ -121,14 +121,14 @@ pub struct Forms {
 pub struct Machine {
     /// The machine code; its first instruction is its entry.
     pub bytes: Vec<u8>,
-    /// Where the code for which bytecode operation begins: offset and operation, ascending by offset.
+    /// Where the code of each bytecode operation starts: offset and operation, ascending by offset.
     pub marks: Vec<(u32, Mark)>,
 }
 
-/// What a stretch of code was emitted for.
+/// What a range of code was emitted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Entry: registers saved and loaded.
+    /// The entry: saves and loads registers.
     Prologue,
     /// This bytecode operation.
     Op(u32),
@@ -136,20 +136,20 @@ pub enum Mark {
     Exits,
 }
 
-/// A branch did not reach its target.
+/// A branch does not reach its target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a branch does not reach its target")]
 pub struct OutOfRange {
-    /// The forms to try next; `None` where the code is larger than any form reaches (2 GiB).
+    /// The forms to try next; `None` if the code is larger than any form reaches (2 GiB).
     pub next: Option<Forms>,
-    /// The memory that was used.
+    /// The memory that was used, for reuse.
     pub memory: Vec<u8>,
 }
 
-/// No piece of code is longer, in bytes: offsets within code are signed 32-bit numbers on x86-64.
+/// The greatest length of code in bytes: offsets within code are signed 32-bit numbers on x86-64.
 pub const MAX_CODE_BYTES: usize = i32::MAX as usize;
 
-/// Registers by their numbers.
+/// Registers from their numbers.
 const fn regs<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
     let mut regs = [Reg(0); N];
     let mut index = 0;

@@ -45,8 +45,8 @@ pub fn lower<I: Isa, S: Sink>(
         pairs: pairs && layout != Layout::Pushing,
         counters: counter_registers::<I>(tuning),
         above: code.inputs() as i64,
-        joins: Vec::new(),
-        loops: Vec::new(),
+        targets: Vec::new(),
+        headers: Vec::new(),
         labels: 0,
         sites: Vec::new(),
         isa: PhantomData,
@@ -63,24 +63,17 @@ pub(super) struct Lowering<'a, I, S> {
     counters: &'static [Reg],
     /// How many values lie above the data-stack pointer; the top one in its slot or in its register.
     pub above: i64,
-    /// Places ahead where ways meet, the nearest last.
-    joins: Vec<Join>,
-    /// The loops around, innermost last.
-    loops: Vec<Loop>,
+    /// The targets of the open regions' forward branches, the nearest last.
+    targets: Vec<Target>,
+    /// The headers of the open loops, innermost last.
+    headers: Vec<Target>,
     labels: u32,
     sites: Vec<TrapSite>,
     isa: PhantomData<I>,
 }
 
-/// A place ahead that a branch goes to.
-struct Join {
-    pc: Pc,
-    label: Label,
-    above: i64,
-}
-
-/// The head of a loop.
-struct Loop {
+/// A place that branches go to, and how many values lie above the data-stack pointer there.
+struct Target {
     label: Label,
     above: i64,
 }
@@ -101,36 +94,14 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
             // Of an empty stack this loads the spare slot.
             self.sink.put(Op::Load { d: Self::TOP, slot: self.slot(0), last: true });
         }
-        let mut heads = code.heads();
-        // Whether the operation before this one may go on to it.
-        let mut reached = true;
         let mut next = 0;
         while let Some(&op) = code.ops().get(next) {
             let pc = Pc(next as u32);
             next += 1;
             self.sink.at(pc.0);
-            while let Some(join) = self.joins.pop_if(|join| join.pc == pc) {
-                if reached {
-                    self.meet(join.above);
-                }
-                self.bind(join);
-                reached = true;
-            }
-            while let [head, rest @ ..] = heads
-                && *head == pc
-            {
-                heads = rest;
-                let label = self.label();
-                self.loops.push(Loop { label, above: self.above });
-                self.sink.put(Op::Align);
-                self.sink.put(Op::Label(label));
-            }
             if self.pairs
                 && let Some(&Code::Word(word)) = code.ops().get(next)
                 && let Some(operand) = Operand::of(op)
-                // No way leads in between.
-                && self.joins.last().is_none_or(|join| join.pc.index() != next)
-                && heads.first().is_none_or(|head| head.index() != next)
                 && self.word_with(word, operand, Pc(next as u32))
             {
                 next += 1;
@@ -140,22 +111,32 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
                 Code::Literal(value) => self.literal(value),
                 Code::Word(word) => self.word(word, pc),
                 Code::Pick(depth) => self.pick(depth as i64),
-                Code::Times { counter, exit } => self.times(counter, exit),
-                Code::Next { counter, .. } => self.next(counter),
-                Code::BranchIfZero(to) => self.branch_if_zero(to),
-                Code::Jump(to) if to <= pc => {
-                    let head = self.loops.pop().expect("a jump back ends a loop");
-                    self.meet(head.above);
-                    self.sink.put(Op::Jump { to: head.label });
-                    reached = false;
+                Code::Times(id) => {
+                    self.times(code.counter(id));
+                    // Padding before the header belongs to the loop.
+                    self.sink.at(pc.0 + 1);
+                    self.header();
                 }
-                Code::Jump(to) => {
+                Code::Next(id) => self.next(code.counter(id)),
+                Code::While(_) => self.header(),
+                Code::If(_) | Code::LeaveIfZero(_) => self.branch_if_zero(),
+                Code::Repeat(_) => {
+                    let header = self.headers.pop().expect("the loop is open");
+                    self.meet(header.above);
+                    self.sink.put(Op::Jump { to: header.label });
+                    self.bind();
+                }
+                Code::Else(_) => {
                     let label = self.label();
                     self.sink.put(Op::Jump { to: label });
-                    // The end of THEN: ELSE begins here, and the ways meet behind it.
-                    let otherwise = self.joins.pop().expect("a jump ahead ends the first branch of an `if`");
-                    self.joins.push(Join { pc: to, label, above: self.above });
-                    self.bind(otherwise);
+                    let end = Target { label, above: self.above };
+                    self.bind();
+                    self.targets.push(end);
+                }
+                Code::EndIf(_) => {
+                    let above = self.targets.last().expect("the `if` is open").above;
+                    self.meet(above);
+                    self.bind();
                 }
                 Code::Fuel => {
                     let site = self.site(pc);
@@ -202,9 +183,19 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    fn bind(&mut self, join: Join) {
-        self.above = join.above;
-        self.sink.put(Op::Label(join.label));
+    /// Binds the nearest target to the next operation.
+    fn bind(&mut self) {
+        let target = self.targets.pop().expect("a region's branch forward is bound once");
+        self.above = target.above;
+        self.sink.put(Op::Label(target.label));
+    }
+
+    /// Begins the iterations of a loop.
+    fn header(&mut self) {
+        let label = self.label();
+        self.headers.push(Target { label, above: self.above });
+        self.sink.put(Op::Align);
+        self.sink.put(Op::Label(label));
     }
 
     /// Pops a value that lies in memory.
@@ -240,7 +231,7 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    fn times(&mut self, counter: Counter, exit: Pc) {
+    fn times(&mut self, counter: Counter) {
         let [a, ..] = Self::TEMPORARIES;
         let register = self.counters.get(counter.0 as usize).copied();
         let count = register.unwrap_or(a);
@@ -250,31 +241,32 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
         let label = self.label();
         self.sink.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
-        self.joins.push(Join { pc: exit, label, above: self.above });
+        self.targets.push(Target { label, above: self.above });
     }
 
     fn next(&mut self, counter: Counter) {
         let [a, ..] = Self::TEMPORARIES;
-        let head = self.loops.pop().expect("the end of a loop follows its head");
-        self.meet(head.above);
+        let header = self.headers.pop().expect("the loop is open");
+        self.meet(header.above);
         match self.counters.get(counter.0 as usize) {
-            Some(&d) => self.sink.put(Op::CountDown { d, to: head.label }),
+            Some(&d) => self.sink.put(Op::CountDown { d, to: header.label }),
             None => {
                 let slot = FrameSlot(counter.0);
                 self.sink.put(Op::LoadFrame { d: a, slot });
                 self.sink.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
                 self.sink.put(Op::StoreFrame { s: a, slot });
-                self.sink.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: head.label });
+                self.sink.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: header.label });
             }
         }
+        self.bind();
     }
 
-    fn branch_if_zero(&mut self, to: Pc) {
+    fn branch_if_zero(&mut self) {
         let [a, ..] = Self::TEMPORARIES;
         self.pop_top(a);
         let label = self.label();
         self.sink.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });
-        self.joins.push(Join { pc: to, label, above: self.above });
+        self.targets.push(Target { label, above: self.above });
     }
 }
 

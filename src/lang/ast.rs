@@ -1,13 +1,13 @@
-//! The syntax tree, kept flat: nodes in reading order, a body as the range of its nodes.
+//! The syntax tree, stored flat: nodes in source order; a body is a range of nodes.
 
 use super::{Span, Word};
 
-/// A program as its author wrote it, without comments.
+/// A program as written, without comments.
 ///
-/// Every tree is well formed, because only [`parse`](fn@super::parse) and this crate's generator make one. The engines rely
-/// on that where they leave out checks.
+/// Every tree is well formed, because only [`parse`](fn@super::parse) and this crate's generator create trees. The
+/// engines rely on that where they omit checks.
 ///
-/// A program without unsafe code can make any node,
+/// Safe code can create any node,
 ///
 /// ```
 /// #![forbid(unsafe_code)]
@@ -15,7 +15,7 @@ use super::{Span, Word};
 /// let node = Node { kind: NodeKind::Pick(u64::MAX), span: Span { start: 0, end: 1 } };
 /// ```
 ///
-/// but no tree of it:
+/// but no tree from it:
 ///
 /// ```compile_fail,E0451
 /// #![forbid(unsafe_code)]
@@ -30,12 +30,12 @@ pub struct Ast {
 }
 
 impl Ast {
-    /// The tree of nodes in reading order.
+    /// Builds a tree from nodes in source order.
     ///
     /// # Panics
-    /// If a body does not end inside the body around it, or a [`NodeKind::Pick`] is deeper than a literal can say.
+    /// If a body does not end inside its parent, or the depth of a [`NodeKind::Pick`] exceeds the greatest literal.
     pub(crate) fn new(nodes: Vec<Node>) -> Ast {
-        // The ends of the open bodies; of a body that another one follows, both ends.
+        // The ends of the open bodies; for a node with two bodies, both ends.
         let mut open: Vec<(usize, usize)> = Vec::new();
         let mut nesting = 0;
         for (index, node) in nodes.iter().enumerate() {
@@ -49,7 +49,7 @@ impl Ast {
             let (first, last) = match node.kind {
                 NodeKind::Literal(_) | NodeKind::Word(_) => continue,
                 NodeKind::Pick(depth) => {
-                    assert!(i64::try_from(depth).is_ok(), "no literal is {depth}");
+                    assert!(i64::try_from(depth).is_ok(), "a pick of {depth} exceeds the greatest literal");
                     continue;
                 }
                 NodeKind::Times { end } => (end, end),
@@ -68,58 +68,58 @@ impl Ast {
         Ast { nodes, nesting }
     }
 
-    /// All nodes in reading order; a node's body follows it directly.
+    /// All nodes in source order; a node's body follows it directly.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The number of bodies around the most deeply nested node, counting an empty body as if it had a node.
+    /// The number of bodies around the most deeply nested node. An empty body counts as if it had a node.
     pub fn nesting(&self) -> usize {
         self.nesting
     }
 }
 
-/// One word, or one loop or branch with its body behind it.
+/// One word, or one loop or branch followed by its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// The kind of the node.
     pub kind: NodeKind,
-    /// Where it stands: the word itself; of a loop or branch, its opening word.
+    /// Its position: the word itself, or the opening word of a loop or branch.
     pub span: Span,
 }
 
-/// What a node is. Indices point into [`Ast::nodes`].
+/// The kind of a node. Indices refer to [`Ast::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// Pushes a constant.
     Literal(i64),
     /// A plain word.
     Word(Word),
-    /// `K pick`: copies the value that lies K below the top.
+    /// `K pick`: copies the value K below the top.
     Pick(u64),
-    /// `times BODY end`: the body is the nodes behind this one up to `end`.
+    /// `times BODY end`: the body consists of the nodes after this one, up to `end`.
     Times {
-        /// The first node behind the loop.
+        /// The first node after the loop.
         end: u32,
     },
     /// `if THEN else ELSE end`: THEN up to `otherwise`, ELSE from there up to `end`.
     If {
-        /// The first node of ELSE; equal to `end` where there is none.
+        /// The first node of ELSE; equal to `end` if there is none.
         otherwise: u32,
-        /// The first node behind the branch.
+        /// The first node after the branch.
         end: u32,
     },
     /// `while COND do BODY end`: COND up to `body`, BODY from there up to `end`.
     While {
         /// The first node of BODY.
         body: u32,
-        /// The first node behind the loop.
+        /// The first node after the loop.
         end: u32,
     },
 }
 
 impl NodeKind {
-    /// The index of the first node behind this one, which stands at `index`.
+    /// The index of the first node after this one, which is at `index`.
     pub fn next(self, index: usize) -> usize {
         match self {
             NodeKind::Times { end } | NodeKind::If { end, .. } | NodeKind::While { end, .. } => end as usize,

@@ -1,7 +1,7 @@
 //! The language: from source text to a verified [`Program`].
 //!
-//! `parse` turns text into an [`Ast`], `verify` follows the depth of the stack through it and says which
-//! checks must remain at run time, `diagnostic` shows a fault to its author, `print` writes an [`Ast`] back.
+//! `parse` turns text into an [`Ast`]. `verify` tracks the depth of the stack and determines which checks must remain
+//! at run time. `diagnostic` renders errors for the program's author. `print` turns an [`Ast`] back into text.
 
 pub mod ast;
 pub mod diagnostic;
@@ -20,19 +20,19 @@ pub use source::{Place, Source, Span, printable};
 pub use verify::{Program, Rejection, RejectionKind, verify};
 pub use words::Word;
 
-/// A text that is not a program that can run: a fault of its syntax, or of its stack's depth.
+/// A reason why a text cannot run as a program: an error in its syntax or in its stack depth.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The parser's.
+    /// The parser's error.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
-    /// The verifier's.
+    /// The verifier's error.
     #[error(transparent)]
     Rejection(#[from] Rejection),
 }
 
 impl Fault {
-    /// What it is, in the words that case lines and JSON use.
+    /// Its kind, in the words that case lines and JSON use.
     pub fn kind(&self) -> &'static str {
         match self {
             Fault::Syntax(_) => "syntax",
@@ -41,7 +41,7 @@ impl Fault {
         }
     }
 
-    /// Where it is.
+    /// Its position.
     pub fn span(&self) -> Span {
         match self {
             Fault::Syntax(error) => error.span,
@@ -59,7 +59,7 @@ impl From<&Fault> for Diagnostic {
     }
 }
 
-/// Parses and verifies a text for a number of inputs.
+/// Parses a text and verifies it for a number of inputs.
 ///
 /// # Errors
 /// The first fault.

@@ -1,7 +1,7 @@
-//! The parser: bytes to an [`Ast`], or the first fault in reading order.
+//! The parser: bytes to an [`Ast`], or the first fault in source order.
 //!
-//! nom reads the tokens; bodies are kept on a stack of our own, so that the depth of nesting costs no host
-//! stack. One pass, linear in the length of the text.
+//! nom reads the tokens. Open bodies are on an explicit stack, so nesting uses no host stack. Parsing takes one pass,
+//! linear in the length of the text.
 
 use std::cmp::Reverse;
 
@@ -14,63 +14,63 @@ use nom::{IResult, Parser};
 
 use super::{Ast, Node, NodeKind, Source, Span, Word, words};
 
-/// How many bodies may be nested.
+/// The greatest number of nested bodies.
 pub const MAX_NESTING: usize = 1000;
 
 /// A text that is not a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct SyntaxError {
-    /// What is wrong.
+    /// The kind of error.
     pub kind: SyntaxErrorKind,
-    /// Where.
+    /// Its position.
     pub span: Span,
 }
 
-/// What is wrong with a text.
+/// The kind of a syntax error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxErrorKind {
-    /// A byte that is not part of a UTF-8 character.
+    /// A byte that is not valid UTF-8.
     #[error("the text is not valid UTF-8")]
     NotUtf8,
-    /// The text is longer than spans can say.
+    /// The text is longer than spans can represent.
     #[error("the text is longer than {} bytes", Source::MAX_BYTES)]
     TooLong,
-    /// A word that the language does not have.
+    /// A word that is not in the language.
     #[error("unknown word `{word}`")]
     UnknownWord {
-        /// The word, shortened where it is very long.
+        /// The word, shortened if it is very long.
         word: String,
-        /// The word of the language that is spelled most like it.
+        /// The most similar word of the language.
         nearest: Option<&'static str>,
     },
-    /// A literal that does not fit into 64 bits.
+    /// A literal that does not fit in 64 bits.
     #[error("literal out of range")]
     LiteralOutOfRange,
-    /// A body that is open at the end of the text.
-    #[error("`{0}` without its `end`")]
+    /// A body that is never closed.
+    #[error("`{0}` without `end`")]
     MissingEnd(&'static str),
     /// A `while` whose condition is closed by `end`.
-    #[error("`while` without its `do`")]
+    #[error("`while` without `do`")]
     MissingDo,
     /// `end`, `else` or `do` that belongs to no open body.
     #[error("stray `{0}`")]
     Stray(&'static str),
-    /// `pick` without a literal of zero or more directly before it.
-    #[error("`pick` without its literal")]
+    /// `pick` that does not directly follow a literal of zero or more.
+    #[error("`pick` without a literal")]
     PickWithoutLiteral,
     /// `(` without `)`.
-    #[error("comment without its `)`")]
+    #[error("comment without `)`")]
     UnclosedComment,
     /// More than [`MAX_NESTING`] nested bodies.
     #[error("more than {MAX_NESTING} nested bodies")]
     TooDeep,
 }
 
-/// Parses a whole text.
+/// Parses a text.
 ///
 /// # Errors
-/// The first fault in reading order; a text that is not UTF-8 is reported before anything else.
+/// The first fault in source order; a text that is not UTF-8 is reported before anything else.
 pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
     let bytes = source.bytes();
     let fault = |kind, start: usize, end: usize| Err(SyntaxError { kind, span: span(start, end) });
@@ -95,7 +95,7 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
                 rest = after;
             }
             Err(_) if rest.is_empty() => break,
-            // The only token that can fail with text left is a comment that is never closed.
+            // With text left, the only token that can fail is a comment that is never closed.
             Err(_) => return fault(SyntaxErrorKind::UnclosedComment, start, start + 1),
         }
     }
@@ -131,12 +131,12 @@ fn token(input: &[u8]) -> IResult<&[u8], Token<'_>> {
     }
 }
 
-/// The value of a text that is one literal of the language.
+/// The value of a text that consists of one literal; `None` otherwise.
 pub fn integer(text: &str) -> Option<i64> {
     literal(text.as_bytes()).ok().and_then(|(_, value)| value)
 }
 
-/// A literal's value, or `None` where it has the form of a literal and does not fit.
+/// A literal's value, or `None` if it has the form of a literal but is out of range.
 fn literal(word: &[u8]) -> IResult<&[u8], Option<i64>> {
     let hexadecimal = map(preceded(tag("0x"), hex_digit1), |digits| from_digits(digits, 16, false));
     let decimal =
@@ -144,7 +144,7 @@ fn literal(word: &[u8]) -> IResult<&[u8], Option<i64>> {
     all_consuming(alt((hexadecimal, decimal))).parse_complete(word)
 }
 
-/// Folds digits, of any number, into a value: hexadecimal as 64 bits without sign, decimal in the i64 range.
+/// Converts any number of digits into a value: hexadecimal as 64 bits without a sign, decimal in the range of `i64`.
 fn from_digits(digits: &[u8], radix: u32, negative: bool) -> Option<i64> {
     let magnitude = digits.iter().try_fold(0u64, |value, &digit| {
         let digit = (digit as char).to_digit(radix)?;
@@ -157,7 +157,7 @@ fn from_digits(digits: &[u8], radix: u32, negative: bool) -> Option<i64> {
     }
 }
 
-/// Which part of which body is open.
+/// The part of a body that is open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     Times,
@@ -172,7 +172,7 @@ struct Builder {
     nodes: Vec<Node>,
     /// The open bodies, innermost last, each with the index of its node.
     open: Vec<(Open, usize)>,
-    /// Whether the word just read was a literal, and so may be the K of a `pick`.
+    /// Whether the previous word was a literal, which may be the K of a `pick`.
     after_literal: bool,
 }
 
@@ -181,7 +181,7 @@ impl Builder {
     fn word(&mut self, word: &[u8], span: Span) -> Result<(), SyntaxError> {
         let after_literal = std::mem::take(&mut self.after_literal);
         let fault = |kind| Err(SyntaxError { kind, span });
-        // Indices are known when a body closes; until then they point at the node itself.
+        // Indices are set when a body closes; until then they point to the node itself.
         let here = self.nodes.len() as u32;
         if let Some(word) = Word::from_spelling(word) {
             self.nodes.push(Node { kind: NodeKind::Word(word), span });
@@ -262,7 +262,7 @@ impl Builder {
 }
 
 fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
-    /// Longer words are shortened in messages, and too far from any word of the language to name one.
+    /// Longer words are shortened in messages, and are too different from every word of the language to suggest one.
     const LONGEST_SHOWN: usize = 40;
     let text = String::from_utf8_lossy(word);
     if text.chars().count() > LONGEST_SHOWN {
@@ -273,7 +273,7 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
     if let Some((_, ours)) = words::FOREIGN.iter().find(|(theirs, _)| *theirs == lower) {
         return SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest: Some(ours) };
     }
-    // The nearest word would lead astray: the help says what to do instead.
+    // The nearest word would be misleading: the help gives better advice.
     if words::advice(&lower).is_some() || text.contains(words::is_misleading) {
         return SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest: None };
     }
@@ -284,9 +284,9 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
     };
     let nearest = words::spellings()
         .map(|spelling| (strsim::damerau_levenshtein(&lower, spelling), spelling))
-        // A suggestion must share at least half of its letters with what was written.
+        // A suggestion must share at least half of its letters with the word.
         .filter(|(distance, spelling)| *distance <= 2 && distance * 2 <= spelling.len())
-        // Of several, the one whose letters all were there, then the longest, of which most was there.
+        // Of several, prefer one with the same letters, then the longest, of which most letters match.
         .min_by_key(|(distance, spelling)| (*distance, letters(spelling) != letters(&lower), Reverse(spelling.len())))
         .map(|(_, spelling)| spelling);
     SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest }

@@ -1,4 +1,4 @@
-//! The printer: a syntax tree back to text that parses to the same tree.
+//! The printer: a syntax tree to text that parses to the same tree.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -6,10 +6,11 @@ use std::ops::Range;
 use super::{Ast, NodeKind};
 use crate::host_stack::with_room;
 
-/// Bodies nested deeper than this are not indented further, so that output stays linear in the tree.
+/// Bodies nested deeper than this are not indented further, so that the length of the output stays linear in the tree.
 const DEEPEST_INDENT: usize = 40;
 
-/// The canonical text of a program: a line each for opening, dividing and closing words, plain words in rows.
+/// The canonical text of a program: words that open, divide or close a body have their own lines, plain words fill
+/// rows.
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };
     with_room(|| printer.body(0..ast.nodes().len(), 0));
@@ -17,7 +18,7 @@ pub fn print(ast: &Ast) -> String {
     printer.text
 }
 
-/// The last column that a row of plain words may reach, except with a word that is longer.
+/// The last column of a row of plain words, unless a single word is longer.
 const LAST_COLUMN: usize = 100;
 
 struct Printer<'a> {
@@ -27,7 +28,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    /// Recursion is bounded by the parser's bound on nesting.
+    /// The parser's limit on nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>, level: usize) {
         let mut index = range.start;
         while index < range.end {

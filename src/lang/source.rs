@@ -1,4 +1,4 @@
-//! Source text and places in it.
+//! Source text and positions in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 pub struct Span {
     /// Offset of the first byte.
     pub start: u32,
-    /// Offset behind the last byte.
+    /// Offset after the last byte.
     pub end: u32,
 }
 
@@ -28,38 +28,38 @@ impl fmt::Display for Place {
     }
 }
 
-/// A program's text with the name under which it is reported.
+/// A program's text, with the name that messages use for it.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: String,
     bytes: Vec<u8>,
-    /// The place of every byte whose offset is a multiple of [`CHUNK`], from the first question on.
+    /// The place of every byte whose offset is a multiple of [`CHUNK`], computed on first use.
     chunks: OnceLock<Vec<Place>>,
 }
 
-/// Bytes that are looked through for one place at most. A program of 20,000 cases asks for hundreds of thousands of places.
+/// The most bytes that are scanned for one place. A program with 20,000 cases needs hundreds of thousands of places.
 const CHUNK: usize = 256;
 
 impl Source {
     /// The greatest size of a source text in bytes: spans hold 32-bit offsets.
     pub const MAX_BYTES: usize = u32::MAX as usize - 1;
 
-    /// Names a text. The bytes need not be valid UTF-8: `parse` reports where they are not.
+    /// Names a text. The bytes need not be valid UTF-8: `parse` reports invalid ones.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Source {
         Source { name: printable(&name.into()).into_owned(), bytes: bytes.into(), chunks: OnceLock::new() }
     }
 
-    /// The name under which the text is reported: a path, `-` or `-e`, as [`printable`] shows it.
+    /// The name that messages use: a path, `-` or `-e`, as [`printable`] shows it.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text as it was read.
+    /// The text as read.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The text of a span, with what is not UTF-8 replaced.
+    /// The text of a span; invalid UTF-8 is replaced.
     pub fn text(&self, span: Span) -> String {
         String::from_utf8_lossy(&self.bytes[span.start as usize..span.end as usize]).into_owned()
     }
@@ -71,19 +71,19 @@ impl Source {
             let mut place = Place { line: 1, column: 1 };
             let next = |chunk: &[u8]| {
                 let start = place;
-                place = behind(start, chunk);
+                place = after(start, chunk);
                 start
             };
-            // An offset at the very end lies behind the last chunk, which may be full.
+            // An offset at the very end is after the last chunk, which may be full.
             self.bytes.chunks(CHUNK).chain([&[][..]]).map(next).collect()
         });
         let chunk = start / CHUNK;
-        behind(chunks[chunk], &self.bytes[chunk * CHUNK..start])
+        after(chunks[chunk], &self.bytes[chunk * CHUNK..start])
     }
 }
 
-/// The place behind some text that begins at a place. Of a character, all bytes but its first are continuation bytes.
-fn behind(place: Place, text: &[u8]) -> Place {
+/// The place after some text that starts at `place`. Continuation bytes do not start a character.
+fn after(place: Place, text: &[u8]) -> Place {
     text.iter().fold(place, |Place { line, column }, &byte| match byte {
         b'\n' => Place { line: line + 1, column: 1 },
         0x80..0xc0 => Place { line, column },
@@ -91,17 +91,17 @@ fn behind(place: Place, text: &[u8]) -> Place {
     })
 }
 
-/// A text that may be shown on a terminal: characters that would do something there, or reorder what stands beside them, are
-/// written as escapes like `\u{1b}`.
+/// Makes a text safe to print on a terminal. Characters that a terminal would interpret, or that reorder adjacent text,
+/// become escapes like `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let reorders = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let acts = |c: char| c.is_control() || reorders(c);
-    if !text.contains(acts) {
+    let is_unsafe = |c: char| c.is_control() || reorders(c);
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::new();
     for c in text.chars() {
-        if acts(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_unsafe(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     Cow::Owned(shown)
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_do_nothing_to_a_terminal() {
+    fn control_characters_in_names_are_escaped() {
         assert_eq!(printable("ü|b.stk"), "ü|b.stk");
         assert_eq!(Source::new("\u{1b}[2J\n\u{202e}x", "").name(), "\\u{1b}[2J\\n\\u{202e}x");
     }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn places_behind_many_chunks_are_right() {
+    fn places_are_right_after_many_chunks() {
         let text = "é\n".repeat(CHUNK) + &"é".repeat(CHUNK);
         let source = Source::new("x", text.as_str());
         let at = |start: usize| source.place(Span { start: start as u32, end: start as u32 });

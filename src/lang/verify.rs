@@ -1,9 +1,9 @@
-//! The verifier: follows the interval of depths that the stack can have, rejects what can never succeed and
-//! says which checks must remain at run time.
+//! The verifier: tracks the interval of depths that the stack can have, rejects programs that can never succeed, and
+//! determines which checks must remain at run time.
 //!
-//! Every loop body is walked from the depth at its entry; where it ends deeper or shallower the entry is
-//! widened, on the side that moved, and the body is walked again until nothing changes. Walks of one loop from
-//! one interval are remembered: without that, nested loops that change the depth would cost 2^depth.
+//! It walks every loop body from the depth at its entry. If the depth at the end is greater or smaller, it widens the
+//! interval at the entry on that side and walks the body again, until nothing changes. It remembers the result of
+//! walking a loop from an interval: otherwise nested loops that change the depth would take 2^nesting walks.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,18 +31,18 @@ impl Program {
         self.inputs
     }
 
-    /// What is known of each node, in the order of [`Ast::nodes`].
+    /// The facts about each node, in the order of [`Ast::nodes`].
     pub fn facts(&self) -> &[Fact] {
         &self.facts
     }
 }
 
-/// What the verifier knows of one node over all of its runs.
+/// What the verifier knows about one node over all executions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fact {
     /// Whether the stack may be too shallow here, so that underflow must be checked at run time.
     pub may_underflow: bool,
-    /// The greatest depth behind the node's own pops and pushes.
+    /// The greatest depth after the node's own pops and pushes.
     pub greatest: Bound,
 }
 
@@ -60,25 +60,25 @@ impl Bound {
     }
 }
 
-/// A program that can never succeed, or whose branches disagree.
+/// The reason why a program is rejected: a word can never succeed, or branches end at different depths.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct Rejection {
-    /// What is wrong.
+    /// The kind of error.
     pub kind: RejectionKind,
-    /// The word that cannot succeed, or the `if` whose branches disagree.
+    /// The word that cannot succeed, or the `if` whose branches differ.
     pub span: Span,
 }
 
-/// What the verifier found wrong.
+/// The kind of a rejection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectionKind {
     /// A word needs more values than the stack can hold there.
-    #[error("stack underflow: {needed} needed, at most {greatest} there")]
+    #[error("stack underflow: {needed} needed, at most {greatest} available")]
     Underflow {
-        /// Values that the word needs.
+        /// The number of values that the word needs.
         needed: u64,
-        /// Values that there can be.
+        /// The greatest number of values on the stack.
         greatest: u64,
     },
     /// The branches of an `if` end at different depths, both known exactly.
@@ -86,12 +86,12 @@ pub enum RejectionKind {
     UnbalancedIf {
         /// Depth at the end of THEN.
         then: u64,
-        /// Depth at the end of ELSE, or at the `if` where there is none.
+        /// Depth at the end of ELSE, or at the `if` if there is none.
         otherwise: u64,
     },
 }
 
-/// Verifies a program for a number of inputs. Takes at most time proportional to length times nesting.
+/// Verifies a program for a number of inputs, in time proportional to length times nesting.
 ///
 /// # Errors
 /// The first rejection in the order of the walks.
@@ -117,7 +117,7 @@ impl Depth {
         (Bound(self.least) == self.greatest).then_some(self.least)
     }
 
-    /// The entry of a loop, widened on each side on which its end moved away.
+    /// Widens the entry of a loop on each side that its end exceeds.
     fn widened_by(self, end: Depth) -> Depth {
         Depth {
             least: if end.least < self.least { 0 } else { self.least },
@@ -125,23 +125,23 @@ impl Depth {
         }
     }
 
-    fn spanning(self, other: Depth) -> Depth {
+    fn union(self, other: Depth) -> Depth {
         Depth { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
     }
 }
 
 struct Walk<'a> {
     ast: &'a Ast,
-    /// Facts hold over all walks: a check that one walk needs stays.
+    /// Facts hold over all walks: a check that one walk needs remains.
     facts: Vec<Fact>,
-    /// The result of a loop, by its node and the depth at its entry (its count popped already).
+    /// The result of a loop, by its node and the depth at its entry, after popping its count.
     seen: HashMap<(usize, Depth), Depth>,
-    /// Nodes visited in all walks: what the time is proportional to.
+    /// The number of nodes visited in all walks, to which the time is proportional.
     words_walked: usize,
 }
 
 impl Walk<'_> {
-    /// Walks the nodes of one body. Recursion is bounded by the parser's bound on nesting.
+    /// Walks the nodes of one body. The parser's limit on nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Depth, Rejection> {
         let mut index = range.start;
         while index < range.end {
@@ -151,7 +151,7 @@ impl Walk<'_> {
                 NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
                 NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
                 NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
-                NodeKind::Times { .. } | NodeKind::While { .. } => self.repetition(index, depth)?,
+                NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth)?,
                 NodeKind::If { otherwise, end } => {
                     let entry = self.effect(index, depth, 1, 0)?;
                     let then = self.body(index + 1..otherwise as usize, entry)?;
@@ -160,7 +160,7 @@ impl Walk<'_> {
                         (Some(then), Some(otherwise)) if then != otherwise => {
                             return self.reject(index, RejectionKind::UnbalancedIf { then, otherwise });
                         }
-                        _ => then.spanning(other),
+                        _ => then.union(other),
                     }
                 }
             };
@@ -169,8 +169,8 @@ impl Walk<'_> {
         Ok(depth)
     }
 
-    /// Walks a loop until its entry is wide enough for its end.
-    fn repetition(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
+    /// Walks a loop until the interval at its entry covers the one at its end.
+    fn loop_body(&mut self, index: usize, depth: Depth) -> Result<Depth, Rejection> {
         let kind = self.ast.nodes()[index].kind;
         let first = match kind {
             NodeKind::Times { .. } => self.effect(index, depth, 1, 0)?,
@@ -199,7 +199,7 @@ impl Walk<'_> {
         Ok(result)
     }
 
-    /// One word's own pops and pushes.
+    /// Applies one word's own pops and pushes.
     fn effect(&mut self, index: usize, depth: Depth, pops: u64, pushes: u64) -> Result<Depth, Rejection> {
         if depth.greatest < Bound(pops) {
             return self.reject(index, RejectionKind::Underflow { needed: pops, greatest: depth.greatest.0 });
@@ -232,7 +232,7 @@ mod tests {
         (walk.words_walked, ast.nodes().len())
     }
 
-    /// Counts visits instead of measuring time: doubling the nesting may double the visits a word, no more.
+    /// Counts visits instead of time: doubling the nesting may at most double the visits per word.
     #[test]
     fn nested_loops_that_change_the_depth_cost_at_most_length_times_nesting() {
         let nested = |levels: usize| "1 times 9 ".repeat(levels) + &"drop drop end ".repeat(levels);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_say_which_checks_remain() {
+    fn facts_show_which_checks_remain() {
         let ast = Arc::new(parse(&Source::new("test", "5 times drop 1 + end drop 7 +")).expect("it parses"));
         let program = verify(&ast, 9).expect("it verifies");
         let remain: Vec<_> = program.facts().iter().map(|fact| fact.may_underflow).collect();

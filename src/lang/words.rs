@@ -1,22 +1,22 @@
-//! The table of words: spelling, stack effect and meaning, from which everything else is derived. The referee alone has its own
-//! idea of what each word means, and so do the evaluators of tests: they are what the table is checked against.
+//! The table of words: spelling, stack effect and meaning. Everything else is derived from it, except that the referee
+//! and the evaluators of tests define each word independently, as a check of the table.
 
 use crate::lir::{AluOp, Cond, DivOp};
 
-/// What a word does to the values it pops.
+/// What a word does with the values that it pops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// One result computed from two operands; cannot trap.
     Alu(AluOp),
     /// One flag, 1 or 0, from a signed comparison of two operands; cannot trap.
     Compare(Cond),
-    /// One result from two operands; traps where the divisor is zero.
+    /// One result from two operands; traps if the divisor is zero.
     Divide(DivOp),
-    /// Copies and reorders its operands; the effect says how.
+    /// Copies and reorders its operands as the effect specifies.
     Shuffle,
 }
 
-/// What kind of word it is, for those who do not care which operation it carries out.
+/// The class of a word, for code that does not depend on the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// [`Meaning::Alu`].
@@ -45,16 +45,27 @@ impl Meaning {
 /// One row of the table of words.
 #[derive(Debug)]
 pub struct Entry {
-    /// The word as it is written.
+    /// The spelling of the word.
     pub spelling: &'static str,
-    /// The stack effect, top to the right: one letter a value, the same letter the same value.
+    /// The stack effect, top on the right: one letter per value, equal letters for equal values.
     pub effect: &'static str,
     /// What it does.
     pub meaning: Meaning,
+    /// How other languages write it; none for a shuffle, which follows from the effect.
+    pub translation: Option<Translation>,
+}
+
+/// A word that computes, in other languages.
+#[derive(Clone, Copy, Debug)]
+pub struct Translation {
+    /// An expression of C over `uint64_t` operands, which are named as in the effect.
+    pub c: &'static str,
+    /// Words of standard Forth. Those of a division take the place of the word on top, for their trap.
+    pub forth: &'static str,
 }
 
 macro_rules! table {
-    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
         /// A plain word: one that is neither a literal, nor `pick`, nor part of a loop or a branch.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
@@ -62,11 +73,16 @@ macro_rules! table {
 
         /// Every word with its row, in the order of [`Word`].
         pub static WORDS: &[(Word, Entry)] = &[
-            $((Word::$name, Entry { spelling: $spelling, effect: $effect, meaning: $meaning }),)*
+            $((Word::$name, Entry {
+                spelling: $spelling,
+                effect: $effect,
+                meaning: $meaning,
+                translation: [$(Some(Translation { c: $c, forth: $forth }),)? None][0],
+            }),)*
         ];
 
         impl Word {
-            /// The word that is written so, if there is one.
+            /// The word with this spelling, if there is one.
             #[inline]
             #[expect(non_upper_case_globals, reason = "the constants are named like the words")]
             pub fn from_spelling(spelling: &[u8]) -> Option<Word> {
@@ -74,13 +90,13 @@ macro_rules! table {
                 match spelling { $($name => Some(Word::$name),)* _ => None }
             }
 
-            /// How many values the word pops.
+            /// The number of values that the word pops.
             #[inline]
             pub const fn pops(self) -> usize {
                 match self { $(Word::$name => const { pops($effect) },)* }
             }
 
-            /// How many values the word pushes.
+            /// The number of values that the word pushes.
             #[inline]
             pub const fn pushes(self) -> usize {
                 match self { $(Word::$name => const { pushes($effect) },)* }
@@ -92,7 +108,7 @@ macro_rules! table {
                 match self { $(Word::$name => $meaning,)* }
             }
 
-            /// For a shuffle: which operand each result is, both counted from the bottom.
+            /// For a shuffle: the index of the operand that each result copies, both counted from the bottom.
             #[inline]
             pub const fn origins(self) -> &'static [usize] {
                 match self { $(Word::$name => const { &origins::<{ copies($meaning, $effect) }>($effect) },)* }
@@ -103,37 +119,38 @@ macro_rules! table {
 
 table! {
     /// Wrapping sum.
-    Add "+" "a b -- c" Meaning::Alu(AluOp::Add);
+    Add "+" "a b -- c" Meaning::Alu(AluOp::Add), c "a + b" forth "+";
     /// Wrapping difference.
-    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub);
+    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub), c "a - b" forth "-";
     /// Wrapping product.
-    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul);
+    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul), c "a * b" forth "*";
+    // The minimum integer divided by -1 overflows, which is undefined behavior in C.
     /// Quotient, truncated toward zero.
-    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient);
+    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient), c "b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b)" forth "quotient";
     /// Remainder of the division truncated toward zero.
-    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder);
+    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder), c "b == UINT64_MAX ? 0 : (uint64_t)((int64_t)a % (int64_t)b)" forth "remainder";
     /// Bitwise and.
-    And "and" "a b -- c" Meaning::Alu(AluOp::And);
+    And "and" "a b -- c" Meaning::Alu(AluOp::And), c "a & b" forth "and";
     /// Bitwise or.
-    Or "or" "a b -- c" Meaning::Alu(AluOp::Or);
+    Or "or" "a b -- c" Meaning::Alu(AluOp::Or), c "a | b" forth "or";
     /// Bitwise exclusive or.
-    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor);
+    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor), c "a ^ b" forth "xor";
     /// Shift left by the low six bits of the top.
-    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl);
+    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl), c "a << (n & 63)" forth "63 and lshift";
     /// Logical shift right by the low six bits of the top.
-    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr);
+    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr), c "a >> (n & 63)" forth "63 and rshift";
     /// Equal.
-    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq);
+    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq), c "a == b" forth "= negate";
     /// Not equal.
-    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne);
+    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne), c "a != b" forth "<> negate";
     /// Less than.
-    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt);
+    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt), c "(int64_t)a < (int64_t)b" forth "< negate";
     /// Greater than.
-    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt);
+    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt), c "(int64_t)a > (int64_t)b" forth "> negate";
     /// Less than or equal.
-    Le "<=" "a b -- f" Meaning::Compare(Cond::Le);
+    Le "<=" "a b -- f" Meaning::Compare(Cond::Le), c "(int64_t)a <= (int64_t)b" forth "<= negate";
     /// Greater than or equal.
-    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge);
+    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge), c "(int64_t)a >= (int64_t)b" forth ">= negate";
     /// Copies the top.
     Dup "dup" "a -- a a" Meaning::Shuffle;
     /// Removes the top.
@@ -142,7 +159,7 @@ table! {
     Swap "swap" "a b -- b a" Meaning::Shuffle;
     /// Copies the value below the top.
     Over "over" "a b -- a b a" Meaning::Shuffle;
-    /// Brings the third value to the top.
+    /// Moves the third value to the top.
     Rot "rot" "a b c -- b c a" Meaning::Shuffle;
     /// Removes the value below the top.
     Nip "nip" "a b -- b" Meaning::Shuffle;
@@ -167,18 +184,18 @@ impl Word {
         &WORDS[self as usize].1
     }
 
-    /// The word as it is written.
+    /// The spelling of the word.
     pub fn spelling(self) -> &'static str {
         self.entry().spelling
     }
 
-    /// The word's class, looked up: who asks does not know the word when it is compiled.
+    /// The word's class, from a table: callers rarely know the word at compile time.
     #[inline(always)]
     pub const fn class(self) -> Class {
         CLASSES[self as usize]
     }
 
-    /// The comparison that the word makes, if it makes one.
+    /// The comparison that the word performs, if any.
     #[inline(always)]
     pub const fn comparison(self) -> Option<Cond> {
         match self.meaning() {
@@ -187,10 +204,10 @@ impl Word {
         }
     }
 
-    /// The result of a word that computes; a divisor is not zero.
+    /// The result of a word that computes.
     ///
     /// # Panics
-    /// If the word computes nothing, or the divisor is zero.
+    /// If the word is a shuffle, or the divisor is zero.
     #[inline(always)]
     pub const fn apply(self, a: i64, b: i64) -> i64 {
         match self.meaning() {
@@ -205,7 +222,7 @@ impl Word {
 /// The words that open, divide and close bodies, and `pick`: every spelling that is not in [`WORDS`].
 pub const KEYWORDS: &[&str] = &["pick", "times", "if", "else", "while", "do", "end"];
 
-/// What other languages call our words, where the spelling does not lead there.
+/// Words of other languages that edit distance does not map to ours.
 pub const FOREIGN: &[(&str, &str)] = &[
     ("==", "="),
     ("!=", "<>"),
@@ -242,30 +259,30 @@ pub const FOREIGN: &[(&str, &str)] = &[
     ("÷", "/"),
 ];
 
-/// What to write in place of other languages' words that are none of ours, and for which none of ours alone stands.
+/// Advice for words of other languages that have no single equivalent here.
 pub const ADVICE: &[(&[&str], &str)] = &[
     (
         &["for", "foreach", "loop", "+loop", "?do", "next"],
-        "a counted loop is `N times BODY end`, one with a condition `while CONDITION do BODY end`",
+        "a counted loop is `N times BODY end`, a conditional loop is `while CONDITION do BODY end`",
     ),
     (&["i", "j"], "`times` has no counter to read: keep one on the stack, as in `0 10 times 1 + end`"),
     (
         &["begin", "until", "repeat", "again", "wend"],
-        "a loop with a condition is `while CONDITION do BODY end`: BODY runs as long as CONDITION does not leave 0",
+        "a conditional loop is `while CONDITION do BODY end`: it ends when CONDITION leaves 0",
     ),
     (&["then", "endif"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
     (&["elif", "elseif", "elsif"], "each `if` has its own `end`, as in `A if X else B if Y else Z end end`"),
     (&["{", "}", "[", "]"], "a body opens with `times`, `if` or `while` and ends with `end`"),
     (
         &["return", "exit", "break", "continue", "leave", "goto"],
-        "a body is left at its `end` alone: let an `if` or the condition of a `while` decide",
+        "a body exits only at its `end`: use an `if` or the condition of a `while`",
     ),
     (
         &[".", ".s", "print", "println", "puts", "echo", "emit", "cr", "type"],
-        "nothing is printed while a program runs: what it leaves on the stack is its result",
+        "a program cannot print: the values that it leaves on the stack are its result",
     ),
     (&["#", "//", "--", ";;", "/*", "*/", "rem:"], "a comment is `\\ …` to the end of the line, or `( … )`"),
-    (&[")"], "this closes no comment: the `(` that opens one stands alone, with a space behind it"),
+    (&[")"], "this closes no comment: a comment opens with `(` and a space"),
     (
         &[":", ";", "def", "fn", "fun", "func", "function", "proc"],
         "there are no definitions: write the words where they are needed",
@@ -274,8 +291,8 @@ pub const ADVICE: &[(&[&str], &str)] = &[
         &["variable", "constant", "value", "let", "var", "@", "+!", "to", ":=", "->"],
         "there are no variables: values stay on the stack, where `dup`, `over`, `rot` and `K pick` reach them",
     ),
-    (&[">r", "r>", "r@"], "there is one stack: `rot` and `K pick` reach below its top"),
-    (&["roll"], "`rot` brings up the third value; a deeper one can only be copied, by `K pick`"),
+    (&[">r", "r>", "r@"], "there is only one stack: `rot` and `K pick` reach below its top"),
+    (&["roll"], "`rot` moves the third value to the top; `K pick` can only copy deeper ones"),
     (&["depth"], "a program cannot ask how many values are on the stack"),
     (&["!"], "there are no variables to store to; to negate a flag write `0 =`"),
     (&["not", "0="], "write `0 =`"),
@@ -298,31 +315,34 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     (&["2dup"], "write `over over`"),
     (&["2drop"], "write `drop drop`"),
     (&["-rot"], "write `rot rot`"),
-    (&["?dup"], "branches leave equally many values: write `dup if BODY else drop end`, where BODY consumes the copy"),
+    (
+        &["?dup"],
+        "both branches must leave the same number of values: write `dup if BODY else drop end`, where BODY consumes the copy",
+    ),
 ];
 
-/// What to write in place of another language's word.
+/// The advice for another language's word.
 pub fn advice(word: &str) -> Option<&'static str> {
     ADVICE.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| *advice)
 }
 
-/// Whether a character looks like another one, or like none, and so hides what is wrong with a word.
+/// Whether a character looks like another one or is invisible, and so hides the error in a word.
 pub fn is_misleading(c: char) -> bool {
     is_invisible(c)
         || matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '“' | '”' | '„' | '‘' | '’' | '"' | '\'' | '`')
 }
 
-/// Whether a character that is part of a word looks like white space, or like nothing.
+/// Whether a character within a word looks like white space or is invisible.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Every spelling that the language knows.
+/// Every spelling in the language.
 pub fn spellings() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(_, entry)| entry.spelling).chain(KEYWORDS.iter().copied())
 }
 
-/// Values left of `--` in an effect in which each value is one letter.
+/// The number of values left of `--` in an effect in which each value is one letter.
 const fn pops(effect: &str) -> usize {
     let bytes = effect.as_bytes();
     let mut at = 0;
@@ -332,24 +352,24 @@ const fn pops(effect: &str) -> usize {
     at / 2
 }
 
-/// Values right of `--`.
+/// The number of values right of `--`.
 const fn pushes(effect: &str) -> usize {
-    // "a b -- c": two characters an operand, two for "--", two a result.
+    // "a b -- c": two characters per operand, two for "--", two per result.
     (effect.len() - 2 * pops(effect) - 2) / 2
 }
 
-/// How many results of a word are its operands.
+/// The number of results that copy operands.
 const fn copies(meaning: Meaning, effect: &str) -> usize {
     if matches!(meaning, Meaning::Shuffle) { pushes(effect) } else { 0 }
 }
 
-/// The operand that has the same letter, for each result of a shuffle.
+/// For each result of a shuffle, the operand with the same letter.
 const fn origins<const N: usize>(effect: &str) -> [usize; N] {
     let bytes = effect.as_bytes();
     let mut origins = [0; N];
     let mut result = 0;
     while result < N {
-        // Operand i stands at 2 i; the results begin behind the operands and "-- ".
+        // Operand i is at 2 i; the results start after the operands and "-- ".
         let name = bytes[2 * pops(effect) + 3 + 2 * result];
         while bytes[2 * origins[result]] != name {
             origins[result] += 1;
@@ -379,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_in_the_order_of_the_words_and_are_found_by_spelling() {
+    fn rows_are_in_word_order_and_found_by_spelling() {
         for (index, (word, entry)) in WORDS.iter().enumerate() {
             assert_eq!(*word as usize, index);
             assert_eq!(Word::from_spelling(entry.spelling.as_bytes()), Some(*word));

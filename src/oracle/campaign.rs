@@ -1,9 +1,8 @@
-//! A campaign: any number of random programs, judged in processes of their own.
+//! A campaign: many random programs, judged in separate processes.
 //!
-//! Each batch of programs is judged by a forked copy of this process, which announces every program before it is even
-//! generated. Where the front end or generated code crashes, hangs or breaks a promise, the copy dies; the program that
-//! it had announced is at fault, and the rest of its batch goes to another copy. Looking into what was found is left to
-//! copies too, so that nothing that a program does ends the campaign.
+//! A forked worker process judges each batch of programs. It announces every program before generating it. If the front
+//! end or generated code crashes, hangs or violates an invariant, the worker dies. The announced program is then at fault,
+//! and another worker judges the rest of the batch. Workers also investigate findings, so no program can end the campaign.
 
 mod inquiry;
 
@@ -13,100 +12,100 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::judge::{Care, HOST, Judge};
-use super::worker::{End, POLL, Reporter, Said, Sum, Worker, Wrong};
+use super::worker::{Counts, Exit, Failure, Message, POLL, Reporter, Worker};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
 
-/// What a campaign runs, and how long.
+/// The parameters of a campaign.
 #[derive(Clone, Debug)]
 pub struct Campaign {
-    /// Chooses the sequence of programs.
+    /// The seed of the sequence of programs.
     pub seed: u64,
-    /// Which part of the sequence is this campaign's.
+    /// This campaign's shard of the sequence.
     pub shard: Shard,
-    /// How many programs of its part come before those that it judges.
+    /// The number of programs of the shard to skip.
     pub first: u64,
-    /// How many programs; no end unless set.
+    /// The number of programs to judge; no limit if `None`.
     pub programs: Option<u64>,
-    /// How long it may start more; no end unless set.
+    /// The time after which it starts no more programs; no limit if `None`.
     pub time: Option<Duration>,
-    /// Processes at a time.
+    /// The number of concurrent processes.
     pub jobs: usize,
-    /// The names of the engines that are held against the referee.
+    /// The names of the engines to compare with the referee.
     pub engines: Vec<&'static str>,
-    /// Makes the engine of a name: [`crate::registry::engine`], or something to try the campaign itself with.
+    /// Creates the engine with a name: [`crate::registry::engine`], or a substitute in tests of the campaign.
     pub engine: fn(&str) -> Option<Box<dyn Engine>>,
-    /// How long one program may take before it counts as hanging.
+    /// The time after which one program counts as hung.
     pub patience: Duration,
-    /// How many kinds of findings end it early; none unless set.
+    /// The number of kinds of findings that end it early; no limit if `None`.
     pub enough: Option<usize>,
 }
 
-/// One of several parts of a sequence: every program whose index divided by `of` leaves `index`.
+/// One of several parts of a sequence: every program whose index modulo `of` is `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which part, from 0.
+    /// The number of this part, from 0.
     pub index: u64,
-    /// How many parts.
+    /// The number of parts.
     pub of: u64,
 }
 
 impl Shard {
-    /// How many programs it has. The sequence ends before the last 64-bit index, so that every end is a number too.
+    /// The number of its programs. The sequence ends before the greatest 64-bit index, so that one past its end is a 64-bit
+    /// number too.
     pub fn programs(self) -> u64 {
         (u64::MAX - self.index).div_ceil(self.of)
     }
 }
 
-/// Something that was found to be wrong, with the smallest program that still shows it.
+/// A failure, with the smallest program found that still shows it.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The index of the program in the sequence.
     pub index: u64,
-    /// How long the campaign had searched, without what it took to look into earlier findings.
+    /// The campaign's search time so far, excluding the investigation of earlier findings.
     pub after: Duration,
-    /// What kind of thing is wrong.
+    /// The kind of failure.
     pub class: String,
-    /// The engines at fault; none where it is the front end or the referee, or where no engine shows it by itself.
+    /// The engines at fault; empty for the front end or the referee, or if no engine shows the failure by itself.
     pub engines: Vec<&'static str>,
-    /// The run that shows it, and who said what.
+    /// The run that shows it, and each engine's answer.
     pub detail: String,
-    /// The program; none where the generator itself did not live to say it.
+    /// The program; `None` if each worker died while generating it.
     pub trial: Option<Trial>,
-    /// The text of a file that repeats the run: the program, and a case with what the referee makes of it where that
-    /// could be told.
+    /// The text of a file that repeats the run: the program, and a case with the referee's result if it is known.
     pub file: String,
-    /// Later programs that showed the same: of the same kind, on the same engines. They may well have another cause.
+    /// Later programs with the same kind of failure on the same engines. Their cause may differ.
     pub others: Vec<u64>,
 }
 
-/// What a campaign has done so far.
+/// The progress and results of a campaign.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Programs that were judged.
+    /// Programs judged.
     pub programs: u64,
-    /// Runs of an engine, without those of the last programs that a process judged before it died.
+    /// Runs, summed over the engines. The last programs that a process judged before it died are not counted.
     pub runs: u64,
-    /// Words that the referee carried out with the programs' own limits, counted as the runs are.
+    /// Words that the referee executed under the programs' own limits, with the same omission.
     pub words: u64,
-    /// Programs that trapped, counted as the runs are.
+    /// Programs that trapped, with the same omission.
     pub trapped: u64,
-    /// Programs that were rejected, as they should be, counted as the runs are.
+    /// Programs that were correctly rejected, with the same omission.
     pub rejected: u64,
-    /// Programs that showed something wrong.
+    /// Programs that failed.
     pub wrong: u64,
-    /// One of each kind, in the order in which they were found.
+    /// One finding of each kind, in the order of discovery.
     pub findings: Vec<Finding>,
-    /// What the host cannot run, in words.
+    /// Messages about what the host cannot run.
     pub skipped: BTreeSet<String>,
-    /// The indices of programs that were not judged: their processes were killed from outside, more than once.
+    /// The indices of programs that were not judged, because their processes were killed from outside more than once.
     pub unjudged: Vec<u64>,
 }
 
 impl Tally {
-    fn add(&mut self, sum: Sum) {
-        let Sum { programs, runs, words, trapped, rejected, skipped } = sum;
+    fn add(&mut self, counts: Counts) {
+        let Counts { programs, runs, words, trapped, rejected, skipped } = counts;
         self.programs += programs;
         self.runs += runs;
         self.words += words;
@@ -116,37 +115,37 @@ impl Tally {
     }
 }
 
-/// What a campaign tells whoever watches it.
+/// An event that a campaign reports.
 #[derive(Clone, Copy, Debug)]
-pub enum News<'a> {
-    /// From time to time: how far it is.
+pub enum Event<'a> {
+    /// Periodic progress, with the elapsed time.
     Progress(&'a Tally, Duration),
-    /// It has found something of a new kind, and begins to make the program small.
+    /// A failure of a new kind; shrinking starts.
     Found(&'a Finding),
-    /// That program is as small as it becomes.
+    /// Shrinking has finished.
     Shrunk(&'a Finding),
-    /// Somebody has killed a process.
+    /// A process was killed from outside.
     Killed(Killed),
 }
 
-/// A process that somebody else killed.
+/// A process that was killed from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Killed {
-    /// The index of the program that it was at.
+    /// The index of its current program.
     pub index: u64,
     /// How it ended.
     pub ended: Ended,
-    /// Whether this was the second time; the program is then not judged.
+    /// Whether this happened for the second time, so that the program is not judged.
     pub is_given_up: bool,
 }
 
-/// Programs that one process judges, at most: so many that what it takes to begin a process does not count.
+/// The maximum number of programs per process, large enough to make the cost of starting a process negligible.
 const BATCH: u64 = 1_024;
 
-/// Programs after which a process says what it has counted: so few that somebody who looks sees a number that grows.
-const SUMMED: u64 = 64;
+/// The number of programs after which a process reports its counts, small enough for visible progress.
+const REPORT_INTERVAL: u64 = 64;
 
-/// What kind of program has this index: of 16, one is a loop-heavy workload and one was changed at random.
+/// The kind of the program with this index: of 16 programs, one is a loop-heavy workload and one was changed at random.
 pub fn kind(index: u64) -> Kind {
     match scattered(index) % 16 {
         0 => Kind::Loops { work: 1_000 },
@@ -155,41 +154,46 @@ pub fn kind(index: u64) -> Kind {
     }
 }
 
-/// One program in 16 is judged thoroughly. Of the planted bugs none is found later than where it is one in eight: the time goes
-/// to other programs.
+/// One program in 16 is judged thoroughly. With one in eight, no planted bug was found earlier, so the time is better spent on
+/// other programs.
 pub fn care(index: u64) -> Care {
     if (scattered(index) / 16).is_multiple_of(16) { Care::Thorough } else { Care::Quick }
 }
 
-/// Scattered so that every shard has its part of each kind, into however many shards the sequence is split.
+/// Hashes an index, so that every shard has programs of each kind, no matter how many shards there are.
 fn scattered(index: u64) -> u64 {
     index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 impl Campaign {
-    /// Runs it, and tells `watch` what happens.
+    /// Runs the campaign and reports events to `watch`.
     ///
     /// # Errors
-    /// The system's, where it gives no process, pipe or memory, and where this process has several threads, so that it cannot
+    /// System errors for processes, pipes and memory. Also fails if this process has several threads, because it then cannot
     /// fork.
     ///
     /// # Panics
-    /// Where an engine does not exist.
-    pub fn run(&self, watch: &mut dyn FnMut(News)) -> io::Result<Tally> {
+    /// Panics if an engine does not exist.
+    pub fn run(&self, watch: &mut dyn FnMut(Event)) -> io::Result<Tally> {
         let started = Instant::now();
-        let mut running =
-            Running { campaign: self, tally: Tally::default(), workers: Vec::new(), started, aside: Duration::ZERO };
+        let mut running = Running {
+            campaign: self,
+            tally: Tally::default(),
+            workers: Vec::new(),
+            started,
+            investigating: Duration::ZERO,
+        };
         let mut waiting: Vec<Batch> = Vec::new();
         let mut next = self.first;
         let end = self.first + self.programs.unwrap_or(u64::MAX).min(self.left());
         loop {
-            if running.has_enough() {
+            if running.found_enough() {
                 return Ok(running.tally);
             }
             let over = self.time.is_some_and(|time| started.elapsed() >= time);
             while !over && running.workers.len() < self.jobs {
                 let batch = waiting.pop().unwrap_or_else(|| {
-                    // Where few are left every process has its part.
+                    // The last programs are split evenly among the processes.
                     let part = (end - next).div_ceil(self.jobs as u64).min(BATCH);
                     let end = next + part;
                     Batch { next: mem::replace(&mut next, end), end, killed_at: None }
@@ -204,21 +208,21 @@ impl Campaign {
                 return Ok(running.tally);
             }
             let children = running.workers.iter().map(|(worker, _)| worker.child());
-            // From behind, since a worker that has ended is taken out.
+            // In reverse, because `receive` removes workers that have ended.
             for index in ready(children, POLL)?.into_iter().rev() {
-                waiting.extend(running.hear(index, watch)?.filter(|rest| rest.next < rest.end));
+                waiting.extend(running.receive(index, watch)?.filter(|rest| rest.next < rest.end));
             }
             running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
-            watch(News::Progress(&running.tally, started.elapsed()));
+            watch(Event::Progress(&running.tally, started.elapsed()));
         }
     }
 
-    /// How many programs its part of the sequence has from the first on.
+    /// The number of programs of the shard from `first` on.
     pub fn left(&self) -> u64 {
         self.shard.programs().saturating_sub(self.first)
     }
 
-    /// The index in the sequence of one of our own programs.
+    /// The index in the sequence of a program of this shard.
     fn index(&self, own: u64) -> u64 {
         self.shard.index + own * self.shard.of
     }
@@ -228,48 +232,51 @@ impl Campaign {
     }
 
     fn judge(&self, engines: &[&str]) -> Judge {
-        let engine = |name: &&str| (self.engine)(name).expect("the caller names engines that exist");
+        let engine = |name: &&str| (self.engine)(name).expect("the caller names existing engines");
         Judge::of(engines.iter().map(engine).collect())
     }
 
     /// Judges a batch of programs.
     fn work(&self, batch: Batch, reporter: &mut Reporter) {
         let mut judge = self.judge(&self.engines);
-        let mut sum = Sum::default();
-        let summed = |sum: &mut Sum, judge: &Judge| Sum { skipped: judge.skipped().to_vec(), ..mem::take(sum) };
+        let mut counts = Counts::default();
+        let take_counts =
+            |counts: &mut Counts, judge: &Judge| Counts { skipped: judge.skipped().to_vec(), ..mem::take(counts) };
         for own in batch.next..batch.end {
             reporter.begin(own);
             let index = self.index(own);
             let judged = judge.judge(&self.trial(index), care(index));
-            sum.programs += 1;
+            counts.programs += 1;
             match judged {
                 Ok(judged) => {
-                    sum.runs += judged.runs;
-                    sum.words += judged.words;
-                    sum.trapped += u64::from(judged.trapped);
-                    sum.rejected += u64::from(judged.rejected);
+                    counts.runs += judged.runs;
+                    counts.words += judged.words;
+                    counts.trapped += u64::from(judged.trapped);
+                    counts.rejected += u64::from(judged.rejected);
                 }
-                Err(disagreement) => reporter.say(Said::Wrong(own, disagreement.into(), summed(&mut sum, &judge))),
+                Err(disagreement) => {
+                    reporter.send(Message::Failed(own, disagreement.into(), take_counts(&mut counts, &judge)));
+                }
             }
-            if sum.programs == SUMMED {
-                reporter.say(Said::Sum(summed(&mut sum, &judge)));
+            if counts.programs == REPORT_INTERVAL {
+                reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
             }
         }
-        reporter.say(Said::Sum(summed(&mut sum, &judge)));
+        reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
     }
 }
 
-/// Programs of a campaign from one to another, in its own counting.
+/// A range of programs, counted within the shard.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     next: u64,
     end: u64,
-    /// The program at which somebody killed a process.
+    /// The program at which a process was killed from outside.
     killed_at: Option<u64>,
 }
 
 impl Batch {
-    /// Goes on to a later program, and says how many that passes.
+    /// Advances to a later program and returns the number of programs skipped.
     fn advance(&mut self, next: u64) -> u64 {
         let before = self.next;
         self.next = next.clamp(before, self.end);
@@ -277,58 +284,58 @@ impl Batch {
     }
 }
 
-/// A campaign that goes on.
+/// The state of a running campaign.
 struct Running<'a> {
     campaign: &'a Campaign,
     tally: Tally,
-    /// With the programs of each that are not counted yet.
+    /// The workers, each with its programs that are not counted yet.
     workers: Vec<(Worker, Batch)>,
     started: Instant,
-    /// What was spent on looking into what was found.
-    aside: Duration,
+    /// The time spent on investigating findings.
+    investigating: Duration,
 }
 
 impl Running<'_> {
-    /// Whether so many kinds of findings were made that it ends early.
-    fn has_enough(&self) -> bool {
+    /// Whether there are enough kinds of findings to end early.
+    fn found_enough(&self) -> bool {
         self.campaign.enough.is_some_and(|enough| self.tally.findings.len() >= enough)
     }
 
-    /// Listens to one worker. Where it has ended, what it has left of its batch.
-    fn hear(&mut self, index: usize, watch: &mut dyn FnMut(News)) -> io::Result<Option<Batch>> {
-        let (said, open) = self.workers[index].0.hear()?;
-        for said in said {
-            // What is not heard is not counted either.
-            if self.has_enough() {
+    /// Handles the messages of one worker. Returns the rest of its batch if the worker has ended.
+    fn receive(&mut self, index: usize, watch: &mut dyn FnMut(Event)) -> io::Result<Option<Batch>> {
+        let (messages, open) = self.workers[index].0.receive()?;
+        for message in messages {
+            // Messages after the last finding are not counted.
+            if self.found_enough() {
                 return Ok(None);
             }
-            match said {
-                Said::Sum(sum) => self.count(index, sum),
-                Said::Wrong(_, wrong, _) if wrong.class == HOST => return Err(io::Error::other(wrong.detail)),
-                Said::Wrong(own, wrong, sum) => {
-                    self.count(index, sum);
+            match message {
+                Message::Counts(counts) => self.count(index, counts),
+                Message::Failed(_, wrong, _) if wrong.class == HOST => return Err(io::Error::other(wrong.detail)),
+                Message::Failed(own, wrong, counts) => {
+                    self.count(index, counts);
                     self.found(own, wrong, watch);
                 }
-                Said::Trial(..) => unreachable!("whoever judges a batch says no programs"),
+                Message::Trial(..) => unreachable!("a worker that judges a batch sends no programs"),
             }
         }
         if open {
             return Ok(None);
         }
         let (worker, mut batch) = self.workers.swap_remove(index);
-        // A process that lost its mind may have written anything there.
+        // A faulty process may have written any number there.
         let at = worker.at().max(batch.next).min(batch.end - 1);
         match worker.end()? {
-            End::Done => {}
-            End::Died(wrong) => {
+            Exit::Done => {}
+            Exit::Died(wrong) => {
                 self.tally.programs += batch.advance(at + 1);
                 self.found(at, wrong, watch);
             }
-            End::KilledFromOutside(_) if batch.next == batch.end => {}
-            End::KilledFromOutside(ended) => {
+            Exit::KilledFromOutside(_) if batch.next == batch.end => {}
+            Exit::KilledFromOutside(ended) => {
                 self.tally.programs += batch.advance(at);
                 let (index, is_given_up) = (self.campaign.index(at), batch.killed_at == Some(at));
-                watch(News::Killed(Killed { index, ended, is_given_up }));
+                watch(Event::Killed(Killed { index, ended, is_given_up }));
                 if is_given_up {
                     self.tally.unjudged.push(index);
                     batch.advance(at + 1);
@@ -339,33 +346,33 @@ impl Running<'_> {
         Ok(Some(batch))
     }
 
-    /// Counts what a worker has done.
-    fn count(&mut self, index: usize, sum: Sum) {
+    /// Adds the counts of a worker.
+    fn count(&mut self, index: usize, counts: Counts) {
         let batch = &mut self.workers[index].1;
-        batch.advance(batch.next.saturating_add(sum.programs));
-        self.tally.add(sum);
+        batch.advance(batch.next.saturating_add(counts.programs));
+        self.tally.add(counts);
     }
 
-    /// Looks into a program with which something is wrong, and shrinks it where it is the first of its kind. Where the
-    /// system does not let us, what is known already has to do.
-    fn found(&mut self, own: u64, wrong: Wrong, watch: &mut dyn FnMut(News)) {
+    /// Investigates a failing program, and shrinks it if it is the first of its kind. If the system provides no process for
+    /// this, the finding holds what is already known.
+    fn found(&mut self, own: u64, wrong: Failure, watch: &mut dyn FnMut(Event)) {
         let begun = Instant::now();
-        let after = self.started.elapsed() - self.aside;
+        let after = self.started.elapsed() - self.investigating;
         self.tally.wrong += 1;
-        self.look_into(own, wrong, after, watch);
-        self.aside += begun.elapsed();
+        self.investigate(own, wrong, after, watch);
+        self.investigating += begun.elapsed();
     }
 
-    fn look_into(&mut self, own: u64, wrong: Wrong, after: Duration, watch: &mut dyn FnMut(News)) {
+    fn investigate(&mut self, own: u64, wrong: Failure, after: Duration, watch: &mut dyn FnMut(Event)) {
         let campaign = self.campaign;
         let index = campaign.index(own);
         let generated = campaign.generated(index).unwrap_or_default();
         let tried = |trial: &Trial, care, engines: &[&str]| {
             campaign.tried(trial, care, engines, campaign.patience).unwrap_or_default()
         };
-        // Each engine by itself: one that kills the process must not hide the others. What the front end does without
-        // any is no engine's fault. What shows only among others, in a batch, is nobody's, and cannot be made smaller.
-        let mut culprits: Vec<(&[&'static str], Wrong)> = Vec::new();
+        // Each engine is tried by itself, because one that kills the process must not hide the others. A failure without any
+        // engine is the front end's. A failure that shows only within a batch is attributed to no engine and cannot be shrunk.
+        let mut culprits: Vec<(&[&'static str], Failure)> = Vec::new();
         if let Some((whole, _)) = &generated {
             let mut try_with = |engines| {
                 culprits.extend(tried(whole, care(index), engines).map(|wrong| (engines, wrong)));
@@ -377,7 +384,7 @@ impl Running<'_> {
         }
         let engines: Vec<&str> = culprits.iter().flat_map(|(engines, _)| *engines).copied().collect();
         let culprit = culprits.first().map(|(engines, _)| *engines);
-        let Wrong { class, detail } = culprits.into_iter().next().map_or(wrong, |(_, wrong)| wrong);
+        let Failure { class, detail } = culprits.into_iter().next().map_or(wrong, |(_, wrong)| wrong);
         let known = self.tally.findings.iter_mut().find(|known| (&known.class, &known.engines) == (&class, &engines));
         if let Some(known) = known {
             known.others.push(index);
@@ -386,7 +393,7 @@ impl Running<'_> {
         let (trial, file) = generated.unzip();
         let file = file.flatten().or(trial.as_ref().map(|trial| trial.text.clone())).unwrap_or_default();
         let mut finding = Finding { index, after, class, engines, detail, trial, file, others: Vec::new() };
-        watch(News::Found(&finding));
+        watch(Event::Found(&finding));
         if let (Some(culprit), Some(whole)) = (culprit, &finding.trial)
             && let Ok(Some((small, file))) = campaign.shrunk(whole, &finding.class, culprit)
         {
@@ -399,9 +406,9 @@ impl Running<'_> {
         finding.detail += match culprit {
             Some([]) => "\nbefore any engine runs",
             Some(_) => "",
-            None => "\nnot when the program is judged again by itself",
+            None => "\nbut not when the program is judged again by itself",
         };
-        watch(News::Shrunk(&finding));
+        watch(Event::Shrunk(&finding));
         self.tally.findings.push(finding);
     }
 }
@@ -422,8 +429,11 @@ mod tests {
                     thorough += u32::from(care(index) == Care::Thorough);
                 }
                 let counts = (loops, changed, thorough);
-                assert!((40..90).contains(&loops) && (40..90).contains(&changed), "{counts:?} in part {index} of {of}");
-                assert!((40..90).contains(&thorough), "{counts:?} in part {index} of {of}");
+                assert!(
+                    (40..90).contains(&loops) && (40..90).contains(&changed),
+                    "{counts:?} in shard {index} of {of}"
+                );
+                assert!((40..90).contains(&thorough), "{counts:?} in shard {index} of {of}");
             }
         }
     }

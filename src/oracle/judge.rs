@@ -1,4 +1,4 @@
-//! The judge: decides which runs a random program is worth, and compares each with what the referee says.
+//! The judge: chooses the runs of a random program and compares each with the referee.
 
 use super::refute::wrongly_rejected;
 use super::{Oracle, Round};
@@ -10,66 +10,66 @@ use crate::lang::{Fault, Node, NodeKind, Program, Source, parse};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
 use crate::registry;
 
-/// Engines that are held against the referee.
+/// Compares engines with the referee.
 pub struct Judge {
-    /// All but the referee, which is asked before them for each of their runs.
+    /// All engines but the referee, which runs first in each comparison.
     oracle: Oracle,
 }
 
-/// How much is tried with a program.
+/// How thoroughly a program is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Care {
-    /// With its own fuel, and without fuel.
+    /// With its own fuel, and without metering.
     Quick,
-    /// Also with every fuel and stack limit around those that it needs, and through the printer.
+    /// Also with a sweep of fuels and stack limits around those that it needs, and through the printer.
     Thorough,
 }
 
-/// What a program took on which nothing was found to be wrong.
+/// The counts of a program without a disagreement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Runs of an engine, those of the referee among them.
+    /// Runs, summed over the engines and the referee.
     pub runs: u64,
-    /// Words that the referee carried out with the program's own limits; 0 where it was rejected.
+    /// Words that the referee executed under the program's own limits; 0 if it was rejected.
     pub words: u64,
-    /// It trapped under its own limits.
+    /// Whether it trapped under its own limits.
     pub trapped: bool,
-    /// It was rejected before any run.
+    /// Whether it was rejected before any run.
     pub rejected: bool,
 }
 
-/// Something that is wrong, other than a death.
+/// A failure in which the process survives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    /// What kind of disagreement it is: equal for programs that show the same bug.
+    /// The kind of disagreement; equal for programs that show the same bug.
     pub class: String,
-    /// The engines that differ from the referee; none where the front end is wrong.
+    /// The engines that differ from the referee; empty if the front end is wrong.
     pub engines: Vec<&'static str>,
-    /// The run that shows it, and who said what.
+    /// The run that shows it, and each engine's answer.
     pub detail: String,
 }
 
-/// Values of fuel that are tried with one program, about.
-const MOST_FUELS: u64 = 24;
+/// The approximate maximum number of fuels in a sweep.
+const MAX_FUELS: u64 = 24;
 
 impl Judge {
-    /// Holds the engines of these names against the referee; `None` where one does not exist.
+    /// A judge of the engines with these names; `None` if one does not exist.
     pub fn new(names: &[&str]) -> Option<Judge> {
         names.iter().map(|name| registry::engine(name)).collect::<Option<_>>().map(Judge::of)
     }
 
-    /// Holds these engines against the referee. Without any other the front end alone is tried.
+    /// A judge of these engines. Without any engine, only the front end is tested.
     pub fn of(mut engines: Vec<Box<dyn Engine>>) -> Judge {
         engines.retain(|engine| engine.name() != Tree::NAME);
         Judge { oracle: Oracle::of(engines) }
     }
 
-    /// What the host cannot run, in words; known after the first program.
+    /// Messages about what the host cannot run; known after the first program.
     pub fn skipped(&self) -> &[String] {
         self.oracle.skipped()
     }
 
-    /// Runs a program.
+    /// Judges a program.
     ///
     /// # Errors
     /// The first disagreement.
@@ -77,7 +77,7 @@ impl Judge {
         let program = match trial.load() {
             Ok(program) => program,
             Err(fault) => {
-                rejected(trial, &fault)?;
+                check_rejection(trial, &fault)?;
                 return Ok(Judged { rejected: true, ..Judged::default() });
             }
         };
@@ -85,21 +85,21 @@ impl Judge {
         let mut judged = Judged { words: measured.words, ..Judged::default() };
         judged.trapped = matches!(measured.outcome, Outcome::Trap(_));
         if care == Care::Thorough {
-            printed(&program)?;
+            check_printer(&program)?;
         }
-        let mut against =
+        let mut comparison =
             Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
-        against.metered(&mut self.oracle, &measured, &sweep)?;
-        against.unmetered(&mut self.oracle, &measured)?;
+        comparison.metered(&mut self.oracle, &measured, &sweep)?;
+        comparison.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
             for stack_limit in limits(trial, &measured) {
                 let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
-                against.stack_limit = stack_limit;
+                comparison.stack_limit = stack_limit;
                 if stack_limit % 2 == 0 {
-                    against.metered(&mut self.oracle, &measured, &[])?;
+                    comparison.metered(&mut self.oracle, &measured, &[])?;
                 } else {
-                    against.unmetered(&mut self.oracle, &measured)?;
+                    comparison.unmetered(&mut self.oracle, &measured)?;
                 }
             }
         }
@@ -107,17 +107,18 @@ impl Judge {
     }
 }
 
-/// The fuels around and below what a run needs that are tried with it, beside its own.
+/// The fuels of a sweep: those around and below the need of a run, except its own.
 pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
-    let passes = measured.passes;
-    let step = passes.div_ceil(MOST_FUELS).max(1) as usize;
-    let mut fuels: Vec<u64> = (0..passes).step_by(step).chain([passes.saturating_sub(1), passes, passes + 1]).collect();
+    let iterations = measured.iterations;
+    let step = iterations.div_ceil(MAX_FUELS).max(1) as usize;
+    let mut fuels: Vec<u64> =
+        (0..iterations).step_by(step).chain([iterations.saturating_sub(1), iterations, iterations + 1]).collect();
     fuels.dedup();
     fuels.retain(|fuel| *fuel != trial.fuel);
     fuels
 }
 
-/// The stack limits around what a run needs that are tried with it, beside its own.
+/// The stack limits of a sweep: those around the need of a run, except its own.
 pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     let (least, deepest) = (trial.inputs.len(), measured.deepest);
     let mut limits = vec![least, deepest.saturating_sub(1), deepest, deepest + 1];
@@ -127,7 +128,7 @@ pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     limits
 }
 
-/// A program at one stack limit on all engines, held against the referee.
+/// A program at one stack limit, to compare on all engines with the referee.
 struct Comparison<'a> {
     trial: &'a Trial,
     program: &'a Program,
@@ -136,7 +137,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// With the trial's fuel, for which `measured` is the referee's, and with these.
+    /// Compares with the trial's own fuel, for which `measured` is the referee's result, and with `fuels`.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
         let options = Options { metered: true, stack_limit: self.stack_limit };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
@@ -148,7 +149,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Without fuel, where a run surely ends without it.
+    /// Compares without metering, if the run is certain to end.
     fn unmetered(&mut self, oracle: &mut Oracle, measured: &Measured) -> Result<(), Disagreement> {
         if matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::OutOfFuel, .. })) {
             return Ok(());
@@ -159,7 +160,7 @@ impl Comparison<'_> {
         self.compare(&mut round, None, &expected)
     }
 
-    /// What the referee makes of it with so much fuel.
+    /// The referee's result with this fuel.
     fn measure(&self, fuel: Option<u64>) -> Measured {
         measure(self.program.ast(), &self.trial.inputs, fuel, self.stack_limit)
     }
@@ -186,7 +187,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What kind of disagreement two different outcomes are.
+/// The kind of disagreement between two different outcomes.
 fn class(expected: &Outcome, got: &Outcome) -> String {
     let name = |outcome: &Outcome| match outcome {
         Outcome::Done(_) => "done".into(),
@@ -199,7 +200,7 @@ fn class(expected: &Outcome, got: &Outcome) -> String {
     }
 }
 
-/// The class of what is the host's fault and no program's: there is no memory for a stack or for code.
+/// The class of failures that are the host's fault: no memory for a stack or for code.
 pub const HOST: &str = "the host refuses";
 
 fn unprepared(error: PrepareError) -> Disagreement {
@@ -210,8 +211,8 @@ fn unprepared(error: PrepareError) -> Disagreement {
     Disagreement { class: class.into(), engines: Vec::new(), detail: error.to_string() }
 }
 
-/// That the program survives its own printing.
-fn printed(program: &Program) -> Result<(), Disagreement> {
+/// Checks that the printed program parses to the same program.
+fn check_printer(program: &Program) -> Result<(), Disagreement> {
     let kinds = |nodes: &[Node]| nodes.iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
     let text = print(program.ast());
     let again = parse(&Source::new("printed", text.as_bytes()));
@@ -221,19 +222,19 @@ fn printed(program: &Program) -> Result<(), Disagreement> {
     Err(Disagreement { class: "printed as another program".into(), engines: Vec::new(), detail: text })
 }
 
-/// That a rejected program could really not run past the word at which it was rejected, and that the place of any fault
-/// is one in the text.
-fn rejected(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
+/// Checks that a rejected program could not run past the rejected word, and that the location of any fault is in the text.
+fn check_rejection(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
     let (start, end) = (fault.span().start as usize, fault.span().end as usize);
     if start > end || trial.text.get(start..end).is_none() {
         let detail = format!("{fault}, at bytes {start} to {end} of {}", trial.text.len());
-        return Err(Disagreement { class: "rejected at no place".into(), engines: Vec::new(), detail });
+        return Err(Disagreement { class: "rejected outside the text".into(), engines: Vec::new(), detail });
     }
     let (Fault::Rejection(rejection), Ok(ast)) = (fault, parse(&trial.source())) else { return Ok(()) };
     if !wrongly_rejected(&ast, rejection, &trial.inputs, trial.fuel) {
         return Ok(());
     }
     let place = trial.source().place(rejection.span);
-    let detail = format!("rejected at {place}: {rejection}; with these inputs the word has what it needs");
+    let detail =
+        format!("rejected at {place}: {rejection}; but with these inputs the word has the values that it needs");
     Err(Disagreement { class: "wrongly rejected".into(), engines: Vec::new(), detail })
 }

@@ -1,9 +1,9 @@
-//! The oracle: the same program on every engine must come to the same.
+//! The oracle: every engine must produce the same outcome for a program.
 //!
-//! [`Oracle`] runs a program on engines, on a stack between inaccessible pages that is filled with another poison for
-//! each engine, as are the registers that generated code may not rely on. [`judge`] decides which runs a random program
-//! is worth and compares them with the referee, [`campaign`] does that with any number of programs in processes of their
-//! own, [`shrink`] makes a small program of one on which engines disagree.
+//! [`Oracle`] runs a program on several engines. The stack lies between inaccessible pages. It is filled with poison that
+//! differs for each engine, as are the registers that generated code must not rely on. [`judge`] chooses the runs of a
+//! random program and compares them with the referee. [`campaign`] does so for many programs in separate processes.
+//! [`shrink`] reduces a program on which engines disagree to a small one.
 
 pub mod campaign;
 pub mod judge;
@@ -18,36 +18,36 @@ use crate::lang::Program;
 use crate::outcome::Outcome;
 use crate::registry;
 
-/// Engines to compare, and the stack on which they run.
+/// The engines to compare, and their stack.
 pub struct Oracle {
     engines: Vec<Box<dyn Engine>>,
     skipped: Vec<String>,
     stack: Option<Stack>,
 }
 
-/// What one engine made of one run.
+/// The outcome of one run on one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The engine's name.
     pub engine: &'static str,
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// One run: the inputs, and the limits it is held to.
+/// One run: its inputs and limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// The initial stack.
     pub inputs: &'a [i64],
-    /// Passes that loops may start; `None` prepares the program without metering.
+    /// The iterations that loops may start; `None` prepares the program without metering.
     pub fuel: Option<u64>,
-    /// The greatest number of values on the stack.
+    /// The maximum number of values on the stack.
     pub stack_limit: usize,
 }
 
-/// A program that every engine has prepared.
+/// A program, prepared by every engine.
 pub struct Round<'o> {
-    ready: Vec<(&'static str, Box<dyn Prepared>)>,
+    prepared: Vec<(&'static str, Box<dyn Prepared>)>,
     stack: &'o mut Stack,
     stack_limit: usize,
 }
@@ -56,22 +56,22 @@ pub struct Round<'o> {
 const POISONED_SLOTS: usize = 200;
 
 impl Oracle {
-    /// Compares the engines of these names; `None` where one does not exist.
+    /// An oracle for the engines with these names; `None` if one does not exist.
     pub fn new(names: &[&str]) -> Option<Oracle> {
         names.iter().map(|name| registry::engine(name)).collect::<Option<_>>().map(Oracle::of)
     }
 
-    /// Compares these engines.
+    /// An oracle for these engines.
     pub fn of(engines: Vec<Box<dyn Engine>>) -> Oracle {
         Oracle { engines, skipped: Vec::new(), stack: None }
     }
 
-    /// What was left out since the host cannot run it, in words.
+    /// Messages about what was skipped because the host cannot run it.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// How many engines take part.
+    /// The number of engines.
     pub fn engines(&self) -> usize {
         self.engines.len()
     }
@@ -79,25 +79,25 @@ impl Oracle {
     /// Runs the program on every engine.
     ///
     /// # Errors
-    /// Where an engine cannot prepare the program, or there is no memory for the stack.
+    /// Fails if an engine cannot prepare the program, or if there is no memory for the stack.
     pub fn run(&mut self, program: &Program, run: Run) -> Result<Vec<Answer>, PrepareError> {
         let options = Options { metered: run.fuel.is_some(), stack_limit: run.stack_limit };
         Ok(self.prepare(program, &options)?.run(run.inputs, run.fuel).collect())
     }
 
-    /// Prepares the program on every engine. An engine that the host cannot run is left out from then on.
+    /// Prepares the program on every engine. An engine that the host cannot run is skipped from then on.
     ///
     /// # Errors
-    /// Where an engine cannot prepare the program, or there is no memory for the stack.
+    /// Fails if an engine cannot prepare the program, or if there is no memory for the stack.
     pub fn prepare(&mut self, program: &Program, options: &Options) -> Result<Round<'_>, PrepareError> {
-        let mut ready = Vec::with_capacity(self.engines.len());
+        let mut prepared = Vec::with_capacity(self.engines.len());
         let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
         let task = Task::new(program, options);
         for engine in &mut self.engines {
             match engine.prepare_task(&task, &mut NoClock) {
-                Ok(prepared) => ready.push((engine.name(), prepared)),
+                Ok(program) => prepared.push((engine.name(), program)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
-                // A peer may refuse a program and take the next.
+                // A peer may refuse this program and accept the next.
                 Err(error @ PrepareError::Peer { .. }) => refused.push(error.to_string()),
                 Err(error) => return Err(error),
             }
@@ -109,21 +109,21 @@ impl Oracle {
         refused.retain(|message| !self.skipped.contains(message));
         self.skipped.append(&mut refused);
         let stack = stack_for(&mut self.stack, options.stack_limit)?;
-        Ok(Round { ready, stack, stack_limit: options.stack_limit })
+        Ok(Round { prepared, stack, stack_limit: options.stack_limit })
     }
 }
 
 impl Round<'_> {
-    /// Runs it on every engine, one after the other.
+    /// Runs it on every engine in turn.
     ///
     /// # Panics
-    /// Where generated code wrote outside its stack or broke the calling convention.
+    /// Panics if generated code wrote outside its stack or broke the calling convention.
     pub fn run(&mut self, inputs: &[i64], fuel: Option<u64>) -> impl Iterator<Item = Answer> {
-        let Round { ready, stack, stack_limit } = self;
+        let Round { prepared, stack, stack_limit } = self;
         let slots = inputs.len() + POISONED_SLOTS;
-        // Either edge is met by every engine, and by the same run again.
+        // The edge depends only on the run, so every engine and every repetition uses the same one.
         let edge = if (inputs.len() + *stack_limit).is_multiple_of(2) { Edge::Lower } else { Edge::Upper };
-        ready.iter_mut().map(move |(engine, prepared)| {
+        prepared.iter_mut().map(move |(engine, prepared)| {
             stack.arm(Armor { limit: *stack_limit, edge, poison: poison(engine), slots });
             let outcome = outcome(&mut **prepared, inputs, fuel, stack);
             assert!(stack.is_intact(), "{engine} wrote outside its stack");
@@ -132,15 +132,15 @@ impl Round<'_> {
     }
 }
 
-/// What an engine reads where nobody has written: another value for each.
+/// The value in slots that were never written; it differs for each engine.
 fn poison(engine: &str) -> u64 {
     engine.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// The stack, made anew where it is too small.
+/// The stack, reallocated if it is too small.
 fn stack_for(stack: &mut Option<Stack>, limit: usize) -> Result<&mut Stack, PrepareError> {
     if stack.as_ref().is_none_or(|stack| stack.greatest_limit() < limit) {
         *stack = Some(Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })?);
     }
-    Ok(stack.as_mut().expect("it was just made"))
+    Ok(stack.as_mut().expect("it was just allocated"))
 }

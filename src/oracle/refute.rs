@@ -1,37 +1,37 @@
-//! The verifier's verdicts, tried: every engine but the referee believes them, so that no comparison of engines would
-//! show one that is wrong.
+//! Tests the verifier's rejections. Every engine but the referee trusts the verifier, so no comparison of engines would
+//! reveal a wrong rejection.
 //!
-//! A program that was rejected for underflow is run all the same, by the referee, with a mark before the rejected word:
-//! words that need as many values as it does, and then a trap at a place of its own. A run that reaches that place had
-//! what the word needs. The verdict is about the first pass of every loop around the word (a body must be able to
-//! succeed on its first pass), and so the run ends where one of them would start its second.
+//! The referee runs a program that was rejected for underflow anyway, with a marker before the rejected word: words that
+//! need as many values as it does, then a trap at a unique location. A run that reaches this trap had the values that the
+//! word needs. A rejection concerns the first iteration of every enclosing loop (a body must be able to succeed on its
+//! first iteration), so the run ends when one of these loops would start its second.
 
 use crate::interp::tree::evaluate;
 use crate::lang::{Ast, Node, NodeKind, Rejection, RejectionKind, Span, Word};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind};
 
-/// The place of the mark: no word of a text has it.
+/// The location of the marker's trap; no word of a text has it.
 const MARK: Span = Span { start: u32::MAX, end: u32::MAX };
 
-/// The place where a loop would start its second pass.
+/// The location of the trap at the start of a loop's second iteration.
 const STOP: Span = Span { start: u32::MAX - 1, end: u32::MAX - 1 };
 
-/// Words that trap.
+/// Words that trap: a division by zero.
 const TRAP: [NodeKind; 3] = [NodeKind::Literal(0), NodeKind::Literal(0), NodeKind::Word(Word::Div)];
 
-/// Whether the inputs let a program run past the word at which the verifier said it must underflow.
+/// Whether, with these inputs, a program runs past the word that the verifier rejected for underflow.
 pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: u64) -> bool {
     let RejectionKind::Underflow { .. } = rejection.kind else { return false };
     let index = ast.nodes().iter().position(|node| node.span == rejection.span);
-    let marked = marked(ast, index.expect("a word was rejected"));
+    let marked = marked(ast, index.expect("the rejected word is a node"));
     let outcome = evaluate(&marked, inputs, Some(fuel), DEFAULT_STACK_LIMIT.max(inputs.len()));
     outcome == Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, at: MARK })
 }
 
-/// The tree with a mark where the node at `index` takes its values: before it, or behind the condition of a `while`.
+/// The tree with a marker where the node at `index` pops its values: before it, or after the condition of a `while`.
 fn marked(ast: &Ast, index: usize) -> Ast {
     let mut marked = ast.nodes().to_vec();
-    // From the outermost loop inward, so that what is put in moves nothing that is still to be found.
+    // From the outermost loop inward, so that insertions do not move the positions that are still needed.
     for (of, node) in ast.nodes()[..=index].iter().enumerate() {
         let (NodeKind::Times { end } | NodeKind::While { end, .. }) = node.kind else { continue };
         if end as usize > index && (of < index || matches!(node.kind, NodeKind::While { .. })) {
@@ -50,25 +50,25 @@ fn marked(ast: &Ast, index: usize) -> Ast {
     Ast::new(marked)
 }
 
-/// The end of a part of the node at `of`: of a `while`'s condition, or else of its last body.
+/// The end of a part of the node at `of`: of a `while`'s condition, or else of the last body.
 #[derive(Clone, Copy)]
 struct Part {
     of: usize,
     condition: bool,
 }
 
-/// Puts words before the node at `at`; or, at the end of a part, behind everything else in it.
+/// Inserts words before the node at `at`; or, at the end of a part, as the part's last words.
 fn insert(nodes: &mut Vec<Node>, at: usize, part: Option<Part>, words: &[NodeKind], span: Span) {
     let by = words.len() as u32;
     for (of, node) in nodes.iter_mut().enumerate() {
-        // A body that ends at the place ends behind the words where they stand in it.
-        let stands_in = |condition: bool| match part {
+        // A body that ends at `at` must grow if the inserted words belong to it.
+        let contains_words = |condition: bool| match part {
             Some(part) if of == part.of => part.condition || !condition,
             Some(part) => of < part.of,
             None => false,
         };
         let shift = |bound: &mut u32, condition: bool| {
-            if *bound as usize > at || *bound as usize == at && stands_in(condition) {
+            if *bound as usize > at || *bound as usize == at && contains_words(condition) {
                 *bound += by;
             }
         };
@@ -97,7 +97,7 @@ mod tests {
     use crate::lang::{Source, parse, verify};
 
     #[test]
-    fn the_mark_stands_where_the_rejected_word_takes_its_values() {
+    fn the_marker_precedes_the_rejected_pop() {
         for (text, expected) in [
             ("drop", "0 pick 0 0 / drop"),
             ("if 1 else 2 end", "0 pick 0 0 / if 1 else 2 end"),
@@ -116,16 +116,16 @@ mod tests {
             let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
             assert_eq!(words(&print(&marked(&ast, index))), expected, "{text}");
             assert!(!wrongly_rejected(&ast, &rejection, &[], 10), "{text}");
-            // With more inputs than it was verified for, the word does have what it needs.
+            // With more inputs than the program was verified for, the word has the values that it needs.
             assert!(wrongly_rejected(&ast, &rejection, &[1; 10], 10), "{text}");
         }
     }
 
-    /// The second pass of the outer loop would find more values than the first, on which the verdict rests.
+    /// The second iteration of the outer loop would find more values, but the rejection concerns the first.
     #[test]
-    fn the_verdict_is_about_first_passes() {
+    fn a_rejection_concerns_first_iterations() {
         let ast = Arc::new(parse(&Source::new("test", "times times drop end 1 1 end")).expect("it parses"));
-        let rejection = verify(&ast, 2).expect_err("the inner loop's body cannot succeed on its first pass");
+        let rejection = verify(&ast, 2).expect_err("the inner loop's body cannot succeed on its first iteration");
         assert!(!wrongly_rejected(&ast, &rejection, &[0, 3], 10));
     }
 }

@@ -1,9 +1,10 @@
-//! Shrinking: from a program that shows something wrong to a small one that still does.
+//! Shrinking: reduces a failing program to a small one that still fails.
 //!
-//! A tree is kept flat, so that any of its nodes may be taken out and what is left is a tree again: a body whose opening
-//! word goes is spliced into the one around it. Each round takes out ranges of nodes, from long to short, with words put
-//! in their place that keep the depth; starts the program later, with the stack that the referee had there as inputs;
-//! and makes literals, inputs and limits simpler. It ends when a round finds nothing smaller.
+//! The tree is a flat list of nodes, so that any of them can be removed and the rest is still a tree: if a body's opening
+//! word is removed, the body is spliced into the enclosing one. Each round removes ranges of nodes, from long to short, and
+//! may replace them with words that keep the height of the stack. It then starts the program at a later point, with the
+//! referee's stack at that point as inputs. Last, it simplifies literals, inputs and limits. Shrinking ends when a round
+//! finds nothing smaller.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -14,27 +15,27 @@ use crate::lang::print::print;
 use crate::lang::{NodeKind, Word, parse};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
 
-/// Most values that a part of a program may leave to become inputs of the rest.
-const MOST_INPUTS: usize = 64;
+/// The maximum number of values that a removed first part of a program may pass to the rest as inputs.
+const MAX_INPUTS: usize = 64;
 
-/// Passes after which a candidate is not followed further.
-const MOST_PASSES: u64 = 10_000;
+/// The maximum number of iterations when measuring a candidate.
+const MAX_ITERATIONS: u64 = 10_000;
 
-/// Makes a trial smaller while `still_wrong` holds, asking it at most `tries` times and not after `end`.
-pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+/// Shrinks a trial while `still_fails` holds, calling it at most `tries` times and not after `end`.
+pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(ast) = parse(&trial.source()) else {
-        return Words { still_wrong, tries, end, best: trial.clone() }.shrink();
+        return Words { still_fails, tries, end, best: trial.clone() }.shrink();
     };
     let nodes = ast.nodes().iter().map(|node| node.kind).collect();
-    let mut shrinker = Shrinker { still_wrong, tries, end, nodes, best: trial.clone() };
+    let mut shrinker = Shrinker { still_fails, tries, end, nodes, best: trial.clone() };
     shrinker.shrink();
     shrinker.best
 }
 
-/// A program that shrinks, as nodes.
+/// A program to shrink, as nodes.
 struct Shrinker<F> {
-    still_wrong: F,
-    /// How many times the question may still be asked.
+    still_fails: F,
+    /// The remaining number of calls of `still_fails`.
     tries: usize,
     end: Instant,
     nodes: Vec<NodeKind>,
@@ -61,7 +62,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         self.tries == 0 || Instant::now() > self.end
     }
 
-    /// Keeps the candidate where it is still wrong.
+    /// Accepts the candidate if it still fails.
     fn accept(&mut self, nodes: Vec<NodeKind>, change: impl FnOnce(&mut Trial)) -> bool {
         if self.is_over() {
             return false;
@@ -72,7 +73,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             return false;
         }
         self.tries -= 1;
-        let kept = (self.still_wrong)(&trial);
+        let kept = (self.still_fails)(&trial);
         if kept {
             (self.nodes, self.best) = (nodes, trial);
         }
@@ -83,12 +84,12 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         self.accept(nodes, |_| {})
     }
 
-    /// Keeps the candidate with limits that are as far from what it needs as those of the best are: what shows only where
-    /// the stack is full, or the fuel, must stay so.
+    /// Accepts the candidate with limits that exceed its needs by as much as the limits of the best exceed its. A failure that
+    /// shows only with a full stack or exhausted fuel needs this.
     fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
         let needs = |nodes: &[NodeKind]| {
-            let measured = measure(&tree(nodes), &self.best.inputs, Some(MOST_PASSES), usize::MAX);
-            (measured.passes, measured.deepest)
+            let measured = measure(&tree(nodes), &self.best.inputs, Some(MAX_ITERATIONS), usize::MAX);
+            (measured.iterations, measured.deepest)
         };
         let (before, now) = (needs(&self.nodes), needs(&nodes));
         let least = self.best.inputs.len();
@@ -103,7 +104,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             })
     }
 
-    /// Takes out ranges of nodes, the longest first.
+    /// Removes ranges of nodes, the longest first.
     fn shorter_ranges(&mut self) {
         let mut length = self.nodes.len();
         while length > 0 {
@@ -118,7 +119,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         }
     }
 
-    /// Takes out a range, with nothing in its place, or with words that change the depth as it did.
+    /// Removes a range, or replaces it with words that change the height of the stack by the same amount.
     fn without(&mut self, range: Range<usize>) -> bool {
         let rest = replaced(&self.nodes, range.clone(), &[]);
         if self.accept_nodes(rest.clone()) || self.accept_with_its_limits(rest) {
@@ -133,29 +134,29 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         many < range.len() && self.accept_nodes(replaced(&self.nodes, range, &vec![one; many]))
     }
 
-    /// Starts behind the first words, or inside the last body that a run from there enters, with the stack that the
-    /// referee has there.
+    /// Removes the first words, or also the opening word of the body that follows, with the referee's stack at that point as
+    /// inputs.
     fn later_start(&mut self) {
         for cut in (1..=self.nodes.len()).rev() {
             if self.is_over() {
                 return;
             }
-            // Only what ends at the cut can be run apart.
+            // The first part can be run separately only if no body is open at the cut.
             if !is_top_level(&self.nodes, cut) {
                 continue;
             }
             let part = tree(&self.nodes[..cut]);
             let measured = measure(&part, &self.best.inputs, Some(self.best.fuel), usize::MAX);
             let Outcome::Done(mut inputs) = measured.outcome else { continue };
-            if inputs.len() > MOST_INPUTS.max(self.best.inputs.len()) {
+            if inputs.len() > MAX_INPUTS.max(self.best.inputs.len()) {
                 continue;
             }
             let rest = replaced(&self.nodes, 0..cut, &[]);
-            let fuel = self.best.fuel - measured.passes;
+            let fuel = self.best.fuel - measured.iterations;
             if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
                 return;
             }
-            // Into the body of a loop or branch: its count or flag is gone.
+            // Enter the body of a loop or branch: drop its count or flag.
             let entered =
                 matches!(rest.first(), Some(NodeKind::Times { .. } | NodeKind::If { .. })) && inputs.pop().is_some();
             if entered && self.accept(replaced(&rest, 0..1, &[]), |trial| (trial.inputs, trial.fuel) = (inputs, fuel)) {
@@ -221,12 +222,12 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         }
     }
 
-    /// The usual stack limit, and fuel that does not bite or just does.
+    /// Tries the default stack limit, then fuels and limits that are larger than needed or just too small.
     fn simpler_limits(&mut self) {
         self.accept(self.nodes.clone(), |trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
         let before = self.best.fuel;
         for fuel in [1_000, 0, 1, before / 2, before.saturating_sub(1)] {
-            // Never back to what was already found to be less simple.
+            // Only toward simpler values, so that rounds do not alternate.
             let simpler = before != 1_000 && (fuel == 1_000 || fuel < before);
             if simpler && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
                 break;
@@ -242,7 +243,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     }
 }
 
-/// Values that are simpler than this one, the simplest first.
+/// Simpler values than this one, the simplest first.
 fn simpler_values(value: i64) -> impl Iterator<Item = i64> {
     let size = |value: i64| (value.unsigned_abs(), value < 0);
     [0, 1, -1, 2, value.wrapping_neg(), value / 1024, value / 2, value - value.signum()]
@@ -250,7 +251,7 @@ fn simpler_values(value: i64) -> impl Iterator<Item = i64> {
         .filter(move |simpler| size(*simpler) < size(value))
 }
 
-/// The tree with these nodes in place of a range, which may open bodies that end elsewhere or the other way round.
+/// The tree with a range of nodes replaced by others. Bodies may open inside the range and end outside, or the reverse.
 fn replaced(nodes: &[NodeKind], range: Range<usize>, by: &[NodeKind]) -> Vec<NodeKind> {
     let moved = |bound: u32| {
         let bound = bound as usize;
@@ -278,9 +279,9 @@ fn is_top_level(nodes: &[NodeKind], cut: usize) -> bool {
     index == cut
 }
 
-/// A text that is no program, which shrinks by words.
+/// A text that does not parse, which shrinks by words.
 struct Words<F> {
-    still_wrong: F,
+    still_fails: F,
     tries: usize,
     end: Instant,
     best: Trial,
@@ -300,7 +301,7 @@ impl<F: FnMut(&Trial) -> bool> Words<F> {
                 let text = [&words[..start], &words[end..]].concat().join(" ");
                 let trial = Trial { text, ..self.best.clone() };
                 self.tries -= 1;
-                if (self.still_wrong)(&trial) {
+                if (self.still_fails)(&trial) {
                     self.best = trial;
                 } else {
                     start += length;
@@ -325,12 +326,12 @@ mod tests {
         Instant::now() + Duration::from_secs(600)
     }
 
-    /// How many words the program has.
+    /// The number of words of a program.
     fn size(trial: &Trial) -> usize {
         parse(&trial.source()).expect("it parses").nodes().len()
     }
 
-    /// A program that a planted bug of one word shows: it comes to something else where `word` is taken for `other`.
+    /// Whether a program exposes a planted bug that replaces `word` with `other`: its outcome differs.
     fn shows(trial: &Trial, word: Word, other: Word) -> bool {
         let Ok(program) = trial.load() else { return false };
         let ast = program.ast();
@@ -345,11 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_bugs_program_of_two_hundred_words_shrinks_to_ten_or_fewer() {
+    fn programs_of_two_hundred_words_shrink_to_ten_or_fewer() {
         for (word, other) in
             [(Word::Gt, Word::Ge), (Word::Rot, Word::Nip), (Word::Sub, Word::Add), (Word::Tuck, Word::Over)]
         {
-            // Whole programs of the generator, and the longest of them.
+            // Programs of the generator, including its longest.
             let shown: Vec<Trial> = (0..8_000)
                 .map(|index| trial(Kind::Random, 1, index))
                 .filter(|trial| trial.text.len() < 5_000 && shows(trial, word, other))
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_shrink_to_the_border_where_the_bug_is() {
+    fn limits_shrink_to_where_the_bug_starts() {
         let text = "1 2 3 4 5 6 times over over swap end 7 8 drop drop 3 times 1 end";
         let whole = Trial { text: text.into(), inputs: vec![5, 6], fuel: 500, stack_limit: 300 };
         let overflows = |trial: &Trial| {
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_only_fill_the_stack_to_its_limit_go_with_the_limit() {
+    fn words_that_only_fill_the_stack_are_removed_with_the_limit() {
         let text = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 0 if 21 else 22 end 23 24 25";
         let whole = Trial { text: text.into(), inputs: vec![], fuel: 1_000, stack_limit: 24 };
         let overflows = |trial: &Trial| {
@@ -396,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn any_range_of_nodes_can_be_taken_out() {
+    fn any_range_of_nodes_can_be_removed() {
         let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7"))
             .expect("it parses");
         let nodes: Vec<_> = ast.nodes().iter().map(|node| node.kind).collect();
@@ -404,15 +405,14 @@ mod tests {
             for end in start..=nodes.len() {
                 let rest = replaced(&nodes, start..end, &[]);
                 let printed = print(&tree(&rest));
-                let again =
-                    parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("what is left is a tree");
+                let again = parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("the rest is a tree");
                 assert_eq!(again.nodes().iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
             }
         }
     }
 
     #[test]
-    fn shrinking_ends_in_time_however_long_the_program_is() {
+    fn shrinking_obeys_its_deadline_for_long_programs() {
         let text = "1 drop ".repeat(40_000);
         let whole = Trial { text, inputs: vec![1; 100], fuel: 10, stack_limit: 1_000 };
         let mut asked = 0;
@@ -420,11 +420,11 @@ mod tests {
             asked += 1;
             true
         });
-        assert_eq!((asked, small), (0, whole), "the end was over before it began");
+        assert_eq!((asked, small), (0, whole), "the deadline had passed at the start");
     }
 
     #[test]
-    fn what_is_no_program_shrinks_by_words() {
+    fn text_that_does_not_parse_shrinks_by_words() {
         let whole = Trial { text: "1 2 if ( 3".into(), inputs: vec![], fuel: 0, stack_limit: 10 };
         let small = shrink(&whole, 100, later(), |trial| trial.text.contains('('));
         assert_eq!(small.text, "(");

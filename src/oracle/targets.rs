@@ -1,4 +1,4 @@
-//! What coverage-guided fuzzing calls: each function takes any bytes, and panics where something is wrong.
+//! Targets of coverage-guided fuzzing: each function accepts any bytes and panics on a failure.
 
 use std::sync::Arc;
 
@@ -8,17 +8,19 @@ use crate::generate::{Trial, trial_from_bytes};
 use crate::lang::print::print;
 use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
 use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::parallel_moves::checker::{Value, check};
+use crate::parallel_moves::{Breaker, Move};
 
-/// Most passes that loops may start: no program is to take long.
-const MOST_PASSES: u64 = 1_000;
+/// The maximum fuel, so that no program takes long.
+const MAX_ITERATIONS: u64 = 1_000;
 
-/// Most cases of one text that are tried.
-const MOST_CASES: usize = 4;
+/// The maximum number of cases per text.
+const MAX_CASES: usize = 4;
 
-/// Parses, prints, parses and verifies any bytes; draws a diagnostic where they are no program.
+/// Parses any bytes, prints and reparses the program, and verifies it. Renders a diagnostic if they are not a program.
 ///
 /// # Panics
-/// Where a printed program is another than the one that was parsed.
+/// Panics if the printed program differs from the parsed one.
 pub fn front_end(bytes: &[u8]) {
     let source = Source::new("fuzz", bytes);
     let kinds = |ast: &crate::lang::Ast| ast.nodes().iter().map(|node| node.kind).collect::<Vec<NodeKind>>();
@@ -28,8 +30,8 @@ pub fn front_end(bytes: &[u8]) {
         Ok(ast) => {
             let ast = Arc::new(ast);
             let printed = print(&ast);
-            let again = parse(&Source::new("printed", printed.as_bytes())).expect("what is printed can be parsed");
-            assert_eq!(kinds(&again), kinds(&ast), "what is printed is the same program");
+            let again = parse(&Source::new("printed", printed.as_bytes())).expect("a printed program parses");
+            assert_eq!(kinds(&again), kinds(&ast), "printing keeps the program");
             for inputs in 0..4 {
                 if let Err(rejection) = verify(&ast, inputs) {
                     shown(&rejection.into());
@@ -39,10 +41,10 @@ pub fn front_end(bytes: &[u8]) {
     }
 }
 
-/// Runs any bytes on all engines: as a text with its own cases, or without inputs.
+/// Runs any bytes as source text on all engines, with the text's own cases or without inputs.
 ///
 /// # Panics
-/// Where the judge finds something wrong.
+/// Panics if the judge finds a disagreement.
 pub fn source(judge: &mut Judge, bytes: &[u8]) {
     let source = Source::new("fuzz", bytes);
     let Ok(text) = str::from_utf8(bytes) else { return front_end(bytes) };
@@ -50,9 +52,9 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
         text: text.to_owned(),
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
         inputs,
-        fuel: fuel.unwrap_or(MOST_PASSES).min(MOST_PASSES),
+        fuel: fuel.unwrap_or(MAX_ITERATIONS).min(MAX_ITERATIONS),
     };
-    let cases = cases(&source).unwrap_or_default().into_iter().take(MOST_CASES);
+    let cases = cases(&source).unwrap_or_default().into_iter().take(MAX_CASES);
     let mut trials: Vec<Trial> = cases.map(|case| trial(case.inputs, case.fuel, case.stack_limit)).collect();
     if trials.is_empty() {
         trials.push(trial(Vec::new(), None, DEFAULT_STACK_LIMIT));
@@ -60,10 +62,10 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
     trials.iter().for_each(|trial| judged(judge, trial));
 }
 
-/// Runs the program that the generator makes where these bytes are its decisions.
+/// Runs the program that the generator builds from these bytes as its decisions.
 ///
 /// # Panics
-/// Where the judge finds something wrong.
+/// Panics if the judge finds a disagreement.
 pub fn program(judge: &mut Judge, bytes: &[u8]) {
     judged(judge, &trial_from_bytes(bytes));
 }
@@ -72,4 +74,35 @@ fn judged(judge: &mut Judge, trial: &Trial) {
     if let Err(disagreement) = judge.judge(trial, Care::Thorough) {
         panic!("{}: {:?}\n{}\n{trial:?}", disagreement.class, disagreement.engines, disagreement.detail);
     }
+}
+
+/// Resolves the parallel moves that these bytes encode, with every kind of breaker.
+///
+/// # Panics
+/// If a register ends with a wrong value.
+pub fn parallel_moves(bytes: &[u8]) {
+    let (scratch, bytes) = bytes.split_first().map_or((0, bytes), |(first, rest)| (first % 32, rest));
+    check(&decoded_moves(bytes, None), Breaker::Memory);
+    check(&decoded_moves(bytes, None), Breaker::Exchange);
+    check(&decoded_moves(bytes, Some(scratch)), Breaker::Scratch(scratch));
+}
+
+/// Two bytes for each move: its destination with the kind of its source, and its source. Leaves out moves that use the
+/// reserved register or that write to a destination again.
+fn decoded_moves(bytes: &[u8], reserved: Option<u8>) -> Vec<Move<Value>> {
+    let mut moves: Vec<Move<Value>> = Vec::new();
+    for &[first, second] in bytes.as_chunks().0 {
+        let (to, register) = (first % 32, second % 32);
+        let (from, reads) = match first / 32 {
+            0..=4 => (Value::Register(register), Some(register)),
+            5 => (Value::Sum(register, i64::from(second / 32) + 1), Some(register)),
+            6 => (Value::Constant(second.into()), None),
+            _ => (Value::Memory(second), None),
+        };
+        let is_reserved = reserved.is_some_and(|reserved| to == reserved || reads == Some(reserved));
+        if !is_reserved && moves.iter().all(|other| other.to != to) {
+            moves.push(Move { to, from });
+        }
+    }
+    moves
 }

@@ -1,4 +1,4 @@
-//! A worker: a process of its own that judges programs and says what came of each, until it is done or dies.
+//! A worker: a separate process that judges programs and reports results until it finishes or dies.
 
 use std::io::{self, PipeWriter, Write};
 use std::panic;
@@ -13,105 +13,106 @@ use crate::generate::Trial;
 /// A process that judges programs.
 pub(super) struct Worker {
     child: Child,
-    /// The index of the program that it is at, and what we last saw there.
+    /// The index of its current program, and the index that we last saw.
     at: SharedNumber,
     seen: u64,
-    /// How long we have listened since it last said something or went on to another program, and until when.
+    /// How long we have listened since its last message or change of program, and when we last listened.
     silent: Duration,
     listened: Instant,
     hung: bool,
-    /// What it said, as far as it is not yet understood.
+    /// Received bytes that are not parsed yet.
     bytes: Vec<u8>,
-    /// The last words of a panic.
-    panic: Option<Wrong>,
+    /// The failure that a panic reported.
+    panic: Option<Failure>,
     done: bool,
 }
 
-/// How long to wait for workers before looking at the clock.
+/// How long to wait for workers before checking timeouts.
 pub(super) const POLL: Duration = Duration::from_millis(200);
 
-/// What a worker says; it must be brief, for nobody may listen for a while.
+/// A message of a worker. Messages are short, because they must fit in the pipe while nobody reads it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Said {
-    /// What it has counted since it last said so.
-    Sum(Sum),
-    /// Something is wrong with the program of this index, which the sum counts too.
-    Wrong(u64, Wrong, Sum),
-    /// A program, and the text of a file that repeats its run, once that is known.
+pub(super) enum Message {
+    /// Its counts since the last report.
+    Counts(Counts),
+    /// The program with this index failed. The counts include it.
+    Failed(u64, Failure, Counts),
+    /// A program, and the text of a file that repeats its run once that is known.
     Trial(Trial, Option<String>),
 }
 
-/// What a worker has done.
+/// The counts of a worker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sum {
+pub(super) struct Counts {
     pub programs: u64,
     pub runs: u64,
     pub words: u64,
     pub trapped: u64,
     pub rejected: u64,
-    /// What the host cannot run, in words.
+    /// Messages about what the host cannot run.
     pub skipped: Vec<String>,
 }
 
-/// A line of a worker.
+/// A line in the pipe from a worker.
 #[derive(Serialize, Deserialize)]
 enum Line {
-    Said(Said),
-    Panic(Wrong),
-    /// Its work is done.
+    Message(Message),
+    Panic(Failure),
+    /// The work is finished.
     Done,
 }
 
-/// What is wrong with a program.
+/// A failure of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Wrong {
-    /// What kind of thing: equal for programs that show the same bug.
+pub(super) struct Failure {
+    /// The kind of failure; equal for programs that show the same bug.
     pub class: String,
-    /// Who said what, where the worker lived to say so.
+    /// Each engine's answer, if the worker survived.
     pub detail: String,
 }
 
 /// How a worker ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum Exit {
     Done,
-    /// Of what it did.
-    Died(Wrong),
-    /// By somebody else's signal, which says nothing of the program that it was at.
+    /// From its own failure.
+    Died(Failure),
+    /// By a signal from outside, for which its current program is not to blame.
     KilledFromOutside(Ended),
 }
 
-impl From<Disagreement> for Wrong {
-    fn from(Disagreement { class, detail, .. }: Disagreement) -> Wrong {
-        Wrong { class, detail }
+impl From<Disagreement> for Failure {
+    fn from(Disagreement { class, detail, .. }: Disagreement) -> Failure {
+        Failure { class, detail }
     }
 }
 
-/// Where a worker says what it has to say.
+/// Sends the messages of a worker.
 pub(super) struct Reporter<'a> {
     pipe: &'a mut PipeWriter,
     at: &'a SharedNumber,
 }
 
 impl Reporter<'_> {
-    /// The program of this index comes next. Should we die, it is at fault.
+    /// Announces the program with this index as the next. If the worker dies, this program is at fault.
     pub fn begin(&mut self, index: u64) {
         self.at.set(index);
     }
 
-    pub fn say(&mut self, said: Said) {
-        write(&mut self.pipe, &Line::Said(said));
+    pub fn send(&mut self, message: Message) {
+        write(&mut self.pipe, &Line::Message(message));
     }
 }
 
 fn write(mut pipe: impl Write, line: &Line) {
-    let line = serde_json::to_string(line).expect("it has nothing that JSON has not");
-    // Whoever no longer listens has ended us. All at once, so that a process that dies leaves no half of a line.
+    let line = serde_json::to_string(line).expect("every message can be represented in JSON");
+    // An error means that the parent no longer reads, so there is nobody to tell. The line is written at once, so that a dying
+    // process leaves no partial line.
     let _ = pipe.write_all(format!("{line}\n").as_bytes());
 }
 
 impl Worker {
-    /// Starts a process that does this work.
+    /// Starts a process that runs `work`.
     pub fn start(work: impl FnOnce(&mut Reporter)) -> io::Result<Worker> {
         let at = SharedNumber::new()?;
         let child = Child::fork(|pipe| {
@@ -119,7 +120,7 @@ impl Worker {
             let last_words = move |panic: &panic::PanicHookInfo| {
                 let place = panic.location().map_or("?".into(), ToString::to_string);
                 let detail = panic.payload_as_str().unwrap_or("").to_owned();
-                write(&last_words, &Line::Panic(Wrong { class: format!("panic at {place}"), detail }));
+                write(&last_words, &Line::Panic(Failure { class: format!("panic at {place}"), detail }));
             };
             panic::set_hook(Box::new(last_words));
             work(&mut Reporter { pipe, at: &at });
@@ -129,7 +130,7 @@ impl Worker {
         Ok(Worker { child, at, seen: 0, silent, listened, hung: false, bytes: Vec::new(), panic: None, done: false })
     }
 
-    /// The index of the program that it has begun last; 0 before the first.
+    /// The index of its current program; 0 before the first.
     pub fn at(&self) -> u64 {
         self.at.get()
     }
@@ -139,8 +140,9 @@ impl Worker {
         &self.child
     }
 
-    /// Ends it where it has said nothing and begun no program while we listened for so long. To be asked every [`POLL`]:
-    /// of a longer time since the last question not much counts, for we were elsewhere then, or stopped, and it as well.
+    /// Kills it if it sent no message and began no program while we listened for `patience`. Call it every [`POLL`]. Of a
+    /// longer gap between calls, only a small part counts, because this process was busy or stopped, and perhaps the worker
+    /// too.
     pub fn end_if_silent_for(&mut self, patience: Duration) {
         self.silent += self.listened.elapsed().min(2 * POLL);
         self.listened = Instant::now();
@@ -154,50 +156,50 @@ impl Worker {
         }
     }
 
-    /// What it said since the last call, and whether it may say more.
-    pub fn hear(&mut self) -> io::Result<(Vec<Said>, bool)> {
+    /// Its messages since the last call, and whether more may follow.
+    pub fn receive(&mut self) -> io::Result<(Vec<Message>, bool)> {
         let open = self.child.read_available(&mut self.bytes)?;
         (self.silent, self.listened) = (Duration::ZERO, Instant::now());
         let complete = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = self.bytes.drain(..complete).collect();
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(Line::Said(what)) => said.push(what),
+                Ok(Line::Message(what)) => messages.push(what),
                 Ok(Line::Panic(wrong)) => self.panic = Some(wrong),
                 Ok(Line::Done) => self.done = true,
-                // A process that dies in the middle of a line leaves half of it.
+                // A process that dies while writing leaves a partial line.
                 Err(_) => {}
             }
         }
-        Ok((said, open))
+        Ok((messages, open))
     }
 
-    /// Hears it out, and ends it where it is silent for so long.
-    pub fn hear_out(mut self, patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<End> {
+    /// Receives all messages, and kills the worker if it is silent for `patience`.
+    pub fn receive_all(mut self, patience: Duration, mut receive: impl FnMut(Message)) -> io::Result<Exit> {
         loop {
             if ready([&self.child], POLL.min(patience))?.is_empty() {
                 self.end_if_silent_for(patience);
                 continue;
             }
-            let (said, open) = self.hear()?;
-            said.into_iter().for_each(&mut hear);
+            let (messages, open) = self.receive()?;
+            messages.into_iter().for_each(&mut receive);
             if !open {
                 return self.end();
             }
         }
     }
 
-    /// How it ended; called when it can say no more.
-    pub fn end(self) -> io::Result<End> {
+    /// How it ended. Call it when no more messages can follow.
+    pub fn end(self) -> io::Result<Exit> {
         let Worker { child, hung, panic, done, .. } = self;
         let ended = child.wait()?;
-        let died = |class: String| End::Died(Wrong { class, detail: "the process that ran it died".into() });
+        let died = |class: String| Exit::Died(Failure { class, detail: "the process that ran it died".into() });
         Ok(match (panic, ended) {
-            _ if done => End::Done,
+            _ if done => Exit::Done,
             _ if hung => died("hang".into()),
-            (Some(panic), _) => End::Died(panic),
-            _ if ended.is_from_outside() => End::KilledFromOutside(ended),
+            (Some(panic), _) => Exit::Died(panic),
+            _ if ended.is_from_outside() => Exit::KilledFromOutside(ended),
             (None, Ended::Killed { .. }) => died(ended.to_string()),
             (None, Ended::Exited(_)) => died(format!("ended early: {ended}")),
         })

@@ -1,8 +1,8 @@
-//! `cranelift`: the bytecode through the optimizing compiler of that name.
+//! `cranelift`: the bytecode, compiled by the optimizing compiler of that name.
 //!
-//! Where the depth is known everywhere, each slot of the stack is a variable, so that Cranelift sees values and no stack;
-//! the stack is read at the beginning and written at the end. Where loops change the depth, values lie in memory and a
-//! variable points to them. The code is called like that of our own emitters, and its promises are checked like theirs.
+//! If the depth is known everywhere, each slot of the stack is a variable, so Cranelift sees values and no stack.
+//! The stack is loaded at entry and stored at the end. If loops change the depth, values are in memory and a
+//! variable points to them. The code is called like that of our own emitters, and is checked in the same way.
 
 use std::rc::Rc;
 
@@ -14,18 +14,19 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-use crate::bytecode::{Bytecode, Op, Pc};
+use super::operations::{cranelift_alu, cranelift_condition};
+use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Demands, Entry, Exit, Stack};
+use crate::exec::{Code, Entry, Exit, Requirements, Stack};
 use crate::lang::Word;
-use crate::lang::words::Class;
-use crate::lir::frame;
+use crate::lang::words::{Class, Meaning};
+use crate::lir::{DivOp, frame};
 use crate::outcome::Trap;
 
 /// The name of the engine.
 pub const NAME: &str = "cranelift";
 
-/// Bodies inside each other that it is given: its time grows with their third power, to a second at 200.
+/// The deepest nesting that it compiles: its time grows with the cube of the nesting, to one second at 200.
 const MOST_NESTING: usize = 200;
 
 /// Cranelift for this host.
@@ -41,7 +42,7 @@ impl Default for Cranelift {
     }
 }
 
-/// All that the host has, optimized for speed.
+/// All features of the host, optimized for speed.
 fn host() -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();
     for (name, value) in [("opt_level", "speed"), ("enable_verifier", "false"), ("enable_probestack", "false")] {
@@ -58,11 +59,11 @@ impl Engine for Cranelift {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let Ok(isa) = &self.isa else {
-            let reason = format!("Cranelift makes no code for {}", std::env::consts::ARCH);
+            let reason = format!("Cranelift does not support {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
         if task.program().ast().nesting() > MOST_NESTING {
-            let reason = format!("bodies more than {MOST_NESTING} deep take it minutes");
+            let reason = format!("compiling more than {MOST_NESTING} nested bodies would take minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
         let code = task.bytecode(clock)?;
@@ -79,12 +80,13 @@ impl Engine for Cranelift {
             .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
-        let demands = Demands { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let requirements =
+            Requirements { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
         let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
-        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation addresses what our own
-        // tiers do, and carries out the same checks.
-        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
-        let entry = unsafe { Entry::new(sealed, demands) };
+        // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
+        // own tiers, with the same checks.
+        #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
+        let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(CraneliftCode { entry, code }))
     }
 }
@@ -99,7 +101,7 @@ impl Prepared for CraneliftCode {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
-            // The site is the operation, and the pointer stands at the depth.
+            // The site is the operation, and the pointer marks the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
@@ -109,57 +111,59 @@ impl Prepared for CraneliftCode {
     }
 }
 
-/// The depth before each operation, where there is one for each and nothing remains to be checked.
-fn depths(code: &Bytecode) -> Option<Vec<Option<usize>>> {
-    let mut depths: Vec<Option<usize>> = vec![None; code.ops().len()];
-    depths[0] = Some(code.inputs());
-    // Only the ends of loops go back, to a head that has its depth by then: one walk meets all.
-    for (index, op) in code.ops().iter().enumerate() {
-        // What comes behind a jump is reached from elsewhere, or not at all.
-        let Some(depth) = depths[index] else { continue };
-        let left = match *op {
-            Op::Need { .. } | Op::Room { .. } => return None,
-            Op::Literal(_) | Op::Pick(_) => depth + 1,
-            Op::Word(word) => depth - word.pops() + word.pushes(),
-            Op::Times { .. } | Op::BranchIfZero(_) => depth - 1,
-            Op::Next { .. } | Op::Fuel | Op::Jump(_) | Op::Return => depth,
-        };
-        for next in after(*op, index) {
-            if *depths[next].get_or_insert(left) != left {
-                return None;
+/// The depth before each operation that control reaches, where every region is level and no checks remain.
+fn depths(code: &Bytecode) -> Option<Vec<usize>> {
+    let has_checks = code.ops().iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. }));
+    if has_checks || code.regions().iter().any(|region| !region.is_level) {
+        return None;
+    }
+    let mut depth = code.inputs();
+    let mut depths = Vec::with_capacity(code.ops().len());
+    // Depths at the ends of the open regions, or in an `if` with ELSE at the start of that.
+    let mut open = Vec::new();
+    for op in code.ops() {
+        depths.push(depth);
+        match *op {
+            Op::Literal(_) | Op::Pick(_) => depth += 1,
+            Op::Word(word) => depth = depth - word.pops() + word.pushes(),
+            Op::Times(_) | Op::If(_) => {
+                depth -= 1;
+                open.push(depth);
             }
+            Op::While(_) => open.push(depth),
+            Op::LeaveIfZero(_) => {
+                depth -= 1;
+                *open.last_mut().expect("the loop is open") = depth;
+            }
+            Op::Else(_) => depth = *open.last().expect("the `if` is open"),
+            Op::Next(_) | Op::Repeat(_) => depth = open.pop().expect("the loop is open"),
+            Op::EndIf(_) => drop(open.pop()),
+            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
     Some(depths)
 }
 
-/// Where an operation may go besides the next.
-fn target(op: Op) -> Option<Pc> {
-    match op {
-        Op::Times { exit: to, .. } | Op::Next { head: to, .. } | Op::BranchIfZero(to) | Op::Jump(to) => Some(to),
-        _ => None,
-    }
+/// Where control may go from an operation.
+fn successors(code: &Bytecode, index: usize) -> impl Iterator<Item = usize> + use<> {
+    let op = code.ops()[index];
+    let falls_through = !matches!(op, Op::Repeat(_) | Op::Else(_) | Op::Return);
+    code.target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
-/// Where a run may go from an operation.
-fn after(op: Op, index: usize) -> impl Iterator<Item = usize> {
-    let falls_through = !matches!(op, Op::Jump(_) | Op::Return);
-    target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
-}
-
-/// Where the values are.
+/// The locations of the values.
 enum Values {
-    /// In variables, one for each slot, of which so many hold values now.
+    /// In variables, one per slot; the first `depth` hold values.
     Variables { slots: Vec<Variable>, depth: usize },
-    /// In memory, below where this variable points.
+    /// In memory, below the address in this variable.
     Memory { pointer: Variable },
 }
 
-/// Bytecode on its way to a function of Cranelift's.
+/// Translates bytecode into a Cranelift function.
 struct Translator<'a> {
     code: &'a Bytecode,
     function: FunctionBuilder<'a>,
-    depths: Option<Vec<Option<usize>>>,
+    depths: Option<Vec<usize>>,
     values: Values,
     counters: Vec<Variable>,
     fuel: Variable,
@@ -187,7 +191,7 @@ impl<'a> Translator<'a> {
         let depths = depths(code);
         let values = match &depths {
             Some(depths) => {
-                let most = depths.iter().flatten().max().copied().unwrap_or(0);
+                let most = depths.iter().max().copied().unwrap_or(0);
                 // One more than the depth before each operation, which may push.
                 let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
                 for (index, slot) in slots[..code.inputs()].iter().enumerate() {
@@ -207,23 +211,24 @@ impl<'a> Translator<'a> {
     }
 
     fn translate(mut self) {
-        // A block begins at each target, and behind each operation that goes elsewhere. It is sealed when the last way to it
-        // is known: what is sealed late costs parameters for variables that nobody changes.
+        // A block starts at each target, and after each operation that branches. It is sealed when its last predecessor
+        // is known: sealing it late would add parameters for variables that nothing changes.
         let ops = self.code.ops();
         let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
         let mut ways = vec![0_u32; ops.len()];
         for (index, op) in ops.iter().enumerate() {
-            for next in after(*op, index) {
+            for next in successors(self.code, index) {
                 ways[next] += 1;
             }
-            let behind = target(*op).is_some() && index + 1 < ops.len();
-            for leader in target(*op).map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
+            let target = self.code.target(*op);
+            let behind = target.is_some() && index + 1 < ops.len();
+            for leader in target.map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
                 if blocks[leader].is_none() {
                     blocks[leader] = Some(self.function.create_block());
                 }
             }
         }
-        // The first operation has the function's own beginning before it.
+        // The function's entry precedes the first operation.
         ways[0] += 1;
         let mut is_reached = true;
         for (index, &op) in ops.iter().enumerate() {
@@ -241,25 +246,14 @@ impl<'a> Translator<'a> {
                 is_reached = true;
             }
             if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
-                match depths[index] {
-                    Some(known) => *depth = known,
-                    // Nothing comes here; a block that was begun must end all the same.
-                    None => {
-                        if is_reached {
-                            let zero = self.function.ins().iconst(I64, 0);
-                            self.function.ins().return_(&[zero]);
-                        }
-                        is_reached = false;
-                        continue;
-                    }
-                }
+                *depth = depths[index];
             }
             if is_reached {
                 is_reached = self.op(Pc(index as u32), op, &blocks);
             }
-            for next in after(op, index) {
+            for next in successors(self.code, index) {
                 ways[next] -= 1;
-                // What comes later is sealed when it begins, since the way into it may still be written there.
+                // Later blocks are sealed when they start, because their predecessors may not be emitted yet.
                 if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
                     self.function.seal_block(block);
                 }
@@ -269,10 +263,16 @@ impl<'a> Translator<'a> {
         self.function.finalize();
     }
 
+    fn counter(&self, id: RegionId) -> Variable {
+        self.counters[self.code.counter(id).0 as usize]
+    }
+
     /// Translates one operation, and says whether the next comes behind it.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
-        let block = |pc: Pc| blocks[pc.index()].expect("every target begins a block");
+        let block = |pc: Pc| blocks[pc.index()].expect("every target starts a block");
         let next = Pc(pc.0 + 1);
+        let code = self.code;
+        let target = || block(code.target(op).expect("a branch has a target"));
         match op {
             Op::Literal(value) => {
                 let value = self.function.ins().iconst(I64, value);
@@ -292,30 +292,31 @@ impl<'a> Translator<'a> {
                 let result = self.word(pc, word, a, b);
                 self.push(result);
             }
-            Op::Times { counter, exit } => {
+            Op::Times(id) => {
                 let count = self.pop();
-                self.function.def_var(self.counters[counter.0 as usize], count);
+                self.function.def_var(self.counter(id), count);
                 let runs = self.function.ins().icmp_imm(IntCC::SignedGreaterThan, count, 0);
-                self.function.ins().brif(runs, block(next), &[], block(exit), &[]);
+                self.function.ins().brif(runs, block(next), &[], target(), &[]);
                 return false;
             }
-            Op::Next { counter, head } => {
-                let counter = self.counters[counter.0 as usize];
+            Op::Next(id) => {
+                let counter = self.counter(id);
                 let left = self.function.use_var(counter);
                 let left = self.function.ins().iadd_imm(left, -1);
                 self.function.def_var(counter, left);
-                self.function.ins().brif(left, block(head), &[], block(next), &[]);
+                self.function.ins().brif(left, target(), &[], block(next), &[]);
                 return false;
             }
-            Op::BranchIfZero(to) => {
+            Op::If(_) | Op::LeaveIfZero(_) => {
                 let flag = self.pop();
-                self.function.ins().brif(flag, block(next), &[], block(to), &[]);
+                self.function.ins().brif(flag, block(next), &[], target(), &[]);
                 return false;
             }
-            Op::Jump(to) => {
-                self.function.ins().jump(block(to), &[]);
+            Op::Repeat(_) | Op::Else(_) => {
+                self.function.ins().jump(target(), &[]);
                 return false;
             }
+            Op::While(_) | Op::EndIf(_) => {}
             Op::Fuel => {
                 let fuel = self.function.use_var(self.fuel);
                 let is_empty = self.function.ins().icmp_imm(IntCC::Equal, fuel, 0);
@@ -346,35 +347,19 @@ impl<'a> Translator<'a> {
     }
 
     fn word(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
-        let ins = |translator: &mut Self, condition| {
-            let flag = translator.function.ins().icmp(condition, a, b);
-            translator.function.ins().uextend(I64, flag)
-        };
-        match word {
-            Word::Add => self.function.ins().iadd(a, b),
-            Word::Sub => self.function.ins().isub(a, b),
-            Word::Mul => self.function.ins().imul(a, b),
-            Word::And => self.function.ins().band(a, b),
-            Word::Or => self.function.ins().bor(a, b),
-            Word::Xor => self.function.ins().bxor(a, b),
-            // Cranelift takes the count modulo 64 as well.
-            Word::Lshift => self.function.ins().ishl(a, b),
-            Word::Rshift => self.function.ins().ushr(a, b),
-            Word::Eq => ins(self, IntCC::Equal),
-            Word::Ne => ins(self, IntCC::NotEqual),
-            Word::Lt => ins(self, IntCC::SignedLessThan),
-            Word::Gt => ins(self, IntCC::SignedGreaterThan),
-            Word::Le => ins(self, IntCC::SignedLessThanOrEqual),
-            Word::Ge => ins(self, IntCC::SignedGreaterThanOrEqual),
-            Word::Div | Word::Mod => self.division(pc, word, a, b),
-            Word::Dup | Word::Drop | Word::Swap | Word::Over | Word::Rot | Word::Nip | Word::Tuck => {
-                unreachable!("a shuffle has no result of its own")
+        match word.meaning() {
+            Meaning::Alu(op) => cranelift_alu(&mut self.function, op, a, b),
+            Meaning::Compare(cond) => {
+                let flag = self.function.ins().icmp(cranelift_condition(cond), a, b);
+                self.function.ins().uextend(I64, flag)
             }
+            Meaning::Divide(op) => self.division(pc, op, a, b),
+            Meaning::Shuffle => unreachable!("a shuffle has no result of its own"),
         }
     }
 
     /// A division whose operands cannot make Cranelift's trap.
-    fn division(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
+    fn division(&mut self, pc: Pc, op: DivOp, a: Value, b: Value) -> Value {
         let is_zero = self.function.ins().icmp_imm(IntCC::Equal, b, 0);
         self.trap_if(is_zero, pc);
         let [negated, divided, joined] = [(); 3].map(|()| self.function.create_block());
@@ -383,16 +368,16 @@ impl<'a> Translator<'a> {
         self.function.ins().brif(is_minus_one, negated, &[], divided, &[]);
         self.function.switch_to_block(negated);
         self.function.seal_block(negated);
-        let result = match word {
-            Word::Div => self.function.ins().ineg(a),
-            _ => self.function.ins().iconst(I64, 0),
+        let result = match op {
+            DivOp::Quotient => self.function.ins().ineg(a),
+            DivOp::Remainder => self.function.ins().iconst(I64, 0),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(divided);
         self.function.seal_block(divided);
-        let result = match word {
-            Word::Div => self.function.ins().sdiv(a, b),
-            _ => self.function.ins().srem(a, b),
+        let result = match op {
+            DivOp::Quotient => self.function.ins().sdiv(a, b),
+            DivOp::Remainder => self.function.ins().srem(a, b),
         };
         self.function.ins().jump(joined, &[result.into()]);
         self.function.switch_to_block(joined);
@@ -400,7 +385,7 @@ impl<'a> Translator<'a> {
         self.function.block_params(joined)[0]
     }
 
-    /// Leaves at this operation where the condition holds.
+    /// Traps at this operation if the condition holds.
     fn trap_if(&mut self, condition: Value, pc: Pc) {
         let [trap, on] = [(); 2].map(|()| self.function.create_block());
         self.function.set_cold_block(trap);
@@ -412,7 +397,7 @@ impl<'a> Translator<'a> {
         self.function.seal_block(on);
     }
 
-    /// Returns a status, with the pointer at the depth; at the normal end the values are in memory.
+    /// Returns a status, with the pointer at the depth. On a normal return the values are in memory.
     fn leave(&mut self, status: i64) {
         let pointer = match &self.values {
             Values::Memory { pointer } => self.function.use_var(*pointer),
@@ -431,7 +416,7 @@ impl<'a> Translator<'a> {
         self.function.ins().return_(&[status]);
     }
 
-    /// How many values there are.
+    /// The number of values.
     fn depth(&mut self) -> Value {
         match &self.values {
             Values::Variables { depth, .. } => self.function.ins().iconst(I64, *depth as i64),
@@ -471,13 +456,13 @@ impl<'a> Translator<'a> {
         value
     }
 
-    /// The value that lies this deep below the top.
+    /// The value at this depth below the top.
     fn peek(&mut self, below: usize) -> Value {
         match &self.values {
             Values::Variables { slots, depth } => self.function.use_var(slots[*depth - 1 - below]),
             Values::Memory { pointer } => {
                 let pointer = self.function.use_var(*pointer);
-                // A depth that no stack has lies behind a check that fails.
+                // A depth that no stack has is preceded by a check that fails.
                 let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
                 let at = self.function.ins().iadd_imm(pointer, distance);
                 self.function.ins().load(I64, MemFlags::trusted(), at, 0)
@@ -486,7 +471,7 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// The distance of a slot from the lowest.
+/// The offset in bytes of a slot from the lowest.
 fn offset(slot: usize) -> i32 {
-    i32::try_from(8 * slot).expect("no program has so many inputs")
+    i32::try_from(8 * slot).expect("no program has that many inputs")
 }

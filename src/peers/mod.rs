@@ -1,6 +1,7 @@
-//! Other people's compilers and interpreters as engines beside ours: what their work on the same programs takes, and one more
-//! opinion each for the oracle. They are built with the feature `peers` alone.
+//! Third-party compilers and interpreters as engines: they show how long other implementations take for the same
+//! programs, and each gives the oracle one more opinion. They are built only with the feature `peers`.
 
 pub mod cranelift;
+mod operations;
 mod wasm;
 pub mod wasmi;

@@ -1,7 +1,7 @@
-//! `wasmi`: the program as a module of WebAssembly, run by the interpreter of that name.
+//! `wasmi`: the program as a WebAssembly module, run by the interpreter of that name.
 //!
-//! The module has a memory of its own, into which the inputs are copied before a run and from which the results are copied
-//! behind it. Its translation is part of preparing: nothing is left to the first run.
+//! The module has its own memory. The inputs are copied into it before an execution and the results out of it
+//! afterwards. Translation is part of preparation: the first execution does no extra work.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::outcome::Trap;
 /// The name of the engine.
 pub const NAME: &str = "wasmi";
 
-/// wasmi, without its own fuel: passes are metered by the module.
+/// wasmi without its own fuel: the module counts loop iterations itself.
 pub struct Wasmi {
     engine: wasmi::Engine,
 }
@@ -40,8 +40,7 @@ impl Engine for Wasmi {
         let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
         let module = translate(program, options).map_err(|error| refuse(error.to_string()))?;
         clock.begin(Phase::Generate);
-        let ready = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
-        let (store, memory, function) = ready;
+        let (store, memory, function) = self.instantiate(&module).map_err(|error| refuse(error.to_string()))?;
         let (ast, inputs) = (Arc::clone(program.ast()), program.inputs());
         Ok(Box::new(WasmiModule { store, memory, function, ast, inputs, options: *options }))
     }
@@ -76,8 +75,8 @@ impl Prepared for WasmiModule {
         for (slot, input) in slots.iter_mut().zip(inputs) {
             *slot = input.to_le_bytes();
         }
-        let said = self.function.call(&mut self.store, fuel.unwrap_or(u64::MAX));
-        match End::of(said.expect("the module checks all that WebAssembly would trap on"), &self.ast) {
+        let returned = self.function.call(&mut self.store, fuel.unwrap_or(u64::MAX));
+        match End::of(returned.expect("the module checks everything on which WebAssembly would trap"), &self.ast) {
             End::Done { depth } => {
                 let (slots, _) = self.memory.data(&self.store).as_chunks::<8>();
                 let values: Vec<i64> = slots[..depth].iter().map(|slot| i64::from_le_bytes(*slot)).collect();

@@ -1,158 +1,83 @@
-//! Branches: what is tested, and the stack where ways part and where they meet.
+//! Branches: lowers the test, the branches and the join of an `if`.
+//!
+//! Both paths must reach the join with the same abstract stack. In a level region, the first path to the join canonicalizes the
+//! values that the branches touch, and the second path is reconciled with it. In any other region all values are spilled before
+//! the paths part and again before they join.
 
-use super::compute::ordered;
-use super::lower::{Lowering, Open};
 use super::stack::{Stack, Value};
-use super::summary::{Role, role};
-use crate::bytecode::Pc;
+use super::state::State;
+use super::summary::Body;
+use super::test::Test;
+use crate::bytecode::{Region, RegionKind};
 use crate::isa::Isa;
-use crate::lir::{Cond, Label, Op, Reg, Sink};
+use crate::lir::{Label, Op, Sink};
 
-/// A branch of an `if` that is being lowered.
-pub(super) enum If {
-    /// The first of two.
-    First { otherwise: Label, at_branch: Stack, end: Pc, index: usize },
-    /// The last one.
-    Last { end: Pc, label: Label, join: Stack, moves_pointer: bool },
+/// An `if` that is being lowered.
+pub struct If {
+    /// The target of the branch over the code that is being lowered: ELSE or the end of the `if`.
+    label: Label,
+    /// The stack that is expected at `label`.
+    stack: Stack,
+    is_level: bool,
+    touched: u64,
 }
 
-/// A comparison whose operands have been taken from the stack: a register, and a register or a constant that the
-/// instruction has a field for.
-#[derive(Clone, Copy)]
-pub(super) struct Test {
-    pub cond: Cond,
-    pub a: Value,
-    pub b: Value,
-}
-
-impl Test {
-    fn inverted(self) -> Test {
-        Test { cond: self.cond.inverted(), ..self }
-    }
-
-    /// The branch to where the comparison holds.
-    pub fn branch(self, to: Label) -> Op {
-        let Test { cond, a, b } = self;
-        let reg = |value: Value| -> Reg { value.reg().expect("it is in a register") };
-        match b {
-            Value::Const(imm) => Op::BranchImm { cond, a: reg(a), imm, to },
-            b => Op::Branch { cond, a: reg(a), b: reg(b), to },
-        }
-    }
-}
-
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    /// Takes the operands of a comparison, or the flag on the stack where there is none. It holds where the word does.
-    pub fn test(&mut self, cond: Option<Cond>) -> Test {
-        let Some(cond) = cond else {
-            let flag = self.state.pop();
-            let slot = self.state.stack.above;
-            let flag = self.state.in_register(flag, slot);
-            return Test { cond: Cond::Ne, a: flag, b: Value::Const(0) };
-        };
-        let (a, b) = self.operands();
-        let (cond, mut a, mut b) = ordered(cond, a, b);
-        self.register(&mut a);
-        if !matches!(b, Value::Const(imm) if I::fits_compare(imm)) {
-            self.register(&mut b);
-        }
-        Test { cond, a, b }
-    }
-
-    /// Gives the operands back.
-    pub fn tested(&mut self, test: Test) {
-        self.state.release(test.a);
-        self.state.release(test.b);
-    }
-
-    /// Goes to the operation where the comparison does not hold, or without one the flag is zero.
-    pub fn branch(&mut self, cond: Option<Cond>, pc: Pc, to: Pc) {
-        let test = self.test(cond).inverted();
-        match role(self.code, pc, to) {
-            Role::Leave => self.leave_while(test),
-            Role::If { end } => self.begin_if(test, end, false),
-            Role::IfElse { end } => self.begin_if(test, end, true),
-        }
-    }
-
-    fn begin_if(&mut self, test: Test, end: Pc, has_else: bool) {
-        let label = self.label();
-        let index = self.next_if;
-        self.next_if += 1;
-        let body = self.summary.ifs[index];
-        if body.moves_pointer {
-            self.state.flush();
+impl If {
+    /// Begins an `if`. Emits a branch to ELSE, or to the end if there is no ELSE, that is taken if the test holds.
+    pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
+        let label = state.label();
+        let (is_level, touched) = (region.is_level, body.touched);
+        let has_else = region.kind != (RegionKind::If { otherwise: None });
+        if !is_level {
+            state.flush();
         } else if !has_else {
-            self.settle_for_join(body.touched, self.state.stack.above);
+            state.canonicalize_for_join(touched, state.stack.height);
         }
-        self.tested(test);
-        self.put(test.branch(label));
-        let stack = self.state.stack.clone();
-        self.enter(Open::If(if has_else {
-            If::First { otherwise: label, at_branch: stack, end, index }
+        state.release_operands(test);
+        state.put(test.branch(label));
+        If { label, stack: state.stack.clone(), is_level, touched }
+    }
+
+    /// Ends THEN and begins ELSE.
+    pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
+        if self.is_level {
+            state.canonicalize_for_join(self.touched, self.stack.height);
+            // ELSE may end without knowing that these slots have values. It could then not load them to end with the same stack.
+            state.spill_below(self.stack.known);
         } else {
-            If::Last { end, label, join: stack, moves_pointer: body.moves_pointer }
-        }));
+            state.flush();
+        }
+        let join = state.stack.clone();
+        let label = state.label();
+        state.put(Op::Jump { to: label });
+        state.put(Op::Label(self.label));
+        state.set_stack(std::mem::replace(&mut self.stack, join));
+        self.label = label;
     }
 
-    /// Whether an `if` ends before this operation.
-    pub fn ends_at(&self, pc: Pc) -> bool {
-        matches!(self.open.last(), Some(Open::If(If::Last { end, .. })) if *end == pc)
+    /// Ends the last branch.
+    pub fn end<I: Isa, S: Sink>(mut self, state: &mut State<I, S>) {
+        if self.is_level {
+            self.stack.known = self.stack.known.max(state.stack.known);
+            state.reconcile(self.stack);
+        } else {
+            state.flush_and_set_height(self.stack.height);
+        }
+        state.put(Op::Label(self.label));
     }
+}
 
-    /// Puts what the branches of an `if` touch, and what lies above its border, into registers of their own or into their
-    /// slots, so that any way to the same place can do the same.
-    fn settle_for_join(&mut self, touched: u64, border: i64) {
-        self.state.carry_out_deferred();
-        for slot in (self.state.stack.low()..self.state.stack.above).rev() {
-            let depth = border - 1 - slot;
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Gives each value that the branches of an `if` touch, and each value above `height`, a register of its own, so that every
+    /// path to the join can do the same. Values are spilled where registers run out. `height` is the height at the header.
+    fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
+        self.emit_all_deferred();
+        for slot in (self.stack.low()..self.stack.height).rev() {
+            let depth = height - 1 - slot;
             let is_touched = !(0..64).contains(&depth) || touched >> depth & 1 == 1;
-            if is_touched && self.state.stack.get(slot) != Value::Slot {
-                self.state.own_register(slot);
+            if is_touched && self.stack.get(slot) != Value::Slot {
+                self.make_exclusive(slot);
             }
         }
-    }
-
-    pub fn otherwise(&mut self) {
-        let Some(Open::If(If::First { otherwise, at_branch, end, index })) = self.exit() else {
-            unreachable!("a jump ahead ends the first branch of an `if`")
-        };
-        let body = self.summary.ifs[index];
-        if body.moves_pointer {
-            self.state.flush();
-        } else {
-            self.settle_for_join(body.touched, at_branch.above);
-            // Of these the other branch need not know that they have values, and could not load them.
-            self.state.spill_below(at_branch.known);
-        }
-        let join = self.state.stack.clone();
-        let label = self.label();
-        self.put(Op::Jump { to: label });
-        self.put(Op::Label(otherwise));
-        self.state.set_stack(at_branch);
-        self.enter(Open::If(If::Last { end, label, join, moves_pointer: body.moves_pointer }));
-    }
-
-    pub fn end_if(&mut self) {
-        let Some(Open::If(If::Last { label, mut join, moves_pointer, .. })) = self.exit() else {
-            unreachable!("it was looked at")
-        };
-        if moves_pointer {
-            self.flush_and_meet(join.above);
-        } else {
-            join.known = join.known.max(self.state.stack.known);
-            self.state.reconcile(join, self.spare);
-        }
-        self.put(Op::Label(label));
-    }
-
-    /// Sends all values to their slots and moves the data-stack pointer so that `above` values lie above it.
-    pub fn flush_and_meet(&mut self, above: i64) {
-        self.state.flush();
-        let slots = self.state.stack.above - above;
-        if slots != 0 {
-            self.put(Op::MovePointer { slots });
-        }
-        self.state.stack = Stack::in_memory(above, above);
     }
 }

@@ -1,146 +1,196 @@
-//! Words on the abstract stack: code is made only for what is neither known nor where it should be.
+//! Words: executes each word on the abstract stack.
+//!
+//! A word emits code only if its result is neither a constant nor in a register already. Shuffles load values but otherwise only
+//! rearrange the abstract stack. Adding a constant, or adding multiples of one register, is deferred until a register must hold
+//! the result.
 
 use super::homes::NOWHERE;
-use super::lower::Lowering;
 use super::stack::{Value, bit};
+use super::state::State;
 use crate::bytecode::{Op as Code, Pc};
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
-use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink};
+use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    pub fn pick(&mut self, depth: i64) {
-        let slot = self.state.stack.slot(depth);
-        self.state.stack.has_from(slot);
-        let value = match self.state.stack.get(slot) {
-            Value::Slot => self.state.in_register(Value::Slot, slot),
+/// The position of an operation and the home of its result.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub pc: Pc,
+    /// The operations after it.
+    pub next: &'a [Code],
+    /// The slot in which the result is when the next iteration of the innermost loop begins, counted downward from the top of
+    /// the stack at the loop header; [`NOWHERE`] if there is none.
+    pub home: u8,
+}
+
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Lowers an operation that is not control flow.
+    pub fn straight(&mut self, op: Code, context: Context) {
+        let pc = context.pc;
+        match op {
+            Code::Literal(value) => self.push(Value::Const(value)),
+            Code::Pick(depth) => self.pick(depth as i64),
+            Code::Word(word) => self.word(word, context),
+            Code::Fuel => {
+                let site = self.site(pc);
+                self.put(Op::Fuel { site });
+            }
+            Code::Need { values, .. } => {
+                let site = self.site(pc);
+                let slot = self.stack.height.wrapping_sub_unsigned(values);
+                self.put(Op::Need { slot: Slot(slot), site });
+                self.stack.assume_values_from(slot);
+            }
+            Code::Room { values, .. } => {
+                let site = self.site(pc);
+                let slot = self.stack.height.wrapping_add_unsigned(values);
+                self.put(Op::Room { slot: Slot(slot), site });
+            }
+            Code::Times(_)
+            | Code::Next(_)
+            | Code::While(_)
+            | Code::LeaveIfZero(_)
+            | Code::Repeat(_)
+            | Code::If(_)
+            | Code::Else(_)
+            | Code::EndIf(_)
+            | Code::Return => unreachable!("the walk lowers control flow"),
+        }
+    }
+
+    fn pick(&mut self, depth: i64) {
+        let slot = self.stack.slot(depth);
+        self.stack.assume_values_from(slot);
+        let value = match self.stack.get(slot) {
+            Value::Slot => self.materialize(Value::Slot, slot),
             value => {
-                self.state.hold(value);
+                self.retain(value);
                 value
             }
         };
-        self.state.push(value);
+        self.push(value);
     }
 
-    pub fn word(&mut self, word: Word, pc: Pc) {
+    fn word(&mut self, word: Word, context: Context) {
         match word.meaning() {
             Meaning::Shuffle => self.shuffle(word),
-            Meaning::Divide(op) => self.divide(op, pc),
-            Meaning::Alu(op) => self.alu(op, pc),
-            Meaning::Compare(cond) => self.compare(cond, pc),
+            Meaning::Divide(op) => self.divide(op, context),
+            Meaning::Alu(op) => self.alu(op, context),
+            Meaning::Compare(cond) => self.compare(cond, context),
         }
     }
 
     fn shuffle(&mut self, word: Word) {
-        let base = self.state.stack.above - word.pops() as i64;
-        self.state.stack.has_from(base);
-        // What is copied, or moves to another slot, leaves its own.
-        for (operand, slot) in (base..self.state.stack.above).enumerate() {
+        let base = self.stack.height - word.pops() as i64;
+        self.stack.assume_values_from(base);
+        // A value that is copied or moved to another slot must first be loaded from its own.
+        for (operand, slot) in (base..self.stack.height).enumerate() {
             let moves =
                 || word.origins().iter().enumerate().any(|(result, from)| *from == operand && result != operand);
-            if self.state.stack.get(slot) == Value::Slot && moves() {
-                let value = self.state.in_register(Value::Slot, slot);
-                self.state.set(slot, value);
+            if self.stack.get(slot) == Value::Slot && moves() {
+                let value = self.materialize(Value::Slot, slot);
+                self.set(slot, value);
             }
         }
         match *word.origins() {
-            [] => self.state.reorder(word.pops(), []),
-            [a] => self.state.reorder(word.pops(), [a]),
-            [a, b] => self.state.reorder(word.pops(), [a, b]),
-            [a, b, c] => self.state.reorder(word.pops(), [a, b, c]),
+            [] => self.reorder(word.pops(), []),
+            [a] => self.reorder(word.pops(), [a]),
+            [a, b] => self.reorder(word.pops(), [a, b]),
+            [a, b, c] => self.reorder(word.pops(), [a, b, c]),
             _ => unreachable!("no shuffle has more results"),
         }
     }
 
-    /// Takes two operands; those that lie in their slots into registers.
+    /// Pops two operands, and loads those that are in their slots into registers.
     pub fn operands(&mut self) -> (Value, Value) {
-        let b = self.taken();
-        let a = self.taken();
+        let b = self.pop_loaded();
+        let a = self.pop_loaded();
         (a, b)
     }
 
-    fn taken(&mut self) -> Value {
-        match self.state.pop() {
+    fn pop_loaded(&mut self) -> Value {
+        match self.pop() {
             Value::Slot => {
-                let slot = self.state.stack.above;
-                self.state.in_register(Value::Slot, slot)
+                let slot = self.stack.height;
+                self.materialize(Value::Slot, slot)
             }
             value => value,
         }
     }
 
-    /// Two taken values in registers.
-    fn registers(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
+    /// Puts two popped values into registers.
+    fn materialize_both(&mut self, a: &mut Value, b: &mut Value) -> (Reg, Reg) {
         let are_equal = a == b;
-        let ra = self.register(a);
+        let ra = self.ensure_register(a);
         if are_equal {
-            self.state.hold(*a);
-            self.state.release(std::mem::replace(b, *a));
+            self.retain(*a);
+            self.release(std::mem::replace(b, *a));
         }
-        (ra, self.register(b))
+        (ra, self.ensure_register(b))
     }
 
-    /// A taken value in a register.
-    pub fn register(&mut self, value: &mut Value) -> Reg {
-        *value = self.state.in_register(*value, 0);
-        value.reg().expect("it is in a register")
+    /// Puts a popped value into a register.
+    pub fn ensure_register(&mut self, value: &mut Value) -> Reg {
+        *value = self.materialize(*value, 0);
+        value.reg().expect("the value is in a register")
     }
 
-    fn alu(&mut self, op: AluOp, pc: Pc) {
+    fn alu(&mut self, op: AluOp, context: Context) {
         let (a, b) = self.operands();
         match (op, a, b) {
-            (_, Value::Const(a), Value::Const(b)) => return self.state.push(Value::Const(op.apply(a, b))),
+            (_, Value::Const(a), Value::Const(b)) => return self.push(Value::Const(op.apply(a, b))),
             (AluOp::Add, value, Value::Const(more)) | (AluOp::Add, Value::Const(more), value) => {
                 return self.push_sum(value, more);
             }
             (AluOp::Sub, value, Value::Const(less)) => return self.push_sum(value, less.wrapping_neg()),
             _ => {}
         }
-        if let Some(multiple) = added(op, a, b) {
-            self.state.release(b);
-            return self.state.push(multiple);
+        if let Some(multiple) = sum_of_multiples(op, a, b) {
+            self.release(b);
+            return self.push(multiple);
         }
         let (mut a, mut b) = if op.commutes() && matches!(a, Value::Const(_)) { (b, a) } else { (a, b) };
         let more = match op {
-            AluOp::Add => self.without_sum(&mut a).wrapping_add(self.without_sum(&mut b)),
-            AluOp::Sub => self.without_sum(&mut a).wrapping_sub(self.without_sum(&mut b)),
+            AluOp::Add => self.strip_sum(&mut a).wrapping_add(self.strip_sum(&mut b)),
+            AluOp::Sub => self.strip_sum(&mut a).wrapping_sub(self.strip_sum(&mut b)),
             _ => 0,
         };
         let is_shift = matches!(op, AluOp::Shl | AluOp::Shr);
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
-                let ra = self.register(&mut a);
-                let d = self.destination(pc, &[a], 1);
+                let ra = self.ensure_register(&mut a);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::AluImm { op, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let (ra, rb) = self.registers(&mut a, &mut b);
+                let (ra, rb) = self.materialize_both(&mut a, &mut b);
                 if is_shift {
-                    self.state.save_from(I::SHIFT_CLOBBERS);
+                    self.move_out_of(I::SHIFT_CLOBBERS);
                 }
-                // Where an instruction has two operands only, a difference takes two in the place of what is subtracted.
-                let d = self.destination(pc, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
+                // On a machine with two-operand instructions, a difference takes two instructions if its result replaces the
+                // second operand.
+                let d = self.destination(context, &[a, b], if op == AluOp::Sub { 1 } else { 2 });
                 self.put(Op::Alu { op, d, a: ra, b: rb });
-                self.finish(d, &[a, b], more);
+                self.push_result(d, &[a, b], more);
             }
         }
     }
 
-    /// Pushes a taken value and so much more.
+    /// Pushes the sum of a popped value and the constant `more`.
     fn push_sum(&mut self, mut value: Value, more: i64) {
         if let Value::Multiple(..) = value {
-            self.register(&mut value);
+            self.ensure_register(&mut value);
         }
-        self.state.push(more_of(value, more));
+        self.push(plus(value, more));
     }
 
-    /// Makes of a sum that was taken the register alone, and gives what is still to be added. A sum that is on the stack once
-    /// more is carried out rather, for both.
-    fn without_sum(&mut self, value: &mut Value) -> i64 {
+    /// Reduces a popped sum to its register and returns the constant that is still to be added. A sum that is also on the
+    /// stack is left alone, so that it is computed once for both.
+    fn strip_sum(&mut self, value: &mut Value) -> i64 {
         match *value {
-            Value::Sum(reg, more) if !self.state.stack.iter().any(|(_, other)| other == *value) => {
+            Value::Sum(reg, more) if !self.stack.iter().any(|(_, other)| other == *value) => {
                 *value = Value::Reg(reg);
                 more
             }
@@ -148,118 +198,118 @@ impl<I: Isa, S: Sink> Lowering<'_, I, S> {
         }
     }
 
-    /// Pushes the result in `d`, and so much more, and gives the operands back.
-    fn finish(&mut self, d: Reg, operands: &[Value], more: i64) {
-        operands.iter().for_each(|operand| self.state.release(*operand));
-        self.state.push_new(more_of(Value::Reg(d), more));
+    /// Releases the operands, then pushes the sum of the result in `d` and the constant `more`.
+    fn push_result(&mut self, d: Reg, operands: &[Value], more: i64) {
+        operands.iter().for_each(|operand| self.release(*operand));
+        self.push_new(plus(Value::Reg(d), more));
     }
 
-    /// The register for a result: where the next pass expects it, that of one of the first operands, so many, that nothing
-    /// else needs, or a free one.
-    fn destination(&mut self, pc: Pc, operands: &[Value], reusable: usize) -> Reg {
-        let registers = &self.state.registers;
-        let given_back = |reg: Reg| {
+    /// Selects the register for a result, in order of preference: the register in which the next iteration expects it, the
+    /// register of one of the first `reusable` operands that no other value needs, a free register, or the register of
+    /// any operand that no other value needs. Spills a value if there is none of these.
+    fn destination(&mut self, context: Context, operands: &[Value], reusable: usize) -> Reg {
+        let registers = &self.registers;
+        let becomes_free = |reg: Reg| {
             let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
             registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
         };
-        let home = self.home(pc);
-        if let Some(home) = home.filter(|home| registers.is_free(*home) || given_back(*home)) {
+        let home = self.home(context);
+        if let Some(home) = home.filter(|home| registers.is_free(*home) || becomes_free(*home)) {
             return home;
         }
-        // Where its home is taken, it must move later: then not over what is to go elsewhere.
+        // If its home is in use, the result is moved there later. Until then it should not occupy the home of another value, so
+        // a free register is better than an operand's.
         if home.is_some()
-            && let Some(reg) = registers.any_free(0)
+            && let Some(reg) = registers.find_free(0)
         {
             return reg;
         }
-        let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| given_back(*reg));
-        let open = reused(&operands[..reusable]).or_else(|| registers.any_free(0)).or_else(|| reused(operands));
-        open.unwrap_or_else(|| self.state.fresh())
+        let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| becomes_free(*reg));
+        let reusable = reused(&operands[..reusable]).or_else(|| registers.find_free(0)).or_else(|| reused(operands));
+        reusable.unwrap_or_else(|| self.allocate())
     }
 
-    fn home(&self, pc: Pc) -> Option<Reg> {
-        let home = self.summary.homes[pc.index()];
-        let body = self.innermost_loop().filter(|_| home != NOWHERE)?;
-        match body.at_head.get(body.at_head.slot(home.into())) {
+    fn home(&self, context: Context) -> Option<Reg> {
+        if context.home == NOWHERE {
+            return None;
+        }
+        match self.header.get(self.header.slot(context.home.into())) {
             Value::Reg(reg) => Some(reg),
             _ => None,
         }
     }
 
-    fn compare(&mut self, cond: Cond, pc: Pc) {
+    fn compare(&mut self, cond: Cond, context: Context) {
         let (a, b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b) {
-            return self.state.push(Value::Const(cond.holds(a, b).into()));
+            return self.push(Value::Const(cond.holds(a, b).into()));
         }
-        let (cond, mut a, mut b) = ordered(cond, a, b);
-        let ra = self.register(&mut a);
+        let (cond, mut a, mut b) = constant_second(cond, a, b);
+        let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm) if I::fits_compare(imm) => {
-                let d = self.destination(pc, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::SetImm { cond, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let rb = self.register(&mut b);
-                let d = self.destination(pc, &[a, b], 2);
+                let rb = self.ensure_register(&mut b);
+                let d = self.destination(context, &[a, b], 2);
                 self.put(Op::Set { cond, d, a: ra, b: rb });
-                self.finish(d, &[a, b], 0);
+                self.push_result(d, &[a, b], 0);
             }
         }
     }
 
-    fn divide(&mut self, op: DivOp, pc: Pc) {
-        let site_above = self.state.stack.above;
+    fn divide(&mut self, op: DivOp, context: Context) {
+        let values_above = self.stack.height;
         let (mut a, mut b) = self.operands();
         if let (Value::Const(a), Value::Const(b)) = (a, b)
             && b != 0
         {
-            return self.state.push(Value::Const(op.apply(a, b)));
+            return self.push(Value::Const(op.apply(a, b)));
         }
-        let ra = self.register(&mut a);
+        let ra = self.ensure_register(&mut a);
         match b {
             Value::Const(imm)
-                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && self.only_tested(pc) =>
+                if op == DivOp::Remainder && imm.unsigned_abs().is_power_of_two() && is_only_tested(context.next) =>
             {
-                // It is zero where those bits are, whatever the sign.
+                // The remainder is zero if and only if these bits of the dividend are zero, whatever its sign.
                 let mask = (imm.unsigned_abs() - 1) as i64;
-                let d = self.destination(pc, &[a], 1);
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::AluImm { op: AluOp::And, d, a: ra, imm: mask });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             Value::Const(imm) if imm != 0 => {
-                self.state.save_from(I::divide_imm_clobbers(imm));
-                let d = self.destination(pc, &[a], 1);
+                self.move_out_of(I::divide_imm_clobbers(imm));
+                let d = self.destination(context, &[a], 1);
                 self.put(Op::DivideImm { op, d, a: ra, imm });
-                self.finish(d, &[a], 0);
+                self.push_result(d, &[a], 0);
             }
             _ => {
-                let rb = self.register(&mut b);
-                self.state.save_from(I::DIVIDE_CLOBBERS);
-                let d = self.destination(pc, &[a, b], 2);
-                let site = self.site_with(pc, site_above);
+                let rb = self.ensure_register(&mut b);
+                self.move_out_of(I::DIVIDE_CLOBBERS);
+                let d = self.destination(context, &[a, b], 2);
+                let site = self.site_with(context.pc, values_above);
                 self.put(Op::Divide { op, d, a: ra, b: rb, site });
-                self.finish(d, &[a, b], 0);
+                self.push_result(d, &[a, b], 0);
             }
         }
-    }
-
-    /// Whether all that is asked of the result of an operation is whether it is zero.
-    fn only_tested(&self, pc: Pc) -> bool {
-        matches!(
-            &self.code.ops()[pc.index() + 1..],
-            [Code::BranchIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..]
-        )
     }
 }
 
-/// A comparison with its constant, if it has one, as the second operand.
-pub fn ordered(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
+/// Whether the operations in `next` only test whether the result before them is zero.
+fn is_only_tested(next: &[Code]) -> bool {
+    matches!(next, [Code::If(_) | Code::LeaveIfZero(_), ..] | [Code::Literal(0), Code::Word(Word::Eq | Word::Ne), ..])
+}
+
+/// Exchanges the operands of a comparison if the first is a constant, and mirrors the condition.
+pub fn constant_second(cond: Cond, a: Value, b: Value) -> (Cond, Value, Value) {
     if matches!(a, Value::Const(_)) { (cond.mirrored(), b, a) } else { (cond, a, b) }
 }
 
-/// The sum of two multiples of one register, where no more than a shift and an addition or subtraction make it.
-fn added(op: AluOp, a: Value, b: Value) -> Option<Value> {
+/// The sum of two multiples of one register, if a shift and an addition or subtraction suffice to compute it.
+fn sum_of_multiples(op: AluOp, a: Value, b: Value) -> Option<Value> {
     let times = |value: Value| match value {
         Value::Reg(_) => Some(1),
         Value::Multiple(_, times) => Some(times),
@@ -267,12 +317,12 @@ fn added(op: AluOp, a: Value, b: Value) -> Option<Value> {
     };
     let reg = a.reg().filter(|_| op == AluOp::Add && a.reg() == b.reg())?;
     let sum = times(a)?.checked_add(times(b)?)?;
-    let is_easy = [-1, 0, 1].iter().any(|less| sum.wrapping_sub(*less).count_ones() == 1);
-    is_easy.then_some(Value::Multiple(reg, sum))
+    let is_cheap = [-1, 0, 1].iter().any(|less| sum.wrapping_sub(*less).count_ones() == 1);
+    is_cheap.then_some(Value::Multiple(reg, sum))
 }
 
-/// A value and so much more, which needs the same register.
-fn more_of(value: Value, more: i64) -> Value {
+/// The sum of a value and the constant `more`. It needs the same register as the value.
+fn plus(value: Value, more: i64) -> Value {
     match value {
         Value::Const(value) => Value::Const(value.wrapping_add(more)),
         Value::Reg(reg) if more != 0 => Value::Sum(reg, more),

@@ -1,14 +1,18 @@
-//! Where in its loop each value will lie when the next pass begins: a walk from the end of the program to its beginning.
+//! Homes: the slot in which the result of each operation is when the next iteration of its loop begins.
+//!
+//! A backward walk over the bytecode tracks which slot at the loop header each value on the stack will occupy. The lowering uses
+//! this to compute a result in the register that the next iteration expects. A home is only a hint: a wrong one costs a
+//! move, not correctness.
 
-use super::summary::{Body, Event, Role, Summary, role};
-use crate::bytecode::{Bytecode, Op, Pc};
+use super::summary::Body;
+use crate::bytecode::{Bytecode, Op};
 use crate::lang::words::Class;
 
-/// No slot.
+/// The result has no home.
 pub const NOWHERE: u8 = u8::MAX;
 
-/// For the topmost values on the stack where each will lie when the next pass begins: a ring, in which what lies deeper than it
-/// reaches is overwritten and found to be nowhere.
+/// The homes of the topmost values on the stack, in a ring. A push overwrites the home of the deepest value, which is then
+/// reported as [`NOWHERE`].
 #[derive(Clone, Copy)]
 struct Tags {
     ring: [u8; Tags::REACH],
@@ -18,10 +22,10 @@ struct Tags {
 impl Tags {
     const REACH: usize = 32;
 
-    /// Nothing is known of any value.
+    /// No value has a home.
     const UNKNOWN: Tags = Tags { ring: [NOWHERE; Tags::REACH], top: 0 };
 
-    /// Every slot stays where it is.
+    /// Each value's home is its own slot, as at the end of an iteration.
     const IDENTITY: Tags = {
         let mut tags = Tags::UNKNOWN;
         let mut depth = 0;
@@ -42,13 +46,13 @@ impl Tags {
         self.top = self.top.wrapping_add(1);
     }
 
-    /// That of the value so deep below the top, if the ring reaches it.
+    /// The home of the value `depth` below the top, if it is within the ring.
     fn at(&mut self, depth: usize) -> Option<&mut u8> {
         let index = self.top.wrapping_sub(1 + depth) % Tags::REACH;
         (depth < Tags::REACH).then_some(&mut self.ring[index])
     }
 
-    /// Takes from another what is known there alone.
+    /// Copies the homes that only `other` has.
     fn merge(&mut self, mut other: Tags) {
         for depth in 0..Tags::REACH {
             if let (Some(ours), Some(theirs)) = (self.at(depth), other.at(depth))
@@ -60,63 +64,31 @@ impl Tags {
     }
 }
 
-/// For each operation the slot of the innermost loop, below its border's top, in which its result will lie when the next pass
-/// begins; [`NOWHERE`] where there is none. The events lie in the order of the operations behind which they happen.
-pub fn find(code: &Bytecode, summary: &Summary, events: &[(u32, Event)]) -> Vec<u8> {
+/// Finds the home of each operation's result: its slot when the next iteration of the innermost loop begins, counted downward
+/// from the top of the stack at the loop header, or [`NOWHERE`].
+pub fn find(code: &Bytecode, bodies: &[Body]) -> Vec<u8> {
     let homes = vec![NOWHERE; code.ops().len()];
-    let mut walk = Walk { summary, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
-    if !code.heads().is_empty() {
-        walk.program(code, events);
+    let mut walk = Walk { code, bodies, homes, tags: Tags::UNKNOWN, saved: Vec::new() };
+    if code.regions().iter().any(|region| region.is_loop()) {
+        for index in (0..code.ops().len()).rev() {
+            walk.op(index);
+        }
     }
     walk.homes
 }
 
 struct Walk<'a> {
-    summary: &'a Summary,
+    code: &'a Bytecode,
+    bodies: &'a [Body],
     homes: Vec<u8>,
     tags: Tags,
+    /// For each open region the homes at its start or at the end of its other branch, innermost last.
     saved: Vec<Tags>,
 }
 
 impl Walk<'_> {
-    fn program(&mut self, code: &Bytecode, events: &[(u32, Event)]) {
-        let mut events = events.iter().rev().peekable();
-        for index in (0..code.ops().len()).rev() {
-            while let Some((_, event)) = events.next_if(|(at, _)| *at as usize == index + 1) {
-                self.event(*event);
-            }
-            self.op(index, code);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::LoopEnd { index, same_height } => {
-                let Body { touched, moves_pointer, .. } = self.summary.loops[index];
-                let mut before = if same_height && !moves_pointer { self.tags } else { Tags::UNKNOWN };
-                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
-                    before.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
-                }
-                self.saved.push(before);
-                self.tags = if moves_pointer { Tags::UNKNOWN } else { Tags::IDENTITY };
-            }
-            Event::Head => self.tags = self.saved.pop().expect("every head has its end"),
-            Event::EndIf { index } => {
-                if self.summary.ifs[index].moves_pointer {
-                    self.tags = Tags::UNKNOWN;
-                }
-                self.saved.push(self.tags);
-            }
-            // The first branch ends where the second does.
-            Event::Else => {
-                let behind = self.saved.pop().expect("every `else` has its end");
-                self.saved.push(std::mem::replace(&mut self.tags, behind));
-            }
-        }
-    }
-
-    fn op(&mut self, index: usize, code: &Bytecode) {
-        match code.ops()[index] {
+    fn op(&mut self, index: usize) {
+        match self.code.ops()[index] {
             Op::Literal(_) => {
                 self.tags.pop();
             }
@@ -143,19 +115,43 @@ impl Walk<'_> {
             Op::Word(_) => {
                 let tag = self.tags.pop();
                 self.homes[index] = tag;
-                // Where the result goes its first operand may lie as well.
+                // The first operand may be in the same register as the result.
                 self.tags.push(tag);
                 self.tags.push(NOWHERE);
             }
-            Op::Times { .. } => self.tags.push(NOWHERE),
-            Op::BranchIfZero(to) => {
-                if role(code, Pc(index as u32), to) != Role::Leave {
-                    let other = self.saved.pop().expect("every `if` has its end");
-                    self.tags.merge(other);
+            Op::Next(id) | Op::Repeat(id) => {
+                let Body { touched, leaves_level, .. } = self.bodies[id.index()];
+                let is_level = self.code.region(id).is_level;
+                let mut before_loop = if leaves_level && is_level { self.tags } else { Tags::UNKNOWN };
+                for depth in (0..Tags::REACH).filter(|depth| touched >> depth & 1 == 1) {
+                    before_loop.at(depth).into_iter().for_each(|tag| *tag = NOWHERE);
                 }
+                self.saved.push(before_loop);
+                self.tags = if is_level { Tags::IDENTITY } else { Tags::UNKNOWN };
+            }
+            Op::While(_) => self.tags = self.saved.pop().expect("every loop has an end"),
+            Op::Times(_) => {
+                self.tags = self.saved.pop().expect("every loop has an end");
                 self.tags.push(NOWHERE);
             }
-            Op::Next { .. } | Op::Jump(_) | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::LeaveIfZero(_) => self.tags.push(NOWHERE),
+            Op::EndIf(id) => {
+                if !self.code.region(id).is_level {
+                    self.tags = Tags::UNKNOWN;
+                }
+                self.saved.push(self.tags);
+            }
+            // THEN and ELSE end with the same stack.
+            Op::Else(_) => {
+                let at_end = self.saved.pop().expect("every ELSE has an end");
+                self.saved.push(std::mem::replace(&mut self.tags, at_end));
+            }
+            Op::If(_) => {
+                let at_else = self.saved.pop().expect("every `if` has an end");
+                self.tags.merge(at_else);
+                self.tags.push(NOWHERE);
+            }
+            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
 }

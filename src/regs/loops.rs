@@ -1,343 +1,355 @@
-//! Loops: what has a register while one runs, and how a pass ends where the next one begins.
+//! Loops: lowers loop headers, exits and back edges.
+//!
+//! Before a loop, registers are assigned to its counter, to the values that it touches and to its constants. Every iteration
+//! begins with the same abstract stack, and the end of an iteration reconciles the stack with it. A short `while` condition is
+//! lowered twice, before the loop and at its end, so that an iteration has one branch.
 
 use std::ops::Range;
 
-use super::branches::Test;
-use super::lower::{Lowering, Open};
+use super::compute::Context;
 use super::stack::{Stack, Value, bit, bits};
-use super::state::LEAST;
-use super::summary::{Body, Role, role};
-use crate::bytecode::{Counter, Op as Code, Pc};
+use super::state::{MIN_REGISTERS, State};
+use super::summary::Body;
+use super::test::Test;
+use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, Region, RegionId, RegionKind};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Sink};
 
-/// The condition of a `while` loop is repeated where it is no longer, in operations.
+/// The longest `while` condition, in operations, that is repeated at the end of each iteration.
 const REPEATED: usize = 8;
 
 /// A loop that is being lowered.
-pub(super) struct Loop {
-    pub head: Label,
-    /// The stack with which every pass begins; where the condition is repeated, behind it.
-    pub at_head: Stack,
-    pub body: Body,
-    /// The condition, where it is to be repeated at the end of each pass.
-    pub condition: Option<Range<usize>>,
-    /// Where a counted loop counts.
-    counter: Option<Place>,
-    /// Where it goes that is left, and with which stack: a counted loop's is that of its head.
+pub struct Loop {
+    header: Label,
+    is_level: bool,
+    is_innermost: bool,
+    body: Body,
+    /// The operations of the condition, if it is repeated at the end of each iteration.
+    condition: Option<Range<usize>>,
+    /// The place of a `times` loop's counter.
+    counter: Option<CounterPlace>,
+    /// The label after the loop, and the stack there unless it equals the stack at the header.
     exit: Option<(Label, Option<Stack>)>,
-    /// What was so before the loop.
     saved: Saved,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum CounterPlace {
     Register(Reg),
     Frame(FrameSlot),
 }
 
-/// What holds for the registers within a loop.
-#[derive(Clone, Copy)]
+/// The parts of the state to restore after the loop.
 struct Saved {
     pinned: u32,
-    avoided: u32,
+    clobbered: u32,
     expected: u32,
     constants: usize,
+    header: Stack,
 }
 
-/// How many loops at most have their counters in registers: the innermost.
-pub(super) fn counters<I: Isa>() -> usize {
+/// The number of nesting levels, from the innermost loops outward, whose counters may be in registers.
+pub fn counters<I: Isa>() -> usize {
     I::ALLOCATABLE.len() / 4
 }
 
-impl<I: Isa, S: Sink> Lowering<'_, I, S> {
-    pub fn times(&mut self, counter: Counter) {
-        let count = self.state.pop();
-        // Where it surely begins its count need not be asked.
+/// The registers that shifts and divisions clobber.
+fn clobbers<I: Isa>() -> u32 {
+    bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied())
+}
+
+impl Loop {
+    /// Begins a `times` loop.
+    pub fn times<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: Body) -> Loop {
+        let RegionKind::Times { counter } = region.kind else { unreachable!("a `times` loop has a counter") };
+        let count = state.pop();
+        // A constant positive count needs no test.
         let count = match count {
             Value::Const(1..) => count,
-            _ => self.state.in_register(count, self.state.stack.above),
+            _ => state.materialize(count, state.stack.height),
         };
-        self.begin_loop(Some((counter, count)), None);
-        let label = self.label();
-        let body = self.open_loop();
-        body.exit = Some((label, None));
-        let Some(held) = count.reg() else { return };
-        let (a, is_held) = match body.counter {
-            Some(Place::Register(reg)) => (reg, false),
-            _ => (held, true),
-        };
-        self.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
-        if is_held {
-            self.state.release(count);
+        let mut open = Loop::begin(state, region, body, Some((counter, count)), None);
+        let label = state.label();
+        open.exit = Some((label, None));
+        if let Some(held) = count.reg() {
+            let (a, is_held) = match open.counter {
+                Some(CounterPlace::Register(reg)) => (reg, false),
+                _ => (held, true),
+            };
+            state.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
+            if is_held {
+                state.release(count);
+            }
         }
+        open
     }
 
     /// Begins a `while` loop.
-    pub fn begin_while(&mut self, pc: Pc) {
-        let condition = self.condition(pc);
+    pub fn begin_while<I: Isa, S: Sink>(state: &mut State<I, S>, code: &Bytecode, id: RegionId, body: Body) -> Loop {
+        let region = code.region(id);
+        let condition = condition(code, region);
         let is_repeated = condition.is_some();
-        self.begin_loop(None, condition);
+        let open = Loop::begin(state, region, body, None, condition);
         if !is_repeated {
-            self.put_head();
+            open.put_header(state);
         }
+        open
     }
 
-    /// The operations before the one that leaves a `while` loop, where they are few, straight, and leave the stack as high
-    /// as they find it. They are then carried out before the loop and at the end of each pass: a pass has one branch, not two.
-    fn condition(&self, pc: Pc) -> Option<Range<usize>> {
-        let inner = self.code.heads().get(self.next_loop + 1);
-        let rest = &self.code.ops()[pc.index()..];
-        let count = rest.iter().take(REPEATED + 1).position(|op| matches!(op, Code::BranchIfZero(_)))?;
-        let leaves = Pc((pc.index() + count) as u32);
-        let Code::BranchIfZero(to) = self.code.ops()[leaves.index()] else { unreachable!("it was found") };
-        let is_own = role(self.code, leaves, to) == Role::Leave && inner.is_none_or(|inner| *inner > leaves);
-        let mut pushed = 0;
-        for op in &rest[..count] {
-            pushed += match op {
-                Code::Literal(_) | Code::Pick(_) => 1,
-                Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
-                Code::Fuel => 0,
-                _ => return None,
-            };
+    /// Emits the label of the loop header.
+    pub fn put_header<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
+        if self.is_innermost {
+            state.put(Op::Align);
         }
-        let is_level = pushed == 1 && !self.summary.loops[self.next_loop].moves_pointer;
-        (is_own && is_level).then_some(pc.index()..leaves.index())
+        state.put(Op::Label(self.header));
     }
 
-    /// The place to which the innermost loop goes back.
-    pub fn put_head(&mut self) {
-        let body = self.innermost_loop().expect("it has begun");
-        let (head, is_innermost) = (body.head, body.body.is_innermost());
-        if is_innermost {
-            self.put(Op::Align);
-        }
-        self.put(Op::Label(head));
-    }
-
-    /// Readies the stack and the registers for a loop. The count of a counted one has been taken; where it has a register
-    /// of the loop's own it is given back. Where the condition is repeated, the stack is made ready behind it.
-    fn begin_loop(&mut self, counted: Option<(Counter, Value)>, condition: Option<Range<usize>>) {
-        let body = self.summary.loops[self.next_loop];
-        self.next_loop += 1;
-        let registers = &mut self.state.registers;
+    /// Prepares the stack and the registers for a loop. The count of a `times` loop has been popped; it is released if the
+    /// counter is in a register. If the condition is repeated, the stack is canonicalized after the condition instead.
+    fn begin<I: Isa, S: Sink>(
+        state: &mut State<I, S>,
+        region: &Region,
+        body: Body,
+        counted: Option<(Counter, Value)>,
+        condition: Option<Range<usize>>,
+    ) -> Loop {
+        let registers = &mut state.registers;
         let saved = Saved {
             pinned: registers.pinned,
-            avoided: registers.avoided,
+            clobbered: registers.clobbered,
             expected: registers.expected,
-            constants: self.state.constants.len(),
+            constants: state.constants.len(),
+            header: std::mem::take(&mut state.header),
         };
         let destroyed = |does: bool, clobbers: &[Reg]| if does { bits(clobbers.iter().copied()) } else { 0 };
-        registers.avoided = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
+        registers.clobbered = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
         registers.expected = 0;
-        let counter = counted.map(|(counter, count)| self.place_counter(counter, count));
-        if body.moves_pointer {
-            self.state.flush();
-            // The stack may be at another height with every pass: nothing is known of what lies below.
-            let above = self.state.stack.above;
-            self.state.stack = Stack::in_memory(above, above);
+        let counter = counted.map(|(counter, count)| state.place_counter(counter, count));
+        if !region.is_level {
+            state.flush();
+            // The height may differ between iterations, so nothing is known about the slots below it.
+            let height = state.stack.height;
+            state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
-            self.settle_for_loop(&body);
+            state.canonicalize_for_loop(&body);
         }
-        let head = self.label();
-        let at_head = match &condition {
-            Some(_) => self.state.stack.clone(),
-            // A counter in the frame needs a register to be counted in.
-            None => self.settled(1),
-        };
-        self.enter(Open::Loop(Loop { head, at_head, body, condition, counter, exit: None, saved }));
+        let header = state.label();
+        match &condition {
+            Some(_) => state.header = state.stack.clone(),
+            // A counter in the frame is decremented in a register.
+            None => state.set_header(1),
+        }
+        let Region { is_level, is_innermost, .. } = *region;
+        Loop { header, is_level, is_innermost, body, condition, counter, exit: None, saved }
     }
 
-    /// Leaves so many registers free, and gives the stack with which the next pass will begin: as it is now.
-    fn settled(&mut self, free: usize) -> Stack {
-        let mut found = 0;
-        for _ in 0..free {
-            found |= bit(self.state.fresh_but(found));
-        }
-        self.state.registers.expected = self.state.stack.registers();
-        self.state.stack.clone()
-    }
-
-    /// The loop that has begun last, where no `if` has since.
-    fn open_loop(&mut self) -> &mut Loop {
-        match self.open.last_mut() {
-            Some(Open::Loop(body)) => body,
-            _ => unreachable!("a loop is open"),
-        }
-    }
-
-    /// Leaves a `while` loop where the comparison holds.
-    pub fn leave_while(&mut self, test: Test) {
-        let label = self.label();
-        let Loop { body, ref condition, .. } = *self.open_loop();
-        let is_repeated = condition.is_some();
+    /// Emits the branch that leaves a `while` loop if the test holds.
+    pub fn leave<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>, test: Test) {
+        let label = state.label();
+        let is_repeated = self.condition.is_some();
         if is_repeated {
-            self.settle_for_loop(&body);
-            // At the end of a pass both operands may have to make way for what belongs into their registers, and there
-            // may be a cycle among those.
-            self.open_loop().at_head = self.settled(3);
+            state.canonicalize_for_loop(&self.body);
+            // At the end of an iteration, both operands may have to leave their registers to values that the header expects
+            // there, and the moves of those values may form a cycle.
+            state.set_header(3);
         }
-        self.tested(test);
-        self.put(test.branch(label));
-        self.open_loop().exit = Some((label, Some(self.state.stack.clone())));
+        state.release_operands(test);
+        state.put(test.branch(label));
+        self.exit = Some((label, Some(state.stack.clone())));
         if is_repeated {
-            self.put_head();
+            self.put_header(state);
         }
     }
 
-    /// Where a counted loop counts; the count is a constant or in a register. A register for that is the loop's alone.
-    fn place_counter(&mut self, counter: Counter, count: Value) -> Place {
-        let registers = &self.state.registers;
-        let is_own = |s: Reg| registers.uses(s) == 1 && (self.clobbered | registers.pinned) & bit(s) == 0;
-        let d = if (counter.0 as usize) < counters::<I>() && self.may_pin() {
-            count.reg().filter(|s| is_own(*s)).or_else(|| registers.any_free(self.clobbered))
-        } else {
-            None
-        };
-        if let Some(d) = d {
-            self.state.put_in(d, count, 0);
-            self.state.release(count);
-            self.state.registers.pinned |= bit(d);
-            return Place::Register(d);
-        }
-        let slot = FrameSlot(counter.0);
-        let s = count.reg().unwrap_or_else(|| {
-            let d = self.state.fresh();
-            self.state.put_in(d, count, 0);
-            d
-        });
-        self.put(Op::StoreFrame { s, slot });
-        Place::Frame(slot)
-    }
-
-    /// Whether enough registers are left for values.
-    fn may_pin(&self) -> bool {
-        self.state.registers.unpinned() > LEAST
-    }
-
-    /// Gives every slot that the loop touches a register of its own, and its constants as well, as far as there are some.
-    fn settle_for_loop(&mut self, body: &Body) {
-        self.state.carry_out_deferred();
-        let above = self.state.stack.above;
-        // An operation needs some for itself.
-        let mut room = self.state.registers.unpinned().saturating_sub(4);
-        for depth in 0..64.min(above - self.state.stack.known.min(above)) {
-            if body.touched >> depth & 1 == 0 {
-                continue;
-            }
-            let slot = self.state.stack.slot(depth);
-            if room > 0 {
-                self.state.own_register(slot);
-                room -= 1;
-            } else {
-                self.state.spill(slot);
+    /// Ends an iteration of a `times` loop.
+    pub fn next<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
+        self.end_iteration(state);
+        match self.counter.expect("a `times` loop has a counter") {
+            CounterPlace::Register(d) => state.put(Op::CountDown { d, to: self.header }),
+            CounterPlace::Frame(slot) => {
+                let a = state.registers.find_free(0).expect("a register is free at the loop header");
+                state.put(Op::LoadFrame { d: a, slot });
+                state.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
+                state.put(Op::StoreFrame { s: a, slot });
+                state.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: self.header });
             }
         }
-        // Slots of which it is not known that they have values stay where they are.
-        self.state.spill_below(self.state.stack.known);
-        for value in body.constants.iter() {
-            if self.state.kept(value).is_some() || room == 0 || !self.may_pin() {
-                continue;
-            }
-            if let Some(d) = self.state.registers.any_free(self.clobbered) {
-                self.put(Op::Constant { d, value });
-                self.state.registers.pinned |= bit(d);
-                self.state.constants.push((value, d));
-                room -= 1;
-            }
-        }
+        self.end(state);
     }
 
-    pub fn next(&mut self) {
-        let body = self.end_iteration();
-        match body.counter.expect("it is counted") {
-            Place::Register(d) => self.put(Op::CountDown { d, to: body.head }),
-            Place::Frame(slot) => {
-                let a = self.state.registers.any_free(0).expect("every pass begins with a free register");
-                self.put(Op::LoadFrame { d: a, slot });
-                self.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
-                self.put(Op::StoreFrame { s: a, slot });
-                self.put(Op::BranchImm { cond: Cond::Ne, a, imm: 0, to: body.head });
-            }
-        }
-        let (label, _) = body.exit.expect("a counted loop may be skipped");
-        self.put(Op::Label(label));
-        self.leave(body.saved);
-    }
-
-    pub fn jump_back(&mut self) {
-        let body = match self.open_loop().condition.take() {
-            Some(condition) => self.test_again(condition),
+    /// Ends an iteration of a `while` loop.
+    pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
+        match self.condition.take() {
+            Some(condition) => self.repeat_condition(condition, state, code, homes),
             None => {
-                let body = self.end_iteration();
-                self.put(Op::Jump { to: body.head });
-                body
+                self.end_iteration(state);
+                state.put(Op::Jump { to: self.header });
             }
-        };
-        let (label, stack) = body.exit.expect("a `while` loop is left somewhere");
-        self.put(Op::Label(label));
-        self.leave(body.saved);
-        self.state.set_stack(stack.expect("where it is left the stack is known"));
+        }
+        self.end(state);
     }
 
-    /// Carries the condition of a `while` loop out once more, and goes on with the next pass where it holds.
-    fn test_again(&mut self, condition: Range<usize>) -> Loop {
-        let fused = match self.code.ops()[condition.end - 1] {
+    /// Lowers the condition of a `while` loop again, with a branch to the header if it holds.
+    fn repeat_condition<I: Isa, S: Sink>(
+        &self,
+        condition: Range<usize>,
+        state: &mut State<I, S>,
+        code: &Bytecode,
+        homes: &[u8],
+    ) {
+        let fused = match code.ops()[condition.end - 1] {
             Code::Word(word) => word.comparison(),
             _ => None,
         };
         let straight = condition.start..condition.end - usize::from(fused.is_some());
         for index in straight {
             let pc = Pc(index as u32);
-            self.state.sink.at(pc.0);
-            self.straight(self.code.ops()[index], pc);
+            state.sink.at(pc.0);
+            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home: homes[index] });
         }
-        self.state.sink.at(condition.end as u32);
-        let Test { cond, a, b } = self.test(fused);
-        let a = self.out_of_the_way(a);
-        let b = self.out_of_the_way(b);
-        let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
-        self.state.reconcile(std::mem::take(&mut body.at_head), self.spare);
-        self.put(Test { cond, a, b }.branch(body.head));
-        body
+        state.sink.at(condition.end as u32);
+        let Test { cond, a, b } = state.test(fused);
+        let a = state.preserve_operand(a);
+        let b = state.preserve_operand(b);
+        let header = std::mem::take(&mut state.header);
+        state.reconcile(header);
+        state.put(Test { cond, a, b }.branch(self.header));
     }
 
-    /// Moves an operand out of a register into which another value is about to go.
-    fn out_of_the_way(&mut self, operand: Value) -> Value {
-        let Value::Reg(s) = operand else { return operand };
-        let at_head = &self.innermost_loop().expect("a loop ends").at_head;
-        let filled = at_head.registers();
-        if filled & bit(s) == 0 {
-            return operand;
-        }
-        let is_there = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.state.stack.get(slot) == value;
-        if at_head.iter().all(is_there) {
-            return operand;
-        }
-        let d = self.state.fresh_but(filled);
-        self.put(Op::Move { d, s });
-        self.state.hold(Value::Reg(d));
-        self.state.release(operand);
-        Value::Reg(d)
-    }
-
-    /// Brings everything to where the next pass expects it.
-    fn end_iteration(&mut self) -> Loop {
-        let Some(Open::Loop(mut body)) = self.exit() else { unreachable!("a way back ends a loop") };
-        let at_head = std::mem::take(&mut body.at_head);
-        if body.body.moves_pointer {
-            self.flush_and_meet(at_head.above);
+    /// Reconciles the stack with the stack at the header.
+    fn end_iteration<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
+        let header = std::mem::take(&mut state.header);
+        if self.is_level {
+            state.reconcile(header);
         } else {
-            self.state.reconcile(at_head, self.spare);
+            state.flush_and_set_height(header.height);
         }
-        body
     }
 
-    /// The registers of a loop's own are free again.
-    fn leave(&mut self, saved: Saved) {
-        let Saved { pinned, avoided, expected, constants } = saved;
-        self.state.constants.truncate(constants);
-        let registers = &mut self.state.registers;
-        (registers.pinned, registers.avoided, registers.expected) = (pinned, avoided, expected);
+    /// Ends the loop after its back edge and frees its registers.
+    fn end<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
+        let (label, stack) = self.exit.expect("a loop has an exit");
+        state.put(Op::Label(label));
+        let Saved { pinned, clobbered, expected, constants, header } = self.saved;
+        state.constants.truncate(constants);
+        state.header = header;
+        let registers = &mut state.registers;
+        (registers.pinned, registers.clobbered, registers.expected) = (pinned, clobbered, expected);
+        if let Some(stack) = stack {
+            state.set_stack(stack);
+        }
+    }
+}
+
+/// The operations of a `while` loop's condition if it can be repeated: they are at most [`REPEATED`], have no control flow, push
+/// one flag in all, and the loop is level. The condition is then lowered before the loop and again at the end of each iteration,
+/// so that an iteration has one branch, not two.
+fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
+    let start = region.header().index();
+    let mut pushed = 0;
+    for (count, op) in code.ops()[start..].iter().take(REPEATED + 1).enumerate() {
+        pushed += match op {
+            Code::Literal(_) | Code::Pick(_) => 1,
+            Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
+            Code::Fuel => 0,
+            Code::LeaveIfZero(_) => return (pushed == 1 && region.is_level).then_some(start..start + count),
+            _ => return None,
+        };
+    }
+    None
+}
+
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Ensures that `free` registers are free, then fixes the current stack as the one with which every iteration begins.
+    fn set_header(&mut self, free: usize) {
+        let mut found = 0;
+        for _ in 0..free {
+            found |= bit(self.allocate_except(found));
+        }
+        self.registers.expected = self.stack.registers();
+        self.header = self.stack.clone();
+    }
+
+    /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the
+    /// counter gets a register, the loop uses it for nothing else.
+    fn place_counter(&mut self, counter: Counter, count: Value) -> CounterPlace {
+        let registers = &self.registers;
+        let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
+        let d = if (counter.0 as usize) < counters::<I>() && self.can_pin() {
+            count.reg().filter(|s| is_own(*s)).or_else(|| registers.find_free(clobbers::<I>()))
+        } else {
+            None
+        };
+        if let Some(d) = d {
+            self.emit_into(d, count, 0);
+            self.release(count);
+            self.registers.pinned |= bit(d);
+            return CounterPlace::Register(d);
+        }
+        let slot = FrameSlot(counter.0);
+        let s = count.reg().unwrap_or_else(|| {
+            let d = self.allocate();
+            self.emit_into(d, count, 0);
+            d
+        });
+        self.put(Op::StoreFrame { s, slot });
+        CounterPlace::Frame(slot)
+    }
+
+    /// Whether enough registers are left for values if one more is pinned.
+    fn can_pin(&self) -> bool {
+        self.registers.unpinned() > MIN_REGISTERS
+    }
+
+    /// Gives each value that the loop touches, and then each of its constants, a register of its own while registers last.
+    /// Spills the other values that it touches.
+    fn canonicalize_for_loop(&mut self, body: &Body) {
+        self.emit_all_deferred();
+        let height = self.stack.height;
+        // Operations need a few registers for themselves.
+        let mut room = self.registers.unpinned().saturating_sub(4);
+        for depth in 0..64.min(height - self.stack.known.min(height)) {
+            if body.touched >> depth & 1 == 0 {
+                continue;
+            }
+            let slot = self.stack.slot(depth);
+            if room > 0 {
+                self.make_exclusive(slot);
+                room -= 1;
+            } else {
+                self.spill(slot);
+            }
+        }
+        // A slot that is not known to have a value could not be loaded at the end of an iteration.
+        self.spill_below(self.stack.known);
+        for value in body.constants.iter() {
+            if self.constant_register(value).is_some() || room == 0 || !self.can_pin() {
+                continue;
+            }
+            if let Some(d) = self.registers.find_free(clobbers::<I>()) {
+                self.put(Op::Constant { d, value });
+                self.registers.pinned |= bit(d);
+                self.constants.push((value, d));
+                room -= 1;
+            }
+        }
+    }
+
+    /// Moves an operand of the final branch out of a register that the header expects to hold another value.
+    fn preserve_operand(&mut self, operand: Value) -> Value {
+        let Value::Reg(s) = operand else { return operand };
+        let target_registers = self.header.registers();
+        if target_registers & bit(s) == 0 {
+            return operand;
+        }
+        let is_unchanged = |(slot, value): (i64, Value)| value != Value::Reg(s) || self.stack.get(slot) == value;
+        if self.header.iter().all(is_unchanged) {
+            return operand;
+        }
+        let d = self.allocate_except(target_registers);
+        self.put(Op::Move { d, s });
+        self.retain(Value::Reg(d));
+        self.release(operand);
+        Value::Reg(d)
     }
 }

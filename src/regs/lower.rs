@@ -1,212 +1,137 @@
-//! Lowering: bytecode to LIR, in one pass over an abstract stack whose values are registers, constants or slots.
+//! Lowering: walks the bytecode once and emits LIR.
 //!
-//! At the head of a loop every slot that the loop touches has a register of its own as far as there are some; ways back
-//! bring each value there again. Where ways through a body leave the stack at different heights, all values are in their
-//! slots at its borders, and the data-stack pointer moves.
+//! The abstract stack says whether each value is in a register, a constant or in its slot. At a loop header, each value that the
+//! loop touches has a register of its own while registers last, and back edges restore that state. If the paths through a region
+//! end with different heights, all values are spilled wherever its paths part or join, and the data-stack pointer is adjusted.
 
 use super::branches::If;
+use super::compute::Context;
+use super::homes;
 use super::loops::{Loop, counters};
-use super::stack::{Stack, Value, bits};
-use super::state::{Registers, State, pool};
-use super::summary::{Summary, summarize};
-use crate::bytecode::{Bytecode, Op as Code, Pc, TrapSite};
+use super::state::{State, pool};
+use super::summary::{Body, Summary, summarize};
+use crate::bytecode::{Bytecode, Op as Code, Pc, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
-use crate::lir::{FrameSlot, Label, Op, Reg, Sink, Site, Slot};
+use crate::lir::{Cond, FrameSlot, Op, Reg, Sink, Slot};
 
-/// What is needed beside the bytecode to lower it.
+/// The results of the passes that prepare the lowering.
 pub struct Plan {
     summary: Summary,
+    /// The home of each operation's result; see [`homes::find`].
+    homes: Vec<u8>,
     pool: &'static [Reg],
 }
 
 impl Plan {
-    /// Makes the plan.
+    /// Analyzes a program and selects the registers that its code may use.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
         let summary = summarize::<I>(code);
-        let constants = summary.loops.iter().map(|body| body.constants.iter().count()).max().unwrap_or(0);
+        let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
+        let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
         let counters = (code.counters() as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
-        Plan { summary, pool: pool::<I>(wanted, tuning.value_registers) }
+        let homes = homes::find(code, &summary.bodies);
+        Plan { summary, homes, pool: pool::<I>(wanted, tuning.value_registers) }
     }
 
-    /// How many allocatable registers the code uses.
+    /// The number of allocatable registers that the code may use.
     pub fn registers(&self) -> usize {
         self.pool.len()
     }
 }
 
-/// Lowers a program into a sink. Gives its trap sites.
+/// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
-    let above = code.inputs() as i64;
-    let mut lowering = Lowering {
-        state: State {
-            sink,
-            stack: Stack::in_memory(above, 0),
-            registers: Registers::new(plan.pool),
-            constants: Vec::new(),
-        },
-        code,
-        summary: &plan.summary,
-        open: Vec::new(),
-        next_loop: 0,
-        next_if: 0,
-        resume: Pc(0),
-        border: Pc(0),
-        labels: 0,
-        sites: Vec::new(),
-        spare: FrameSlot(code.counters()),
-        clobbered: bits(I::SHIFT_CLOBBERS.iter().chain(I::DIVIDE_CLOBBERS).copied()),
-        isa: std::marker::PhantomData::<I>,
-    };
-    lowering.program();
-    lowering.sites
+    let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.counters()));
+    let mut walk = Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new() };
+    walk.program();
+    walk.state.into_sites()
 }
 
-pub(super) struct Lowering<'a, I, S> {
-    pub state: State<'a, S>,
-    pub code: &'a Bytecode,
-    pub summary: &'a Summary,
-    /// The loops and branches around, innermost last.
-    pub open: Vec<Open>,
-    pub next_loop: usize,
-    pub next_if: usize,
-    /// The operations before this one have been dealt with.
-    pub resume: Pc,
-    /// Before this operation neither an `if` ends nor a loop begins.
-    border: Pc,
-    labels: u32,
-    pub sites: Vec<TrapSite>,
-    pub spare: FrameSlot,
-    /// What shifts and divisions destroy.
-    pub clobbered: u32,
-    isa: std::marker::PhantomData<I>,
+/// The walk over the bytecode. Only the walk knows control flow.
+struct Walk<'a, I, S> {
+    code: &'a Bytecode,
+    bodies: &'a [Body],
+    homes: &'a [u8],
+    state: State<'a, I, S>,
+    /// The open regions, innermost last.
+    open: Vec<OpenRegion>,
 }
 
-pub(super) enum Open {
+enum OpenRegion {
     Loop(Loop),
     If(If),
 }
 
-impl<'a, I: Isa, S: Sink> Lowering<'a, I, S> {
+impl<I: Isa, S: Sink> Walk<'_, I, S> {
     fn program(&mut self) {
-        let code = self.code;
-        for (index, &op) in code.ops().iter().enumerate() {
+        let ops = self.code.ops();
+        let mut index = 0;
+        while let Some(&op) = ops.get(index) {
             let pc = Pc(index as u32);
-            if pc < self.resume {
-                continue;
-            }
+            let next = &ops[index + 1..];
+            index += 1;
             self.state.sink.at(pc.0);
-            if pc >= self.border {
-                self.cross(pc);
-            }
             match op {
-                Code::Word(word) => match code.ops()[index + 1] {
-                    Code::BranchIfZero(to) if word.comparison().is_some() && index + 1 != self.border.index() => {
-                        self.resume = Pc(pc.0 + 2);
-                        self.state.sink.at(pc.0 + 1);
-                        self.branch(word.comparison(), Pc(pc.0 + 1), to);
-                    }
-                    _ => self.word(word, pc),
-                },
-                Code::Times { counter, .. } => {
-                    self.times(counter);
+                Code::Word(word)
+                    if let Some(cond) = word.comparison()
+                        && let Some(&(Code::If(id) | Code::LeaveIfZero(id))) = next.first() =>
+                {
                     self.state.sink.at(pc.0 + 1);
-                    self.put_head();
+                    self.branch(Some(cond), id);
+                    index += 1;
                 }
-                Code::Next { .. } => self.next(),
-                Code::Jump(to) if to <= pc => self.jump_back(),
-                Code::Jump(_) => self.otherwise(),
-                Code::BranchIfZero(to) => self.branch(None, pc, to),
+                Code::If(id) | Code::LeaveIfZero(id) => self.branch(None, id),
+                Code::Times(id) => {
+                    let body = self.bodies[id.index()];
+                    let open = Loop::times(&mut self.state, self.code.region(id), body);
+                    // The padding before the header is attributed to the loop.
+                    self.state.sink.at(pc.0 + 1);
+                    open.put_header(&mut self.state);
+                    self.open.push(OpenRegion::Loop(open));
+                }
+                Code::While(id) => {
+                    let body = self.bodies[id.index()];
+                    let open = Loop::begin_while(&mut self.state, self.code, id, body);
+                    self.open.push(OpenRegion::Loop(open));
+                }
+                Code::Next(_) => self.end_loop().next(&mut self.state),
+                Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.homes),
+                Code::Else(_) => match self.open.last_mut() {
+                    Some(OpenRegion::If(open)) => open.otherwise(&mut self.state),
+                    _ => unreachable!("ELSE belongs to the innermost open `if`"),
+                },
+                Code::EndIf(_) => match self.open.pop() {
+                    Some(OpenRegion::If(open)) => open.end(&mut self.state),
+                    _ => unreachable!("regions nest"),
+                },
                 Code::Return => {
                     self.state.flush();
-                    self.put(Op::Return { end: Slot(self.state.stack.above) });
+                    self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                 }
-                op => self.straight(op, pc),
+                op => self.state.straight(op, Context { pc, next, home: self.homes[pc.index()] }),
             }
         }
     }
 
-    /// Ends the `if` that ends here, and begins the `while` loops that begin here.
-    fn cross(&mut self, pc: Pc) {
-        while self.ends_at(pc) {
-            self.end_if();
-        }
-        while self.next_head() == Some(pc) {
-            self.begin_while(pc);
-        }
-        let end = match self.open.last() {
-            Some(Open::If(If::Last { end, .. })) => Some(*end),
-            _ => None,
-        };
-        self.border = end.into_iter().chain(self.next_head()).min().unwrap_or(Pc(u32::MAX));
-    }
-
-    /// The head of the next loop to begin.
-    pub fn next_head(&self) -> Option<Pc> {
-        self.code.heads().get(self.next_loop).copied()
-    }
-
-    /// Opens a body.
-    pub fn enter(&mut self, open: Open) {
-        self.open.push(open);
-        self.border = Pc(0);
-    }
-
-    /// Ends the innermost body.
-    pub fn exit(&mut self) -> Option<Open> {
-        self.border = Pc(0);
-        self.open.pop()
-    }
-
-    /// What goes on to the next operation, words that branch on nothing among it.
-    pub fn straight(&mut self, op: Code, pc: Pc) {
-        match op {
-            Code::Literal(value) => self.state.push(Value::Const(value)),
-            Code::Pick(depth) => self.pick(depth as i64),
-            Code::Word(word) => self.word(word, pc),
-            Code::Fuel => {
-                let site = self.site(pc);
-                self.put(Op::Fuel { site });
-            }
-            Code::Need { values, .. } => {
-                let site = self.site(pc);
-                let slot = self.state.stack.above.wrapping_sub_unsigned(values);
-                self.put(Op::Need { slot: Slot(slot), site });
-                self.state.stack.has_from(slot);
-            }
-            Code::Room { values, .. } => {
-                let site = self.site(pc);
-                let slot = self.state.stack.above.wrapping_add_unsigned(values);
-                self.put(Op::Room { slot: Slot(slot), site });
-            }
-            _ => unreachable!("what branches was looked at before"),
+    fn end_loop(&mut self) -> Loop {
+        match self.open.pop() {
+            Some(OpenRegion::Loop(open)) => open,
+            _ => unreachable!("regions nest"),
         }
     }
 
-    pub fn put(&mut self, op: Op) {
-        self.state.sink.put(op);
-    }
-
-    pub fn label(&mut self) -> Label {
-        self.labels += 1;
-        Label(self.labels - 1)
-    }
-
-    fn site(&mut self, pc: Pc) -> Site {
-        let values_above = self.state.stack.above;
-        self.site_with(pc, values_above)
-    }
-
-    /// A site where so many values lie above the data-stack pointer.
-    pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
-        self.sites.push(TrapSite { pc, values_above });
-        Site(self.sites.len() as u32 - 1)
-    }
-
-    pub fn innermost_loop(&self) -> Option<&Loop> {
-        self.open.iter().rev().find_map(|open| match open {
-            Open::Loop(body) => Some(body),
-            Open::If(_) => None,
-        })
+    /// Emits the branch to ELSE or to the end of a region. It is taken if the comparison does not hold or, without a comparison,
+    /// if the flag on the stack is zero.
+    fn branch(&mut self, cond: Option<Cond>, id: RegionId) {
+        let test = self.state.test(cond).inverted();
+        let region = self.code.region(id);
+        match self.open.last_mut() {
+            Some(OpenRegion::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
+            _ => {
+                let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
+                self.open.push(OpenRegion::If(open));
+            }
+        }
     }
 }

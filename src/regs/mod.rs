@@ -1,8 +1,9 @@
-//! The register tier: values of the stack are kept in registers and constants are folded, in one pass over the bytecode.
+//! The register tier: lowers bytecode to LIR in one pass, keeps stack values in registers and folds constants.
 //!
-//! `summary` finds what loops and branches touch, and `homes` where values end in a loop. `lower` goes over the program:
-//! `compute`, `branches` and `loops` make LIR on the abstract `stack` and the registers of `state`, and `moves` brings values in
-//! line where ways meet.
+//! Two walks prepare the lowering: `summary` records which slots each region touches, and `homes` finds the slot in which a
+//! value ends an iteration. `lower` then walks the bytecode. It calls `compute` and `test` for words, and `loops` and `branches`
+//! for regions. These emit LIR and know nothing of the walk. They share `state`, which holds the abstract `stack` and the
+//! registers. `moves` reconciles the abstract stack with the one that a join or a loop header expects.
 
 mod branches;
 mod compute;
@@ -13,5 +14,6 @@ mod moves;
 mod stack;
 mod state;
 mod summary;
+mod test;
 
 pub use lower::{Plan, lower};

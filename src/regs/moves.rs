@@ -1,11 +1,13 @@
-//! From the stack as it is to the stack as another way to the same place has it.
+//! Reconciliation: emits the spills, loads and parallel moves that turn the current stack into the stack that another path to
+//! the same place has.
 
 use super::stack::{Stack, Value, bit};
 use super::state::State;
-use crate::lir::{FrameSlot, Op, Reg, Sink};
+use crate::isa::Isa;
+use crate::lir::{Op, Reg, Sink};
 use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
-/// A value on its way into a register, with its slot.
+/// The source of a move: a value and its slot.
 #[derive(Clone, Copy)]
 struct Moved {
     value: Value,
@@ -18,7 +20,7 @@ impl Source for Moved {
     }
 
     fn with_register(self, register: Register) -> Moved {
-        Moved { value: self.value.of(Reg(register)), ..self }
+        Moved { value: self.value.with_register(Reg(register)), ..self }
     }
 
     fn is_in(self, register: Register) -> bool {
@@ -26,18 +28,17 @@ impl Source for Moved {
     }
 }
 
-impl<S: Sink> State<'_, S> {
-    /// Makes the stack this one: every value goes to where it is there. Both are equally high. `spare` is a frame slot
-    /// for a cycle for which no register is free.
-    pub fn reconcile(&mut self, target: Stack, spare: FrameSlot) {
-        debug_assert_eq!(self.stack.above, target.above, "ways that meet have brought the pointer in line");
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Makes the stack equal to `target`, which has the same height. Spills come first, then all moves into registers at once.
+    pub fn reconcile(&mut self, target: Stack) {
+        debug_assert_eq!(self.stack.height, target.height, "the stacks on both paths have the same height");
         let low = self.stack.low().min(target.low());
-        let mut filled = 0;
+        let mut target_registers = 0;
         let mut differs = false;
-        for slot in low..target.above {
+        for slot in low..target.height {
             let to = target.get(slot);
-            debug_assert!(!to.is_deferred(), "what is deferred is done before ways part");
-            filled |= to.reg().map_or(0, bit);
+            debug_assert!(!to.is_deferred(), "deferred values are computed before paths part");
+            target_registers |= to.reg().map_or(0, bit);
             if self.stack.get(slot) != to {
                 differs = true;
                 if to == Value::Slot {
@@ -46,41 +47,41 @@ impl<S: Sink> State<'_, S> {
             }
         }
         if differs {
-            self.move_to(&target, low, filled, spare);
+            self.move_to(&target, low, target_registers);
         }
         self.set_stack(target);
     }
 
-    /// Moves into registers what belongs there: those that are filled.
-    fn move_to(&mut self, target: &Stack, low: i64, filled: u32, spare: FrameSlot) {
+    /// Moves values into the registers of the target, `target_registers`.
+    fn move_to(&mut self, target: &Stack, low: i64, target_registers: u32) {
         let mut moves = Vec::new();
-        let mut open = filled;
-        for slot in low..target.above {
+        let mut pending = target_registers;
+        for slot in low..target.height {
             let (value, to) = (self.stack.get(slot), target.get(slot));
-            // Values that share a register there are equal.
+            // Values that share a register in the target are equal, so one move is enough.
             if let Value::Reg(to) = to
-                && open & bit(to) != 0
+                && pending & bit(to) != 0
             {
-                open &= !bit(to);
+                pending &= !bit(to);
                 if value != Value::Reg(to) {
                     moves.push(Move { to: to.0, from: Moved { value, slot } });
                 }
             }
         }
-        let needed = moves.iter().fold(filled, |bits, step| bits | step.from.value.reg().map_or(0, bit));
-        let breaker = self.registers.any_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
+        let needed = moves.iter().fold(target_registers, |bits, step| bits | step.from.value.reg().map_or(0, bit));
+        let breaker = self.registers.find_free(needed).map_or(Breaker::Memory, |scratch| Breaker::Scratch(scratch.0));
         resolve(moves, breaker, |step| match step {
-            Step::Set(Move { to, from }) => self.put_in(Reg(to), from.value, from.slot),
-            Step::Copy { to, from } => self.sink.put(Op::Move { d: Reg(to), s: Reg(from) }),
-            Step::Save(from) => self.sink.put(Op::StoreFrame { s: Reg(from), slot: spare }),
+            Step::Set(Move { to, from }) => self.emit_into(Reg(to), from.value, from.slot),
+            Step::Copy { to, from } => self.put(Op::Move { d: Reg(to), s: Reg(from) }),
+            Step::Save(from) => self.put(Op::StoreFrame { s: Reg(from), slot: self.spare }),
             Step::Restore(Move { to, from }) => {
                 let d = Reg(to);
-                self.sink.put(Op::LoadFrame { d, slot: spare });
+                self.put(Op::LoadFrame { d, slot: self.spare });
                 if from.value.is_deferred() {
-                    self.put_deferred(d, from.value.of(d));
+                    self.emit_deferred(d, from.value.with_register(d));
                 }
             }
-            Step::Exchange(..) => unreachable!("a cycle is broken with a register or in memory"),
+            Step::Exchange(..) => unreachable!("cycles are broken with a scratch register or in memory"),
         });
     }
 }

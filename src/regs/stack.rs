@@ -1,24 +1,27 @@
-//! The abstract stack: where each value is.
+//! The abstract stack: the place of each value at one point of the code.
+//!
+//! A value is in its slot, in a register, or a constant, or it is a deferred sum or multiple of a register. Only the topmost
+//! values may be outside their slots.
 
 use crate::lir::Reg;
 
-/// Where a value of the stack is.
+/// The place of a value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// In its slot in memory.
     Slot,
-    /// In a register; its slot holds anything. Several values may be in one register.
+    /// In a register; the content of its slot is undefined. Several values may share a register.
     Reg(Reg),
-    /// It is what the register holds and so much more.
+    /// Deferred: the sum of the register and the constant.
     Sum(Reg, i64),
-    /// It is what the register holds so many times.
+    /// Deferred: the product of the register and the constant.
     Multiple(Reg, i64),
-    /// It is known, and nowhere.
+    /// A constant, held nowhere.
     Const(i64),
 }
 
 impl Value {
-    /// The register that it needs.
+    /// The register that the value needs.
     pub fn reg(self) -> Option<Reg> {
         match self {
             Value::Reg(reg) | Value::Sum(reg, _) | Value::Multiple(reg, _) => Some(reg),
@@ -26,8 +29,8 @@ impl Value {
         }
     }
 
-    /// The same of another register.
-    pub fn of(self, reg: Reg) -> Value {
+    /// The value with its register replaced.
+    pub fn with_register(self, reg: Reg) -> Value {
         match self {
             Value::Reg(_) => Value::Reg(reg),
             Value::Sum(_, more) => Value::Sum(reg, more),
@@ -36,84 +39,84 @@ impl Value {
         }
     }
 
-    /// Whether something is still to be done with the register.
+    /// Whether the value must still be computed from its register.
     pub fn is_deferred(self) -> bool {
         matches!(self, Value::Sum(..) | Value::Multiple(..))
     }
 }
 
-/// The abstract stack at one place of the code.
+/// The abstract stack at one point of the code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// How many values lie above the data-stack pointer.
-    pub above: i64,
-    /// The lowest slot that surely has a value.
+    /// The number of values above the data-stack pointer.
+    pub height: i64,
+    /// The lowest slot that is known to have a value.
     pub known: i64,
-    /// The topmost values; those below are in their slots.
+    /// The topmost values, lowest first; those below are in their slots.
     pub values: Vec<Value>,
 }
 
-/// No more values than these are kept anywhere but in their slots.
+/// The greatest number of values that may be outside their slots.
 pub const WINDOW: usize = 64;
 
 impl Stack {
     /// A stack whose values are all in their slots.
-    pub fn in_memory(above: i64, known: i64) -> Stack {
-        Stack { above, known, values: Vec::new() }
+    pub fn in_memory(height: i64, known: i64) -> Stack {
+        Stack { height, known, values: Vec::new() }
     }
 
-    /// The lowest slot whose value may be elsewhere.
+    /// The lowest slot whose value may be outside it.
     pub fn low(&self) -> i64 {
-        self.above - self.values.len() as i64
+        self.height - self.values.len() as i64
     }
 
-    /// The slot whose value lies so deep below the top.
+    /// The slot of the value `depth` below the top.
     pub fn slot(&self, depth: i64) -> i64 {
-        self.above - 1 - depth
+        self.height - 1 - depth
     }
 
-    /// The value of a slot.
+    /// The place of a slot's value.
     pub fn get(&self, slot: i64) -> Value {
         let index = slot - self.low();
         usize::try_from(index).ok().and_then(|index| self.values.get(index)).copied().unwrap_or(Value::Slot)
     }
 
-    /// The values that may be elsewhere than in their slots, with these, lowest first.
+    /// The values that may be outside their slots, each with its slot, lowest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, Value)> {
         let low = self.low();
         self.values.iter().enumerate().map(move |(index, &value)| (low + index as i64, value))
     }
 
-    /// The registers that its values need, a bit each.
+    /// The registers that the values need, as a bit set.
     pub fn registers(&self) -> u32 {
         bits(self.iter().filter_map(|(_, value)| value.reg()))
     }
 
-    /// From this slot on all have values, or the program would not be here.
-    pub fn has_from(&mut self, slot: i64) {
+    /// Records that this slot and all above it have values, since the program would have trapped otherwise.
+    pub fn assume_values_from(&mut self, slot: i64) {
         self.known = self.known.min(slot);
     }
 
-    /// Makes a slot one of those whose value may be elsewhere.
-    pub fn reach(&mut self, slot: i64) {
+    /// Extends [`values`](Stack::values) down to a slot.
+    pub fn extend_down_to(&mut self, slot: i64) {
         if let missing @ 1.. = self.low() - slot {
             self.values.splice(0..0, (0..missing).map(|_| Value::Slot));
         }
     }
 
     pub fn get_mut(&mut self, slot: i64) -> &mut Value {
-        self.reach(slot);
+        self.extend_down_to(slot);
         let index = (slot - self.low()) as usize;
         &mut self.values[index]
     }
 }
 
-/// A register's bit.
+/// The bit of a register in a bit set.
 pub fn bit(reg: Reg) -> u32 {
     1 << reg.0
 }
 
-/// Those of several.
+/// The bit set of several registers.
 pub fn bits(regs: impl IntoIterator<Item = Reg>) -> u32 {
     regs.into_iter().fold(0, |bits, reg| bits | bit(reg))
 }

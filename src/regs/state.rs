@@ -1,28 +1,35 @@
-//! The registers that the values of the stack are in, and how one gets there.
+//! The state of the lowering: the abstract stack, the registers that hold its values, and the sink that receives the LIR.
+//!
+//! It allocates registers, loads and spills values, and keeps a use count for each register. It knows nothing about control
+//! flow.
+
+use std::marker::PhantomData;
 
 use super::stack::{Stack, Value, WINDOW, bit, bits};
+use crate::bytecode::{Pc, TrapSite};
 use crate::isa::Isa;
-use crate::lir::{AluOp, Op, Reg, Sink, Slot};
+use crate::lir::{AluOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
-/// The registers, and what is in them.
+/// The registers and their use counts. Sets of registers have a bit for each.
 pub struct Registers {
+    /// The registers that the code may use.
     pool: &'static [Reg],
-    /// How many values need each, on the stack or taken from it.
+    /// The use count of each register: how many values need it, on the stack or popped and not yet released.
     uses: [u16; 32],
-    /// Those that hold a counter or a constant of a loop, a bit each.
+    /// The registers that hold a counter or a constant of a loop.
     pub pinned: u32,
-    /// Those that an operation of this loop destroys.
-    pub avoided: u32,
-    /// Those in which the next pass of this loop expects its values.
+    /// The registers that an operation of this loop clobbers.
+    pub clobbered: u32,
+    /// The registers in which the next iteration of this loop expects its values.
     pub expected: u32,
 }
 
 impl Registers {
     pub fn new(pool: &'static [Reg]) -> Registers {
-        Registers { pool, uses: [0; 32], pinned: 0, avoided: 0, expected: 0 }
+        Registers { pool, uses: [0; 32], pinned: 0, clobbered: 0, expected: 0 }
     }
 
-    /// How many values need it.
+    /// The use count of a register.
     pub fn uses(&self, reg: Reg) -> u16 {
         self.uses[reg.0 as usize]
     }
@@ -31,151 +38,202 @@ impl Registers {
         self.uses(reg) == 0 && self.pinned & bit(reg) == 0
     }
 
-    fn free(&self, but: u32) -> Option<Reg> {
-        self.pool.iter().copied().find(|&reg| self.is_free(reg) && but & bit(reg) == 0)
+    fn first_free(&self, excluded: u32) -> Option<Reg> {
+        self.pool.iter().copied().find(|&reg| self.is_free(reg) && excluded & bit(reg) == 0)
     }
 
-    /// A free one, if there is one; rather one that nobody waits for.
-    pub fn any_free(&self, but: u32) -> Option<Reg> {
-        self.free(but | self.avoided | self.expected)
-            .or_else(|| self.free(but | self.avoided))
-            .or_else(|| self.free(but))
+    /// A free register that is not excluded, if there is one. Registers that this loop neither clobbers nor expects are
+    /// preferred, then those that it does not clobber.
+    pub fn find_free(&self, excluded: u32) -> Option<Reg> {
+        self.first_free(excluded | self.clobbered | self.expected)
+            .or_else(|| self.first_free(excluded | self.clobbered))
+            .or_else(|| self.first_free(excluded))
     }
 
-    /// How many hold no counter and no constant.
+    /// The number of registers that hold neither a counter nor a constant.
     pub fn unpinned(&self) -> usize {
         self.pool.iter().filter(|reg| self.pinned & bit(**reg) == 0).count()
     }
 }
 
-/// The stack, the registers, and where code for them goes.
-pub struct State<'a, S> {
+/// The stack, the registers and the sink that receives the LIR.
+pub struct State<'a, I, S> {
     pub sink: &'a mut S,
     pub stack: Stack,
     pub registers: Registers,
-    /// Constants that are in registers while loops run.
+    /// The constants that the open loops keep in registers.
     pub constants: Vec<(i64, Reg)>,
+    /// The stack with which every iteration of the innermost loop begins.
+    pub header: Stack,
+    /// The frame slot that breaks a cycle of moves when no register is free.
+    pub spare: FrameSlot,
+    labels: u32,
+    sites: Vec<TrapSite>,
+    isa: PhantomData<I>,
 }
 
-impl<S: Sink> State<'_, S> {
-    /// Takes the topmost value; whoever does gives it back with [`State::release`] when the code that reads it is made.
+impl<'a, I: Isa, S: Sink> State<'a, I, S> {
+    /// Begins with a stack of `height` values, all in their slots.
+    pub fn new(sink: &'a mut S, height: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
+        State {
+            sink,
+            stack: Stack::in_memory(height, 0),
+            registers: Registers::new(pool),
+            constants: Vec::new(),
+            header: Stack::default(),
+            spare,
+            labels: 0,
+            sites: Vec::new(),
+            isa: PhantomData,
+        }
+    }
+
+    /// The trap sites of the code.
+    pub fn into_sites(self) -> Vec<TrapSite> {
+        self.sites
+    }
+
+    pub fn put(&mut self, op: Op) {
+        self.sink.put(op);
+    }
+
+    pub fn label(&mut self) -> Label {
+        self.labels += 1;
+        Label(self.labels - 1)
+    }
+
+    /// Adds a trap site with the current height of the stack.
+    pub fn site(&mut self, pc: Pc) -> Site {
+        let values_above = self.stack.height;
+        self.site_with(pc, values_above)
+    }
+
+    /// Adds a trap site with `values_above` values above the data-stack pointer.
+    pub fn site_with(&mut self, pc: Pc, values_above: i64) -> Site {
+        self.sites.push(TrapSite { pc, values_above });
+        Site(self.sites.len() as u32 - 1)
+    }
+
+    /// Pops the topmost value. The caller must [`release`](State::release) it once the code that reads it has been emitted.
     pub fn pop(&mut self) -> Value {
         let value = self.stack.values.pop().unwrap_or(Value::Slot);
-        self.stack.above -= 1;
-        self.stack.has_from(self.stack.above);
+        self.stack.height -= 1;
+        self.stack.assume_values_from(self.stack.height);
         value
     }
 
-    /// Pushes a value, which then needs its register as often as before.
+    /// Pushes a value without changing the use count of its register.
     pub fn push(&mut self, value: Value) {
         if self.stack.values.len() >= WINDOW {
-            self.lower_window();
+            self.spill_half_window();
         }
         self.stack.values.push(value);
-        self.stack.above += 1;
+        self.stack.height += 1;
     }
 
-    /// Puts copies of the topmost values, so many, into their place: those with these numbers, from the lowest on. They have
-    /// been proved to be there.
+    /// Replaces the `pops` topmost values with copies of themselves. `origins` lists the operand that each result copies, lowest
+    /// first; operands are numbered from the lowest. The caller must have established that the operands exist.
     pub fn reorder<const N: usize>(&mut self, pops: usize, origins: [usize; N]) {
         if self.stack.values.len() >= WINDOW && N > pops {
-            self.lower_window();
+            self.spill_half_window();
         }
-        let lowest = self.stack.above - pops as i64;
-        self.stack.reach(lowest);
+        let lowest = self.stack.height - pops as i64;
+        self.stack.extend_down_to(lowest);
         let base = self.stack.values.len() - pops;
         let results = origins.map(|from| self.stack.values[base + from]);
-        // As many results as operands are these in another order.
+        // As many results as operands are a permutation, so use counts stay.
         if N != pops {
-            results.iter().for_each(|result| self.hold(*result));
+            results.iter().for_each(|result| self.retain(*result));
             for index in base..base + pops {
                 self.release(self.stack.values[index]);
             }
         }
         self.stack.values.truncate(base);
         self.stack.values.extend_from_slice(&results);
-        self.stack.above = lowest + N as i64;
+        self.stack.height = lowest + N as i64;
     }
 
-    /// Sends the lower half of the window to its slots.
+    /// Spills the lower half of the window.
     #[cold]
-    fn lower_window(&mut self) {
+    fn spill_half_window(&mut self) {
         self.spill_below(self.stack.low() + WINDOW as i64 / 2);
         self.stack.values.drain(..WINDOW / 2);
     }
 
-    /// One more value needs what this one needs.
-    pub fn hold(&mut self, value: Value) {
+    /// Increments the use count of the value's register.
+    pub fn retain(&mut self, value: Value) {
         if let Some(reg) = value.reg() {
             self.registers.uses[reg.0 as usize] += 1;
         }
     }
 
-    /// One value less does.
+    /// Decrements the use count of the value's register.
     pub fn release(&mut self, value: Value) {
         if let Some(reg) = value.reg() {
             self.registers.uses[reg.0 as usize] -= 1;
         }
     }
 
-    /// Pushes the value of a register that is free until now.
+    /// Pushes a value and increments the use count of its register.
     pub fn push_new(&mut self, value: Value) {
-        self.hold(value);
+        self.retain(value);
         self.push(value);
     }
 
-    /// Makes the value of a slot another, which needs its register as often as before.
+    /// Replaces the value of a slot without changing any use count.
     pub fn set(&mut self, slot: i64, value: Value) {
         *self.stack.get_mut(slot) = value;
     }
 
+    /// Replaces the value of a slot and updates the use counts.
     fn replace(&mut self, slot: i64, value: Value) {
-        self.hold(value);
-        let old = std::mem::replace(self.stack.get_mut(slot), value);
-        self.release(old);
+        self.retain(value);
+        let previous = std::mem::replace(self.stack.get_mut(slot), value);
+        self.release(previous);
     }
 
-    /// Makes every value on the stack that is this one another.
-    fn replace_all(&mut self, this: Value, another: Value) {
-        for slot in self.stack.low()..self.stack.above {
-            if self.stack.get(slot) == this {
-                self.replace(slot, another);
+    /// Replaces every value on the stack that equals `old` and updates the use counts.
+    fn replace_all(&mut self, old: Value, new: Value) {
+        for slot in self.stack.low()..self.stack.height {
+            if self.stack.get(slot) == old {
+                self.replace(slot, new);
             }
         }
     }
 
-    /// A register that nothing needs. Where there is none the lowest value that is in one goes to its slot.
-    pub fn fresh(&mut self) -> Reg {
-        self.fresh_but(0)
+    /// Returns a free register. If there is none, spills the register of the lowest value that is in one.
+    pub fn allocate(&mut self) -> Reg {
+        self.allocate_except(0)
     }
 
-    /// The same, not one of these.
-    pub fn fresh_but(&mut self, but: u32) -> Reg {
-        if let Some(reg) = self.registers.any_free(but) {
+    /// Like [`allocate`](State::allocate), but never returns one of the excluded registers.
+    pub fn allocate_except(&mut self, excluded: u32) -> Reg {
+        if let Some(reg) = self.registers.find_free(excluded) {
             return reg;
         }
         let victim = self.stack.iter().filter_map(|(_, value)| value.reg()).find(|&reg| {
             let on_stack = self.stack.iter().filter(|(_, value)| value.reg() == Some(reg)).count();
-            but & bit(reg) == 0
+            excluded & bit(reg) == 0
                 && self.registers.pinned & bit(reg) == 0
                 && on_stack == usize::from(self.registers.uses(reg))
         });
-        let victim = victim.expect("an operation needs fewer registers than there are");
-        self.vacate(victim);
+        let victim = victim.expect("every operation needs fewer registers than the pool has");
+        self.spill_register(victim);
         victim
     }
 
-    /// Sends every value that needs a register to its slot.
-    fn vacate(&mut self, reg: Reg) {
-        let (low, above) = (self.stack.low(), self.stack.above);
+    /// Spills every value that needs a register.
+    fn spill_register(&mut self, reg: Reg) {
+        let (low, height) = (self.stack.low(), self.stack.height);
         let needs = |value: Value| value.reg() == Some(reg);
-        for slot in low..above {
+        for slot in low..height {
             if self.stack.get(slot) == Value::Reg(reg) {
-                self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+                self.put(Op::Store { s: reg, slot: Slot(slot) });
                 self.replace(slot, Value::Slot);
             }
         }
-        // For the others the register is changed: what it holds waits in the slot of the last of them.
+        // The others are deferred and computed in the register itself. Meanwhile the slot of the last of them keeps the content
+        // of the register.
         let Some((last, _)) = self.stack.iter().rev().find(|(_, value)| needs(*value)) else { return };
         let mut is_kept = false;
         for slot in low..=last {
@@ -184,154 +242,155 @@ impl<S: Sink> State<'_, S> {
                 continue;
             }
             if is_kept {
-                self.sink.put(Op::Load { d: reg, slot: Slot(last), last: false });
+                self.put(Op::Load { d: reg, slot: Slot(last), last: false });
             } else if slot != last {
-                self.sink.put(Op::Store { s: reg, slot: Slot(last) });
+                self.put(Op::Store { s: reg, slot: Slot(last) });
                 is_kept = true;
             }
-            self.put_deferred(reg, value);
-            self.sink.put(Op::Store { s: reg, slot: Slot(slot) });
+            self.emit_deferred(reg, value);
+            self.put(Op::Store { s: reg, slot: Slot(slot) });
             self.replace(slot, Value::Slot);
         }
     }
 
-    /// The register of a constant that a loop keeps in one.
-    pub fn kept(&self, value: i64) -> Option<Reg> {
+    /// The register in which a loop keeps a constant, if any.
+    pub fn constant_register(&self, value: i64) -> Option<Reg> {
         self.constants.iter().find(|(constant, _)| *constant == value).map(|(_, reg)| *reg)
     }
 
-    /// Does in `d` what is still to be done for a value.
-    pub fn put_deferred(&mut self, d: Reg, value: Value) {
+    /// Computes a deferred value into `d`.
+    pub fn emit_deferred(&mut self, d: Reg, value: Value) {
         let (op, a, imm) = match value {
             Value::Sum(a, more) => (AluOp::Add, a, more),
             Value::Multiple(a, times) => (AluOp::Mul, a, times),
-            _ => unreachable!("nothing is deferred"),
+            _ => unreachable!("the value is not deferred"),
         };
-        self.sink.put(match self.kept(imm) {
+        self.put(match self.constant_register(imm) {
             Some(b) => Op::Alu { op, d, a, b },
             None => Op::AluImm { op, d, a, imm },
         });
     }
 
-    /// Puts the value of a slot into `d`.
-    pub fn put_in(&mut self, d: Reg, value: Value, slot: i64) {
+    /// Emits the code that puts a value into `d`. `slot` is its slot.
+    pub fn emit_into(&mut self, d: Reg, value: Value, slot: i64) {
         match value {
             Value::Slot => {
-                debug_assert!(slot >= self.stack.known, "what is loaded surely has a value");
-                self.sink.put(Op::Load { d, slot: Slot(slot), last: false });
+                debug_assert!(slot >= self.stack.known, "a slot that is loaded is known to have a value");
+                self.put(Op::Load { d, slot: Slot(slot), last: false });
             }
-            Value::Reg(s) => self.sink.put(Op::Move { d, s }),
-            Value::Sum(..) | Value::Multiple(..) => self.put_deferred(d, value),
-            Value::Const(value) => self.sink.put(Op::Constant { d, value }),
+            Value::Reg(s) => self.put(Op::Move { d, s }),
+            Value::Sum(..) | Value::Multiple(..) => self.emit_deferred(d, value),
+            Value::Const(value) => self.put(Op::Constant { d, value }),
         }
     }
 
-    /// Puts a value that was taken into a register, and gives it back as that.
-    pub fn in_register(&mut self, value: Value, slot: i64) -> Value {
+    /// Puts a popped value into a register and returns the value in that register. Use counts are updated.
+    pub fn materialize(&mut self, value: Value, slot: i64) -> Value {
         let now = match value {
             Value::Reg(_) => return value,
             Value::Const(constant) => {
-                if let Some(reg) = self.kept(constant) {
+                if let Some(reg) = self.constant_register(constant) {
                     Value::Reg(reg)
                 } else {
-                    let d = self.fresh();
-                    self.sink.put(Op::Constant { d, value: constant });
+                    let d = self.allocate();
+                    self.put(Op::Constant { d, value: constant });
                     Value::Reg(d)
                 }
             }
             Value::Sum(a, _) | Value::Multiple(a, _) => {
-                let alone = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
-                let d = if alone { a } else { self.fresh() };
-                self.put_deferred(d, value);
-                if !alone {
+                let is_exclusive = self.registers.uses(a) == 1 && self.registers.pinned & bit(a) == 0;
+                let d = if is_exclusive { a } else { self.allocate() };
+                self.emit_deferred(d, value);
+                if !is_exclusive {
                     self.replace_all(value, Value::Reg(d));
                 }
                 Value::Reg(d)
             }
             Value::Slot => {
-                let d = self.fresh();
-                self.put_in(d, value, slot);
+                let d = self.allocate();
+                self.emit_into(d, value, slot);
                 Value::Reg(d)
             }
         };
-        self.hold(now);
+        self.retain(now);
         self.release(value);
         now
     }
 
-    /// Sends the value of a slot there.
+    /// Spills the value of a slot, unless it is there already.
     pub fn spill(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         if value == Value::Slot {
             return;
         }
-        // It is taken from the stack, so that its register is not given to another meanwhile.
+        // Off the stack, the value keeps its register: `allocate` spills only values on the stack.
         self.set(slot, Value::Slot);
-        let now = self.in_register(value, slot);
-        let Value::Reg(s) = now else { unreachable!("it is in a register") };
-        self.sink.put(Op::Store { s, slot: Slot(slot) });
+        let now = self.materialize(value, slot);
+        let Value::Reg(s) = now else { unreachable!("the value is in a register") };
+        self.put(Op::Store { s, slot: Slot(slot) });
         self.release(now);
     }
 
-    /// Sends the values of all slots below this one there.
+    /// Spills the values of all slots below this one.
     pub fn spill_below(&mut self, slot: i64) {
-        for slot in self.stack.low()..slot.min(self.stack.above) {
+        for slot in self.stack.low()..slot.min(self.stack.height) {
             self.spill(slot);
         }
     }
 
-    /// Sends all values to their slots.
+    /// Spills all values.
     pub fn flush(&mut self) {
-        self.spill_below(self.stack.above);
+        self.spill_below(self.stack.height);
         self.stack.values.clear();
     }
 
-    /// Puts the value of a slot into a register that nothing else needs, and that no operation of this loop destroys.
-    pub fn own_register(&mut self, slot: i64) {
+    /// Puts the value of a slot into a register that no other value needs, preferably one that no operation of this loop
+    /// clobbers.
+    pub fn make_exclusive(&mut self, slot: i64) {
         let value = self.stack.get(slot);
-        let avoided = self.registers.avoided;
+        let clobbered = self.registers.clobbered;
         if let Some(reg) = value.reg() {
-            let alone = self.registers.uses(reg) == 1 && (avoided | self.registers.pinned) & bit(reg) == 0;
-            if alone {
+            let is_exclusive = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
+            if is_exclusive {
                 if value.is_deferred() {
-                    self.put_deferred(reg, value);
+                    self.emit_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
                 }
                 return;
             }
         }
-        let d = self.fresh();
-        // To have a register the value itself may have had to go to its slot.
+        let d = self.allocate();
+        // `allocate` may have spilled this very value.
         let value = self.stack.get(slot);
-        self.put_in(d, value, slot);
+        self.emit_into(d, value, slot);
         self.replace(slot, Value::Reg(d));
     }
 
-    /// Does all that is deferred.
-    pub fn carry_out_deferred(&mut self) {
-        for slot in self.stack.low()..self.stack.above {
+    /// Computes all deferred values.
+    pub fn emit_all_deferred(&mut self) {
+        for slot in self.stack.low()..self.stack.height {
             let value = self.stack.get(slot);
             if value.is_deferred() {
                 self.set(slot, Value::Slot);
-                let now = self.in_register(value, slot);
+                let now = self.materialize(value, slot);
                 self.set(slot, now);
             }
         }
     }
 
-    /// Moves what needs one of these registers elsewhere; what was taken from the stack stays.
-    pub fn save_from(&mut self, destroyed: &[Reg]) {
-        let but = bits(destroyed.iter().copied());
+    /// Moves the values on the stack out of these registers, or spills them. Popped values stay.
+    pub fn move_out_of(&mut self, destroyed: &[Reg]) {
+        let excluded = bits(destroyed.iter().copied());
         for &reg in destroyed {
             let needs = |(_, value): &(i64, Value)| value.reg() == Some(reg);
             if !self.stack.iter().any(|entry| needs(&entry)) {
                 continue;
             }
             let slots: Vec<i64> = self.stack.iter().filter(needs).map(|(slot, _)| slot).collect();
-            if let Some(d) = self.registers.any_free(but) {
-                self.sink.put(Op::Move { d, s: reg });
+            if let Some(d) = self.registers.find_free(excluded) {
+                self.put(Op::Move { d, s: reg });
                 for slot in slots {
-                    self.replace(slot, self.stack.get(slot).of(d));
+                    self.replace(slot, self.stack.get(slot).with_register(d));
                 }
             } else {
                 slots.iter().for_each(|&slot| self.spill(slot));
@@ -339,7 +398,17 @@ impl<S: Sink> State<'_, S> {
         }
     }
 
-    /// Takes on another stack, as it is at a place to which the code has come by another way.
+    /// Spills all values and moves the data-stack pointer so that `height` values are above it.
+    pub fn flush_and_set_height(&mut self, height: i64) {
+        self.flush();
+        let slots = self.stack.height - height;
+        if slots != 0 {
+            self.put(Op::MovePointer { slots });
+        }
+        self.stack = Stack::in_memory(height, height);
+    }
+
+    /// Replaces the stack with that of another path to the same place, and recomputes the use counts.
     pub fn set_stack(&mut self, stack: Stack) {
         self.registers.uses = [0; 32];
         for (_, value) in stack.iter() {
@@ -351,11 +420,12 @@ impl<S: Sink> State<'_, S> {
     }
 }
 
-/// How many registers the code needs: [`Isa::ALLOCATABLE`] from the first on.
+/// The registers that the code may use: the first `wanted` of [`Isa::ALLOCATABLE`], at most `most` and at least
+/// [`MIN_REGISTERS`].
 pub fn pool<I: Isa>(wanted: usize, most: usize) -> &'static [Reg] {
     let all = I::ALLOCATABLE.len();
-    &I::ALLOCATABLE[..wanted.clamp(LEAST, all).min(most.max(LEAST))]
+    &I::ALLOCATABLE[..wanted.clamp(MIN_REGISTERS, all).min(most.max(MIN_REGISTERS))]
 }
 
-/// With fewer registers an operation could not be carried out.
-pub const LEAST: usize = 6;
+/// The fewest registers with which every operation can be lowered.
+pub const MIN_REGISTERS: usize = 6;

@@ -1,40 +1,30 @@
-//! What each loop and each `if` does to the stack, found in one walk before code is made.
+//! The summary: what each region reads, writes and clobbers, found in one walk over the bytecode.
 //!
-//! Slots are counted downward from the *border*: the top of the stack where the body begins.
+//! The lowering uses it to assign registers before a region begins. The summary of a region includes all regions inside it.
+//! Slots are counted downward from the top of the stack at the region's header.
 
-use crate::bytecode::{Bytecode, Op, Pc};
+use crate::bytecode::{Bytecode, Op, RegionId};
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::AluOp;
 
-use super::homes;
-
-/// What a body, of a loop or of both branches of an `if`, does to the stack.
+/// The summary of a region and all regions inside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Body {
-    /// Bit `k` is set where the slot `k` below the border's top is read or written.
+    /// Bit `k` is set if the slot `k` below the top of the stack at the header is read or written.
     pub touched: u64,
-    /// Whether the data-stack pointer must move in it: all ways through it do not leave the stack equally high.
-    pub moves_pointer: bool,
-    /// How many loops are in it, itself among them where it is one.
-    loops: u32,
-    /// Whether it shifts by a count that is no constant.
+    /// Whether a `while` loop is left with the same height as at its header.
+    pub leaves_level: bool,
+    /// Whether it shifts by a count that is not a constant.
     pub shifts: bool,
-    /// Whether it divides in a way that destroys registers.
+    /// Whether one of its divisions clobbers registers.
     pub divides: bool,
-    /// Constants that no instruction has a field for.
+    /// Constants that do not fit the immediate field of their instruction.
     pub constants: Constants,
 }
 
-impl Body {
-    /// Whether it has no other loop in it.
-    pub fn is_innermost(&self) -> bool {
-        self.loops <= 1
-    }
-}
-
-/// A few constants.
+/// A set of at most four constants; further ones are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Constants {
     values: [i64; 4],
@@ -55,245 +45,148 @@ impl Constants {
     }
 }
 
-/// What is known of a program before its code is made.
+/// The summary of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// A body for each loop, in the order of [`Bytecode::heads`].
-    pub loops: Vec<Body>,
-    /// A body for each `if`, in reading order.
-    pub ifs: Vec<Body>,
-    /// For each operation the slot of the innermost loop, below its border's top, in which its result lies when the next
-    /// pass begins; [`homes::NOWHERE`] where there is none.
-    pub homes: Vec<u8>,
-    /// The greatest number of slots that are touched at a time.
+    /// The summary of each region.
+    pub bodies: Vec<Body>,
+    /// The number of slots from the lowest that is touched up to the greatest height.
     pub height: usize,
 }
 
-/// What a branch on a flag is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Leaves a `while` loop.
-    Leave,
-    /// Goes over the only branch of an `if`.
-    If {
-        /// Behind it.
-        end: Pc,
-    },
-    /// Goes to the second branch of an `if`.
-    IfElse {
-        /// Behind both.
-        end: Pc,
-    },
-}
-
-/// What the branch at `pc` that goes to `to` is there for.
-pub fn role(code: &Bytecode, pc: Pc, to: Pc) -> Role {
-    match code.ops()[to.index() - 1] {
-        Op::Jump(head) if head <= pc => Role::Leave,
-        Op::Jump(end) if end >= to => Role::IfElse { end },
-        _ => Role::If { end: to },
-    }
-}
-
-/// Finds it all out.
+/// Summarizes a program.
 pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
+    let inputs = code.inputs() as i64;
     let mut walk = Walk {
-        summary: Summary { loops: Vec::with_capacity(code.heads().len()), ..Summary::default() },
-        open: vec![Open::new(What::Program, code.inputs() as i64)],
-        above: code.inputs() as i64,
-        events: Vec::with_capacity(2 * code.heads().len()),
-        highest: code.inputs() as i64,
-        lowest: code.inputs() as i64,
+        bodies: vec![Body::default(); code.regions().len()],
+        open: vec![OpenRegion::new(inputs)],
+        height: inputs,
+        highest: inputs,
+        lowest: inputs,
     };
-    walk.forward::<I>(code);
-    let Walk { mut summary, events, highest, lowest, .. } = walk;
-    summary.height = usize::try_from(highest - lowest).unwrap_or(0);
-    summary.homes = homes::find(code, &summary, &events);
-    summary
+    walk.program::<I>(code);
+    let Walk { bodies, highest, lowest, .. } = walk;
+    Summary { bodies, height: usize::try_from(highest - lowest).unwrap_or(0) }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Program,
-    Loop(usize),
-    If { index: usize, end: Pc },
-}
-
-/// A body that is being walked.
-struct Open {
-    what: What,
-    /// Values above the pointer at the border.
-    above: i64,
-    /// The same at the end of the first branch of an `if`, or where a `while` loop is left.
-    other: Option<i64>,
+/// A region that is being walked, or the program itself.
+struct OpenRegion {
+    /// The height at its header.
+    height: i64,
+    /// The height at the end of THEN if there is an ELSE, or where a `while` loop is left.
+    exit_height: Option<i64>,
     body: Body,
 }
 
-impl Open {
-    fn new(what: What, above: i64) -> Open {
-        Open { what, above, other: None, body: Body::default() }
+impl OpenRegion {
+    fn new(height: i64) -> OpenRegion {
+        OpenRegion { height, exit_height: None, body: Body::default() }
     }
 }
 
-/// Something at a place between two operations.
-#[derive(Clone, Copy)]
-pub(super) enum Event {
-    Head,
-    LoopEnd { index: usize, same_height: bool },
-    Else,
-    EndIf { index: usize },
-}
-
 struct Walk {
-    summary: Summary,
-    open: Vec<Open>,
-    above: i64,
-    events: Vec<(u32, Event)>,
+    bodies: Vec<Body>,
+    open: Vec<OpenRegion>,
+    height: i64,
     highest: i64,
     lowest: i64,
 }
 
 impl Walk {
-    fn forward<I: Isa>(&mut self, code: &Bytecode) {
-        let mut heads = code.heads().iter().peekable();
+    fn program<I: Isa>(&mut self, code: &Bytecode) {
+        let mut constant = None;
         for (index, &op) in code.ops().iter().enumerate() {
-            let pc = Pc(index as u32);
-            while let What::If { index, end } = self.innermost().what
-                && end == pc
-            {
-                self.end_if(index, pc);
-            }
-            while heads.next_if(|head| **head == pc).is_some() {
-                let index = self.summary.loops.len();
-                self.summary.loops.push(Body::default());
-                self.open.push(Open::new(What::Loop(index), self.above));
-                self.events.push((pc.0, Event::Head));
-            }
+            let previous = constant.take();
             match op {
                 Op::Literal(value) => {
-                    if let Some(constant) = large::<I>(value, code.ops()[index + 1]) {
-                        self.innermost().body.constants.add(constant);
+                    if let Some(unencodable) = unencodable::<I>(value, code.ops()[index + 1]) {
+                        self.innermost().body.constants.add(unencodable);
                     }
                     self.effect(0, 1);
+                    constant = Some(value);
                 }
                 Op::Pick(depth) => {
-                    let slot = self.above - 1 - depth as i64;
+                    let slot = self.height - 1 - depth as i64;
                     self.touch(slot, slot + 1);
                     self.effect(0, 1);
                 }
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
-                    let constant = match index.checked_sub(1).map(|before| code.ops()[before]) {
-                        Some(Op::Literal(value)) => Some(value),
-                        _ => None,
-                    };
                     let body = &mut self.innermost().body;
-                    let harmless = constant.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
-                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !harmless;
-                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && constant.is_none();
+                    let clobbers_nothing =
+                        previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
+                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
+                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && previous.is_none();
                 }
-                Op::Times { .. } => self.effect(1, 0),
-                Op::Next { .. } => self.end_loop(pc, None),
-                Op::Jump(to) if to <= pc => {
-                    let left = self.innermost().other.take();
-                    self.end_loop(pc, left);
-                }
-                Op::Jump(_) => {
-                    let above = self.above;
-                    let open = self.innermost();
-                    open.other = Some(above);
-                    self.above = open.above;
-                    self.events.push((pc.0 + 1, Event::Else));
-                }
-                Op::BranchIfZero(to) => {
+                Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);
-                    match role(code, pc, to) {
-                        Role::Leave => {
-                            let above = self.above;
-                            self.innermost().other = Some(above);
-                        }
-                        Role::If { end } | Role::IfElse { end } => {
-                            let index = self.summary.ifs.len();
-                            self.summary.ifs.push(Body::default());
-                            self.open.push(Open::new(What::If { index, end }, self.above));
-                        }
-                    }
+                    self.open.push(OpenRegion::new(self.height));
                 }
+                Op::While(_) => self.open.push(OpenRegion::new(self.height)),
+                Op::LeaveIfZero(_) => {
+                    self.effect(1, 0);
+                    let height = self.height;
+                    self.innermost().exit_height = Some(height);
+                }
+                Op::Else(_) => {
+                    let height = self.height;
+                    let open = self.innermost();
+                    open.exit_height = Some(height);
+                    self.height = open.height;
+                }
+                Op::Next(id) | Op::Repeat(id) | Op::EndIf(id) => self.end(id),
                 Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
             }
         }
     }
 
-    fn innermost(&mut self) -> &mut Open {
-        self.open.last_mut().expect("the program is always open")
+    fn innermost(&mut self) -> &mut OpenRegion {
+        self.open.last_mut().expect("the program itself stays open")
     }
 
     fn effect(&mut self, pops: i64, pushes: i64) {
-        self.touch(self.above - pops, self.above - pops + pops.max(pushes));
-        self.above += pushes - pops;
-        self.highest = self.highest.max(self.above);
+        self.touch(self.height - pops, self.height - pops + pops.max(pushes));
+        self.height += pushes - pops;
+        self.highest = self.highest.max(self.height);
     }
 
-    /// The slots from `low` to below `high` are read or written.
+    /// Records that the slots from `low` to below `high` are read or written.
     fn touch(&mut self, low: i64, high: i64) {
-        // What lies deeper than this is not kept in registers.
-        self.lowest = self.lowest.min(low.max(self.above - 64));
+        // Values more than 64 slots deep are not kept in registers.
+        self.lowest = self.lowest.min(low.max(self.height - 64));
         let open = self.innermost();
-        let (first, last) = ((open.above - high).max(0), open.above - low);
+        let (first, last) = ((open.height - high).max(0), open.height - low);
         if first < last && first < 64 {
             let count = (last - first).min(64) as u32;
             open.body.touched |= (u64::MAX >> (64 - count)) << first;
         }
     }
 
-    fn end_if(&mut self, index: usize, pc: Pc) {
-        let above = self.above;
-        let open = self.innermost();
-        // The other way to here: the end of the first branch, or over it.
-        let other = open.other.unwrap_or(open.above);
-        open.body.moves_pointer |= above != other;
-        self.above = other;
-        self.summary.ifs[index] = self.close();
-        self.events.push((pc.0, Event::EndIf { index }));
-    }
-
-    fn end_loop(&mut self, pc: Pc, left: Option<i64>) {
-        let above = self.above;
-        let open = self.innermost();
-        let What::Loop(index) = open.what else { unreachable!("a way back ends a loop") };
-        open.body.moves_pointer |= above != open.above;
-        open.body.loops += 1;
-        let at_head = open.above;
-        self.above = left.unwrap_or(at_head);
-        let same_height = self.above == at_head;
-        self.summary.loops[index] = self.close();
-        self.events.push((pc.0 + 1, Event::LoopEnd { index, same_height }));
-    }
-
-    /// Ends the innermost body: all that it does is done by the one around it, too.
-    fn close(&mut self) -> Body {
-        let Open { above, body, .. } = self.open.pop().expect("it is open");
-        let around = self.innermost();
-        let deeper = around.above - above;
-        around.body.touched |= match deeper {
-            0..64 => body.touched << deeper,
-            -63..0 => body.touched >> -deeper,
+    /// Ends the innermost region and adds its summary to that of its parent.
+    fn end(&mut self, id: RegionId) {
+        let OpenRegion { height, exit_height, mut body } = self.open.pop().expect("the region is open");
+        // A `times` loop, or an `if` without ELSE, ends with the height at its header.
+        self.height = exit_height.unwrap_or(height);
+        body.leaves_level = self.height == height;
+        let parent = self.innermost();
+        let offset = parent.height - height;
+        parent.body.touched |= match offset {
+            0..64 => body.touched << offset,
+            -63..0 => body.touched >> -offset,
             _ => 0,
         };
-        around.body.moves_pointer |= body.moves_pointer;
-        around.body.loops += body.loops;
-        around.body.shifts |= body.shifts;
-        around.body.divides |= body.divides;
-        body.constants.iter().for_each(|value| around.body.constants.add(value));
-        body
+        parent.body.shifts |= body.shifts;
+        parent.body.divides |= body.divides;
+        body.constants.iter().for_each(|value| parent.body.constants.add(value));
+        self.bodies[id.index()] = body;
     }
 }
 
-/// The constant that a literal is for the word behind it, where the instruction set has no field that holds it.
-fn large<I: Isa>(value: i64, next: Op) -> Option<i64> {
+/// The constant that a literal provides to the word after it, if no immediate field of the instruction set holds it.
+fn unencodable<I: Isa>(value: i64, next: Op) -> Option<i64> {
     let Op::Word(word) = next else { return None };
     let (fits, value) = match word.meaning() {
-        // A difference is a sum.
+        // A subtraction of a constant is lowered to an addition.
         Meaning::Alu(AluOp::Sub) => (I::fits_alu(AluOp::Add, value.wrapping_neg()), value.wrapping_neg()),
         Meaning::Alu(op) => (I::fits_alu(op, value), value),
         Meaning::Compare(_) => (I::fits_compare(value), value),

@@ -1,6 +1,6 @@
-//! The report before it has a form: what both HTML and Markdown say, so that they cannot differ.
+//! The contents of the report, independent of HTML and Markdown, so that the two cannot differ.
 //!
-//! Texts are plain, with `code` between backticks; each renderer escapes what its form takes for more than text.
+//! Texts are plain, with `code` between backticks. Each renderer escapes the special characters of its format.
 
 use super::plot::Plot;
 
@@ -9,9 +9,9 @@ use super::plot::Plot;
 pub struct Document {
     /// The heading.
     pub title: String,
-    /// What it is and when it was written.
+    /// The introduction, with the time of writing.
     pub lead: String,
-    /// The figures people come for.
+    /// The headline figures.
     pub figures: Vec<Figure>,
     /// The sections.
     pub sections: Vec<Section>,
@@ -20,25 +20,25 @@ pub struct Document {
 /// One figure of the summary.
 #[derive(Debug)]
 pub struct Figure {
-    /// What it is.
+    /// What it measures.
     pub label: String,
-    /// The number with its unit; `None` where there is no data.
+    /// The number with its unit; `None` without data.
     pub value: Option<String>,
-    /// Of what it is taken, or which command makes it.
+    /// How it is computed, or which command measures it.
     pub detail: String,
 }
 
 /// A section.
 #[derive(Debug)]
 pub struct Section {
-    /// The heading, of which the anchor is made.
+    /// The heading.
     pub title: &'static str,
-    /// What it holds.
+    /// The contents.
     pub blocks: Vec<Block>,
 }
 
 impl Section {
-    /// The anchor: what most renderers of Markdown make of the heading.
+    /// The anchor that most Markdown renderers generate for the heading.
     pub fn anchor(&self) -> String {
         self.title.to_lowercase().replace(' ', "-")
     }
@@ -49,27 +49,27 @@ impl Section {
 pub enum Block {
     /// A paragraph.
     Text(String),
-    /// Points, under a line that says of what.
+    /// A list with a line of introduction.
     List(String, Vec<String>),
-    /// That there is no data, and the command that makes it.
+    /// A note that there is no data.
     NoData {
-        /// The command.
+        /// The command that measures it.
         command: &'static str,
     },
     /// A table.
     Table(Table),
-    /// Plots, side by side where there is room.
+    /// Plots, side by side if there is room.
     Plots(Vec<Plot>),
 }
 
-/// A table, of which the first column names the rows.
+/// A table. Its first column names the rows.
 #[derive(Debug)]
 pub struct Table {
-    /// What the table shows.
+    /// The caption.
     pub caption: String,
-    /// The headings.
+    /// The headings of the columns.
     pub columns: Vec<String>,
-    /// Whether the columns behind the first hold numbers.
+    /// Whether the columns after the first contain numbers.
     pub is_numeric: bool,
     /// The rows.
     pub rows: Vec<Row>,
@@ -80,9 +80,9 @@ pub struct Table {
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// A cell for each column behind the first.
+    /// A cell for each column after the first.
     pub cells: Vec<Cell>,
-    /// Whether it sums others up.
+    /// Whether it summarizes other rows.
     pub is_summary: bool,
 }
 
@@ -92,7 +92,7 @@ impl Row {
         Row { name: name.into(), cells, is_summary: false }
     }
 
-    /// A row that sums others up.
+    /// A row that summarizes others.
     pub fn summary(name: impl Into<String>, cells: Vec<Cell>) -> Row {
         Row { name: name.into(), cells, is_summary: true }
     }
@@ -101,9 +101,9 @@ impl Row {
 /// A cell.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
-    /// The text; none where there is no value.
+    /// The text; empty if there is no value.
     pub text: String,
-    /// What stands small beside it: the interval.
+    /// The interval, shown in small print.
     pub detail: Option<String>,
 }
 
@@ -118,19 +118,19 @@ impl From<String> for Cell {
 pub enum Span<'a> {
     /// Text.
     Plain(&'a str),
-    /// What stood between backticks.
+    /// Text between backticks.
     Code(&'a str),
 }
 
-/// The pieces of a text. A backtick that has no partner is an ordinary character.
+/// The pieces of a text. An unpaired backtick is an ordinary character.
 pub fn spans(text: &str) -> Vec<Span<'_>> {
     let mut spans = Vec::new();
     let mut rest = text;
-    while let Some((before, (code, behind))) =
-        rest.split_once('`').and_then(|(before, behind)| Some((before, behind.split_once('`')?)))
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
     {
         spans.extend([Span::Plain(before), Span::Code(code)]);
-        rest = behind;
+        rest = after;
     }
     spans.push(Span::Plain(rest));
     spans
@@ -141,13 +141,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_stands_between_backticks() {
+    fn backticks_delimit_code() {
         assert_eq!(spans("a `b` c"), [Span::Plain("a "), Span::Code("b"), Span::Plain(" c")]);
         assert_eq!(spans("one ` alone"), [Span::Plain("one ` alone")]);
     }
 
     #[test]
-    fn anchors_are_those_of_markdown() {
+    fn anchor_matches_markdown_renderers() {
         assert_eq!(Section { title: "From text to answer", blocks: Vec::new() }.anchor(), "from-text-to-answer");
     }
 }

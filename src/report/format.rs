@@ -1,4 +1,4 @@
-//! Numbers and times as people read them.
+//! Formatting of numbers and times.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use crate::bench::statistics::Estimate;
 
 use super::document::Cell;
 
-/// A number with three digits that count, and commas between thousands.
+/// A number with three significant digits, and commas between thousands.
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     let decimals = match magnitude {
@@ -33,12 +33,12 @@ fn grouped(text: &str) -> String {
     grouped + fraction
 }
 
-/// A count: a whole number with all its digits, any other as by [`number`].
+/// A count: an integer with all its digits, any other value as in [`number`].
 pub fn count(value: f64) -> String {
     if value.fract() == 0.0 { grouped(&format!("{value:.0}")) } else { number(value) }
 }
 
-/// A number with no more digits than it needs, thousands and millions shortened: for axes.
+/// A number for an axis: with as few digits as possible, and with k, M or G for thousands, millions and billions.
 pub fn short(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
         magnitude if magnitude >= 1e9 => (value / 1e9, "G"),
@@ -46,27 +46,27 @@ pub fn short(value: f64) -> String {
         magnitude if magnitude >= 1e3 => (value / 1e3, "k"),
         _ => (value, ""),
     };
-    // Ticks have few digits: what is beyond ten comes of binary fractions.
+    // Ticks have few digits. Digits beyond the tenth are rounding errors of binary fractions.
     format!("{}{unit}", (scaled * 1e10).round() / 1e10)
 }
 
-/// An estimate as a cell: the value, and beside it the interval.
+/// An estimate as a cell: the value and its interval.
 pub fn cell(estimate: &Estimate) -> Cell {
     let Estimate { value, low, high } = estimate;
     Cell { text: number(*value), detail: Some(format!("{} to {}", number(*low), number(*high))) }
 }
 
-/// Counts as cells; an empty one where there is none.
+/// Counts as cells; `None` is an empty cell.
 pub fn counts(values: impl IntoIterator<Item = Option<f64>>) -> Vec<Cell> {
     values.into_iter().map(|value| value.map(count).unwrap_or_default().into()).collect()
 }
 
-/// A moment, in UTC.
+/// A point in time, in UTC.
 pub fn moment(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
 }
 
-/// How long ago something was, in its greatest unit.
+/// How long ago something happened, in the largest fitting unit.
 pub fn age(time: SystemTime, now: SystemTime) -> String {
     let seconds = now.duration_since(time).unwrap_or(Duration::ZERO).as_secs();
     let (count, unit) = match seconds {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_three_digits_that_count() {
+    fn numbers_have_three_significant_digits() {
         for (value, expected) in [
             (0.0, "0"),
             (0.12345, "0.123"),
@@ -103,19 +103,19 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_all_their_digits() {
+    fn integral_counts_keep_all_digits() {
         assert_eq!([15.0, 1_234_567.0, 61.53].map(count), ["15", "1,234,567", "61.5"]);
     }
 
     #[test]
-    fn ticks_are_short() {
+    fn tick_labels_are_short() {
         for (value, expected) in [(0.1 + 0.2, "0.3"), (10_000.0, "10k"), (2_500_000.0, "2.5M"), (100.0, "100")] {
             assert_eq!(short(value), expected);
         }
     }
 
     #[test]
-    fn ages_are_told_in_their_greatest_unit() {
+    fn ages_use_their_largest_unit() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000_000);
         let ago = |seconds| age(now - Duration::from_secs(seconds), now);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Times by workload and engine, and what can be said of two engines: ratios and their means.
+//! Times by workload and engine, and comparisons of two engines: ratios and their means.
 
 use super::data::criterion::Benchmark;
 use super::document::{Row, Table};
@@ -9,7 +9,7 @@ use crate::bench::statistics::{Estimate, geometric_mean};
 use crate::bench::workloads::{WORKLOADS, workload};
 use crate::registry::ENGINES;
 
-/// The name of the fifty generated loops.
+/// The name of the hold-out set.
 const HOLD_OUT: &str = "hold-out";
 
 /// The times of one kind of benchmark.
@@ -21,24 +21,24 @@ pub struct Grid {
     times: Vec<(String, String, Estimate)>,
 }
 
-/// Two engines that are held against each other.
+/// A comparison of two engines: the base's time divided by the engine's.
 pub struct Comparison {
-    /// What it is called.
+    /// Its name in tables.
     pub label: String,
-    /// Whose time is divided.
+    /// The base.
     pub base: String,
-    /// By whose.
+    /// The engine.
     pub engine: String,
 }
 
 impl Comparison {
-    /// An engine over a base, called like the engine.
+    /// A comparison that has the name of its engine.
     pub fn new(base: &str, engine: &str) -> Comparison {
         Comparison { label: engine.into(), base: base.into(), engine: engine.into() }
     }
 }
 
-/// Workloads over which a mean is taken.
+/// The workloads of a mean, and its name.
 struct Mean {
     name: String,
     workloads: Vec<String>,
@@ -66,20 +66,20 @@ impl Grid {
         self.times.iter().find(is_it).map(|(.., time)| *time)
     }
 
-    /// How many times as fast an engine is as the base. The interval is that of the worst case: one time at its upper end
-    /// and the other at its lower.
+    /// How many times as fast as the base an engine is. The interval is conservative: it combines the upper end of one time
+    /// with the lower end of the other.
     pub fn speed_up(&self, workload: &str, Comparison { base, engine, .. }: &Comparison) -> Option<Estimate> {
         let (base, engine) = (self.time(workload, base)?, self.time(workload, engine)?);
         Some(Estimate { value: base.value / engine.value, low: base.low / engine.high, high: base.high / engine.low })
     }
 
-    /// Those of the workloads that both engines of each comparison ran.
+    /// The workloads, of those that `among` accepts, that all engines of the comparisons ran.
     fn common(&self, comparisons: &[Comparison], among: impl Fn(&str) -> bool) -> Vec<String> {
         let has_all = |workload: &str| comparisons.iter().all(|pair| self.speed_up(workload, pair).is_some());
         self.workloads.iter().filter(|workload| among(workload) && has_all(workload)).cloned().collect()
     }
 
-    /// Over all sixteen workloads, and the nine among them: what of them has all comparisons.
+    /// The means over all sixteen workloads and over the nine. Workloads that an engine did not run are excluded.
     fn means(&self, comparisons: &[Comparison]) -> Vec<Mean> {
         let mean = |all: &str, size: usize, workloads: Vec<String>| {
             let part = format!("{} of {size}", workloads.len());
@@ -92,7 +92,7 @@ impl Grid {
         means.into_iter().filter(|mean| !mean.workloads.is_empty()).collect()
     }
 
-    /// The geometric mean of a comparison's speed-ups, with the name of the set over which it is taken.
+    /// The geometric mean of a comparison's speed-ups, with the name of the mean.
     pub fn overall(&self, comparison: Comparison) -> Option<(f64, String)> {
         let comparisons = [comparison];
         let mean = self.means(&comparisons).into_iter().next()?;
@@ -104,13 +104,13 @@ impl Grid {
         geometric_mean(mean.workloads.iter().filter_map(value))
     }
 
-    /// Workloads that have one of the comparisons at least.
+    /// Workloads that have at least one of the comparisons.
     fn compared<'a>(&'a self, comparisons: &'a [Comparison]) -> impl Iterator<Item = &'a String> {
         let has_one = |workload: &&String| comparisons.iter().any(|pair| self.speed_up(workload, pair).is_some());
         self.workloads.iter().filter(has_one)
     }
 
-    /// A table of speed-ups: a column for each comparison.
+    /// A table of speed-ups with a column for each comparison.
     pub fn table(&self, caption: &str, comparisons: &[Comparison]) -> Table {
         let mean = |mean: &Mean| {
             let value = |comparison| number(self.mean(mean, comparison)).into();
@@ -151,7 +151,7 @@ impl Grid {
     }
 }
 
-/// Ratios as bars to the left and right of 1.
+/// A plot of ratios as bars that start at 1, on a logarithmic axis.
 pub fn ratios(name: &str, title: &str, axis: &str, groups: Vec<Group>) -> Plot {
     let bars = groups.iter().flat_map(|group| &group.bars);
     let ends = bars
@@ -161,7 +161,7 @@ pub fn ratios(name: &str, title: &str, axis: &str, groups: Vec<Group>) -> Plot {
     Plot { name: name.into(), title: title.into(), drawing }
 }
 
-/// Each of the names once: those that are known in their order, then the others.
+/// Removes duplicate names, and puts the known names first, in the order of `known`.
 pub fn in_order<'a>(
     names: impl Iterator<Item = &'a String> + Clone,
     known: impl IntoIterator<Item = impl AsRef<str>>,

@@ -1,4 +1,4 @@
-//! A document as one page of HTML: no script, no file beside it, light and dark as the system is, on a phone as well.
+//! Renders a document as one self-contained HTML page without scripts, for light and dark mode and for small screens.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -16,7 +16,7 @@ pub fn page(document: &Document) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                // A page without an icon asks its server for one.
+                // Without an icon, browsers request one from the server.
                 link rel="icon" href="data:,";
                 style { (PreEscaped(css())) }
             }
@@ -68,7 +68,7 @@ fn section(section: &Section) -> Markup {
         section id=(section.anchor()) {
             h2 { (section.title) }
             @for (index, one) in section.blocks.iter().enumerate() {
-                // The first table is shown; the others wait to be asked for.
+                // The first table is open; large later ones are collapsed.
                 @let is_first = !section.blocks[..index].iter().any(|block| matches!(block, Block::Table(_)));
                 (block(one, is_first))
             }
@@ -84,7 +84,7 @@ fn block(block: &Block, is_first: bool) -> Markup {
             ul { @for item in items { li { (text(item)) } } }
         },
         Block::NoData { command } => html! {
-            div.missing { p { "No data yet. This command makes it:" } pre { code { (command) } } }
+            div.missing { p { "No data yet. This command measures it:" } pre { code { (command) } } }
         },
         Block::Table(one) => table(one, is_first || one.rows.len() < MANY_ROWS),
         Block::Plots(plots) => html! { div.plots.many[plots.len() > 2] { @for one in plots { (framed(one)) } } },
@@ -92,7 +92,7 @@ fn block(block: &Block, is_first: bool) -> Markup {
 }
 
 fn framed(plot: &Plot) -> Markup {
-    // Who uses the keyboard can scroll what can be focused.
+    // A focusable element can be scrolled with the keyboard.
     html! {
         figure {
             figcaption { (plot.title) }
@@ -101,7 +101,7 @@ fn framed(plot: &Plot) -> Markup {
     }
 }
 
-/// Tables of so many rows are not shown at once.
+/// Tables with this many rows are collapsed at first.
 const MANY_ROWS: usize = 12;
 
 fn table(table: &Table, is_open: bool) -> Markup {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_stands_in_the_data_is_text() {
+    fn data_is_escaped() {
         let nasty = "<script>\"&'`</script>";
         let cell = Cell { text: nasty.into(), detail: Some(nasty.into()) };
         let table = Table {
@@ -157,7 +157,8 @@ mod tests {
         };
         let page = page(&document);
         assert!(!page.contains("<script") && !page.contains("</script"), "{page}");
-        // Title and heading, lead, three of the figure, caption twice, column, row, cell twice, paragraph, list twice.
+        // The title appears twice, the lead once, the figure's texts three times, the caption twice, the column and the row
+        // once, the cell's texts twice, the paragraph once and the list's texts twice.
         assert_eq!(page.matches("&lt;script&gt;").count(), 15);
     }
 }

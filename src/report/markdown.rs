@@ -1,11 +1,11 @@
-//! A document as Markdown of GitHub's kind. Its plots are files beside it.
+//! Renders a document as GitHub-flavored Markdown. Its plots are files in the same folder.
 
 use std::fmt::Write;
 
 use super::document::{Block, Cell, Document, Figure, Row, Span, Table, spans};
 use super::plot::Plot;
 
-/// The text.
+/// The page.
 pub fn page(document: &Document) -> String {
     let Document { title, lead, figures, sections } = document;
     let mut page = format!("# {}\n\n{}\n\n", text(title), text(lead));
@@ -27,27 +27,27 @@ pub fn page(document: &Document) -> String {
     page
 }
 
-/// The plots that the text refers to: the names of their files, and what stands in them.
+/// The plots that the page refers to: the name and the contents of each file.
 pub fn plots(document: &Document) -> impl Iterator<Item = (String, String)> {
     let blocks = document.sections.iter().flat_map(|section| &section.blocks);
     let plots = blocks.filter_map(|block| if let Block::Plots(plots) = block { Some(plots) } else { None }).flatten();
     plots.map(|plot| (file_name(plot), plot.file()))
 }
 
-/// The name of a plot's file. A part of it comes from data, which must not lead to another folder.
+/// The name of a plot's file. Part of it comes from data, which must not be able to name another folder.
 fn file_name(plot: &Plot) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
     format!("{}.svg", plot.name.chars().map(plain).collect::<String>())
 }
 
-/// Characters that Markdown takes for more than themselves.
+/// Characters with a special meaning in Markdown.
 const SPECIAL: &str = "\\`*_{}[]<>#|~&!";
 
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
         match character {
-            // A cell or an item is one line.
+            // A cell or an item must be one line.
             '\n' | '\r' => escaped.push(' '),
             _ if SPECIAL.contains(character) => escaped.extend(['\\', character]),
             _ => escaped.push(character),
@@ -61,7 +61,7 @@ fn text(text: &str) -> String {
     for span in spans(text) {
         match span {
             Span::Plain(text) => words += &escaped(text),
-            // In code nothing is special but the bar of a table.
+            // In code, only the separator of a table's cells is special.
             Span::Code(text) => write!(words, "`{}`", text.replace('|', "\\|").replace(['\n', '\r'], " "))
                 .expect("a string takes all text"),
         }
@@ -76,7 +76,7 @@ fn block(block: &Block) -> String {
             let items: String = items.iter().map(|item| format!("- {}\n", text(item))).collect();
             format!("{}\n\n{items}", text(head))
         }
-        Block::NoData { command } => format!("No data yet. This command makes it:\n\n```sh\n{command}\n```\n"),
+        Block::NoData { command } => format!("No data yet. This command measures it:\n\n```sh\n{command}\n```\n"),
         Block::Table(one) => table(one),
         Block::Plots(plots) => {
             let image = |plot: &Plot| format!("![{}]({})\n", escaped(&plot.title), file_name(plot));
@@ -109,12 +109,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_stands_in_the_data_is_text() {
+    fn data_is_escaped() {
         assert_eq!(text("a|b <i> *c* [d](e)\n- `f|g`"), r"a\|b \<i\> \*c\* \[d\](e) - `f\|g`");
     }
 
     #[test]
-    fn a_row_of_a_table_is_a_line() {
+    fn table_row_is_one_line() {
         let cells = vec![Cell { text: "1\n2".into(), detail: Some("a|b".into()) }, Cell::default()];
         let rows = vec![Row::summary("x", cells.clone()), Row::new("y", cells)];
         let columns = ["n", "m", "o"].map(String::from).to_vec();

@@ -1,8 +1,7 @@
-//! The report: what the measuring commands left behind, as one page of HTML that needs nothing but itself, and the same as
-//! Markdown.
+//! The report on saved measurements, as one self-contained HTML page and as Markdown.
 //!
-//! [`data`] reads it, [`sections`] say what follows from it, as a [`document::Document`] that has no form yet; [`html`] and
-//! [`markdown`] give it one, and [`plot`] draws.
+//! [`data`] reads the measurements, and [`sections`] turns them into a [`document::Document`]. [`html`] and [`markdown`]
+//! render the document, and [`plot`] draws its plots.
 
 pub mod data;
 pub mod document;

@@ -1,7 +1,7 @@
-//! One color for each engine, the same in every plot, light and dark. They are those of Okabe and Ito, whom most people with
-//! a color deficiency can tell apart, made lighter on dark paper; lines differ in dashes and marks as well.
+//! The colors of plots. Each engine has the same color in every plot. The palette is that of Okabe and Ito, which most people
+//! with a color vision deficiency can distinguish; dark mode uses lighter shades. Lines also differ in dashes and markers.
 
-/// Who has a color of its own, that on light paper and that on dark.
+/// The series with their own colors: name, in light mode, in dark mode.
 const COLORS: [(&str, &str, &str); 11] = [
     ("tree", "#7f7f7f", "#9c9c9c"),
     ("bytecode", "#303030", "#e4e4e4"),
@@ -13,11 +13,11 @@ const COLORS: [(&str, &str, &str); 11] = [
     ("regs", "#8c2d19", "#ffb59a"),
     ("parse", "#56b4e9", "#9ad4f5"),
     ("verify", "#8c7b00", "#f0e442"),
-    // Whoever is none of ours.
+    // Any other series.
     ("other", "#7a6fb0", "#aaa0dc"),
 ];
 
-/// The roles of what is no data: name, on light paper, on dark.
+/// The colors of everything except data: name, in light mode, in dark mode.
 const ROLES: [(&str, &str, &str); 4] = [
     ("ink", "#1d1f21", "#e6e6e6"),
     ("muted", "#595f66", "#a3a9b0"),
@@ -31,7 +31,7 @@ pub fn class(series: &str) -> String {
     format!("c-{}", known.map_or("other", |(name, ..)| name))
 }
 
-/// CSS that gives the colors to what a selector matches, and each class its own as `--c`.
+/// CSS that defines all colors for the elements that a selector matches, and sets `--c` to its color for each class.
 pub fn css(selector: &str) -> String {
     let all = || ROLES.iter().chain(&COLORS);
     let light: String = all().map(|(name, light, _)| format!("--{name}:{light};")).collect();
@@ -46,7 +46,7 @@ mod tests {
     use crate::registry::ENGINES;
 
     #[test]
-    fn every_engine_has_a_color_of_its_own() {
+    fn every_engine_has_its_own_color() {
         for engine in ENGINES {
             assert_eq!(class(engine), format!("c-{engine}"));
         }

@@ -1,13 +1,13 @@
-//! Runs tests one after the other on the only thread of the process, for what may happen only while there is one.
+//! A test harness that runs tests sequentially on the main thread, for code that requires a single-threaded process.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-/// A test and its name.
+/// A test: its name and its function.
 pub type Test = (&'static str, fn());
 
-/// Runs those whose names contain a word of the command line, or all where it has none, without those that contain a word
-/// behind `--skip`: as the usual harness does.
+/// Runs the tests whose names contain an argument of the command line, or all without arguments. Leaves out those whose names
+/// contain the argument of a `--skip`. The standard harness selects tests in the same way.
 pub fn run(tests: &[Test]) -> ExitCode {
     let (mut filters, mut skipped) = (Vec::new(), Vec::new());
     let mut arguments = std::env::args().skip(1);

@@ -1,6 +1,6 @@
-//! How tests start the built binary: on every host, with a bound on its time, and never to see it panic.
+//! Starts the built binary in tests: on every host, with a timeout and a check for panics.
 
-// Each test crate that includes this file uses another part of it.
+// Each test crate that includes this file uses a different part of it.
 #![allow(dead_code, reason = "no test crate uses all of it")]
 
 use std::ffi::OsStr;
@@ -12,13 +12,13 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// Far more than the slowest run needs, also in an emulator on a busy machine: it ends a run that hangs.
+/// Ends a run that hangs. Far more than the slowest run needs, even in an emulator on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Whether tests take smaller sizes: most AArch64 test programs run in an emulator, 10 to 50 times slower.
+/// Whether tests use smaller sizes, because most AArch64 test programs run in an emulator, 10 to 50 times slower.
 pub const SMALL: bool = cfg!(target_arch = "aarch64");
 
-/// The size for this host, and a line that says so where it is the smaller one.
+/// The size for this host. Prints a line if it is the smaller one.
 pub fn size(what: &str, full: usize, small: usize) -> usize {
     if SMALL {
         println!("{what}: {small} instead of {full}, since this is an AArch64 program and likely emulated");
@@ -48,14 +48,14 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// The binary with arguments, not yet started.
+/// The binary with its arguments, not started yet.
 pub struct Invocation {
     command: Command,
     stdin: Vec<u8>,
     shown: String,
 }
 
-/// The binary with these arguments. It runs in an empty folder and hears nothing of the caller's taste in colors.
+/// The binary with these arguments. It runs in an empty folder and without the caller's color settings.
 pub fn jitduel<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Invocation {
     let mut command = bare();
     let mut shown = String::from("jitduel");
@@ -68,7 +68,7 @@ pub fn jitduel<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Invoc
 }
 
 impl Invocation {
-    /// What it reads from standard input; nothing unless set.
+    /// Sets its standard input; empty by default.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Invocation {
         self.stdin = bytes.into();
         self
@@ -84,7 +84,7 @@ impl Invocation {
         self
     }
 
-    /// Has a shell start it: the script ends with `exec "$@"` and what redirections it likes.
+    /// Starts it through a shell script that ends with `exec "$@"` and any redirections.
     pub fn by_shell(mut self, script: &str) -> Invocation {
         let mut shell = Command::new("sh");
         shell.args(["-c", script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
@@ -103,13 +103,13 @@ impl Invocation {
     /// Runs it to its end.
     ///
     /// # Panics
-    /// Where it panics, is killed by a signal, ends with a code that it does not document or does not end.
+    /// Panics if the binary panics, is killed by a signal, exits with an undocumented code, or does not end.
     pub fn run(mut self) -> Ended {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown));
         let mut stdin = child.stdin.take().expect("it is piped");
         let bytes = std::mem::take(&mut self.stdin);
-        // A program that does not read its input to the end is free to do so.
+        // The binary need not read all of its input, so a write error is ignored.
         let writer = thread::spawn(move || drop(stdin.write_all(&bytes)));
         let stdout = read(child.stdout.take().expect("it is piped"));
         let stderr = read(child.stderr.take().expect("it is piped"));
@@ -122,13 +122,13 @@ impl Invocation {
         Ended { code, stdout, stderr }
     }
 
-    /// Runs it with these streams in place of pipes; only the exit code is seen.
+    /// Runs it with these streams instead of pipes and returns only the exit code.
     pub fn run_with_streams(mut self, stdout: Stdio, stderr: Stdio) -> Option<i32> {
         self.command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         self.command.status().unwrap_or_else(|error| panic!("{}: {error}", self.shown)).code()
     }
 
-    /// Starts it with its standard output piped and its standard error piped.
+    /// Starts it with pipes for standard output and standard error.
     pub fn spawn(mut self) -> Child {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.shown))
@@ -145,19 +145,19 @@ impl Invocation {
     }
 }
 
-/// Reads a stream to its end on a thread of its own, so that no pipe fills up while another is waited for.
+/// Reads a stream to its end on a separate thread, so that no pipe fills up while we wait for another.
 fn read(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a pipe can be read");
-        // Whoever waited may have given up.
+        // The receiver may have timed out.
         drop(sender.send(bytes));
     });
     receiver
 }
 
-/// The binary without arguments, behind its runner where it needs one.
+/// The binary without arguments, started through its runner if it needs one.
 fn bare() -> Command {
     static EMPTY: OnceLock<PathBuf> = OnceLock::new();
     let mut command = with_runner(runner());
@@ -181,13 +181,13 @@ fn with_runner(runner: Option<&[String]>) -> Command {
     command
 }
 
-/// What must stand before the binary to start it. A test program that runs in an emulator asks the host's kernel
-/// to start the binary, which refuses one of another architecture unless it was told how; then it is started like
-/// cargo started the test program.
+/// The command in front of the binary that starts it, if one is needed. A test program in an emulator asks the host's kernel
+/// to start the binary. The kernel may refuse a binary of another architecture. The binary is then started with the runner
+/// with which cargo started the test program.
 fn runner() -> Option<&'static [String]> {
     static RUNNER: OnceLock<Option<Vec<String>>> = OnceLock::new();
     let starts = |runner: Option<&[String]>| {
-        // The emulator may lose the error of a failed exec; then the code is 127.
+        // The emulator may lose the error of a failed exec and exit with 127 instead.
         with_runner(runner).arg("--version").output().is_ok_and(|output| {
             output.status.success() && String::from_utf8_lossy(&output.stdout).starts_with("jitduel ")
         })
@@ -196,15 +196,15 @@ fn runner() -> Option<&'static [String]> {
         if starts(None) {
             return None;
         }
-        let runner = configured_runner().expect("the binary does not start, and cargo has no runner for it");
-        assert!(starts(Some(&runner)), "the binary starts neither by itself nor by {runner:?}");
+        let runner = configured_runner().expect("the binary does not start, and cargo configures no runner");
+        assert!(starts(Some(&runner)), "the binary starts neither by itself nor with {runner:?}");
         println!("the binary is started by {runner:?}");
         Some(runner)
     };
     RUNNER.get_or_init(find).as_deref()
 }
 
-/// The runner of AArch64 programs by cargo's variable, else by the crate's cargo configuration.
+/// The runner of AArch64 programs, from cargo's environment variable or else from the crate's cargo configuration.
 fn configured_runner() -> Option<Vec<String>> {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     if let Ok(text) = std::env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER") {
@@ -217,7 +217,7 @@ fn configured_runner() -> Option<Vec<String>> {
     Some(words(line.trim_start().strip_prefix('=')?.trim().trim_matches('"')))
 }
 
-/// A new empty folder for files of one test. Tests of different files may use the same name.
+/// Creates an empty folder for the files of one test. Tests of different modules may use the same name.
 #[track_caller]
 pub fn folder(name: &str) -> PathBuf {
     let module = Path::new(Location::caller().file()).file_stem().expect("the caller is a file");
@@ -229,22 +229,22 @@ pub fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Writes a file of one test and returns its path as text.
+/// Writes a file for one test and returns its path as text.
 pub fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
     let path = folder.join(name);
     std::fs::write(&path, bytes).expect("the target folder can be written");
     path.to_str().expect("the tests' paths are UTF-8").to_owned()
 }
 
-/// Writes an executable script of one test and returns its path as text.
+/// Writes an executable script for one test and returns its path as text.
 pub fn script(folder: &Path, name: &str, text: &str) -> String {
     executable(folder, name, &file(folder, &format!("{name}.sh"), format!("#!/bin/sh\n{text}\n")))
 }
 
-/// Copies a file of one test to an executable and returns its path as text.
+/// Copies a file to an executable for one test and returns its path as text.
 ///
-/// Another process copies it. If this one did, a child that another thread forks meanwhile could inherit the file open for
-/// writing, and the system executes no such file.
+/// A child process makes the copy. If this process wrote it, another thread could fork meanwhile, and the fork would hold the
+/// file open for writing. The system refuses to execute such a file.
 pub fn executable(folder: &Path, name: &str, from: &str) -> String {
     let path = folder.join(name).to_str().expect("the tests' paths are UTF-8").to_owned();
     let copied = Command::new("cp").args([from, &path]).status().expect("there is cp");

@@ -1,9 +1,9 @@
-//! The verb `bench`: what it refuses, prints, keeps and compares. No test asks how long anything takes.
+//! The command `bench`: what it refuses, prints, saves and compares. No test depends on how long anything takes.
 
 use std::time::Duration;
 
 use jitduel::bench::Subject;
-use jitduel::bench::client::{Patience, Worker};
+use jitduel::bench::client::{Timeout, Worker};
 use jitduel::bench::image::Image;
 use jitduel::bench::worker::Task;
 use jitduel::lang::Source;
@@ -11,15 +11,16 @@ use jitduel::lang::Source;
 use crate::binary::{Ended, SMALL, executable, file, folder, jitduel, script};
 use serde_json::Value;
 
-/// Races as short as they can be.
+/// The options of the shortest possible race.
 const SHORT: [&str; 9] = ["bench", "--force", "--processes", "22", "--rounds", "3", "--sample", "10", "--seed=5"];
 
-/// Runs in a folder of its own, where baselines are kept.
+/// Runs `bench` in the given folder, where it saves baselines.
 fn bench(folder: &std::path::Path, arguments: &[&str]) -> Ended {
     jitduel([&SHORT[..], arguments].concat()).current_dir(folder).run()
 }
 
-/// An emulator takes a second for each process: there the parts are tried that are not the same elsewhere.
+/// Whether a test is left out. Under an emulator each process takes a second, so tests that do not depend on the instruction
+/// set run natively only.
 fn is_left_out(what: &str) -> bool {
     if SMALL {
         println!("NOT RUN: {what}, since this is an AArch64 program and likely emulated");
@@ -28,16 +29,16 @@ fn is_left_out(what: &str) -> bool {
 }
 
 #[test]
-fn figures_that_would_mislead_are_refused() {
+fn debug_build_is_not_timed_without_force() {
     let ended = jitduel(["bench", "fact"]).run();
-    // The tests' binary is no optimized one.
+    // Tests use a debug build.
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    assert!(ended.stderr.contains("(--force measures all the same)"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("(--force measures anyway)"), "{}", ended.stderr);
 }
 
-/// `scripts/races` makes a slower build with a patch, which is of no use where the source has moved on.
+/// `scripts/races` applies this patch to make a slower build.
 #[test]
-fn the_patch_of_the_slower_build_fits_the_source() {
+fn patch_of_the_slower_build_applies() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("it is checked in");
     let patch = read("tests/slow/five-percent.patch");
@@ -51,38 +52,46 @@ fn the_patch_of_the_slower_build_fits_the_source() {
 }
 
 #[test]
-fn what_cannot_be_timed_is_said() {
+fn errors_name_what_cannot_be_timed() {
     let folder = folder("bench_refused");
     let trap = file(&folder, "trap.stk", "1 0 /");
     let empty = folder.join("empty");
-    std::fs::create_dir_all(&empty).expect("it is ours");
+    std::fs::create_dir_all(&empty).expect("the folder is writable");
     for (arguments, code, expected) in [
-        (&[trap.as_str()][..], 1, "the program trap division by zero 1:5: only one that ends by itself can be timed"),
+        (
+            &[trap.as_str()][..],
+            1,
+            "the program ends with `trap division by zero 1:5`; only a program that ends without a trap can be timed",
+        ),
         (&["nothing.stk"], 2, "cannot read `nothing.stk`"),
-        (&["empty"], 2, "there is no program in empty"),
+        (&["empty"], 2, "no program in empty"),
         (&["fact", "--processes", "19"], 2, "an even number from 20 to 10000"),
-        (&["fact", "--fail-on-regression", "5"], 2, "--fail-on-regression wants --baseline or --against"),
+        (&["fact", "--fail-on-regression", "5"], 2, "--fail-on-regression needs --baseline or --against"),
         (&["fact", "--baseline", "never-kept"], 2, "cannot read `target/jitduel/baselines/never-kept.json`: "),
         (&["fact", "--baseline", "../x"], 2, "letters, digits"),
         (&["fact", "--engine", "jitt"], 2, "invalid value 'jitt'"),
         (&["fact", "--engine", "tree", "--against", "/nowhere"], 2, "`/nowhere` cannot take part: No such file"),
         (&["fact", "--engine", "tree", "--against", "empty"], 2, "`empty` cannot take part: it is not a regular file"),
-        // Somewhere in PATH there is one, but a path is a path.
+        // `true` exists in PATH, but PATH is not searched.
         (&["fact", "--engine", "tree", "--against", "true"], 2, "`true` cannot take part: No such file"),
         (
             &["fact", "gcd", "--processes", "20"],
             2,
-            "20 processes are too few for so many comparisons: give --processes 24",
+            "20 processes are too few for this many comparisons; use --processes 24",
         ),
         (
             &["-e", "2 *", "--input", "1,2", "--stack-limit", "1"],
             2,
-            "too many inputs for the stack limit: 2, where at most 1 fit",
+            "too many inputs for the stack limit: 2, but at most 1 fit",
         ),
-        (&["-e", "dup dup", "--input", "1", "--stack-limit", "2"], 1, "-e: the program trap stack overflow 1:5"),
-        (&["hold-out", "--input", "1"], 2, "--input does not go with hold-out"),
+        (
+            &["-e", "dup dup", "--input", "1", "--stack-limit", "2"],
+            1,
+            "-e: the program ends with `trap stack overflow 1:5`",
+        ),
+        (&["hold-out", "--input", "1"], 2, "--input cannot be used with hold-out"),
     ] {
-        // An emulator cannot start another program of its kind, so that this one does not take part either.
+        // An emulated program cannot start another one.
         if SMALL && arguments.contains(&"--against") {
             continue;
         }
@@ -93,7 +102,7 @@ fn what_cannot_be_timed_is_said() {
 }
 
 #[test]
-fn a_race_is_printed_in_three_forms() {
+fn race_is_exported_as_markdown_csv_and_json() {
     if is_left_out("races in three forms") {
         return;
     }
@@ -114,7 +123,7 @@ fn a_race_is_printed_in_three_forms() {
     let is_time =
         |cell: &str| cell.split_once(' ').is_some_and(|(time, unit)| time.parse::<f64>().is_ok() && unit == "ns");
     assert!(rows[2..8].iter().all(|row| is_time(row[4])), "a run of two words takes nanoseconds: {}", table.stdout);
-    assert!(table.stderr.contains("note: double: the input is that of the case on line 2\n"), "{}", table.stderr);
+    assert!(table.stderr.contains("note: double: using the inputs of the case on line 2\n"), "{}", table.stderr);
 
     let csv = bench(&folder, &arguments("csv"));
     let lines: Vec<Vec<&str>> = csv.stdout.lines().map(|line| line.split(',').collect()).collect();
@@ -152,16 +161,16 @@ fn a_race_is_printed_in_three_forms() {
 }
 
 #[test]
-fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
+fn regression_against_a_saved_baseline_exits_with_3() {
     if is_left_out("baselines") {
         return;
     }
     let folder = folder("bench_baseline");
     file(&folder, "work.stk", "0 2000 times 1 + end");
     let run = |arguments: &[&str]| bench(&folder, &[&["work.stk", "--engine", "bytecode"], arguments].concat());
-    let kept = run(&["--save-baseline", "one"]);
-    assert!(kept.code == 0 && kept.stderr.contains("kept as target/jitduel/baselines/one.json"), "{}", kept.stderr);
-    // A hundred times of what was kept is more than any machine scatters.
+    let saved = run(&["--save-baseline", "one"]);
+    assert!(saved.code == 0 && saved.stderr.contains("saved as target/jitduel/baselines/one.json"), "{}", saved.stderr);
+    // No machine is noisy enough to exceed 100 times the saved time.
     let allowed = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(allowed.code == 0 && allowed.stderr.contains("work bytecode: "), "{}", allowed.stderr);
 
@@ -172,12 +181,12 @@ fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
     for value in faster["lines"][0]["processes"]["calibrated"].as_array_mut().expect("a list") {
         *value = (value.as_f64().expect("a number") / 1000.0).into();
     }
-    std::fs::write(&path, faster.to_string()).expect("it is ours");
+    std::fs::write(&path, faster.to_string()).expect("the folder is writable");
     let slower = run(&["--baseline", "one", "--fail-on-regression", "9900"]);
     assert!(slower.code == 3 && slower.stderr.contains("SLOWER THAN ALLOWED work bytecode: "), "{}", slower.stderr);
 
     let other = bench(&folder, &["work.stk", "--engine", "tree", "--baseline", "one"]);
-    assert!(other.code == 2 && other.stderr.contains("left out: the baseline is of engines `bytecode`, not `tree`\n"));
+    assert!(other.code == 2 && other.stderr.contains("left out: the baseline has engines `bytecode`, not `tree`\n"));
     assert!(other.stderr.contains("the baseline has none of these"), "{}", other.stderr);
 
     let version = |text: &str| json.to_string().replacen("jitduel race 2", text, 1);
@@ -194,47 +203,47 @@ fn a_baseline_is_kept_and_what_is_slower_than_it_allows_ends_with_three() {
         (version("jitduel race 3"), "has the format `jitduel race 3`, but this version reads `jitduel race 2`"),
         (time("0"), "0 is not greater than zero"),
         (time("-3.5"), "-3.5 is not greater than zero"),
-        (time("1e-300"), "is no number that was measured"),
-        (time("1e300"), "is no number that was measured"),
+        (time("1e-300"), "cannot be a measurement"),
+        (time("1e300"), "cannot be a measurement"),
         (time("1e999"), "number out of range"),
         (time("null"), "is broken"),
     ] {
-        std::fs::write(&path, &text).expect("it is ours");
+        std::fs::write(&path, &text).expect("the folder is writable");
         let ended = run(&["--baseline", "one", "--fail-on-regression", "5"]);
         assert!(ended.code == 2 && ended.stdout.is_empty() && ended.stderr.contains(expected), "{}", ended.stderr);
     }
 }
 
 #[test]
-fn only_times_of_the_same_program_and_input_are_compared() {
+fn only_the_same_program_and_input_is_compared() {
     if is_left_out("baselines of other programs") {
         return;
     }
     let folder = folder("bench_same");
     for name in ["a", "b"] {
-        std::fs::create_dir_all(folder.join(name)).expect("it is ours");
+        std::fs::create_dir_all(folder.join(name)).expect("the folder is writable");
     }
     file(&folder, "a/q.stk", "2 3 *");
     file(&folder, "b/q.stk", "0 20000 times 1 + end");
     file(&folder, "input.stk", "0 swap times 1 + end");
     let run = |arguments: &[&str]| bench(&folder, &[&["--engine", "bytecode"], arguments].concat());
-    let kept = run(&["a", "b", "input.stk", "--input", "", "--save-baseline", "one"]);
-    assert_eq!(kept.code, 1, "input.stk wants an input: {}", kept.stderr);
-    let kept = run(&["a", "b", "--save-baseline", "one"]);
-    assert_eq!(kept.code, 0, "{}", kept.stderr);
+    let saved = run(&["a", "b", "input.stk", "--input", "", "--save-baseline", "one"]);
+    assert_eq!(saved.code, 1, "input.stk wants an input: {}", saved.stderr);
+    let saved = run(&["a", "b", "--save-baseline", "one"]);
+    assert_eq!(saved.code, 0, "{}", saved.stderr);
     for name in ["a/q.stk", "b/q.stk"] {
-        assert!(kept.stdout.contains(&format!("| {name} | bytecode |")), "{}", kept.stdout);
+        assert!(saved.stdout.contains(&format!("| {name} | bytecode |")), "{}", saved.stdout);
     }
     let same = ["--baseline", "one", "--fail-on-regression", "900"];
     let run = |arguments: &[&str]| run(&[arguments, &same].concat());
-    // Another name and another order of the same programs.
+    // The same programs under another name and in another order are compared.
     file(&folder, "a/moved.stk", "2 3 *");
-    std::fs::remove_file(folder.join("a/q.stk")).expect("it is ours");
+    std::fs::remove_file(folder.join("a/q.stk")).expect("the folder is writable");
     let moved = run(&["b", "a"]);
     assert_eq!(moved.code, 0, "{}", moved.stderr);
     assert!(moved.stderr.contains("q bytecode: ") && moved.stderr.contains("moved bytecode: "), "{}", moved.stderr);
     assert!(!moved.stderr.contains("left out"), "{}", moved.stderr);
-    // One text is another now.
+    // A changed program is not compared.
     file(&folder, "b/q.stk", "0 20001 times 1 + end");
     let one = run(&["a/moved.stk", "b/q.stk"]);
     assert!(one.code == 0 && one.stderr.contains("moved bytecode: "), "{}", one.stderr);
@@ -243,20 +252,20 @@ fn only_times_of_the_same_program_and_input_are_compared() {
     let none = run(&["b/q.stk"]);
     assert!(none.code == 2 && none.stdout.is_empty(), "{}", none.stderr);
     assert!(none.stderr.contains("the baseline has none of these programs and engines"), "{}", none.stderr);
-    // The same text with another input, and under another limit.
-    let keep = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
-    assert_eq!(keep(&["--input", "7", "--save-baseline", "two"]).code, 0);
+    // The same text with another input or another limit is not compared.
+    let save = |arguments: &[&str]| bench(&folder, &[&["input.stk", "--engine", "bytecode"], arguments].concat());
+    assert_eq!(save(&["--input", "7", "--save-baseline", "two"]).code, 0);
     for (arguments, reason) in [
-        (&["--input", "8"][..], "input: the baseline has another input"),
-        (&["--input", "7", "--stack-limit", "9"], "input: the baseline has another stack limit"),
+        (&["--input", "8"][..], "input: the baseline has different inputs"),
+        (&["--input", "7", "--stack-limit", "9"], "input: the baseline has a different stack limit"),
     ] {
-        let other = keep(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
+        let other = save(&[arguments, &["--baseline", "two", "--fail-on-regression", "5"]].concat());
         assert!(other.code == 2 && other.stderr.contains(reason), "{}", other.stderr);
     }
 }
 
 #[test]
-fn names_are_text_and_paths_are_bytes() {
+fn unusual_file_names_are_escaped() {
     if is_left_out("races of files with strange names") {
         return;
     }
@@ -266,7 +275,8 @@ fn names_are_text_and_paths_are_bytes() {
     invocation.extend(["--engine", "bytecode", "--processes", "30"].map(Into::into));
     for name in names {
         let name = std::os::unix::ffi::OsStrExt::from_bytes(name);
-        std::fs::write(folder.join::<&std::ffi::OsStr>(name), "1 \\ \n\\ case: -> 1\n").expect("it is ours");
+        std::fs::write(folder.join::<&std::ffi::OsStr>(name), "1 \\ \n\\ case: -> 1\n")
+            .expect("the folder is writable");
         invocation.push(name.into());
     }
     invocation.drain(2..4);
@@ -284,7 +294,7 @@ fn names_are_text_and_paths_are_bytes() {
 }
 
 #[test]
-fn a_program_may_stand_on_the_command_line() {
+fn program_on_the_command_line_is_raced() {
     if is_left_out("a race of a program on the command line") {
         return;
     }
@@ -293,18 +303,18 @@ fn a_program_may_stand_on_the_command_line() {
     let ended = bench(&folder, &race);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.lines().nth(2).is_some_and(|line| line.starts_with("| -e      | bytecode |     9 |")));
-    // An input that is given is that of a workload as well.
+    // `--input` also replaces the input of a workload.
     let workload = bench(&folder, &["tri", "--input", "5", "--engine", "bytecode", "--export", "csv"]);
     assert!(workload.stdout.lines().nth(1).is_some_and(|line| line.starts_with("tri,bytecode,,34,5,")), "{workload:?}");
-    // A case that traps cannot be timed, so that the next one is.
+    // A rejected case cannot be timed, so the next one is used.
     let case = "\\ case: -> rejected underflow 1:1\n\\ case: 3 -> 4\n1 +";
     let case = bench(&folder, &["-e", case, "--engine", "bytecode"]);
-    assert!(case.code == 0 && case.stderr.contains("note: -e: the input is that of the case on line 2"), "{case:?}");
+    assert!(case.code == 0 && case.stderr.contains("note: -e: using the inputs of the case on line 2"), "{case:?}");
 }
 
-/// A build that takes the place of the binary while it races does not take part.
+/// A build that replaces the binary during a race is not executed.
 #[test]
-fn a_rebuild_does_not_mix_builds() {
+fn rebuild_during_a_race_is_ignored() {
     if is_left_out("a rebuild during a race") {
         return;
     }
@@ -316,40 +326,44 @@ fn a_rebuild_does_not_mix_builds() {
     let command = command.args(arguments).current_dir(&folder);
     let race = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
     let race = race.expect("it starts");
-    // It runs already: what takes its name now is another build, and one that would be seen.
+    // The race is running. The replacement would leave a file behind if it were executed.
     script(&folder, "other", "touch mixed");
-    std::fs::rename(folder.join("other"), &binary).expect("it is ours");
+    std::fs::rename(folder.join("other"), &binary).expect("the folder is writable");
     let output = race.wait_with_output().expect("it was started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!folder.join("mixed").exists());
 }
 
 #[test]
-fn a_program_that_is_none_of_ours_ends_the_race() {
+fn foreign_program_ends_the_race() {
     if is_left_out("other programs in place of builds") {
         return;
     }
     let folder = folder("bench_strangers");
     file(&folder, "work.stk", "1");
     for (name, text, expected) in [
-        ("silent", "exec sleep 1000", "`silent` cannot take part: it has not answered for 1s"),
-        ("endless", "exec cat /dev/zero", "`endless` cannot take part: it says a line of more than 1048576 bytes"),
-        ("chatty", "exec yes", "`chatty` cannot take part: it says `y`"),
-        ("rude", "printf '\\033[2J\\n'; exec sleep 1000", "`rude` cannot take part: it says `\\u{1b}[2J`"),
-        ("short", "exit 0", "`short` cannot take part: it has ended"),
-        ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it has not answered for 1s"),
-        ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it says `-1`"),
-        ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it says `NaN`"),
-        ("stopped clock", "echo '{\"ready\":true}'; while :; do echo 0; done", "says that 17179869184 runs take 0 ns"),
+        ("silent", "exec sleep 1000", "`silent` cannot take part: it did not reply within 1s"),
+        ("endless", "exec cat /dev/zero", "`endless` cannot take part: it printed a line of more than 1048576 bytes"),
+        ("chatty", "exec yes", "`chatty` cannot take part: it replied `y`"),
+        ("rude", "printf '\\033[2J\\n'; exec sleep 1000", "`rude` cannot take part: it replied `\\u{1b}[2J`"),
+        ("short", "exit 0", "`short` cannot take part: it exited"),
+        ("lazy", "echo '{\"ready\":true}'; exec sleep 1000", "`lazy` cannot take part: it did not reply within 1s"),
+        ("liar", "echo '{\"ready\":true}'; while :; do echo -1; done", "`liar` cannot take part: it replied `-1`"),
+        ("nan", "echo '{\"ready\":true}'; while :; do echo NaN; done", "`nan` cannot take part: it replied `NaN`"),
+        (
+            "stopped clock",
+            "echo '{\"ready\":true}'; while :; do echo 0; done",
+            "reports that 17179869184 runs take 0 ns",
+        ),
         (
             "instant",
             "read task; echo '{\"ready\":true}'; while read which runs; do echo $((runs / 1000 + 1)); done",
-            "`instant` cannot take part: it says that a run takes less than 1/1000 of what it takes another build",
+            "`instant` cannot take part: it reports that a run takes less than 1/1000 of the time of another build",
         ),
-        ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refuses: too old"),
+        ("refuser", "echo '{\"error\":\"too old\"}'", "`refuser` refused the program: too old"),
     ] {
         script(&folder, name, text);
-        // The path has no slash, and yet it is a path.
+        // The argument is a path, although it has no slash.
         let ended = bench(&folder, &["work.stk", "--engine", "bytecode", "--against", name, "--timeout", "1"]);
         assert!(ended.code == 2 && ended.stderr.contains(expected), "{name}: {}", ended.stderr);
         assert_eq!(ended.stdout, "");
@@ -357,7 +371,7 @@ fn a_program_that_is_none_of_ours_ends_the_race() {
 }
 
 #[test]
-fn another_build_takes_part() {
+fn another_build_is_raced() {
     if is_left_out("another build") {
         return;
     }
@@ -372,21 +386,21 @@ fn another_build_takes_part() {
     assert_eq!(lines, expected);
 }
 
-/// Turns are sized on warm runs: a first run that took a thousand times as long would make them a thousandth of what they
-/// should be, and the side that was sized so would seem slow.
+/// Turns are sized by warm runs. If a first run that takes a thousand times as long sized them, they would be a thousand times
+/// too short, and that contestant would seem slow.
 #[test]
-fn a_cold_first_run_does_not_size_a_turn() {
+fn cold_first_run_does_not_size_a_turn() {
     if is_left_out("other programs in place of builds") {
         return;
     }
     let folder = folder("bench_cold");
     let warm = "while read which runs; do echo $((1000 * runs)); done";
     script(&folder, "cold", &format!("read task; echo '{{\"ready\":true}}'; read first; echo 1000000; {warm}"));
-    let image = Image::open(&folder.join("cold")).expect("it is there");
+    let image = Image::open(&folder.join("cold")).expect("the file exists");
     let subject = Subject::new("one", Source::new("one", "1"), Vec::new());
     let task = Task { subject, contestants: vec!["tree".into()] };
-    let patience = Patience { least: Duration::from_secs(60), words: 1 };
-    let mut worker = Worker::start(&image, &task, 0, patience).expect("it answers");
-    let runs = worker.runs(0, Duration::from_millis(1)).expect("it answers");
+    let timeout = Timeout { base: Duration::from_secs(60), words: 1 };
+    let mut worker = Worker::start(&image, &task, 0, timeout).expect("it answers");
+    let runs = worker.runs_per_turn(0, Duration::from_millis(1)).expect("it answers");
     assert_eq!(runs, 1000);
 }

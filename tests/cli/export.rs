@@ -1,5 +1,5 @@
-//! The verb `export`: where its inputs and limits come from, and what it refuses. What its files come to is tested with the
-//! witnesses, their text with the golden files.
+//! The verb `export`: the origin of its inputs and limits, and its errors. tests/witnesses/witness.rs runs its files, and
+//! tests/light/golden.rs compares their text.
 
 use crate::binary::{Ended, file, folder, jitduel};
 
@@ -9,13 +9,13 @@ fn export(arguments: &[&str]) -> Ended {
 
 #[track_caller]
 fn shows(ended: &Ended, text: &str) {
-    // Where no inputs are given it says which it takes.
+    // Without inputs, it reports the case that it uses.
     assert!(ended.code == 0 && ended.stderr.lines().all(|line| line.starts_with("note: ")), "{}", ended.stderr);
     assert!(ended.stdout.contains(text), "{text:?} is not in: {}", ended.stdout);
 }
 
 #[test]
-fn inputs_and_limits_are_those_of_the_first_case_unless_others_are_given() {
+fn the_first_case_provides_default_inputs_and_limits() {
     let text = "\\ case fuel=5 stack-limit=7: 3 -4 -> 1\n\\ case: 5 6 -> 7\ntimes 1 end";
     let path = file(&folder("case"), "case.stk", text);
     for (arguments, title, run) in [
@@ -33,7 +33,7 @@ fn inputs_and_limits_are_those_of_the_first_case_unless_others_are_given() {
     shows(&export(&["-e", "1", "--to", "c"]), "number of inputs: 0, stack limit: 65536, fuel: no limit\n");
 }
 
-/// A name may hold what would end a comment, or continue it.
+/// A file name may contain characters that would end or extend a comment.
 #[test]
 fn the_name_of_a_file_stays_in_its_comment() {
     let path = file(&folder("name"), "two\nlines \\", "1");
@@ -46,10 +46,10 @@ fn the_name_of_a_file_stays_in_its_comment() {
 }
 
 #[test]
-fn rejected_programs_are_shown_and_not_translated() {
+fn rejected_programs_are_diagnosed_and_not_translated() {
     for language in ["c", "forth"] {
         for (text, message) in
-            [("1 +", "needs 2, there can be at most 1"), ("1 swpa", "unknown word"), ("1 if 1 end", "unbalanced")]
+            [("1 +", "needs 2, but there are at most 1"), ("1 swpa", "unknown word"), ("1 if 1 end", "unbalanced")]
         {
             let ended = export(&["-e", text, "--to", language]);
             assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
@@ -59,7 +59,7 @@ fn rejected_programs_are_shown_and_not_translated() {
 }
 
 #[test]
-fn wrong_use_is_refused() {
+fn usage_errors_are_reported() {
     for (arguments, message) in [
         (&["-e", "1"][..], "--to <LANGUAGE>"),
         (&["--to", "c"], "required arguments"),
@@ -67,7 +67,7 @@ fn wrong_use_is_refused() {
         (&["-e", "+", "--to", "c", "--input", "1,x"], "`x` is not a 64-bit integer"),
         (
             &["-e", "swpa", "--to", "c", "--input", "1,2", "--stack-limit", "1"],
-            "too many inputs for the stack limit: 2, where at most 1 fit",
+            "too many inputs for the stack limit: 2, but at most 1 fit",
         ),
         (&["-e", "\\ case 1", "--to", "forth"], "write `\\ case"),
         (&["nowhere.stk", "--to", "c"], "cannot read `nowhere.stk`"),

@@ -1,4 +1,5 @@
-//! What is written, whatever stands there and however full the disk is; and what is read, though it has no end.
+//! Files that verbs write, on top of existing files, links and folders and with a full disk; and pipes and devices that verbs
+//! must not read.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,12 +9,12 @@ use std::process::Command;
 
 use crate::binary::{Ended, Invocation, SMALL, file, folder, jitduel, script};
 
-/// Runs it where no file may have a byte, as on a disk that is full.
+/// Runs it under a file size limit of 0, which acts like a full disk.
 fn on_a_full_disk(invocation: Invocation) -> Ended {
     invocation.by_shell("ulimit -f 0; exec \"$@\"").run()
 }
 
-/// An emulator writes files of its own, which the limit stops too.
+/// An emulator also writes files of its own, which the limit would break.
 fn is_left_out(what: &str) -> bool {
     if SMALL {
         println!("NOT RUN: {what}, since this is an AArch64 program and likely emulated");
@@ -21,15 +22,15 @@ fn is_left_out(what: &str) -> bool {
     SMALL
 }
 
-/// A verb that writes into a folder, and the file that it writes there.
+/// A verb that writes to a folder, and the file that it writes there.
 struct Writes {
     arguments: Vec<&'static str>,
     path: &'static str,
-    /// Whether it replaces an older file.
+    /// Whether it replaces an existing file.
     replaces: bool,
 }
 
-/// Every verb that writes, but `fuzz`.
+/// Every verb that writes files, except `fuzz`.
 fn writers() -> Vec<Writes> {
     let race =
         ["bench", "--force", "--processes", "20", "--rounds", "3", "--sample", "10", "fact", "--engine", "bytecode"];
@@ -47,7 +48,7 @@ fn writers() -> Vec<Writes> {
     writers
 }
 
-/// Each in a folder of its own.
+/// Calls `act` for each of them, with a separate folder.
 fn each(test: &str, mut act: impl FnMut(&Writes, &Path, &dyn Fn() -> Invocation)) {
     for (index, writer) in writers().iter().enumerate() {
         let folder = folder(&format!("{test}-{index}"));
@@ -55,7 +56,7 @@ fn each(test: &str, mut act: impl FnMut(&Writes, &Path, &dyn Fn() -> Invocation)
     }
 }
 
-/// Puts something in the place of the file that a verb writes.
+/// Creates something at the path of the file that a verb writes.
 fn put(path: &Path, act: impl FnOnce(&Path)) {
     fs::create_dir_all(path.parent().expect("it has a folder")).expect("it is ours");
     act(path);
@@ -68,7 +69,7 @@ fn beside(path: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_full_disk_leaves_what_was_there() {
+fn a_full_disk_leaves_existing_files_unchanged() {
     if is_left_out("a full disk") {
         return;
     }
@@ -76,7 +77,7 @@ fn a_full_disk_leaves_what_was_there() {
         let ended = on_a_full_disk(verb());
         let said = |text| ended.stderr.contains(text);
         assert!(ended.code == 2 && said("error: cannot write `") && said("File too large"), "{ended:?}");
-        assert_eq!(beside(path), Vec::<PathBuf>::new(), "nothing is left, also nothing empty");
+        assert_eq!(beside(path), Vec::<PathBuf>::new(), "no file is left, not even an empty one");
         assert_eq!(verb().run().code, 0);
         let before = fs::read(path).expect("it was written");
         assert!(!before.is_empty(), "{}", path.display());
@@ -92,7 +93,7 @@ fn no_link_is_followed() {
     each("link", |writer, path, verb| {
         let precious = path.with_file_name("precious");
         put(path, |path| symlink("precious", path).expect("it is ours"));
-        // A link that leads nowhere, and then somewhere.
+        // First a dangling link, then a valid one.
         for _ in 0..2 {
             let ended = verb().run();
             assert!(
@@ -108,7 +109,7 @@ fn no_link_is_followed() {
 }
 
 #[test]
-fn only_a_file_is_replaced_and_only_by_who_says_so() {
+fn only_regular_files_are_replaced_and_only_by_verbs_that_document_it() {
     each("kinds", |writer, path, verb| {
         put(path, |path| fs::create_dir(path).expect("it is ours"));
         assert_eq!(verb().run().code, 2, "{:?}", writer.arguments);
@@ -124,7 +125,7 @@ fn only_a_file_is_replaced_and_only_by_who_says_so() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_map_that_cannot_be_written_is_not_left_in_part() {
+fn a_perf_map_that_cannot_be_written_is_removed() {
     if is_left_out("a map on a full disk") {
         return;
     }
@@ -134,10 +135,10 @@ fn a_map_that_cannot_be_written_is_not_left_in_part() {
     assert!(!Path::new(path).exists());
 }
 
-/// A limit on files is ours to survive, and not inherited by what we start.
+/// We ignore the signal of the file size limit, but programs that we start must not inherit this.
 #[cfg(target_os = "linux")]
 #[test]
-fn programs_that_are_started_have_their_signals() {
+fn started_programs_do_not_inherit_the_ignored_signal() {
     if is_left_out("a race with another program") {
         return;
     }
@@ -150,14 +151,14 @@ fn programs_that_are_started_have_their_signals() {
     assert_eq!(ignored & (1 << (libc::SIGXFSZ - 1)), 0, "{ignored:x}");
 }
 
-// What is read.
+// Reading.
 
 fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().expect("there is mkfifo").success());
 }
 
 #[test]
-fn nobody_waits_for_a_pipe_that_lies_in_a_folder() {
+fn pipes_and_devices_in_a_folder_are_skipped() {
     let folder = folder("pipes");
     let programs = folder.join("programs");
     fs::create_dir_all(&programs).expect("it is ours");
@@ -172,14 +173,14 @@ fn nobody_waits_for_a_pipe_that_lies_in_a_folder() {
     file(&programs, "real.stk", "\\ case: -> 1\n1\n");
     let ended = jitduel(["check", "programs"]).current_dir(&folder).run();
     assert!(ended.code == 0 && ended.stdout.starts_with("ok programs/real.stk: 1 case\n"), "{ended:?}");
-    // A link that leads nowhere can never be read, and it is said.
+    // A dangling link cannot be read, which is reported.
     symlink("nowhere", programs.join("dangling.stk")).expect("it is ours");
     let ended = jitduel(["check", "programs"]).current_dir(&folder).run();
     assert!(ended.code == 2 && ended.stderr.contains("cannot read `programs/dangling.stk`"), "{ended:?}");
 }
 
 #[test]
-fn a_pipe_that_is_named_is_read() {
+fn a_pipe_named_on_the_command_line_is_read() {
     for verb in ["check", "run"] {
         let named = jitduel([verb, "/dev/stdin"]).by_shell("echo '1 2 \\ case: -> 1 2' | \"$@\"").run();
         assert_eq!(named.code, 0, "{named:?}");
@@ -192,7 +193,7 @@ fn a_pipe_that_is_named_is_read() {
 }
 
 #[test]
-fn what_verbs_left_behind_is_read_from_files_alone() {
+fn saved_results_are_read_only_from_regular_files() {
     let folder = folder("left");
     for path in ["target/jitduel/peers.json", "target/jitduel/baselines/one.json"] {
         put(&folder.join(path), fifo);

@@ -1,6 +1,6 @@
-//! What `fuzz` makes of processes that somebody kills, of a folder that it cannot write, and of a sequence's end.
+//! How `fuzz` handles killed processes, a folder that cannot be written, and the end of a sequence.
 //!
-//! No engine is wrong, so that these tests end its processes with the signals of programs that are.
+//! No engine is wrong, so these tests kill its processes with the signals that a wrong engine would cause.
 
 use std::fs;
 use std::io::Read;
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::binary::{SMALL, file, folder, jitduel};
 
-/// A campaign with one process at a time, which ends with what it finds first, and after a while in any case.
+/// A campaign with one process at a time, which stops at its first finding or after a time limit.
 const CAMPAIGN: [&str; 11] =
     ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--time", "20s", "--max-findings", "1"];
 
-/// Signals of processes that are not our children are Linux's to tell.
+/// Only Linux lists the children of another process.
 fn is_left_out(what: &str) -> bool {
     let is_left_out = SMALL || cfg!(not(target_os = "linux"));
     if is_left_out {
@@ -25,12 +25,12 @@ fn is_left_out(what: &str) -> bool {
     is_left_out
 }
 
-/// Sends a signal to the process that judges programs for this one, once there is one, and waits until it has ended.
+/// Waits for the worker process of this campaign, sends it a signal, and waits until it has ended.
 fn kill_worker(fuzz: &Child, signal: &str) {
     let started = Instant::now();
     let children = format!("/proc/{0}/task/{0}/children", fuzz.id());
     let worker = loop {
-        let children = fs::read_to_string(&children).expect("the kernel tells children");
+        let children = fs::read_to_string(&children).expect("the kernel lists children");
         if let Some(worker) = children.split_whitespace().next() {
             break worker.to_owned();
         }
@@ -41,13 +41,14 @@ fn kill_worker(fuzz: &Child, signal: &str) {
         || fs::read_to_string(&children).is_ok_and(|all| all.split_whitespace().any(|child| child == worker));
     while is_there() {
         assert!(started.elapsed() < Duration::from_secs(60), "{signal} does not end it");
-        // Again, should it come before the process has its own way with such signals. One that has ended takes no notice.
+        // Sent repeatedly, because the first signal may arrive before the process has restored its signal handlers. A process
+        // that has ended ignores it.
         let _ = Command::new("kill").args(["-s", signal, &worker]).stderr(Stdio::null()).status();
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The exit code, and what was printed and said.
+/// The exit code, standard output and standard error.
 fn ended(fuzz: Child) -> (Option<i32>, String, String) {
     let output = fuzz.wait_with_output().expect("it was started");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
@@ -55,8 +56,8 @@ fn ended(fuzz: Child) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn a_process_that_somebody_kills_is_no_disagreement() {
-    if is_left_out("processes that somebody kills") {
+fn a_process_killed_from_outside_is_not_a_disagreement() {
+    if is_left_out("processes killed from outside") {
         return;
     }
     let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--time", "3s"];
@@ -66,13 +67,13 @@ fn a_process_that_somebody_kills_is_no_disagreement() {
     for (signal, fuzz) in campaigns {
         let (code, stdout, stderr) = ended(fuzz);
         assert!(code == Some(0) && stdout.ends_with(": all agree\n"), "{code:?} {stdout}{stderr}");
-        let said = format!(" was killed by SIG{signal} from outside; it begins again\n");
+        let said = format!(" was killed by SIG{signal} from outside; retrying\n");
         assert_eq!(stderr.matches(&said).count(), 1, "{stderr}");
     }
 }
 
 #[test]
-fn a_crash_is_a_finding_whoever_reads() {
+fn a_crash_is_a_finding_even_if_nobody_reads_the_output() {
     if is_left_out("crashes") {
         return;
     }
@@ -90,7 +91,7 @@ fn a_crash_is_a_finding_whoever_reads() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_printed() {
+fn a_finding_that_cannot_be_saved_is_printed() {
     if is_left_out("findings that cannot be kept") {
         return;
     }
@@ -98,9 +99,9 @@ fn what_cannot_be_kept_is_printed() {
         let folder = folder(&format!("unkept-{json}"));
         let arguments = CAMPAIGN.iter().chain(&["--findings", "found"]).chain(json.then_some(&"--json"));
         let mut fuzz = jitduel(arguments).current_dir(&folder).spawn();
-        // Once it has begun, the folder can no longer be made.
+        // After the start, a file takes the folder's name, so the folder cannot be created.
         let mut begun = [0; 4];
-        fuzz.stderr.as_mut().expect("it is piped").read_exact(&mut begun).expect("it says the seed");
+        fuzz.stderr.as_mut().expect("it is piped").read_exact(&mut begun).expect("it prints the seed");
         file(&folder, "found", "");
         kill_worker(&fuzz, "SEGV");
         let (code, stdout, stderr) = ended(fuzz);
@@ -114,12 +115,12 @@ fn what_cannot_be_kept_is_printed() {
 }
 
 #[test]
-fn an_older_finding_stays() {
+fn an_older_finding_is_not_replaced() {
     if is_left_out("findings of the same name") {
         return;
     }
     let folder = folder("older");
-    // Whatever program it is at: names of the first thousands are taken.
+    // The worker's current program is unknown, so the files of the first thousands of programs exist already.
     let taken = |index: u64| folder.join(format!("fuzz-1-{index}.stk"));
     for index in 0..20_000 {
         fs::write(taken(index), "older").expect("it is ours");
@@ -136,7 +137,7 @@ fn an_older_finding_stays() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_said_before_anything_runs() {
+fn an_unwritable_folder_is_reported_before_anything_runs() {
     let folder = folder("unwritable");
     file(&folder, "file", "");
     for findings in ["file", "file/below", "/proc/self/findings"] {
@@ -148,13 +149,13 @@ fn a_folder_that_cannot_be_written_is_said_before_anything_runs() {
         let said = ended.stderr.starts_with(&format!("error: cannot write `{findings}`: "));
         assert!(ended.code == 2 && ended.stdout.is_empty() && said, "{ended:?}");
     }
-    // A folder is made only when there is something to keep.
+    // The folder is created only when there is something to save.
     let ended = jitduel(["fuzz", "--programs", "1", "--findings", "new/folder"]).current_dir(&folder).run();
     assert!(ended.code == 0 && !folder.join("new").exists(), "{ended:?}");
 }
 
 #[test]
-fn nothing_is_never_said_to_agree() {
+fn a_campaign_without_programs_does_not_report_agreement() {
     let last = (u64::MAX - 1).to_string();
     let beyond = u64::MAX.to_string();
     for arguments in [
@@ -172,7 +173,7 @@ fn nothing_is_never_said_to_agree() {
     }
     let ended = jitduel(["fuzz", "--first", &last, "--engine", "bytecode", "--programs", "1"]).run();
     assert!(ended.code == 0 && ended.stdout.starts_with("1 program in "), "{ended:?}");
-    // What is left is judged where nobody says how much.
+    // Without --programs, the rest of the sequence is judged.
     let ended = jitduel(["fuzz", "--first", &last, "--engine", "bytecode", "--time", "60s"]).run();
     assert!(ended.code == 0 && ended.stdout.starts_with("1 program in "), "{ended:?}");
 }

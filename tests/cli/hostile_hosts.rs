@@ -1,7 +1,7 @@
-//! Hosts that refuse what programs usually get: executable memory, large files, a large stack. The command line does what it
-//! can without, and says what it cannot.
+//! Hosts without executable memory, large files or a large stack. The command line does what it can without them and reports
+//! what it cannot do.
 #![cfg(target_os = "linux")]
-#![allow(unsafe_code, reason = "takes rights from processes before they run")]
+#![allow(unsafe_code, reason = "restricts processes before they run")]
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -10,14 +10,14 @@ use std::process::{Command, Output};
 
 use jitduel::registry::PEERS;
 
-/// Takes a right from the process that calls it.
+/// Restricts the calling process.
 type Restriction = fn() -> io::Result<()>;
 
-/// Runs the command line with a right less.
+/// Runs the command line under a restriction.
 fn run(restriction: Restriction, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jitduel"));
     command.args(arguments);
-    // SAFETY: a restriction makes system calls and nothing else.
+    // SAFETY: a restriction only makes system calls.
     unsafe { command.pre_exec(restriction) };
     command.output().expect("the binary starts")
 }
@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-/// The exit code and both outputs.
+/// The exit code, standard output and standard error.
 fn said(restriction: Restriction, arguments: &[&str]) -> (i32, String, String) {
     let output = run(restriction, arguments);
     let status = output.status.code().unwrap_or_else(|| panic!("{arguments:?}: {}", output.status));
@@ -37,14 +37,14 @@ fn result(returned: libc::c_int) -> io::Result<()> {
     if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// No page becomes executable after it was writable, and no file lies in memory alone: no generated code runs.
+/// Forbids making writable pages executable and creating files in memory, so that no generated code can run.
 fn no_executable_memory() -> io::Result<()> {
     let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
     let jump = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |offset: u32| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
     let refuse = |error: libc::c_int| statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | error as u32);
     let equals = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    // The number of the system call comes first in what a filter reads; its arguments begin at 16, the third at 32.
+    // In a filter's data, the number of the system call is at offset 0. Its arguments start at 16; the third is at 32.
     let filter = [
         load(0),
         jump(equals, libc::SYS_memfd_create as u32, 4, 0),
@@ -56,7 +56,7 @@ fn no_executable_memory() -> io::Result<()> {
         refuse(libc::EACCES),
     ];
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-    // SAFETY: the process gives up rights; the filter outlives the call.
+    // SAFETY: the calls only restrict the process; the filter outlives the call.
     unsafe {
         result(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
         result(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program))
@@ -79,7 +79,7 @@ fn small_stack() -> io::Result<()> {
     limit(libc::RLIMIT_STACK, 128 << 10)
 }
 
-/// A file of this test's own with a text.
+/// Writes a file for this test.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).expect("the folder of tests can be written");
@@ -87,12 +87,12 @@ fn file(name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn run_falls_back_to_the_interpreter_with_a_line_that_says_so() {
+fn run_falls_back_to_the_interpreter_and_reports_it() {
     let (status, out, err) = said(no_executable_memory, &["run", "-e", "1 5 times 2 * end"]);
     assert_eq!((status, out.as_str()), (0, "32\n"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
     assert!(err.contains("`bytecode`") && err.contains("no executable memory: Permission denied"), "{err}");
-    // A map wants machine code.
+    // A perf map needs machine code.
     let (status, out, err) = said(no_executable_memory, &["run", "-e", "1", "--perf-map"]);
     assert!(status == 2 && out.is_empty() && err.contains("no executable memory"), "{out}{err}");
     let (status, out, _) = said(no_executable_memory, &["run", "-e", "1 0 /"]);
@@ -100,7 +100,7 @@ fn run_falls_back_to_the_interpreter_with_a_line_that_says_so() {
 }
 
 #[test]
-fn an_engine_that_was_named_is_not_replaced() {
+fn a_named_engine_is_not_replaced() {
     for engine in ["regs", "jit-naive"] {
         let (status, out, err) = said(no_executable_memory, &["run", "-e", "1", "--engine", engine]);
         assert_eq!((status, out.as_str()), (2, ""), "{err}");
@@ -112,11 +112,11 @@ fn an_engine_that_was_named_is_not_replaced() {
 }
 
 #[test]
-fn check_runs_what_the_host_can_run_and_says_what_it_cannot() {
+fn check_runs_the_possible_engines_and_reports_the_others() {
     let met = file("met.stk", "1 +\n\\ case: 1 -> 2\n").display().to_string();
     let (status, out, err) = said(no_executable_memory, &["check", &met]);
     assert_eq!(status, 0, "{out}{err}");
-    // The interpreters: ours, and of the peers wasmi.
+    // Our interpreters, and wasmi of the peers.
     let engines = if PEERS.is_empty() { 2 } else { 3 };
     assert!(out.contains(&format!("1 case x {engines} engines")) && out.ends_with("all agree\n"), "{out}");
     for engine in ["jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs"] {
@@ -130,7 +130,7 @@ fn check_runs_what_the_host_can_run_and_says_what_it_cannot() {
 }
 
 #[test]
-fn fuzz_blames_the_host_and_no_program() {
+fn fuzz_blames_the_host_and_not_a_program() {
     let (status, out, err) = said(no_executable_memory, &["fuzz", "--programs", "1000", "--seed", "1"]);
     assert_eq!(status, 2, "{out}{err}");
     assert!(!out.contains("DISAGREE") && !err.contains("DISAGREE"), "{out}{err}");
@@ -141,11 +141,11 @@ fn fuzz_blames_the_host_and_no_program() {
 }
 
 #[test]
-fn engines_says_which_run_here_and_why_the_others_do_not() {
+fn engines_lists_what_runs_here_and_why_others_do_not() {
     let (status, out, err) = said(no_executable_memory, &["engines"]);
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("no executable memory"), "{out}");
-    // The code itself can be shown all the same.
+    // The code itself can still be shown.
     let (status, out, err) = said(no_executable_memory, &["asm", "-e", "1 2 +", "--engine", "regs"]);
     assert!(status == 0 && !out.is_empty(), "{err}");
 }
@@ -180,7 +180,7 @@ fn a_thousand_nested_bodies_need_no_large_stack() {
         let (status, out, err) = said(small_stack, arguments);
         assert!(status == 0 && !out.is_empty(), "{arguments:?}: {status}\n{err}");
     }
-    // One more is a fault of the program, with its place.
+    // One more is rejected with its location.
     let too_deep = format!("{}{}", "1 times ".repeat(1001), "end ".repeat(1001));
     let (status, out, err) = said(small_stack, &["run", "-e", &too_deep]);
     assert_eq!((status, out.as_str()), (1, "rejected syntax 1:8003\n"), "{err}");

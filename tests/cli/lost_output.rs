@@ -1,4 +1,4 @@
-//! What becomes of the exit code where output is lost: it says what was found, whoever reads.
+//! The exit code if output is lost: it does not depend on whether anybody reads.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeWriter, Read};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::binary::{Invocation, SMALL, file, folder, jitduel, script};
 
-/// The writing end of a pipe that nobody reads.
+/// The write end of a pipe whose reader is closed.
 fn unread() -> PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -20,7 +20,7 @@ fn full() -> File {
     OpenOptions::new().write(true).open("/dev/full").expect("Linux has it")
 }
 
-/// Runs it with this standard output. The exit code, and what it says on standard error.
+/// Runs it with this standard output. Returns the exit code and standard error.
 fn with_stdout(invocation: Invocation, stdout: impl Into<Stdio>) -> (i32, String) {
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
     let code = invocation.run_with_streams(stdout.into(), writer.into()).expect("it is not killed");
@@ -62,7 +62,7 @@ fn verbs(folder: &Path) -> Vec<(Vec<String>, i32)> {
 }
 
 #[test]
-fn a_reader_that_leaves_changes_no_exit_code() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     for (arguments, code) in verbs(&folder("unread")) {
         let (ended, stderr) = with_stdout(jitduel(&arguments), unread());
         assert!(ended == code && !stderr.contains("standard output"), "{arguments:?}: {ended} {stderr}");
@@ -73,7 +73,7 @@ fn a_reader_that_leaves_changes_no_exit_code() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn output_that_is_lost_is_an_error() {
+fn lost_output_is_an_error() {
     for (arguments, code) in verbs(&folder("full")) {
         let (ended, stderr) = with_stdout(jitduel(&arguments), full());
         let said = "error: cannot write to standard output: No space left on device";
@@ -84,9 +84,9 @@ fn output_that_is_lost_is_an_error() {
 }
 
 #[test]
-fn a_closed_standard_output_is_an_error_where_there_is_something_to_write() {
+fn a_closed_standard_output_is_an_error_if_there_is_output() {
     if SMALL {
-        println!("NOT RUN: a closed standard output, whose place an emulator may take for a file of its own");
+        println!("NOT RUN: a closed standard output, whose descriptor an emulator may use for its own file");
         return;
     }
     let folder = folder("closed");
@@ -95,30 +95,29 @@ fn a_closed_standard_output_is_an_error_where_there_is_something_to_write() {
         let said = "error: cannot write to standard output: it is closed";
         assert!(ended.code == code.max(2) && ended.stderr.contains(said), "{arguments:?}: {ended:?}");
         assert_eq!(jitduel(&arguments).by_shell("exec \"$@\" >&- 2>&-").run().code, code.max(2), "{arguments:?}");
-        // One that was opened to be read is no better.
+        // A standard output that is open only for reading is an error too.
         let ended = jitduel(&arguments).by_shell("exec \"$@\" 1</dev/null").run();
         assert!(ended.code == code.max(2) && ended.stderr.contains("Bad file descriptor"), "{arguments:?}: {ended:?}");
-        // Whoever wants no output says so.
-        // Also where it is open for reading, as some languages pass it to the programs that they start.
+        // Output to /dev/null is no error, even if it is also open for reading, as some languages pass it to child processes.
         for null in ["exec \"$@\" >/dev/null 2>&-", "exec \"$@\" 1<>/dev/null 2>&-"] {
             assert_eq!(jitduel(&arguments).by_shell(null).run().code, code, "{arguments:?} {null}");
         }
     }
     let out = folder.join("programs");
     let ended = jitduel(["gen", "--out", out.to_str().expect("UTF-8")]).by_shell("exec \"$@\" >&-").run();
-    assert_eq!(ended.code, 0, "nothing was to be written: {ended:?}");
+    assert_eq!(ended.code, 0, "there was no output: {ended:?}");
 }
 
 #[test]
-fn nobody_is_generated_for() {
-    // It would take hours.
+fn generation_stops_when_the_output_is_lost() {
+    // Generating all programs would take hours.
     assert_eq!(with_stdout(jitduel(["gen", "--count", "100000000"]), unread()), (0, String::new()));
     #[cfg(target_os = "linux")]
     assert_eq!(with_stdout(jitduel(["gen", "--count", "100000000"]), full()).0, 2);
 }
 
 #[test]
-fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
+fn a_closed_pipe_does_not_prevent_reports_and_baselines() {
     let folder = folder("kept");
     let data = folder.to_str().expect("UTF-8");
     assert_eq!(with_stdout(jitduel(["report", "--data", data]), unread()).0, 0);
@@ -133,7 +132,7 @@ fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
     let bench = |arguments: &[&str]| jitduel([&RACE, arguments].concat()).current_dir(&folder);
     let (code, stderr) = with_stdout(bench(&["--save-baseline", "unread"]), unread());
     assert!(code == 0 && folder.join("target/jitduel/baselines/unread.json").is_file(), "{stderr}");
-    // The other build takes half a millisecond for each run, so that this one is slower than allowed.
+    // The other build reports half a millisecond per run, so this one is slower than allowed.
     let instant = script(
         &folder,
         "instant",
@@ -142,7 +141,7 @@ fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
     let against = ["--against", &instant, "--fail-on-regression", "5"];
     let (code, stderr) = with_stdout(bench(&against), unread());
     assert!(code == 3 && stderr.contains("SLOWER THAN ALLOWED"), "{code} {stderr}");
-    // A baseline that cannot be kept is printed all the same.
+    // A baseline that cannot be saved is still printed.
     let ended = bench(&["--save-baseline", "small"]).by_shell("ulimit -f 0; exec \"$@\"").run();
     assert!(ended.code == 2 && ended.stdout.contains("| bytecode |"), "{ended:?}");
     assert!(
@@ -151,6 +150,6 @@ fn a_reader_that_leaves_takes_no_report_and_no_baseline_with_it() {
     );
 }
 
-/// A race as short as it can be.
+/// The shortest possible race.
 const RACE: [&str; 11] =
     ["bench", "--force", "--processes", "20", "--rounds", "3", "--sample", "10", "fact", "--engine", "bytecode"];

@@ -1,5 +1,4 @@
-//! What a newcomer sees of the command line: which inputs were taken, which engines agree, what no case expects, and what
-//! was probably not meant.
+//! Output for newcomers: which inputs are used, which engines agree, unexpected outcomes, and probable mistakes.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ fn cli(arguments: &[&str]) -> Ended {
 // Inputs.
 
 #[test]
-fn inputs_stand_behind_the_program() {
+fn inputs_follow_the_program() {
     let folder = folder("inputs");
     let path = file(&folder, "sub.stk", "\\ case: 9 2 -> 7\n-");
     for verb in [vec!["run", &path], vec!["run", "-e", "-"]] {
@@ -24,14 +23,14 @@ fn inputs_stand_behind_the_program() {
         expect(&run(&["0xff", "1"]), 0, "254\n");
         expect(&run(&["10,20"]), 0, "-10\n");
         expect(&run(&["--engine", "tree", "1", "2", "--fuel", "5"]), 0, "-1\n");
-        assert_eq!(run(&["1", "2"]).stderr, "", "no case is taken");
-        refused(&run(&["1", "2", "--input", "3,4"]), "--input cannot be used with inputs behind the program");
+        assert_eq!(run(&["1", "2"]).stderr, "", "no case is used");
+        refused(&run(&["1", "2", "--input", "3,4"]), "--input cannot be used with inputs after the program");
         refused(&run(&["1", "2x"]), "`2x` is not a 64-bit integer");
     }
     expect(&jitduel(["run", "-", "5", "3"]).stdin("-").run(), 0, "2\n");
-    refused(&cli(&["run", &path, "x"]), "`x` is not a 64-bit integer; behind the program stand its inputs");
+    refused(&cli(&["run", &path, "x"]), "`x` is not a 64-bit integer; the arguments after the program are its inputs");
     refused(&cli(&["run", &path, "-e", "-"]), "cannot be used with -e");
-    // For the other verbs that take a program, too.
+    // The other verbs that take a program behave the same.
     let listed = |arguments: &[&str]| cli(&[&["asm", "--stage", "bytecode"], arguments].concat()).stdout;
     assert_eq!(listed(&["-e", "1 +", "-7"]), listed(&["-e", "1 +", "--input", "-7"]));
     let exported = |arguments: &[&str]| cli(&[&["export", "--to", "c"], arguments].concat()).stdout;
@@ -39,20 +38,23 @@ fn inputs_stand_behind_the_program() {
 }
 
 #[test]
-fn a_program_that_was_given_no_inputs_says_which_it_takes() {
+fn a_run_without_inputs_reports_the_case_that_it_uses() {
     let folder = folder("first-case");
     let path = file(&folder, "add.stk", "\\ adds\n\\ case fuel=9: 1 2 -> 3\n+");
-    let said = "note: no inputs were given, so the program runs as its case on line 2 says: \\ case fuel=9: 1 2 -> 3\n\
-                note: other inputs stand behind the program, as in FILE 5 6, or behind --input, as in --input 5,6\n";
+    let said = "note: no inputs given; using the case on line 2: \\ case fuel=9: 1 2 -> 3\n\
+                note: give inputs after the program, as in FILE 5 6, or with --input, as in --input 5,6\n";
     for arguments in [vec!["run", &path], vec!["asm", &path], vec!["export", &path, "--to", "c"]] {
         let ended = cli(&arguments);
         assert!(ended.code == 0 && ended.stderr.starts_with(said), "{arguments:?}: {}", ended.stderr);
     }
-    // Without a case there is nothing to say, and a long case is cut.
+    // Without a case nothing is reported, and a long case is shortened.
     assert_eq!(cli(&["run", "-e", "1"]).stderr, "");
     let many = "1 ".repeat(60_000);
     let long = file(&folder, "long.stk", format!("\\ case: {many} -> {many}\n"));
-    assert!(cli(&["run", &long, "--engine", "tree", "--json"]).stderr.lines().next().expect("it is said").len() < 300);
+    assert!(
+        cli(&["run", &long, "--engine", "tree", "--json"]).stderr.lines().next().expect("the case is reported").len()
+            < 300
+    );
 }
 
 // Engines.
@@ -68,26 +70,26 @@ fn several_engines_are_compared() {
         assert_eq!(line.split_whitespace().collect::<Vec<_>>(), [entry.name, "3"]);
     }
     assert_eq!(lines.last(), Some(&&*format!("{} engines agree", entries().count())));
-    // A trap and a rejection are what they are with one engine.
+    // Traps and rejections are reported as with one engine.
     let trap = run(&["-e", "/", "6", "0", "--engine", "tree,regs"]);
     expect(&trap, 1, "tree  trap division by zero 1:1\nregs  trap division by zero 1:1\n2 engines agree\n");
     assert_eq!(trap.stderr.matches("error: division by zero").count(), 1, "{}", trap.stderr);
     expect(&run(&["-e", "+", "--engine", "tree,regs"]), 1, "front end  rejected underflow 1:1\n");
-    // Each of several inputs has its lines.
+    // Each run has its own lines.
     expect(
         &run(&["-e", "/", "--input", "6,3", "--input", "6,0", "--engine", "tree,jit"]),
         1,
         "inputs 6 3:\ntree  2\njit   2\n2 engines agree\ninputs 6 0:\ntree  trap division by zero 1:1\n\
          jit   trap division by zero 1:1\n2 engines agree\n",
     );
-    // One engine, however often it is named, prints what it always did.
+    // One engine, even if named several times, prints its plain output.
     expect(&run(&["-e", "1", "--engine", "tree,tree"]), 0, "1\n");
-    refused(&run(&["-e", "1", "--engine", "jit,regs", "--perf-map"]), "--perf-map wants one engine");
+    refused(&run(&["-e", "1", "--engine", "jit,regs", "--perf-map"]), "--perf-map needs exactly one engine");
     refused(&run(&["-e", "1", "--engine", "tree,nothing"]), "nothing");
 }
 
 #[test]
-fn several_engines_have_a_line_of_json_each() {
+fn each_engine_has_its_own_line_of_json() {
     let ended = cli(&["run", "-e", "1 +", "--engine", "tree,regs", "--json", "--input", "6", "--input", "7"]);
     let lines: Vec<serde_json::Value> =
         ended.stdout.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
@@ -120,24 +122,24 @@ fn the_engines_are_listed() {
         let runs = if json["runs"] == true { "yes" } else { "no" };
         assert!(line.starts_with(&format!("{}{mark} ", entry.name)) && line.contains(&format!(" {runs} ")), "{line}");
         assert!(line.contains(entry.what), "{line}");
-        // What the list says is what a run finds.
+        // The list agrees with a run.
         let ended = cli(&["run", "-e", "1", "--engine", entry.name]);
         assert_eq!(ended.code == 0, json["runs"] == true, "{}: {}", entry.name, ended.stderr);
         assert_eq!(json.get("why_not").is_none(), json["runs"] == true);
     }
 }
 
-// What no case expects.
+// Unexpected outcomes.
 
 #[test]
-fn what_no_case_expects_is_not_ok() {
+fn an_outcome_that_no_case_expects_is_an_error() {
     let check = |text: &str| cli(&["check", "-e", text, "--engine", "tree,jit"]);
     expect(&check("2 3 *"), 0, "ok -e: 6\n1 program, 1 case x 2 engines, 4 runs: all agree\n");
     expect(&check("\\ case: 1 -> 2\n1 +"), 0, "ok -e: 1 case\n1 program, 1 case x 2 engines, 4 runs: all agree\n");
     let unexpected = "1 program rejected or stopped, which no case expects";
     let ended = check("1 +");
     let first = "REJECTED -e: rejected underflow 1:3, which no case expects";
-    expect(&ended, 1, &format!("{first}\n1 program, 1 case x 2 engines, 0 runs: no run to compare; {unexpected}\n"));
+    expect(&ended, 1, &format!("{first}\n1 program, 1 case x 2 engines, 0 runs: nothing to compare; {unexpected}\n"));
     assert!(ended.stderr.contains("1 | 1 +\n  |   ^ needs 2"), "{}", ended.stderr);
     let ended = check("1 0 /");
     let first = "STOPPED -e: trap division by zero 1:5, which no case expects";
@@ -147,11 +149,11 @@ fn what_no_case_expects_is_not_ok() {
 }
 
 #[test]
-fn a_case_that_meets_what_it_does_not_expect_shows_where() {
+fn an_unexpected_outcome_of_a_case_shows_its_location() {
     let check = |text: &str| cli(&["check", "-e", text, "--engine", "tree,jit"]);
     let rejected = check("\\ case: -> 3\n\\ case: -> 4\n1 +");
     assert_eq!(rejected.code, 4);
-    // Once, though two cases meet it.
+    // Shown once, although it occurs in two cases.
     assert_eq!(rejected.stderr.matches("3 | 1 +\n  |   ^ needs 2").count(), 1, "{}", rejected.stderr);
     let trapped = check("\\ case: 0 -> 3\n7 swap /");
     assert_eq!(
@@ -160,18 +162,18 @@ fn a_case_that_meets_what_it_does_not_expect_shows_where() {
         "{}",
         trapped.stderr
     );
-    // What is expected needs no caret.
+    // An expected outcome is not shown.
     assert_eq!(check("\\ case: -> rejected underflow 2:3\n1 +").stderr, "");
     assert_eq!(check("\\ case: 0 -> trap division by zero 2:8\n7 swap /").stderr, "");
 }
 
 #[test]
-fn a_comment_that_only_looks_like_a_case_is_told() {
+fn a_comment_that_only_looks_like_a_case_causes_a_warning() {
     let folder = folder("near-misses");
     let path = file(&folder, "near.stk", "\\ Case: 1 -> 2\n1 + \\ case: 1 -> 9\n\\ case: 1 -> 2\n");
     let warnings = format!(
-        "warning: {path}:1:1: this comment is not read as a case: a case begins with `\\ case`, in small letters\n\
-         warning: {path}:2:5: this comment is not read as a case: a case stands on a line of its own\n"
+        "warning: {path}:1:1: this comment is not parsed as a case: a case begins with `\\ case` in lowercase\n\
+         warning: {path}:2:5: this comment is not parsed as a case: a case must be on a line of its own\n"
     );
     for verb in ["check", "run", "asm"] {
         let ended = cli(&[verb, &path]);
@@ -181,15 +183,15 @@ fn a_comment_that_only_looks_like_a_case_is_told() {
     let ended = cli(&["check", &many, "--engine", "tree"]);
     assert_eq!((ended.code, ended.stderr.lines().count()), (0, 6), "{}", ended.stderr);
     assert!(ended.stderr.ends_with("many.stk: 995 more comments only look like cases\n"), "{}", ended.stderr);
-    // No program of ours has one.
+    // The corpus has none.
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
     let ended = cli(&["check", corpus, "--engine", "bytecode"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
 }
 
-/// With four times as many cases `check` takes about four times as long, where 16 times would be quadratic.
+/// With four times as many cases, `check` takes about four times as long. A quadratic algorithm would take 16 times as long.
 #[test]
-fn check_takes_time_in_proportion_to_the_cases() {
+fn check_takes_time_linear_in_the_number_of_cases() {
     let folder = folder("cases");
     let time = |count: usize, engine: &str| {
         let cases: String = (0..count).map(|input| format!("\\ case: {input} 2 -> {}\n", input + 2)).collect();
@@ -199,7 +201,7 @@ fn check_takes_time_in_proportion_to_the_cases() {
         assert_eq!(ended.code, 0, "{}", ended.stdout);
         begin.elapsed()
     };
-    // Others may take the processor from either: one quiet moment is enough to see it.
+    // Other processes may disturb a measurement, so the minimum of several counts.
     for engine in ["tree", "bytecode"] {
         let few = || time(5_000, engine).max(Duration::from_millis(1)).as_secs_f64();
         let grows = || time(20_000, engine).as_secs_f64() / few();
@@ -211,7 +213,7 @@ fn check_takes_time_in_proportion_to_the_cases() {
 // The manual.
 
 #[test]
-fn each_page_that_the_manual_cites_is_written() {
+fn each_cited_page_of_the_manual_is_written() {
     let folder = folder("manual");
     let pages = folder.join("man1");
     let out = pages.to_str().expect("it is UTF-8");
@@ -233,9 +235,9 @@ fn each_page_that_the_manual_cites_is_written() {
     refused(&cli(&["man", "--out", "/dev/null/x"]), "cannot write `/dev/null/x/jitduel.1`");
 }
 
-/// One of a thing is one, whoever counts.
+/// Counts of one use the singular.
 #[test]
-fn one_program_is_no_programs() {
+fn a_count_of_one_is_singular() {
     let folder = folder("counts");
     let out = folder.join("one");
     let ended = cli(&["gen", "--out", out.to_str().expect("it is UTF-8")]);

@@ -1,8 +1,8 @@
-//! The verb `report`, on a little that was really measured (`tests/data/report`) and on nothing. How the page looks in a browser
-//! is the business of `scripts/look-at-report`.
+//! The command `report`, with a small set of real measurements (`tests/data/report`) and with none. `scripts/look-at-report`
+//! checks how the page looks in a browser.
 //!
-//! The data is from one busy machine, in short runs: criterion's, `break_even`'s for two workloads, a race in the form of a run
-//! with peers, and the counts of two workloads.
+//! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads, a race converted to
+//! the format of `peers`, and the instruction counts of two workloads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use snapbox::{Assert, Data};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/report");
 
-const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After a change that is meant, write it anew and read the difference:\n\
+const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After an intended change, rewrite it and review the diff:\n\
      SNAPSHOTS=overwrite cargo test --test cli report -->\n\n";
 
-/// A section without data, and the command that makes it.
+/// The sections that need data, and the commands that measure it.
 const MISSING: [(&str, &str); 6] = [
     ("Speed-up", "cargo bench --bench execute"),
     ("Ablation", "cargo bench --bench execute"),
@@ -29,7 +29,7 @@ fn report(data: &Path, out: &Path) -> Ended {
     jitduel(["report".as_ref(), "--data".as_ref(), data.as_os_str(), "--out".as_ref(), out.as_os_str()]).run()
 }
 
-/// A report that must be written: the page and the Markdown.
+/// Writes a report, which must succeed. Returns the page and the Markdown.
 fn written(data: &Path, out: &Path) -> (String, String) {
     let ended = report(data, out);
     let paths = ["index.html", "report.md"].map(|name| out.join(name));
@@ -39,23 +39,23 @@ fn written(data: &Path, out: &Path) -> (String, String) {
     (page, markdown)
 }
 
-/// What stands under a heading of the Markdown.
+/// The text under a heading of the Markdown.
 fn section<'a>(markdown: &'a str, title: &str) -> &'a str {
-    let (_, behind) = markdown.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
-    behind.split_once("\n## ").map_or(behind, |(section, _)| section)
+    let (_, after) = markdown.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
+    after.split_once("\n## ").map_or(after, |(section, _)| section)
 }
 
-/// The data in a folder of the test's own, so that it may be changed.
+/// Copies the data into a folder of the test, so that the test may change it.
 fn copy(name: &str) -> PathBuf {
     fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).expect("it is ours");
-        for entry in fs::read_dir(from).expect("it is checked in") {
+        fs::create_dir_all(to).expect("the folder is writable");
+        for entry in fs::read_dir(from).expect("the data is checked in") {
             let path = entry.expect("it can be read").path();
             let to = to.join(path.file_name().expect("it has one"));
             if path.is_dir() {
                 copy(&path, &to);
             } else {
-                fs::copy(&path, &to).expect("it is ours");
+                fs::copy(&path, &to).expect("the folder is writable");
             }
         }
     }
@@ -65,47 +65,47 @@ fn copy(name: &str) -> PathBuf {
 }
 
 fn change(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).expect("it is there");
+    let text = fs::read_to_string(path).expect("the file exists");
     assert!(text.contains(from), "{} has no {from}", path.display());
-    fs::write(path, text.replacen(from, to, 1)).expect("it is ours");
+    fs::write(path, text.replacen(from, to, 1)).expect("the folder is writable");
 }
 
 #[test]
-fn a_section_without_data_says_which_command_makes_it() {
+fn section_without_data_names_the_command_that_makes_it() {
     let folder = folder("report_empty");
     let (page, markdown) = written(&folder, &folder.join("out"));
     for (title, command) in MISSING {
-        let missing = format!("No data yet. This command makes it:\n\n```sh\n{command}\n```\n");
+        let missing = format!("No data yet. This command measures it:\n\n```sh\n{command}\n```\n");
         assert!(section(&markdown, title).contains(&missing), "{title}: {markdown}");
     }
-    assert_eq!(page.matches("No data yet. This command makes it:").count(), MISSING.len());
+    assert_eq!(page.matches("No data yet. This command measures it:").count(), MISSING.len());
     for command in MISSING.map(|(_, command)| command) {
         assert!(page.contains(&format!("<code>{command}</code>")), "{command}");
     }
-    // These need no data: instructions were counted once for all machines.
+    // These sections need no data: instruction counts are checked in.
     assert!(section(&markdown, "Executed instructions").contains("| fact | 567 | 12.1 | 22 |"), "{markdown}");
-    assert!(section(&markdown, "The machine").contains("| instructions | `scripts/count` | as the source has them |"));
+    assert!(section(&markdown, "The machine").contains("| instructions | `scripts/count` | the checked-in record |"));
     assert!(section(&markdown, "Code size").contains("| mandelbrot | 67 |"), "{markdown}");
     assert!(section(&markdown, "The machine").replace('\\', "").contains(std::env::consts::ARCH));
 }
 
-/// What is measured anew for each report is left out: the time, the code's size and the machine.
+/// Parts that vary between reports are left out: the time, the code sizes and the machine.
 #[test]
-fn what_was_measured_is_told_word_for_word() {
+fn markdown_matches_the_golden_file() {
     let out = folder("report_whole");
     let (_, markdown) = written(Path::new(DATA), &out);
-    let (before, _) = markdown.split_once("\n## The machine\n").expect("it comes last");
+    let (before, _) = markdown.split_once("\n## The machine\n").expect("it is the last section");
     let text = before.replace(section(before, "Code size"), "\n(…)\n");
-    let (begin, behind) = text.split_once("Written ").expect("it says when");
-    let (_, behind) = behind.split_once(" UTC.").expect("it says when");
-    let text = format!("{HEADER}{begin}Written (…).{behind}");
+    let (begin, after) = text.split_once("Written ").expect("it has a date");
+    let (_, after) = after.split_once(" UTC.").expect("it has a date");
+    let text = format!("{HEADER}{begin}Written (…).{after}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.md");
     let expected = Data::read_from(&path, None).raw();
     Assert::new().action_env("SNAPSHOTS").eq(Data::text(text).raw(), expected);
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
+fn page_is_self_contained_and_matches_the_markdown() {
     let out = folder("report_page");
     let (page, markdown) = written(Path::new(DATA), &out);
     let rest = page.replace("http://www.w3.org/2000/svg", "");
@@ -115,7 +115,7 @@ fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
     for (open, close) in [("<svg", "</svg>"), ("<table", "</table>"), ("<section", "</section>"), ("<g ", "</g>")] {
         assert!(page.contains(open) && page.matches(close).count() >= page.matches(open).count(), "{open}");
     }
-    // Each plot of the Markdown is a file, and stands in the page.
+    // Each plot in the Markdown is a file, and the page contains it.
     let images: Vec<&str> =
         markdown.split("](").filter_map(|text| text.split_once(".svg)")).map(|(name, _)| name).collect();
     assert_eq!(images.len(), page.matches("<svg").count());
@@ -125,7 +125,7 @@ fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
         assert!(!plot.contains("NaN") && !plot.contains("inf"), "{name}");
     }
     assert!(images.contains(&"speed-up") && images.contains(&"break-even-nested") && images.contains(&"peers"));
-    // Each number of a table stands in the page.
+    // The page contains each number in a table.
     let cells = markdown.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split([' ', '(', ')', '*']));
     let numbers: Vec<&str> = cells.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit())).collect();
     assert!(numbers.len() > 200, "{} numbers", numbers.len());
@@ -135,22 +135,22 @@ fn the_page_needs_nothing_but_itself_and_says_what_the_markdown_says() {
 }
 
 #[test]
-fn where_the_interpreter_wins_is_listed() {
+fn interpreter_wins_are_listed() {
     let folder = copy("report_never");
     let path = folder.join("jitduel/break-even.json");
     let mut json: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).expect("it is there")).expect("it is JSON");
-    json["lines"][0]["break_even"] = serde_json::json!({ "passes": null, "low": 70, "high": null });
-    fs::write(&path, json.to_string()).expect("it is ours");
+        serde_json::from_slice(&fs::read(&path).expect("the file exists")).expect("it is JSON");
+    json["lines"][0]["break_even"] = serde_json::json!({ "iterations": null, "low": 70, "high": null });
+    fs::write(&path, json.to_string()).expect("the folder is writable");
     let (page, markdown) = written(&folder, &folder.join("out"));
     let text = section(&markdown, "Break-even");
     assert!(text.contains("| fact | never (70.0 to never) |"), "{text}");
-    assert!(text.contains("- `jit` on fact: not within 344,064 passes\n"), "{text}");
+    assert!(text.contains("- `jit` on fact: not within 344,064 iterations\n"), "{text}");
     assert!(page.contains("jit: never</text>"));
 }
 
 #[test]
-fn what_is_broken_is_named() {
+fn broken_file_is_named() {
     let estimates = "criterion/execute_fact/jit/new/estimates.json";
     let broken = [
         ("jitduel/break-even.json", "\"lines\"", "\"linen\"", "missing field `lines`"),
@@ -160,8 +160,8 @@ fn what_is_broken_is_named() {
             "\"interpreter_ns\": -3795",
             "-3795 is not greater than zero at line",
         ),
-        ("jitduel/break-even.json", "\"passes\": 21", "\"passes\": 0", "the points of a sweep do not ascend"),
-        ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "is no number that was measured"),
+        ("jitduel/break-even.json", "\"iterations\": 21", "\"iterations\": 0", "the points of a sweep do not ascend"),
+        ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
         (estimates, "\"median\"", "\"medium\"", "missing field `median`"),
@@ -186,19 +186,22 @@ fn what_is_broken_is_named() {
 }
 
 #[test]
-fn a_file_of_another_version_names_the_command_that_makes_it() {
-    for (kind, command) in [
-        ("break-even", "cargo bench --bench break_even"),
-        ("peers", "cargo bench --features peers --bench peers"),
-        ("instructions", "scripts/count"),
+fn other_version_is_refused_with_the_command_that_makes_it() {
+    for (kind, version, command) in [
+        ("break-even", 3, "cargo bench --bench break_even"),
+        ("peers", 2, "cargo bench --features peers --bench peers"),
+        ("instructions", 3, "scripts/count"),
     ] {
-        let format = format!("\"jitduel {kind} 2\"");
-        let older = format!("\"format\": {format},");
-        for (index, (from, to)) in [(older.as_str(), ""), (&format, "\"jitduel 3\"")].into_iter().enumerate() {
+        let format = format!("\"jitduel {kind} {version}\"");
+        let untagged = format!("\"format\": {format},");
+        let older = format!("\"jitduel {kind} {}\"", version - 1);
+        for (index, (from, to)) in
+            [(untagged.as_str(), ""), (&format, &older), (&format, "\"jitduel 3\"")].into_iter().enumerate()
+        {
             let folder = copy(&format!("report_{kind}_{index}"));
             change(&folder.join("jitduel").join(kind).with_extension("json"), from, to);
             let ended = report(&folder, &folder.join("out"));
-            let expected = format!("but this version reads `jitduel {kind} 2`; make it again: {command}\n");
+            let expected = format!("but this version reads `jitduel {kind} {version}`; make it again: {command}\n");
             assert!(ended.code == 2 && ended.stderr.ends_with(&expected), "{}", ended.stderr);
             assert!(!folder.join("out").exists(), "nothing is written");
         }
@@ -206,14 +209,15 @@ fn a_file_of_another_version_names_the_command_that_makes_it() {
 }
 
 #[test]
-fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
+fn hostile_data_neither_escapes_the_folder_nor_hangs() {
     let folder = copy("report_paths");
     let path = folder.join("jitduel/break-even.json");
-    let text = fs::read_to_string(&path).expect("it is there");
-    fs::write(&path, text.replace("\"workload\": \"fact\"", "\"workload\": \"../../fact\"")).expect("it is ours");
+    let text = fs::read_to_string(&path).expect("the file exists");
+    fs::write(&path, text.replace("\"workload\": \"fact\"", "\"workload\": \"../../fact\""))
+        .expect("the folder is writable");
     written(&folder, &folder.join("out"));
     assert!(folder.join("out/break-even-------fact.svg").exists());
-    fs::remove_file(&path).expect("it is ours");
+    fs::remove_file(&path).expect("the folder is writable");
     let made = std::process::Command::new("mkfifo").arg(&path).status().expect("there is mkfifo");
     assert!(made.success());
     let ended = report(&folder, &folder.join("out"));
@@ -221,14 +225,14 @@ fn what_data_says_leads_to_no_other_folder_and_does_not_hang() {
 }
 
 #[test]
-fn folders_are_those_that_were_asked_for() {
+fn input_and_output_folders_are_respected() {
     let folder = folder("report_folders");
     let nowhere = report(&folder.join("nowhere"), &folder.join("out"));
-    assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is no folder"), "{}", nowhere.stderr);
-    fs::write(folder.join("file"), "").expect("it is ours");
+    assert!(nowhere.code == 2 && nowhere.stderr.contains("nowhere` is not a folder"), "{}", nowhere.stderr);
+    fs::write(folder.join("file"), "").expect("the folder is writable");
     let file = report(&folder, &folder.join("file"));
     assert!(file.code == 2 && file.stderr.contains("cannot write `"), "{}", file.stderr);
-    // Cargo's variable names the usual folder; without it that is `target`.
+    // The default is the folder in cargo's variable, or `target` without it.
     for (variable, expected) in [("elsewhere", "elsewhere/report"), ("", "target/report")] {
         let ended = jitduel(["report"]).env("CARGO_TARGET_DIR", variable).current_dir(&folder).run();
         assert_eq!((ended.code, ended.stdout), (0, format!("{expected}/index.html\n{expected}/report.md\n")));

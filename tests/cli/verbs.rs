@@ -1,5 +1,5 @@
-//! The command line as its users meet it: every verb and option, exit codes, streams, and texts that nobody meant as
-//! programs. Each run of the binary is also watched for panics, signals and hanging (see `binary`).
+//! The command line: every verb and option, exit codes, streams, and texts that are not programs. Each run of the binary is
+//! also checked for panics, signals and hangs (see `binary`).
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -9,13 +9,13 @@ use jitduel::isa::disassemble::disassemble;
 use jitduel::registry::{ENGINES, names};
 use jitduel::tiers::TIERS;
 
-/// The engines that are tried one by one; in an emulator, where a process takes long to start, one of each kind.
+/// The engines to test one by one. In an emulator, where processes start slowly, one of each kind.
 const TRIED: &[&str] = if SMALL { &["bytecode", "jit", "regs"] } else { &ENGINES };
 
 const ISAS: [&str; 2] = ["aarch64", "x86_64"];
 const STAGES: [&str; 5] = ["ast", "bytecode", "lir", "asm", "hex"];
 
-/// The architecture that the binary says it runs on.
+/// The architecture that the binary reports.
 const HOST: &str = std::env::consts::ARCH;
 
 fn cli(arguments: &[&str]) -> Ended {
@@ -30,14 +30,14 @@ fn run(text: &str, arguments: &[&str]) -> Ended {
 // run: the program, its inputs, its engine.
 
 #[test]
-fn a_program_comes_from_a_file_from_standard_input_or_from_the_command_line() {
+fn programs_are_read_from_files_standard_input_and_the_command_line() {
     let folder = folder("program");
     let path = file(&folder, "six.stk", "2 3 *");
     expect(&cli(&["run", &path]), 0, "6\n");
     expect(&jitduel(["run", "six.stk"]).current_dir(&folder).run(), 0, "6\n");
     expect(&jitduel(["run", "-"]).stdin("2 3 * \\ no line end").run(), 0, "6\n");
     expect(&run("2 3 *", &[]), 0, "6\n");
-    // A text may begin with what looks like an option.
+    // A text may begin like an option.
     expect(&run("-7 2 /", &[]), 0, "-3\n");
     expect(&run("- 1", &["--input", "9,2"]), 0, "7 1\n");
     for (arguments, stdin) in
@@ -70,17 +70,17 @@ fn every_engine_runs_and_the_default_is_the_fastest() {
 }
 
 #[test]
-fn each_input_is_a_run_and_a_line_and_their_counts_may_differ() {
+fn each_input_option_is_a_run_with_its_own_line() {
     expect(&run("+", &["--input", "1,2", "--input", "5,6"]), 0, "3\n11\n");
     let inputs = ["--input", "1,2", "--input", "1", "--input", "3,4,5", "--input", "", "--input", "7,8"];
     let ended = run("+", &inputs);
     expect(&ended, 1, "3\nrejected underflow 1:1\n3 9\nrejected underflow 1:1\n15\n");
-    assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("needs 2, there can be at most 0"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs 2, but there are at most 1"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs 2, but there are at most 0"), "{}", ended.stderr);
     let ended = run("+", &[&inputs[..], &["--json"]].concat());
     let outcomes: Vec<_> = ended.stdout.lines().map(|line| line.contains("\"outcome\":\"done\"")).collect();
     assert_eq!((ended.code, &outcomes[..]), (1, &[true, false, true, false, true][..]));
-    // A run begins with its own inputs and full fuel, whatever the one before has left.
+    // Each run starts with its own inputs and full fuel, whatever the previous run left.
     let twice = ["--input", "3", "--input", "3", "--fuel", "3", "--stack-limit", "3"];
     expect(&run("times 1 end", &twice), 0, "1 1 1\n1 1 1\n");
 }
@@ -121,7 +121,7 @@ fn inputs_are_decimal_or_hexadecimal_and_separated_by_commas() {
         refused(&run("", &["--input", input]), "is not a 64-bit integer");
         refused(&cli(&["asm", "-e", "1", "--input", input]), "is not a 64-bit integer");
     }
-    // A comma stands between two values: a value that was forgotten is not a shorter list.
+    // A comma separates two values, so a missing value is an error and not a shorter list.
     for input in [",", "1,", ",1", "1,,2", "1, ,2"] {
         refused(&run("", &["--input", input]), "a value is missing");
     }
@@ -129,19 +129,17 @@ fn inputs_are_decimal_or_hexadecimal_and_separated_by_commas() {
 }
 
 #[test]
-fn without_inputs_the_first_case_gives_them_and_its_result_is_noted() {
+fn without_inputs_the_first_case_is_run_and_checked() {
     let folder = folder("case");
     let path = file(&folder, "cases.stk", "\\ adds\n\\ case: 1 2 -> 3\n\\ case: 5 6 -> 11\n+\n");
     let ended = cli(&["run", &path]);
     expect(&ended, 0, "3\n");
     assert!(
-        ended
-            .stderr
-            .contains("no inputs were given, so the program runs as its case on line 2 says: \\ case: 1 2 -> 3\n"),
+        ended.stderr.contains("no inputs given; using the case on line 2: \\ case: 1 2 -> 3\n"),
         "{}",
         ended.stderr
     );
-    assert!(ended.stderr.ends_with("case on line 2 met: 3 expected\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("case on line 2 met: expected 3\n"), "{}", ended.stderr);
     let ended = cli(&["run", &path, "--input", "7,8"]);
     expect(&ended, 0, "15\n");
     assert_eq!(ended.stderr, "");
@@ -149,23 +147,23 @@ fn without_inputs_the_first_case_gives_them_and_its_result_is_noted() {
     let path = file(&folder, "wrong.stk", "\\ case: 1 2 -> 4\n+\n");
     let ended = cli(&["run", &path]);
     assert_eq!(ended.stdout, "3\n");
-    assert!(ended.stderr.ends_with("case on line 1 NOT met: 4 expected\n"), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("case on line 1 NOT met: expected 4\n"), "{}", ended.stderr);
     assert_eq!(ended.code, 4);
 
-    // The case's limits hold, and the command line's go before them.
+    // The case's limits apply, unless the command line overrides them.
     let path = file(&folder, "limits.stk", "\\ case fuel=2 stack-limit=3: 3 -> trap out of fuel 2:1\ntimes 1 end\n");
     let ended = cli(&["run", &path]);
     expect(&ended, 1, "trap out of fuel 2:1\n");
-    assert!(ended.stderr.contains("case on line 1 met: trap out of fuel 2:1 expected"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("case on line 1 met: expected trap out of fuel 2:1"), "{}", ended.stderr);
     let ended = cli(&["run", &path, "--fuel", "3"]);
     assert_eq!((ended.stdout.as_str(), ended.code), ("1 1 1\n", 0));
-    assert!(ended.stderr.contains("not judged under other limits"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not checked, because the limits differ"), "{}", ended.stderr);
     let ended = cli(&["run", &path, "--fuel", "3", "--stack-limit", "2"]);
     assert_eq!(ended.stdout, "trap stack overflow 2:7\n");
     let ended = cli(&["run", &path, "--stack-limit", "0"]);
     expect(&ended, 2, "");
     assert!(
-        ended.stderr.contains("error: too many inputs for the stack limit: 1, where at most 0 fit"),
+        ended.stderr.contains("error: too many inputs for the stack limit: 1, but at most 0 fit"),
         "{}",
         ended.stderr
     );
@@ -175,7 +173,7 @@ fn without_inputs_the_first_case_gives_them_and_its_result_is_noted() {
     expect(&ended, 1, "rejected underflow 2:1\n");
     assert!(ended.stderr.contains("case on line 1 met"), "{}", ended.stderr);
 
-    // A line that begins like a case and is not one is an error even where only its inputs are asked for.
+    // A malformed case is an error even if only its inputs are needed.
     for (verb, line) in [("run", "\\ case 1 -> 2"), ("asm", "\\ case: 1"), ("check", "\\ case: -> x")] {
         let path = file(&folder, "malformed.stk", format!("1\n{line}\n"));
         let ended = cli(&[verb, &path]);
@@ -193,13 +191,13 @@ fn without_inputs_the_first_case_gives_them_and_its_result_is_noted() {
 // run: limits.
 
 #[test]
-fn fuel_counts_the_passes_of_all_loops() {
+fn fuel_counts_the_iterations_of_all_loops() {
     for &engine in TRIED {
         let with = |text: &str, fuel: &str| run(text, &["--engine", engine, "--fuel", fuel]);
         expect(&with("3 times 1 end", "3"), 0, "1 1 1\n");
         let ended = with("3 times 1 end", "2");
         expect(&ended, 1, "trap out of fuel 1:3\n");
-        assert!(ended.stderr.contains("`--fuel N` allows more passes"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("`--fuel N` allows more iterations"), "{}", ended.stderr);
         expect(&with("0 times 1 end 5", "0"), 0, "5\n");
         expect(&with("while 0 do end", "0"), 1, "trap out of fuel 1:1\n");
         expect(&with("while 0 do end", "1"), 0, "\n");
@@ -216,7 +214,7 @@ fn fuel_counts_the_passes_of_all_loops() {
 }
 
 #[test]
-fn the_stack_limit_holds_to_the_value() {
+fn the_stack_limit_is_exact() {
     for &engine in TRIED {
         let with = |text: &str, limit: &str| run(text, &["--engine", engine, "--stack-limit", limit]);
         expect(&with("", "0"), 0, "\n");
@@ -224,7 +222,7 @@ fn the_stack_limit_holds_to_the_value() {
         expect(&with("1 2 3", "3"), 0, "1 2 3\n");
         let ended = with("1 2 3 4", "3");
         expect(&ended, 1, "trap stack overflow 1:7\n");
-        assert!(ended.stderr.contains("`--stack-limit N` allows more"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("`--stack-limit N` sets a higher limit"), "{}", ended.stderr);
         // A word that pops before it pushes needs no room for both.
         expect(&with("1 2 3 rot + dup drop", "3"), 0, "2 4\n");
         expect(&with("1 2 over", "2"), 1, "trap stack overflow 1:5\n");
@@ -243,7 +241,7 @@ fn the_stack_limit_holds_to_the_value() {
 }
 
 #[test]
-fn an_absurd_stack_limit_works_or_is_a_clear_error() {
+fn a_huge_stack_limit_works_or_is_a_clear_error() {
     let mut limits = vec![1u64 << 60, (1 << 60) - 3, 1 << 61, 1 << 63, u64::MAX - 1, u64::MAX];
     if SMALL {
         println!("no stacks of 2^32 to 2^46 values, for each page of which an old emulator keeps a record");
@@ -259,7 +257,7 @@ fn an_absurd_stack_limit_works_or_is_a_clear_error() {
                 refused(&ended, &format!("no memory for a stack of {limit} values"));
             }
         }
-        // Code is made for every limit: nobody need have the memory.
+        // Code can be compiled for every limit, because compiling does not allocate the stack.
         for isa in ISAS {
             let text = "times 1 2 end 5 0 pick";
             let ended = cli(&["asm", "-e", text, "--input", "1", "--isa", isa, "--stack-limit", &limit.to_string()]);
@@ -271,7 +269,7 @@ fn an_absurd_stack_limit_works_or_is_a_clear_error() {
 #[test]
 fn more_inputs_than_the_stack_limit_are_refused_before_anything_else() {
     for text in ["+", "", "no such word", "("] {
-        let message = "too many inputs for the stack limit: 2, where at most 1 fit";
+        let message = "too many inputs for the stack limit: 2, but at most 1 fit";
         refused(&run(text, &["--input", "1,2", "--stack-limit", "1"]), message);
         refused(&run(text, &["--input", "1", "--input", "1,2", "--stack-limit", "1"]), message);
         refused(&cli(&["asm", "-e", text, "--input", "1,2", "--stack-limit", "1"]), message);
@@ -279,10 +277,10 @@ fn more_inputs_than_the_stack_limit_are_refused_before_anything_else() {
     expect(&run("+", &["--input", "1,2", "--stack-limit", "2"]), 0, "3\n");
     let many = vec!["1"; 65537].join(" ");
     let ended = jitduel(["check", &file(&folder("many"), "many.stk", format!("\\ case: {many} -> 1\n"))]).run();
-    refused(&ended, "too many inputs for the stack limit: 65537, where at most 65536 fit");
+    refused(&ended, "too many inputs for the stack limit: 65537, but at most 65536 fit");
 }
 
-// run: what is printed where.
+// run: output streams and formats.
 
 #[test]
 fn json_lines_have_exactly_the_documented_members() {
@@ -303,7 +301,7 @@ fn json_lines_have_exactly_the_documented_members() {
         (
             "1 +",
             1,
-            r#""outcome":"rejected","kind":"underflow","line":1,"column":3,"message":"stack underflow: 2 needed, at most 1 there"}"#,
+            r#""outcome":"rejected","kind":"underflow","line":1,"column":3,"message":"stack underflow: 2 needed, at most 1 available"}"#,
         ),
         (
             "1 if 2 3 else 4 end",
@@ -342,7 +340,7 @@ fn data_goes_to_standard_output_and_diagnostics_to_standard_error() {
     assert!(ended.stderr.contains("error: division by zero\n --> -e:2:3\n"), "{}", ended.stderr);
     let ended = cli(&["asm", "-e", "1 +"]);
     expect(&ended, 1, "");
-    assert!(ended.stderr.contains("error: stack underflow: 2 needed, at most 1 there"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error: stack underflow: 2 needed, at most 1 available"), "{}", ended.stderr);
 }
 
 #[test]
@@ -368,7 +366,7 @@ fn the_worst_of_several_runs_is_the_exit_code() {
 }
 
 #[test]
-fn wrong_use_is_refused_with_what_would_be_right() {
+fn usage_errors_name_the_valid_values() {
     refused(&run("1", &["--engine", "jit-tops"]), "jit-tos");
     let refusal = run("1", &["--engine", "no"]).stderr;
     assert!(names().all(|engine| refusal.contains(engine)), "{refusal}");
@@ -394,7 +392,7 @@ fn wrong_use_is_refused_with_what_would_be_right() {
 fn files_that_cannot_be_read_are_named() {
     let folder = folder("unreadable");
     let folder = folder.to_str().expect("it is UTF-8");
-    // The first page of memory is mapped in no process, so this cannot be read, not even by root.
+    // No process maps its first page, so this cannot be read, not even by root.
     let unreadable = "/proc/self/mem";
     for verb in ["run", "asm", "check"] {
         refused(&cli(&[verb, "no-such-file.stk"]), "cannot read `no-such-file.stk`: No such file or directory");
@@ -427,7 +425,7 @@ fn check_takes_files_and_folders() {
     expect(
         &check(&["."]),
         0,
-        // A run that its fuel ends is not run without.
+        // A run that ends because fuel runs out is not repeated without a limit.
         &format!(
             "ok ./add.stk: 3 cases\nok ./plain.stk: 6\nok ./sub/trap.stk: 1 case\n\
              3 programs, 5 cases x {engines} engines, {} runs: all agree\n",
@@ -444,19 +442,19 @@ fn check_takes_files_and_folders() {
         0,
         "ok sub/trap.stk: 1 case\nok plain.stk: 6\n2 programs, 2 cases x 2 engines, 6 runs: all agree\n",
     );
-    // A file is checked whatever its name ends with.
+    // A file named on the command line is checked whatever its extension.
     let ended = check(&["notes.txt", "--engine", "tree"]);
     expect(
         &ended,
         1,
-        "REJECTED notes.txt: rejected syntax 1:1, which no case expects\n1 program, 1 case x 1 engine, 0 runs: no run to compare; \
+        "REJECTED notes.txt: rejected syntax 1:1, which no case expects\n1 program, 1 case x 1 engine, 0 runs: nothing to compare; \
          1 program rejected or stopped, which no case expects\n",
     );
     assert!(ended.stderr.contains("error: unknown word `not`"), "{}", ended.stderr);
 }
 
 #[test]
-fn check_reads_standard_input_and_enters_no_linked_folder() {
+fn check_reads_standard_input_and_does_not_follow_linked_folders() {
     let folder = folder("links");
     let ended = jitduel(["check", "-", "--engine", "tree"]).stdin("\\ case: 1 -> 2\n1 +").run();
     expect(&ended, 0, "ok -: 1 case\n1 program, 1 case x 1 engine, 2 runs: all agree\n");
@@ -470,7 +468,7 @@ fn check_reads_standard_input_and_enters_no_linked_folder() {
 }
 
 #[test]
-fn check_says_of_a_case_that_is_not_met_what_each_engine_said() {
+fn check_shows_each_engines_answer_for_a_failed_case() {
     let folder = folder("unmet");
     file(&folder, "wrong.stk", "\\ case: 1 -> 2\n\\ case: 1 -> 3\n\\ case: -> 3\n1 +\n");
     let ended = jitduel(["check", "wrong.stk"]).current_dir(&folder).run();
@@ -488,7 +486,7 @@ fn check_says_of_a_case_that_is_not_met_what_each_engine_said() {
 }
 
 #[test]
-fn check_prints_a_line_of_json_a_case() {
+fn check_prints_one_line_of_json_per_case() {
     let folder = programs();
     file(&folder, "wrong.stk", "\\ case: 1 -> 3\n1 +\n");
     let ended = jitduel(["check", "--json", "."]).current_dir(&folder).run();
@@ -503,7 +501,7 @@ fn check_prints_a_line_of_json_a_case() {
             line("add.stk", r#""done","stack":[11],"agree":true,"case":2,"met":true"#),
             line(
                 "add.stk",
-                r#""rejected","kind":"underflow","line":4,"column":1,"message":"stack underflow: 2 needed, at most 1 there","agree":true,"case":3,"met":true"#,
+                r#""rejected","kind":"underflow","line":4,"column":1,"message":"stack underflow: 2 needed, at most 1 available","agree":true,"case":3,"met":true"#,
             ),
             line("plain.stk", r#""done","stack":[6],"agree":true"#),
             line(
@@ -518,7 +516,7 @@ fn check_prints_a_line_of_json_a_case() {
 }
 
 #[test]
-fn check_keeps_to_its_fuel_unless_the_case_says() {
+fn a_cases_fuel_overrides_that_of_check() {
     let folder = folder("fuel");
     file(&folder, "endless.stk", "while 1 do end");
     file(&folder, "own.stk", "\\ case fuel=3: -> 1 1 1\n3 times 1 end");
@@ -533,14 +531,14 @@ fn check_keeps_to_its_fuel_unless_the_case_says() {
     let ended = check(&["own.stk", "--fuel", "0", "--engine", "jit"]);
     expect(&ended, 0, "ok own.stk: 1 case\n1 program, 1 case x 1 engine, 2 runs: all agree\n");
     for (line, message) in [
-        ("\\ case fuel=-1: -> 1", "`-1` is not a number that fits"),
+        ("\\ case fuel=-1: -> 1", "`-1` is not a number in range"),
         ("\\ case fule=1: -> 1", "unknown option `fule=1`"),
-        ("\\ case 1 -> 1", "a case has a `:` before its inputs"),
-        ("\\ case: 1", "a case has a `->` before its result"),
-        ("\\ case: -> trap 1:1", "a trap or rejection has a kind and a place"),
+        ("\\ case 1 -> 1", "a case needs a `:` before its inputs"),
+        ("\\ case: 1", "a case needs a `->` before its result"),
+        ("\\ case: -> trap 1:1", "a trap or rejection needs a kind and a location"),
         ("\\ case: -> trap out of feul 1:1", "unknown trap in `trap out of feul 1:1`"),
         ("\\ case: -> rejected overflow 1:1", "unknown rejection"),
-        ("\\ case: -> trap out of fuel 11", "`11` is not a place LINE:COLUMN"),
+        ("\\ case: -> trap out of fuel 11", "`11` is not a location LINE:COLUMN"),
         ("\\ case: -> 9223372036854775808", "`9223372036854775808` is not a 64-bit integer"),
     ] {
         file(&folder, "malformed.stk", format!("1\n\n{line}\n"));
@@ -549,7 +547,7 @@ fn check_keeps_to_its_fuel_unless_the_case_says() {
 }
 
 #[test]
-fn check_goes_on_behind_a_file_that_cannot_be_checked() {
+fn check_continues_after_a_file_that_cannot_be_checked() {
     let folder = folder("goes-on");
     file(&folder, "good.stk", "\\ case: -> 1\n1");
     file(&folder, "malformed.stk", "\\ case 1\n1");
@@ -565,7 +563,7 @@ fn check_goes_on_behind_a_file_that_cannot_be_checked() {
     );
     assert!(ended.stderr.contains("error: cannot read `missing.stk`: "), "{}", ended.stderr);
     assert!(ended.stderr.contains("error: malformed.stk: line 1: "), "{}", ended.stderr);
-    // What is worst counts, wherever it stands.
+    // The worst status counts, in any order.
     assert_eq!(check(&["wrong.stk", "missing.stk"]).code, 4);
     assert_eq!(check(&["missing.stk", "wrong.stk"]).code, 4);
     let ended = check(&["wrong.stk", "no-folder/"]);
@@ -575,14 +573,14 @@ fn check_goes_on_behind_a_file_that_cannot_be_checked() {
 
 // asm.
 
-/// An instruction of a listing: its bytes, its text and the source word that it was made for.
+/// An instruction of a listing: its bytes, its text and its source word.
 struct Instruction {
     bytes: Vec<u8>,
     text: String,
     word: String,
 }
 
-/// Reads `asm --stage asm` back.
+/// Parses the output of `asm --stage asm`.
 fn instructions(listing: &str) -> Vec<Instruction> {
     let mut word = String::new();
     let read = |line: &str| {
@@ -627,7 +625,7 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
                         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
                     } else {
                         let own = if engine == "bytecode" { "ast, bytecode and code" } else { "ast and bytecode" };
-                        let message = format!("engine `{engine}` makes no machine code; it has the stages {own}");
+                        let message = format!("engine `{engine}` emits no machine code; its stages are {own}");
                         refused(&ended, &message);
                     }
                 }
@@ -640,7 +638,7 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
                         code.stdout
                     );
                 } else {
-                    refused(&code, &format!("engine `{engine}` has no stage code; only `bytecode` has"));
+                    refused(&code, &format!("engine `{engine}` has no stage `code`; only `bytecode` does"));
                 }
                 if machine {
                     let asm = stage(engine, isa, "asm").stdout;
@@ -656,7 +654,7 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
     }
 }
 
-/// The hexadecimal digits alone decode to the instructions that the listing shows, in each of its columns.
+/// Asserts that the hexadecimal digits decode to the listing's instructions and match its bytes.
 fn listings_agree(asm: &str, hex: &str, engine: &str, isa: &str) {
     let listed = instructions(asm);
     let mut code = Vec::new();
@@ -664,7 +662,7 @@ fn listings_agree(asm: &str, hex: &str, engine: &str, isa: &str) {
         let mut bytes: Vec<_> =
             (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).expect("a byte")).collect();
         if isa == "aarch64" {
-            // A word of 32 bits, as the manual writes it.
+            // A 32-bit word, as the manual writes it.
             assert_eq!(bytes.len(), 4, "{line}");
             bytes.reverse();
         }
@@ -681,7 +679,7 @@ fn listings_agree(asm: &str, hex: &str, engine: &str, isa: &str) {
 }
 
 #[test]
-fn one_plus_is_one_add_immediate_where_the_peephole_pass_is_on() {
+fn the_peephole_pass_turns_one_plus_into_one_add_immediate() {
     for (engine, immediates) in [("jit", 1), ("jit-peephole", 1), ("jit-tos", 0), ("jit-naive", 0)] {
         let ended = cli(&["asm", "-e", "1 +", "--input", "0", "--isa", "aarch64", "--engine", engine]);
         let of_the_word: Vec<_> =
@@ -696,31 +694,31 @@ fn one_plus_is_one_add_immediate_where_the_peephole_pass_is_on() {
 }
 
 #[test]
-fn asm_knows_its_own_mistakes() {
+fn asm_reports_faults_and_reads_the_first_case() {
     for stage in STAGES {
         let ended = cli(&["asm", "-e", "1 dpu", "--stage", stage]);
         expect(&ended, 1, "");
         assert!(ended.stderr.contains("did you mean `dup`?"), "{}", ended.stderr);
         let ended = cli(&["asm", "-e", "1 +", "--stage", stage]);
         if stage == "ast" {
-            // The tree of a program is shown before its depth is looked at.
+            // The tree of a program is shown before the program is verified.
             expect(&ended, 0, "1 +\n");
         } else {
             expect(&ended, 1, "");
-            assert!(ended.stderr.contains("needs 2, there can be at most 1"), "{}", ended.stderr);
+            assert!(ended.stderr.contains("needs 2, but there are at most 1"), "{}", ended.stderr);
         }
     }
-    // The first case says how many inputs there are.
+    // The first case determines the number of inputs.
     let cased = cli(&["asm", "-e", "\\ case: 4 -> 5\n1 +", "--stage", "bytecode"]);
     let given = cli(&["asm", "-e", "\\ case: 4 -> 5\n1 +", "--stage", "bytecode", "--input", "9"]);
     assert_eq!((cased.code, &cased.stdout), (0, &given.stdout));
-    // Fuel is metered where it is given, however much.
-    let passes = |arguments: &[&str]| {
+    // Fuel is metered if it is given, whatever the amount.
+    let fuel_checks = |arguments: &[&str]| {
         let ended = cli(&[&["asm", "-e", "3 times end while 0 do end", "--stage", "bytecode"], arguments].concat());
         ended.stdout.lines().filter(|line| line.contains("fuel ")).count()
     };
-    assert_eq!((passes(&[]), passes(&["--fuel", "0"]), passes(&["--fuel", "7"])), (0, 2, 2));
-    // Without an instruction set it is the host's.
+    assert_eq!((fuel_checks(&[]), fuel_checks(&["--fuel", "0"]), fuel_checks(&["--fuel", "7"])), (0, 2, 2));
+    // The host's instruction set is the default.
     let of_the_host = cli(&["asm", "-e", "1 2 +"]);
     assert_eq!(of_the_host.stdout, cli(&["asm", "-e", "1 2 +", "--isa", HOST]).stdout);
 }
@@ -746,17 +744,17 @@ fn help_has_an_example_for_each_verb() {
     assert_eq!(cli(&["--version"]).stdout, concat!("jitduel ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
-/// What help shows as examples works.
+/// The examples in help texts work.
 #[test]
 fn the_examples_of_the_help_work() {
     let mut count = 0;
     for verb in ["run", "check", "asm", "export", "completions", "man"] {
         for line in cli(&[verb, "--help"]).stdout.lines().filter_map(|line| line.strip_prefix("  jitduel ")) {
-            // The corpus has a test of its own, and takes an emulator long.
+            // The corpus has its own test, and takes long in an emulator.
             if line == "check corpus" {
                 continue;
             }
-            // Where the output goes does not matter here; words are joined by quotes as in a shell.
+            // Redirections are ignored. Words are joined by quotes as in a shell.
             let line = line.split(" > ").next().expect("split has a first part");
             let mut arguments = Vec::new();
             for (index, part) in line.split('\'').enumerate() {
@@ -775,12 +773,12 @@ fn the_examples_of_the_help_work() {
 }
 
 #[test]
-fn completions_and_the_manual_know_the_verbs_and_options() {
+fn completions_and_the_manual_cover_the_verbs_and_options() {
     for shell in ["bash", "zsh", "fish"] {
         let ended = cli(&["completions", shell]);
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
         for known in ["run", "check", "asm", "stack-limit", "jit-peephole", "bytecode", "x86_64"] {
-            assert!(ended.stdout.contains(known), "{shell} does not know {known}");
+            assert!(ended.stdout.contains(known), "{shell} lacks {known}");
         }
     }
     refused(&cli(&["completions", "csh"]), "possible values");
@@ -789,7 +787,7 @@ fn completions_and_the_manual_know_the_verbs_and_options() {
     assert!(manual.stdout.contains(".TH jitduel 1"), "{}", manual.stdout);
     for verb in ["run", "check", "asm", "completions", "man"] {
         assert!(manual.stdout.contains(&format!(".TH jitduel-{verb} 1")), "{}", manual.stdout);
-        // A page is found by the name in it, and shows the command as it is typed.
+        // `man` finds a page by the name in it, and the page shows the command as typed.
         assert!(manual.stdout.contains(&format!("\njitduel\\-{verb} \\- ")), "{verb}");
         assert!(manual.stdout.contains(&format!("\n\\fBjitduel {verb}\\fR ")), "{verb}");
     }
@@ -810,14 +808,14 @@ fn colors_obey_the_environment() {
         let none = jitduel(arguments).env("NO_COLOR", "1").run();
         assert_eq!(none.stderr, plain.stderr);
         let both = jitduel(arguments).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1").run();
-        assert_eq!(both.stderr, plain.stderr, "NO_COLOR goes first");
+        assert_eq!(both.stderr, plain.stderr, "NO_COLOR takes precedence");
         for ended in [&plain, &forced, &none] {
             assert_eq!(ended.stdout, plain.stdout, "data has no colors");
             assert!(!ended.stdout.contains('\x1b'));
         }
         assert_eq!(anstream::adapter::strip_str(&forced.stderr).to_string(), plain.stderr);
     }
-    // What a program's text does to a terminal is not for the text to say.
+    // A program's text must not control the terminal.
     let hostile = run("\x1b[31mred \x07", &[]);
     assert!(!hostile.stderr.contains(['\x1b', '\x07']), "{:?}", hostile.stderr);
     assert!(!run("\x1b[31mred", &["--json"]).stdout.contains('\x1b'));
@@ -825,9 +823,9 @@ fn colors_obey_the_environment() {
     assert!(!forced.stderr.contains("\x1b]") && !forced.stderr.contains('\x07'), "{:?}", forced.stderr);
 }
 
-// Streams that end early.
+// Streams that are closed early.
 
-/// The writing end of a pipe that nobody reads.
+/// The write end of a pipe whose reader is closed.
 fn closed() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -835,7 +833,7 @@ fn closed() -> std::io::PipeWriter {
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_not_an_error() {
+fn a_reader_that_stops_early_is_not_an_error() {
     let path = file(&folder("closed"), "program.stk", "\\ case: -> 1\n1");
     let verbs: [&[&str]; 8] = [
         &["run", "-e", "1 2"],
@@ -856,7 +854,7 @@ fn a_reader_that_has_read_enough_is_not_an_error() {
         assert!(code == Some(0) && quiet, "{arguments:?}: {code:?} {text}");
         assert_eq!(jitduel(arguments).run_with_streams(closed().into(), closed().into()), Some(0), "{arguments:?}");
     }
-    // `| head -1` on a listing much longer than a pipe holds.
+    // Like `| head -1` on a listing much longer than a pipe's buffer.
     let path = file(&folder("head"), "long.stk", format!("1 {}", "7 + ".repeat(100_000)));
     for stage in STAGES {
         let mut child = jitduel(["asm", &path, "--stage", stage]).spawn();
@@ -871,7 +869,7 @@ fn a_reader_that_has_read_enough_is_not_an_error() {
 }
 
 #[test]
-fn diagnostics_that_nobody_can_take_change_nothing() {
+fn diagnostics_that_cannot_be_written_do_not_change_the_exit_code() {
     for (arguments, code) in [
         (vec!["run", "-e", "1 dpu"], 1),
         (vec!["run", "-e", "1 0 /"], 1),
@@ -886,15 +884,15 @@ fn diagnostics_that_nobody_can_take_change_nothing() {
             assert_eq!(ended, Some(code), "{arguments:?}");
         }
     }
-    // Data that nobody can take is an error.
+    // Data that cannot be written is an error.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     assert_eq!(jitduel(["run", "-e", "1"]).run_with_streams(full.into(), std::process::Stdio::null()), Some(2));
 }
 
-// Texts that nobody meant as programs.
+// Texts that are not programs, and extreme programs.
 
-/// Every verb and stage on a file. What they say of it is for the caller to look at: `run`'s result. No peer is asked: a
-/// compiler that optimizes takes a minute for the longest.
+/// Runs every verb and stage on a file and returns the result of `run`. Peers are left out, because an optimizing compiler
+/// takes a minute for the longest file.
 fn survives(path: &str) -> Ended {
     let check = cli(&["check", path, "--fuel", "1000", "--engine", &ENGINES.join(",")]);
     let ended = cli(&["run", path, "--fuel", "1000"]);
@@ -903,18 +901,18 @@ fn survives(path: &str) -> Ended {
         let pairs = [("aarch64", "jit"), ("x86_64", "jit-push")];
         for (isa, engine) in if SMALL { &pairs[index % 2..=index % 2] } else { &pairs[..] } {
             let asm = cli(&["asm", path, "--stage", stage, "--isa", isa, "--engine", engine]);
-            // A program that would trap has code; one that is rejected has a tree where its syntax is right.
+            // A program that would trap has code. A rejected one has at least a tree if its syntax is valid.
             let shown = !ended.stdout.starts_with("rejected")
                 || (stage == "ast" && !ended.stdout.starts_with("rejected syntax"));
             assert_eq!(asm.code, if shown { 0 } else { 1 }, "{stage}: {}", asm.stderr);
             assert_eq!(asm.stderr, if shown { "" } else { &ended.stderr });
         }
     }
-    assert!(ended.stderr.len() < 10_000, "a diagnostic is short, whatever the line's length: {}", ended.stderr);
+    assert!(ended.stderr.len() < 10_000, "a diagnostic must be short, whatever the line's length: {}", ended.stderr);
     ended
 }
 
-/// Bytes that no one wrote, the same on every host.
+/// Pseudorandom bytes, the same on every host.
 fn noise(count: usize) -> Vec<u8> {
     let mut state = 0x9e3779b97f4a7c15u64;
     let step = || {
@@ -927,7 +925,7 @@ fn noise(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn texts_that_are_no_programs_are_rejected_at_their_place() {
+fn texts_that_are_not_programs_are_rejected_at_the_right_location() {
     let folder = folder("no-programs");
     let nested = "1 times ".repeat(100_000) + &"end ".repeat(100_000);
     for (name, text, result) in [
@@ -950,7 +948,7 @@ fn texts_that_are_no_programs_are_rejected_at_their_place() {
         ("mark", b"\xef\xbb\xbf1".to_vec(), "rejected syntax 1:1"),
         ("cut character", "1 2 \\ caf\u{e9}".as_bytes()[..10].to_vec(), "rejected syntax 1:10"),
         ("deepest pick", b"9223372036854775807 pick".to_vec(), "rejected underflow 1:21"),
-        ("picked behind a loop", b"3 times 1 end 9223372036854775807 pick".to_vec(), "trap stack underflow 1:35"),
+        ("pick after a loop", b"3 times 1 end 9223372036854775807 pick".to_vec(), "trap stack underflow 1:35"),
     ] {
         let ended = survives(&file(&folder, name, text));
         assert_eq!(ended.stdout, format!("{result}\n"), "{name}");
@@ -958,7 +956,7 @@ fn texts_that_are_no_programs_are_rejected_at_their_place() {
     }
     assert_eq!(cli(&["run", "/dev/null"]).stdout, "\n");
     survives("/dev/null");
-    // This very program, in whose strings are also lines that begin like cases.
+    // This test binary itself, whose strings contain lines that begin like cases.
     let path = std::env::current_exe().expect("it has a path");
     let path = path.to_str().expect("it is UTF-8");
     let ended = cli(&["run", path, "--input", "1"]);
@@ -994,7 +992,7 @@ fn repeated(text: &str, bytes: usize) -> String {
     text.repeat(bytes / text.len())
 }
 
-/// The size of a program that is long for every verb.
+/// The size in bytes of a program that is large for every verb.
 fn large() -> usize {
     size("bytes of a large program", 10_000_000, 300_000)
 }
@@ -1012,17 +1010,17 @@ fn a_large_straight_program_runs() {
 #[test]
 fn a_large_program_of_loops_runs_and_is_listed() {
     let path = file(&folder("loops"), "loops.stk", repeated(LOOPED, large()));
-    let passes = large() / LOOPED.len();
-    expect(&cli(&["run", &path, "--fuel", &passes.to_string()]), 0, "\n");
-    let trap = format!("trap out of fuel {passes}:5\n");
-    expect(&cli(&["run", &path, "--fuel", &(passes - 1).to_string()]), 1, &trap);
-    // Each line of a listing names a place: finding it must not cost the length of the text.
+    let iterations = large() / LOOPED.len();
+    expect(&cli(&["run", &path, "--fuel", &iterations.to_string()]), 0, "\n");
+    let trap = format!("trap out of fuel {iterations}:5\n");
+    expect(&cli(&["run", &path, "--fuel", &(iterations - 1).to_string()]), 1, &trap);
+    // Each line of a listing names a location. Finding it must not take time linear in the length of the text.
     let lines = cli(&["asm", &path, "--isa", "aarch64"]).stdout.lines().count();
     assert!(lines > large() / 8, "{lines}");
 }
 
 #[test]
-fn a_large_line_with_an_error_at_its_end_is_shown_shortly() {
+fn the_diagnostic_of_a_huge_line_is_short() {
     let wrong = "7 drop ( é ) ";
     let folder = folder("line");
     let ended = survives(&file(&folder, "wrong.stk", repeated(wrong, large()) + "drup"));
@@ -1041,7 +1039,7 @@ fn long_programs_survive_every_stage_and_engine() {
     let path = file(&folder, "loops.stk", repeated(LOOPED, bytes));
     expect(&survives(&path), 1, "trap out of fuel 1001:5\n");
     for &engine in TRIED {
-        let passes = bytes / LOOPED.len();
-        expect(&cli(&["run", &path, "--fuel", &passes.to_string(), "--engine", engine]), 0, "\n");
+        let iterations = bytes / LOOPED.len();
+        expect(&cli(&["run", &path, "--fuel", &iterations.to_string(), "--engine", engine]), 0, "\n");
     }
 }

@@ -1,5 +1,7 @@
-//! Branches of every form: ordinary programs with ranges lowered until the long forms are needed, a program whose
-//! machine code is longer than short branches reach, and the assemblers at the exact borders.
+//! Branches of every form.
+//!
+//! The ranges of branches are lowered until ordinary programs need the long forms. One program is too long for short branches
+//! without that. The assemblers are tested at the exact limits of each form.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,16 +18,16 @@ use jitduel::lir::{Label, Op, Recorder, Site, Slot};
 use jitduel::outcome::{Outcome, TrapKind, Verdict};
 use jitduel::tiers::{self, Native, TIERS, Tier};
 
-/// A corpus file's name and text, and its cases that are run, each with its program.
+/// A corpus file's name and text, and its runnable cases, each with its program.
 type File = (String, Source, Vec<(Case, Program)>);
 
 fn corpus() -> Vec<File> {
     let mut corpus = Vec::new();
     let mut paths = Vec::new();
-    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus can be listed");
     for path in paths {
         let name = path.display().to_string();
-        let source = Source::new(&name, std::fs::read(&path).expect("it can be read"));
+        let source = Source::new(&name, std::fs::read(&path).expect("the file can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let runnable = cases.into_iter().filter_map(|case| {
             let program = load(&source, case.inputs.len()).ok()?;
@@ -39,7 +41,7 @@ fn corpus() -> Vec<File> {
     corpus
 }
 
-/// Every pair of a short and a near range, with the other sizes in turn.
+/// Every pair of a short and a near range. The other sizes vary from pair to pair.
 fn tunings() -> Vec<Tuning> {
     let mut tunings = Vec::new();
     for (row, short_range) in [0, 16, 64, 256].into_iter().enumerate() {
@@ -51,25 +53,25 @@ fn tunings() -> Vec<Tuning> {
         }
     }
     if cfg!(target_arch = "aarch64") {
-        println!("every third of {} tunings, since this is an AArch64 program and likely emulated", tunings.len());
+        println!("every third of {} tunings is tested, since AArch64 programs are likely emulated", tunings.len());
         tunings = tunings.into_iter().step_by(3).collect();
     }
-    // The hardest of all: no branch reaches anything.
+    // The extreme case: no short or near branch reaches anything.
     tunings.push(Tuning { short_range: 0, near_range: 0, initial_bytes: 0, counter_registers: 0, value_registers: 0 });
     tunings
 }
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_corpus_with_every_form_of_branch() {
+fn corpus_passes_with_every_branch_form() {
     let corpus = corpus();
-    let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
-    let (mut runs, mut compilations, mut failures) = (0, 0, Vec::new());
+    let mut stack = Stack::new(Options::default().stack_limit).expect("memory for the stack");
+    let (mut executions, mut compilations, mut failures) = (0, 0, Vec::new());
     for tuning in tunings() {
         for (name, tier) in TIERS {
             let mut engine = Native::with_tuning(name, tier, tuning);
             for (path, source, cases) in &corpus {
-                // Cases of one program that are prepared alike share its code.
+                // Cases of a program with the same options share its code.
                 let mut ready = BTreeMap::new();
                 for (case, program) in cases {
                     let key = (case.inputs.len(), case.stack_limit, case.fuel.is_some());
@@ -81,11 +83,11 @@ fn the_corpus_with_every_form_of_branch() {
                             .unwrap_or_else(|error| panic!("{path}: {error}"))
                     });
                     if stack.capacity() < case.stack_limit {
-                        stack = Stack::new(case.stack_limit).expect("memory");
+                        stack = Stack::new(case.stack_limit).expect("memory for the stack");
                     }
                     let outcome = outcome(&mut **prepared, &case.inputs, case.fuel, &mut stack);
                     let verdict = Verdict::of(&outcome, source);
-                    runs += 1;
+                    executions += 1;
                     if verdict != case.expected {
                         let (line, expected) = (case.line, &case.expected);
                         failures.push(format!("{path}:{line}: {name}, {tuning:?}: {verdict}, expected {expected}"));
@@ -94,14 +96,14 @@ fn the_corpus_with_every_form_of_branch() {
             }
         }
     }
-    println!("{} tunings, {compilations} compilations, {runs} runs", tunings().len());
+    println!("{} tunings, {compilations} compilations, {executions} executions", tunings().len());
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
-    assert!(runs > 3_000 * tunings().len(), "only {runs} runs");
+    assert!(executions > 3_000 * tunings().len(), "only {executions} executions");
 }
 
-// What the forms cost, and where.
+// The cost of the long forms.
 
-/// How many instructions of AArch64 code are an unconditional branch, and how many a computed one.
+/// The number of unconditional branches in AArch64 code, and of computed branches.
 fn jumps(code: &[u8]) -> (usize, usize) {
     let words = || code.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")));
     (words().filter(|word| word >> 26 == 0b00_0101).count(), words().filter(|word| word & !(31 << 5) == BR).count())
@@ -109,22 +111,22 @@ fn jumps(code: &[u8]) -> (usize, usize) {
 
 const BR: u32 = 0xd61f_0000;
 
-/// The LIR of a program as the emitter gets it.
+/// The LIR of a program as the emitter receives it.
 fn lir<I: Isa>(code: &bytecode::Bytecode, tier: Tier) -> Vec<Op> {
     let (recorder, ..) = tiers::stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     recorder.ops.into_iter().map(|(_, op)| op).collect()
 }
 
 #[test]
-fn small_programs_pay_nothing_for_the_long_forms() {
+fn small_programs_use_no_long_forms() {
     let (mut programs, mut instructions, mut lengthened) = (0, 0, 0);
     for (name, _, cases) in corpus() {
         let (case, program) = &cases[0];
-        let code = bytecode::lower(program, case.stack_limit as u64, true).expect("it is small");
+        let code = bytecode::lower(program, case.stack_limit as u64, true).expect("the program is small");
         for (variant, tier) in TIERS {
             let compile = |tuning: &Tuning| {
                 let compiled = tiers::compile::<aarch64::Emitter>(&code, tier, tuning, false, Vec::new());
-                compiled.expect("it is small").machine.bytes
+                compiled.expect("the program is small").machine.bytes
             };
             let bytes = compile(&Tuning::default());
             let ops = lir::<aarch64::Emitter>(&code, tier);
@@ -132,11 +134,11 @@ fn small_programs_pay_nothing_for_the_long_forms() {
                 .iter()
                 .filter(|op| matches!(op, Op::Divide { .. } | Op::Fuel { .. } | Op::Need { .. } | Op::Room { .. }));
             let jumps_of_ops = ops.iter().filter(|op| matches!(op, Op::Jump { .. })).count();
-            // One `b` for every jump and one in every trap exit: none that a conditional branch skips.
+            // One `b` for each jump and one in each trap exit. No conditional branch needs one to skip.
             assert_eq!(jumps(&bytes), (jumps_of_ops + exits.count(), 0), "{name}: {variant}");
             programs += 1;
             instructions += bytes.len() / 4;
-            // That this would be seen: with lowered ranges there are more.
+            // The count detects long forms: lowered ranges yield more of them.
             let long = compile(&Tuning { short_range: 0, near_range: 0, ..Tuning::default() });
             if jumps(&long).1 > 0 {
                 assert!(long.len() > bytes.len());
@@ -144,15 +146,15 @@ fn small_programs_pay_nothing_for_the_long_forms() {
             }
         }
     }
-    println!("{programs} programs of {instructions} instructions in all, {lengthened} can be made longer");
+    println!("{programs} programs with {instructions} instructions in all; lowered ranges lengthen {lengthened}");
     assert!(programs > 500 && lengthened > programs / 2);
 }
 
-// More machine code than a short branch reaches.
+// Machine code that is longer than the range of a short branch.
 
-/// A loop whose body has about so many words; it divides by its first input about in the middle.
+/// A loop with a body of about `words` words. Near its middle it divides by the program's first input.
 fn long_program(words: usize) -> String {
-    // Below the top stands the divisor. Each line leaves as many values as it finds.
+    // The divisor is below the top. Each line preserves the height of the stack.
     let lines = [
         "dup 3 and if 1 + else 2 - end 12345 xor\n",
         "dup 0x7fffffffffff > if 3 rshift else 5 * 1 + end\n",
@@ -161,7 +163,7 @@ fn long_program(words: usize) -> String {
     ];
     let mut text = String::from("3 times\n");
     let (mut count, mut divided) = (0, false);
-    // One branch over everything, so that a forward branch is as long as the loop.
+    // An `if` around everything, so that a forward branch is as long as the loop.
     text.push_str("dup -5 = if 1 + else\n");
     for line in lines.iter().cycle() {
         text.push_str(line);
@@ -180,16 +182,16 @@ fn long_program(words: usize) -> String {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn a_loop_longer_than_a_mebibyte() {
+fn loop_longer_than_a_mebibyte_runs() {
     const MEBIBYTE: usize = 1 << 20;
     let text = long_program(600_000);
     let source = Source::new("long", text.as_str());
     let program = load(&source, 2).unwrap_or_else(|fault| panic!("{fault}"));
     let options = Options::default();
-    let mut stack = Stack::new(options.stack_limit).expect("memory");
-    let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("it is not too large");
-    // Each metered or not.
-    let runs = [
+    let mut stack = Stack::new(options.stack_limit).expect("memory for the stack");
+    let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("the program is not too large");
+    // Each is executed without and with metering.
+    let executions = [
         ([3, 12_345], 100),
         ([0, 12_345], 100),
         ([-1, i64::MAX], 100),
@@ -197,8 +199,8 @@ fn a_loop_longer_than_a_mebibyte() {
         ([3, 12_345], 2),
         ([3, 12_345], 0),
     ];
-    let runs = [false, true].map(|metered| {
-        runs.map(|(inputs, fuel)| {
+    let executions = [false, true].map(|metered| {
+        executions.map(|(inputs, fuel)| {
             let fuel = metered.then_some(fuel);
             (inputs, fuel, evaluate(program.ast(), &inputs, fuel, options.stack_limit))
         })
@@ -207,11 +209,12 @@ fn a_loop_longer_than_a_mebibyte() {
     for (name, tier) in TIERS {
         if is_emulated() {
             println!(
-                "{name}: the lengths for both instruction sets are not compared, as on every host that is no emulator"
+                "{name}: lengths for both instruction sets are not compared in an emulator; native hosts compare them"
             );
         } else {
-            let bytes =
-                |compiled: Result<tiers::Compiled, PrepareError>| compiled.expect("it reaches").machine.bytes.len();
+            let bytes = |compiled: Result<tiers::Compiled, PrepareError>| {
+                compiled.expect("all branches reach").machine.bytes.len()
+            };
             let tuning = Tuning::default();
             let a64 = bytes(tiers::compile::<aarch64::Emitter>(&code, tier, &tuning, false, Vec::new()));
             let x64 = bytes(tiers::compile::<x86_64::Emitter>(&code, tier, &tuning, false, Vec::new()));
@@ -219,15 +222,15 @@ fn a_loop_longer_than_a_mebibyte() {
             assert!(a64 > MEBIBYTE && x64 > MEBIBYTE, "{name}: {a64} {x64}");
         }
         let mut engine = Native::new(name, tier);
-        for (metered, runs) in [false, true].into_iter().zip(&runs) {
+        for (metered, executions) in [false, true].into_iter().zip(&executions) {
             let options = Options { metered, ..options };
-            let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it reaches");
+            let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("all branches reach");
             let bytes = prepared.code_bytes();
             assert!(bytes > Some(MEBIBYTE), "{name}: {bytes:?}");
-            for (inputs, fuel, expected) in runs {
-                let came = outcome(&mut *prepared, inputs, *fuel, &mut stack);
-                assert_eq!(came, *expected, "{name} with {inputs:?} and fuel {fuel:?}");
-                match came {
+            for (inputs, fuel, expected) in executions {
+                let actual = outcome(&mut *prepared, inputs, *fuel, &mut stack);
+                assert_eq!(actual, *expected, "{name} with {inputs:?} and fuel {fuel:?}");
+                match actual {
                     Outcome::Done(_) => done += 1,
                     Outcome::Trap(trap) => {
                         trapped += 1;
@@ -238,20 +241,20 @@ fn a_loop_longer_than_a_mebibyte() {
             }
         }
     }
-    println!("{} bytes of text, {done} runs ended, {trapped} trapped", text.len());
+    println!("{} bytes of text, {done} executions ended, {trapped} trapped", text.len());
     assert_eq!((done, trapped), (TIERS.len() * (5 + 3), TIERS.len() * (1 + 3)));
 }
 
 // The assemblers.
 
-/// Where an AArch64 branch instruction at an offset goes.
-fn goes_to(code: &[u8], at: usize) -> i64 {
+/// The target of the AArch64 branch instruction at an offset.
+fn branch_target(code: &[u8], at: usize) -> i64 {
     let word = word(code, at);
     let signed = |bits: u32, length: u32| i64::from((bits << (32 - length)) as i32 >> (32 - length));
     let words = match word >> 24 {
         0x54 | 0xb4 | 0xb5 => signed(word >> 5 & 0x7_ffff, 19),
         0x14..=0x17 => signed(word & 0x3ff_ffff, 26),
-        _ => panic!("{word:#x} at {at} is no branch"),
+        _ => panic!("{word:#x} at {at} is not a branch"),
     };
     at as i64 + 4 * words
 }
@@ -260,8 +263,8 @@ fn word(code: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"))
 }
 
-/// Where the computed jump that begins at an offset goes: what its five instructions do, by the manual.
-fn computed(code: &[u8], at: usize) -> i64 {
+/// The target of the computed jump at an offset, evaluated from its five instructions according to the manual.
+fn computed_target(code: &[u8], at: usize) -> i64 {
     let words = [0, 4, 8, 12, 16].map(|offset| word(code, at + offset));
     let half = |word: u32| i64::from(word >> 5 & 0xffff);
     assert_eq!(words[0] & !(0xffff << 5), 0xd280_0010, "movz x16");
@@ -286,23 +289,23 @@ const BRANCHES_A64: [BranchA64; 4] = [
     |asm, to| asm.cbnz(aarch64::regs::X28, to),
 ];
 
-/// `words` instructions between a branch and its label, ahead or behind.
+/// A branch forward or backward to a label, with `words` instructions in between.
 fn distant_a64(
     branch: BranchA64,
-    ahead: bool,
+    forward: bool,
     words: usize,
     tuning: &Tuning,
     forms: Forms,
 ) -> Result<Vec<u8>, OutOfRange> {
     let mut asm = aarch64::Assembler::with(Vec::new(), tuning, forms);
     let label = asm.label();
-    if ahead {
+    if forward {
         branch(&mut asm, label);
     } else {
         asm.bind(label);
     }
     (0..words).for_each(|_| asm.put(aarch64::encode::nop()));
-    if ahead {
+    if forward {
         asm.bind(label);
     } else {
         branch(&mut asm, label);
@@ -310,92 +313,94 @@ fn distant_a64(
     asm.finish()
 }
 
-/// The opposite of a conditional branch: the lowest bit of a condition, and the one between `cbz` and `cbnz`.
+/// The opposite of a conditional branch. It differs in the lowest bit of the condition, or in the bit that tells `cbz` from
+/// `cbnz`.
 fn opposite(word: u32) -> u32 {
     if word >> 24 == 0x54 { word ^ 1 } else { word ^ 1 << 24 }
 }
 
 #[test]
-#[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn conditional_branches_at_the_mebibyte() {
+#[cfg_attr(target_arch = "aarch64", ignore = "gives the same result on every host and is slow in an emulator")]
+fn conditional_branches_change_form_at_one_mebibyte() {
     const WORDS: usize = 1 << 18;
     let tuning = Tuning::default();
     let short = Forms::default();
     for branch in &BRANCHES_A64[1..] {
-        // Ahead: 2^18 - 1 words is the farthest.
-        let code = distant_a64(*branch, true, WORDS - 2, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
+        // Forward: the farthest target is 2^18 - 1 words away.
+        let code = distant_a64(*branch, true, WORDS - 2, &tuning, short).expect("the branch reaches");
+        assert_eq!((code.len(), branch_target(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
         let conditional = word(&code, 0) & !(0x7_ffff << 5);
         let error = distant_a64(*branch, true, WORDS - 1, &tuning, short).expect_err("one word too far");
         let near = Forms { labels: Reach::Near, exits: Reach::Short };
         assert_eq!((error.next, error.memory.len()), (Some(near), 4 * WORDS));
-        let code = distant_a64(*branch, true, WORDS - 1, &tuning, near).expect("it reaches");
+        let code = distant_a64(*branch, true, WORDS - 1, &tuning, near).expect("the branch reaches");
         assert_eq!(word(&code, 0) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!((goes_to(&code, 0), goes_to(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
-        // Behind: 2^18 words, and the longer form is taken where needed without being asked for.
-        let code = distant_a64(*branch, false, WORDS, &tuning, short).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
-        let code = distant_a64(*branch, false, WORDS + 1, &tuning, short).expect("it reaches");
+        assert_eq!((branch_target(&code, 0), branch_target(&code, 4)), (8, 4 * (WORDS as i64 + 1)));
+        // Backward: the farthest target is 2^18 words away. The distance is known, so the longer form is used without a retry.
+        let code = distant_a64(*branch, false, WORDS, &tuning, short).expect("the branch reaches");
+        assert_eq!((code.len(), branch_target(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+        let code = distant_a64(*branch, false, WORDS + 1, &tuning, short).expect("the branch reaches");
         assert_eq!(code.len(), 4 * (WORDS + 3));
         assert_eq!(word(&code, 4 * (WORDS + 1)) & !(0x7_ffff << 5), opposite(conditional));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
-        assert_eq!(goes_to(&code, 4 * (WORDS + 2)), 0);
+        assert_eq!(branch_target(&code, 4 * (WORDS + 1)), 4 * (WORDS as i64 + 3));
+        assert_eq!(branch_target(&code, 4 * (WORDS + 2)), 0);
     }
 }
 
 #[test]
-#[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn unconditional_branches_at_the_border_of_their_range() {
+#[cfg_attr(target_arch = "aarch64", ignore = "gives the same result on every host and is slow in an emulator")]
+fn unconditional_branches_change_form_at_the_end_of_their_range() {
     let b = BRANCHES_A64[0];
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
     let of_labels = |labels| Forms { labels, exits: Reach::Short };
     for words in [1, 2, 16, 1000] {
         let range = 4 * words as i64;
         let tuning = Tuning { short_range: 0, near_range: range, ..Tuning::default() };
-        // Ahead, one word less lies between, since a distance counts from the branch itself.
+        // Forward, there is one word less in between, since a distance is measured from the branch itself.
         for form in [short, near] {
-            let code = distant_a64(b, true, words - 1, &tuning, of_labels(form)).expect("it reaches");
-            assert_eq!((code.len() as i64, goes_to(&code, 0)), (range, range));
+            let code = distant_a64(b, true, words - 1, &tuning, of_labels(form)).expect("the branch reaches");
+            assert_eq!((code.len() as i64, branch_target(&code, 0)), (range, range));
         }
         let error = distant_a64(b, true, words, &tuning, of_labels(near)).expect_err("too far");
         assert_eq!(error.next, Some(of_labels(far)));
         let error = distant_a64(b, true, words, &tuning, of_labels(short)).expect_err("too far");
-        assert_eq!(error.next, Some(of_labels(near)), "the forms grow by one step at a time");
-        let code = distant_a64(b, true, words, &tuning, of_labels(far)).expect("it reaches everything");
-        assert_eq!((code.len(), computed(&code, 0)), (4 * (words + 5), 4 * (words as i64 + 5)));
-        // Behind.
-        let code = distant_a64(b, false, words, &tuning, of_labels(short)).expect("it reaches");
-        assert_eq!((code.len(), goes_to(&code, 4 * words)), (4 * (words + 1), 0));
-        let code = distant_a64(b, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
-        assert_eq!((code.len(), computed(&code, 4 * (words + 1))), (4 * (words + 6), 0));
-        // A conditional branch that skips such a jump.
+        assert_eq!(error.next, Some(of_labels(near)), "the form grows by one step at a time");
+        let code = distant_a64(b, true, words, &tuning, of_labels(far)).expect("the far form reaches everything");
+        assert_eq!((code.len(), computed_target(&code, 0)), (4 * (words + 5), 4 * (words as i64 + 5)));
+        // Backward.
+        let code = distant_a64(b, false, words, &tuning, of_labels(short)).expect("the branch reaches");
+        assert_eq!((code.len(), branch_target(&code, 4 * words)), (4 * (words + 1), 0));
+        let code = distant_a64(b, false, words + 1, &tuning, of_labels(short)).expect("the branch reaches");
+        assert_eq!((code.len(), computed_target(&code, 4 * (words + 1))), (4 * (words + 6), 0));
+        // A conditional branch that skips a computed jump.
         for branch in &BRANCHES_A64[1..] {
-            let code = distant_a64(*branch, true, words, &tuning, of_labels(far)).expect("it reaches everything");
-            assert_eq!((goes_to(&code, 0), computed(&code, 4)), (24, 4 * (words as i64 + 6)));
-            let code = distant_a64(*branch, false, words + 1, &tuning, of_labels(short)).expect("it reaches");
-            assert_eq!(goes_to(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
-            assert_eq!(computed(&code, 4 * (words + 2)), 0);
+            let code =
+                distant_a64(*branch, true, words, &tuning, of_labels(far)).expect("the far form reaches everything");
+            assert_eq!((branch_target(&code, 0), computed_target(&code, 4)), (24, 4 * (words as i64 + 6)));
+            let code = distant_a64(*branch, false, words + 1, &tuning, of_labels(short)).expect("the branch reaches");
+            assert_eq!(branch_target(&code, 4 * (words + 1)), 4 * (words as i64 + 7));
+            assert_eq!(computed_target(&code, 4 * (words + 2)), 0);
         }
     }
 }
 
 #[test]
-#[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn an_unconditional_branch_at_128_mebibytes() {
+#[cfg_attr(target_arch = "aarch64", ignore = "gives the same result on every host and is slow in an emulator")]
+fn unconditional_branches_change_form_at_128_mebibytes() {
     const WORDS: usize = 1 << 25;
     let b = BRANCHES_A64[0];
     let tuning = Tuning { initial_bytes: 4 * (WORDS + 16), ..Tuning::default() };
-    let code = distant_a64(b, true, WORDS - 2, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!(goes_to(&code, 0), 4 * (WORDS as i64 - 1));
+    let code = distant_a64(b, true, WORDS - 2, &tuning, Forms::default()).expect("the branch reaches");
+    assert_eq!(branch_target(&code, 0), 4 * (WORDS as i64 - 1));
     let error = distant_a64(b, true, WORDS - 1, &tuning, Forms::default()).expect_err("one word too far");
     assert_eq!(error.next, Some(Forms { labels: Reach::Near, exits: Reach::Short }));
-    let code = distant_a64(b, false, WORDS, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!((code.len(), goes_to(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
-    let code = distant_a64(b, false, WORDS + 1, &tuning, Forms::default()).expect("it reaches");
-    assert_eq!(computed(&code, 4 * (WORDS + 1)), 0);
+    let code = distant_a64(b, false, WORDS, &tuning, Forms::default()).expect("the branch reaches");
+    assert_eq!((code.len(), branch_target(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
+    let code = distant_a64(b, false, WORDS + 1, &tuning, Forms::default()).expect("the branch reaches");
+    assert_eq!(computed_target(&code, 4 * (WORDS + 1)), 0);
 }
 
-/// Emits operations in given forms.
+/// Emits operations with the given forms.
 fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, OutOfRange> {
     let shape = Shape { registers: 4, metered: true, marked: false };
     let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);
@@ -404,8 +409,8 @@ fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, Ou
 }
 
 #[test]
-fn labels_and_exits_ask_for_longer_forms_apart() {
-    let &[d, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
+fn labels_and_exits_request_longer_forms_independently() {
+    let &[d, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("the emitter has registers") };
     let store = Op::Store { s: d, slot: Slot(0) };
     let forms = |labels, exits| Forms { labels, exits };
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
@@ -428,7 +433,7 @@ fn labels_and_exits_ask_for_longer_forms_apart() {
     assert_eq!(next(&body(fuel, 20, false), forms(short, short)), Some(Some(forms(short, near))));
     assert_eq!(next(&body(fuel, 80, false), forms(short, near)), Some(Some(forms(short, far))));
     assert_eq!(next(&body(fuel, 5000, false), forms(short, far)), None);
-    // Both at once.
+    // Both labels and exits are out of range.
     let both: Vec<_> = [branch].into_iter().chain(body(fuel, 80, true)).collect();
     assert_eq!(next(&both, forms(short, short)), Some(Some(forms(near, near))));
     assert_eq!(next(&both, forms(near, near)), Some(Some(forms(far, far))));
@@ -439,12 +444,12 @@ fn labels_and_exits_ask_for_longer_forms_apart() {
 }
 
 #[test]
-fn branches_back_at_the_border_of_one_byte() {
+fn backward_branches_use_one_byte_up_to_its_limit() {
     use x86_64::encode::{Cc, nop};
-    let distant = |cc: Option<Cc>, ahead: bool, bytes: usize, tuning: &Tuning| {
+    let distant = |cc: Option<Cc>, forward: bool, bytes: usize, tuning: &Tuning| {
         let mut asm = x86_64::Assembler::with(Vec::new(), tuning, Forms::default());
         let label = asm.label();
-        if !ahead {
+        if !forward {
             asm.bind(label);
             (0..bytes).for_each(|_| asm.put(nop()));
         }
@@ -452,17 +457,17 @@ fn branches_back_at_the_border_of_one_byte() {
             Some(cc) => asm.jcc(cc, label),
             None => asm.jmp(label),
         }
-        if ahead {
+        if forward {
             (0..bytes).for_each(|_| asm.put(nop()));
             asm.bind(label);
         }
-        asm.finish().expect("it reaches")
+        asm.finish().expect("the branch reaches")
     };
     let rel32 = |code: &[u8]| i32::from_le_bytes(code[code.len() - 4..].try_into().expect("four bytes"));
     let default = Tuning::default();
     for cc in [None, Some(Cc::E), Some(Cc::G)] {
         let long_opcode = if cc.is_some() { 2 } else { 1 };
-        // 126 bytes and the branch of two are 128.
+        // 126 bytes plus a two-byte branch are 128.
         let code = distant(cc, false, 126, &default);
         assert_eq!((code.len(), code[127] as i8), (128, -128));
         assert_eq!(code[126], cc.map_or(0xeb, |cc| 0x70 | cc.bits()));
@@ -471,14 +476,14 @@ fn branches_back_at_the_border_of_one_byte() {
         // A branch to itself.
         let code = distant(cc, false, 0, &default);
         assert_eq!((code.len(), code[1] as i8), (2, -2));
-        // Ahead, where the distance is not yet known, always four bytes.
+        // A forward displacement always has four bytes, since the distance is not known yet.
         for bytes in [0, 127, 128, 100_000] {
             let code = distant(cc, true, bytes, &default);
             let at = long_opcode..long_opcode + 4;
             let displacement = i32::from_le_bytes(code[at].try_into().expect("four bytes"));
             assert_eq!((code.len(), displacement), (bytes + long_opcode + 4, bytes as i32));
         }
-        // A lowered range counts as the machine's does.
+        // A lowered range is measured like the machine's.
         let lowered = Tuning { short_range: 20, ..default };
         assert_eq!(distant(cc, false, 18, &lowered).len(), 20);
         assert_eq!(distant(cc, false, 19, &lowered).len(), 19 + long_opcode + 4);
@@ -488,8 +493,8 @@ fn branches_back_at_the_border_of_one_byte() {
 #[test]
 fn a_label_is_bound_exactly_once() {
     fn message(f: impl FnOnce()) -> String {
-        let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("it panics");
-        panic.downcast_ref::<String>().expect("a message").clone()
+        let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("the assembler panics");
+        panic.downcast_ref::<String>().expect("the panic has a message").clone()
     }
     let twice_a64 = message(|| {
         let mut asm = aarch64::Assembler::new();
@@ -520,7 +525,7 @@ fn a_label_is_bound_exactly_once() {
         let _ = asm.finish();
     });
     assert!(never_a64.contains("label 0 is bound") && never_x64.contains("label 1 is bound"));
-    // A label that nobody branches to need not be bound, and labels from LIR and new ones do not collide.
+    // A label without branches need not be bound. New labels do not collide with labels from LIR.
     let mut asm = aarch64::Assembler::new();
     asm.label();
     asm.bind(Label(7));

@@ -1,13 +1,13 @@
-//! Every short sequence of words on every engine: all that the peephole pass can meet in a window.
+//! Every short sequence of words on every engine: everything that can occur in a window of the peephole pass.
 
 use jitduel::exec::is_emulated;
 use jitduel::lang::{Source, load};
 use jitduel::oracle::{Oracle, Run};
 use jitduel::registry::ENGINES;
 
-/// Runs every sequence of `length` of these words on every engine and holds the number of programs that were accepted to
-/// be more than `least`. In an emulator every thirteenth, which has every word at every place: no number of words here is a
-/// multiple of that.
+/// Runs every sequence of `length` of these words on every engine, and checks that more than `least` programs are
+/// accepted. An emulator runs every thirteenth sequence. That still places every word at every position, because no
+/// number of words here is a multiple of 13.
 fn sequences(words: &[&str], length: u32, least: usize) {
     let step = if is_emulated() { 13 } else { 1 };
     println!("every {step}. of {} sequences", words.len().pow(length));
@@ -36,7 +36,7 @@ fn sequences(words: &[&str], length: u32, least: usize) {
 }
 
 #[test]
-fn every_word_with_every_two_others() {
+fn every_word_with_every_two_other_words() {
     let mut words: Vec<_> = jitduel::lang::words::WORDS.iter().map(|(_, entry)| entry.spelling).collect();
     words.extend(["0", "5", "-1", "4097", "0 pick", "2 pick", "if drop 1 else 2 - end", "2 times 1 + end"]);
     sequences(&words, 3, 29_700);

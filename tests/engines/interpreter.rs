@@ -1,5 +1,5 @@
-//! The interpreter's own code: what it is made of, that no two instructions need become one for it to be right, and how
-//! those were chosen that do.
+//! The interpreter's code: which instructions it consists of, that it is correct with and without fusion, and how the
+//! fused pairs were chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ fn code_of(text: &str, inputs: usize) -> Vec<String> {
 }
 
 #[test]
-fn random_programs_agree_whether_instructions_become_one_or_not() {
+fn random_programs_agree_with_and_without_fusion() {
     let engine = |is_fusing| Box::new(Interpreter { is_fusing }) as Box<dyn Engine>;
     let mut judge = Judge::of(vec![Box::new(Tree), engine(true), engine(false)]);
     for index in 0..if cfg!(target_arch = "aarch64") { 500 } else { 10_000 } {
@@ -42,18 +42,18 @@ fn shuffles_cost_nothing_and_loops_keep_their_values_in_registers() {
     assert!(fact.contains(&"r0 = r0 * r1".to_owned()), "{fact:#?}");
     assert!(fact.iter().any(|line| line.starts_with("r1 = r1 + 1; next")), "{fact:#?}");
     let still = code_of("times swap swap rot rot rot over drop dup nip tuck drop swap end", 4);
-    assert!(still.iter().any(|line| line.starts_with("next")), "nothing is moved: {still:#?}");
+    assert!(still.iter().any(|line| line.starts_with("next")), "no value is moved: {still:#?}");
     let turned = code_of("times rot end", 4);
     assert_eq!(turned.iter().filter(|line| line.contains("<->")).count(), 2, "a cycle of moves: {turned:#?}");
 }
 
 #[test]
-fn a_comparison_before_the_head_of_a_loop_is_no_branch() {
+fn comparison_before_a_loop_header_is_not_fused_with_a_branch() {
     let lines = code_of(">= while do 0 end", 2);
     assert!(lines.iter().any(|line| line.contains(">=")) && !lines.iter().any(|line| line.starts_with("unless")));
 }
 
-/// The form of an instruction: its text with every constant, slot and address made alike.
+/// The form of an instruction: its text with all constants, slots and addresses replaced by placeholders.
 fn form(text: &str) -> String {
     let part = |word: &str| if word.parse::<i64>().is_ok() { "N".to_owned() } else { word.to_owned() };
     text.split(' ')
@@ -64,7 +64,7 @@ fn form(text: &str) -> String {
 
 #[test]
 #[cfg_attr(target_arch = "aarch64", ignore = "computes the same on every host, and takes long in an emulator")]
-fn random_programs_reach_the_forms_of_instructions() {
+fn random_programs_use_the_forms_of_instructions() {
     let mut reached = BTreeSet::new();
     for index in 0..20_000 {
         let trial = trial(kind(index), 3, index);
@@ -93,7 +93,7 @@ fn random_programs_reach_the_forms_of_instructions() {
 }
 
 #[test]
-fn pairs_are_the_most_frequent_of_generated_programs() {
+fn fused_pairs_are_the_most_frequent_in_generated_programs() {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for kind in [Kind::Random, Kind::Loops { work: 100_000 }] {
         for index in 0..200 {

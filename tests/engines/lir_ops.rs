@@ -1,8 +1,8 @@
-//! Every LIR operation, executed on the host's instruction set and compared with a plain evaluator.
+//! Every LIR operation, executed on the host's instruction set and compared with a simple evaluator.
 //!
-//! A piece of code loads every allocatable register from the stack, carries out operations, and stores every
-//! register again. What it leaves in registers, stack, frame, status and pointer must be what the evaluator of
-//! this file leaves, which knows LIR and no machine.
+//! The code under test loads every allocatable register from the stack, performs operations, and stores every register.
+//! The resulting registers, stack, frame, status and pointer must equal those of this file's evaluator, which is based
+//! on LIR alone.
 #![allow(unsafe_code, reason = "calls generated code on frames and stacks of its own")]
 
 use std::collections::BTreeSet;
@@ -16,31 +16,31 @@ use rand::{Rng, SeedableRng};
 
 #[cfg(target_arch = "aarch64")]
 type Host = aarch64::Emitter;
-/// Hosts that can run neither instruction set compile this file and ignore its tests aloud.
+/// Hosts that support neither instruction set compile this file and report its tests as ignored.
 #[cfg(not(target_arch = "aarch64"))]
 type Host = x86_64::Emitter;
 
 const REGISTERS: &[Reg] = Host::ALLOCATABLE;
-/// Where the registers' first values lie, from the bottom of the stack on.
+/// The slots of the registers' initial values, from the bottom of the stack.
 const INPUTS: i64 = 0;
-/// Where their last values go.
+/// The slots of their final values.
 const DUMP: i64 = REGISTERS.len() as i64;
-/// Where single results go.
+/// The slots of single results.
 const OUTPUTS: i64 = 2 * REGISTERS.len() as i64;
-/// Slots that nothing may touch, below and behind those in use.
+/// Slots below and above those in use, which must not change.
 const GUARD: i64 = 16;
 
 const DIVISIONS: [DivOp; 2] = [DivOp::Quotient, DivOp::Remainder];
 
 // The evaluator.
 
-/// What operations work on. Slots count from the bottom of the stack.
+/// The state that operations change. Slots count from the bottom of the stack.
 struct State<'a> {
     registers: [i64; 32],
-    /// Bit n says that register n has a value that operations may read.
+    /// Bit n is set if register n has a value that operations may read.
     defined: u32,
     memory: &'a mut [i64],
-    /// The index of the bottom's slot in `memory`.
+    /// The index of the bottom slot in `memory`.
     bottom: i64,
     frame: &'a mut [u64],
     pointer: i64,
@@ -48,7 +48,7 @@ struct State<'a> {
     fuel: u64,
 }
 
-/// How a run ends: what the code returns, and the slot that its frame then points to.
+/// How an execution ends: what the code returns, and the slot to which its frame then points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
     status: u64,
@@ -88,7 +88,7 @@ fn compare(cond: Cond, a: i64, b: i64) -> bool {
     }
 }
 
-/// The registers that an operation may leave with any value.
+/// The registers that an operation may overwrite with any value.
 fn clobbered(op: Op) -> &'static [Reg] {
     match op {
         Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Host::SHIFT_CLOBBERS,
@@ -199,13 +199,13 @@ impl State<'_> {
 
 // Pieces of code.
 
-/// Operations being put together, behind loads of every register.
+/// Operations under construction, after loads of every register.
 struct Builder {
     ops: Vec<Op>,
     labels: u32,
     sites: u32,
     outputs: i64,
-    /// Operations that are not there to carry values in and out.
+    /// The number of operations that do not merely load inputs and store results.
     subjects: u64,
 }
 
@@ -231,13 +231,13 @@ impl Builder {
         Site(self.sites - 1)
     }
 
-    /// A slot for a result.
+    /// Allocates a slot for a result.
     fn output(&mut self) -> Slot {
         self.outputs += 1;
         Slot(OUTPUTS + self.outputs - 1)
     }
 
-    /// An operation whose result is stored, and what it may change is then as it was before.
+    /// Appends an operation, stores its result, and restores the registers that it may change.
     fn observe(&mut self, op: Op) {
         self.put(op);
         let d = destination(op).expect("the operation has a result");
@@ -254,7 +254,7 @@ impl Builder {
         self.ops.push(Op::Load { d, slot: Slot(INPUTS + index as i64), last: false });
     }
 
-    /// Behind the operations every register is stored, so that one that was changed and should not be is seen.
+    /// Stores every register after the operations, so that unintended changes are detected.
     fn dump(&mut self) {
         for (index, &s) in REGISTERS.iter().enumerate() {
             self.ops.push(Op::Store { s, slot: Slot(DUMP + index as i64) });
@@ -301,22 +301,22 @@ fn emit<I: Isa>(ops: &[Op], tuning: &Tuning) -> Vec<u8> {
     }
 }
 
-/// Operations, and the code made of them.
+/// Operations, and the code for them.
 struct Piece {
     ops: Vec<Op>,
     labels: Vec<usize>,
     code: Code,
-    /// How many slots below the bottom, and from it on, belong to the stack.
+    /// The number of slots of the stack below the bottom, and from it on.
     below: i64,
     above: i64,
     subjects: u64,
 }
 
-/// What a run begins with besides the registers.
+/// The initial state of an execution besides the registers.
 #[derive(Clone, Copy)]
 struct Start {
     fuel: u64,
-    /// How many values the stack may hold.
+    /// The greatest number of values on the stack.
     limit: i64,
 }
 
@@ -329,7 +329,7 @@ const LIMIT: usize = frame::LIMIT as usize / 8;
 const POINTER: usize = frame::POINTER as usize / 8;
 const FUEL: usize = frame::FUEL as usize / 8;
 
-/// The memory of both sides, kept from run to run, and the random numbers of a test.
+/// The memory of both sides, reused for every execution, and the random numbers of a test.
 struct Rig {
     rng: Xoshiro256PlusPlus,
     canaries: Vec<i64>,
@@ -337,10 +337,10 @@ struct Rig {
     expected: Vec<i64>,
     frame: Vec<u64>,
     expected_frame: Vec<u64>,
-    /// Frame cells from here on are not looked at; most pieces use none.
+    /// Frame cells from here on are not compared; most pieces use none.
     frame_cells: usize,
     edges: Vec<i64>,
-    /// Operations carried out on both sides.
+    /// The number of operations performed on both sides.
     compared: u64,
     ends: u64,
 }
@@ -372,7 +372,7 @@ impl Rig {
         self.edges[index]
     }
 
-    /// Mostly an edge, else any number, else a small one.
+    /// Usually an edge value, sometimes any number, sometimes a small one.
     fn value(&mut self) -> i64 {
         match self.below(8) {
             0 => self.rng.next_u64() as i64,
@@ -389,7 +389,7 @@ impl Rig {
         REGISTERS[self.below(REGISTERS.len())]
     }
 
-    /// Runs the code and the evaluator, and says where they differ.
+    /// Runs the code and the evaluator, and describes any difference.
     fn compare(&mut self, piece: &Piece, registers: &[i64], start: Start) -> Result<End, String> {
         let slots = (piece.below + piece.above) as usize;
         while self.canaries.len() < slots {
@@ -425,8 +425,8 @@ impl Rig {
         let end = state.run(&piece.ops, &piece.labels);
         self.expected_frame[POINTER] = address.wrapping_add_signed(8 * end.pointer);
 
-        // SAFETY: an emitter made the code for this machine; the evaluator has carried the same operations out
-        // without leaving the frame and the memory, in both of which it indexes with bounds checked.
+        // SAFETY: an emitter produced the code for this machine. The evaluator has performed the same operations
+        // without leaving the frame and the memory, both of which it indexes with bounds checks.
         let status = unsafe { piece.code.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
         self.compared += piece.subjects;
         self.ends += 1;
@@ -473,7 +473,7 @@ fn name(reg: Reg) -> String {
 }
 
 impl Piece {
-    /// What the slot holds, in words.
+    /// Describes what the slot holds.
     fn about(&self, slot: i64) -> String {
         let stored = self.ops.iter().position(|op| matches!(op, Op::Store { slot: to, .. } if to.0 == slot));
         match (usize::try_from(slot - DUMP).ok().and_then(|index| REGISTERS.get(index)), stored) {
@@ -487,7 +487,7 @@ impl Piece {
     }
 }
 
-/// The values at which machines, immediate fields and shifts change their ways.
+/// The values at which machines, immediate fields and shifts change their behavior.
 fn edges() -> Vec<i64> {
     let mut edges = BTreeSet::new();
     for power in 0..64 {
@@ -578,7 +578,7 @@ fn moves_between_all_registers() {
 fn constants_of_every_class() {
     let mut rig = Rig::new(2);
     let mut constants = rig.edges.clone();
-    // Halves of 16 bits, each of them zero, all ones, or something else: what AArch64 builds constants of.
+    // Halfwords that are each zero, all ones, or something else: AArch64 builds constants of them.
     for _ in 0..60 {
         for class in 0..81 {
             let half = |index: u32| match class / 3_u32.pow(index) % 3 {
@@ -590,7 +590,7 @@ fn constants_of_every_class() {
             constants.push(halves.iter().rev().fold(0, |value, half| value << 16 | half) as i64);
         }
     }
-    // All the bitmask immediates of AArch64: a run of ones in an element that is repeated, and their neighbors.
+    // All bitmask immediates of AArch64 (a group of ones in a repeated element) and their neighbors.
     for size in [2_u32, 4, 8, 16, 32, 64] {
         for ones in 1..size {
             for turn in 0..size {
@@ -601,14 +601,15 @@ fn constants_of_every_class() {
             }
         }
     }
-    // Numbers of every length, of both signs.
+    // Numbers of every length, with both signs.
     for index in 0..6000 {
         let value = (rig.rng.next_u64() >> (index % 64)) as i64;
         constants.push(if index % 2 == 0 { value } else { value.wrapping_neg() });
     }
     let values = rig.values();
     for (index, chunk) in constants.chunks(500).enumerate() {
-        // Every chunk has its register, and each in turn has all the edges, which are the first ones.
+        // Every value of a chunk has its register, and each register in turn gets all the edge values, which come
+        // first.
         let registers: &[Reg] = if index == 0 { REGISTERS } else { &[REGISTERS[index % REGISTERS.len()]] };
         for &d in registers {
             let mut builder = Builder::new();
@@ -621,10 +622,10 @@ fn constants_of_every_class() {
 
 // Computations.
 
-/// Makes an operation of its destination, its operands and a site for it.
+/// Creates an operation from its destination, its operands and a site.
 type Computation = Box<dyn Fn(Reg, Reg, Reg, Site) -> Op>;
 
-/// Every operation of two registers and a result.
+/// Every operation with two register operands and a result.
 fn computations() -> Vec<Computation> {
     let mut all: Vec<Computation> = Vec::new();
     for op in AluOp::ALL {
@@ -641,7 +642,7 @@ fn computations() -> Vec<Computation> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn computations_with_every_register_in_every_place() {
+fn computations_with_every_register_as_every_operand() {
     let mut rig = Rig::new(3);
     let rows = 40_000 / (REGISTERS.len() * REGISTERS.len());
     for make in computations() {
@@ -667,7 +668,7 @@ fn computations_with_every_register_in_every_place() {
     rig.done(16 * 30_000 * REGISTERS.len() as u64);
 }
 
-/// Triples of registers with every way of being the same: none, each two, all.
+/// Triples of registers with every kind of aliasing: none, each pair, all.
 fn aliasings() -> Vec<[Reg; 3]> {
     let &[first, second, third, fourth, ..] = REGISTERS else { unreachable!("there are four registers") };
     let last = REGISTERS[REGISTERS.len() - 1];
@@ -687,7 +688,7 @@ fn aliasings() -> Vec<[Reg; 3]> {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn computations_on_every_pair_of_edges() {
     let mut rig = Rig::new(4);
-    // Divisions stand last: where the divisor is zero the first of them traps, and nothing before it is lost.
+    // Divisions are last: if the divisor is zero the first of them traps, and no result before it is lost.
     let mut pieces = Vec::new();
     for [d, a, b] in aliasings() {
         let mut builder = Builder::new();
@@ -704,7 +705,7 @@ fn computations_on_every_pair_of_edges() {
         let mut values = rig.values();
         for &first in &edges {
             values[place(a)] = first;
-            // With one register for both operands the second value is the first.
+            // If one register holds both operands, the second value is also the first.
             let seconds = if a == b { std::slice::from_ref(&first) } else { &edges };
             for &second in seconds {
                 values[place(b)] = second;
@@ -720,14 +721,14 @@ fn computations_on_every_pair_of_edges() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn a_division_by_zero_leaves_through_its_own_site_whatever_its_registers() {
+fn division_by_zero_traps_at_its_own_site_with_any_registers() {
     let mut rig = Rig::new(5);
     let mut traps = 0;
     for op in DIVISIONS {
         for &b in REGISTERS {
             for (index, &a) in REGISTERS.iter().enumerate() {
                 for &d in REGISTERS {
-                    // What stands before has a site of its own, and a pointer that moved is given back.
+                    // The operation before has its own site, and a moved pointer is restored.
                     let mut builder = Builder::new();
                     let before = builder.site();
                     builder.put(Op::Need { slot: Slot(0), site: before });
@@ -753,10 +754,10 @@ fn a_division_by_zero_leaves_through_its_own_site_whatever_its_registers() {
 
 // Immediates.
 
-/// Makes an operation of its destination, its operand and an immediate that it can have.
+/// Creates an operation from its destination, its operand and a valid immediate.
 type WithImmediate = Box<dyn Fn(Reg, Reg, i64) -> Option<Op>>;
 
-/// Every operation of a register, an immediate and a result.
+/// Every operation with a register operand, an immediate and a result.
 fn with_immediates() -> Vec<WithImmediate> {
     let mut all: Vec<WithImmediate> = Vec::new();
     for op in AluOp::ALL {
@@ -773,7 +774,7 @@ fn with_immediates() -> Vec<WithImmediate> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn immediates_with_every_register_in_every_place() {
+fn immediates_with_every_register_as_every_operand() {
     let mut rig = Rig::new(6);
     for make in with_immediates() {
         for &d in REGISTERS {
@@ -823,13 +824,13 @@ fn code_of<I: Isa>(op: Op) -> Vec<u8> {
     let without = emit::<I>(&[end], &Tuning::default());
     let with = emit::<I>(&[op, end], &Tuning::default());
     let length = with.len() - without.len();
-    assert_eq!(with[..prologue], without[..prologue], "what stands before an operation does not depend on it");
-    assert_eq!(with[prologue + length..], without[prologue..], "nor does what stands behind it");
+    assert_eq!(with[..prologue], without[..prologue], "the code before an operation does not depend on it");
+    assert_eq!(with[prologue + length..], without[prologue..], "nor does the code after it");
     with[prologue..prologue + length].to_vec()
 }
 
-/// A fitting immediate has its place in the instruction, and one that does not fit goes through a register.
-fn fits_are_true<I: Isa>(scratch: &str) -> (usize, usize) {
+/// A fitting immediate is encoded in the instruction; any other is loaded into a register first.
+fn check_fits<I: Isa>(scratch: &str) -> (usize, usize) {
     let (mut fitting, mut others) = (0, 0);
     let mut judge = |op: Op, fits: bool| {
         let code = code_of::<I>(op);
@@ -861,29 +862,30 @@ fn fits_are_true<I: Isa>(scratch: &str) -> (usize, usize) {
 }
 
 #[test]
-fn an_immediate_that_fits_costs_nothing_and_one_that_does_not_goes_through_a_register() {
-    for (fitting, others) in [fits_are_true::<aarch64::Emitter>("x16"), fits_are_true::<x86_64::Emitter>("r11")] {
+fn fitting_immediates_cost_nothing_and_others_use_a_register() {
+    for (fitting, others) in [check_fits::<aarch64::Emitter>("x16"), check_fits::<x86_64::Emitter>("r11")] {
         println!("{fitting} immediates fit, {others} do not");
         assert!(fitting > 1000 && others > 1000);
     }
 }
 
 #[test]
-fn a_constant_takes_the_shortest_code_that_makes_it() {
+fn constants_take_the_shortest_code() {
     let mut constants = edges();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(19);
     constants.extend((0..1000).map(|index| (rng.next_u64() >> (index % 64)) as i64));
     for &value in &constants {
         let halves = [0, 16, 32, 48].map(|shift| (value >> shift) as u16);
         let count = |half: u16| halves.iter().filter(|other| **other == half).count();
-        // One instruction a half that is not as most others, or one for a pattern that a logical one can hold.
+        // One instruction for each halfword that differs from the most frequent one, or one instruction for a logical
+        // immediate.
         let mask = aarch64::encode::Bitmask::new(value as u64).is_some();
         let instructions = if mask { 1 } else { (4 - count(0).max(count(0xffff))).max(1) };
         let [d, .., e] = *aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
         for d in [d, e] {
             assert_eq!(code_of::<aarch64::Emitter>(Op::Constant { d, value }).len(), 4 * instructions, "{value:#x}");
         }
-        // The numbers of the upper registers take a prefix, which instructions of 64 bits have anyway.
+        // The upper registers need a prefix, which 64-bit instructions have anyway.
         let [d, .., e] = *x86_64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
         for (d, prefix) in [(d, 0), (e, 1)] {
             let bytes = match value {
@@ -900,20 +902,20 @@ fn a_constant_takes_the_shortest_code_that_makes_it() {
 
 // Branches.
 
-/// Operations that store something where the branch is not taken, or where it is.
+/// Operations that store different values if the branch is taken and if it is not.
 fn observe_branch(builder: &mut Builder, back: bool, branch: impl FnOnce(Label) -> Op) {
     let slot = builder.output();
     let mark = Op::Store { s: REGISTERS[builder.outputs as usize % REGISTERS.len()], slot };
     let to = builder.label();
     if back {
-        let (test, behind) = (builder.label(), builder.label());
+        let (test, after) = (builder.label(), builder.label());
         builder.ops.push(Op::Jump { to: test });
         builder.ops.push(Op::Label(to));
         builder.ops.push(mark);
-        builder.ops.push(Op::Jump { to: behind });
+        builder.ops.push(Op::Jump { to: after });
         builder.ops.push(Op::Label(test));
         builder.put(branch(to));
-        builder.ops.push(Op::Label(behind));
+        builder.ops.push(Op::Label(after));
     } else {
         builder.put(branch(to));
         builder.ops.push(mark);
@@ -923,7 +925,7 @@ fn observe_branch(builder: &mut Builder, back: bool, branch: impl FnOnce(Label) 
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn branches_with_every_register_in_every_place() {
+fn branches_with_every_register_as_every_operand() {
     let mut rig = Rig::new(8);
     for cond in Cond::ALL {
         for back in [false, true] {
@@ -964,7 +966,7 @@ fn branches_on_immediates_with_every_register_and_every_edge() {
             let piece = builder.finish();
             for _ in 0..40 {
                 let mut values = rig.values();
-                // Registers at an immediate or beside it.
+                // Registers equal to an immediate or next to it.
                 for value in values.iter_mut().step_by(2) {
                     *value = IMMEDIATES[rig.below(IMMEDIATES.len())].wrapping_add(rig.below(3) as i64 - 1);
                 }
@@ -988,11 +990,11 @@ fn branches_on_immediates_with_every_register_and_every_edge() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn counting_down_goes_on_until_zero() {
+fn countdown_continues_until_zero() {
     let mut rig = Rig::new(10);
     let edges = rig.edges.clone();
     for (index, &d) in REGISTERS.iter().enumerate() {
-        // Once, from every edge: what becomes of the register, and whether the branch is taken.
+        // A single step from every edge value: the resulting register, and whether the branch is taken.
         let mut builder = Builder::new();
         observe_branch(&mut builder, false, |to| Op::CountDown { d, to });
         observe_branch(&mut builder, true, |to| Op::CountDown { d, to });
@@ -1002,7 +1004,7 @@ fn counting_down_goes_on_until_zero() {
             values[index] = edge;
             rig.check(&piece, &values);
         }
-        // A whole loop, of which every pass adds to another register.
+        // A complete loop, every iteration of which adds to another register.
         let other = REGISTERS[(index + 1) % REGISTERS.len()];
         let mut builder = Builder::new();
         let head = builder.label();
@@ -1020,7 +1022,7 @@ fn counting_down_goes_on_until_zero() {
 
 // Memory.
 
-/// Slots at and beside the ends of every addressing form, and far beyond.
+/// Slots at and next to the limits of every addressing form, and far beyond.
 fn far_slots() -> Vec<i64> {
     let mut slots = BTreeSet::new();
     // 8-bit and 9-bit signed bytes, 12 bits scaled, 16-bit halves of constants, 32 bits unscaled and scaled.
@@ -1034,19 +1036,19 @@ fn far_slots() -> Vec<i64> {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn loads_and_stores_at_the_borders_of_every_addressing_form() {
+fn loads_and_stores_at_the_limits_of_every_addressing_form() {
     let mut rig = Rig::new(11);
     let reach = 1 << 17;
     for (index, &reg) in REGISTERS.iter().enumerate() {
         let mut builder = Builder::new();
-        // The results lie above all the slots that are loaded and stored.
+        // The results are above all slots that are loaded and stored.
         builder.outputs = 1 << 16 | 64;
         for slot in far_slots() {
             builder.observe(Op::Load { d: reg, slot: Slot(slot), last: slot % 2 == 0 });
         }
         for slot in far_slots().into_iter().filter(|slot| !(0..OUTPUTS).contains(slot)) {
             builder.put(Op::Store { s: reg, slot: Slot(slot) });
-            // What is stored next differs.
+            // The next stored value differs.
             builder.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: 1 });
         }
         builder.reload(REGISTERS[index]);
@@ -1074,7 +1076,7 @@ fn loads_and_stores_farther_than_two_gigabytes() {
     let mut checked = 0;
     for &reg in REGISTERS {
         for &slot in &slots {
-            // The value goes from slot 0 to the far slot, and from the one beside it back to slot 1.
+            // Copies the value from slot 0 to the far slot, and from the slot next to that back to slot 1.
             let ops = [
                 Op::Load { d: reg, slot: Slot(0), last: true },
                 Op::Store { s: reg, slot: Slot(slot) },
@@ -1086,17 +1088,17 @@ fn loads_and_stores_farther_than_two_gigabytes() {
             let far = middle.wrapping_offset(slot as isize);
             let beside = middle.wrapping_offset((slot ^ 1) as isize);
             let value = 0x0123_4567_89ab_cdef ^ (slot << 8) ^ i64::from(reg.0);
-            // SAFETY: all four slots lie in the stack's memory, which nobody else uses.
+            // SAFETY: all four slots are in the stack's memory, which nothing else uses.
             unsafe {
                 middle.write_volatile(value);
                 far.write_volatile(-1);
                 beside.write_volatile(!value);
             }
             let mut frame = [middle.expose_provenance() as u64, 0, 0, 0, 0, 0];
-            // SAFETY: the code was made for this machine and touches the frame's head and those slots.
+            // SAFETY: the code was produced for this machine and accesses only the frame's head and those slots.
             let status = unsafe { code.call(frame.as_mut_ptr().expose_provenance() as u64) };
             assert_eq!((status, frame[POINTER]), (0, far.addr() as u64));
-            // SAFETY: as above.
+            // SAFETY: the same as above.
             let left = unsafe { [far.read_volatile(), beside.read_volatile(), middle.add(1).read_volatile()] };
             assert_eq!(left, [value, !value, !value], "{} at slot {slot}", name(reg));
             checked += 1;
@@ -1116,7 +1118,7 @@ fn frame_slots_of_a_thousand_nested_loops() {
         for slot in (0..FRAME_SLOTS as u32).map(FrameSlot) {
             builder.observe(Op::LoadFrame { d: reg, slot });
         }
-        // Backwards, with another value each.
+        // In reverse order, each with another value.
         for slot in (0..FRAME_SLOTS as u32).rev().map(FrameSlot) {
             builder.put(Op::StoreFrame { s: reg, slot });
             builder.put(Op::AluImm { op: AluOp::Add, d: reg, a: reg, imm: 1 + index as i64 });
@@ -1134,7 +1136,7 @@ fn frame_slots_of_a_thousand_nested_loops() {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn fuel_is_counted_exactly() {
     let mut rig = Rig::new(13);
-    // Twenty in a row, each with its site; the pointer tells how far the run came, too.
+    // Twenty in sequence, each with its own site; the pointer also shows how far execution got.
     let mut builder = Builder::new();
     for _ in 0..20 {
         let site = builder.site();
@@ -1150,7 +1152,7 @@ fn fuel_is_counted_exactly() {
             if fuel < 20 { End { status: fuel + 1, pointer: fuel as i64 } } else { End { status: 0, pointer: 20 } };
         assert_eq!(end, expected, "with fuel {fuel}");
     }
-    // An endless loop, which stores how many passes it made.
+    // An endless loop that stores its number of iterations.
     let &[passes, ..] = REGISTERS else { unreachable!("there are registers") };
     let mut builder = Builder::new();
     let slot = builder.output();
@@ -1175,10 +1177,10 @@ fn fuel_is_counted_exactly() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn a_trap_exit_returns_the_number_of_its_site_in_every_form() {
+fn trap_exit_returns_the_number_of_its_site_in_every_form() {
     let mut rig = Rig::new(18);
     let values = rig.values();
-    // More sites than sixteen bits count; the ranges ask for short, longer and computed branches to and from exits.
+    // More sites than sixteen bits can count; the ranges require short, longer and computed branches to and from exits.
     for (sites, fuels) in [(3, vec![0, 1, 2, 3]), (70_000, vec![0, 65_534, 65_535, 65_536, 69_999, 70_000])] {
         for (short_range, near_range) in [(i64::MAX, i64::MAX), (0, i64::MAX), (0, 0), (64, 64)] {
             let mut builder = Builder::new();
@@ -1199,11 +1201,11 @@ fn a_trap_exit_returns_the_number_of_its_site_in_every_form() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_stack_is_checked_to_the_slot() {
+fn stack_checks_are_exact_to_the_slot() {
     let mut rig = Rig::new(14);
     let (mut trapped, mut passed) = (0, 0);
     let values = rig.values();
-    // Distances from the bottom or the limit to the slot that is asked for. Nothing is read or written there.
+    // Distances from the bottom or the limit to the checked slot. Nothing is loaded or stored there.
     let beside = [0, 1, -1, 2, -2, 511, -512, 4096, -4096, 1 << 28, -(1 << 28), 1 << 40, -(1 << 40)];
     for moved in [0, 3, -5, 511, 4096, -4097, 1 << 20, 1 << 28, -(1 << 30), 1 << 40] {
         for limit in [0, 1, 7, 512, 65_536, 1 << 29, 1 << 40] {
@@ -1213,7 +1215,7 @@ fn the_stack_is_checked_to_the_slot() {
                     let mut builder = Builder::new();
                     builder.put(Op::MovePointer { slots: moved });
                     let (other, site) = (builder.site(), builder.site());
-                    // One that never fails stands before, so that the site is not just the first one.
+                    // A check that never fails comes first, so that the site is not simply the first one.
                     builder.put(Op::Room { slot: Slot(-moved), site: other });
                     let border = if need { 0 } else { limit };
                     let slot = Slot(border + distance - moved);
@@ -1237,7 +1239,7 @@ fn the_stack_is_checked_to_the_slot() {
             }
         }
     }
-    // The farthest slots that addresses can be computed of, far outside of everything.
+    // The farthest slots with a computable address, far outside the stack.
     for slot in [1 << 58, (1 << 59) - 1, 1 << 50, (1 << 50) + 12_345] {
         for (op, fails) in [
             ((|slot, site| Op::Need { slot, site }) as fn(Slot, Site) -> Op, [false, true]),
@@ -1260,7 +1262,7 @@ fn the_stack_is_checked_to_the_slot() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_pointer_moves_and_a_run_ends_anywhere() {
+fn pointer_moves_and_execution_can_end_at_any_height() {
     let mut rig = Rig::new(15);
     let distances: Vec<i64> = far_slots()
         .into_iter()
@@ -1271,7 +1273,7 @@ fn the_pointer_moves_and_a_run_ends_anywhere() {
     for &moved in &distances {
         let mut builder = Builder::new();
         builder.put(Op::MovePointer { slots: moved });
-        // Registers and slots are the same from the new place.
+        // Registers and slots are the same relative to the new pointer.
         if moved.abs() < 1 << 17 {
             let s = rig.register();
             let slot = builder.output();
@@ -1292,7 +1294,7 @@ fn the_pointer_moves_and_a_run_ends_anywhere() {
 
 // All together.
 
-/// A random operation, with what must follow it so that nothing undefined is read.
+/// A random operation, together with what must follow it so that no undefined register is read.
 fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usize)>) {
     let (d, a, b) = (rig.register(), rig.register(), rig.register());
     let alu = AluOp::ALL[rig.below(8)];
@@ -1386,17 +1388,17 @@ fn random_sequences_with_branches_of_every_form() {
 
 #[test]
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
-fn the_comparison_sees_wrong_code() {
+fn comparison_detects_wrong_code() {
     let mut rig = Rig::new(17);
     let &[d, a, b, other, ..] = REGISTERS else { unreachable!("there are four registers") };
     let right = Op::Alu { op: AluOp::Add, d, a, b };
     let wrong: [&[Op]; 6] = [
-        // Another operation, another register as operand, another one as destination, one changed besides.
+        // Another operation, another operand register, another destination, an extra changed register.
         &[Op::Alu { op: AluOp::Sub, d, a, b }],
         &[Op::Alu { op: AluOp::Add, d, a, b: other }],
         &[Op::Alu { op: AluOp::Add, d: other, a, b }],
         &[right, Op::AluImm { op: AluOp::Add, d: other, a: other, imm: 1 }],
-        // A slot changed that nothing may touch, and one of the frame.
+        // A changed slot that must stay unchanged, and a changed frame slot.
         &[right, Op::Store { s: a, slot: Slot(-3) }],
         &[right, Op::StoreFrame { s: a, slot: FrameSlot(1) }],
     ];
@@ -1416,7 +1418,7 @@ fn the_comparison_sees_wrong_code() {
         let difference = rig.compare(&piece, &values, PLENTY).expect_err("the code is wrong");
         println!("{difference}");
     }
-    // An end elsewhere, and a trap that should not be.
+    // Another end, and an unexpected trap.
     let ends = |op: Op| {
         let mut builder = Builder::new();
         builder.put(op);

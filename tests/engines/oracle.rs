@@ -1,4 +1,4 @@
-//! A short campaign in the test's own process, and the command `fuzz`.
+//! A short campaign in the test's own process, and the verbs `fuzz` and `gen`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::registry::{ENGINES, names};
 use serde_json::Value;
 
-/// Random programs of every kind, each with all limits around those that it needs.
+/// Judges random programs of every kind, each with a sweep of limits around its needs.
 #[test]
 fn random_programs_agree_on_all_engines() {
     let programs = size("random programs", 6_000, 300) as u64;
@@ -36,7 +36,7 @@ fn fuzzed(arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn a_campaign_says_what_it_did_and_repeats_from_its_seed() {
+fn a_campaign_reports_its_counts_and_is_reproducible_from_its_seed() {
     let programs = size("programs of a campaign", 400, 320);
     let count = programs.to_string();
     let whole = fuzzed(&["--programs", &count, "--seed", "5", "--jobs", "1"]);
@@ -47,7 +47,7 @@ fn a_campaign_says_what_it_did_and_repeats_from_its_seed() {
     );
     assert_eq!(whole["engines"].as_array().map(Vec::len), Some(names().count()));
 
-    // Two halves, on two processes each, make the same whole.
+    // Two shards, with two processes each, have the same total.
     let half = (programs / 2).to_string();
     let halves =
         ["1/2", "2/2"].map(|shard| fuzzed(&["--programs", &half, "--seed", "5", "--jobs", "2", "--shard", shard]));
@@ -59,13 +59,13 @@ fn a_campaign_says_what_it_did_and_repeats_from_its_seed() {
 }
 
 #[test]
-fn a_campaign_ends_when_its_time_is_over_and_draws_a_seed_where_none_is_given() {
+fn a_campaign_obeys_its_time_limit_and_chooses_a_seed() {
     let ended = jitduel(["fuzz", "--time", "1s", "--engine", "bytecode"]).run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(ended.stdout.ends_with(" rejected: all agree\n"), "{}", ended.stdout);
     assert!(
         ended.stderr.starts_with("seed ")
-            && ended.stderr.contains(", part 1 of 1, engines bytecode\ncode memory: ")
+            && ended.stderr.contains(", shard 1 of 1, engines bytecode\ncode memory: ")
             && ended.stderr.lines().count() == 2,
         "{}",
         ended.stderr
@@ -73,9 +73,9 @@ fn a_campaign_ends_when_its_time_is_over_and_draws_a_seed_where_none_is_given() 
 }
 
 #[test]
-fn what_makes_no_sense_is_said() {
+fn invalid_arguments_are_explained() {
     for (arguments, expected) in [
-        (&["--shard", "3/2"][..], "I is from 1 to N"),
+        (&["--shard", "3/2"][..], "I must be from 1 to N"),
         (&["--time", "5 days"], "is not s, m or h"),
         (&["--jobs", "0"], "0 is not in 1..=1024"),
         (&["--engine", "jit-"], "invalid value 'jit-'"),
@@ -87,7 +87,7 @@ fn what_makes_no_sense_is_said() {
 }
 
 #[test]
-fn generated_programs_are_printed_kept_and_checked() {
+fn generated_programs_can_be_printed_saved_and_checked() {
     let folder = std::env::temp_dir().join(format!("jitduel-gen-{}", std::process::id()));
     let out = folder.to_str().expect("a plain name");
     for kind in ["random", "loops", "invalid"] {
@@ -99,7 +99,7 @@ fn generated_programs_are_printed_kept_and_checked() {
             .map(|index| std::fs::read_to_string(folder.join(format!("{kind}-9-{index}.stk"))).expect("it was written"))
             .collect();
         assert_eq!(printed.stdout, texts.join("\n"));
-        // What is there is not overwritten.
+        // Existing files are not overwritten.
         let again = jitduel(arguments.iter().chain(&["--out", out])).run();
         assert_eq!(again.code, 2, "{}", again.stderr);
     }
@@ -114,7 +114,7 @@ fn generated_programs_are_printed_kept_and_checked() {
     assert_eq!(jitduel(["gen", "--kind", "loops", "--work", "99"]).run().code, 2);
 }
 
-/// A finding's file is a program of the corpus: the engines agree on all of those that are kept.
+/// Each patch states its class, which also begins its file name, and changes at most two lines.
 #[test]
 fn every_patch_of_a_planted_bug_names_its_class() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted");
@@ -126,12 +126,12 @@ fn every_patch_of_a_planted_bug_names_its_class() {
             text.strip_prefix("Class ").and_then(|rest| rest.split(':').next()?.parse().ok()).expect("a class");
         assert!(path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{class:02}-"))));
         let changed = text.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++")).count();
-        assert!(changed <= 2, "{}: a bug of a line", path.display());
+        assert!(changed <= 2, "{}: a planted bug changes at most two lines", path.display());
         classes.push(class);
     }
     classes.sort_unstable();
     classes.dedup();
-    // Those that cannot be planted here are explained in docs/PLANTED.md.
+    // docs/PLANTED.md explains the classes that cannot be planted here.
     let absent: Vec<u32> = (1..=32).filter(|class| !classes.contains(class)).collect();
     assert_eq!(absent, [20, 21]);
 }

@@ -2,12 +2,12 @@
 
 use crate::binary::jitduel;
 
-/// The lines of the map that a run writes: start, size in bytes, name.
+/// The lines of a run's map: start, size in bytes, name.
 #[cfg(target_os = "linux")]
 fn map(arguments: &[&str]) -> Vec<(u64, u64, String)> {
     let ended = jitduel([&["run", "-e", "times 1 drop end"], arguments].concat()).run();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let path = ended.stderr.strip_prefix("perf map: ").expect("it says where the map is").trim_end();
+    let path = ended.stderr.strip_prefix("perf map: ").expect("it prints the path of the map").trim_end();
     assert!(path.starts_with("/tmp/perf-") && path.ends_with(".map"), "{path}");
     let text = std::fs::read_to_string(path).expect("the map is there");
     std::fs::remove_file(path).expect("it is ours");
@@ -34,13 +34,13 @@ fn the_map_names_each_word_of_the_code_that_runs() {
     assert!(loops.iter().any(|(_, _, name)| name == "-e:1:1 times"), "{loops:?}");
 }
 
-/// Compiled once for each number of inputs: the codes lie side by side.
+/// A program is compiled once for each number of inputs, so there may be several pieces of code.
 #[cfg(target_os = "linux")]
 #[test]
-fn every_code_of_the_process_is_in_the_map() {
+fn all_code_of_the_process_is_in_the_map() {
     let mut lines = map(&["--input", "3", "--input", "4,3", "--input", "5", "--perf-map"]);
     assert_eq!(lines.iter().filter(|(_, _, name)| name == "-e:prologue").count(), 2, "{lines:?}");
-    // perf looks in anonymous memory alone: each code has a mapping of its own, and begins a page.
+    // perf looks only in anonymous memory, so each piece of code has its own mapping and starts at a page.
     assert!(
         lines.iter().filter(|(_, _, name)| name == "-e:prologue").all(|(start, ..)| start % 4096 == 0),
         "{lines:x?}"
@@ -50,10 +50,11 @@ fn every_code_of_the_process_is_in_the_map() {
 }
 
 #[test]
-fn what_cannot_be_mapped_is_an_error() {
+fn engines_without_mappable_code_are_an_error() {
     for engine in ["tree", "bytecode"] {
         let ended = jitduel(["run", "-e", "1", "--perf-map", "--engine", engine]).run();
-        let reason = if cfg!(target_os = "linux") { "has no machine code of ours to map" } else { "on Linux alone" };
+        let reason =
+            if cfg!(target_os = "linux") { "emits no machine code that can be mapped" } else { "only on Linux" };
         assert!(ended.code == 2 && ended.stdout.is_empty() && ended.stderr.contains(reason), "{ended:?}");
     }
     let ended = jitduel(["run", "-e", "1", "--perf-map=lines"]).run();

@@ -1,5 +1,6 @@
-//! The register tier where registers run out: with as few as an operation needs, values go to their slots and come back, and
-//! cycles of moves find no register free.
+//! The register tier with few registers.
+//!
+//! With only as many registers as an operation needs, values are spilled and reloaded, and cycles of moves find no free register.
 
 use jitduel::engine::Engine;
 use jitduel::generate::{Trial, trial};
@@ -9,7 +10,7 @@ use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::tiers::{Native, Tier};
 
-/// The referee, and the register tier with every number of registers from the fewest on.
+/// The referee, and the register tier with 6 to 11 value registers; 6 is the fewest that it uses.
 fn judge_of_few() -> Judge {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
@@ -20,7 +21,7 @@ fn judge_of_few() -> Judge {
 }
 
 #[test]
-fn random_programs_agree_however_few_registers_there_are() {
+fn random_programs_agree_with_few_registers() {
     let mut judge = judge_of_few();
     for index in 0..if cfg!(target_arch = "aarch64") { 500 } else { 5_000 } {
         let trial = trial(kind(index), 11, index);
@@ -32,10 +33,10 @@ fn random_programs_agree_however_few_registers_there_are() {
     assert!(judge.skipped().is_empty(), "{:?}", judge.skipped());
 }
 
-/// Sums and multiples of one value wait for its register when others need it, in any order and with the value itself or
-/// without it.
+/// Deferred sums and multiples of one value are spilled when other values need its register, in any order, with and without the
+/// value itself.
 #[test]
-fn a_register_that_several_deferred_values_need_is_vacated() {
+fn register_needed_by_several_deferred_values_is_spilled() {
     let mut judge = judge_of_few();
     let others: String = (0..12).map(|number| format!(" 0 pick {} xor", 1000 + number)).collect();
     let joined = " - 3 *".repeat(14);

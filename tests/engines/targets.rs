@@ -1,4 +1,4 @@
-//! What coverage-guided fuzzing calls, for a second or two each: with the corpus, and with it changed at random.
+//! The functions behind the fuzz targets, for a second or two each: with the corpus, and with random changes to it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use jitduel::corpus::programs;
 use jitduel::lang::words::spellings;
 use jitduel::oracle::judge::Judge;
-use jitduel::oracle::targets::{front_end, program, source};
+use jitduel::oracle::targets::{front_end, parallel_moves, program, source};
 use jitduel::registry::ENGINES;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
-/// How long each function is tried.
+/// How long each function is called.
 const TIME: Duration = Duration::from_secs(2);
 
 fn root() -> &'static Path {
@@ -26,7 +26,7 @@ fn corpus() -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).expect("it can be read")).collect()
 }
 
-/// Calls `target` with every text, and then with texts in which something was changed, until the time is over.
+/// Calls `target` with every text, and then with randomly changed texts until the time is over.
 fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let mut stream = ChaCha8Rng::seed_from_u64(1);
     let words: Vec<&str> = spellings().collect();
@@ -53,8 +53,19 @@ fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     assert!(changed > 10);
 }
 
+/// Random bytes of 40 lengths.
+fn random_bytes(seed: u64) -> Vec<Vec<u8>> {
+    let mut stream = ChaCha8Rng::seed_from_u64(seed);
+    let some = |length: usize| {
+        let mut bytes = vec![0; length];
+        stream.fill_bytes(&mut bytes);
+        bytes
+    };
+    (0..40).map(|length| 8 * length).map(some).collect()
+}
+
 #[test]
-fn the_front_end_takes_any_bytes() {
+fn front_end_accepts_any_bytes() {
     with_changes(&corpus(), front_end);
 }
 
@@ -65,23 +76,26 @@ fn engines_agree_on_any_source() {
 }
 
 #[test]
-fn engines_agree_on_the_program_that_any_bytes_decide() {
+fn engines_agree_on_the_program_generated_from_any_bytes() {
     let mut judge = Judge::new(&ENGINES).expect("the engines exist");
-    let mut stream = ChaCha8Rng::seed_from_u64(2);
-    let some = |length: usize| {
-        let mut bytes = vec![0; length];
-        stream.fill_bytes(&mut bytes);
-        bytes
-    };
-    let mut decisions: Vec<Vec<u8>> = (0..40).map(|length| 8 * length).map(some).collect();
-    // The same decision again and again must end as well.
+    let mut decisions = random_bytes(2);
+    // Repeating the same decision must end too.
     decisions.extend([vec![0; 4_000], vec![0xff; 4_000]]);
     with_changes(&decisions, |bytes| program(&mut judge, bytes));
 }
 
-/// The dictionary is written by hand; this is what keeps it to the table.
 #[test]
-fn the_dictionary_has_every_word() {
+fn parallel_moves_that_any_bytes_encode_are_resolved() {
+    let mut moves = random_bytes(3);
+    // A cycle through all registers, and pairs that are exchanged.
+    moves.push([0].into_iter().chain((0..32).flat_map(|to| [to, (to + 1) % 32])).collect());
+    moves.push([31].into_iter().chain((0..32).flat_map(|to| [to, to ^ 1])).collect());
+    with_changes(&moves, parallel_moves);
+}
+
+/// The dictionary is written by hand and must match the table of words.
+#[test]
+fn dictionary_has_every_word() {
     let text = std::fs::read_to_string(root().join("fuzz/words.dict")).expect("it can be read");
     for spelling in spellings() {
         assert!(text.lines().any(|line| line == format!("\" {spelling} \"")), "{spelling}");

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its place, or NULL where it finished.
+// How a run ended: the trap and its location, or NULL if it finished.
 struct end { const char *trap; int line, column; };
 
-// The values; top points behind the topmost one.
+// The values; top points past the topmost one.
 struct stack { uint64_t *bottom, *top; };
 
 typedef struct end function(struct stack *);
@@ -26,7 +26,7 @@ static uint64_t *memory(uint64_t values)
     return bottom;
 }
 
-// Makes a run and prints its line.
+// Runs a program and prints its line.
 static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
 {
     struct stack stack = {bottom, bottom + count};
@@ -63,17 +63,17 @@ static struct end program(struct stack *stack)
         if (*--sp == 0) break; // do
         sp--; // drop 2:18
         if (sp - stack->bottom < 2) return (struct end){"stack underflow", 2, 23};
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 2:23
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 2:23
         if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 2, 28};
         sp[0] = sp[-2]; sp++; // over 2:28
     }
     if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 1};
     *sp++ = 100; // 3:1
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 3:5
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 3:5
     if (sp[-1] == 0) return (struct end){"division by zero", 3, 10};
     sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--; // / 3:10
     if (sp - stack->bottom < 3) return (struct end){"stack underflow", 3, 12};
-    { uint64_t a = sp[-3]; sp[-3] = sp[-2]; sp[-2] = sp[-1]; sp[-1] = a; } // rot 3:12
+    { uint64_t a = sp[-3], b = sp[-2], c = sp[-1]; sp[-3] = b; sp[-2] = c; sp[-1] = a; } // rot 3:12
     if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 18};
     sp[0] = sp[-3]; sp++; // 2 pick 3:18
     if (sp[-1] == 0) return (struct end){"division by zero", 3, 23};
@@ -85,12 +85,12 @@ static struct end program(struct stack *stack)
         sp--; // drop 4:11
     }
     if (sp - stack->bottom < 2) return (struct end){"stack underflow", 4, 20};
-    sp[-2] <<= sp[-1] & 63; sp--; // lshift 4:20
+    sp[-2] = sp[-2] << (sp[-1] & 63); sp--; // lshift 4:20
     stack->top = sp;
     return (struct end){NULL, 0, 0};
 }
 
-// Reads an integer as the language writes it.
+// Parses an integer in the language's notation.
 static int parse(const char *text, uint64_t *value)
 {
     int hexadecimal = text[0] == '0' && text[1] == 'x';
@@ -103,7 +103,7 @@ static int parse(const char *text, uint64_t *value)
     return errno == 0;
 }
 
-// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+// The inputs given at export; arguments replace them. The last 0 is not an input.
 static uint64_t inputs[] = {INT64_MIN, 0};
 
 int main(int argc, char **argv)

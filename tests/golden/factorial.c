@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its place, or NULL where it finished.
+// How a run ended: the trap and its location, or NULL if it finished.
 struct end { const char *trap; int line, column; };
 
-// The values; top points behind the topmost one.
+// The values; top points past the topmost one.
 struct stack { uint64_t *bottom, *top; };
 
 typedef struct end function(struct stack *);
@@ -26,7 +26,7 @@ static uint64_t *memory(uint64_t values)
     return bottom;
 }
 
-// Makes a run and prints its line.
+// Runs a program and prints its line.
 static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
 {
     struct stack stack = {bottom, bottom + count};
@@ -47,22 +47,22 @@ static struct end program(struct stack *stack)
 {
     uint64_t *sp = stack->top;
     *sp++ = 1; // 1:1
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:3
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 1:3
     *sp++ = 1; // 1:8
-    { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 1:10
+    { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 1:10
     for (int64_t n = (int64_t)*--sp; n > 0; n--) { // times 1:15
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; *sp++ = b; } // tuck 2:3
-        sp[-2] *= sp[-1]; sp--; // * 2:8
-        { uint64_t b = sp[-1]; sp[-1] = sp[-2]; sp[-2] = b; } // swap 2:10
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; sp[0] = b; } sp++; // tuck 2:3
+        sp[-2] = sp[-2] * sp[-1]; sp--; // * 2:8
+        { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 2:10
         *sp++ = 1; // 2:15
-        sp[-2] += sp[-1]; sp--; // + 2:17
+        sp[-2] = sp[-2] + sp[-1]; sp--; // + 2:17
     }
     sp--; // drop 3:5
     stack->top = sp;
     return (struct end){NULL, 0, 0};
 }
 
-// Reads an integer as the language writes it.
+// Parses an integer in the language's notation.
 static int parse(const char *text, uint64_t *value)
 {
     int hexadecimal = text[0] == '0' && text[1] == 'x';
@@ -75,7 +75,7 @@ static int parse(const char *text, uint64_t *value)
     return errno == 0;
 }
 
-// As many inputs as the program was checked for; the values at its export, unless others are given. The last 0 is none.
+// The inputs given at export; arguments replace them. The last 0 is not an input.
 static uint64_t inputs[] = {20, 0};
 
 int main(int argc, char **argv)

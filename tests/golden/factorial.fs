@@ -3,23 +3,23 @@
 
 decimal
 variable status  \ 1 once a run has trapped
-variable fuel    \ passes that loops may still start
+variable fuel    \ iterations that loops may still start
 
 : trap ( line column c-addr u -- ) ." trap " type space swap 0 .r ." :" 0 .r cr 1 throw ;
 
-\ Each takes the place of the word that it guards.
+\ Checks; each takes the location of the word that it guards.
 : need ( n line column -- ) 2>r depth 1- > if 2r> s" stack underflow" trap then 2rdrop ;
 : room ( limit line column -- ) 2>r depth 1- <= if 2r> s" stack overflow" trap then 2rdrop ;
 : divisor ( n line column -- n ) 2>r dup 0= if 2r> s" division by zero" trap then 2rdrop ;
-: pass ( line column -- ) 2>r fuel @ 0= if 2r> s" out of fuel" trap then 2rdrop -1 fuel +! ;
+: iteration ( line column -- ) 2>r fuel @ 0= if 2r> s" out of fuel" trap then 2rdrop -1 fuel +! ;
 
-\ Truncated toward zero. The least integer by -1 is itself, where sm/rem would throw.
+\ Truncated toward zero. The minimum integer divided by -1 is itself, but sm/rem would throw.
 : quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
 : remainder ( a b line column -- c ) divisor dup -1 = if 2drop 0 else >r s>d r> sm/rem drop then ;
 
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
-\ Makes a run and prints its line. What is no trap of the program's is a mistake of its translation.
+\ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
 : run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
 
 : program

@@ -1,5 +1,5 @@
-//! Whatever safe code puts into an emitter or an assembler, it gets code or a panic at once: no hang, and no memory out of
-//! proportion to what it put in.
+//! Whatever safe code passes to an emitter or an assembler, the result is code or an immediate panic: no hang, and no
+//! excessive memory.
 #![allow(unsafe_code, reason = "limits the memory of this process")]
 
 use std::panic::catch_unwind;
@@ -7,15 +7,15 @@ use std::panic::catch_unwind;
 use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
 use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot};
 
-/// Lets this process have 4 GiB of address space, so that an allocation out of proportion ends it.
+/// Limits this process to 4 GiB of address space, so that an excessive allocation ends it.
 fn limit_memory() {
     let bytes = 4 << 30;
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
-    // SAFETY: only reads the structure, and changes what this process may allocate.
+    // SAFETY: only reads the structure, and changes only the limits of this process.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
 }
 
-/// The operations alone in a piece of code: its length, or the panic's message.
+/// Emits only these operations. Returns the length of the code, or the message of a panic.
 fn emit<I: Isa>(ops: &[Op]) -> Result<usize, String> {
     limit_memory();
     let emitted = catch_unwind(|| {
@@ -30,7 +30,7 @@ fn emit<I: Isa>(ops: &[Op]) -> Result<usize, String> {
     })
 }
 
-/// Every operation with operands from the pools, each pool's first member harmless.
+/// Every operation with operands from the pools; each pool's first member is harmless.
 fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label: Label) -> Vec<Op> {
     let (d, a, b, s, to) = (reg, reg, reg, reg, label);
     let mut ops = vec![
@@ -59,7 +59,7 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
     ops
 }
 
-fn extremes_give_code_or_panic_at_once<I: Isa>() {
+fn extreme_operands_give_code_or_panic_at_once<I: Isa>() {
     const FINE: (Slot, FrameSlot, i64, Site, Label) = (Slot(0), FrameSlot(0), 1, Site(0), Label(0));
     let (slot, cell, imm, site, label) = FINE;
     let fine = I::ALLOCATABLE[0];
@@ -74,28 +74,28 @@ fn extremes_give_code_or_panic_at_once<I: Isa>() {
         tried.push(operations(fine, slot, cell, imm, site, Label(number)));
     }
     for op in tried.into_iter().flatten() {
-        // A label is bound behind the operation, where the operation's own number allows it.
+        // Binds a label after the operation, unless the operation's own label number prevents that.
         let bind = match op {
             Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } | Op::BranchImm { to, .. } => to,
             _ => Label(0),
         };
         if let Ok(bytes) = emit::<I>(&[op, Op::Label(bind)]) {
-            assert!(bytes < 400, "{op:?} made {bytes} bytes");
+            assert!(bytes < 400, "{op:?} produced {bytes} bytes");
         }
     }
 }
 
 #[test]
-fn extremes_give_code_or_panic_at_once_on_aarch64() {
-    extremes_give_code_or_panic_at_once::<aarch64::Emitter>();
+fn extreme_operands_give_code_or_panic_at_once_on_aarch64() {
+    extreme_operands_give_code_or_panic_at_once::<aarch64::Emitter>();
 }
 
 #[test]
-fn extremes_give_code_or_panic_at_once_on_x86_64() {
-    extremes_give_code_or_panic_at_once::<x86_64::Emitter>();
+fn extreme_operands_give_code_or_panic_at_once_on_x86_64() {
+    extreme_operands_give_code_or_panic_at_once::<x86_64::Emitter>();
 }
 
-fn faults_panic_with_their_reason<I: Isa>() {
+fn invalid_operations_panic_with_a_reason<I: Isa>() {
     let panics = |ops: &[Op], with: &str| {
         let message = emit::<I>(ops).expect_err("there is no code for it");
         assert!(message.contains(with), "{ops:?}: {message}");
@@ -105,17 +105,17 @@ fn faults_panic_with_their_reason<I: Isa>() {
     panics(&[Op::Jump { to: Label(7) }], "label 7 is bound");
     panics(&[Op::Fuel { site: Site(u32::MAX) }], "sites are numbered from 0 without gaps");
     panics(&[Op::LoadFrame { d: I::ALLOCATABLE[0], slot: FrameSlot(u32::MAX) }], "at most a thousand loops are nested");
-    // The greatest that there are, which take no more memory than the smallest.
+    // The greatest values, which need no more memory than the smallest.
     assert!(emit::<I>(&[Op::Fuel { site: Site(u32::MAX - 1) }]).is_ok());
     assert!(emit::<I>(&[Op::Label(Label(1 << 16))]).is_ok());
-    // Two branches to one site each have their exit.
+    // Two branches to one site each have their own exit.
     assert!(emit::<I>(&[Op::Fuel { site: Site(3) }, Op::Fuel { site: Site(3) }]).is_ok());
 }
 
 #[test]
-fn faults_panic_with_their_reason_on_both_instruction_sets() {
-    faults_panic_with_their_reason::<aarch64::Emitter>();
-    faults_panic_with_their_reason::<x86_64::Emitter>();
+fn invalid_operations_panic_with_a_reason_on_both_instruction_sets() {
+    invalid_operations_panic_with_a_reason::<aarch64::Emitter>();
+    invalid_operations_panic_with_a_reason::<x86_64::Emitter>();
 }
 
 #[test]

@@ -1,25 +1,26 @@
-//! The AArch64 encoder against two witnesses that know nothing of it, and against the manual's own arithmetic.
+//! Checks the AArch64 encoder with two independent tools and with the manual's own arithmetic.
 //!
-//! Each case is an instruction, built by our constructor, and its text, built from the same operands by this file alone.
-//! The decoder `disarm64` must read the instruction back as that text, over all combinations of the edge operands.
-//! The GNU assembler must make the same word of that text: its words are checked in as `tests/data/aarch64_gas.txt`,
-//! for a selection in which each operand in turn goes through its edges.
+//! Each case is an instruction, built by our constructor, and its text, which this file builds from the same operands.
+//! The decoder `disarm64` must decode the instruction to that text, for all combinations of edge operands. The GNU
+//! assembler must assemble that text to the same word: its words are checked in as `tests/data/aarch64_gas.txt`, for a
+//! selection in which one operand at a time takes all its edge values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jitduel::isa::aarch64::encode::*;
 use jitduel::isa::aarch64::regs::{self, SP, X, XZR, Xs, Xz};
 
-/// What the GNU assembler made of the selected texts.
+/// The GNU assembler's words for the selected texts.
 const GAS: &str = include_str!("../data/aarch64_gas.txt");
 
-/// Every constructor is a public function of this file that is no method, so the decoder's test knows when one is missing here.
+/// All constructors are public functions of this file outside any impl, so the decoder test notices if a constructor is
+/// missing here.
 const SOURCE: &str = include_str!("../../src/isa/aarch64/encode.rs");
 
-/// The edge registers; 31 joins them where it is legal.
+/// The edge registers; 31 is added where it is legal.
 const REGS: [u8; 10] = [0, 1, 2, 15, 16, 17, 18, 19, 29, 30];
 
-/// The conditions and their names, each pair of lines being opposites.
+/// The conditions and their names; each pair of lines holds opposites.
 const CONDITIONS: [(Cc, &str); 14] = [
     (Cc::Eq, "eq"),
     (Cc::Ne, "ne"),
@@ -40,14 +41,14 @@ const CONDITIONS: [(Cc, &str); 14] = [
 /// The name of the opposite condition, from the table above.
 fn opposite(name: &str) -> &'static str {
     let at = CONDITIONS.iter().position(|c| c.1 == name);
-    let at = at.unwrap_or_else(|| panic!("{name} is no condition"));
+    let at = at.unwrap_or_else(|| panic!("{name} is not a condition"));
     CONDITIONS[at ^ 1].1
 }
 
-/// An operand of our constructors and how the assembler writes it.
+/// An operand of our constructors with its text.
 type Op<T> = (T, String);
 
-/// The edges of one operand.
+/// The edge values of one operand.
 type Ops<'a, T> = &'a [Op<T>];
 
 fn x(number: u8) -> Op<X> {
@@ -70,7 +71,7 @@ fn xs_or_sp() -> Vec<Op<Xs>> {
     all
 }
 
-/// The values as operands of the type that `new` makes.
+/// The values as operands of the type that `new` returns.
 fn numbers<V: Copy + std::fmt::Display, T>(values: &[V], new: impl Fn(V) -> Option<T>) -> Vec<Op<T>> {
     values
         .iter()
@@ -120,7 +121,7 @@ const REL14: [i64; 8] = [-(1 << 15), -(1 << 14), -4, 0, 4, 8, 1 << 14, (1 << 15)
 const REL21: [i64; 13] =
     [-(1 << 20), 1 - (1 << 20), -(1 << 19), -4, -1, 0, 1, 2, 3, 4, 1 << 19, (1 << 20) - 2, (1 << 20) - 1];
 
-/// Displacements, which the assembler counts from the instruction, its dot.
+/// Displacements. The assembler counts them from the instruction, its dot.
 fn rels<T>(values: &[i64], new: impl Fn(i64) -> Option<T>) -> Vec<Op<T>> {
     values
         .iter()
@@ -148,18 +149,18 @@ fn at(base: &str, offset: &str) -> String {
     if offset == "#0" { format!("[{base}]") } else { format!("[{base}, {offset}]") }
 }
 
-/// An instruction and what the assembler calls it.
+/// An instruction and its assembler text.
 struct Case {
     inst: Inst,
     text: String,
 }
 
-/// Which combinations of the edge operands to make.
+/// Which combinations of edge operands to generate.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
-    /// All of them.
+    /// All combinations.
     Cross,
-    /// One operand at a time goes through its edges, the others rest.
+    /// One operand at a time takes all its edge values; the others stay fixed.
     Star,
 }
 
@@ -167,12 +168,12 @@ enum Choice {
 struct Forms {
     choice: Choice,
     cases: Vec<Case>,
-    /// How many cases each form has made.
+    /// The number of cases of each form.
     made: Vec<usize>,
 }
 
 impl Forms {
-    /// The tuples of positions in lists of these lengths.
+    /// The tuples of indices into lists of these lengths.
     fn positions<const N: usize>(&self, lens: [usize; N]) -> Vec<[usize; N]> {
         match self.choice {
             Choice::Cross => {
@@ -192,7 +193,7 @@ impl Forms {
                 all
             }
             Choice::Star => {
-                // Operands that rest differ from each other, so that a swap of two shows.
+                // Fixed operands differ from each other, so that swapping two of them is detected.
                 let rest: [usize; N] = std::array::from_fn(|i| (i + 3) % lens[i]);
                 let mut all = BTreeSet::new();
                 for (i, &len) in lens.iter().enumerate() {
@@ -246,7 +247,7 @@ impl Forms {
         self.collect(cases.collect());
     }
 
-    /// Only here some combinations are left out: those that `legal` refuses by their texts.
+    /// Unlike the others, leaves out the combinations that `legal` rejects by their texts.
     fn four<A: Copy, B: Copy, C: Copy, D: Copy>(
         &mut self,
         (a, b, c, d): (Ops<A>, Ops<B>, Ops<C>, Ops<D>),
@@ -263,7 +264,7 @@ impl Forms {
     }
 }
 
-/// The text of the operands in a row, which is how most forms are written.
+/// The operands separated by commas, as in most forms.
 fn row1(name: &str) -> impl Fn(&str) -> String {
     move |a| format!("{name} {a}")
 }
@@ -280,7 +281,7 @@ fn row4(name: &str) -> impl Fn(&str, &str, &str, &str) -> String {
     move |a, b, c, d| format!("{name} {a}, {b}, {c}, {d}")
 }
 
-/// Every constructor over its edges.
+/// Every constructor with its edge operands.
 fn forms(choice: Choice) -> Forms {
     let mut f = Forms { choice, cases: Vec::new(), made: Vec::new() };
     let (xs, xz, xsp, cc) = (&xs()[..], &xs_or_zero()[..], &xs_or_sp()[..], &conditions()[..]);
@@ -347,7 +348,7 @@ fn forms(choice: Choice) -> Forms {
     f.three((xs, xsp, xs), ldr_reg, offset("ldr"));
     f.three((xz, xsp, xs), str_reg, offset("str"));
 
-    // The unpredictable pairs are left out; the constructors refuse them.
+    // The unpredictable pairs are left out; the constructors reject them.
     f.four((xs, xs, xsp, pairs), |t, u, _| t != u, ldp, |t, u, b, o| format!("ldp {t}, {u}, {}", at(b, o)));
     f.four((xz, xz, xsp, pairs), |_, _, _| true, stp, |t, u, b, o| format!("stp {t}, {u}, {}", at(b, o)));
     let apart = |t: &str, u: &str, b: &str| t != b && u != b;
@@ -373,7 +374,7 @@ fn forms(choice: Choice) -> Forms {
     f
 }
 
-/// The words and numbers of an instruction's text: numbers decimal, displacements without their dot.
+/// The words and numbers of an instruction's text: numbers in decimal, displacements without their dot.
 fn tokens(text: &str) -> Vec<String> {
     let mut spaced = String::new();
     for c in text.chars() {
@@ -395,7 +396,7 @@ fn tokens(text: &str) -> Vec<String> {
                 },
             };
             match number {
-                // One spelling for both signs: the decoder writes a displacement of -4 as 2^64 - 4.
+                // One spelling for both signs: the decoder prints a displacement of -4 as 2^64 - 4.
                 Some(bits) => (bits as i64).to_string(),
                 None => token.to_string(),
             }
@@ -403,18 +404,18 @@ fn tokens(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What `disarm64` prints, in our spelling.
+/// The output of `disarm64`, in our spelling.
 fn from_decoder(text: &str) -> Vec<String> {
     let mut t = tokens(text);
     let end = t.len();
     match t[0].as_str() {
-        // The immediate is written as the field and its shift; we write the value.
+        // The decoder prints the immediate as field and shift; we print the value.
         "add" | "sub" | "adds" | "subs" if t[end - 2..] == ["lsl", "12"] => {
             let field: i64 = t[end - 3].parse().expect("a number before its shift");
             t.truncate(end - 3);
             t.push((field << 12).to_string());
         }
-        // The low bits may be tested through the name of the 32-bit register, which the manual prefers.
+        // The manual prefers the name of the 32-bit register for tests of the low bits.
         "tbz" | "tbnz" if t[1].starts_with('w') => {
             assert!(t[2].parse::<u8>().is_ok_and(|bit| bit < 32));
             t[1].replace_range(..1, "x");
@@ -424,7 +425,7 @@ fn from_decoder(text: &str) -> Vec<String> {
     t
 }
 
-/// Our spelling without the aliases: `disarm64` prints the instruction that an alias stands for.
+/// Our spelling without aliases: `disarm64` prints the underlying instruction.
 fn without_aliases(text: &str) -> Vec<String> {
     let t = tokens(text);
     let t: Vec<&str> = t.iter().map(String::as_str).collect();
@@ -457,7 +458,7 @@ fn without_aliases(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_decoder_reads_every_form_back() {
+fn decoder_decodes_every_form() {
     let forms = forms(Choice::Cross);
     for Case { inst, text } in &forms.cases {
         let decoded =
@@ -469,7 +470,7 @@ fn the_decoder_reads_every_form_back() {
     assert!(forms.cases.len() > 120_000, "only {} cases", forms.cases.len());
 }
 
-/// The texts that the table must hold, with our words for them.
+/// The texts that the table must contain, with our words.
 fn selected() -> BTreeMap<String, u32> {
     let mut map = BTreeMap::new();
     for Case { inst, text } in forms(Choice::Star).cases {
@@ -480,7 +481,7 @@ fn selected() -> BTreeMap<String, u32> {
 }
 
 #[test]
-fn the_gnu_assembler_makes_the_same_words() {
+fn gnu_assembler_produces_the_same_words() {
     let mut ours = selected();
     let mut lines = 0;
     for line in GAS.lines().filter(|line| !line.starts_with('#')) {
@@ -496,7 +497,7 @@ fn the_gnu_assembler_makes_the_same_words() {
     assert!(lines > 1400, "only {lines} lines");
 }
 
-/// Run by `tests/data/make_gas_tables.sh`, which assembles what this writes.
+/// `tests/data/make_gas_tables.sh` runs this and assembles the output.
 #[test]
 #[ignore = "writes the texts for tests/data/make_gas_tables.sh"]
 fn write_the_texts_for_the_gnu_assembler() {
@@ -505,7 +506,7 @@ fn write_the_texts_for_the_gnu_assembler() {
     std::fs::write(path, texts.join("\n") + "\n").expect("the file can be written");
 }
 
-/// `DecodeBitMasks` of the manual, for an immediate of 64 bits: the mask, or `None` where the manual says undefined.
+/// The manual's `DecodeBitMasks` for a 64-bit immediate: the mask, or `None` if it is undefined.
 fn decode_bit_masks(n: u32, immr: u32, imms: u32) -> Option<u64> {
     // len = HighestSetBit(immN : NOT(imms))
     let len = (n << 6 | !imms & 0x3f).checked_ilog2()?;
@@ -528,7 +529,7 @@ fn decode_bit_masks(n: u32, immr: u32, imms: u32) -> Option<u64> {
     Some(mask)
 }
 
-/// All logical immediates, from their definition.
+/// All logical immediates, by definition.
 fn all_bitmasks() -> BTreeSet<u64> {
     let mut all = BTreeSet::new();
     for size in [2u32, 4, 8, 16, 32, 64] {
@@ -548,7 +549,7 @@ fn all_bitmasks() -> BTreeSet<u64> {
 }
 
 #[test]
-fn the_5334_bitmasks_are_accepted_and_mean_themselves() {
+fn all_5334_bitmasks_are_accepted_and_decode_to_themselves() {
     let all = all_bitmasks();
     assert_eq!(all.len(), 5334);
 
@@ -564,12 +565,12 @@ fn the_5334_bitmasks_are_accepted_and_mean_themselves() {
         assert_eq!(mask.bits(), word >> 10 & 0x1fff);
         let (n, immr, imms) = (word >> 22 & 1, word >> 16 & 63, word >> 10 & 63);
         assert_eq!(decode_bit_masks(n, immr, imms), Some(value), "{value:#x}");
-        assert_eq!(word & !(0x1fff << 10), 0xb200_03ff, "{value:#x} spills");
+        assert_eq!(word & !(0x1fff << 10), 0xb200_03ff, "{value:#x} changes other fields");
     }
 }
 
 #[test]
-fn no_other_value_is_a_bitmask() {
+fn other_values_are_not_bitmasks() {
     let all = all_bitmasks();
     let mut refused = 0u32;
     let mut check = |value: u64| {
@@ -584,11 +585,11 @@ fn no_other_value_is_a_bitmask() {
         check(value.wrapping_add(1));
         for bit in 0..64 {
             check(value ^ 1 << bit);
-            // An element wrong in one place of a repeated value.
+            // A repeated value with one element wrong in one position.
             check(value.rotate_left(1) ^ 1 << bit);
         }
     }
-    // Elements of sizes that do not divide 64, repeated as often as they fit.
+    // Elements whose sizes do not divide 64, repeated as often as they fit.
     for size in 2..64 {
         for ones in 1..size {
             let element = (1u64 << ones) - 1;
@@ -603,19 +604,19 @@ fn no_other_value_is_a_bitmask() {
     assert!(refused > 800_000, "only {refused} values were refused");
 }
 
-/// Checks one immediate type at its borders.
+/// Checks one immediate type at its limits.
 fn borders<V: Copy + std::fmt::Debug, T>(new: impl Fn(V) -> Option<T>, accepted: &[V], refused: &[V]) -> usize {
     for &v in accepted {
         assert!(new(v).is_some(), "{v:?} must be accepted");
     }
     for &v in refused {
-        assert!(new(v).is_none(), "{v:?} must be refused");
+        assert!(new(v).is_none(), "{v:?} must be rejected");
     }
     accepted.len() + refused.len()
 }
 
 #[test]
-fn immediates_end_at_their_borders() {
+fn immediates_are_accepted_up_to_their_limits() {
     let (min, max) = (i64::MIN, i64::MAX);
     let mut checked = borders(
         Imm12::new,
@@ -672,7 +673,7 @@ fn immediates_end_at_their_borders() {
 }
 
 #[test]
-fn every_value_near_the_small_ranges_is_judged_by_its_definition() {
+fn values_near_small_ranges_are_accepted_by_definition() {
     for v in 0..1 << 25 {
         let fits = v <= 4095 || v % 4096 == 0 && v / 4096 <= 4095;
         assert_eq!(Imm12::new(v).is_some(), fits, "{v}");
@@ -755,7 +756,7 @@ fn halves_shift() {
 }
 
 #[test]
-fn a_new_displacement_replaces_the_old() {
+fn new_displacement_replaces_the_old() {
     let mut patched = 0;
     let mut same = |new: Inst, built: Inst| {
         assert_eq!(new, built);
@@ -798,7 +799,7 @@ fn a_new_displacement_replaces_the_old() {
     assert_eq!(patched, 2 * 64 + (14 + 20) * 64 + 180 * 64 + 169 * 10);
 }
 
-/// The constructors refuse what the manual leaves unpredictable, but only in builds that check.
+/// The constructors reject what the manual leaves unpredictable, but only in builds with debug assertions.
 #[cfg(debug_assertions)]
 mod refused {
     use super::*;
@@ -814,55 +815,55 @@ mod refused {
 
     #[test]
     #[should_panic(expected = "one register twice")]
-    fn a_pair_loaded_to_one_register() {
+    fn loading_a_pair_to_one_register_panics() {
         let _ = ldp(X0, X0, SP, zero());
     }
 
     #[test]
     #[should_panic(expected = "one register twice")]
-    fn a_pair_popped_to_one_register() {
+    fn popping_a_pair_to_one_register_panics() {
         let _ = ldp_post(X0, X0, SP, zero());
     }
 
     #[test]
     #[should_panic(expected = "LDP to its own base")]
-    fn a_pair_popped_to_its_base() {
+    fn popping_a_pair_to_its_base_panics() {
         let _ = ldp_post(X1, X0, X0.into(), zero());
     }
 
     #[test]
     #[should_panic(expected = "STP of its own base")]
-    fn a_pair_pushed_with_its_base() {
+    fn pushing_a_pair_with_its_base_panics() {
         let _ = stp_pre(X1.into(), X0.into(), X0.into(), zero());
     }
 
-    /// Number 31 is two registers here, so this is legal.
+    /// Number 31 stands for two different registers here, so this is legal.
     #[test]
-    fn zeros_pushed_on_the_stack() {
+    fn zeros_can_be_pushed_on_the_stack() {
         assert_eq!(stp_pre(XZR, XZR, SP, zero()).word(), 0xa980_7fff);
     }
 
     #[test]
     #[should_panic(expected = "not a B.cond")]
-    fn a_displacement_for_no_branch() {
+    fn displacement_of_a_nonbranch_panics() {
         let _ = nop().with_rel19(here());
     }
 
     #[test]
     #[should_panic(expected = "not a B or BL")]
-    fn a_long_displacement_for_a_short_branch() {
+    fn long_displacement_of_a_short_branch_panics() {
         let _ = cbz(X0, here()).with_rel26(Rel26::new(0).expect("zero"));
     }
 
     #[test]
     #[should_panic(expected = "not a TBZ")]
-    fn a_short_displacement_for_a_longer_branch() {
+    fn short_displacement_of_a_longer_branch_panics() {
         let _ = cbz(X0, here()).with_rel14(Rel14::new(0).expect("zero"));
     }
 
     #[test]
     #[should_panic(expected = "not an ADR")]
-    fn an_address_for_a_branch() {
+    fn address_displacement_of_a_branch_panics() {
         let _ = cbz(X0, here()).with_rel21(Rel21::new(0).expect("zero"));
     }
 }

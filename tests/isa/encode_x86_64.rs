@@ -1,9 +1,9 @@
-//! The x86-64 encoder against two witnesses that know nothing of it.
+//! Checks the x86-64 encoder with two independent tools.
 //!
-//! Each case is an instruction, built by our constructor, and its mnemonic and operands, built by this file alone.
-//! The decoder `iced-x86` must read the instruction back as these, over all combinations of the edge operands.
-//! The GNU assembler must make the same bytes of their text: its bytes are checked in as `tests/data/x86_64_gas.txt`,
-//! for a selection in which each operand in turn goes through its edges.
+//! Each case is an instruction, built by our constructor, and its mnemonic and operands, which this file builds. The
+//! decoder `iced-x86` must decode the instruction to these, for all combinations of edge operands. The GNU assembler
+//! must assemble their text to the same bytes: its bytes are checked in as `tests/data/x86_64_gas.txt`, for a selection
+//! in which one operand at a time takes all its edge values.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,14 @@ use iced_x86::{Mnemonic as M, Mnemonic};
 use jitduel::isa::x86_64::encode::*;
 use jitduel::isa::x86_64::regs::{self, Gp};
 
-/// What the GNU assembler made of the selected texts.
+/// The GNU assembler's bytes for the selected texts.
 const GAS: &str = include_str!("../data/x86_64_gas.txt");
 
-/// Every constructor is a public function of this file that is no method, so the decoder's test knows when one is missing here.
+/// All constructors are public functions of this file outside any impl, so the decoder test notices if a constructor is
+/// missing here.
 const SOURCE: &str = include_str!("../../src/isa/x86_64/encode.rs");
 
-/// Where the decoded instructions stand.
+/// The address of the decoded instructions.
 const IP: u64 = 0x7000_0000_1000;
 
 /// The registers of each number, by width: 64, 32 and 8 bits.
@@ -41,7 +42,8 @@ const REGISTERS: [[R; 3]; 16] = [
     [R::R15, R::R15D, R::R15L],
 ];
 
-/// The conditions, their suffix, and the decoder's names for `Jcc`, `SETcc` and `CMOVcc`; two lines are opposites.
+/// The conditions, their suffixes, and the decoder's names for `Jcc`, `SETcc` and `CMOVcc`; each pair of lines holds
+/// opposites.
 const CONDITIONS: [(Cc, &str, [M; 3]); 16] = [
     (Cc::O, "o", [M::Jo, M::Seto, M::Cmovo]),
     (Cc::No, "no", [M::Jno, M::Setno, M::Cmovno]),
@@ -67,11 +69,11 @@ const DISPLACEMENTS: [i32; 9] = [0, 1, -1, 127, 128, -128, -129, i32::MIN, i32::
 
 const SCALES: [(Scale, u32); 4] = [(Scale::X1, 1), (Scale::X2, 2), (Scale::X4, 4), (Scale::X8, 8)];
 
-/// An operand as it must be read back.
+/// An expected operand.
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Reg(R),
-    /// An immediate, extended to 64 bits the way the instruction does.
+    /// An immediate, extended to 64 bits as the instruction does.
     Imm(u64),
     /// Memory: base, index (or none) and its scale, displacement.
     Mem(R, R, u32, i32),
@@ -100,7 +102,7 @@ fn simm(imm: i32) -> Op {
     Op::Imm(i64::from(imm) as u64)
 }
 
-/// An instruction and how it must be read.
+/// An instruction and its expected decoding.
 #[derive(Debug)]
 struct Case {
     inst: Inst,
@@ -109,10 +111,10 @@ struct Case {
 }
 
 impl Case {
-    /// The assembler's text, in Intel's syntax.
+    /// The assembler's text, in Intel syntax.
     fn text(&self) -> String {
         let name = match self.mnemonic {
-            // The assembler's name for the form with eight bytes of immediate.
+            // The assembler's name for the form with an 8-byte immediate.
             M::Mov if self.inst.len() == 10 && matches!(self.ops[0], Op::Reg(_)) => "movabs".to_string(),
             m => format!("{m:?}").to_lowercase(),
         };
@@ -132,18 +134,18 @@ impl Case {
                     }
                     format!("qword ptr {t}]")
                 }
-                // The dot is the beginning of the branch.
+                // The dot is the start of the branch.
                 Op::Rel(rel) => format!(".{:+}", i64::from(rel) + self.inst.len() as i64),
             });
         }
-        // A near displacement takes the short form unless told otherwise.
+        // A near displacement takes the short form unless the text says otherwise.
         match self.ops[..] {
             [Op::Rel(_)] if self.inst.len() > 2 => format!("{{disp32}} {text}"),
             _ => text,
         }
     }
 
-    /// The assembler writes the bytes of the new registers with a B, the decoder with an L.
+    /// The assembler names the low bytes of the new registers with a B, the decoder with an L.
     fn register(&self, r: R) -> String {
         let name = format!("{r:?}").to_lowercase();
         match name.strip_suffix('l') {
@@ -152,7 +154,7 @@ impl Case {
         }
     }
 
-    /// Whether the assembler would choose another form than ours: its short one for RAX and an immediate of 32 bits.
+    /// Whether the assembler would choose a form other than ours: its short form for RAX and a 32-bit immediate.
     fn has_accumulator_form(&self) -> bool {
         matches!(
             (self.mnemonic, &self.ops[..]),
@@ -164,16 +166,16 @@ impl Case {
     }
 }
 
-/// Which combinations of the edge operands to make.
+/// Which combinations of edge operands to generate.
 #[derive(Clone, Copy, PartialEq)]
 enum Choice {
-    /// All of them.
+    /// All combinations.
     Cross,
-    /// One operand at a time goes through its edges, the others rest.
+    /// One operand at a time takes all its edge values; the others stay fixed.
     Star,
 }
 
-/// A memory operand and how it must be read.
+/// A memory operand and its expected decoding.
 type MemCase = (Mem, Op);
 
 fn based(base: u8, disp: i32) -> MemCase {
@@ -181,7 +183,7 @@ fn based(base: u8, disp: i32) -> MemCase {
     (Mem::base(gp(base), disp), expected)
 }
 
-/// `None` for RSP as index.
+/// `None` for RSP as the index.
 fn indexed(base: u8, index: u8, (scale, factor): (Scale, u32), disp: i32) -> Option<MemCase> {
     let reg = Index::new(gp(index))?;
     let [base_reg, index_reg] = [base, index].map(|r| REGISTERS[usize::from(r)][0]);
@@ -204,7 +206,7 @@ fn mems(choice: Choice) -> Vec<MemCase> {
             }
         }
     } else {
-        // The bases with a form of their own meet every short displacement here too.
+        // Includes every short displacement for the bases with a special form.
         for base in 0..16 {
             all.extend([0, 127, 128].map(|d| indexed(base, 9, SCALES[3], d)).into_iter().flatten());
         }
@@ -215,7 +217,7 @@ fn mems(choice: Choice) -> Vec<MemCase> {
     all
 }
 
-/// Hands out cases form by form.
+/// Passes cases to the sink, form by form.
 struct Forms<'a> {
     choice: Choice,
     mems: Vec<MemCase>,
@@ -229,9 +231,9 @@ impl Forms<'_> {
         (self.sink)(Case { inst, mnemonic, ops });
     }
 
-    /// Pairs of positions in two lists of these lengths.
+    /// The pairs of indices into two lists of these lengths.
     fn pairs(&self, a: usize, b: usize) -> Vec<(usize, usize)> {
-        // Operands that rest differ from each other, so that a swap of two shows.
+        // Fixed operands differ from each other, so that swapping two of them is detected.
         let rest = (3 % a, 10 % b);
         (0..a)
             .flat_map(|i| (0..b).map(move |j| (i, j)))
@@ -244,7 +246,7 @@ impl Forms<'_> {
         self.case(inst, mnemonic, &[]);
     }
 
-    /// One register, perhaps with `CL` as a second operand.
+    /// One register, optionally with `CL` as a second operand.
     fn reg(&mut self, make: fn(Gp) -> Inst, mnemonic: Mnemonic, more: &[Op]) {
         self.forms += 1;
         for d in 0..16 {
@@ -287,7 +289,7 @@ impl Forms<'_> {
     }
 }
 
-/// Every constructor over its edges, and how many forms those are.
+/// Every constructor with its edge operands. Returns the number of forms.
 fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     let mut f = Forms { choice, mems: mems(choice), sink, forms: 0 };
 
@@ -298,7 +300,7 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
         let unsigned = imm as u32;
         f.case(mov_imm32(gp(d), unsigned), M::Mov, &[r32(d), Op::Imm(unsigned.into())]);
         f.case(mov_simm32(gp(d), imm), M::Mov, &[r64(d), simm(imm)]);
-        // The edges of 32 bits in either half.
+        // The 32-bit edges in either half.
         for wide in [i64::from(imm) as u64, u64::from(unsigned) << 32 | 0x89ab_cdef, u64::from(unsigned)] {
             f.case(mov_imm64(gp(d), wide), M::Mov, &[r64(d), Op::Imm(wide)]);
         }
@@ -363,7 +365,7 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     f.reg(shl_cl, M::Shl, &[Op::Reg(R::CL)]);
     f.reg(shr_cl, M::Shr, &[Op::Reg(R::CL)]);
 
-    // All conditions together are one form of each of the four.
+    // All conditions together count as one form of each of the four.
     f.forms += 4;
     for (cc, _, [jcc, setcc_, cmovcc]) in CONDITIONS {
         for d in 0..16 {
@@ -407,7 +409,7 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     f.forms
 }
 
-/// Decodes one instruction and nothing after it.
+/// Decodes exactly one instruction.
 fn decode(inst: &Inst) -> Instruction {
     let mut decoder = Decoder::with_ip(64, inst.bytes(), IP, DecoderOptions::NONE);
     let decoded = decoder.decode();
@@ -420,12 +422,12 @@ fn decode(inst: &Inst) -> Instruction {
     decoded
 }
 
-/// Whether the value is one that a sign-extended byte can hold.
+/// Whether the value fits a sign-extended byte.
 fn is_short(value: i64) -> bool {
     (-128..=127).contains(&value)
 }
 
-/// Requires the decoded operand to be the expected one, and the shortest form of it.
+/// Requires the decoded operand to be the expected one, in its shortest form.
 fn check_operand(case: &Case, decoded: &Instruction, i: u32) {
     let fail = || format!("operand {i} of {decoded}, expected {case:?}");
     let kind = decoded.op_kind(i);
@@ -453,7 +455,7 @@ fn check_operand(case: &Case, decoded: &Instruction, i: u32) {
                 R::RBP | R::R13 if disp == 0 => (0, 1),
                 _ if disp == 0 => (0, 0),
                 _ if is_short(disp.into()) => (disp64, 1),
-                // The decoder counts four bytes of displacement as the eight they extend to.
+                // The decoder reports four bytes of displacement as the eight they extend to.
                 _ => (disp64, 8),
             };
             assert_eq!(decoded.memory_displacement64(), value, "{}", fail());
@@ -473,7 +475,7 @@ fn check_operand(case: &Case, decoded: &Instruction, i: u32) {
 }
 
 #[test]
-fn the_decoder_reads_every_form_back() {
+fn decoder_decodes_every_form() {
     let mut cases = 0u32;
     let forms = forms(Choice::Cross, &mut |case| {
         let decoded = decode(&case.inst);
@@ -488,7 +490,7 @@ fn the_decoder_reads_every_form_back() {
     assert!(cases > 1_500_000, "only {cases} cases");
 }
 
-/// The texts that the table must hold, with our bytes for them in hexadecimal.
+/// The texts that the table must contain, with our bytes in hexadecimal.
 fn selected() -> BTreeMap<String, String> {
     let mut map = BTreeMap::new();
     forms(Choice::Star, &mut |case| {
@@ -503,7 +505,7 @@ fn selected() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_gnu_assembler_makes_the_same_bytes() {
+fn gnu_assembler_produces_the_same_bytes() {
     let mut ours = selected();
     let mut lines = 0;
     for line in GAS.lines().filter(|line| !line.starts_with('#')) {
@@ -518,7 +520,7 @@ fn the_gnu_assembler_makes_the_same_bytes() {
     assert!(lines > 5000, "only {lines} lines");
 }
 
-/// Run by `tests/data/make_gas_tables.sh`, which assembles what this writes.
+/// `tests/data/make_gas_tables.sh` runs this and assembles the output.
 #[test]
 #[ignore = "writes the texts for tests/data/make_gas_tables.sh"]
 fn write_the_texts_for_the_gnu_assembler() {
@@ -527,9 +529,9 @@ fn write_the_texts_for_the_gnu_assembler() {
     std::fs::write(path, texts.join("\n") + "\n").expect("the file can be written");
 }
 
-/// The assembler would choose the short form of RAX, so here the table cannot tell; ours is the general one.
+/// The assembler would choose RAX's short form, so the table cannot check this; ours is the general form.
 #[test]
-fn the_accumulator_has_no_form_of_its_own() {
+fn accumulator_uses_the_general_form() {
     let bytes = |inst: Inst| inst.bytes().to_vec();
     let imm = 0x1234_5678;
     for (inst, modrm) in [
@@ -545,7 +547,7 @@ fn the_accumulator_has_no_form_of_its_own() {
 }
 
 #[test]
-fn operands_end_at_their_borders() {
+fn operands_are_accepted_up_to_their_limits() {
     for number in 0..=255 {
         assert_eq!(Gp::new(number).is_some(), number < 16, "register {number}");
         assert_eq!(Shift6::new(number).is_some(), number < 64, "shift {number}");

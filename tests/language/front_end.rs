@@ -1,5 +1,5 @@
-//! The front end against the language's definition: a checker written straight from its text judges the same programs,
-//! and sizes at which recursion, repeated walks or counting from the start would show.
+//! The front end against the language's definition. A checker written directly from the definition judges the same
+//! programs, and large programs would expose recursion, repeated walks or quadratic scans.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,7 +27,7 @@ fn kinds(ast: &Ast) -> Vec<NodeKind> {
     ast.nodes().iter().map(|node| node.kind).collect()
 }
 
-/// Runs a program on every engine and returns what they all came to.
+/// Runs a program on every engine and returns their common outcome.
 #[track_caller]
 fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
     let run = Run { inputs, fuel: None, stack_limit: DEFAULT_STACK_LIMIT };
@@ -42,7 +42,7 @@ fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
 
 // Printing.
 
-/// A printed program parses to the same tree, and prints the same again.
+/// A printed program parses to the same tree, and prints to the same text.
 fn round_trip(ast: &Ast) {
     let text = print(ast);
     let again = parsed(&text);
@@ -53,7 +53,7 @@ fn round_trip(ast: &Ast) {
 }
 
 #[test]
-fn every_valid_program_of_the_corpus_survives_printing() {
+fn valid_programs_of_the_corpus_survive_printing() {
     let mut valid = 0;
     let mut paths = Vec::new();
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
@@ -70,7 +70,7 @@ fn every_valid_program_of_the_corpus_survives_printing() {
 // Sizes.
 
 #[test]
-fn a_million_words_parse_print_and_verify() {
+fn million_word_programs_parse_print_and_verify() {
     let words = size("words", 1_000_000, 100_000);
     let programs = [
         ("straight", "1 drop ".repeat(words / 2), words),
@@ -84,7 +84,7 @@ fn a_million_words_parse_print_and_verify() {
         assert!(ast.nodes().len() >= words / 2, "{name}: {} nodes", ast.nodes().len());
         round_trip(&ast);
         verify(&ast, 1).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
-        // The last fault is as far away as a fault can be.
+        // The last fault is at the greatest possible distance.
         let source = Source::new("test", text.clone() + "end");
         let error = parse(&source).expect_err("it is stray");
         assert_eq!((source.text(error.span), error.span.start as usize), ("end".to_owned(), text.len()), "{name}");
@@ -101,7 +101,7 @@ fn deep_and_wide_programs_parse_print_verify_and_run() {
     round_trip(&ast);
     let program = verify(&ast, 1).expect("it keeps the depth");
     assert_eq!(on_every_engine(&program, &[5]), Outcome::Done(vec![5 + 2000 * wide as i64]));
-    // Where every body changes the depth, each is walked from several intervals.
+    // If every body changes the depth, each is walked from several intervals.
     let text = "1 times 1 2 3 drop ".repeat(1000) + &"4 drop drop drop drop end ".repeat(1000);
     let program = verify(&parsed(&text), 1).expect("it can succeed");
     assert!(program.facts().iter().any(|fact| fact.may_underflow));
@@ -109,10 +109,10 @@ fn deep_and_wide_programs_parse_print_verify_and_run() {
 }
 
 #[test]
-fn a_thousand_nested_bodies_work_on_every_engine_and_one_more_is_an_error() {
+fn a_thousand_nested_bodies_run_on_every_engine_and_one_more_is_an_error() {
     let nested =
         |open: &str, inner: &str, close: &str, levels: usize| open.repeat(levels) + inner + &close.repeat(levels);
-    // The opener whose body is one too many, counted in bytes from the start of its repetition.
+    // The opener of the first body beyond the limit, as a byte offset in its repetition.
     for (name, open, inner, close, opener, answer) in [
         ("times", "1 times ", "1 + ", "end ", 2, 6),
         ("if", "1 if ", "1 + ", "end ", 2, 6),
@@ -132,7 +132,7 @@ fn a_thousand_nested_bodies_work_on_every_engine_and_one_more_is_an_error() {
         let at = open.len() * levels + opener;
         assert_eq!((error.kind, error.span.start as usize), (SyntaxErrorKind::TooDeep, at), "{name}");
     }
-    // Bodies beside each other are not nested.
+    // Consecutive bodies are not nested.
     let beside = "1 times end 1 if else end while 0 do end ".repeat(1001);
     assert_eq!(parsed(&beside).nesting(), 1);
 }
@@ -141,7 +141,7 @@ fn a_thousand_nested_bodies_work_on_every_engine_and_one_more_is_an_error() {
 fn a_thousand_nested_loops_that_change_the_depth_verify_and_agree() {
     let text = "1 times 9 ".repeat(1000) + &"drop drop end ".repeat(1000);
     let program = load(&Source::new("test", &*text), 1).expect("it can succeed");
-    // On 1001 values 500 bodies drop two each; the first `drop` of the next finds the last one.
+    // With 1001 values, 500 bodies drop two each; the first `drop` of the next one pops the last value.
     let Outcome::Trap(trap) = on_every_engine(&program, &[5]) else { panic!("it underflows") };
     let at = "1 times 9 ".len() * 1000 + "drop drop end ".len() * 500 + "drop ".len();
     assert_eq!((trap.kind, trap.at.start as usize), (TrapKind::StackUnderflow, at));
@@ -155,13 +155,13 @@ fn a_thousand_nested_loops_that_change_the_depth_verify_and_agree() {
 /// One fault of each kind, and of each kind of help, with the number of inputs.
 const FAULTY: &[(&str, &[u8], usize)] = &[
     ("not UTF-8", b"1 dpu\n3 \\ caf\xe9 au lait", 0),
-    ("unknown word, a near one", b"1 dup swpa", 0),
+    ("unknown word, similar to one of ours", b"1 dup swpa", 0),
     ("unknown word, another language's", b"1 2 !=", 0),
-    ("unknown word, ours in capitals", b"1 DUP", 0),
-    ("unknown word, nothing near", b"1 frobnicate", 0),
+    ("unknown word, one of ours in capitals", b"1 DUP", 0),
+    ("unknown word, not similar to any", b"1 frobnicate", 0),
     ("unknown word, very long", &[b'a'; 200], 0),
     (
-        "unknown word, very long, with others behind it",
+        "unknown word, very long, followed by others",
         &{
             let mut text = [b'a'; 200];
             text.as_mut_slice().split_at_mut(190).1.copy_from_slice(b" 1 2 3 4 5");
@@ -170,8 +170,8 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
         0,
     ),
     ("unknown word, byte-order mark", b"\xef\xbb\xbf1 2 +", 0),
-    ("unknown word, comment without its space", b"1 2 \\comment", 0),
-    ("unknown word, parenthesis without its space", b"1 2 (comment)", 0),
+    ("unknown word, comment without a space", b"1 2 \\comment", 0),
+    ("unknown word, parenthesis without a space", b"1 2 (comment)", 0),
     ("unknown word, plus as a sign", b"1 +5", 0),
     ("unknown word, almost a literal", b"1 12abc", 0),
     ("unknown word, hexadecimal without digits", b"0x", 0),
@@ -195,18 +195,18 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
     ("underflow of times", b"times end", 0),
     ("unbalanced if", b"1 if 2 3 else 4 end", 0),
     ("unbalanced if without else", b"1 if 2 end", 0),
-    ("behind wide characters", b"1 ( \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80 e\xcc\x81 )\t2 dpu", 0),
+    ("after wide characters", b"1 ( \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80 e\xcc\x81 )\t2 dpu", 0),
     ("with a carriage return", b"1\r\n2 dpu\r\n3\r\n", 0),
 ];
 
-/// Every message, its label and its help, as a person without colors reads them.
+/// Every message, its label and its help, without colors.
 #[test]
-fn diagnostics_say_what_is_wrong_where_and_what_would_mend_it() {
+fn diagnostics_match_the_golden_file() {
     let far = "1 drop ".repeat(40) + "dpu" + &" 1 drop".repeat(40);
     let nested = "1 times\n".repeat(1001);
     let built = [("far into a line", far.as_bytes(), 0), ("more than 1000 nested bodies", nested.as_bytes(), 0)];
     let mut text = String::from(
-        "Compared by tests/language/front_end.rs. After a change that is meant, write it anew and read the difference:\n\
+        "Compared by tests/language/front_end.rs. After an intended change, regenerate this file and review the diff:\n\
          SNAPSHOTS=overwrite cargo test --test language front_end\n",
     );
     for (name, bytes, inputs) in FAULTY.iter().chain(&built) {
@@ -227,7 +227,7 @@ fn nearest(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Slips of the hand in a word: a letter left out, doubled or exchanged with its neighbor, and capitals.
+/// Typing errors in a word: a letter omitted, doubled or exchanged with its neighbor, and capitals.
 fn misspelled(word: &str) -> Vec<String> {
     let mut slips = vec![word.to_uppercase()];
     for at in 0..word.len() {
@@ -246,11 +246,11 @@ fn misspelled(word: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_misspelled_word_is_answered_with_the_word() {
+fn misspelled_word_gets_the_right_suggestion() {
     let mut count = 0;
     for word in spellings().filter(|word| word.len() > 1 && word.chars().all(char::is_alphabetic)) {
         for slip in misspelled(word) {
-            // As near to another word.
+            // Equally near to another word.
             let meant = match &*slip {
                 "oor" => "xor",
                 "shift" => "lshift",
@@ -284,7 +284,7 @@ fn a_misspelled_word_is_answered_with_the_word() {
     ] {
         assert_eq!(nearest(foreign), Some(ours), "{foreign}");
     }
-    // Where nothing is near, nothing is named.
+    // If no word is near, none is suggested.
     for word in ["x", "!", "~", "?", "frobnicate", "hello", "emit", ".", "@", "constant", "dup+swap", "ü"] {
         assert_eq!(nearest(word), None, "{word}");
     }
@@ -327,7 +327,7 @@ fn places_count_lines_by_lf_and_columns_by_characters() {
 }
 
 #[test]
-fn comments_end_where_the_definition_says() {
+fn comments_end_as_defined() {
     for (text, words) in [
         ("\\", 0),
         ("\\\n1", 1),
@@ -349,12 +349,12 @@ fn comments_end_where_the_definition_says() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_the_first_fault_wherever_they_are() {
+fn invalid_utf8_is_the_first_fault_at_any_position() {
     for (bytes, place) in [
         (b"\xff".as_slice(), "1:1"),
         (b"end dpu 99999999999999999999\n\\ \xff", "2:3"),
         (b"1 ( \xc3\xa9 \xc3 )", "1:7"),
-        // A cut character, an overlong one, a surrogate, one beyond the last.
+        // A truncated character, an overlong one, a surrogate, one beyond the last.
         (b"12\xe2\x82", "1:3"),
         (b"1 \xc0\xaf", "1:3"),
         (b"1 \xed\xa0\x80", "1:3"),
@@ -396,9 +396,9 @@ fn literals_have_the_documented_forms_and_no_others() {
     }
 }
 
-// The definition, written a second time.
+// The definition, implemented a second time.
 
-/// What is wrong with a program: the words of case lines, and the index of the word.
+/// The error in a program: its kind in the words of case lines, and the index of the word.
 type Wrong = (&'static str, usize);
 
 /// A word with its effect, or a loop or branch; `at` is the index of the word.
@@ -479,10 +479,10 @@ impl Reader<'_> {
     }
 }
 
-/// The least and the greatest depth; `None` is no bound.
+/// The least and the greatest depth; `None` means unbounded.
 type Depth = (u64, Option<u64>);
 
-/// What all walks together say of a word: whether underflow must be checked, and the depths that it can leave.
+/// The facts about a word from all walks: whether underflow must be checked, and the depths that it can leave.
 #[derive(Clone, Copy)]
 struct Seen {
     may_underflow: bool,
@@ -557,7 +557,7 @@ fn walk(trees: &[Tree], mut depth: Depth, seen: &mut BTreeMap<usize, Seen>) -> R
     Ok(depth)
 }
 
-/// What the front end makes of a program, in the terms of [`Wrong`].
+/// The result of the front end for a program, in the terms of [`Wrong`].
 fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> Result<Program, (&'static str, u32)> {
     use SyntaxErrorKind as Kind;
     let fault = match ast {
@@ -583,7 +583,7 @@ fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> 
     Err((kind, fault.span().start))
 }
 
-/// Compares the front end with the second writing, and runs what both accept. Counts what became of programs.
+/// Compares the front end with the second implementation, and runs what both accept. Counts the outcomes.
 struct Judge {
     oracle: Oracle,
     rejected: usize,
@@ -611,7 +611,7 @@ impl Judge {
                 read.as_ref().map_err(|wrong| *wrong).and_then(|trees| walk(trees, depth, &mut seen).map(|_depth| ()));
             match (judged(&ast, inputs), expected) {
                 (Ok(program), Ok(())) => {
-                    // Nodes stand in the order of their words, of which some have no effect of their own.
+                    // Nodes are in the order of their words, some of which have no effect.
                     assert_eq!(program.facts().len(), seen.len(), "{text:?}");
                     for (fact, seen) in program.facts().iter().zip(seen.values()) {
                         assert_eq!(fact.may_underflow, seen.may_underflow, "{text:?} with {inputs} inputs");
@@ -648,7 +648,7 @@ impl Judge {
                 Outcome::Done(_) => self.done += 1,
                 Outcome::Trap(trap) => {
                     self.trapped += 1;
-                    // The verifier must not have ruled out what the referee met.
+                    // The verifier must not have excluded a trap that the referee met.
                     let node = program.ast().nodes().iter().position(|node| node.span == trap.at).expect("a word");
                     let fact = program.facts()[node];
                     let foreseen = match trap.kind {
@@ -666,7 +666,7 @@ impl Judge {
 const SMALL_WORDS: [&str; 12] = ["1", "0", "dup", "drop", "+", "swap", "times", "if", "else", "end", "while", "do"];
 
 #[test]
-fn all_programs_of_up_to_five_words_are_judged_by_the_definition_and_run_alike() {
+fn programs_of_up_to_five_words_match_the_definition_and_agree() {
     let longest = size("words", 5, 4);
     let mut judge = Judge::new();
     for length in 0..=longest as u32 {
@@ -680,9 +680,9 @@ fn all_programs_of_up_to_five_words_are_judged_by_the_definition_and_run_alike()
     assert!(judge.done > 1000 && judge.trapped > 100, "{} done, {} trapped", judge.done, judge.trapped);
 }
 
-/// Longer programs of all words. Loops and branches are closed most of the time, so that many are accepted.
+/// Longer programs with all words. Loops and branches are closed most of the time, so that many programs are accepted.
 #[test]
-fn random_programs_are_judged_by_the_definition_and_run_alike() {
+fn random_programs_match_the_definition_and_agree() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(20_250_917);
     let plain: Vec<_> =
         spellings().filter(|word| !["times", "if", "else", "while", "do", "end"].contains(word)).collect();

@@ -1,4 +1,4 @@
-//! What a newcomer's word is answered with: a hint that helps, and an idiom that works.
+//! Hints for words that newcomers try: each hint is helpful, and each idiom in it works.
 
 use jitduel::engine::{NoClock, Options, outcome};
 use jitduel::exec::Stack;
@@ -31,7 +31,7 @@ fn values(text: &str, inputs: &[i64]) -> Vec<i64> {
     }
 }
 
-/// Each idiom, between backticks in the help for the word, does what the word does elsewhere.
+/// Each idiom, between backticks in the help for a foreign word, does what the word does in other languages.
 #[test]
 fn idioms_do_what_the_foreign_word_does() {
     let idioms: [(&str, &str, &[i64], &[i64]); 25] = [
@@ -64,7 +64,7 @@ fn idioms_do_what_the_foreign_word_does() {
     for (word, idiom, inputs, expected) in idioms {
         let help = help(word);
         assert!(help.contains(&format!("`{idiom}`")), "{word}: {help}");
-        // Those with a word in capitals are forms, not programs.
+        // Idioms with uppercase words are templates, not programs.
         if !idiom.contains(|c: char| c.is_ascii_uppercase()) {
             assert_eq!(values(idiom, inputs), expected, "{word}");
         }
@@ -72,17 +72,17 @@ fn idioms_do_what_the_foreign_word_does() {
 }
 
 #[test]
-fn forms_are_programs_once_they_are_filled_in() {
+fn templates_are_programs_once_they_are_filled_in() {
     assert_eq!(values("3 times 7 end", &[]), [7, 7, 7]);
     assert_eq!(values("while dup 3 < do 1 + end", &[0]), [3]);
     let sign = "dup 0 < if drop -1 else 0 > if 1 else 0 end end";
     assert_eq!([-5, 0, 5].map(|input| values(sign, &[input])[0]), [-1, 0, 1]);
-    // For `?dup`: the body uses the copy up.
+    // For `?dup`: the body consumes the copy.
     assert_eq!([5, 0].map(|input| values("dup if + else drop end", &[1, input])), [vec![6], vec![1]]);
 }
 
 #[test]
-fn a_word_of_elsewhere_is_none_of_ours_and_stands_once() {
+fn foreign_words_are_unique_and_not_in_the_language() {
     let foreign: Vec<&str> = ADVICE
         .iter()
         .flat_map(|(words, _)| words.iter().copied())
@@ -90,37 +90,37 @@ fn a_word_of_elsewhere_is_none_of_ours_and_stands_once() {
         .collect();
     for (index, word) in foreign.iter().enumerate() {
         assert!(spellings().all(|ours| ours != *word), "{word}");
-        assert!(!foreign[..index].contains(word), "{word} stands twice");
+        assert!(!foreign[..index].contains(word), "{word} is listed twice");
         assert!(!help(word).is_empty());
     }
     for (theirs, ours) in FOREIGN {
         assert!(spellings().any(|spelling| spelling == *ours), "{ours}");
         assert_eq!(help(&format!("1 2 {theirs}")), format!("did you mean `{ours}`?"));
     }
-    // Capitals do not matter.
+    // Case does not matter.
     assert_eq!(help("FOR"), help("for"));
 }
 
 #[test]
-fn what_newcomers_try_is_answered() {
+fn common_mistakes_get_a_hint() {
     for (text, expected) in [
         ("10 for", "`N times BODY end`"),
         ("1 if 2 then", "an `if` ends with `end`"),
-        ("5 .", "nothing is printed"),
-        ("5 cr", "nothing is printed"),
+        ("5 .", "a program cannot print"),
+        ("5 cr", "a program cannot print"),
         ("# comment", "a comment is `\\ …`"),
         ("#comment", "a comment is `\\ …`"),
         ("//comment", "a comment is `\\ …`"),
         ("10 0 do", "a counted loop is `N times BODY end`"),
         ("1 variable x", "there are no variables"),
-        ("\\case: 1 -> 2", "put a space behind it"),
-        ("(case: 1 -> 2 )", "put a space behind it"),
-        ("1 if 2 else 3 if 4 else 5 end", "another `if` wants its own `end`"),
+        ("\\case: 1 -> 2", "add a space after the start of the comment"),
+        ("(case: 1 -> 2 )", "add a space after the start of the comment"),
+        ("1 if 2 else 3 if 4 else 5 end", "an `if` after `else` needs its own `end`"),
         ("1\u{a0}2 +", "no-break space (U+00A0)"),
         ("1 dup\u{a0}", "no-break space (U+00A0)"),
-        ("1\u{3000}2", "a space of another kind (U+3000)"),
-        ("1\u{b}2", "a space of another kind (U+000B)"),
-        ("1 d\u{200b}up", "U+200B, which cannot be seen"),
+        ("1\u{3000}2", "a nonstandard space (U+3000)"),
+        ("1\u{b}2", "a nonstandard space (U+000B)"),
+        ("1 d\u{200b}up", "an invisible character (U+200B)"),
         ("\u{feff}dup", "byte-order mark (U+FEFF)"),
         ("1 \u{2212}5", "(U+2212) only looks like `-`"),
         ("1 \u{2013}5", "(U+2013) only looks like `-`"),
@@ -132,9 +132,9 @@ fn what_newcomers_try_is_answered() {
     }
 }
 
-/// The idiom that the help for an unbalanced `if` names works where the `if` did not, in a loop and outside.
+/// The idiom in the help for an unbalanced `if` works where the `if` did not, inside and outside a loop.
 #[test]
-fn where_an_if_may_not_change_the_depth_a_loop_may() {
+fn a_loop_can_replace_an_unbalanced_if() {
     let unbalanced = "5 times dup 2 mod if 7 end end";
     let shown = diagnostic(unbalanced, 1);
     assert!(matches!(load(&Source::new("test", unbalanced), 1), Err(Fault::Rejection(_))));

@@ -1,4 +1,5 @@
-//! Compiling takes work in proportion to the program: counted, since a clock would depend on the machine.
+//! Compilation takes work proportional to the length of the program. The work is counted, because times depend on the
+//! machine.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ fn increase(counter: &'static std::thread::LocalKey<Cell<usize>>) {
     counter.set(counter.get() + 1);
 }
 
-/// An emitter that counts what it is given, and how often it begins anew.
+/// An emitter that counts the operations that it receives, and how often it starts.
 struct Counted<I>(I);
 
 impl<I: Isa> Sink for Counted<I> {
@@ -71,8 +72,8 @@ fn bytecode(source: &Source) -> Bytecode {
     bytecode::lower(&verify(&ast, 0).expect("it verifies"), 1000, false).expect("it is small")
 }
 
-/// What a tier does in a round for each operation of the bytecode: LIR operations, firings of rules and bytes of code; and
-/// how many rounds it takes.
+/// The work of a tier per bytecode operation and round: LIR operations, applied rules and bytes of code. Also returns
+/// the number of rounds.
 fn work<I: Isa>(code: &Bytecode, name: &str) -> (f64, usize) {
     let (_, tier) = TIERS.into_iter().find(|(tier, _)| *tier == name).expect("it is a tier");
     OPERATIONS.set(0);
@@ -84,19 +85,19 @@ fn work<I: Isa>(code: &Bytecode, name: &str) -> (f64, usize) {
     (all as f64 / code.ops().len() as f64, rounds)
 }
 
-/// That a program of many times the size takes as much for each operation, within a twentieth, and at most two rounds more:
-/// those in which forward branches get a longer form.
+/// Asserts that a much longer program takes as much work per operation, within a twentieth, and at most two rounds
+/// more, in which forward branches get longer forms.
 fn compare<I: Isa>(small: &Bytecode, great: &Bytecode, what: &str) {
     for (tier, _) in TIERS {
         let (before, rounds) = work::<I>(small, tier);
         let (after, more) = work::<I>(great, tier);
         assert!(rounds == 1 && more <= 3, "{what}, {tier}, {}: {rounds} and {more} rounds", I::NAME);
-        assert!(after < before * 1.05, "{what}, {tier}, {}: {before:.3} and {after:.3} an operation", I::NAME);
+        assert!(after < before * 1.05, "{what}, {tier}, {}: {before:.3} and {after:.3} per operation", I::NAME);
     }
 }
 
 #[test]
-fn long_programs_take_as_much_for_each_word() {
+fn long_programs_take_the_same_work_per_word() {
     for shape in [Kind::Straight, Kind::Loopy] {
         let [small, great] = [2_000, 200_000].map(|words| bytecode(&Size { shape, words }.source()));
         compare::<x86_64::Emitter>(&small, &great, "long");
@@ -105,8 +106,8 @@ fn long_programs_take_as_much_for_each_word() {
 }
 
 #[test]
-fn deep_programs_take_as_much_for_each_word() {
-    // Most counters of either do not fit registers.
+fn deep_programs_take_the_same_work_per_word() {
+    // Most counters of either program do not fit in registers.
     let deep = |levels: usize| {
         let text = format!("0 {} 1 + {}", "2 times dup drop ".repeat(levels), "end ".repeat(levels));
         bytecode(&Source::new("deep", text))
@@ -116,7 +117,7 @@ fn deep_programs_take_as_much_for_each_word() {
 }
 
 #[test]
-fn wide_programs_take_as_much_for_each_word() {
+fn wide_programs_take_the_same_work_per_word() {
     let wide = |loops: usize| bytecode(&Source::new("wide", format!("0 {}", "3 times 1 + end ".repeat(loops))));
     compare::<x86_64::Emitter>(&wide(1_000), &wide(100_000), "wide");
     compare::<aarch64::Emitter>(&wide(1_000), &wide(100_000), "wide");

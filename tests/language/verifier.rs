@@ -1,5 +1,5 @@
-//! The verifier, which all engines but the referee believe: held against an enumeration of paths, and against runs of
-//! what it rejected.
+//! The verifier, which all engines except the referee trust: checked against an enumeration of paths, and by executing
+//! the programs that it rejects.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,15 +10,15 @@ use jitduel::generate::{Kind, trial};
 use jitduel::lang::{Ast, Fault, Node, NodeKind, Rejection, RejectionKind, Source, parse, verify};
 use jitduel::oracle::refute::wrongly_rejected;
 
-/// Words that take nothing, one, two and three values, and every kind of body.
+/// Words that pop no value, one, two and three values, and every kind of body.
 const WORDS: [&str; 10] = ["1", "drop", "+", "rot", "times", "if", "while", "else", "do", "end"];
 
-/// Calls `each` with every program of up to `most` words over [`WORDS`] whose bodies are closed.
+/// Calls `each` with every program of up to `most` words over [`WORDS`] whose bodies are all closed.
 fn programs(most: usize, words: &mut Vec<&'static str>, open: &mut Vec<&'static str>, each: &mut dyn FnMut(&str)) {
     if open.is_empty() && !words.is_empty() {
         each(&words.join(" "));
     }
-    // Each open body takes its `end`, an open `while` its `do` as well.
+    // Each open body still needs its `end`, and an open `while` also its `do`.
     let closing: usize = open.iter().map(|opener| if *opener == "while" { 2 } else { 1 }).sum();
     if words.len() + closing >= most + usize::from(closing > 0) {
         return;
@@ -39,11 +39,11 @@ fn programs(most: usize, words: &mut Vec<&'static str>, open: &mut Vec<&'static 
     }
 }
 
-/// More passes than a program of seven words needs to reach any depth that one of its words asks for.
-const PASSES: usize = 24;
+/// More iterations than a program of seven words needs to reach any depth that one of its words requires.
+const ITERATIONS: usize = 24;
 
-/// The depths in which every path through these nodes can end that begins with one of the given depths, every branch
-/// taken both ways and every loop any number of times; or the first word in reading order that no path gets past.
+/// The depths in which a path through these nodes can end if it starts with one of the given depths, taking every
+/// branch both ways and every loop any number of times; or the first word in source order that no path can pass.
 fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<BTreeSet<usize>, usize> {
     let past = |depths: &BTreeSet<usize>, index: usize, pops: usize, pushes: usize| {
         let past: BTreeSet<usize> =
@@ -65,10 +65,10 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
             NodeKind::Times { end } => {
                 let mut left = past(&depths, index, 1, 0)?;
                 let mut passes = left.clone();
-                for pass in 0..PASSES {
+                for pass in 0..ITERATIONS {
                     passes = match paths(ast, index + 1..end as usize, passes) {
                         Err(stuck) if pass == 0 => return Err(stuck),
-                        // Every word of the body was passed before; only no further pass succeeds.
+                        // Every word of the body succeeded before; only a further iteration fails.
                         Err(_) => break,
                         Ok(passes) => passes,
                     };
@@ -79,7 +79,7 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
             NodeKind::While { body, end } => {
                 let mut left = BTreeSet::new();
                 let mut passes = depths;
-                for pass in 0..PASSES {
+                for pass in 0..ITERATIONS {
                     let one = |passes| {
                         let leaving = past(&paths(ast, index + 1..body as usize, passes)?, index, 1, 0)?;
                         Ok((paths(ast, body as usize..end as usize, leaving.clone()), leaving))
@@ -112,7 +112,7 @@ fn inputs(length: usize) -> Vec<Vec<i64>> {
 }
 
 #[test]
-fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
+fn programs_of_up_to_seven_words_are_rejected_where_every_path_fails() {
     let most = size("words of a program", 7, 5);
     let (mut accepted, mut underflows, mut unbalanced, mut runs) = (0, 0, 0, 0);
     let inputs: Vec<_> = (0..=2).map(inputs).collect();
@@ -130,13 +130,13 @@ fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
                         assert!(!wrongly_rejected(&ast, &rejection, inputs, 12), "{text} with {inputs:?}");
                     }
                 }
-                // Branches that differ are found by the definition, not by a path that ends. No word is stuck before;
-                // the flag of a `while` is popped behind its condition.
+                // Unbalanced branches are found by definition, not by a path that ends. No word before them can fail;
+                // the flag of a `while` is popped after its condition.
                 (Err(Rejection { kind: RejectionKind::UnbalancedIf { .. }, span }), expected) => {
                     unbalanced += 1;
-                    let behind =
+                    let is_after =
                         |node: &Node| node.span.start > span.start || matches!(node.kind, NodeKind::While { .. });
-                    assert!(expected.err().is_none_or(|index| behind(&ast.nodes()[index])), "{text}");
+                    assert!(expected.err().is_none_or(|index| is_after(&ast.nodes()[index])), "{text}");
                 }
                 (verdict, expected) => panic!("{text} with {count} inputs: {verdict:?}, but by paths {expected:?}"),
             }
@@ -148,15 +148,15 @@ fn all_programs_of_up_to_seven_words_are_rejected_where_no_path_gets_on() {
     assert!(unbalanced > 1_000 || SMALL);
 }
 
-/// The same for long programs of the generator with a word changed, on inputs of all kinds.
+/// The same for long generated programs with one word changed, on inputs of all kinds.
 #[test]
-fn no_input_lets_a_program_run_past_the_word_at_which_it_was_rejected() {
+fn no_input_lets_a_program_pass_the_word_at_which_it_was_rejected() {
     let (mut tried, count) = (0, size("invalid programs", 20_000, 1_000) as u64);
     for index in 0..count {
         let trial = trial(Kind::Invalid, 11, index);
         let Err(Fault::Rejection(rejection)) = trial.load() else { continue };
         let RejectionKind::Underflow { .. } = rejection.kind else { continue };
-        let ast = parse(&trial.source()).expect("only its depth is wrong");
+        let ast = parse(&trial.source()).expect("only its depth may be wrong");
         for value in [0, 1, -1, 7] {
             let inputs = vec![value; trial.inputs.len()];
             assert!(!wrongly_rejected(&ast, &rejection, &inputs, 500), "{} with {inputs:?}", trial.text);

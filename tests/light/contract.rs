@@ -1,4 +1,4 @@
-//! What every engine demands of whoever runs it: a run that it was not prepared for ends before it begins.
+//! The preconditions of every engine: an invalid execution panics before it starts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use jitduel::lang::{Source, load};
 use jitduel::registry::{ENGINES, engine};
 use jitduel::tiers::tier;
 
-/// Runs a program of two inputs on every engine with what it is given, and says on which it did not panic.
+/// Runs a program with two inputs on every engine. Returns the engines that did not panic.
 fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: usize) -> Vec<&'static str> {
     let program = load(&Source::new("-e", "+"), 2).expect("it is a program");
     let mut stack = Stack::new(capacity).expect("it is small");
@@ -21,13 +21,13 @@ fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: us
 }
 
 #[test]
-fn a_run_that_an_engine_was_not_prepared_for_is_refused() {
+fn execution_that_does_not_match_the_preparation_is_refused() {
     let options = Options { metered: false, stack_limit: 8 };
     let none: [&str; 0] = [];
     assert!(accepted_by(options, &[1, 2], None, 8).contains(&"tree"));
     assert_eq!(accepted_by(options, &[1], None, 8), none, "another number of inputs");
     assert_eq!(accepted_by(options, &[1, 2], Some(5), 8), none, "fuel without metering");
-    // With more inputs than the limit the room that is left would be taken for endless.
+    // With more inputs than the limit, the remaining room would appear to be unlimited.
     let limit_below_inputs = Options { stack_limit: 1, ..options };
     assert_eq!(accepted_by(limit_below_inputs, &[1, 2], None, 8), none, "inputs above the limit");
     // The inputs and the result fit, but the engines rely on room for the limit.
@@ -35,7 +35,7 @@ fn a_run_that_an_engine_was_not_prepared_for_is_refused() {
 }
 
 #[test]
-fn only_a_tier_has_code_and_its_size_grows_with_the_program() {
+fn only_tiers_have_code_and_its_size_grows_with_the_program() {
     let size = |name: &str, text: &str| {
         let program = load(&Source::new("-e", text), 1).expect("it is a program");
         let prepared = engine(name).expect("it exists").prepare(&program, &Options::default(), &mut NoClock);

@@ -1,4 +1,4 @@
-//! Every case of the corpus on every engine, with and without fuel metered, against the expected result.
+//! Runs every case of the corpus on every engine, with and without metered fuel, and compares with the expected result.
 
 use std::path::Path;
 
@@ -34,8 +34,8 @@ fn every_case_on_every_engine() {
                     continue;
                 }
             };
-            // Where there is no limit, a run must come to the same with more fuel than it needs and with none
-            // metered. A run that only its fuel ends is run with fuel alone.
+            // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
+            // because fuel runs out is not repeated without metering.
             let metered = Some(case.fuel.unwrap_or(1_000_000_000));
             let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
             let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
@@ -54,7 +54,7 @@ fn every_case_on_every_engine() {
     assert!(oracle.skipped().is_empty(), "{:?}", oracle.skipped());
     let summary = format!("{} programs, {count} cases x {} engines", paths.len(), oracle.engines());
     println!("{summary}");
-    assert!(include_str!("../../README.md").contains(&summary), "the README shows another count than {summary}");
+    assert!(include_str!("../../README.md").contains(&summary), "the README has a different count: {summary}");
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(40)].join("\n"));
     assert!(count > 1000, "only {count} cases");
 }

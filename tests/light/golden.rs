@@ -1,5 +1,5 @@
-//! What each stage makes of a few small programs, word for word: a change of any tier shows as a change of a file in
-//! `tests/golden`, and is read there before it is meant. A file holds one program and all its listings for one
+//! The output of each stage for a few small programs, verbatim: a change of any tier shows up as a diff in
+//! `tests/golden`, to be reviewed before it is accepted. A file holds one program and all its listings for one
 //! instruction set; they are the same on every host.
 
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::binary::jitduel;
 use jitduel::tiers::TIERS;
 use snapbox::{Assert, Data};
 
-const HEADER: &str = "\\ Compared by tests/light/golden.rs. After a change that is meant, write it anew and read the \
-                      difference:\n\\ SNAPSHOTS=overwrite cargo test --test light golden\n";
+const HEADER: &str = "\\ Compared by tests/light/golden.rs. After an intended change, regenerate this file and review the \
+                      diff:\n\\ SNAPSHOTS=overwrite cargo test --test light golden\n";
 
-/// Each stage of a program, for one instruction set: tree and bytecode once, then all variants of the JIT.
+/// All stages of a program for one instruction set: tree and bytecode once, then all variants of the JIT.
 fn listings(text: &str, arguments: &[&str], isa: &str) -> String {
     let stage = |engine: &str, stage: &str| {
         let verb = ["asm", "-e", text, "--isa", isa, "--engine", engine, "--stage", stage];
@@ -34,7 +34,7 @@ fn listings(text: &str, arguments: &[&str], isa: &str) -> String {
 fn compare(name: &str, text: &str, arguments: &[&str]) {
     for isa in ["aarch64", "x86_64"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.{isa}.txt"));
-        // Raw, for brackets are operands here, not placeholders.
+        // Raw, because brackets are operands here, not placeholders.
         let expected = Data::read_from(&path, None).raw();
         Assert::new().action_env("SNAPSHOTS").eq(Data::text(listings(text, arguments, isa)).raw(), expected);
     }
@@ -50,13 +50,13 @@ fn gcd() {
     compare("gcd", "while dup do tuck mod end drop", &["--input", "1071,462"]);
 }
 
-/// Every word that moves values, one by itself in each line.
+/// Every word that moves values, each on its own line.
 #[test]
 fn shuffles() {
     compare("shuffles", "dup\ndrop\nswap\nover\nrot\nnip\ntuck\n0 pick\n3 pick", &["--input", "1,2,3"]);
 }
 
-/// Loops that change the depth leave checks to run time: one of them for several words, and a division between two.
+/// Loops that change the depth leave checks to run time: one check group for several words, and a division between two.
 #[test]
 fn checks_and_traps() {
     let text =
@@ -64,13 +64,13 @@ fn checks_and_traps() {
     compare("checks_and_traps", text, &["--input", "5"]);
 }
 
-/// Of the operands that lie in memory those alone are loaded that are copied or move.
+/// Operands in memory are loaded only if they are copied or moved.
 #[test]
 fn in_place() {
     compare("in_place", "over", &["--input", "1,2"]);
 }
 
-/// What is still to be added to a value, or how often it is to be taken, is done once for all of its copies.
+/// Deferred additions and multiplications are performed once for all copies of a value.
 #[test]
 fn deferred() {
     compare("deferred", "100000000000 + dup 3 * xor dup dup + over + swap dup + dup + dup + -", &["--input", "5"]);
@@ -81,8 +81,8 @@ fn metered() {
     compare("metered", "0 swap times 3 times 1 + end while dup 1 and do 2 / end end", &["--input", "4", "--fuel", "9"]);
 }
 
-/// A program that has every check, in the words of other languages. What gcc and gforth make of such files is tested
-/// with the witnesses.
+/// A program with every check, exported to other languages. The witness tests compile and run such files with gcc and
+/// gforth.
 #[test]
 fn exports() {
     let export = |name: &str, arguments: &[&str]| {
@@ -108,7 +108,7 @@ fn exports() {
     }
 }
 
-/// More nested counters than either instruction set has registers for: the outermost ones live in the frame.
+/// More nested counters than either instruction set has registers for: the outermost ones are in the frame.
 #[test]
 fn nested_loops() {
     let text = format!("0\n{}\n1 +\n{}", ["2 times"; 20].join(" "), ["end"; 20].join(" "));

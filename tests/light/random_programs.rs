@@ -1,4 +1,4 @@
-//! The tests that notice most in the least time: what cargo-mutants runs for each change of an expression.
+//! The tests that find the most bugs in the least time. cargo-mutants runs them for each mutant.
 
 use jitduel::generate::trial;
 use jitduel::oracle::campaign::kind;

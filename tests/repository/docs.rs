@@ -1,4 +1,4 @@
-//! Every output that the README and the pages in `docs/` show is what the binary prints today, or says when it was made.
+//! Every output in the README and in `docs/` matches what the binary prints today, or is dated.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use jitduel::registry::ENGINES;
 
 /// A fenced block of a page.
 struct Block {
-    /// The page, and the line of its fence.
+    /// The page and the line of the fence.
     at: String,
     kind: String,
     lines: Vec<String>,
@@ -15,16 +15,16 @@ struct Block {
     above: String,
 }
 
-/// A command that a block shows, with the output under it.
+/// A command in a block, with the output below it.
 struct Shown {
     command: String,
     output: Vec<String>,
 }
 
-/// Stands for any number of lines.
+/// Matches any number of lines.
 const LEFT_OUT: &str = "…";
 
-/// What may stand in a fence: commands with output, commands alone, and what is neither.
+/// The kinds of fenced blocks: commands with output, commands alone, and other text.
 const KINDS: [&str; 3] = ["console", "sh", "text"];
 
 fn root() -> &'static Path {
@@ -68,7 +68,7 @@ fn blocks(page: &str, text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Whether a text names a day, as 2026-11-21.
+/// Whether a text contains a date such as 2026-11-21.
 fn is_dated(text: &str) -> bool {
     let is_day = |word: &str| {
         let form: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -89,7 +89,7 @@ fn shown(block: &Block) -> Vec<Shown> {
     all
 }
 
-/// The arguments of a command line of ours, as a shell splits them; `None` for a command that is not ours.
+/// The arguments of a `jitduel` command line, as a shell splits them; `None` for other commands.
 fn arguments(command: &str) -> Option<Vec<String>> {
     let rest = command.strip_prefix("jitduel ").or_else(|| command.strip_prefix("cargo run --release -- "))?;
     let mut arguments = Vec::new();
@@ -99,7 +99,7 @@ fn arguments(command: &str) -> Option<Vec<String>> {
             _ => arguments.extend(part.split_whitespace().map(str::to_owned)),
         }
     }
-    // The pages show what is built without the peers.
+    // The pages show a build without the peers.
     if cfg!(feature = "peers") && ["check", "fuzz"].contains(&&*arguments[0]) {
         arguments.extend(["--engine".into(), ENGINES.join(",")]);
     }
@@ -114,7 +114,7 @@ fn matches(expected: &[String], lines: &[String]) -> bool {
     }
 }
 
-/// What is wrong with a block.
+/// The fault of a block, if any.
 fn fault(block: &Block) -> Option<String> {
     if !KINDS.contains(&&*block.kind) {
         return Some(format!("{}: a block of the kind `{}`", block.at, block.kind));
@@ -138,7 +138,7 @@ fn fault(block: &Block) -> Option<String> {
 }
 
 #[test]
-fn every_output_on_a_page_is_printed_today_or_says_when_it_was_made() {
+fn every_output_on_a_page_is_current_or_dated() {
     let mut consoles = 0;
     let mut faults = Vec::new();
     for path in pages() {
@@ -153,7 +153,7 @@ fn every_output_on_a_page_is_printed_today_or_says_when_it_was_made() {
 }
 
 #[test]
-fn a_block_that_is_neither_is_found() {
+fn a_block_that_is_neither_is_a_fault() {
     let faulty = |text: &str| blocks("page", text).iter().filter_map(fault).collect::<Vec<_>>();
     assert_eq!(faulty("Text.\n\n```console\n$ jitduel run -e '1 2'\n1 2\n```\n"), [""; 0]);
     assert_eq!(faulty("```console\n$ jitduel run -e '1 2'\n…\n$ jitduel run -e 3\n3\n```\n"), [""; 0]);

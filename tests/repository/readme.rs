@@ -1,5 +1,4 @@
-//! What the README's tables and figures say is so. Its counts of the corpus are checked with the corpus, its outputs with
-//! the docs.
+//! Checks the README's tables and figures. tests/light/corpus.rs checks its counts of the corpus, tests/repository/docs.rs its outputs.
 
 use std::path::Path;
 
@@ -41,7 +40,7 @@ fn counted() -> impl Iterator<Item = &'static str> {
 }
 
 #[test]
-fn the_table_of_instructions_is_true() {
+fn the_table_of_instructions_is_correct() {
     let fact = read("corpus/workloads/fact.stk");
     let readme = read("README.md");
     for engine in counted() {
@@ -54,9 +53,9 @@ fn the_table_of_instructions_is_true() {
     }
 }
 
-/// Read off the code, and counted while it ran: the same.
+/// Instructions counted in the code equal those counted during execution.
 #[test]
-fn the_record_of_executed_instructions_says_the_same() {
+fn the_record_of_executed_instructions_is_the_same() {
     let fact = read("corpus/workloads/fact.stk");
     let record: serde_json::Value = serde_json::from_str(&read("benches/instructions.json")).expect("it is JSON");
     for engine in counted() {
@@ -66,7 +65,7 @@ fn the_record_of_executed_instructions_says_the_same() {
     }
 }
 
-/// The first toy JIT spent 46 instructions on this loop, and `jit` may not spend more than 10.
+/// The first toy JIT needed 46 instructions for this loop. `jit` must not need more than 10.
 #[test]
 fn the_factorial_loop_is_short() {
     let fact = read("corpus/workloads/fact.stk");
@@ -83,18 +82,18 @@ fn the_table_of_engines_is_the_registry() {
     assert_eq!(rows, expected);
 }
 
-/// The cells of the rows of a table, the first of each without its backticks and its stars.
+/// The cells of a table's rows. Backticks and stars are removed from the first cell of each row.
 fn rows<'a>(page: &'a str, head: &str) -> Vec<Vec<&'a str>> {
     let table = page.lines().skip_while(|line| !line.starts_with(head)).take_while(|line| line.starts_with('|'));
     table.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 
-/// The number that a cell begins with, bold or not.
+/// The number at the beginning of a cell, bold or not.
 fn number(cell: &str) -> Option<f64> {
     cell.trim_start_matches('*').split(['*', ' ']).next()?.replace(',', "").parse().ok()
 }
 
-/// Whether a page shows a figure that was reckoned from others with three digits.
+/// Whether a cell shows a value that was computed from others with three digits.
 fn is_shown(cell: &str, value: f64) -> bool {
     let shown: f64 = cell.parse().unwrap_or_else(|_| panic!("{cell} is no number"));
     let digits = cell.split_once('.').map_or(0, |(_, behind)| behind.len());
@@ -102,9 +101,9 @@ fn is_shown(cell: &str, value: f64) -> bool {
     (shown - value).abs() <= half + 0.006 * value
 }
 
-/// The first table, from the means and the costs of `docs/RESULTS.md`.
+/// The first table agrees with the means and costs in `docs/RESULTS.md`.
 #[test]
-fn the_table_of_times_is_that_of_the_results() {
+fn the_table_of_times_agrees_with_the_results() {
     let (readme, results) = (read("README.md"), read("docs/RESULTS.md"));
     let (_, section) = results.split_once("\n## Peers\n").expect("it has peers");
     let peers = rows(section, "| workload | tree | bytecode |");
@@ -134,13 +133,13 @@ fn the_table_of_times_is_that_of_the_results() {
             assert!(is_shown(row[3], cost(name).expect("it has a cost")), "{name}: {:?}", cost(name));
         }
     }
-    // The chart under the table is by the same base, and both are where the page says.
+    // The chart under the table uses the same reference, and its file exists.
     assert!(readme.contains("](docs/results/peers-by-gcc.svg)"));
     let chart = read("docs/results/peers-by-gcc.svg");
-    assert!(chart.contains("time over that of gcc -O2, geometric mean"));
+    assert!(chart.contains(" gcc -O2, geometric mean"));
 }
 
-/// The patches that apply on an instruction set, or on any.
+/// The number of patches for an instruction set, or for all.
 fn planted(isa: Option<&str>) -> usize {
     let patches = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/planted")).expect("it is there");
     let names = patches.map(|entry| entry.expect("it can be read").file_name().into_string().expect("it is UTF-8"));
@@ -153,9 +152,9 @@ fn planted(isa: Option<&str>) -> usize {
 }
 
 #[test]
-fn the_counts_of_planted_bugs_are_true() {
+fn the_counts_of_planted_bugs_are_correct() {
     let (readme, page) = (read("README.md"), read("docs/PLANTED.md"));
-    // The name of an instruction set, seconds of each row, and what the page sums up.
+    // For each instruction set, the seconds of its rows agree with the page's summary.
     let found = |isa: &str| {
         let rows = rows(&page, &format!("| class | planted on {isa} |"));
         let seconds: Vec<f64> = rows[2..].iter().map(|row| row[5].parse().expect("seconds")).collect();
@@ -168,13 +167,13 @@ fn the_counts_of_planted_bugs_are_true() {
     assert!(slowest < 60.0, "{slowest}");
     let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
-        format!("{} can be planted", planted(None)),
-        format!("{here} of them on x86-64, where each is found within a minute"),
-        format!("and {there} on AArch64, where under QEMU the slowest takes {slowest_there:.0} s"),
+        format!("A set of {} patches", planted(None)),
+        format!("On x86-64, {here} of the patches apply, and `fuzz` finds each bug within a minute"),
+        format!("On AArch64, {there} apply, and under QEMU the slowest search takes {slowest_there:.0} s"),
     ] {
-        assert!(text.contains(&said), "the README does not say: {said}");
+        assert!(text.contains(&said), "the README lacks: {said}");
     }
-    // Its three examples stand in the page.
+    // Its three examples are in the page.
     let examples = rows(&readme, "| planted bug |");
     assert_eq!(examples.len(), 2 + 3);
     let table = rows(&page, "| class | planted on x86_64 |");

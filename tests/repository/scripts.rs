@@ -1,10 +1,10 @@
-//! What `scripts/test` says: how long its stages took, and not each death of a child that a test lets die. On Linux and macOS,
-//! where there is bash.
+//! The output of `scripts/test`: it reports the duration of its stages and summarizes expected deaths of child processes. On
+//! Linux and macOS, where there is bash.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a script that begins like `scripts/test`.
+/// Runs a script with the beginning of `scripts/test`.
 fn bash(body: &str) -> (Option<i32>, String) {
     let script = format!("set -euo pipefail\nsource scripts/packages.sh\nsource scripts/stages.sh\n{body}");
     let output = Command::new("bash")
@@ -26,7 +26,7 @@ besides() {
 "#;
 
 #[test]
-fn each_stage_says_how_long_it_took() {
+fn each_stage_reports_its_duration() {
     let (code, text) = bash(&format!("{LANE}\nstage outer\nbeside besides\nstage next\nawait\nall_passed"));
     assert_eq!(code, Some(0), "{text}");
     let summary = text.split_once("all passed").expect("it says so").1;
@@ -42,7 +42,7 @@ fn each_stage_says_how_long_it_took() {
 }
 
 #[test]
-fn deaths_that_tests_mean_are_counted_unless_something_failed() {
+fn expected_deaths_are_only_counted_unless_a_stage_fails() {
     let (code, text) = bash(&format!("{LANE}\nbeside besides\nawait"));
     assert_eq!((code, text.matches("uncaught target signal 6").count()), (Some(0), 0), "{text}");
     assert!(text.contains("-- not shown: 2 lines \"qemu: uncaught target signal\""), "{text}");
@@ -52,9 +52,9 @@ fn deaths_that_tests_mean_are_counted_unless_something_failed() {
     assert!(text.contains("== FAILED: fails"), "{text}");
 }
 
-/// The start of `scripts/test`, and the names that it leaves out in an emulator.
+/// Checks the beginning of `scripts/test` and the tests that it leaves out in an emulator.
 #[test]
-fn the_script_says_what_it_needs_and_knows_the_tests() {
+fn the_script_states_its_needs_and_names_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = std::fs::read_to_string(root.join("scripts/test")).expect("it is there");
     let said = script.find("13 to 20 minutes on two idle processors and 3 GB of disk").expect("it says so");

@@ -1,7 +1,6 @@
-//! Peers give the referee's answers: those that are engines on the corpus and on random programs, those that are whole
-//! processes on the workloads.
+//! Peers give the referee's answers: engines on the corpus and on random programs, whole processes on the workloads.
 //!
-//! A peer that is not installed is reported as `NOT RUN`, and is a failure where JITDUEL_WITNESSES is `required`.
+//! A peer that is not installed is reported as `NOT RUN`, or as a failure if JITDUEL_WITNESSES is `required`.
 #![cfg(feature = "peers")]
 
 #[path = "../../benches/peers/process.rs"]
@@ -34,7 +33,7 @@ fn every_peer_meets_the_cases_of_the_corpus() {
             let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
             for case in cases(&source).expect("the corpus is in order") {
                 let Ok(program) = load(&source, case.inputs.len()) else { continue };
-                // Without fuel only what needs none surely ends.
+                // Without fuel, only programs that need none are certain to end.
                 let options = Options { metered: true, stack_limit: case.stack_limit };
                 let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
                     Ok(prepared) => prepared,
@@ -71,22 +70,22 @@ fn random_programs_agree_on_every_peer() {
 }
 
 #[test]
-fn every_workload_has_its_programs_by_hand() {
+fn every_workload_has_handwritten_programs() {
     for (peer, workload) in PEERS.iter().flat_map(|peer| WORKLOADS.iter().map(move |workload| (peer, workload))) {
-        assert!(!peer.note.is_empty(), "{}: what must be known of its figures?", peer.name);
+        assert!(!peer.note.is_empty(), "{}: its figures need a note", peer.name);
         let Some(file) = peer.file(workload) else { continue };
         let text = std::fs::read_to_string(&file);
         assert!(text.is_ok() || !peer.has_our_arithmetic, "{}: {text:?}", file.display());
         let barriers = text.as_deref().map_or(0, |text| text.matches("BARRIER(").count());
-        assert!(barriers > 0 || peer.tool != "gcc", "{} may become a formula", file.display());
+        assert!(barriers > 0 || peer.tool != "gcc", "{} may be replaced by a formula", file.display());
     }
 }
 
-/// Whether it is here. Where it is not, the test says so, and fails where it may not be missing.
+/// Whether it is installed. If not, prints a line, and fails if it is required.
 fn is_installed(peer: &Peer) -> bool {
     let is_installed = peer.is_installed();
     if !is_installed {
-        // Past the capture of a test that passes, so that nobody takes it for one that has run.
+        // Bypasses the capture of passing tests, so that the test is not mistaken for one that ran.
         writeln!(std::io::stderr(), "NOT RUN: {} is not installed", peer.tool).expect("standard error takes it");
         let required = std::env::var_os("JITDUEL_WITNESSES").is_some_and(|value| value == "required");
         assert!(!required, "{} is required", peer.tool);
@@ -110,9 +109,9 @@ fn whole_processes_give_the_referees_answers() {
     }
 }
 
-/// A wrong answer is an error before anything is timed, and so it is while it is timed.
+/// A wrong answer is an error, both before timing starts and during it.
 #[test]
-fn a_wrong_answer_is_found() {
+fn wrong_answer_is_detected() {
     let peer = PEERS.iter().find(|peer| peer.tool == "gcc").expect("it is one of them");
     if !is_installed(peer) {
         return;
@@ -125,9 +124,9 @@ fn a_wrong_answer_is_found() {
     assert!(program.time(5, 1, "15 6").is_ok() && program.time(5, 1, "15 7").is_err());
 }
 
-/// A compiler that sees that only the last run's result is printed must carry the others out all the same.
+/// The compiler sees that only the last result is printed, but must perform all executions.
 #[test]
-fn no_run_is_thrown_away() {
+fn no_execution_is_optimized_away() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-runs");
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
     let lcg = workload("lcg").expect("it is one");
@@ -136,7 +135,7 @@ fn no_run_is_thrown_away() {
         let program = peer.build(lcg, &folder).expect("it compiles").expect("there is one");
         let time = |runs| program.time(lcg.size, runs, &expected).expect("it runs");
         let (few, many) = (time(1), time(200));
-        // Eighty million steps, each of which waits for the one before.
+        // Eighty million steps, each of which depends on the one before.
         assert!(many > few + Duration::from_millis(20), "{}: {few:?} and {many:?}", peer.name);
     }
 }

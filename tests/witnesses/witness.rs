@@ -1,7 +1,7 @@
-//! Independent witnesses: random programs and the corpus, translated to C and to Forth, must come to the same in gcc's and
-//! gforth's hands as the referee and the cases say: the whole final stack, or the same trap at the same place.
+//! Independent witnesses: random programs and the corpus are translated to C and Forth. With gcc and gforth, they must produce
+//! the outcomes of the referee and the cases: the same final stack, or the same trap at the same location.
 //!
-//! A witness that is not installed is reported as `NOT RUN`, and is a failure where JITDUEL_WITNESSES is `required`.
+//! A witness that is not installed is reported as `NOT RUN`. If JITDUEL_WITNESSES is `required`, this is a failure.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,13 +23,13 @@ use jitduel::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 
 // The witnesses.
 
-/// One run that a witness is asked about.
+/// One run for a witness.
 struct Case {
     source: Source,
     program: Program,
     limits: Limits,
     inputs: Vec<i64>,
-    /// The line that must come of it.
+    /// The expected line.
     expected: String,
 }
 
@@ -54,13 +54,13 @@ impl Witness {
         }
     }
 
-    /// Whether it is here. Where it is not, the test says so, and fails where it may not be missing.
+    /// Whether it is installed. If not, prints that the test is not run, or fails if the witness is required.
     fn is_installed(self) -> bool {
         let name = self.command();
         let output = Command::new(name).arg("--version").output();
         let here = output.is_ok_and(|output| output.status.success());
         if !here {
-            // Past the capture of a test that passes, so that nobody takes it for one that has run.
+            // Bypasses the capture of passing tests' output, so that nobody assumes that this test has run.
             writeln!(std::io::stderr(), "NOT RUN: {name} is not installed").expect("standard error takes it");
             let required = std::env::var_os("JITDUEL_WITNESSES").is_some_and(|value| value == "required");
             assert!(!required, "{name} is not installed, and JITDUEL_WITNESSES is `required`");
@@ -68,7 +68,7 @@ impl Witness {
         here
     }
 
-    /// A file of many programs, each translated once, that makes all runs.
+    /// A file with all runs, in which each program is translated once.
     fn file(self, cases: &[&Case]) -> String {
         let mut names = HashMap::new();
         let mut functions = String::new();
@@ -92,7 +92,7 @@ impl Witness {
         }
     }
 
-    /// What it prints for a file of many runs.
+    /// Its output for a file of many runs.
     fn testimony(self, path: &Path, text: &str, stack: usize) -> String {
         std::fs::write(path, text).expect("the target folder can be written");
         match self {
@@ -115,7 +115,8 @@ fn greatest(cases: &[&Case]) -> usize {
     cases.iter().map(|case| case.limits.stack).max().unwrap_or(0)
 }
 
-/// Runs a command to its end, of which it has to be quiet on standard error and to exit with 0, or with 1 for a trap.
+/// Runs a command to its end and returns its standard output. It must print nothing to standard error and exit with 0, or
+/// with 1 after a trap.
 fn ended(command: &mut Command, beside: &Path) -> String {
     const PATIENCE: Duration = Duration::from_secs(300);
     let [out, err] = ["stdout", "stderr"].map(|stream| beside.with_extension(stream));
@@ -139,7 +140,7 @@ fn ended(command: &mut Command, beside: &Path) -> String {
     out
 }
 
-/// Asks the witness about all cases, many of them in a file, and shows where it says something else.
+/// Runs all cases with the witness, many per file, and fails with those that differ.
 fn compare(witness: Witness, name: &str, cases: &[Case]) {
     // gcc's time grows faster than its file.
     const CASES_IN_A_FILE: usize = 200;
@@ -154,7 +155,7 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
             let path = folder.join(format!("{number}.{}", witness.ending()));
             let text = witness.file(batch);
             let said = witness.testimony(&path, &text, greatest(batch));
-            // A file that stopped in the middle is wrong about all that is missing.
+            // A missing line is a wrong answer, so a file that stops early fails.
             let mut lines = said.lines();
             for case in batch {
                 let line = lines.next().unwrap_or("(nothing)");
@@ -170,7 +171,7 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
                     ));
                 }
             }
-            assert_eq!(lines.next(), None, "{} says more than it was asked", witness.command());
+            assert_eq!(lines.next(), None, "{} printed too many lines", witness.command());
         }
     };
     let wrong: Vec<String> = thread::scope(|scope| {
@@ -183,11 +184,10 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
 
 // The tests.
 
-/// Bytes of a program that a witness is asked about, at most: gcc's time grows faster than its file.
+/// The maximum size of a program in bytes, because gcc's time grows faster than linearly.
 const LONGEST: usize = 4_000;
 
-/// Random programs with what the referee says of them, two of three with their own fuel and the others without, where they
-/// end without.
+/// Random programs with the referee's results. Two of three run with their own fuel, the others without a limit if they end.
 fn random_cases(count: usize) -> Vec<Case> {
     let (mut random_cases, mut long, mut endless, mut traps) = (Vec::new(), 0, 0, HashMap::new());
     for index in 0..count as u64 {
@@ -198,7 +198,7 @@ fn random_cases(count: usize) -> Vec<Case> {
         }
         let Trial { text, inputs, fuel, stack_limit } = trial;
         let source = Source::new(format!("random program {index}"), text);
-        let program = load(&source, inputs.len()).expect("the verifier takes it");
+        let program = load(&source, inputs.len()).expect("it is valid");
         let outcome = evaluate(program.ast(), &inputs, Some(fuel), stack_limit);
         let limits = Limits { stack: stack_limit, fuel: (index % 3 != 0).then_some(fuel) };
         let out_of_fuel = matches!(&outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel);
@@ -215,21 +215,24 @@ fn random_cases(count: usize) -> Vec<Case> {
     println!("{count} random programs: {endless} skipped that may not end, {long} that are long; {traps:?} trap");
     assert!((endless + long) * 10 < count, "{endless} and {long} of {count} programs are skipped");
     let has = |case: &Case, word| case.program.ast().nodes().iter().any(|node| node.kind == NodeKind::Word(word));
-    assert!(WORDS.iter().all(|(word, _)| random_cases.iter().any(|case| has(case, *word))), "a word is in no program");
-    assert_eq!(traps.len(), TrapKind::ALL.len(), "not every trap: {traps:?}");
+    assert!(
+        WORDS.iter().all(|(word, _)| random_cases.iter().any(|case| has(case, *word))),
+        "some word is in no program"
+    );
+    assert_eq!(traps.len(), TrapKind::ALL.len(), "some kind of trap is missing: {traps:?}");
     let finished = random_cases.len() - traps.values().sum::<usize>();
     assert!(finished * 2 > count, "only {finished} of {count} programs finish");
     random_cases
 }
 
-/// The corpus, with what its cases say themselves.
+/// The corpus, with the results in its cases.
 fn corpus_cases() -> Vec<Case> {
     let (mut corpus_cases, mut rejected, mut paths) = (Vec::new(), 0, Vec::new());
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     for path in &paths {
         let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
-        for case in cases(&source).expect("the corpus is in order") {
-            // What is rejected cannot be exported.
+        for case in cases(&source).expect("the corpus has no malformed case") {
+            // A rejected program cannot be exported.
             let Ok(program) = load(&source, case.inputs.len()) else {
                 rejected += 1;
                 continue;
@@ -272,7 +275,7 @@ fn the_corpus_in_forth() {
     }
 }
 
-/// The greatest nesting, 100,000 words, and a stack as high as its limit, each as a file of its own.
+/// The deepest nesting, 100,000 words, and a full stack, each in its own file.
 fn large_files(witness: Witness) {
     let folder = folder(&format!("large_{}", witness.ending()));
     let nested = "1 times 1 if 1 while do 0 ".repeat(333) + "1 1 times 1 + end " + &"end end end ".repeat(333);
@@ -290,7 +293,7 @@ fn large_files(witness: Witness) {
         };
         let path = folder.join(format!("{name}.{}", witness.ending()));
         let said = witness.testimony(&path, &file, limits.stack);
-        assert!(said == expected, "{name}: {} says otherwise", witness.command());
+        assert!(said == expected, "{name}: {} disagrees", witness.command());
     }
 }
 
@@ -308,7 +311,7 @@ fn large_files_in_forth() {
     }
 }
 
-/// A program in C takes other inputs as its arguments, in all the language's ways of writing them and no other.
+/// A C program accepts other inputs as arguments, in every notation of the language and no other.
 #[test]
 fn arguments_in_c() {
     if !Witness::C.is_installed() {

@@ -4,7 +4,7 @@
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t a = 0, b = 1;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         uint64_t next = a + b;
         a = b;
         b = next;

@@ -1,12 +1,11 @@
-// What the references share: each defines `run`, which leaves the final stack of its workload, bottom first, and returns how
-// many values that is. Its main runs it for the size that is its first argument, as many times as the second says, and
-// prints the last stack.
+// Shared by the reference programs. Each defines `run`, which writes the final stack of its workload, bottom first, and returns
+// the number of values. `main` takes the size and the number of runs as arguments, and prints the stack of the last run.
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// The compiler must have the value in a register here, and forgets what it knew of it: so a loop stays one.
+// Forces the value into a register and hides it from the optimizer, so that the compiler cannot remove the loop.
 #define BARRIER(value) __asm__ volatile("" : "+r"(value))
 
 static int run(int64_t n, uint64_t *stack) __attribute__((noinline));

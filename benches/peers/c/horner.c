@@ -1,10 +1,10 @@
-// A polynomial by Horner's rule at x = 1, 2, ... n, each result going into the next.
+// A polynomial by Horner's rule at x = 1, 2, ... n; each result is an input of the next.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t x = 1, result = 0;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         result = result * x + 7;
         result = result * x + 11;
         result = result * x + 13;

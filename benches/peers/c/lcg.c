@@ -4,7 +4,7 @@
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t state = 1;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         BARRIER(state);
     }

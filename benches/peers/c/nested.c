@@ -1,4 +1,4 @@
-// Adds 1 in three loops inside each other: 1,000,000 times n.
+// Adds 1 in three nested loops: 1,000,000 times n.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)

@@ -1,10 +1,10 @@
-// In each of n passes a b becomes 7b and a + 7b.
+// Each of n iterations replaces a, b with 7b, a + 7b.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t a = 1, b = 2;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         uint64_t seven = 7 * b;
         b = a + seven;
         a = seven;

@@ -1,5 +1,5 @@
-// A loop of 10,000 random words over five values that all stay live, as what they compute: words that only move values are
-// gone. Nobody writes this by hand: it was made from the words once, by following the stack.
+// A loop over 10,000 random words with five values that all stay live. The code was generated once from the words by simulating
+// the stack; words that only move values emit nothing.
 #include "harness.h"
 
 static int run(int64_t n, uint64_t *stack)
@@ -10,7 +10,7 @@ static int run(int64_t n, uint64_t *stack)
     uint64_t d = UINT64_C(0xd6e8feb86659fd93);
     uint64_t e = UINT64_C(0x2545f4914f6cdd1d);
     uint64_t t0, t1, t2, t3, t4, t5;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         t0 = e + UINT64_C(0x388); t0 ^= UINT64_C(0xfffffffffffffb5a); t0 += UINT64_C(0x147b664a88083743);
         t0 ^= UINT64_C(0xfffffffffffff123); t1 = t0 + UINT64_C(0x448245a82e285d26); t0 += t1; t0 -= UINT64_C(0x35);
         t0 -= UINT64_C(0x95589688); d -= e; d = t0 - d; c ^= d; c *= UINT64_C(0xfffffffffffff89f);

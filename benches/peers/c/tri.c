@@ -4,7 +4,7 @@
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t sum = 0, i = 1;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         sum += i;
         i++;
         BARRIER(sum);

@@ -4,7 +4,7 @@
 static int run(int64_t n, uint64_t *stack)
 {
     uint64_t state = 1, sum = 0;
-    for (int64_t pass = 0; pass < n; pass++) {
+    for (int64_t iteration = 0; iteration < n; iteration++) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;

@@ -1,4 +1,4 @@
--- A polynomial by Horner's rule at x = 1, 2, ... n, each result going into the next.
+-- A polynomial by Horner's rule at x = 1, 2, ... n; each result is an input of the next.
 return function(n)
     local x, result = 1LL, 0LL
     for _ = 1, n do

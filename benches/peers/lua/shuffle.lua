@@ -1,4 +1,4 @@
--- In each of n passes a b becomes 7b and a + 7b.
+-- Each of n iterations replaces a, b with 7b, a + 7b.
 return function(n)
     local a, b = 1LL, 2LL
     for _ = 1, n do

@@ -1,5 +1,5 @@
--- A loop of 10,000 random words over five values that all stay live, as what they compute: words that only move values are
--- gone. Nobody writes this by hand: it was made from the words once, by following the stack.
+-- A loop over 10,000 random words with five values that all stay live. The code was generated once from the words by simulating
+-- the stack; words that only move values emit nothing.
 local bxor, rshift = bit.bxor, bit.rshift
 
 return function(n)

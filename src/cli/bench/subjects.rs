@@ -1,4 +1,4 @@
-//! What `bench` times: programs with their inputs, each under a name of its own.
+//! The programs that `bench` times, with their inputs and unique names.
 
 use std::path::PathBuf;
 
@@ -7,37 +7,37 @@ use clap::Args;
 
 use crate::bench::Subject;
 use crate::bench::workloads::{WORKLOADS, Workload, hold_out, workload};
-use crate::cli::input::{Inputs, cases, fitting, read, say};
+use crate::cli::input::{Inputs, cases, check_input_count, read, say};
 use crate::corpus::programs;
 use crate::lang::{Source, printable};
 use crate::outcome::Verdict;
 
 #[derive(Args)]
 pub(super) struct Subjects {
-    /// Workloads by name, program files or folders; all workloads unless given, `hold-out` is the 50 generated loops
+    /// Workload names, program files or folders; `hold-out` is the 50 generated loops [default: all workloads]
     subjects: Vec<PathBuf>,
 
-    /// The program itself
+    /// The program text
     #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
     expression: Option<String>,
 
-    /// Initial stack, bottom first; that of the first case that ends by itself unless given, and of a workload its size
+    /// Initial stack, bottom first [default: a workload's size, else the first case that does not trap]
     #[arg(long, value_name = "A,B", allow_hyphen_values = true)]
     input: Option<Inputs>,
 
-    /// Greatest number of values on the stack [default: that of the case, or 65536]
+    /// Maximum number of values on the stack [default: that of the case, or 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
 }
 
-/// A subject whose name may not be unique, and its path, which is.
+/// A subject whose name may not be unique, and its path.
 struct Candidate {
     subject: Subject,
     path: Option<String>,
 }
 
 impl Subjects {
-    /// All of them.
+    /// Reads all subjects.
     pub fn read(&self) -> Result<Vec<Subject>> {
         let mut found = Vec::new();
         if self.subjects.is_empty() && self.expression.is_none() {
@@ -52,7 +52,7 @@ impl Subjects {
             let text = name.to_str().unwrap_or("");
             if text == "hold-out" {
                 if self.input.is_some() {
-                    bail!("--input does not go with hold-out, whose programs have inputs of their own");
+                    bail!("--input cannot be used with hold-out, whose programs have their own inputs");
                 }
                 for subject in hold_out() {
                     found.push(self.candidate(subject, None)?);
@@ -73,9 +73,9 @@ impl Subjects {
         }
         if found.is_empty() {
             let names: Vec<String> = self.subjects.iter().map(|name| name.display().to_string()).collect();
-            bail!("there is no program in {}", names.join(", "));
+            bail!("no program in {}", names.join(", "));
         }
-        Ok(with_names_of_their_own(found))
+        Ok(with_unique_names(found))
     }
 
     fn workload(&self, workload: &Workload) -> Result<Candidate> {
@@ -84,13 +84,13 @@ impl Subjects {
         self.candidate(Subject { inputs, ..subject }, None)
     }
 
-    /// A program with the inputs that were given, with the size of the workload that it is, or with those of its first case that
-    /// ends by itself, under the limit of that.
+    /// A program with the given inputs. Without any, a workload's text uses the workload's size, and another program uses the
+    /// inputs and stack limit of its first case that does not trap.
     fn program(&self, source: Source, name: String, path: Option<String>) -> Result<Candidate> {
-        let is_it = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
+        let is_same_text = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
         let subject = if let Some(inputs) = &self.input {
             Subject::new(name, source, inputs.0.clone())
-        } else if let Some(workload) = WORKLOADS.iter().find(is_it) {
+        } else if let Some(workload) = WORKLOADS.iter().find(is_same_text) {
             Subject { name, source, ..workload.subject() }
         } else {
             let mut cases = cases(&source)?;
@@ -98,7 +98,7 @@ impl Subjects {
             match ends.or((!cases.is_empty()).then_some(0)).map(|index| cases.swap_remove(index)) {
                 None => Subject::new(name, source, Vec::new()),
                 Some(case) => {
-                    say(format_args!("note: {name}: the input is that of the case on line {}", case.line));
+                    say(format_args!("note: {name}: using the inputs of the case on line {}", case.line));
                     Subject { name, source, inputs: case.inputs, stack_limit: case.stack_limit }
                 }
             }
@@ -108,13 +108,13 @@ impl Subjects {
 
     fn candidate(&self, subject: Subject, path: Option<String>) -> Result<Candidate> {
         let stack_limit = self.stack_limit.unwrap_or(subject.stack_limit);
-        let inputs = fitting(subject.inputs, stack_limit)?;
+        let inputs = check_input_count(subject.inputs, stack_limit)?;
         Ok(Candidate { subject: Subject { inputs, stack_limit, ..subject }, path })
     }
 }
 
-/// Files of the same name are told apart by their paths, and what is the same all the same by numbers.
-fn with_names_of_their_own(found: Vec<Candidate>) -> Vec<Subject> {
+/// Makes names unique: by path for files of the same name, then by number.
+fn with_unique_names(found: Vec<Candidate>) -> Vec<Subject> {
     let names: Vec<String> = found.iter().map(|candidate| candidate.subject.name.clone()).collect();
     let mut subjects: Vec<Subject> = Vec::new();
     for Candidate { subject, path } in found {
@@ -123,7 +123,7 @@ fn with_names_of_their_own(found: Vec<Candidate>) -> Vec<Subject> {
         let numbered = (2..).map(|number| format!("{plain} ({number})"));
         let mut candidates = std::iter::once(plain.clone()).chain(numbered);
         let is_free = |name: &String| subjects.iter().all(|other| other.name != *name);
-        let name = candidates.find(is_free).expect("numbers do not end");
+        let name = candidates.find(is_free).expect("there are infinitely many numbers");
         subjects.push(Subject { name, ..subject });
     }
     subjects
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_subject_has_a_name_of_its_own() {
+    fn every_subject_has_a_unique_name() {
         let candidate = |name: &str, path: Option<&str>| Candidate {
             subject: Subject::new(name, Source::new(name, ""), Vec::new()),
             path: path.map(Into::into),
@@ -146,7 +146,7 @@ mod tests {
             candidate("q", None),
             candidate("r", Some("a/r.stk")),
         ];
-        let names: Vec<String> = with_names_of_their_own(found).into_iter().map(|subject| subject.name).collect();
+        let names: Vec<String> = with_unique_names(found).into_iter().map(|subject| subject.name).collect();
         assert_eq!(names, ["a/q.stk", "b/q.stk", "b/q.stk (2)", "q", "r"]);
     }
 }

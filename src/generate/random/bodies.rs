@@ -1,6 +1,6 @@
-//! Branches and counted loops: balanced ones, and ones that change the depth.
+//! Branches and counted loops, both balanced ones and ones that change the stack height.
 
-use super::{Grower, MOST_REPETITIONS};
+use super::{Grower, MAX_EXECUTIONS};
 use crate::generate::operands::operand;
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Word};
@@ -29,40 +29,40 @@ impl Grower<'_, '_> {
                 self.words(&[Word::Over, Word::Over]);
             }
         }
-        let word = self.drawn(&[Class::Comparison]);
+        let word = self.draw(&[Class::Comparison]);
         self.word(word);
     }
 
     pub(super) fn branch(&mut self, levels: u32) {
         self.flag();
         let opener = self.open();
-        self.sure -= 1;
-        let entry = (self.sure, self.exact);
+        self.height -= 1;
+        let entry = (self.height, self.exact);
         self.items(4, levels);
         let otherwise = self.nodes.len() as u32;
-        let then = (self.sure, self.exact);
-        (self.sure, self.exact) = entry;
+        let then = (self.height, self.exact);
+        (self.height, self.exact) = entry;
         if self.dice.percent(65) {
             self.items(4, levels);
         }
-        // Branches may end at different depths only where the verifier does not know one of them.
+        // Branches may end at different heights only if the verifier does not know one of them exactly.
         if (then.1 && self.exact) || self.dice.one_in(2) {
-            self.settle(then.0);
-            if otherwise as usize == self.nodes.len() && then.0 == self.sure && self.dice.one_in(3) {
-                // An ELSE that changes nothing is one all the same.
+            self.set_height(then.0);
+            if otherwise as usize == self.nodes.len() && then.0 == self.height && self.dice.one_in(3) {
+                // Generate an `else` without effect too.
                 self.need(1);
                 self.words(&[Word::Dup, Word::Drop]);
-                self.settle(then.0);
+                self.set_height(then.0);
             }
         } else {
-            self.sure = self.sure.min(then.0);
+            self.height = self.height.min(then.0);
         }
         self.exact &= then.1;
         let end = self.nodes.len() as u32;
         self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
-    /// Puts a node whose ends are not yet known.
+    /// Appends a node whose ends are not known yet.
     pub(super) fn open(&mut self) -> usize {
         self.put(NodeKind::Times { end: 0 });
         self.nodes.len() - 1
@@ -70,7 +70,7 @@ impl Grower<'_, '_> {
 
     pub(super) fn times(&mut self, levels: u32) {
         let often = if self.dice.one_in(3) { 100 } else { 12 };
-        let most = (MOST_REPETITIONS / self.repeated).min(often);
+        let most = (MAX_EXECUTIONS / self.executions).min(often);
         if most == 0 {
             return self.with_literal();
         }
@@ -80,7 +80,7 @@ impl Grower<'_, '_> {
             70..88 => 1 + self.dice.index(2) as i64,
             _ => -1 - self.dice.index(2) as i64,
         };
-        // A body that takes from the stack must find enough in its last pass too.
+        // A body that shrinks the stack needs enough values in its last iteration too.
         let taken = if change < 0 { change.unsigned_abs() as usize * count as usize } else { 0 };
         self.need(taken);
         let known = change < 0 || self.count(count as i64);
@@ -88,26 +88,26 @@ impl Grower<'_, '_> {
             self.literal(count as i64);
         }
         let opener = self.open();
-        self.sure -= 1;
-        let entry = (self.sure, self.repeated);
-        self.repeated *= count;
-        self.sure -= taken.saturating_sub(change.unsigned_abs() as usize);
-        let lowest = self.sure;
+        self.height -= 1;
+        let entry = (self.height, self.executions);
+        self.executions *= count;
+        self.height -= taken.saturating_sub(change.unsigned_abs() as usize);
+        let lowest = self.height;
         self.items(6, levels);
-        self.settle(lowest.saturating_add_signed(change as isize));
+        self.set_height(lowest.saturating_add_signed(change as isize));
         let end = self.nodes.len() as u32;
         self.nodes[opener] = NodeKind::Times { end };
-        (self.sure, self.repeated) = entry;
+        (self.height, self.executions) = entry;
         if change != 0 {
             self.exact = false;
-            self.sure -= taken;
+            self.height -= taken;
         }
         if known && change > 0 {
-            self.sure += change as usize * count as usize;
+            self.height += change as usize * count as usize;
         }
     }
 
-    /// Pushes a count of at most `most`; true where it is exactly that.
+    /// Pushes a count of at most `most`; true if it is exactly `most`.
     pub(super) fn count(&mut self, most: i64) -> bool {
         match self.dice.below(20) {
             0 => {

@@ -1,7 +1,8 @@
 //! Random programs over the whole language, valid by construction.
 //!
-//! While a program grows, a depth is known that the stack surely has at this point of the run (counts of loops that
-//! change the depth are literals). A word is only drawn where that suffices for it, except where an underflow is wanted.
+//! While a program grows, the generator tracks a height that the stack is certain to have at the current point. To make this
+//! possible, counts of loops that change the height are literals. A word is drawn only if the height suffices for it, unless
+//! an underflow is desired.
 
 mod bodies;
 mod rare;
@@ -14,17 +15,17 @@ use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
 
-/// Words of two operands that cannot trap.
+/// Binary words that cannot trap.
 pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xor, Word::Or];
 
-/// Words that take one value off the stack and keep what was in it, mostly.
+/// Words that shrink the stack by one value, most of which preserve information.
 const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
-/// Most passes that a word may be carried out by literal counts alone.
-const MOST_REPETITIONS: u64 = 500;
+/// The maximum number of executions of a word that the literal loop counts around it may cause.
+const MAX_EXECUTIONS: u64 = 500;
 
-/// A valid program; in about a quarter of them a trap is wanted.
+/// A valid program. About a quarter of them are meant to trap.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
         if let Some(trial) = candidate(dice) {
@@ -42,7 +43,7 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         _ => None,
     };
     let count = match dice.below(1000) {
-        // Slots around the last that an AArch64 load reaches with its immediate, and beyond it.
+        // Slots around the last one that an AArch64 load reaches with its immediate, and beyond.
         0 => 4_088 + dice.index(16),
         1 => 4_100 + dice.index(1_000),
         2..20 => 100 + dice.index(500),
@@ -60,79 +61,79 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
     let mut grower = Grower {
         dice,
         nodes: Vec::new(),
-        sure: count,
+        height: count,
         below: 0,
         exact: true,
-        repeated: 1,
-        left: size.into(),
+        executions: 1,
+        budget: size.into(),
         safe: size > 1_000,
     };
     if trap.is_some_and(|kind| matches!(kind, TrapKind::DivisionByZero | TrapKind::StackUnderflow)) {
-        // The trap comes somewhere in the program, between two parts of it.
-        let rest = grower.dice.long_below(grower.left as u64) as i64;
-        grower.left -= rest;
+        // The trap is placed between two parts of the program.
+        let rest = grower.dice.long_below(grower.budget as u64) as i64;
+        grower.budget -= rest;
         grower.program();
         if trap == Some(TrapKind::DivisionByZero) {
             grower.division_by_zero();
         } else {
             grower.underflow();
         }
-        grower.left += rest;
+        grower.budget += rest;
     }
     grower.program();
     let mut nodes = grower.nodes;
     limited(dice, &mut nodes, inputs, trap)
 }
 
-/// A program that grows.
+/// A program under construction.
 struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// Values on the stack, at least, that words may pop here.
-    sure: usize,
-    /// Values below those, at least, that may be read and must stay.
+    /// The minimum number of values that words may pop here.
+    height: usize,
+    /// The minimum number of values below those, which may be read but must stay.
     below: usize,
-    /// Whether the verifier knows the depth exactly.
+    /// Whether the verifier knows the height exactly.
     exact: bool,
-    /// How often what is drawn now is carried out, at most.
-    repeated: u64,
-    /// Words that may still be drawn.
-    left: i64,
-    /// No division by what the stack holds: in a long program one of many would be by zero.
+    /// The maximum number of executions of the words drawn here.
+    executions: u64,
+    /// The number of words that may still be drawn.
+    budget: i64,
+    /// Whether divisors must be literals, because one of the many divisions in a long program would be by zero.
     safe: bool,
 }
 
 impl Grower<'_, '_> {
     fn program(&mut self) {
-        if self.left > 1_000 {
+        if self.budget > 1_000 {
             return self.long_body();
         }
-        if self.left > 20 && self.dice.one_in(40) {
+        if self.budget > 20 && self.dice.one_in(40) {
             self.nest();
         }
-        while self.left > 0 {
+        while self.budget > 0 {
             self.item(4);
         }
     }
 
-    /// One to some words that belong together. `levels` is how many bodies may still be opened inside each other.
+    /// Appends a group of words. `levels` is the number of nested bodies that it may still open.
     fn item(&mut self, levels: u32) {
         match self.dice.below(100) {
             0..12 => self.value(),
             12..34 => self.with_literal(),
-            34..50 => self.computing(),
+            34..50 => self.binary(),
             50..72 => self.shuffle(),
             72..79 => self.pick(),
             _ if levels == 0 => self.with_literal(),
             79..87 => self.branch(levels - 1),
             87..95 => self.times(levels - 1),
-            _ => self.repetition(levels - 1),
+            _ => self.while_loop(levels - 1),
         }
     }
 
     fn items(&mut self, most: u32, levels: u32) {
         for _ in 0..self.dice.below(most + 1) {
-            if self.left > 0 {
+            if self.budget > 0 {
                 self.item(levels);
             }
         }
@@ -142,17 +143,17 @@ impl Grower<'_, '_> {
 
     fn put(&mut self, kind: NodeKind) {
         self.nodes.push(kind);
-        self.left -= 1;
+        self.budget -= 1;
     }
 
     fn literal(&mut self, value: i64) {
         self.put(NodeKind::Literal(value));
-        self.sure += 1;
+        self.height += 1;
     }
 
     fn word(&mut self, word: Word) {
         self.put(NodeKind::Word(word));
-        self.sure = self.sure.saturating_sub(word.pops()) + word.pushes();
+        self.height = self.height.saturating_sub(word.pops()) + word.pushes();
     }
 
     fn words(&mut self, words: &[Word]) {
@@ -160,17 +161,17 @@ impl Grower<'_, '_> {
     }
 
     fn need(&mut self, values: usize) {
-        while self.sure < values {
+        while self.height < values {
             self.value();
         }
     }
 
-    /// Pushes one value of whatever origin.
+    /// Pushes one value.
     fn value(&mut self) {
         match self.dice.below(8) {
-            0 if self.sure > 0 => self.word(Word::Dup),
-            1 if self.sure > 1 => self.word(Word::Over),
-            2 if self.sure + self.below > 0 => self.pick(),
+            0 if self.height > 0 => self.word(Word::Dup),
+            1 if self.height > 1 => self.word(Word::Over),
+            2 if self.height + self.below > 0 => self.pick(),
             _ => {
                 let value = operand(self.dice);
                 self.literal(value);
@@ -179,19 +180,19 @@ impl Grower<'_, '_> {
     }
 
     fn pick(&mut self) {
-        let readable = self.sure + self.below;
+        let readable = self.height + self.below;
         if readable == 0 {
             return self.value();
         }
         let nearest = readable.min(4);
         let depth = if self.dice.one_in(2) { self.dice.index(nearest) } else { self.dice.index(readable) };
         self.put(NodeKind::Pick(depth as u64));
-        self.sure += 1;
+        self.height += 1;
     }
 
     fn shuffle(&mut self) {
-        let word = self.drawn(&[Class::Shuffle]);
-        // What is dropped finds no bug.
+        let word = self.draw(&[Class::Shuffle]);
+        // A dropped value finds no bug.
         if word == Word::Drop && !self.dice.one_in(3) {
             return self.shuffle();
         }
@@ -199,16 +200,16 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    /// A word of two operands, both from the stack.
-    fn computing(&mut self) {
-        let word = self.computing_word();
+    /// Appends a binary word with both operands from the stack.
+    fn binary(&mut self) {
+        let word = self.binary_word();
         self.need(2);
         self.word(if self.safe && word.class() == Class::Division { Word::Xor } else { word });
     }
 
-    /// A word of two operands, the one on top a literal.
+    /// Appends a binary word whose top operand is a literal.
     fn with_literal(&mut self) {
-        let word = self.computing_word();
+        let word = self.binary_word();
         self.need(1);
         let value = match word {
             Word::Lshift | Word::Rshift => shift(self.dice),
@@ -219,15 +220,15 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    fn computing_word(&mut self) -> Word {
+    fn binary_word(&mut self) -> Word {
         match self.dice.below(10) {
-            0 | 1 => self.drawn(&[Class::Comparison]),
-            2 => self.drawn(&[Class::Division]),
-            _ => self.drawn(&[Class::Arithmetic]),
+            0 | 1 => self.draw(&[Class::Comparison]),
+            2 => self.draw(&[Class::Division]),
+            _ => self.draw(&[Class::Arithmetic]),
         }
     }
 
-    fn drawn(&mut self, classes: &[Class]) -> Word {
+    fn draw(&mut self, classes: &[Class]) -> Word {
         loop {
             let (word, entry) = self.dice.pick(WORDS);
             if classes.contains(&entry.meaning.class()) {
@@ -236,12 +237,12 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Brings the sure depth to this one.
-    fn settle(&mut self, depth: usize) {
-        while self.sure > depth {
+    /// Grows or shrinks the stack to this height.
+    fn set_height(&mut self, height: usize) {
+        while self.height > height {
             let word = *self.dice.pick(JOINING);
-            self.word(if self.sure >= 2 { word } else { Word::Drop });
+            self.word(if self.height >= 2 { word } else { Word::Drop });
         }
-        self.need(depth);
+        self.need(height);
     }
 }

@@ -1,70 +1,70 @@
-//! What is drawn now and then: many nested loops, long bodies, and traps that are wanted.
+//! Rare parts of programs: many nested loops, long bodies, and desired traps.
 
-use super::{Grower, MOST_REPETITIONS};
+use super::{Grower, MAX_EXECUTIONS};
 use crate::lang::words::Class;
 use crate::lang::{NodeKind, Word};
 
 impl Grower<'_, '_> {
-    /// Many loops inside each other: their counters do not all find registers.
+    /// Many nested loops, more than there are registers for their counters.
     pub(super) fn nest(&mut self) {
         let levels = 3 + self.dice.index(21);
-        let entry = (self.sure, self.repeated);
+        let entry = (self.height, self.executions);
         let mut openers = Vec::new();
         for _ in 0..levels {
             let count =
-                if self.repeated * 3 <= MOST_REPETITIONS && self.dice.one_in(3) { 1 + self.dice.below(3) } else { 1 };
-            self.repeated *= u64::from(count);
+                if self.executions * 3 <= MAX_EXECUTIONS && self.dice.one_in(3) { 1 + self.dice.below(3) } else { 1 };
+            self.executions *= u64::from(count);
             self.literal(count.into());
             let opener = self.open();
-            self.sure -= 1;
-            openers.push((opener, self.sure));
+            self.height -= 1;
+            openers.push((opener, self.height));
             self.items(1, 0);
         }
         self.items(4, 1);
         for (opener, depth) in openers.into_iter().rev() {
             self.items(1, 0);
-            self.settle(depth);
+            self.set_height(depth);
             let end = self.nodes.len() as u32;
             self.nodes[opener] = NodeKind::Times { end };
         }
-        (self.sure, self.repeated) = entry;
+        (self.height, self.executions) = entry;
     }
 
-    /// A loop, a branch or a `while` whose body is longer than short branches reach.
+    /// A loop, a branch or a `while` whose body is beyond the range of short branches.
     pub(super) fn long_body(&mut self) {
         let levels = 1;
         self.need(4);
-        let entry = self.sure;
+        let entry = self.height;
         let shape = self.dice.below(3);
         let first = if shape == 1 { i64::from(self.dice.below(2)) } else { 2 };
         self.literal(first);
         let opener = self.open();
-        self.sure -= 1;
+        self.height -= 1;
         let mut middle = None;
         match shape {
             0 => {}
             1 => {
-                self.straight(self.left / 2);
-                self.settle(entry);
+                self.straight(self.budget / 2);
+                self.set_height(entry);
                 middle = Some(self.nodes.len() as u32);
-                self.sure = entry;
+                self.height = entry;
             }
             _ => {
-                self.sure += 1;
+                self.height += 1;
                 self.literal(1);
                 self.word(Word::Sub);
                 self.word(Word::Dup);
-                self.sure -= 1;
+                self.height -= 1;
                 middle = Some(self.nodes.len() as u32);
             }
         }
         let counter = usize::from(shape == 2);
-        let kept = if shape == 2 { self.sure } else { 0 };
-        self.sure -= kept;
+        let kept = if shape == 2 { self.height } else { 0 };
+        self.height -= kept;
         self.below += kept;
-        self.straight(self.left);
-        self.settle(if shape == 2 { 0 } else { entry });
-        self.sure += kept;
+        self.straight(self.budget);
+        self.set_height(if shape == 2 { 0 } else { entry });
+        self.height += kept;
         self.below -= kept;
         let end = self.nodes.len() as u32;
         self.nodes[opener] = match (shape, middle) {
@@ -72,22 +72,22 @@ impl Grower<'_, '_> {
             (2, Some(body)) => NodeKind::While { body, end },
             _ => NodeKind::Times { end },
         };
-        self.sure = entry + counter;
-        self.left = 8;
-        while self.left > 0 {
+        self.height = entry + counter;
+        self.budget = 8;
+        while self.budget > 0 {
             self.item(levels);
         }
     }
 
-    /// So many words without loops, never far from the depth at their beginning.
+    /// Appends this many words without loops, which stay near the height at their beginning.
     pub(super) fn straight(&mut self, words: i64) {
-        let behind = self.left - words;
-        let depth = self.sure;
-        while self.left > behind {
+        let behind = self.budget - words;
+        let depth = self.height;
+        while self.budget > behind {
             for _ in 0..16 {
                 self.item(0);
             }
-            self.settle(depth);
+            self.set_height(depth);
         }
     }
 
@@ -104,24 +104,24 @@ impl Grower<'_, '_> {
                 self.word(Word::Gt);
             }
         }
-        let word = self.drawn(&[Class::Division]);
+        let word = self.draw(&[Class::Division]);
         self.word(word);
     }
 
-    /// Words that need more than there is, where the verifier cannot know it: behind a loop that might have left more,
-    /// or in a loop that takes more than there is.
+    /// Appends words that underflow in a way that the verifier cannot detect: after a loop that might have pushed more, or in a
+    /// loop that pops more than there is.
     pub(super) fn underflow(&mut self) {
         self.exact = false;
         if self.dice.one_in(2) {
             let count = self.dice.below(2);
             self.literal(count.into());
             let opener = self.open();
-            self.sure -= 1;
-            let entry = self.sure;
+            self.height -= 1;
+            let entry = self.height;
             self.value();
             let end = self.nodes.len() as u32;
             self.nodes[opener] = NodeKind::Times { end };
-            self.sure = entry;
+            self.height = entry;
             let missing = entry + 1 + self.dice.index(3);
             if missing <= 6 && self.dice.one_in(2) {
                 (0..missing).for_each(|_| self.word(Word::Drop));
@@ -130,16 +130,16 @@ impl Grower<'_, '_> {
             }
         } else {
             self.need(1);
-            let count = self.sure + self.dice.index(3);
+            let count = self.height + self.dice.index(3);
             self.literal(count as i64);
             let opener = self.open();
-            self.sure -= 1;
+            self.height -= 1;
             let word = *self.dice.pick(&[Word::Drop, Word::Nip, Word::Add]);
             self.need(word.pops());
             self.word(word);
             let end = self.nodes.len() as u32;
             self.nodes[opener] = NodeKind::Times { end };
-            self.sure = 0;
+            self.height = 0;
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Loops with a condition: ones that surely end, and, rarely, ones that only their fuel ends.
+//! Loops with a condition: most are certain to end, and a few end only when fuel runs out.
 
-use super::{Grower, MOST_REPETITIONS};
+use super::{Grower, MAX_EXECUTIONS};
 use crate::generate::operands::operand;
 use crate::lang::{NodeKind, Word};
 
 impl Grower<'_, '_> {
-    /// A `while` that surely ends, or, rarely, one that only its fuel ends.
-    pub(super) fn repetition(&mut self, levels: u32) {
-        let most = (MOST_REPETITIONS / self.repeated).min(9);
+    /// A `while` that is certain to end, or, rarely, one that ends only when fuel runs out.
+    pub(super) fn while_loop(&mut self, levels: u32) {
+        let most = (MAX_EXECUTIONS / self.executions).min(9);
         if most == 0 {
             return self.branch(levels);
         }
         match self.dice.below(40) {
-            0 => self.while_anything(levels),
+            0 => self.while_unbounded(levels),
             1..5 => self.while_once(levels),
             5..9 => self.while_euclid(),
             9..13 => self.while_halving(),
@@ -21,37 +21,37 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// `COND flag do BODY end` in which nothing is said about the end.
-    pub(super) fn while_anything(&mut self, levels: u32) {
+    /// `COND flag do BODY end` without any guarantee that it ends.
+    pub(super) fn while_unbounded(&mut self, levels: u32) {
         let opener = self.open();
-        let entry = (self.sure, self.repeated);
-        self.repeated = MOST_REPETITIONS;
+        let entry = (self.height, self.executions);
+        self.executions = MAX_EXECUTIONS;
         self.items(3, levels);
         self.flag();
-        self.sure -= 1;
-        let leaving = self.sure;
+        self.height -= 1;
+        let leaving = self.height;
         let body = self.nodes.len() as u32;
         self.items(3, levels);
-        self.settle(entry.0);
+        self.set_height(entry.0);
         self.close_while(opener, body);
-        self.sure = leaving;
-        self.repeated = entry.1;
+        self.height = leaving;
+        self.executions = entry.1;
     }
 
-    /// The flag is a literal zero: COND runs once, BODY never.
+    /// A loop whose flag is a literal zero, so that COND runs once and BODY never.
     pub(super) fn while_once(&mut self, levels: u32) {
         let opener = self.open();
-        let entry = self.sure;
+        let entry = self.height;
         self.items(3, levels);
         self.need(1);
         self.literal(0);
-        self.sure -= 1;
-        let leaving = self.sure;
+        self.height -= 1;
+        let leaving = self.height;
         let body = self.nodes.len() as u32;
         self.items(3, levels);
-        self.settle(entry);
+        self.set_height(entry);
         self.close_while(opener, body);
-        self.sure = leaving;
+        self.height = leaving;
     }
 
     /// The greatest common divisor of the two topmost values.
@@ -59,7 +59,7 @@ impl Grower<'_, '_> {
         self.need(2);
         let opener = self.open();
         self.word(Word::Dup);
-        self.sure -= 1;
+        self.height -= 1;
         let body = self.nodes.len() as u32;
         self.words(&[Word::Tuck, Word::Mod]);
         self.close_while(opener, body);
@@ -76,7 +76,7 @@ impl Grower<'_, '_> {
         let least = 1 + i64::from(self.dice.below(9));
         self.literal(least);
         self.word(Word::Gt);
-        self.sure -= 1;
+        self.height -= 1;
         let body = self.nodes.len() as u32;
         let by = 1 + i64::from(self.dice.below(9));
         self.literal(by);
@@ -84,7 +84,7 @@ impl Grower<'_, '_> {
         self.close_while(opener, body);
     }
 
-    /// A counter on top, and in each pass a value more below it, or one less.
+    /// A loop with a counter on top that adds or removes one value below it in each iteration.
     pub(super) fn while_depth_changes(&mut self, most: u64) {
         let count = 1 + self.dice.index(most as usize);
         let grows = self.dice.one_in(2);
@@ -94,9 +94,9 @@ impl Grower<'_, '_> {
         self.literal(count as i64);
         let opener = self.open();
         self.word(Word::Dup);
-        self.sure -= 1;
+        self.height -= 1;
         let body = self.nodes.len() as u32;
-        let entry = self.sure;
+        let entry = self.height;
         if grows {
             if self.dice.one_in(2) {
                 self.word(Word::Dup);
@@ -112,17 +112,17 @@ impl Grower<'_, '_> {
         self.word(Word::Sub);
         self.close_while(opener, body);
         self.exact = false;
-        self.sure = if grows { entry + count } else { entry - count };
+        self.height = if grows { entry + count } else { entry - count };
     }
 
-    /// A counter on top that is tested and brought nearer to its end in one of several ways.
+    /// A loop with a counter on top that is tested and decreased in one of several ways.
     pub(super) fn while_counting(&mut self, most: u64, levels: u32) {
         let count = 1 + self.dice.long_below(most);
         self.need(1);
         self.literal(count as i64);
         let opener = self.open();
-        let repeated = self.repeated;
-        self.repeated *= count;
+        let executions = self.executions;
+        self.executions *= count;
         let early = self.dice.one_in(4);
         if early {
             self.count_down();
@@ -145,23 +145,23 @@ impl Grower<'_, '_> {
             _ => self.word(Word::Dup),
         }
         if early {
-            // Counted down before the test, it passes zero by at most one step.
+            // The counter is decreased before the test, so it overshoots zero by at most one step.
             self.literal(0);
             self.word(Word::Gt);
         }
-        self.sure -= 1;
+        self.height -= 1;
         let body = self.nodes.len() as u32;
-        // Either values above the counter, or the one below it.
+        // The body works either above the counter or on the value below it.
         let deeper = self.dice.one_in(2);
         if deeper {
             self.word(Word::Swap);
         }
-        let kept = self.sure - usize::from(deeper);
-        self.sure -= kept;
+        let kept = self.height - usize::from(deeper);
+        self.height -= kept;
         self.below += kept;
         self.items(4, levels);
-        self.settle(usize::from(deeper));
-        self.sure += kept;
+        self.set_height(usize::from(deeper));
+        self.height += kept;
         self.below -= kept;
         if deeper {
             self.word(Word::Swap);
@@ -170,7 +170,7 @@ impl Grower<'_, '_> {
             self.count_down();
         }
         self.close_while(opener, body);
-        self.repeated = repeated;
+        self.executions = executions;
         if self.dice.one_in(2) {
             self.word(Word::Drop);
         }

@@ -1,16 +1,16 @@
-//! The code of the interpreter while it is made, and when it is done.
+//! The interpreter's code, under construction and finished.
 
 use super::handlers::{BACK, Cell, GO, Handler, Ip, LONGEST, NEXT, pause};
 use super::tables::Form;
 use super::window::Value;
 use crate::bytecode::{Pc, TrapSite};
 
-/// Code that can run.
+/// Executable code.
 pub struct Code {
     cells: Vec<Cell>,
-    /// Where it can trap, in the order of the code.
+    /// The instructions that can trap, in the order of the code.
     sites: Vec<(usize, TrapSite)>,
-    /// A line an instruction, where one was asked for.
+    /// One line per instruction, if a listing was requested.
     pub listing: Option<Vec<Line>>,
 }
 
@@ -19,9 +19,9 @@ pub struct Code {
 pub struct Line {
     /// The index of the instruction's first cell.
     pub cell: usize,
-    /// The operation of the bytecode that it was made for; of several the last.
+    /// The bytecode operation that it was generated for; if there are several, the last.
     pub pc: Pc,
-    /// What the instruction does.
+    /// The text of the instruction.
     pub text: String,
 }
 
@@ -31,40 +31,40 @@ impl Code {
         self.cells.as_ptr()
     }
 
-    /// What is known of an instruction that trapped.
+    /// The trap site of an instruction that trapped.
     ///
     /// # Panics
-    /// Where it cannot trap.
+    /// If it cannot trap.
     pub fn site(&self, ip: Ip) -> TrapSite {
         let cell = (ip as usize - self.start() as usize) / size_of::<Cell>();
         let found = self.sites.binary_search_by_key(&cell, |(cell, _)| *cell);
-        self.sites[found.expect("what traps has a site")].1
+        self.sites[found.expect("an instruction that traps has a site")].1
     }
 }
 
-/// Code that is being made.
+/// Code under construction.
 pub struct Builder {
     cells: Vec<Cell>,
     sites: Vec<(usize, TrapSite)>,
     listing: Option<Vec<Line>>,
-    /// Cells that will hold the address of a cell, and of which.
+    /// Pairs of cells: one that will hold an address, and the cell at that address.
     targets: Vec<(usize, usize)>,
-    /// Whether instructions may become one.
+    /// Whether instructions may be fused.
     is_fusing: bool,
-    /// The last instruction, where the next may still become one with it.
+    /// The last instruction, if the next may still be fused with it.
     last: Option<(usize, Form)>,
-    /// The operation of the bytecode that code is made for.
+    /// The bytecode operation for which code is being generated.
     pub pc: Pc,
-    /// Where the longest way here without a pause would have begun, had it been straight.
+    /// The longest path to here without a pause would have started at this cell if it were straight-line code.
     paused: i64,
 }
 
-/// A target that is not known yet.
+/// A target that is not bound yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Patch(usize);
 
 impl Builder {
-    /// Code for about so many operations.
+    /// Code for about this many operations.
     pub fn new(operations: usize, is_fusing: bool, is_listed: bool) -> Builder {
         Builder {
             cells: Vec::with_capacity(operations + operations / 2),
@@ -78,14 +78,14 @@ impl Builder {
         }
     }
 
-    /// The index of the next cell. What follows may be jumped to, so that it stays an instruction of its own.
+    /// The index of the next cell. It may be a jump target, so the next instruction is not fused with the last.
     #[inline]
     pub fn here(&mut self) -> usize {
         self.last = None;
         self.cells.len()
     }
 
-    /// Begins an instruction.
+    /// Starts an instruction.
     #[inline]
     pub fn begin(&mut self, handler: Handler, text: impl FnOnce() -> String) {
         self.last = None;
@@ -104,19 +104,19 @@ impl Builder {
         }
     }
 
-    /// Begins an instruction that may trap; so many values lie above the base.
+    /// Starts an instruction that may trap with this many values above the base.
     pub fn begin_trapping(&mut self, handler: Handler, values_above: i64, text: impl FnOnce() -> String) {
         self.begin(handler, text);
         self.sites.push((self.cells.len() - 1, TrapSite { pc: self.pc, values_above }));
     }
 
-    /// A number that the instruction needs.
+    /// Appends a number that the instruction needs.
     #[inline]
     pub fn value(&mut self, value: i64) {
         self.cells.push(Cell { value });
     }
 
-    /// An operand that is no register takes a cell.
+    /// Appends a cell for an operand that is not in a register.
     #[inline]
     pub fn operand(&mut self, operand: Value) {
         if let Value::Constant(value) = operand {
@@ -124,38 +124,40 @@ impl Builder {
         }
     }
 
-    /// A target that is known.
+    /// Appends a target that is already bound.
     pub fn target(&mut self, cell: usize) {
         self.targets.push((self.cells.len(), cell));
         self.value(0);
     }
 
-    /// A target that will be.
+    /// Appends a target that will be bound later.
     pub fn patch(&mut self) -> Patch {
         self.target(0);
         Patch(self.targets.len() - 1)
     }
 
-    /// Now it is: here.
+    /// Binds a target to the next instruction.
     pub fn bind(&mut self, Patch(target): Patch) {
         self.targets[target].1 = self.here();
     }
 
-    /// An instruction with which the next may become one. Becomes one with the last where it can.
+    /// Appends an instruction that can be fused: with the last one now, if possible, or else with the next.
     pub fn form(&mut self, form: Form, operand: Value) {
         let pair = self.last.and_then(|(at, last)| Some((at, last.then(form)?)));
         if let Some((at, pair)) = pair {
-            self.cells[at].handler = pair.ending(GO).expect("every form can go on");
+            self.cells[at].handler = pair.ending(GO).expect("every form can continue with the next instruction");
             self.relabel(|text| format!("{text}; {}", form.text(operand)));
             self.last = Some((at, pair));
         } else {
-            self.begin(form.ending(GO).expect("every form can go on"), || form.text(operand));
+            self.begin(form.ending(GO).expect("every form can continue with the next instruction"), || {
+                form.text(operand)
+            });
             self.last = self.is_fusing.then_some((self.cells.len() - 1, form));
         }
         self.operand(operand);
     }
 
-    /// Whether the last instruction, which may still become one with the next, wrote this.
+    /// Whether the last instruction wrote this value and may still be fused with the next.
     pub fn wrote_last(&self, value: Value) -> bool {
         matches!((self.last, value), (Some((_, Form::Compute { d, .. })), Value::Register(r)) if d == usize::from(r))
     }
@@ -168,42 +170,44 @@ impl Builder {
         }
     }
 
-    /// The end of an innermost loop, which begins at a cell.
+    /// Ends an innermost loop whose header is the cell `head`.
     pub fn end_loop(&mut self, end: usize, head: usize) {
         let fused = self.last.and_then(|(at, last)| Some((at, last.ending(end)?)));
         let mnemonic = if end == NEXT { "next" } else { "back" };
-        debug_assert!(end == NEXT || end == BACK, "those are the ends of loops");
+        debug_assert!(end == NEXT || end == BACK, "only these end loops");
         if let Some((at, handler)) = fused {
             self.cells[at].handler = handler;
             self.relabel(|text| format!("{text}; {mnemonic} {head}"));
         } else {
-            self.begin(Form::Turn.ending(end).expect("it is an end and nothing else"), || format!("{mnemonic} {head}"));
+            self.begin(Form::LoopEnd.ending(end).expect("a bare end has a handler for each kind of loop"), || {
+                format!("{mnemonic} {head}")
+            });
         }
-        let passes = LONGEST / 2 / (self.cells.len() - head).max(1);
-        // A power of two of passes at a time; of a long loop one.
-        let mask = (passes + 1).next_power_of_two() / 2;
+        let iterations = LONGEST / 2 / (self.cells.len() - head).max(1);
+        // Pauses after a power of two of iterations; in a long loop after each.
+        let mask = (iterations + 1).next_power_of_two() / 2;
         self.target(head);
         self.value(mask.max(1) as i64 - 1);
         self.last = None;
         self.lengthen(LONGEST / 2);
     }
 
-    /// The greatest number of instructions on a way to here that does not pause.
+    /// The greatest number of instructions on a path to here without a pause.
     pub fn way(&self) -> usize {
         (self.cells.len() as i64 - self.paused) as usize
     }
 
-    /// There are ways to here that are longer by so much, or as long as this.
+    /// Adds this many instructions to the longest path to here.
     pub fn lengthen(&mut self, instructions: usize) {
         self.paused -= instructions as i64;
     }
 
-    /// There is a way to here that is as long as this.
+    /// Takes into account another path to here, of this length.
     pub fn join(&mut self, way: usize) {
         self.paused = self.paused.min(self.cells.len() as i64 - way as i64);
     }
 
-    /// The code.
+    /// Returns the code.
     pub fn finish(mut self) -> Code {
         let start = self.cells.as_ptr();
         for (cell, target) in self.targets {

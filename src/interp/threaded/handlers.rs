@@ -1,44 +1,44 @@
-//! The handlers: one function for each form of an instruction. Each ends by calling the next.
+//! The handlers: one function per form of an instruction. Each ends by calling the next.
 //!
-//! The first values of the stack and the count of the innermost loop are arguments, so that they stay in the machine's
-//! registers. An optimizing compiler makes a jump of a call that is a function's last act, and each handler then has an
-//! indirect jump of its own, which is what branch predictors are good at. **Nothing relies on that**: where a call stays a
-//! call, the machine stack grows by a frame an instruction, and so loops and long straight code return to the
-//! caller now and then (`pause`), at the latest after [`LONGEST`] instructions.
-#![allow(unsafe_code, reason = "every handler relies on how the code was made")]
+//! The first registers and the count of the innermost loop are arguments, so that they stay in machine registers. An
+//! optimizing compiler turns a call in tail position into a jump, so each handler has its own indirect jump, which
+//! branch predictors handle well. **Nothing relies on that**: if calls remain calls, the machine stack grows by one
+//! frame per instruction. Therefore loops and long straight-line code return to the caller now and then (`pause`), at
+//! the latest after [`LONGEST`] instructions.
+#![allow(unsafe_code, reason = "every handler relies on the invariants of the generated code")]
 
 use super::words::WORDS;
 
-/// How many values are kept in registers: what is left of the six arguments that x86-64 passes in registers.
+/// The number of values kept in registers: what remains of the six arguments that x86-64 passes in registers.
 pub const REGISTERS: usize = 3;
 
-/// In place of a register: the operand is in the code.
+/// Used in place of a register: the operand is in the code.
 pub const IMMEDIATE: usize = REGISTERS;
 
-/// Instructions after which a path through the code pauses, at most.
+/// The greatest number of instructions on a path through the code without a pause.
 pub const LONGEST: usize = 1024;
 
-/// The code is an array of these: a handler, then what it needs.
+/// The code is an array of cells: a handler, then its operands.
 #[derive(Clone, Copy)]
 pub union Cell {
-    /// Begins an instruction.
+    /// The start of an instruction.
     pub handler: Handler,
-    /// A constant, a slot, a mask.
+    /// A constant, a slot or a mask.
     pub value: i64,
-    /// Where to go on.
+    /// A branch target.
     pub target: Ip,
 }
 
 /// The address of an instruction.
 pub type Ip = *const Cell;
 
-/// Carries out the instruction at the address and all that follow. See [`Context`] for what it may rely on.
+/// Executes the instruction at the address and all that follow. See [`Context`] for its preconditions.
 pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
 
 /// Why the code returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// To begin again with an empty machine stack.
+    /// To start again with an empty machine stack.
     Pause,
     /// The program is done; the number of values is in the instruction.
     Done,
@@ -46,23 +46,23 @@ pub enum Stop {
     Trap,
 }
 
-/// What is seldom needed, and the state of a run that paused.
+/// Rarely used state, and the state of a paused execution.
 ///
-/// Every handler relies on this: the code was made by `lower` for a stack of this limit and these counters, and it runs on
-/// such a stack, from its beginning or from where it paused. Then addresses stay in the code, and slots, which
-/// the verifier and the checks that it left bound, in the stack.
+/// Every handler relies on this: `lower` produced the code for a stack of this limit and these counters, and it runs on
+/// such a stack, from its entry or from where it paused. Then all addresses stay within the code. Slots stay within the
+/// stack, because the verifier and the remaining checks bound them.
 pub struct Context {
-    /// The slot that slots are counted from.
+    /// The slot that slot numbers are relative to.
     pub base: *mut i64,
-    /// The lowest value of the stack.
+    /// The lowest slot of the stack.
     pub bottom: *mut i64,
-    /// The counts of loops that hold other loops.
+    /// The counts of loops that contain other loops.
     pub counters: *mut i64,
-    /// Passes that may still start.
+    /// The number of loop iterations that may still start.
     pub fuel: u64,
     /// Why the code returned.
     pub stop: Stop,
-    /// The instruction to go on with, or that ended the run.
+    /// The instruction at which to continue, or that ended the execution.
     pub ip: Ip,
     /// The count of the innermost loop.
     pub count: i64,
@@ -71,23 +71,23 @@ pub struct Context {
 }
 
 impl Context {
-    /// Carries out instructions until one stops.
+    /// Executes instructions until one stops.
     ///
     /// # Safety
-    /// What the context holds is as its documentation says.
+    /// The context must be as its documentation requires.
     pub unsafe fn run(&mut self) {
-        // SAFETY: the caller's promise.
-        unsafe { go(self.ip, self.count, self, self.registers) }
+        // SAFETY: the caller guarantees it.
+        unsafe { dispatch(self.ip, self.count, self, self.registers) }
     }
 }
 
-/// How an instruction ends: with the next one.
+/// The end of an instruction: continues with the next one.
 pub const GO: usize = 0;
-/// How an instruction ends: with the end of an innermost `times`.
+/// The end of an instruction: ends an iteration of an innermost `times`.
 pub const NEXT: usize = 1;
-/// How an instruction ends: with the end of an innermost `while`.
+/// The end of an instruction: ends an iteration of an innermost `while`.
 pub const BACK: usize = 2;
-/// How many ends there are.
+/// The number of such ends.
 pub const ENDS: usize = 3;
 
 /// Defines a handler. Its body sees the registers as an array.
@@ -114,9 +114,9 @@ macro_rules! handler {
     };
 }
 
-/// Goes on with an instruction.
+/// Continues with the instruction at `ip`.
 #[inline(always)]
-unsafe fn go(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+unsafe fn dispatch(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
     // SAFETY: see `Context`.
     unsafe { ((*ip).handler)(ip, r[0], count, context, r[1], r[2]) }
 }
@@ -127,12 +127,12 @@ unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i
     // SAFETY: see `Context`.
     unsafe {
         if END == GO {
-            return go(ip, count, context, r);
+            return dispatch(ip, count, context, r);
         }
-        // A `while` counts as well, from wherever the count is, since its count is only there to pause now and then.
+        // A `while` counts too, from an arbitrary start: its count only triggers a pause now and then.
         let left = count.wrapping_sub(1);
         if left & (*ip.add(1)).value != 0 {
-            return go((*ip).target, left, context, r);
+            return dispatch((*ip).target, left, context, r);
         }
         if END == NEXT {
             leave_or_pause(ip, r[0], left, context, r[1], r[2]);
@@ -142,14 +142,14 @@ unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i
     }
 }
 
-/// The operand: a register, or the cell at `ip`. What comes before is an offset in cells that the caller knows.
+/// The value of an operand: a register, or the cell at `ip`.
 #[inline(always)]
 unsafe fn operand<const B: usize>(ip: Ip, r: [i64; REGISTERS]) -> i64 {
     // SAFETY: see `Context`.
     if B == IMMEDIATE { unsafe { (*ip).value } } else { r[B] }
 }
 
-/// How many cells an operand takes.
+/// The number of cells that an operand takes.
 #[inline(always)]
 pub const fn cells(operand: usize) -> usize {
     (operand == IMMEDIATE) as usize
@@ -159,16 +159,16 @@ handler!(
     /// Leaves a `times`, or pauses in it.
     #[cold]
     leave_or_pause<> |ip, count, context, r| {
-        if count == 0 { go(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
+        if count == 0 { dispatch(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
     }
 );
 handler!(
-    /// Pauses, to go on at the target.
+    /// Pauses and then continues at the target.
     #[cold]
     pause_at_target<> |ip, count, context, r| pause_at((*ip).target, count, context, r)
 );
 handler!(
-    /// Returns to the caller, who goes on behind it.
+    /// Returns to the caller, which continues after it.
     pause<> |ip, count, context, r| pause_at(ip.add(1), count, context, r)
 );
 
@@ -199,14 +199,14 @@ handler!(
     }
 );
 handler!(
-    /// The same for `/` and `mod`.
+    /// `d = a word b` for `/` and `mod`; traps if the divisor is zero.
     divide_by<WORD, D, A, B> |ip, count, context, r| {
         let divisor = operand::<B>(ip.add(1), r);
         if divisor == 0 {
             return stop(ip, context, Stop::Trap);
         }
         r[D] = WORDS[WORD].apply(r[A], divisor);
-        go(ip.add(1 + cells(B)), count, context, r);
+        dispatch(ip.add(1 + cells(B)), count, context, r);
     }
 );
 handler!(
@@ -235,7 +235,7 @@ handler!(
     /// `d` = a slot.
     load_slot<D> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
@@ -243,88 +243,88 @@ handler!(
     fetch<WORD, D, A, B> |ip, count, context, r| {
         r[D] = *(*context).base.offset((*ip.add(1)).value as isize);
         r[D] = WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r));
-        go(ip.add(2 + cells(B)), count, context, r);
+        dispatch(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
     /// A slot = `s`, where `s` may be a constant.
     store_slot<S> |ip, count, context, r| {
         *(*context).base.offset((*ip.add(1)).value as isize) = operand::<S>(ip.add(2), r);
-        go(ip.add(2 + cells(S)), count, context, r);
+        dispatch(ip.add(2 + cells(S)), count, context, r);
     }
 );
 handler!(
-    /// Moves the slot that slots are counted from.
+    /// Moves the slot that slot numbers are relative to.
     rebase<> |ip, count, context, r| {
         (*context).base = (*context).base.offset((*ip.add(1)).value as isize);
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
-    /// Goes to the target where `a word b` is not so.
-    unless_so<WORD, A, B> |ip, count, context, r| {
+    /// Jumps to the target unless `a word b` holds.
+    branch_unless<WORD, A, B> |ip, count, context, r| {
         if WORDS[WORD].apply(r[A], operand::<B>(ip.add(2), r)) == 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2 + cells(B)), count, context, r);
+        dispatch(ip.add(2 + cells(B)), count, context, r);
     }
 );
 handler!(
-    /// Goes to the target where `a` is zero.
+    /// Jumps to the target if `a` is zero.
     jump_if_zero<A> |ip, count, context, r| {
         if r[A] == 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
-    /// Goes to the target.
-    jump<> |ip, count, context, r| go((*ip.add(1)).target, count, context, r)
+    /// Jumps to the target.
+    jump<> |ip, count, context, r| dispatch((*ip.add(1)).target, count, context, r)
 );
 handler!(
-    /// Takes a count.
-    take_count<A> |ip, count, context, r| {
+    /// Sets the count.
+    set_count<A> |ip, count, context, r| {
         count = operand::<A>(ip.add(1), r);
-        go(ip.add(1 + cells(A)), count, context, r);
+        dispatch(ip.add(1 + cells(A)), count, context, r);
     }
 );
 handler!(
-    /// Enters an innermost loop; where the count is not positive goes to the target.
+    /// Enters an innermost loop. Jumps to the target if the count is not positive.
     enter<> |ip, count, context, r| {
         if count <= 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
-    /// The same for a loop that holds other loops: keeps the count.
+    /// Enters a loop that contains other loops, and saves the count.
     enter_outer<> |ip, count, context, r| {
         if count <= 0 {
-            return go((*ip.add(1)).target, count, context, r);
+            return dispatch((*ip.add(1)).target, count, context, r);
         }
         *(*context).counters.offset((*ip.add(2)).value as isize) = count;
-        go(ip.add(3), count, context, r);
+        dispatch(ip.add(3), count, context, r);
     }
 );
 handler!(
-    /// The end of an innermost loop alone.
-    turn<END> |ip, count, context, r| end::<END>(ip.add(1), count, context, r)
+    /// The end of an innermost loop, not fused with another instruction.
+    loop_end<END> |ip, count, context, r| end::<END>(ip.add(1), count, context, r)
 );
 handler!(
-    /// The end of a `times` that holds other loops.
+    /// The end of a `times` that contains other loops.
     next_outer<> |ip, count, context, r| {
         let left = (*context).counters.offset((*ip.add(2)).value as isize);
         *left -= 1;
         if *left == 0 {
-            return go(ip.add(3), count, context, r);
+            return dispatch(ip.add(3), count, context, r);
         }
         pause_at((*ip.add(1)).target, count, context, r);
     }
 );
 handler!(
-    /// The end of a `while` that holds other loops.
+    /// The end of a `while` that contains other loops.
     back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r)
 );
 handler!(
@@ -334,28 +334,28 @@ handler!(
             Some(left) => (*context).fuel = left,
             None => return stop(ip, context, Stop::Trap),
         }
-        go(ip.add(1), count, context, r);
+        dispatch(ip.add(1), count, context, r);
     }
 );
 handler!(
-    /// Traps where the base lies lower.
+    /// Traps if the base is lower than a bound.
     need<> |ip, count, context, r| {
         if ((*context).base.offset_from((*context).bottom) as i64) < (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
-    /// Traps where the base lies higher.
+    /// Traps if the base is higher than a bound.
     room<> |ip, count, context, r| {
         if (*context).base.offset_from((*context).bottom) as i64 > (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
-        go(ip.add(2), count, context, r);
+        dispatch(ip.add(2), count, context, r);
     }
 );
 handler!(
-    /// Ends the run.
+    /// Ends the execution.
     done<> |ip, count, context, r| stop(ip, context, Stop::Done)
 );

@@ -1,11 +1,12 @@
-//! The code that the engine `bytecode` runs: made from the bytecode in one pass, and carried out by handlers that
+//! The code that the engine `bytecode` runs: translated from the bytecode in one pass, and executed by handlers that
 //! call each other.
 
 mod code;
+mod compute;
 pub mod handlers;
 mod lower;
 mod moves;
-mod shape;
+mod state;
 mod tables;
 mod window;
 mod words;

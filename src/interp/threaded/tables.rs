@@ -1,16 +1,16 @@
-//! From the form of an instruction to its handler, and how each is written.
+//! The tables from instruction forms to handlers, and the text of each form.
 
 use std::fmt;
 
 use super::handlers::{
-    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, compute, divide_by, exchange, fetch, jump_if_zero, load_slot,
-    pair, set, store_slot, take_count, turn, unless_so,
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, compute, divide_by, exchange, fetch,
+    jump_if_zero, load_slot, loop_end, pair, set, set_count, store_slot,
 };
 use super::window::Value;
 use crate::lang::Word;
 
-/// An array over registers, or with `values` over registers and [`IMMEDIATE`]: of a handler's instances, or of what a
-/// macro makes of each.
+/// An array indexed by register, or with `values` by register and [`IMMEDIATE`]. Its elements are a handler's
+/// instances, or the expansions of a macro.
 macro_rules! over {
     (registers, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>] };
     (values, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>, $handler::<3>] };
@@ -21,7 +21,7 @@ macro_rules! over {
         [$make!($($arguments)* 0), $make!($($arguments)* 1), $make!($($arguments)* 2), $make!($($arguments)* 3)]
     };
 }
-const _: () = assert!(REGISTERS == 3 && IMMEDIATE == 3, "the macro counts to three");
+const _: () = assert!(REGISTERS == 3 && IMMEDIATE == 3, "the macro lists three registers");
 
 /// By register, register and operand.
 type Forms = [[[Handler; REGISTERS + 1]; REGISTERS]; REGISTERS];
@@ -36,7 +36,7 @@ macro_rules! computations {
     }};
 }
 
-/// The handlers of a word, with the end where there are such: see [`PAIRS`] for how they were chosen.
+/// The handlers of a word with this end, if any: [`PAIRS`] documents how they were chosen.
 fn compute_table(word: Word, end: usize) -> Option<&'static Forms> {
     macro_rules! choose {
         ($($name:ident: $($ending:ident)*;)*) => {
@@ -69,7 +69,7 @@ macro_rules! fetches {
     (@a $word:ident $d:tt $a:tt) => { over!(values, fetches!(@b $word $d $a)) };
     (@d $word:ident $d:tt) => { over!(registers, fetches!(@a $word $d)) };
     ($($word:ident)*) => {
-        /// The handlers of a load and a word in one, where there are such.
+        /// The handlers that fuse a load and a word, if any.
         fn fetch_table(word: Word) -> Option<&'static Forms> {
             match word {
                 $(Word::$word => {
@@ -93,7 +93,7 @@ static DIV: Forms = divisions!(Div);
 static MOD: Forms = divisions!(Mod);
 
 macro_rules! branches {
-    (@b $word:ident $a:tt $b:tt) => { unless_so::<{ Word::$word as usize }, $a, $b> as Handler };
+    (@b $word:ident $a:tt $b:tt) => { branch_unless::<{ Word::$word as usize }, $a, $b> as Handler };
     (@a $word:ident $a:tt) => { over!(values, branches!(@b $word $a)) };
     ($($word:ident)*) => { [$(over!(registers, branches!(@a $word))),*] };
 }
@@ -113,7 +113,7 @@ macro_rules! exchanges {
 /// By end and pair.
 static EXCHANGE: [[Handler; 3]; ENDS] = exchanges!(GO NEXT BACK);
 
-/// By end, which is not that of a `while`, register and both operands.
+/// By end (there is none for `while`), register and both operands.
 type Pairs = [[[[Handler; REGISTERS + 1]; REGISTERS + 1]; REGISTERS]; 2];
 
 macro_rules! pairs {
@@ -133,12 +133,12 @@ macro_rules! pairs {
 
 macro_rules! choose_pairs {
     ($($first:ident $second:ident;)*) => {
-        /// The words that are carried out as one where the first result is only there for the second. They are the most
+        /// The pairs of words that are fused when the first result is used only by the second. They are the most
         /// frequent such pairs in 400 generated programs, half of them of the kind `random` and half `loops`; a test
-        /// counts them anew.
+        /// counts them again.
         pub const PAIRS: &[(Word, Word)] = &[$((Word::$first, Word::$second)),*];
 
-        /// The handlers of two words in one, where there are such.
+        /// The handlers that fuse two words, if any.
         fn pair_table(first: Word, second: Word) -> Option<&'static Pairs> {
             match (first, second) {
                 $((Word::$first, Word::$second) => pairs!($first $second),)*
@@ -165,8 +165,8 @@ choose_pairs! {
     Sub Sub;
 }
 
-/// An instruction that may become one with the next, or with the end of a loop. Registers are numbers, and
-/// [`IMMEDIATE`] is a constant in the code.
+/// An instruction that may be fused with the next, or with the end of a loop. Registers are numbers; [`IMMEDIATE`] is a
+/// constant in the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `d = a word b`.
@@ -181,12 +181,12 @@ pub enum Form {
     Set { d: usize, s: usize },
     /// Exchanges two registers, the lower first.
     Exchange { a: usize, b: usize },
-    /// Nothing but the end of a loop.
-    Turn,
+    /// Only the end of a loop.
+    LoopEnd,
 }
 
 impl Form {
-    /// The instruction that does this and then the other, if there is one.
+    /// The instruction that does this and then `next`, if there is one.
     pub fn then(self, next: Form) -> Option<Form> {
         match (self, next) {
             (Form::Compute { word: first, d, a, b }, Form::Compute { word: second, d: next_d, a: next_a, b: c })
@@ -201,18 +201,18 @@ impl Form {
         }
     }
 
-    /// The instruction as it is written; `operand` is what may be a constant.
+    /// The text of the instruction; `operand` is the operand that may be a constant.
     pub fn text(self, operand: Value) -> String {
         match self {
             Form::Compute { word, d, a, .. } => format!("r{d} = r{a} {} {}", word.spelling(), Shown(operand)),
             Form::Set { d, .. } => format!("r{d} = {}", Shown(operand)),
             Form::Exchange { a, b } => format!("r{a} <-> r{b}"),
             Form::Load { d } => format!("r{d} = slot {}", Shown(operand)),
-            Form::Pair { .. } | Form::Fetch { .. } | Form::Turn => unreachable!("it is written as its parts"),
+            Form::Pair { .. } | Form::Fetch { .. } | Form::LoopEnd => unreachable!("its parts are printed separately"),
         }
     }
 
-    /// The handler that does this and ends so, if there is one.
+    /// The handler that does this and has this end, if there is one.
     pub fn ending(self, end: usize) -> Option<Handler> {
         Some(match self {
             Form::Compute { word, d, a, b } => compute_table(word, end)?[d][a][b],
@@ -222,7 +222,7 @@ impl Form {
             Form::Load { .. } | Form::Fetch { .. } => return None,
             Form::Set { d, s } => SET[end][d][s],
             Form::Exchange { a, b } => EXCHANGE[end][a + b - 1],
-            Form::Turn => [None, Some(turn::<NEXT> as Handler), Some(turn::<BACK>)][end]?,
+            Form::LoopEnd => [None, Some(loop_end::<NEXT> as Handler), Some(loop_end::<BACK>)][end]?,
         })
     }
 }
@@ -236,32 +236,32 @@ pub fn number(value: Value) -> usize {
     }
 }
 
-/// `d = a word b`, of a division.
+/// The handler of `d = a word b` for a division.
 pub fn divide(word: Word, d: usize, a: usize, b: usize) -> Handler {
     if word == Word::Div { DIV[d][a][b] } else { MOD[d][a][b] }
 }
 
-/// Goes on where `a word b`, else to the target.
+/// The handler that continues if `a word b` holds and otherwise jumps.
 pub fn unless(word: Word, a: usize, b: usize) -> Handler {
     UNLESS[word as usize - Word::Eq as usize][a][b]
 }
 
-/// Goes to the target where the register is zero.
+/// The handler that jumps if the register is zero.
 pub fn if_zero(a: usize) -> Handler {
     over!(registers, jump_if_zero)[a]
 }
 
-/// The count is what is given.
+/// The handler that sets the count to the operand.
 pub fn times(a: usize) -> Handler {
-    over!(values, take_count)[a]
+    over!(values, set_count)[a]
 }
 
-/// The slot is what is given.
+/// The handler that stores the operand to a slot.
 pub fn store(s: usize) -> Handler {
     over!(values, store_slot)[s]
 }
 
-/// An operand as it is written.
+/// The text of an operand.
 pub struct Shown(pub Value);
 
 impl fmt::Display for Shown {

@@ -1,35 +1,35 @@
-//! The window: where the topmost values are while code is made. What lies below it is in its own slot.
+//! The window: the locations of the topmost values during translation. Values below it are in their own slots.
 
 use super::handlers::REGISTERS;
 
-/// The most values in the window; constants and copies take no register.
-pub const WIDEST: usize = 6;
+/// The most values in the window. Constants and copies use no register, so it is wider than the registers.
+pub const MAX_WIDTH: usize = 6;
 
-/// Where a value of the window is.
+/// The location of a value in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// In this register.
     Register(u8),
-    /// Nowhere: it is known.
+    /// A known constant, in no register.
     Constant(i64),
 }
 
 /// The topmost values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    values: [Value; WIDEST],
+    values: [Value; MAX_WIDTH],
     len: usize,
-    /// The depth, counted from the base: the slot of the top is the one below.
+    /// The height of the stack relative to the base; the top's slot is one less.
     pub height: i64,
 }
 
 impl Window {
-    /// No values above so many slots.
+    /// An empty window at this height.
     pub fn new(height: i64) -> Window {
-        Window { values: [Value::Constant(0); WIDEST], len: 0, height }
+        Window { values: [Value::Constant(0); MAX_WIDTH], len: 0, height }
     }
 
-    /// How many values it holds.
+    /// The number of values in the window.
     #[inline]
     pub fn len(&self) -> usize {
         self.len
@@ -38,7 +38,7 @@ impl Window {
     /// Whether another value can be pushed.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.len == WIDEST
+        self.len == MAX_WIDTH
     }
 
     /// The values, lowest first.
@@ -47,7 +47,7 @@ impl Window {
         &self.values[..self.len]
     }
 
-    /// The value so far below the top.
+    /// The value at this distance below the top.
     #[inline]
     pub fn top(&self, below: usize) -> Value {
         self.values[self.len - 1 - below]
@@ -66,7 +66,7 @@ impl Window {
         self.height += 1;
     }
 
-    /// Takes the top, or nothing where the window is empty; the stack is lower by one in any case.
+    /// Pops the top, or nothing if the window is empty; the height drops by one in any case.
     #[inline]
     pub fn pop(&mut self) {
         self.len = self.len.saturating_sub(1);
@@ -78,22 +78,22 @@ impl Window {
         self.values[index] = value;
     }
 
-    /// Exchanges the value so far below the top with the top.
+    /// Exchanges the top with the value at this distance below it.
     #[inline]
     pub fn swap(&mut self, below: usize) {
         self.values.swap(self.len - 1, self.len - 1 - below);
     }
 
-    /// The lowest value has been stored.
-    pub fn forget_lowest(&mut self) {
-        // All of it, whatever is in use: a copy of a known size is a few instructions, another is a call.
+    /// Removes the lowest value, which has been stored.
+    pub fn remove_lowest(&mut self) {
+        // Copies the whole array: a copy of constant size takes a few instructions, one of variable size is a call.
         self.values.copy_within(1.., 0);
         self.len -= 1;
     }
 
-    /// The value below the lowest has been loaded.
+    /// Adds the value below the lowest, which has been loaded.
     pub fn add_lowest(&mut self, value: Value) {
-        self.values.copy_within(..WIDEST - 1, 1);
+        self.values.copy_within(..MAX_WIDTH - 1, 1);
         self.values[0] = value;
         self.len += 1;
     }
@@ -104,7 +104,7 @@ impl Window {
         self.values().contains(&Value::Register(register))
     }
 
-    /// A register that holds none.
+    /// A register that holds no value.
     #[inline]
     pub fn free(&self) -> Option<u8> {
         let used = self.values().iter().fold(0_u8, |used, value| match value {
@@ -116,7 +116,7 @@ impl Window {
     }
 
     /// Of the values below the topmost `above` the first that has no register of its own.
-    pub fn unsettled(&self, above: usize) -> Option<usize> {
+    pub fn first_without_own_register(&self, above: usize) -> Option<usize> {
         let below = &self.values[..self.len.saturating_sub(above)];
         (0..below.len()).find(|&index| match below[index] {
             Value::Constant(_) => true,

@@ -1,9 +1,9 @@
-//! The words that compute, as handlers know them.
+//! The words that compute, as the handlers number them.
 
 use crate::lang::Word;
 use crate::lang::words::{Meaning, WORDS as ALL};
 
-/// How many words compute.
+/// The number of words that compute.
 const COUNT: usize = {
     let (mut count, mut index) = (0, 0);
     while index < ALL.len() {
@@ -13,7 +13,7 @@ const COUNT: usize = {
     count
 };
 
-/// The words that compute, in the order of [`Word`]; a handler knows its own by its index.
+/// The words that compute, in the order of [`Word`]; the index identifies a word to a handler.
 pub const WORDS: [Word; COUNT] = {
     let mut words = [Word::Add; COUNT];
     let (mut count, mut index) = (0, 0);

@@ -1,8 +1,8 @@
-//! The assembler: places instructions one behind the other and joins branches to labels.
+//! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A conditional branch reaches 1 MiB, `b` 128 MiB, and a computed `br` everything. A branch whose target is known
-//! takes the shortest form that reaches. A branch forward takes the form that [`Forms`] says, and where that turns
-//! out too short [`Assembler::finish`] says which to try next.
+//! A conditional branch reaches 1 MiB, `b` 128 MiB, and a computed `br` everything. A branch whose target is bound
+//! takes the shortest form that reaches. A forward branch takes the form that [`Forms`] specifies. If that turns out to
+//! be too short, [`Assembler::finish`] returns the form to try next.
 
 use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
 use super::regs::{X, X16, X17};
@@ -11,7 +11,7 @@ use crate::isa::labels::{Fixup, Labels, Target};
 use crate::isa::{Forms, OutOfRange, Reach, Tuning};
 use crate::lir::{Label, Site};
 
-/// Registers that long branches overwrite.
+/// The registers that long branches overwrite.
 const FAR: (X, X) = (X16, X17);
 
 /// Assembles AArch64 machine code.
@@ -32,7 +32,7 @@ const FAR: (X, X) = (X16, X17);
 /// assert_eq!(bytes.len(), 16);
 /// # #[cfg(target_arch = "aarch64")] {
 /// let code = Code::new(&bytes)?;
-/// // SAFETY: the code is for this machine, and only computes with registers that a function may change.
+/// // SAFETY: the code is for this machine, and only uses registers that a function may change.
 /// assert_eq!(unsafe { code.call(7) }, 42);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,18 +43,18 @@ pub struct Assembler {
     labels: Labels<Kind>,
 }
 
-/// How a displacement is written.
+/// The encoding of a displacement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// `b.cond`, `cbz`, `cbnz`.
     Rel19,
     /// `b`.
     Rel26,
-    /// `movz`, `movk`, `adr`, `add`, `br`: from the `adr` on.
+    /// `movz`, `movk`, `adr`, `add`, `br`, relative to the `adr`.
     Far,
 }
 
-/// What decides whether a branch is taken.
+/// The condition of a branch.
 #[derive(Clone, Copy)]
 enum Test {
     Flags(Cc),
@@ -92,7 +92,7 @@ impl Assembler {
         Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
     }
 
-    /// The same in memory that may be reused, with ranges and forms of the caller's.
+    /// Starts in memory that may be reused, with the given ranges and forms.
     pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
         Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
@@ -123,48 +123,48 @@ impl Assembler {
         self.labels.bind(label, self.code.len());
     }
 
-    /// `B`: goes to the label. A long form changes `x16` and `x17`, as that of every branch below.
+    /// `B`: jumps to the label. Its long form, like that of every branch below, changes `x16` and `x17`.
     pub fn b(&mut self, to: Label) {
         self.jump(Target::Label(to));
     }
 
-    /// `B.cond`: goes to the label where the condition holds.
+    /// `B.cond`: jumps to the label if the condition holds.
     pub fn b_cond(&mut self, cc: Cc, to: Label) {
         self.branch(Test::Flags(cc), Target::Label(to));
     }
 
-    /// `CBZ`: goes to the label where the register is zero.
+    /// `CBZ`: jumps to the label if the register is zero.
     pub fn cbz(&mut self, x: X, to: Label) {
         self.branch(Test::Zero(x), Target::Label(to));
     }
 
-    /// `CBNZ`: goes to the label where the register is not zero.
+    /// `CBNZ`: jumps to the label if the register is not zero.
     pub fn cbnz(&mut self, x: X, to: Label) {
         self.branch(Test::NotZero(x), Target::Label(to));
     }
 
-    /// Leaves through the exit of a trap site where the condition holds.
+    /// Jumps to the exit of a trap site if the condition holds.
     pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
         self.branch(Test::Flags(cc), Target::Exit(site));
     }
 
-    /// Leaves through the exit of a trap site where the register is zero.
+    /// Jumps to the exit of a trap site if the register is zero.
     pub(super) fn exit_if_zero(&mut self, x: X, site: Site) {
         self.branch(Test::Zero(x), Target::Exit(site));
     }
 
-    /// The sites whose exits are wanted.
+    /// The sites that need an exit.
     pub(super) fn sites(&self) -> Vec<Site> {
         self.labels.sites().collect()
     }
 
-    /// Joins branches and labels and hands out the code.
+    /// Resolves branches and returns the code.
     ///
     /// # Errors
-    /// [`OutOfRange`], where a branch does not reach.
+    /// [`OutOfRange`], if a branch does not reach its target.
     ///
     /// # Panics
-    /// Where a label was branched to and never bound.
+    /// If a label was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
         self.finish_with_exits(&[])
     }
@@ -184,7 +184,7 @@ impl Assembler {
         } else if self.labels.form(target) == Reach::Far {
             self.far(target);
         } else {
-            self.labels.wait(here, target, Kind::Rel26);
+            self.labels.add_fixup(here, target, Kind::Rel26);
             self.put(a64::b(ZERO26));
         }
     }
@@ -197,14 +197,14 @@ impl Assembler {
                 None => self.branch_over(test, target),
             }
         } else if self.labels.form(target) == Reach::Short {
-            self.labels.wait(here, target, Kind::Rel19);
+            self.labels.add_fixup(here, target, Kind::Rel19);
             self.put(test.branch(ZERO19));
         } else {
             self.branch_over(test, target);
         }
     }
 
-    /// The opposite condition skips a jump.
+    /// A branch with the inverted condition skips a jump.
     fn branch_over(&mut self, test: Test, target: Target) {
         let skip = self.code.len();
         self.put(test.inverted().branch(ZERO19));
@@ -214,7 +214,7 @@ impl Assembler {
         self.code.bytes_mut()[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
     }
 
-    /// A computed jump: a distance of up to 2^32 bytes, added to or taken from the address of the `adr`.
+    /// A computed jump: adds a distance of up to 2^32 bytes to the address of the `adr`, or subtracts it.
     fn far(&mut self, target: Target) {
         let adr = self.code.len() + 8;
         let distance = self.distance(target, adr);
@@ -228,7 +228,7 @@ impl Assembler {
         }
         self.put(a64::br(FAR.0));
         if distance.is_none() {
-            self.labels.wait(adr, target, Kind::Far);
+            self.labels.add_fixup(adr, target, Kind::Far);
         }
     }
 
@@ -249,7 +249,7 @@ fn far_distance(distance: i64) -> [Inst; 2] {
     [a64::movz(FAR.0, distance as u16, Half::H0), a64::movk(FAR.0, (distance >> 16) as u16, Half::H16)]
 }
 
-/// Writes the displacement of a branch that waited; false where it does not fit.
+/// Writes the displacement of a waiting branch; false if it does not fit.
 fn patch(code: &mut [u8], fixup: Fixup<Kind>, distance: i64, ranges: &Tuning) -> bool {
     let word_at = |code: &[u8], at: usize| u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"));
     let mut write = |at: usize, inst: Inst| code[at..at + 4].copy_from_slice(&inst.word().to_le_bytes());

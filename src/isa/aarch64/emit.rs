@@ -1,7 +1,7 @@
 //! The emitter: LIR to AArch64.
 //!
-//! `x8` holds the address of the frame, `x9` the data-stack pointer, `x15` the fuel; `x16` and `x17` belong to the
-//! emitter from one operation to the next. `x18` is the system's and never touched.
+//! `x8` holds the address of the frame, `x9` the data-stack pointer, `x15` the fuel. `x16` and `x17` are temporaries
+//! within one operation. `x18` belongs to the system and is never used.
 
 use super::assemble::Assembler;
 use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
@@ -13,7 +13,7 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 const FRAME: X = X8;
 const POINTER: X = X9;
 const FUEL: X = X15;
-/// Immediates, addresses and quotients, for the length of one operation.
+/// Immediates, addresses and quotients within one operation.
 const SCRATCH: X = X16;
 const OTHER: X = X17;
 
@@ -21,13 +21,13 @@ const OTHER: X = X17;
 #[derive(Debug)]
 pub struct Emitter {
     asm: Assembler,
-    /// Callee-saved registers that the code uses, in pairs: they are stored and loaded two at a time.
+    /// The callee-saved registers that the code uses, in pairs: they are stored and loaded two at a time.
     saved: &'static [Reg],
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
 
-/// Registers that cost nothing, then those that must be saved.
+/// The registers that need not be saved, then those that must be.
 const ALLOCATABLE: [Reg; 23] =
     regs([0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
 const CALLEE_SAVED: [Reg; 10] = regs([19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
@@ -86,14 +86,14 @@ impl Isa for Emitter {
         let mut exits = Vec::with_capacity(sites.len());
         for site in &sites {
             exits.push(self.asm.offset());
-            // Not in the scratch register: a long jump to the common end changes that.
+            // Not in the scratch register: a long jump to the common end changes it.
             self.constant(X0, site.status().into());
             self.asm.b(common);
         }
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
-            self.leave();
+            self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
@@ -111,7 +111,7 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
-            // Whether that would be faster no machine here can say.
+            // Not measured: no AArch64 machine is available here.
             Op::Align => {}
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } if d == s => {}
@@ -134,7 +134,7 @@ impl Sink for Emitter {
                 self.divide(op, x(d), x(a), x(b));
             }
             Op::DivideImm { op, d, a, imm } => {
-                assert_ne!(imm, 0, "a division by a constant zero is not emitted as one");
+                assert_ne!(imm, 0, "a division by a constant zero has no immediate form");
                 self.divide_imm(op, x(d), x(a), imm);
             }
             Op::Branch { cond, a, b, to } => {
@@ -156,11 +156,11 @@ impl Sink for Emitter {
             Op::StoreFrame { s, slot } => self.put_inst(a64::str_(x(s).into(), FRAME.into(), cell(slot))),
             Op::Fuel { site } => {
                 self.put_inst(a64::subs_imm(FUEL.into(), FUEL.into(), imm12(1)));
-                // A borrow: there was none left.
+                // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::Lo, site);
             }
-            // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
-            // when they are taken as signed.
+            // Addresses are far from the ends of their range, so comparing them as signed numbers cannot wrap, even at
+            // a distance of many slots.
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
             Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::Gt, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
@@ -168,7 +168,7 @@ impl Sink for Emitter {
                 self.add(OTHER, POINTER, end.bytes());
                 self.put_inst(a64::str_(OTHER.into(), FRAME.into(), field(frame::POINTER)));
                 self.put_inst(a64::mov(X0, XZR));
-                self.leave();
+                self.epilogue();
             }
         }
     }
@@ -192,8 +192,8 @@ impl Emitter {
         }
     }
 
-    /// Gives saved registers back and returns.
-    fn leave(&mut self) {
+    /// Restores the callee-saved registers and returns.
+    fn epilogue(&mut self) {
         for pair in self.saved.rchunks(2) {
             self.asm.put(a64::ldp_post(x(pair[0]), x(pair[1]), SP, pair_offset(16)));
         }
@@ -204,14 +204,14 @@ impl Emitter {
         self.put_inst(a64::ldr(d, FRAME.into(), field(offset)));
     }
 
-    /// `d = value`, in as few instructions as the forms of `mov` allow.
+    /// `d = value`, in as few `mov` instructions as possible.
     fn constant(&mut self, d: X, value: i64) {
         const HALVES: [Half; 4] = [Half::H0, Half::H16, Half::H32, Half::H48];
         let bits = value as u64;
         let half = |index: usize| (bits >> (16 * index)) as u16;
         let zeros = (0..4).filter(|&index| half(index) == 0).count();
         let ones = (0..4).filter(|&index| half(index) == u16::MAX).count();
-        // Halves that the first instruction does not set already.
+        // The halfwords that the first instruction does not set already.
         let background = if ones > zeros { u16::MAX } else { 0 };
         let mut others = (0..4).filter(|&index| half(index) != background);
         if zeros.max(ones) < 3
@@ -230,7 +230,7 @@ impl Emitter {
         }
     }
 
-    /// A load or store at so many bytes from the data-stack pointer.
+    /// A load or store at this byte offset from the data-stack pointer.
     #[inline]
     fn access(&mut self, bytes: i64, access: Access) {
         if let Some(offset) = Scaled::new(bytes) {
@@ -318,7 +318,7 @@ impl Emitter {
         }
     }
 
-    /// The machine divides MIN by -1 as the language does; a divisor of zero was sorted out before.
+    /// The machine divides MIN by -1 as the language does; the caller has excluded a divisor of zero.
     fn divide(&mut self, op: DivOp, d: X, a: X, b: X) {
         match op {
             DivOp::Quotient => self.put_inst(a64::sdiv(d, a, b)),
@@ -329,21 +329,22 @@ impl Emitter {
         }
     }
 
-    /// Other divisors than powers of two are divided by: an inverse takes four instructions to make, `sdiv` few cycles.
+    /// Uses `sdiv` unless the divisor is a power of two: an inverse takes four instructions to build, `sdiv` only a few
+    /// cycles.
     fn divide_imm(&mut self, op: DivOp, d: X, a: X, imm: i64) {
         match (Divisor::of(imm), op) {
             (Divisor::One, DivOp::Quotient) if imm > 0 => self.put_inst(a64::mov(d, a.into())),
             (Divisor::One, DivOp::Quotient) => self.put_inst(a64::neg(d, a)),
             (Divisor::One, DivOp::Remainder) => self.put_inst(a64::mov(d, XZR)),
             (Divisor::PowerOfTwo(power), DivOp::Quotient) => {
-                self.biased(a, power);
+                self.add_bias(a, power);
                 self.put_inst(a64::asr_imm(d, SCRATCH, shift(power.into())));
                 if imm < 0 {
                     self.put_inst(a64::neg(d, d));
                 }
             }
             (Divisor::PowerOfTwo(power), DivOp::Remainder) => {
-                self.biased(a, power);
+                self.add_bias(a, power);
                 let multiple = Bitmask::new(u64::MAX << power).expect("ones in a row");
                 self.put_inst(a64::and_imm(SCRATCH.into(), SCRATCH.into(), multiple));
                 self.put_inst(a64::sub(d.into(), a.into(), SCRATCH.into()));
@@ -355,9 +356,9 @@ impl Emitter {
         }
     }
 
-    /// The scratch register becomes `a`, and where that is negative 2^power - 1 more: rounded down it is then what `a` is
-    /// rounded toward zero.
-    fn biased(&mut self, a: X, power: u8) {
+    /// Sets the scratch register to `a`, plus 2^power - 1 if `a` is negative. Rounding the sum down then gives the same
+    /// as rounding `a` toward zero.
+    fn add_bias(&mut self, a: X, power: u8) {
         let sign = if power == 1 {
             a
         } else {
@@ -367,7 +368,7 @@ impl Emitter {
         self.put_inst(a64::add_lsr(SCRATCH.into(), a.into(), sign.into(), shift(64 - i64::from(power))));
     }
 
-    /// Traps where the address of a slot stands so to a bound from the frame.
+    /// Traps if comparing the address of a slot with a bound from the frame gives `fails`.
     fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
         self.add(OTHER, POINTER, bytes);
         self.load_field(SCRATCH, bound);
@@ -378,7 +379,7 @@ impl Emitter {
 
 #[inline]
 fn x(reg: Reg) -> X {
-    X::new(reg.0).expect("LIR for AArch64 names registers of AArch64")
+    X::new(reg.0).expect("LIR for AArch64 uses AArch64 registers")
 }
 
 fn cc(cond: Cond) -> Cc {
@@ -400,13 +401,13 @@ fn shift(count: i64) -> Shift6 {
     Shift6::new((count & 63) as u8).expect("six bits")
 }
 
-/// The power of two that a factor is one more than.
+/// The power of two that is one less than the factor.
 fn one_more(factor: i64) -> Option<Shift6> {
     let less = (factor as u64).wrapping_sub(1);
     (less > 1 && less.is_power_of_two()).then(|| shift(less.trailing_zeros().into()))
 }
 
-/// The power of two that a factor is one less than.
+/// The power of two that is one greater than the factor.
 fn one_less(factor: i64) -> Option<Shift6> {
     let more = (factor as u64).wrapping_add(1);
     (more > 2 && more.is_power_of_two()).then(|| shift(more.trailing_zeros().into()))

@@ -1,10 +1,9 @@
 //! AArch64 instructions as 32-bit words.
 //!
 //! Each function is one form of one instruction in the Arm Architecture Reference Manual.
-//! Its operands come in the manual's order, and its body is the form's bit diagram.
-//! All forms are the 64-bit ones.
-//! An immediate is a type whose `new` refuses what the field cannot hold, so that encoding itself never fails.
-//! Nothing here knows of labels: a branch takes its displacement, which [`Inst::with_rel26`] and its kin replace later.
+//! Its operands are in the manual's order, and its body is the form's bit diagram. All forms are the 64-bit ones. An
+//! immediate is a type whose `new` rejects what the field cannot hold, so encoding itself never fails. Nothing here
+//! knows labels: a branch takes its displacement, which [`Inst::with_rel26`] and its siblings replace later.
 
 use std::fmt;
 
@@ -15,12 +14,12 @@ use super::regs::{X, XZR, Xs, Xz};
 pub struct Inst(u32);
 
 impl Inst {
-    /// The instruction word; it lies in memory as little-endian bytes.
+    /// The instruction word. It is stored in memory as little-endian bytes.
     pub const fn word(self) -> u32 {
         self.0
     }
 
-    /// The instruction that a word in memory is.
+    /// The instruction of a word in memory.
     pub(super) const fn from_word(word: u32) -> Inst {
         Inst(word)
     }
@@ -123,12 +122,12 @@ impl Cc {
     }
 }
 
-/// The immediate of `ADD (immediate)` and its kin: twelve bits, perhaps shifted left by twelve.
+/// The immediate of `ADD (immediate)` and related forms: twelve bits, optionally shifted left by twelve.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Imm12(u32);
 
 impl Imm12 {
-    /// Takes 0 to 4095, and the multiples of 4096 up to `4095 << 12`.
+    /// Accepts 0 to 4095, and the multiples of 4096 up to `4095 << 12`.
     pub const fn new(value: u64) -> Option<Imm12> {
         if value < 1 << 12 {
             Some(Imm12(value as u32))
@@ -145,34 +144,34 @@ impl Imm12 {
     }
 }
 
-/// The immediate of `AND (immediate)` and its kin.
+/// The immediate of `AND (immediate)` and related forms.
 ///
-/// It is an element of 2, 4, 8, 16, 32 or 64 bits, repeated to 64 bits, that holds one run of ones at any rotation.
-/// So neither 0 nor all ones is one; there are 5334 of them.
+/// It is an element of 2, 4, 8, 16, 32 or 64 bits, repeated to 64 bits, that holds one contiguous group of ones at any
+/// rotation. So neither 0 nor all ones can be encoded; 5334 values can.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Bitmask(u32);
 
 impl Bitmask {
-    /// Takes the values that have such a form.
+    /// Accepts the values that have such a form.
     pub const fn new(value: u64) -> Option<Bitmask> {
         if value == 0 || value == u64::MAX {
             return None;
         }
-        // Clearing the lowest bits while they are ones leaves a run that begins inside the word.
-        // Rotated to begin at bit 0, the word has all of that run at its low end, and at its high end the zeros below it.
-        // The count is 64 for a word that is one run from bit 0, which is no rotation.
+        // Clearing the lowest bits while they are ones leaves a group of ones that starts inside the word.
+        // Rotated to start at bit 0, the word has that whole group at its low end, and the zeros below it at its high end.
+        // The count is 64 for a word that is one group from bit 0, which means no rotation.
         let start = (value & value.wrapping_add(1)).trailing_zeros() & 63;
-        let turned = value.rotate_right(start);
-        let ones = turned.trailing_ones();
-        let size = ones + turned.leading_zeros();
-        // The run and the zeros before it are one element if the word repeats with their length,
-        // and then the length divides 64: a shorter period could not hold both a zero run and a one run of the element.
+        let rotated = value.rotate_right(start);
+        let ones = rotated.trailing_ones();
+        let size = ones + rotated.leading_zeros();
+        // The group and the zeros before it are one element if the word repeats with their length.
+        // Then the length divides 64: a shorter period could not hold both the ones and the zeros of the element.
         if value.rotate_right(size & 63) != value {
             return None;
         }
         let n = size >> 6;
         let immr = start.wrapping_neg() & (size - 1);
-        // The position of the first zero from the top of imms tells the size of the element, the bits below it its ones.
+        // The position of the highest zero in imms encodes the size of the element; the bits below it encode its ones.
         let imms = ((size << 1).wrapping_neg() | (ones - 1)) & 0x3f;
         Some(Bitmask(n << 12 | immr << 6 | imms))
     }
@@ -215,7 +214,7 @@ impl Half {
 pub struct Shift6(u32);
 
 impl Shift6 {
-    /// Takes 0 to 63.
+    /// Accepts 0 to 63.
     pub const fn new(value: u8) -> Option<Shift6> {
         if value < 64 { Some(Shift6(value as u32)) } else { None }
     }
@@ -226,7 +225,7 @@ impl Shift6 {
 pub struct Scaled(u32);
 
 impl Scaled {
-    /// Takes the multiples of 8 from 0 to 32760.
+    /// Accepts the multiples of 8 from 0 to 32760.
     pub const fn new(offset: i64) -> Option<Scaled> {
         if 0 <= offset && offset <= 32760 && offset % 8 == 0 { Some(Scaled((offset / 8) as u32)) } else { None }
     }
@@ -241,7 +240,7 @@ impl Scaled {
 pub struct Unscaled(i32);
 
 impl Unscaled {
-    /// Takes -256 to 255.
+    /// Accepts -256 to 255.
     pub const fn new(offset: i64) -> Option<Unscaled> {
         if -256 <= offset && offset <= 255 { Some(Unscaled(offset as i32)) } else { None }
     }
@@ -256,7 +255,7 @@ impl Unscaled {
 pub struct Pair(i32);
 
 impl Pair {
-    /// Takes the multiples of 8 from -512 to 504.
+    /// Accepts the multiples of 8 from -512 to 504.
     pub const fn new(offset: i64) -> Option<Pair> {
         if -512 <= offset && offset <= 504 && offset % 8 == 0 { Some(Pair((offset / 8) as i32)) } else { None }
     }
@@ -266,7 +265,7 @@ impl Pair {
     }
 }
 
-/// Whether `value` lies in the range of a signed field of that many bits.
+/// Whether `value` is in the range of a signed field of that many bits.
 const fn fits_signed(value: i64, bits: u32) -> bool {
     let half = 1 << (bits - 1);
     -half <= value && value < half
@@ -277,7 +276,7 @@ const fn fits_signed(value: i64, bits: u32) -> bool {
 pub struct Rel26(i32);
 
 impl Rel26 {
-    /// Takes the multiples of 4 from -128 MiB to 128 MiB - 4.
+    /// Accepts the multiples of 4 from -128 MiB to 128 MiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel26> {
         if bytes % 4 == 0 && fits_signed(bytes / 4, 26) { Some(Rel26((bytes / 4) as i32)) } else { None }
     }
@@ -292,7 +291,7 @@ impl Rel26 {
 pub struct Rel19(i32);
 
 impl Rel19 {
-    /// Takes the multiples of 4 from -1 MiB to 1 MiB - 4.
+    /// Accepts the multiples of 4 from -1 MiB to 1 MiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel19> {
         if bytes % 4 == 0 && fits_signed(bytes / 4, 19) { Some(Rel19((bytes / 4) as i32)) } else { None }
     }
@@ -307,7 +306,7 @@ impl Rel19 {
 pub struct Rel14(i32);
 
 impl Rel14 {
-    /// Takes the multiples of 4 from -32 KiB to 32 KiB - 4.
+    /// Accepts the multiples of 4 from -32 KiB to 32 KiB - 4.
     pub const fn new(bytes: i64) -> Option<Rel14> {
         if bytes % 4 == 0 && fits_signed(bytes / 4, 14) { Some(Rel14((bytes / 4) as i32)) } else { None }
     }
@@ -322,12 +321,12 @@ impl Rel14 {
 pub struct Rel21(i32);
 
 impl Rel21 {
-    /// Takes every byte from -1 MiB to 1 MiB - 1.
+    /// Accepts every byte from -1 MiB to 1 MiB - 1.
     pub const fn new(bytes: i64) -> Option<Rel21> {
         if fits_signed(bytes, 21) { Some(Rel21(bytes as i32)) } else { None }
     }
 
-    /// The fields immlo and immhi, which stand apart.
+    /// The fields immlo and immhi, which are not adjacent.
     const fn field(self) -> u32 {
         let bits = self.0 as u32;
         (bits & 0b11) << 29 | (bits >> 2 & 0x7_ffff) << 5
@@ -354,7 +353,7 @@ const fn at16(number: u8) -> u32 {
     (number as u32) << 16
 }
 
-/// The common shape of the forms with three registers Rd, Rn, Rm.
+/// The common layout of the forms with three registers Rd, Rn, Rm.
 const fn dnm(op: u32, d: u8, n: u8, m: u8) -> Inst {
     Inst(op | at16(m) | at5(n) | at0(d))
 }
@@ -512,7 +511,7 @@ pub const fn mul(d: X, n: X, m: X) -> Inst {
     madd(d, n, m, XZR)
 }
 
-/// `SDIV`: `d = n / m`, signed and towards zero; 0 if `m` is 0, and no trap.
+/// `SDIV`: `d = n / m`, signed and toward zero; 0 if `m` is 0, and no trap.
 pub const fn sdiv(d: X, n: X, m: X) -> Inst {
     dnm(0x9ac0_0c00, d.number(), n.number(), m.number())
 }
@@ -529,7 +528,7 @@ pub const fn lsr_reg(d: X, n: X, m: X) -> Inst {
     dnm(0x9ac0_2400, d.number(), n.number(), m.number())
 }
 
-/// `UBFM`, which both immediate shifts are aliases of.
+/// `UBFM`; both immediate shifts are aliases of it.
 const fn ubfm(d: X, n: X, immr: u32, imms: u32) -> Inst {
     Inst(0xd340_0000 | immr << 16 | imms << 10 | at5(n.number()) | at0(d.number()))
 }
@@ -573,17 +572,17 @@ pub const fn ldr(t: X, base: Xs, offset: Scaled) -> Inst {
     Inst(0xf940_0000 | offset.field() | at5(base.number()) | at0(t.number()))
 }
 
-/// `STR (immediate)`, unsigned offset: `[base + offset] = t`. The name `str` is Rust's.
+/// `STR (immediate)`, unsigned offset: `[base + offset] = t`. Named `str_` because `str` is a Rust type.
 pub const fn str_(t: Xz, base: Xs, offset: Scaled) -> Inst {
     Inst(0xf900_0000 | offset.field() | at5(base.number()) | at0(t.number()))
 }
 
-/// `LDUR`: `t = [base + offset]`, at any byte near the base.
+/// `LDUR`: `t = [base + offset]`, at any byte offset near the base.
 pub const fn ldur(t: X, base: Xs, offset: Unscaled) -> Inst {
     Inst(0xf840_0000 | offset.field() | at5(base.number()) | at0(t.number()))
 }
 
-/// `STUR`: `[base + offset] = t`, at any byte near the base.
+/// `STUR`: `[base + offset] = t`, at any byte offset near the base.
 pub const fn stur(t: Xz, base: Xs, offset: Unscaled) -> Inst {
     Inst(0xf800_0000 | offset.field() | at5(base.number()) | at0(t.number()))
 }
@@ -598,14 +597,14 @@ pub const fn str_reg(t: Xz, base: Xs, index: X) -> Inst {
     dnm(0xf820_6800, t.number(), base.number(), index.number())
 }
 
-/// The common shape of the pair forms.
+/// The common layout of the pair forms.
 const fn pair(op: u32, t1: u8, t2: u8, base: Xs, offset: Pair) -> Inst {
     Inst(op | offset.field() | at10(t2) | at5(base.number()) | at0(t1))
 }
 
 /// `LDP`, signed offset: `t1 = [base + offset]`, `t2 = [base + offset + 8]`.
 ///
-/// The manual leaves it unpredictable when `t1` and `t2` are the same register.
+/// The result is unpredictable if `t1` and `t2` are the same register.
 pub const fn ldp(t1: X, t2: X, base: Xs, offset: Pair) -> Inst {
     debug_assert!(t1.number() != t2.number(), "LDP to one register twice");
     pair(0xa940_0000, t1.number(), t2.number(), base, offset)
@@ -618,7 +617,7 @@ pub const fn stp(t1: Xz, t2: Xz, base: Xs, offset: Pair) -> Inst {
 
 /// `STP`, pre-index: `base += offset`, then `[base] = t1`, `[base + 8] = t2`.
 ///
-/// The manual leaves it unpredictable when the base, unless it is `SP`, is also stored.
+/// The result is unpredictable if the base, unless it is `SP`, is also stored.
 pub const fn stp_pre(t1: Xz, t2: Xz, base: Xs, offset: Pair) -> Inst {
     debug_assert!(
         base.number() == 31 || base.number() != t1.number() && base.number() != t2.number(),
@@ -629,7 +628,7 @@ pub const fn stp_pre(t1: Xz, t2: Xz, base: Xs, offset: Pair) -> Inst {
 
 /// `LDP`, post-index: `t1 = [base]`, `t2 = [base + 8]`, then `base += offset`.
 ///
-/// The manual leaves it unpredictable when `t1` and `t2` are the same register, or one of them is the base.
+/// The result is unpredictable if `t1` and `t2` are the same register, or one of them is the base.
 pub const fn ldp_post(t1: X, t2: X, base: Xs, offset: Pair) -> Inst {
     debug_assert!(t1.number() != t2.number(), "LDP to one register twice");
     debug_assert!(base.number() != t1.number() && base.number() != t2.number(), "LDP to its own base with write-back");
@@ -643,7 +642,7 @@ pub const fn b(rel: Rel26) -> Inst {
     Inst(0x1400_0000 | rel.field())
 }
 
-/// `BL`: jumps to `pc + rel`, the address of the next instruction in `X30`.
+/// `BL`: jumps to `pc + rel` and sets `X30` to the address of the next instruction.
 pub const fn bl(rel: Rel26) -> Inst {
     Inst(0x9400_0000 | rel.field())
 }
@@ -688,7 +687,7 @@ pub const fn br(n: X) -> Inst {
     Inst(0xd61f_0000 | at5(n.number()))
 }
 
-/// `BLR`: jumps to the address in `n`, the address of the next instruction in `X30`.
+/// `BLR`: jumps to the address in `n` and sets `X30` to the address of the next instruction.
 pub const fn blr(n: X) -> Inst {
     Inst(0xd63f_0000 | at5(n.number()))
 }

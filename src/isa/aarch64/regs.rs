@@ -1,7 +1,7 @@
 //! The general registers of AArch64, as three types.
 //!
-//! Register number 31 is the zero register in some operands and the stack pointer in others.
-//! Each operand here has a type that says which of them it may be, so the two cannot be mixed up.
+//! Register number 31 is the zero register in some operands and the stack pointer in others. Each operand here has a
+//! type that says which one it may be, so the two cannot be confused.
 
 use std::fmt;
 
@@ -20,12 +20,12 @@ impl X {
         self.0
     }
 
-    /// This register where the zero register would be legal too; `From` in a `const fn`.
+    /// This register as an operand that could also be the zero register; `From` in a `const fn`.
     pub const fn xz(self) -> Xz {
         Xz(self.0)
     }
 
-    /// This register where the stack pointer would be legal too; `From` in a `const fn`.
+    /// This register as an operand that could also be the stack pointer; `From` in a `const fn`.
     pub const fn xs(self) -> Xs {
         Xs(self.0)
     }
@@ -89,7 +89,7 @@ impl fmt::Display for Xs {
     }
 }
 
-/// The zero register: reads as zero, and swallows what is written to it.
+/// The zero register: reads as zero and discards writes.
 pub const XZR: Xz = Xz(31);
 /// The stack pointer.
 pub const SP: Xs = Xs(31);

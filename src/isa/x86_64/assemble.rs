@@ -1,7 +1,7 @@
-//! The assembler: places instructions one behind the other and joins branches to labels.
+//! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A branch back takes the form with an 8-bit displacement where that reaches. A branch forward takes the form
-//! with a 32-bit one, which reaches everything: no piece of code is longer than 2 GiB.
+//! A backward branch takes the form with an 8-bit displacement if that reaches. A forward branch takes the form with a
+//! 32-bit displacement, which reaches everything: code is never longer than 2 GiB.
 
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale};
 use super::regs::RAX;
@@ -27,7 +27,7 @@ use crate::lir::{Label, Site};
 /// assert_eq!(bytes.len(), 10);
 /// # #[cfg(target_arch = "x86_64")] {
 /// let code = Code::new(&bytes)?;
-/// // SAFETY: the code is for this machine, and only computes with registers that a function may change.
+/// // SAFETY: the code is for this machine, and only uses registers that a function may change.
 /// assert_eq!(unsafe { code.call(7) }, 42);
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,7 +38,7 @@ pub struct Assembler {
     labels: Labels<Rel32>,
 }
 
-/// A displacement of 32 bits, counted from behind it; the fixup lies at its first byte.
+/// A 32-bit displacement, relative to the byte after it; the fixup is at its first byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rel32;
 
@@ -54,7 +54,7 @@ impl Assembler {
         Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
     }
 
-    /// The same in memory that may be reused, with ranges of the caller's.
+    /// Starts in memory that may be reused, with the given ranges.
     pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
         Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
@@ -85,13 +85,13 @@ impl Assembler {
         self.labels.bind(label, self.code.len());
     }
 
-    /// Places instructions that do nothing, up to a multiple of `bytes` from the start of the code.
+    /// Places no-op instructions, up to a multiple of `bytes` from the start of the code.
     ///
     /// # Panics
     /// If `bytes` is not a power of two of at most 4096, the size of a page.
     pub fn align(&mut self, bytes: usize) {
         assert!(bytes.is_power_of_two() && bytes <= 4096, "code cannot be aligned to {bytes} bytes");
-        const INDEX: Index = Index::new(RAX).expect("it is not the stack pointer");
+        const INDEX: Index = Index::new(RAX).expect("RAX is not the stack pointer");
         // The forms of NOP, the longest first.
         const FORMS: [(usize, Inst); 6] = [
             (9, x64::nop_mem(Mem::indexed(RAX, INDEX, Scale::X1, i32::MAX))),
@@ -105,60 +105,60 @@ impl Assembler {
         while rest > 0 {
             let mut fitting = FORMS.iter().filter(|(size, _)| *size <= rest);
             let longest = fitting.clone().next();
-            // As few as can be: what no longer form fills takes one for each byte.
+            // As few as possible: 1 to 3 remaining bytes would take one instruction each.
             let best = fitting.find(|(size, _)| !matches!(rest - size, 1..4)).or(longest);
-            let (size, nop) = best.expect("one has a single byte");
+            let (size, nop) = best.expect("one form has a single byte");
             self.put(*nop);
             rest -= size;
         }
     }
 
-    /// `JMP`: goes to the label.
+    /// `JMP`: jumps to the label.
     pub fn jmp(&mut self, to: Label) {
         self.branch(None, Target::Label(to));
     }
 
-    /// `Jcc`: goes to the label where the condition holds.
+    /// `Jcc`: jumps to the label if the condition holds.
     pub fn jcc(&mut self, cc: Cc, to: Label) {
         self.branch(Some(cc), Target::Label(to));
     }
 
-    /// Leaves through the exit of a trap site where the condition holds.
+    /// Jumps to the exit of a trap site if the condition holds.
     pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
         self.branch(Some(cc), Target::Exit(site));
     }
 
-    /// `Jcc rel32` to what is seldom needed and stands behind all else: what comes back says from where.
-    pub(super) fn detour_if(&mut self, cc: Cc) -> Detour {
+    /// `Jcc rel32` to rarely executed code after everything else. The result identifies the branch.
+    pub(super) fn branch_out_of_line(&mut self, cc: Cc) -> OutOfLine {
         self.put(x64::jcc_rel32(cc, 0));
-        Detour { from: self.code.len() }
+        OutOfLine { from: self.code.len() }
     }
 
-    /// Lets a detour come here.
-    pub(super) fn land(&mut self, detour: Detour) {
-        let distance = self.code.len() - detour.from;
-        self.code.bytes_mut()[detour.from - 4..detour.from].copy_from_slice(&(distance as u32).to_le_bytes());
+    /// Binds an out-of-line branch to the next instruction.
+    pub(super) fn bind_out_of_line(&mut self, branch: OutOfLine) {
+        let distance = self.code.len() - branch.from;
+        self.code.bytes_mut()[branch.from - 4..branch.from].copy_from_slice(&(distance as u32).to_le_bytes());
     }
 
     /// `JMP rel32` back to an offset.
-    pub(super) fn return_to(&mut self, offset: usize) {
-        // Of code that is longer than this can say nothing is used.
+    pub(super) fn jump_back_to(&mut self, offset: usize) {
+        // The cast may truncate, but code longer than 2 GiB is discarded.
         let distance = offset as i64 - (self.code.len() as i64 + 5);
         self.put(x64::jmp_rel32(distance as i32));
     }
 
-    /// The sites whose exits are wanted.
+    /// The sites that need an exit.
     pub(super) fn sites(&self) -> Vec<Site> {
         self.labels.sites().collect()
     }
 
-    /// Joins branches and labels and hands out the code.
+    /// Resolves branches and returns the code.
     ///
     /// # Errors
-    /// [`OutOfRange`], where the code is longer than 2 GiB.
+    /// [`OutOfRange`], if the code is longer than 2 GiB.
     ///
     /// # Panics
-    /// Where a label was branched to and never bound.
+    /// If a label was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
         self.finish_with_exits(&[])
     }
@@ -175,7 +175,7 @@ impl Assembler {
             Target::Exit(_) => None,
         };
         if let Some(to) = known {
-            // The displacement counts from behind the instruction, which has two bytes in its short form.
+            // The displacement is relative to the end of the instruction, whose short form has two bytes.
             let distance = to as i64 - (here as i64 + 2);
             if let Some(rel) = i8::try_from(distance).ok().filter(|_| self.labels.is_short(distance)) {
                 self.put(match cc {
@@ -189,17 +189,17 @@ impl Assembler {
             Some(cc) => x64::jcc_rel32(cc, 0),
             None => x64::jmp_rel32(0),
         });
-        self.labels.wait(self.code.len() - 4, target, Rel32);
+        self.labels.add_fixup(self.code.len() - 4, target, Rel32);
     }
 }
 
-/// A branch to code that is still to come, by the offset behind it.
+/// A branch to out-of-line code that is not yet emitted, identified by the offset after the branch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Detour {
+pub(super) struct OutOfLine {
     from: usize,
 }
 
-/// Writes the displacement of a branch that waited; it always fits, since code is never longer than 2 GiB.
+/// Writes the displacement of a waiting branch. It always fits, because code is never longer than 2 GiB.
 fn patch(code: &mut [u8], fixup: Fixup<Rel32>, distance: i64, _ranges: &Tuning) -> bool {
     let rel = i32::try_from(distance - 4).expect("code is at most 2 GiB long");
     code[fixup.at..fixup.at + 4].copy_from_slice(&rel.to_le_bytes());

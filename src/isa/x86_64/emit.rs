@@ -1,9 +1,9 @@
 //! The emitter: LIR to x86-64.
 //!
-//! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel; `r11` belongs to the emitter
-//! from one operation to the next.
+//! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel. `r11` is a temporary within one
+//! operation.
 
-use super::assemble::{Assembler, Detour};
+use super::assemble::{Assembler, OutOfLine};
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
 use crate::isa::division::{Divisor, Magic};
@@ -13,27 +13,27 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
 const FRAME: Gp = RDI;
 const POINTER: Gp = RSI;
 const FUEL: Gp = R10;
-/// Immediates, addresses and operands out of the way of fixed registers, for the length of one operation.
+/// Immediates, addresses, and operands that would conflict with fixed registers, within one operation.
 const SCRATCH: Gp = R11;
 
-/// Loops begin at a multiple of this: a short one then does not lie in two lines of the cache that instructions are
-/// fetched from, which would cost it a cycle a pass.
+/// Loop headers are aligned to this. Otherwise a short loop might span two instruction-cache lines, which would cost it
+/// a cycle per iteration.
 const LINE: usize = 32;
 
 /// Emits x86-64 machine code.
 #[derive(Debug)]
 pub struct Emitter {
     asm: Assembler,
-    /// Callee-saved registers that the code uses.
+    /// The callee-saved registers that the code uses.
     saved: &'static [Reg],
-    /// Divisions by -1: from where they come, what they want, and where they go on.
-    detours: Vec<(Detour, DivOp, usize)>,
+    /// Out-of-line divisions by -1: their branch, the requested result, and the offset at which to continue.
+    out_of_line: Vec<(OutOfLine, DivOp, usize)>,
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
 
-/// rax, rdx, rcx, r8, r9, which cost nothing, then those that must be saved. The order suits the tiers: the top
-/// of the stack in rax, first operands in rdx, second ones, shift counts among them, in rcx.
+/// rax, rdx, rcx, r8 and r9 need not be saved; the others must be. The order suits the tiers: the top of the stack is
+/// in rax, first operands in rdx, second operands, including shift counts, in rcx.
 const ALLOCATABLE: [Reg; 11] = regs([0, 2, 1, 8, 9, 3, 5, 12, 13, 14, 15]);
 const CALLEE_SAVED: [Reg; 6] = regs([3, 5, 12, 13, 14, 15]);
 const UNSAVED: usize = ALLOCATABLE.len() - CALLEE_SAVED.len();
@@ -57,7 +57,7 @@ impl Isa for Emitter {
         match op {
             AluOp::Shl | AluOp::Shr => true,
             AluOp::Mul => imm32(imm).is_some() || (imm as u64).is_power_of_two(),
-            // It is the negated immediate that is added.
+            // The negated immediate is added.
             AluOp::Sub => imm32(imm.wrapping_neg()).is_some(),
             AluOp::Add | AluOp::And | AluOp::Or | AluOp::Xor => imm32(imm).is_some(),
         }
@@ -72,7 +72,7 @@ impl Isa for Emitter {
         let mut emitter = Emitter {
             asm: Assembler::with(memory, tuning, forms),
             saved,
-            detours: Vec::new(),
+            out_of_line: Vec::new(),
             marks: Vec::new(),
             marked: shape.marked,
         };
@@ -80,7 +80,7 @@ impl Isa for Emitter {
         for &reg in saved {
             emitter.put_inst(x64::push(gp(reg)));
         }
-        // The argument arrives in `rdi`, where the frame's address stays.
+        // The argument is in `rdi`, which keeps the frame's address.
         emitter.put_inst(x64::load(POINTER, field(frame::BOTTOM)));
         if shape.metered {
             emitter.put_inst(x64::load(FUEL, field(frame::FUEL)));
@@ -90,13 +90,13 @@ impl Isa for Emitter {
 
     fn finish(mut self) -> Result<Machine, OutOfRange> {
         self.mark(Mark::Exits);
-        for (detour, op, back) in std::mem::take(&mut self.detours) {
-            self.asm.land(detour);
+        for (branch, op, back) in std::mem::take(&mut self.out_of_line) {
+            self.asm.bind_out_of_line(branch);
             match op {
                 DivOp::Quotient => self.put_inst(x64::neg(RAX)),
                 DivOp::Remainder => self.put_inst(x64::zero(RDX)),
             }
-            self.asm.return_to(back);
+            self.asm.jump_back_to(back);
         }
         let sites = self.asm.sites();
         let common = self.asm.label();
@@ -109,7 +109,7 @@ impl Isa for Emitter {
         self.asm.bind(common);
         if !sites.is_empty() {
             self.put_inst(x64::store(field(frame::POINTER), POINTER));
-            self.leave();
+            self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
         Ok(Machine { bytes, marks: self.marks })
@@ -155,7 +155,7 @@ impl Sink for Emitter {
                 self.divide(op, gp(d), gp(a), gp(b));
             }
             Op::DivideImm { op, d, a, imm } => {
-                assert_ne!(imm, 0, "a division by a constant zero is not emitted as one");
+                assert_ne!(imm, 0, "a division by a constant zero has no immediate form");
                 self.divide_imm(op, gp(d), gp(a), imm);
             }
             Op::Branch { cond, a, b, to } => {
@@ -175,11 +175,11 @@ impl Sink for Emitter {
             Op::StoreFrame { s, slot } => self.put_inst(x64::store(cell(slot), gp(s))),
             Op::Fuel { site } => {
                 self.put_inst(x64::sub_imm(FUEL, 1));
-                // A borrow: there was none left.
+                // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::B, site);
             }
-            // Addresses are far from the ends of their range, so that a distance of many slots cannot wrap
-            // when they are taken as signed.
+            // Addresses are far from the ends of their range, so comparing them as signed numbers cannot wrap, even at
+            // a distance of many slots.
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::L, site),
             Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::G, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
@@ -187,7 +187,7 @@ impl Sink for Emitter {
                 self.add(SCRATCH, POINTER, end.bytes());
                 self.put_inst(x64::store(field(frame::POINTER), SCRATCH));
                 self.put_inst(x64::zero(RAX));
-                self.leave();
+                self.epilogue();
             }
         }
     }
@@ -206,8 +206,8 @@ impl Emitter {
         }
     }
 
-    /// Gives saved registers back and returns.
-    fn leave(&mut self) {
+    /// Restores the callee-saved registers and returns.
+    fn epilogue(&mut self) {
         for &reg in self.saved.iter().rev() {
             self.asm.put(x64::pop(gp(reg)));
         }
@@ -233,7 +233,7 @@ impl Emitter {
         });
     }
 
-    /// A load from more bytes from the data-stack pointer than a displacement holds.
+    /// A load at a byte offset from the data-stack pointer that does not fit a displacement.
     #[cold]
     fn load_far(&mut self, d: Gp, bytes: i64) {
         self.constant(SCRATCH, bytes);
@@ -247,7 +247,7 @@ impl Emitter {
         self.put_inst(x64::store(sum(POINTER, SCRATCH), s));
     }
 
-    /// Most often the destination is an operand, as the machine wants it.
+    /// The common case: the destination is also an operand, as the machine requires.
     #[inline(always)]
     fn alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
         match arithmetic(op) {
@@ -279,7 +279,7 @@ impl Emitter {
         }
     }
 
-    /// The count must be in `rcx`, of which the machine takes the low six bits as the language does.
+    /// The count must be in `rcx`. The machine uses its low six bits, as the language does.
     fn shift(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
         let shift = |d| if op == AluOp::Shl { x64::shl_cl(d) } else { x64::shr_cl(d) };
         if d == RCX || (a == RCX && b != RCX) {
@@ -348,7 +348,7 @@ impl Emitter {
         }
     }
 
-    /// Makes `d` the flags' answer: 1 or 0.
+    /// Sets `d` to 1 or 0 according to the flags.
     fn set(&mut self, cond: Cond, d: Gp) {
         self.put_inst(x64::setcc(cc(cond), d));
         self.put_inst(x64::movzx8(d, d));
@@ -365,16 +365,16 @@ impl Emitter {
         }
     }
 
-    /// `idiv` divides `rdx:rax`, and raises a signal for MIN / -1: a divisor of -1 is sorted out.
+    /// `idiv` divides `rdx:rax` and raises a signal for MIN / -1, so a divisor of -1 takes a separate path.
     fn divide(&mut self, op: DivOp, d: Gp, a: Gp, b: Gp) {
         let divisor = if b == RAX || b == RDX { SCRATCH } else { b };
         self.move_to(divisor, b);
         self.move_to(RAX, a);
         self.put_inst(x64::cmp_imm(divisor, -1));
-        let minus_one = self.asm.detour_if(Cc::E);
+        let minus_one = self.asm.branch_out_of_line(Cc::E);
         self.put_inst(x64::cqo());
         self.put_inst(x64::idiv(divisor));
-        self.detours.push((minus_one, op, self.asm.offset()));
+        self.out_of_line.push((minus_one, op, self.asm.offset()));
         self.move_to(d, result(op));
     }
 
@@ -392,12 +392,12 @@ impl Emitter {
         }
     }
 
-    /// `d = a / 2^power`. A shift rounds down; what a negative dividend needs to be rounded up is added before.
+    /// `d = a / 2^power`. A shift rounds down, so a bias is added to a negative dividend first.
     fn divide_by_shifting(&mut self, d: Gp, a: Gp, power: u8) {
         let shift = shift6(power.into());
         match imm32(((1u64 << power) - 1) as i64) {
             Some(less) => {
-                // One of the two is chosen by the sign of the dividend.
+                // A conditional move selects by the sign of the dividend.
                 let (other, cc) = if d == a { (SCRATCH, Cc::S) } else { (a, Cc::Ns) };
                 let sum = if d == a { SCRATCH } else { d };
                 self.put_inst(x64::lea(sum, Mem::base(a, less)));
@@ -412,7 +412,7 @@ impl Emitter {
         self.put_inst(x64::sar_imm(d, shift));
     }
 
-    /// `d = a mod 2^power`, of the sign of `a`.
+    /// `d = a mod 2^power`, with the sign of `a`.
     fn remainder_by_masking(&mut self, d: Gp, a: Gp, power: u8) {
         self.bias(a, power);
         self.put_inst(x64::lea(d, sum(a, SCRATCH)));
@@ -427,7 +427,7 @@ impl Emitter {
         self.put_inst(x64::sub(d, SCRATCH));
     }
 
-    /// The scratch register becomes 2^power - 1 where `a` is negative, else 0.
+    /// Sets the scratch register to 2^power - 1 if `a` is negative, otherwise to 0.
     fn bias(&mut self, a: Gp, power: u8) {
         self.put_inst(x64::mov(SCRATCH, a));
         if power > 1 {
@@ -468,7 +468,7 @@ impl Emitter {
         self.put_inst(x64::mov(d, SCRATCH));
     }
 
-    /// Traps where the address of a slot stands so to a bound from the frame.
+    /// Traps if comparing the address of a slot with a bound from the frame gives `fails`.
     fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
         self.add(SCRATCH, POINTER, bytes);
         self.put_inst(x64::cmp_load(SCRATCH, field(bound)));
@@ -476,7 +476,7 @@ impl Emitter {
     }
 }
 
-/// The number that the machine gives to an arithmetic operation.
+/// The opcode number of an arithmetic operation.
 #[inline(always)]
 fn arithmetic(op: AluOp) -> Option<u8> {
     match op {
@@ -497,7 +497,7 @@ fn two_operands(op: AluOp, d: Gp, s: Gp) -> Inst {
     }
 }
 
-/// Where `idiv` leaves its results.
+/// The register in which `idiv` returns its result.
 fn result(op: DivOp) -> Gp {
     match op {
         DivOp::Quotient => RAX,
@@ -507,10 +507,10 @@ fn result(op: DivOp) -> Gp {
 
 #[inline(always)]
 fn gp(reg: Reg) -> Gp {
-    Gp::new(reg.0).expect("LIR for x86-64 names registers of x86-64")
+    Gp::new(reg.0).expect("LIR for x86-64 uses x86-64 registers")
 }
 
-/// The operand at the sum of two registers.
+/// The memory operand at the sum of two registers.
 fn sum(a: Gp, b: Gp) -> Mem {
     Mem::indexed(a, index(b), Scale::X1, 0)
 }
@@ -519,7 +519,7 @@ fn index(reg: Gp) -> Index {
     Index::new(reg).expect("the stack pointer is not allocatable")
 }
 
-/// The scale that a factor is one more than.
+/// The scale factor that is one less than the factor.
 fn one_more(factor: i32) -> Option<Scale> {
     match factor {
         3 => Some(Scale::X2),
@@ -529,13 +529,13 @@ fn one_more(factor: i32) -> Option<Scale> {
     }
 }
 
-/// The power of two that a factor is one less than.
+/// The power of two that is one greater than the factor.
 fn one_less(factor: i32) -> Option<Shift6> {
     let more = i64::from(factor) + 1;
     (factor > 1 && more.count_ones() == 1).then(|| shift6(more.trailing_zeros().into()))
 }
 
-/// The immediate, where it fits the sign-extended field of 32 bits.
+/// The immediate, if it fits the sign-extended 32-bit field.
 #[inline(always)]
 fn imm32(imm: i64) -> Option<i32> {
     i32::try_from(imm).ok()

@@ -1,10 +1,10 @@
 //! x86-64 instructions as bytes.
 //!
-//! Each function is one form, or a choice of the shortest of a few forms, of one instruction in Intel's manual.
-//! Its operands come in the manual's order, the destination first.
-//! All operations are on 64 bits unless the function says otherwise.
-//! An instruction is REX prefix, opcode, ModRM, SIB, displacement, immediate, in this order and each where it is needed.
-//! Nothing here knows of labels: a branch takes its displacement, counted from the end of the branch.
+//! Each function is one form of one instruction in Intel's manual, or chooses the shortest of a few forms. Its operands
+//! are in the manual's order, the destination first. All operations are on 64 bits unless the function says otherwise.
+//! An instruction consists of REX prefix, opcode, ModRM, SIB, displacement and immediate, in this order; each is
+//! optional but the opcode. Nothing here knows labels: a branch takes its displacement, relative to the end of the
+//! branch.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Inst {
     len: u8,
 }
 
-#[allow(clippy::len_without_is_empty, reason = "no instruction is empty, so the question would be odd")]
+#[allow(clippy::len_without_is_empty, reason = "no instruction is empty")]
 impl Inst {
     /// The bytes of the instruction.
     pub const fn bytes(&self) -> &[u8] {
@@ -31,7 +31,7 @@ impl Inst {
         &self.bytes
     }
 
-    /// How many bytes the instruction has.
+    /// The number of bytes in the instruction.
     #[inline(always)]
     pub const fn len(&self) -> usize {
         self.len as usize
@@ -39,7 +39,8 @@ impl Inst {
 
     const EMPTY: Inst = Inst { bytes: [0; 16], len: 0 };
 
-    /// Appends some bytes, the lowest first. As one number, so that they are shifted into place and not stored one by one.
+    /// Appends bytes, the lowest first. They are one number, so that they are shifted into place and not stored one by
+    /// one.
     #[inline(always)]
     const fn append(self, bytes: u32, count: u8) -> Inst {
         let bits = u128::from_le_bytes(self.bytes) | (bytes as u128) << (8 * self.len);
@@ -65,28 +66,28 @@ impl Inst {
         if high == 0 { self.byte(low) } else { self.byte(high).byte(low) }
     }
 
-    /// Appends a REX prefix with the fourth bits of the three register numbers, `w` being 8 or 0 for REX.W.
+    /// Appends a REX prefix with the high bits of the three register numbers; `w` is 8 or 0, for REX.W.
     #[inline(always)]
     const fn rex(self, w: u8, reg: u8, index: u8, base: u8) -> Inst {
         self.byte(0x40 | w | reg >> 3 << 2 | index >> 3 << 1 | base >> 3)
     }
 
-    /// Appends the same prefix, or nothing if it would say nothing.
+    /// Appends the same prefix, unless none of its bits is set.
     #[inline(always)]
     const fn rex_if_needed(self, reg: u8, base: u8) -> Inst {
         if reg >= 8 || base >= 8 { self.rex(0, reg, 0, base) } else { self }
     }
 
-    /// Appends a ModRM byte of these three fields.
+    /// Appends a ModRM byte with these three fields.
     #[inline(always)]
     const fn modrm(self, mode: u8, reg: u8, rm: u8) -> Inst {
         self.byte(mode << 6 | (reg & 7) << 3 | rm & 7)
     }
 
-    /// Appends the displacement that the mode of a ModRM byte calls for.
+    /// Appends the displacement that the mode of a ModRM byte requires.
     #[inline(always)]
     const fn disp(self, mode: u8, disp: i32) -> Inst {
-        // Chosen and not branched on: displacements vary from one instruction to the next.
+        // Selected without a branch: displacements vary from one instruction to the next.
         let (mask, count) = match mode {
             0b00 => (0, 0),
             0b01 => (0xff, 1),
@@ -177,7 +178,7 @@ impl Cc {
 pub struct Shift6(u8);
 
 impl Shift6 {
-    /// Takes 0 to 63.
+    /// Accepts 0 to 63.
     pub const fn new(value: u8) -> Option<Shift6> {
         if value < 64 { Some(Shift6(value)) } else { None }
     }
@@ -188,7 +189,7 @@ impl Shift6 {
 pub struct Index(Gp);
 
 impl Index {
-    /// Takes every register but `RSP`.
+    /// Accepts every register but `RSP`.
     pub const fn new(reg: Gp) -> Option<Index> {
         if reg.number() == RSP.number() { None } else { Some(Index(reg)) }
     }
@@ -229,7 +230,7 @@ impl Mem {
         Mem(Form::Indexed { base, index, scale, disp })
     }
 
-    /// `[rip + disp]`, counted from the end of the instruction.
+    /// `[rip + disp]`, relative to the end of the instruction.
     pub const fn rip(disp: i32) -> Mem {
         Mem(Form::Rip { disp })
     }
@@ -254,20 +255,20 @@ const fn mode(base: Gp, disp: i32) -> u8 {
     }
 }
 
-/// An instruction on a register, or an extension of the opcode, and another register in the r/m operand.
+/// An instruction on a register (or an opcode extension) and another register in the r/m operand.
 #[inline(always)]
 const fn on_reg(op: u16, reg: u8, rm: Gp) -> Inst {
     Inst::EMPTY.rex(8, reg, 0, rm.number()).opcode(op).modrm(0b11, reg, rm.number())
 }
 
-/// An instruction on a register, or an extension of the opcode, and memory in the r/m operand.
+/// An instruction on a register (or an opcode extension) and memory in the r/m operand.
 #[inline(always)]
 const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     match mem.0 {
         Form::Base { base, disp } => {
             let mode = mode(base, disp);
             let inst = Inst::EMPTY.rex(8, reg, 0, base.number()).opcode(op).modrm(mode, reg, base.number());
-            // The number of RSP and R12 in ModRM calls for a SIB byte, where 100 as index means none.
+            // The number of RSP and R12 in ModRM requires a SIB byte, where index 100 means none.
             let inst = if base.number() & 7 == 0b100 { inst.byte(0b00_100_100) } else { inst };
             inst.disp(mode, disp)
         }
@@ -285,7 +286,8 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     }
 }
 
-/// One of the eight arithmetic operations that share their forms, by its number, on two registers: an odd opcode.
+/// One of the eight arithmetic operations that share their forms, selected by number, on two registers; its opcode is
+/// odd.
 #[inline(always)]
 pub(super) const fn arith(n: u8, d: Gp, s: Gp) -> Inst {
     on_reg((n << 3 | 1) as u16, s.number(), d)
@@ -679,7 +681,7 @@ pub const fn nop() -> Inst {
     Inst::EMPTY.byte(0x90)
 }
 
-/// `NOP r/m64`: does nothing, and does not touch the memory either; of as many bytes as the operand makes it long.
+/// `NOP r/m64`: does nothing and does not access the memory. The operand determines its length.
 pub const fn nop_mem(mem: Mem) -> Inst {
     on_mem(0x0f1f, 0, mem)
 }

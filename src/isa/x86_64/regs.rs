@@ -12,7 +12,7 @@ impl Gp {
         if number <= 15 { Some(Gp(number)) } else { None }
     }
 
-    /// The register's number, 0 to 15: the low three bits go into an operand, the fourth into the REX prefix.
+    /// The register's number, 0 to 15: the low three bits are encoded in an operand, the fourth in the REX prefix.
     pub const fn number(self) -> u8 {
         self.0
     }

@@ -1,5 +1,4 @@
-//! Looking into what a campaign has found: who is at fault, and the smallest program that still shows it. Processes of
-//! their own do that too.
+//! Investigates findings in separate processes: which engine is at fault, and the smallest program that still fails.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,53 +10,53 @@ use crate::lang::{Fault, parse};
 use crate::oracle::judge::{Care, fuels, limits};
 use crate::oracle::refute::wrongly_rejected;
 use crate::oracle::shrink::shrink;
-use crate::oracle::worker::{End, Reporter, Said, Sum, Worker, Wrong};
+use crate::oracle::worker::{Counts, Exit, Failure, Message, Reporter, Worker};
 use crate::outcome::Verdict;
 
-/// Most tries to make a program smaller.
-const TRIES: usize = 4_000;
+/// The maximum number of attempts to shrink a program.
+const MAX_ATTEMPTS: usize = 4_000;
 
-/// How long a program may be made smaller: one that is not quite small is better than none for an hour.
-const SHRINKING: Duration = Duration::from_secs(60);
+/// The time limit of shrinking. A program that is not quite minimal is better than an hour without a result.
+const SHRINK_TIME: Duration = Duration::from_secs(60);
 
-/// How much longer than the whole program a smaller one may take: what was changed may hang.
-const IMPATIENCE: u32 = 10;
+/// The timeout of a shrunk program, relative to the whole program's time. A changed program may hang.
+const TIMEOUT_FACTOR: u32 = 10;
 
 impl Campaign {
-    /// What is wrong with a program on some engines, tried in a process of its own.
+    /// Judges a program on some engines in a separate process and returns the failure, if any.
     pub(super) fn tried(
         &self,
         trial: &Trial,
         care: Care,
         engines: &[&str],
         patience: Duration,
-    ) -> io::Result<Option<Wrong>> {
+    ) -> io::Result<Option<Failure>> {
         let mut wrong = None;
         let work = |reporter: &mut Reporter| {
             if let Err(disagreement) = self.judge(engines).judge(trial, care) {
-                reporter.say(Said::Wrong(0, disagreement.into(), Sum::default()));
+                reporter.send(Message::Failed(0, disagreement.into(), Counts::default()));
             }
         };
-        let death = hear_out(work, patience, |said| {
-            if let Said::Wrong(_, said, _) = said {
+        let death = receive_all(work, patience, |said| {
+            if let Message::Failed(_, said, _) = said {
                 wrong = Some(said);
             }
         })?;
         Ok(wrong.or(death))
     }
 
-    /// The program of this index, and a file of it, as far as they can be told.
+    /// The program with this index and the text of its file, as far as workers survive producing them.
     pub(super) fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
         let work = |reporter: &mut Reporter| {
             let trial = self.trial(index);
-            reporter.say(Said::Trial(trial.clone(), None));
+            reporter.send(Message::Trial(trial.clone(), None));
             let file = file(&trial);
-            reporter.say(Said::Trial(trial, Some(file)));
+            reporter.send(Message::Trial(trial, Some(file)));
         };
         last_trial(work, self.patience)
     }
 
-    /// The smallest program on which one engine is still wrong in this way.
+    /// The smallest program found on which the engine still fails in the same way.
     pub(super) fn shrunk(
         &self,
         whole: &Trial,
@@ -68,65 +67,70 @@ impl Campaign {
             let begun = Instant::now();
             let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
             let least = Duration::from_millis(100);
-            let patience = (begun.elapsed() * IMPATIENCE).min(self.patience / IMPATIENCE).max(least);
-            let end = Instant::now() + SHRINKING;
+            let patience = (begun.elapsed() * TIMEOUT_FACTOR).min(self.patience / TIMEOUT_FACTOR).max(least);
+            let end = Instant::now() + SHRINK_TIME;
             let mut tries = 0;
-            let mut still_wrong = |trial: &Trial, care| {
-                // So that nobody takes us for one that hangs.
+            let mut still_fails = |trial: &Trial, care| {
+                // Shows progress, so that this worker does not count as hung.
                 tries += 1;
                 reporter.begin(tries);
                 let wrong = self.tried(trial, care, culprit, patience);
-                // Where the system has no process for a try, the program stays as it is.
+                // If the system has no process for an attempt, the candidate is dropped.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
-                    reporter.say(Said::Trial(trial.clone(), None));
+                    reporter.send(Message::Trial(trial.clone(), None));
                 }
                 same
             };
-            let small = shrink(whole, TRIES, end, |trial| still_wrong(trial, Care::Thorough));
-            let small = with_its_limits(small, |trial| still_wrong(trial, Care::Quick));
+            let small = shrink(whole, MAX_ATTEMPTS, end, |trial| still_fails(trial, Care::Thorough));
+            let small = with_its_limits(small, |trial| still_fails(trial, Care::Quick));
             let file = file(&small);
-            reporter.say(Said::Trial(small, Some(file)));
+            reporter.send(Message::Trial(small, Some(file)));
         };
-        // It may wait that long for the whole program before it says anything.
+        // The worker may spend one timeout on the whole program before its first message.
         last_trial(work, 2 * self.patience)
     }
 }
 
-/// Has a worker do this and hears it out. What it died of, if it did. Where somebody kills it, another takes its place.
-fn hear_out(work: impl Fn(&mut Reporter), patience: Duration, mut hear: impl FnMut(Said)) -> io::Result<Option<Wrong>> {
+/// Runs `work` in a worker and receives all its messages. Returns the failure that killed it, if any. If it is killed from
+/// outside, a second worker tries again.
+fn receive_all(
+    work: impl Fn(&mut Reporter),
+    patience: Duration,
+    mut receive: impl FnMut(Message),
+) -> io::Result<Option<Failure>> {
     for _ in 0..2 {
-        match Worker::start(&work)?.hear_out(patience, &mut hear)? {
-            End::Done => return Ok(None),
-            End::Died(wrong) => return Ok(Some(wrong)),
-            End::KilledFromOutside(_) => {}
+        match Worker::start(&work)?.receive_all(patience, &mut receive)? {
+            Exit::Done => return Ok(None),
+            Exit::Died(wrong) => return Ok(Some(wrong)),
+            Exit::KilledFromOutside(_) => {}
         }
     }
-    Err(io::Error::other("somebody kills our processes"))
+    Err(io::Error::other("the worker processes are killed from outside"))
 }
 
-/// The last program that a worker said before its end, whatever that was.
+/// The last program that a worker sent, no matter how the worker ended.
 fn last_trial(work: impl Fn(&mut Reporter), patience: Duration) -> io::Result<Option<(Trial, Option<String>)>> {
     let mut last = None;
-    hear_out(work, patience, |said| {
-        if let Said::Trial(trial, file) = said {
+    receive_all(work, patience, |said| {
+        if let Message::Trial(trial, file) = said {
             last = Some((trial, file));
         }
     })?;
     Ok(last)
 }
 
-/// The program with the fuel and the stack limit that show what is wrong, where only a sweep of them did.
-fn with_its_limits(trial: Trial, mut still_wrong: impl FnMut(&Trial) -> bool) -> Trial {
+/// The program with a fuel and a stack limit that show the failure, in case only a sweep of limits showed it.
+fn with_its_limits(trial: Trial, mut still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(program) = trial.load() else { return trial };
     let measured = trial.measure(program.ast());
     let fuels = fuels(&trial, &measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
     let limits = limits(&trial, &measured).into_iter().map(|stack_limit| Trial { stack_limit, ..trial.clone() });
     let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(limits);
-    candidates.find(|candidate| still_wrong(candidate)).unwrap_or(trial)
+    candidates.find(|candidate| still_fails(candidate)).unwrap_or(trial)
 }
 
-/// A program with a case that says what the referee makes of it, whatever the verifier thinks of its stack.
+/// A program with a case that holds the referee's result, even if the verifier wrongly rejects the program.
 fn file(trial: &Trial) -> String {
     let source = trial.source();
     let verdict = match (trial.load(), parse(&source)) {

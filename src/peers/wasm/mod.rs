@@ -1,10 +1,11 @@
-//! A program as a module of WebAssembly.
+//! A program as a WebAssembly module.
 //!
-//! Where the depth is known everywhere, values are locals and constants, and a shuffle is no instruction at all: which local
-//! holds which value is known while translating. At the borders of loops and branches each value goes to the local of its
-//! slot. Where loops change the depth, values lie in the module's memory and a local points behind the topmost one.
+//! If the depth is known everywhere, values are locals and constants, and a shuffle needs no instruction: the
+//! translator tracks which local holds which value. Where loops and branches begin and end, each value is moved to the
+//! local of its slot. If loops change the depth, values are in the module's memory and a local points just above the
+//! topmost one.
 //!
-//! What can go wrong is checked before it does, so that WebAssembly itself never traps; a check that fails returns the
+//! Everything that can fail is checked beforehand, so WebAssembly itself never traps; a check that fails returns the
 //! number of its trap.
 
 mod values;
@@ -24,32 +25,32 @@ use crate::host_stack::with_room;
 use crate::lang::{Ast, NodeKind, Program};
 use crate::outcome::{Trap, TrapKind};
 
-/// The name under which the module exports its function, which takes the fuel and returns how the run ended.
+/// The export name of the module's function, which takes the fuel and returns how the execution ended.
 pub const FUNCTION: &str = "run";
 
-/// The name under which it exports its memory: the inputs before a run, the results behind it.
+/// The export name of its memory, which holds the inputs before an execution and the results after it.
 pub const MEMORY: &str = "memory";
 
-/// Values that are kept in locals at most. Deeper stacks, of which there are few, lie in memory.
+/// The most values that are kept in locals. Deeper stacks, which are rare, are in memory.
 const MOST_LOCALS: usize = 1_000;
 
-/// The bytes of a page of memory, and the greatest number of pages that 32 bits can address.
+/// The size of a memory page in bytes, and the greatest number of pages that 32 bits can address.
 const PAGE: u64 = 1 << 16;
 const MOST_PAGES: u64 = 1 << 16;
 
-/// A stack limit for which WebAssembly has no memory.
+/// A stack limit that is too large for WebAssembly's memory.
 #[derive(Debug, thiserror::Error)]
-#[error("a stack of {values} values does not fit into the 4 GiB that 32 bits address")]
+#[error("a stack of {values} values does not fit in the 4 GiB that 32 bits can address")]
 pub struct TooDeep {
     /// The limit.
     values: usize,
 }
 
-/// How a run ended.
+/// How an execution ended.
 pub enum End {
-    /// It finished, with so many values in memory.
+    /// It finished and left its values in memory.
     Done {
-        /// How many.
+        /// The number of values.
         depth: usize,
     },
     /// It trapped.
@@ -57,7 +58,7 @@ pub enum End {
 }
 
 impl End {
-    /// What the function returned: the depth, or below zero the number of a trap.
+    /// Decodes the function's result: the depth, or the number of a trap below zero.
     pub fn of(returned: i64, ast: &Ast) -> End {
         if let Ok(depth) = usize::try_from(returned) {
             return End::Done { depth };
@@ -67,7 +68,7 @@ impl End {
         End::Trap(Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes()[number / kinds].span })
     }
 
-    /// What the function returns for a trap.
+    /// The function's result for a trap.
     fn number(node: usize, kind: TrapKind) -> i64 {
         let index = TrapKind::ALL.iter().position(|other| *other == kind).expect("all kinds are listed");
         !((node * TrapKind::ALL.len() + index) as i64)
@@ -77,7 +78,7 @@ impl End {
 /// Translates a program.
 ///
 /// # Errors
-/// Where no memory can hold the stack.
+/// If no memory can hold the stack.
 pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDeep> {
     let limits = Limits { stack: options.stack_limit, fuel: None };
     let most = most_values(program).filter(|most| *most <= MOST_LOCALS);
@@ -100,7 +101,7 @@ pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDee
     Ok(module(writer, pages))
 }
 
-/// The module around the function.
+/// Wraps the function in a module.
 fn module(writer: Writer, pages: u64) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I64], [ValType::I64]);
@@ -116,7 +117,7 @@ fn module(writer: Writer, pages: u64) -> Vec<u8> {
     });
     let mut exports = ExportSection::new();
     exports.export(FUNCTION, ExportKind::Func, 0).export(MEMORY, ExportKind::Memory, 0);
-    // All that follows the parameter: the pointer, then counters and values.
+    // All locals after the parameter: the pointer, then counters and values.
     let integers = writer.locals.end() - FIRST;
     let mut function = Function::new([(1, ValType::I32), (integers, ValType::I64)]);
     function.raw(writer.code);
@@ -127,7 +128,7 @@ fn module(writer: Writer, pages: u64) -> Vec<u8> {
     module.finish()
 }
 
-/// The most values that there ever are, where the depth before each node is known; they are those of any limit.
+/// The most values that are ever on the stack if the depth before each node is known, whatever the limit.
 fn most_values(program: &Program) -> Option<usize> {
     fn body(ast: &Ast, range: Range<usize>, mut depth: usize, most: &mut usize) -> Option<usize> {
         let mut index = range.start;
@@ -161,12 +162,12 @@ fn most_values(program: &Program) -> Option<usize> {
     Some(most)
 }
 
-/// The function's parameter, then the pointer, then the counters of loops, then what holds values.
+/// The function's parameter, then the pointer, then loop counters, then locals that hold values.
 const FUEL: u32 = 0;
 const POINTER: u32 = 1;
 const FIRST: u32 = 2;
 
-/// A program on its way to the code of a function.
+/// The translation of a program into a function body.
 struct Writer<'a> {
     program: &'a Program,
     limits: Limits,
@@ -174,9 +175,9 @@ struct Writer<'a> {
     code: Vec<u8>,
     locals: Locals,
     values: Values,
-    /// How many counted loops are open.
+    /// The number of open counted loops.
     loops: u32,
-    /// Whether the topmost value is a flag that a comparison has left on WebAssembly's own stack for a branch.
+    /// Whether the topmost value is a flag that a comparison left on WebAssembly's own stack for a branch.
     holds_flag: bool,
 }
 

@@ -1,45 +1,45 @@
-//! Where the values are while a program is translated, and how they get where they must be.
+//! Tracks the location of each value during translation, and moves values where they are needed.
 
 use wasm_encoder::MemArg;
 use wasm_encoder::MemArgTarget::Memory;
 
 use super::{POINTER, Writer};
 
-/// Where a value is.
+/// The location of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Known.
+    /// A known constant.
     Constant(i64),
     /// In this local.
     Local(u32),
 }
 
-/// Where the values are.
+/// The locations of the values.
 pub enum Values {
-    /// Here, bottom first.
+    /// Known for each, bottom first.
     Locals(Vec<Value>),
-    /// In memory, below where the pointer points.
+    /// In memory, below the pointer.
     Memory,
 }
 
-/// The locals that hold values, and how many of the values each holds.
+/// The locals that hold values, with the use count of each.
 pub struct Locals {
     first: u32,
     uses: Vec<u32>,
 }
 
 impl Locals {
-    /// None yet; the first will have this number.
+    /// No locals yet; the first will have this number.
     pub fn new(first: u32) -> Locals {
         Locals { first, uses: Vec::new() }
     }
 
-    /// The number behind the last.
+    /// The number after the last local.
     pub fn end(&self) -> u32 {
         self.first + self.uses.len() as u32
     }
 
-    /// The local in which a slot's value is at the borders of loops and branches.
+    /// The local of a slot, which holds its value where loops and branches begin and end.
     pub fn home(&mut self, slot: usize) -> u32 {
         if self.uses.len() <= slot {
             self.uses.resize(slot + 1, 0);
@@ -47,7 +47,7 @@ impl Locals {
         self.first + slot as u32
     }
 
-    /// A local that holds no value: this slot's if that is free, else any.
+    /// A local that holds no value: this slot's if it is free, otherwise any.
     fn free(&mut self, slot: usize) -> u32 {
         let home = self.home(slot);
         if self.uses[slot] == 0 {
@@ -60,18 +60,18 @@ impl Locals {
     fn count(&mut self, value: Value, change: i32) {
         if let Value::Local(local) = value {
             let uses = &mut self.uses[(local - self.first) as usize];
-            *uses = uses.checked_add_signed(change).expect("only what is held is let go");
+            *uses = uses.checked_add_signed(change).expect("a use is counted before it is released");
         }
     }
 }
 
-/// The one memory, at an offset from the address.
+/// Addresses the only memory at an offset.
 pub fn slot(offset: u64) -> MemArg {
     MemArg { offset, align: 3, target: Memory(0), ordering: None }
 }
 
 impl Writer<'_> {
-    /// Takes the inputs from memory.
+    /// Loads the inputs from memory.
     pub fn begin(&mut self) {
         let inputs = self.program.inputs();
         match &self.values {
@@ -83,13 +83,13 @@ impl Writer<'_> {
             }
             Values::Memory => {
                 self.code().i32_const((8 * inputs) as u32 as i32).local_set(POINTER);
-                // What words take from memory for a moment is kept here.
+                // Words load their operands into these locals temporarily.
                 self.locals.home(2);
             }
         }
     }
 
-    /// Leaves the results in memory.
+    /// Stores the results to memory.
     pub fn finish(&mut self) {
         match std::mem::replace(&mut self.values, Values::Memory) {
             Values::Locals(values) => {
@@ -106,7 +106,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Brings a value onto WebAssembly's own stack.
+    /// Pushes a value onto WebAssembly's own stack.
     pub fn get(&mut self, value: Value) {
         match value {
             Value::Constant(value) => self.code().i64_const(value),
@@ -129,7 +129,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Pushes what lies on WebAssembly's own stack.
+    /// Pops the top of WebAssembly's own stack and pushes it as a value.
     pub fn push_result(&mut self) {
         let local = match &self.values {
             Values::Locals(values) => self.locals.free(values.len()),
@@ -139,11 +139,11 @@ impl Writer<'_> {
         self.push(Value::Local(local));
     }
 
-    /// Pops a value; from memory, into one of the locals that are kept for that.
+    /// Pops a value; from memory, into the temporary local with this index.
     pub fn pop(&mut self, kept: usize) -> Value {
         match &mut self.values {
             Values::Locals(values) => {
-                let value = values.pop().expect("the depth was followed");
+                let value = values.pop().expect("the verifier has tracked the depth");
                 self.locals.count(value, -1);
                 value
             }
@@ -156,7 +156,7 @@ impl Writer<'_> {
         }
     }
 
-    /// How many values there are, where that is known.
+    /// The number of values, if it is known.
     pub fn depth(&self) -> usize {
         match &self.values {
             Values::Locals(values) => values.len(),
@@ -164,22 +164,22 @@ impl Writer<'_> {
         }
     }
 
-    /// Brings each value to its slot's local. All are read before the first is written.
-    pub fn settle(&mut self) {
+    /// Moves each value to its slot's local. All are read before the first is written.
+    pub fn reconcile(&mut self) {
         let Values::Locals(values) = &self.values else { return };
         let (values, depth) = (values.clone(), values.len());
-        let astray = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.first + *slot as u32);
-        let moves: Vec<(usize, Value)> = values.into_iter().enumerate().filter(astray).collect();
+        let is_misplaced = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.first + *slot as u32);
+        let moves: Vec<(usize, Value)> = values.into_iter().enumerate().filter(is_misplaced).collect();
         moves.iter().for_each(|(_, value)| self.get(*value));
         for (slot, _) in moves.iter().rev() {
             let home = self.locals.home(*slot);
             self.code().local_set(home);
         }
-        self.settle_at(depth);
+        self.set_homes(depth);
     }
 
-    /// From here on there are so many values, each in its slot's local.
-    pub fn settle_at(&mut self, depth: usize) {
+    /// From here on there are `depth` values, each in its slot's local.
+    pub fn set_homes(&mut self, depth: usize) {
         if let Values::Locals(values) = &mut self.values {
             *values = (0..depth).map(|slot| Value::Local(self.locals.home(slot))).collect();
             for (slot, uses) in self.locals.uses.iter_mut().enumerate() {

@@ -1,18 +1,20 @@
-//! Words, loops and branches as instructions, with the checks before them.
+//! Words, loops and branches as instructions, preceded by their checks.
 
 use std::ops::Range;
 
-use wasm_encoder::{BlockType, InstructionSink, ValType};
+use wasm_encoder::{BlockType, ValType};
 
+use super::super::operations::{wasm_alu, wasm_compare};
 use super::values::{Value, Values, slot};
 use super::{End, FIRST, FUEL, POINTER, Writer};
 use crate::export::Checks;
-use crate::lang::words::Class;
+use crate::lang::words::Meaning;
 use crate::lang::{NodeKind, Word};
+use crate::lir::DivOp;
 use crate::outcome::TrapKind;
 
 impl Writer<'_> {
-    /// Recursion is bounded by the parser's bound on nesting. A condition leaves its flag for the branch that follows.
+    /// The parser's limit on nesting bounds the recursion. A condition leaves its flag for the branch that follows.
     pub fn body(&mut self, range: Range<usize>, is_condition: bool) {
         let program = self.program;
         let mut index = range.start;
@@ -33,7 +35,7 @@ impl Writer<'_> {
                     self.word(index, word, feeds_branch);
                 }
                 NodeKind::Times { end } => self.times(index, end as usize),
-                NodeKind::While { body, end } => self.repeat(index, body as usize, end as usize),
+                NodeKind::While { body, end } => self.while_loop(index, body as usize, end as usize),
                 NodeKind::If { otherwise, end } => self.branch(index, otherwise as usize, end as usize),
             }
             index = kind.next(index);
@@ -45,33 +47,33 @@ impl Writer<'_> {
         let count = self.pop(0);
         self.get(count);
         self.code().local_set(counter);
-        self.settle();
+        self.reconcile();
         self.code().block(BlockType::Empty);
         self.code().local_get(counter).i64_const(0).i64_le_s().br_if(0);
         self.code().loop_(BlockType::Empty);
-        self.pass(index);
+        self.use_fuel(index);
         self.loops += 1;
         self.body(index + 1..end, false);
         self.loops -= 1;
-        self.settle();
+        self.reconcile();
         self.code().local_get(counter).i64_const(1).i64_sub().local_tee(counter);
         self.code().i64_const(0).i64_ne().br_if(0).end().end();
     }
 
-    fn repeat(&mut self, index: usize, body: usize, end: usize) {
-        self.settle();
+    fn while_loop(&mut self, index: usize, body: usize, end: usize) {
+        self.reconcile();
         self.code().block(BlockType::Empty);
         self.code().loop_(BlockType::Empty);
-        self.pass(index);
+        self.use_fuel(index);
         self.body(index + 1..body, true);
         self.checks(index);
         self.flag();
         self.code().i32_eqz().br_if(1);
         let leaving = self.depth();
         self.body(body..end, false);
-        self.settle();
+        self.reconcile();
         self.code().br(0).end().end();
-        self.settle_at(leaving);
+        self.set_homes(leaving);
     }
 
     fn branch(&mut self, index: usize, otherwise: usize, end: usize) {
@@ -79,50 +81,53 @@ impl Writer<'_> {
         self.code().if_(BlockType::Empty);
         let entry = self.depth();
         self.body(index + 1..otherwise, false);
-        self.settle();
+        self.reconcile();
         if otherwise < end {
             self.code().else_();
-            self.settle_at(entry);
+            self.set_homes(entry);
             self.body(otherwise..end, false);
-            self.settle();
+            self.reconcile();
         }
         self.code().end();
     }
 
-    /// Takes a flag as what a branch of WebAssembly takes, with all values in their places.
+    /// Pops a flag as the operand of a WebAssembly branch, with all values in their slots' locals.
     fn flag(&mut self) {
         if !std::mem::take(&mut self.holds_flag) {
             let flag = self.pop(0);
             self.get(flag);
-            self.settle();
+            self.reconcile();
             self.code().i64_const(0).i64_ne();
         }
     }
 
     fn word(&mut self, index: usize, word: Word, feeds_branch: bool) {
-        // Popped last first; of the kept locals each has its own.
+        // Popped in reverse order; each has its own temporary local.
         let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
         operands.reverse();
-        match (word.class(), &operands[..]) {
-            (Class::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
-            (Class::Division, &[a, b]) => {
-                self.division(index, word, a, b);
+        match (word.meaning(), &operands[..]) {
+            (Meaning::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
+            (Meaning::Divide(op), &[a, b]) => {
+                self.division(index, op, a, b);
                 self.push_result();
             }
-            (class, &[a, b]) => {
+            (Meaning::Alu(op), &[a, b]) => {
                 self.get(a);
                 self.get(b);
-                let is_comparison = class == Class::Comparison;
-                self.holds_flag = is_comparison && feeds_branch;
-                if self.holds_flag {
-                    // Behind the comparison nothing may stand between it and the branch.
-                    self.settle();
+                wasm_alu(&mut self.code(), op);
+                self.push_result();
+            }
+            (Meaning::Compare(cond), &[a, b]) => {
+                self.get(a);
+                self.get(b);
+                self.holds_flag = feeds_branch;
+                if feeds_branch {
+                    // No instruction may come between the comparison and the branch.
+                    self.reconcile();
                 }
-                operation(&mut self.code(), word);
-                if is_comparison && !feeds_branch {
+                wasm_compare(&mut self.code(), cond);
+                if !feeds_branch {
                     self.code().i64_extend_i32_u();
-                }
-                if !self.holds_flag {
                     self.push_result();
                 }
             }
@@ -131,7 +136,7 @@ impl Writer<'_> {
     }
 
     /// A division that WebAssembly does not trap on.
-    fn division(&mut self, index: usize, word: Word, a: Value, b: Value) {
+    fn division(&mut self, index: usize, op: DivOp, a: Value, b: Value) {
         match b {
             Value::Constant(0) => self.trap(index, TrapKind::DivisionByZero),
             Value::Constant(_) => {}
@@ -140,7 +145,7 @@ impl Writer<'_> {
                 self.trap_if(index, TrapKind::DivisionByZero);
             }
         }
-        let can_overflow = word == Word::Div && matches!(b, Value::Local(_) | Value::Constant(-1));
+        let can_overflow = op == DivOp::Quotient && matches!(b, Value::Local(_) | Value::Constant(-1));
         if can_overflow {
             self.get(b);
             self.code().i64_const(-1).i64_eq().if_(BlockType::Result(ValType::I64)).i64_const(0);
@@ -149,9 +154,9 @@ impl Writer<'_> {
         }
         self.get(a);
         self.get(b);
-        match word {
-            Word::Div => self.code().i64_div_s(),
-            _ => self.code().i64_rem_s(),
+        match op {
+            DivOp::Quotient => self.code().i64_div_s(),
+            DivOp::Remainder => self.code().i64_rem_s(),
         };
         if can_overflow {
             self.code().end();
@@ -164,7 +169,7 @@ impl Writer<'_> {
                 let value = values[values.len() - 1 - depth as usize];
                 self.push(value);
             }
-            // No stack is so deep: what was checked before has trapped.
+            // No stack is that deep: an earlier check has trapped.
             Values::Memory if depth >= self.limits.stack as u64 => {
                 self.code().unreachable();
             }
@@ -179,7 +184,7 @@ impl Writer<'_> {
     }
 
     fn checks(&mut self, index: usize) {
-        // A flag that waits for its branch is one value more than there seem to be, and it is there.
+        // A flag that waits for its branch is already on WebAssembly's stack and is not counted.
         if self.holds_flag {
             return;
         }
@@ -206,8 +211,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes one pass of a loop from the fuel.
-    fn pass(&mut self, index: usize) {
+    /// Subtracts one loop iteration from the fuel.
+    fn use_fuel(&mut self, index: usize) {
         if self.metered {
             self.code().local_get(FUEL).i64_eqz();
             self.trap_if(index, TrapKind::OutOfFuel);
@@ -224,26 +229,4 @@ impl Writer<'_> {
     fn trap(&mut self, index: usize, kind: TrapKind) {
         self.code().i64_const(End::number(index, kind)).return_();
     }
-}
-
-/// The instruction of a word.
-fn operation(code: &mut InstructionSink, word: Word) {
-    match word {
-        Word::Add => code.i64_add(),
-        Word::Sub => code.i64_sub(),
-        Word::Mul => code.i64_mul(),
-        Word::And => code.i64_and(),
-        Word::Or => code.i64_or(),
-        Word::Xor => code.i64_xor(),
-        // WebAssembly takes the count modulo 64 as well.
-        Word::Lshift => code.i64_shl(),
-        Word::Rshift => code.i64_shr_u(),
-        Word::Eq => code.i64_eq(),
-        Word::Ne => code.i64_ne(),
-        Word::Lt => code.i64_lt_s(),
-        Word::Gt => code.i64_gt_s(),
-        Word::Le => code.i64_le_s(),
-        Word::Ge => code.i64_ge_s(),
-        _ => unreachable!("divisions and shuffles are translated elsewhere"),
-    };
 }

@@ -1,4 +1,4 @@
-//! What criterion keeps of each benchmark: `criterion/<group>/<name>/new/{benchmark,estimates,sample}.json`.
+//! Criterion's results: `criterion/<group>/<name>/new/{benchmark,estimates,sample}.json`.
 
 use std::io;
 use std::path::Path;
@@ -10,25 +10,25 @@ use super::{Dated, Positive, read as read_json};
 use crate::bench::saved::SavedError;
 use crate::bench::statistics::Estimate;
 
-/// One benchmark, as it was last run.
+/// The latest result of a benchmark.
 #[derive(Clone, Debug)]
 pub struct Benchmark {
     /// The parts of its name: `execute`, `fact`, `jit`.
     pub name: Vec<String>,
-    /// Nanoseconds of one run: the median over samples, with criterion's interval.
+    /// Nanoseconds per run: the median over samples, with criterion's interval.
     pub nanoseconds: Estimate,
-    /// The probability with which the interval is right.
+    /// The confidence level of the interval.
     pub confidence: f64,
-    /// What one run goes through: words carried out, or words of the text.
+    /// The words of one run: executed words, or words of the text.
     pub words: Option<f64>,
-    /// How many samples were taken.
+    /// The number of samples.
     pub samples: usize,
     /// When it was run.
     pub modified: SystemTime,
 }
 
 impl Benchmark {
-    /// Nanoseconds for each word; `None` where words were not counted.
+    /// Nanoseconds per word; `None` if words were not counted.
     pub fn per_word(&self) -> Option<Estimate> {
         let words = self.words?;
         let Estimate { value, low, high } = self.nanoseconds;
@@ -36,7 +36,7 @@ impl Benchmark {
     }
 }
 
-/// The benchmark with this name, if it was run.
+/// The benchmark with this name, if it has run.
 pub fn find<'a>(benchmarks: &'a [Benchmark], name: &[&str]) -> Option<&'a Benchmark> {
     benchmarks.iter().find(|benchmark| benchmark.name == name)
 }
@@ -76,10 +76,10 @@ struct Sample {
     iters: Vec<f64>,
 }
 
-/// Reads all benchmarks, sorted by their names.
+/// Reads all benchmarks, sorted by name.
 ///
 /// # Errors
-/// The first file that is there and cannot be read or understood.
+/// The first file that exists but cannot be read or parsed.
 pub fn read(folder: &Path) -> Result<Vec<Benchmark>, SavedError> {
     let mut found = Vec::new();
     search(folder, &mut found)?;
@@ -98,7 +98,7 @@ fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), SavedError> {
         if !entry.file_type().map_err(failed)?.is_dir() {
             continue;
         }
-        // Beside `new` lie saved baselines, which have the same files.
+        // The siblings of `new` are saved baselines with the same files.
         if entry.file_name() == "new" {
             found.extend(benchmark(&entry.path())?);
         } else if !entry.path().join("benchmark.json").exists() {
@@ -108,7 +108,7 @@ fn search(folder: &Path, found: &mut Vec<Benchmark>) -> Result<(), SavedError> {
     Ok(())
 }
 
-/// A benchmark; `None` where a run was broken off before it wrote anything.
+/// Reads a benchmark; `None` if its run was interrupted before it wrote all files.
 fn benchmark(folder: &Path) -> Result<Option<Benchmark>, SavedError> {
     let Some(Dated { content: identity, modified }) = read_json::<Identity>(&folder.join("benchmark.json"), None)?
     else {

@@ -1,4 +1,4 @@
-//! What our own measuring commands write into `jitduel/`.
+//! The files that our own measuring commands write to `jitduel/`.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 
 use super::Positive;
 
-/// `break-even.json`: the time from the verified program to the answer, over passes of loops.
+/// `break-even.json`: the time from the verified program to the answer, over loop iterations.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BreakEven {
-    /// On what it was measured.
+    /// The machine that measured it.
     pub machine: Map<String, Value>,
     /// The command that measured it.
     pub command: String,
-    /// The engine that the others are held against.
+    /// The engine that the others are compared with.
     pub interpreter: String,
-    /// The probability with which all intervals together are right.
+    /// The confidence with which all intervals together hold.
     pub confidence: f64,
-    /// One for each workload and engine.
+    /// A sweep for each workload and engine.
     pub lines: Vec<Sweep>,
 }
 
-/// One engine with one workload, over its sizes.
+/// One engine on one workload, over its sizes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Sweep {
     /// The workload.
@@ -31,116 +31,99 @@ pub struct Sweep {
     /// The sizes, ascending.
     #[serde(deserialize_with = "ascending")]
     pub points: Vec<Point>,
-    /// Where the engine begins to win.
+    /// The point from which the engine is faster.
     pub break_even: Crossing,
 }
 
 /// One size.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Point {
-    /// Passes that loops start.
-    pub passes: u64,
-    /// Nanoseconds of the interpreter, preparing and running.
+    /// Loop iterations started.
+    pub iterations: u64,
+    /// The interpreter's time to prepare and run the program, in nanoseconds.
     pub interpreter_ns: Positive,
-    /// Nanoseconds of the engine, preparing and running.
+    /// The engine's time to prepare and run the program, in nanoseconds.
     pub engine_ns: Positive,
 }
 
-/// Points between which a curve can be drawn.
+/// Accepts only ascending points, through which a curve can be drawn.
 fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D::Error> {
     let points = Vec::<Point>::deserialize(deserializer)?;
-    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.passes < other.passes);
+    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.iterations < other.iterations);
     if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep do not ascend")) }
 }
 
-/// Where two curves cross, in passes that loops start. `None` is beyond the sweep.
+/// Where two curves cross, in loop iterations. `None` means beyond the sweep.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Crossing {
-    /// The crossing; zero where the engine wins from the start.
-    pub passes: Option<f64>,
+    /// The crossing; zero if the engine is faster from the start.
+    pub iterations: Option<f64>,
     /// The lower end of its interval.
     pub low: Option<f64>,
-    /// Its upper end.
+    /// The upper end of its interval.
     pub high: Option<f64>,
 }
 
-/// `peers.json`: compilers and interpreters of others beside our engines, in one run.
+/// `peers.json`: our engines and other compilers and interpreters, in one run.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peers {
-    /// On what it was measured.
+    /// The machine that measured it.
     pub machine: Map<String, Value>,
     /// The command that measured it.
     pub command: String,
-    /// Whom all are held against.
+    /// The contestant that the others are compared with.
     pub base: String,
-    /// One for each workload and contestant.
+    /// A line for each workload and contestant.
     pub lines: Vec<PeerLine>,
     /// Geometric means over workloads.
     pub means: Vec<PeerMean>,
-    /// The probability with which all intervals together are right.
+    /// The confidence with which all intervals together hold.
     pub confidence: f64,
-    /// Who did not take part.
+    /// The contestants that did not run.
     pub not_run: Vec<NotRun>,
 }
 
-/// One contestant with one workload.
+/// One contestant on one workload.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PeerLine {
     /// The workload.
     pub workload: String,
-    /// Who ran it.
+    /// The contestant.
     pub contestant: String,
-    /// Whether it computes with the same integers; if not, it is left out of means.
+    /// Whether it computes with wrapping 64-bit integers; otherwise it is excluded from means.
     pub same_arithmetic: bool,
-    /// What a reader must know, or nothing.
+    /// A note for the reader; may be empty.
     pub note: String,
-    /// Nanoseconds for each word.
+    /// Nanoseconds per word.
     pub ns_per_word: Positive,
-    /// Its time over that of the base.
+    /// Its time relative to the base.
     pub ratio: Positive,
     /// The lower end of the ratio's interval.
     pub low: Positive,
-    /// Its upper end.
+    /// The upper end of the ratio's interval.
     pub high: Positive,
 }
 
 /// A geometric mean of ratios.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PeerMean {
-    /// Who.
+    /// The contestant.
     pub contestant: String,
-    /// Time over that of the base.
+    /// Its time relative to the base.
     pub ratio: Positive,
-    /// The lower end of its interval.
+    /// The lower end of the ratio's interval.
     pub low: Positive,
-    /// Its upper end.
+    /// The upper end of the ratio's interval.
     pub high: Positive,
-    /// Over how many workloads.
+    /// The number of workloads.
     pub workloads: usize,
 }
 
-/// Who did not take part, and why.
+/// A contestant that did not run.
 #[derive(Clone, Debug, Deserialize)]
 pub struct NotRun {
-    /// Who.
+    /// The contestant.
     pub contestant: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
-
-/// `instructions.json`: for each instruction set and workload, what each engine executes in one pass of the loop.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Instructions {
-    /// What is counted, in words.
-    #[serde(default)]
-    pub unit: String,
-    /// On AArch64.
-    #[serde(default)]
-    pub aarch64: Counts,
-    /// On x86-64.
-    #[serde(default)]
-    pub x86_64: Counts,
-}
-
-/// Instructions by workload and engine; `None` where they were not counted.
-pub type Counts = std::collections::BTreeMap<String, std::collections::BTreeMap<String, Option<Positive>>>;

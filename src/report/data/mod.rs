@@ -1,5 +1,5 @@
-//! What the measuring commands left in a folder. A file that is not there is no error: the report says which command makes
-//! it. A file that is there and broken is one.
+//! Reads the files of the measuring commands. A missing file is not an error: the report names the command that writes it.
+//! A broken file is an error.
 
 pub mod criterion;
 pub mod harness;
@@ -10,32 +10,32 @@ use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
-use crate::bench::instructions::RECORD;
+use crate::bench::instructions::Record;
 use criterion::Benchmark;
-use harness::{BreakEven, Instructions, Peers};
+use harness::{BreakEven, Peers};
 
 pub use crate::bench::saved::Positive;
 use crate::bench::saved::{self, Format, SavedError};
 
-/// Everything that was found.
+/// All measurements in a folder.
 #[derive(Debug)]
 pub struct Data {
-    /// Criterion's benchmarks, sorted by their names.
+    /// Criterion's benchmarks, sorted by name.
     pub benchmarks: Vec<Benchmark>,
-    /// From which size on an engine pays.
+    /// The sizes from which engines pay.
     pub break_even: Option<Dated<BreakEven>>,
     /// Executed instructions.
     pub instructions: Counted,
-    /// Compilers and interpreters of others.
+    /// Other compilers and interpreters.
     pub peers: Option<Dated<Peers>>,
 }
 
-/// Executed instructions do not depend on the machine: where none were counted here, those of the source are as good.
+/// Executed instructions. They do not depend on the machine, so the checked-in record is used if none were counted here.
 #[derive(Clone, Debug)]
 pub struct Counted {
     /// The counts.
-    pub content: Instructions,
-    /// When they were counted here; `None` for those of the source.
+    pub content: Record,
+    /// When they were counted here; `None` for the checked-in record.
     pub modified: Option<SystemTime>,
 }
 
@@ -44,26 +44,24 @@ impl Counted {
         if let Some(Dated { content, modified }) = read(path, Some(saved::INSTRUCTIONS))? {
             return Ok(Counted { content, modified: Some(modified) });
         }
-        let content =
-            saved::parse(Path::new("benches/instructions.json"), RECORD.as_bytes(), Some(saved::INSTRUCTIONS))?;
-        Ok(Counted { content, modified: None })
+        Ok(Counted { content: Record::checked_in()?, modified: None })
     }
 }
 
-/// What a file says, and since when.
+/// The content of a file with its date.
 #[derive(Clone, Debug)]
 pub struct Dated<T> {
-    /// What it says.
+    /// The parsed content.
     pub content: T,
     /// When it was written.
     pub modified: SystemTime,
 }
 
 impl Data {
-    /// Reads a target folder of cargo's.
+    /// Reads the measurements in cargo's target folder.
     ///
     /// # Errors
-    /// The first file that is there and cannot be read or understood.
+    /// The first file that exists but cannot be read or parsed.
     pub fn read(target: &Path) -> Result<Data, SavedError> {
         let harness = target.join("jitduel");
         Ok(Data {
@@ -75,7 +73,7 @@ impl Data {
     }
 }
 
-/// A file of JSON, of this format where it is one of ours; `None` where there is none.
+/// Reads a JSON file, and checks its format if it is one of ours; `None` if there is no file.
 fn read<T: DeserializeOwned>(path: &Path, format: Option<Format>) -> Result<Option<Dated<T>>, SavedError> {
     let text = match saved::bytes(path) {
         Err(SavedError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -89,13 +87,15 @@ fn read<T: DeserializeOwned>(path: &Path, format: Option<Format>) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::instructions::{Count, ISAS};
 
     #[test]
-    fn the_record_of_the_source_has_both_instruction_sets() {
+    fn checked_in_record_has_both_instruction_sets() {
         let counted = Counted::read(Path::new("no such file")).expect("it is no error");
         assert!(counted.modified.is_none());
-        for counts in [&counted.content.aarch64, &counted.content.x86_64] {
-            assert!(counts["fact"]["regs"].is_some());
+        for isa in ISAS {
+            let is_it = |count: &Count| (&*count.isa, &*count.workload, &*count.engine) == (isa, "fact", "regs");
+            assert!(counted.content.counts.iter().any(is_it), "{isa}");
         }
     }
 }

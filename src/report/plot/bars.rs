@@ -10,14 +10,14 @@ use crate::report::palette;
 /// Height of a bar in pixels.
 const BAR: f64 = 10.0;
 
-/// Between two groups.
+/// The gap between two groups in pixels.
 const GAP: f64 = 10.0;
 
-/// What the numbers and the title under the axis take.
+/// Height of the numbers and the title under the axis in pixels.
 const FOOT: f64 = 50.0;
 
 impl Bars {
-    /// Width and height, and the drawing.
+    /// The width and height in pixels, and the drawing.
     pub(super) fn draw(&self) -> ((f64, f64), Markup) {
         let (legend, legend_height) = self.legend();
         let names = self.groups.iter().map(|group| width(&group.name)).fold(0.0, f64::max);
@@ -66,7 +66,7 @@ impl Bars {
         }
     }
 
-    /// Every series once, in the order in which they come; none where each group is named like its only bar.
+    /// An entry for each series, in order of appearance.
     fn legend(&self) -> (Markup, f64) {
         let mut names: Vec<&str> = Vec::new();
         for bar in self.groups.iter().flat_map(|group| &group.bars) {

@@ -1,4 +1,4 @@
-//! Lines over a size.
+//! Line plots.
 
 use maud::{Markup, html};
 
@@ -7,14 +7,14 @@ use super::{Line, Lines, Mark};
 use crate::report::format::{number, short};
 use crate::report::palette;
 
-/// What the title of the vertical axis takes above the area.
+/// Height of the vertical axis's title above the area in pixels.
 const HEAD: f64 = 32.0;
 
-/// What the numbers and the title under the axis take.
+/// Height of the numbers and the title under the axis in pixels.
 const FOOT: f64 = 50.0;
 
 impl Lines {
-    /// Width and height, and the drawing.
+    /// The width and height in pixels, and the drawing.
     pub(super) fn draw(&self) -> ((f64, f64), Markup) {
         let (plot_width, height) = self.size;
         let entry = |(number, line)| {
@@ -53,7 +53,7 @@ impl Lines {
         }
     }
 
-    /// From a mark down to the axis.
+    /// A line from a mark down to the axis.
     fn plumb_line(&self, area: &Area, mark: &Mark) -> Markup {
         let (x, y) = (area.x(&self.x, mark.at.0), area.y(&self.y, mark.at.1));
         html! {

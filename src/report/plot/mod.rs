@@ -1,4 +1,4 @@
-//! Plots as SVG: bars, and lines over a size. Each is complete by itself and takes its colors from the page or the system.
+//! Bar and line plots as SVG. A plot in a page uses the page's style; a plot in a file contains its own.
 
 mod bars;
 mod lines;
@@ -13,55 +13,55 @@ use scale::Scale;
 /// A plot.
 #[derive(Clone, Debug)]
 pub struct Plot {
-    /// The name of its file, without the ending.
+    /// The name of its file, without the extension.
     pub name: String,
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// The drawing.
     pub drawing: Drawing,
 }
 
-/// What is drawn.
+/// The kind and data of a plot.
 #[derive(Clone, Debug)]
 pub enum Drawing {
     /// Horizontal bars in groups.
     Bars(Bars),
-    /// Lines over a size.
+    /// Lines.
     Lines(Lines),
 }
 
 /// Horizontal bars in groups.
 #[derive(Clone, Debug)]
 pub struct Bars {
-    /// The axis, along which the bars grow.
+    /// The axis of the values.
     pub axis: Axis,
-    /// Where they begin: 1 for ratios, 0 for amounts.
+    /// The value at which bars start: 1 for ratios, 0 for amounts.
     pub origin: f64,
-    /// The groups, from above.
+    /// The groups, from top to bottom.
     pub groups: Vec<Group>,
 }
 
-/// Bars under one name.
+/// Bars with a common name.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The name.
     pub name: String,
-    /// The bars, from above.
+    /// The bars, from top to bottom.
     pub bars: Vec<Bar>,
 }
 
 /// One bar.
 #[derive(Clone, Debug)]
 pub struct Bar {
-    /// What it is in the legend, which also chooses its color.
+    /// Its name in the legend, which also selects its color.
     pub series: String,
-    /// Where it ends.
+    /// The value.
     pub value: f64,
     /// The interval of the value.
     pub interval: Option<(f64, f64)>,
 }
 
-/// Lines over a size.
+/// A line plot.
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// The horizontal axis.
@@ -70,55 +70,55 @@ pub struct Lines {
     pub y: Axis,
     /// The lines.
     pub lines: Vec<Line>,
-    /// Places where lines cross.
+    /// The points where lines cross.
     pub marks: Vec<Mark>,
-    /// Width and height in pixels of the plot, legend and all that is written beside the axes not counted in the height.
+    /// The width of the plot, and the height of the area in which data is drawn, in pixels.
     pub size: (f64, f64),
 }
 
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Whose it is, which chooses the color.
+    /// The series, which selects the color.
     pub series: String,
-    /// What the legend says.
+    /// The text in the legend.
     pub label: String,
-    /// What was measured, ascending: each point has a sign.
+    /// The measured points, ascending. Each is drawn with a marker.
     pub points: Vec<(f64, f64)>,
-    /// What is drawn through it, ascending.
+    /// The points of the curve, ascending.
     pub curve: Vec<(f64, f64)>,
 }
 
-/// A place that is pointed at.
+/// A highlighted point.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// Whose it is, which chooses the color.
+    /// The series, which selects the color.
     pub series: String,
-    /// Where.
+    /// The point.
     pub at: (f64, f64),
-    /// What is there.
+    /// The tooltip.
     pub label: String,
 }
 
 /// An axis.
 #[derive(Clone, Debug)]
 pub struct Axis {
-    /// What is on it, with the unit.
+    /// The title, with the unit.
     pub title: String,
-    /// From values to places.
+    /// The scale.
     pub scale: Scale,
 }
 
-/// Width in pixels of a plot that stands alone.
+/// Width in pixels of a plot of full width.
 pub const WIDTH: f64 = 460.0;
 
 impl Plot {
-    /// The plot for a page that has [`css`].
+    /// The plot for a page that includes [`css`].
     pub fn markup(&self) -> Markup {
         self.svg(None)
     }
 
-    /// The plot as a file of its own.
+    /// The plot as a complete file.
     pub fn file(&self) -> String {
         let style = format!("{}.plot{{background:var(--paper)}}\n", css());
         self.svg(Some(&style)).into_string() + "\n"
@@ -140,7 +140,7 @@ impl Plot {
     }
 }
 
-/// What plots need of the page that they stand in.
+/// The CSS that a page with plots must include.
 pub fn css() -> String {
     palette::css(".plot") + include_str!("plot.css")
 }

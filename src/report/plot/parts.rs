@@ -1,4 +1,4 @@
-//! What both kinds of plots have: axes, and a legend that breaks its lines where the plot ends.
+//! The parts that both kinds of plots share: axes, and a legend that wraps at the width of the plot.
 
 use maud::{Markup, html};
 
@@ -9,15 +9,15 @@ use crate::report::palette;
 /// Height of a line of text in pixels.
 pub const LINE: f64 = 20.0;
 
-/// Side of a swatch in the legend, and the gap behind it.
+/// Width of a swatch in the legend with the gap after it, in pixels.
 const SWATCH: f64 = 22.0;
 
-/// A place as SVG writes it: a tenth of a pixel is finer than anyone sees.
+/// Formats a coordinate for SVG. A tenth of a pixel is finer than the eye can see.
 pub fn px(place: f64) -> String {
     format!("{place:.1}")
 }
 
-/// About how wide a text is, in pixels. Fonts differ, so that it is rather too much.
+/// An upper estimate of the width of a text, in pixels. Fonts differ.
 pub fn width(text: &str) -> f64 {
     7.6 * text.chars().count() as f64
 }
@@ -32,17 +32,17 @@ pub struct Area {
 }
 
 impl Area {
-    /// Where a value lies from left to right.
+    /// The horizontal position of a value.
     pub fn x(&self, axis: &Axis, value: f64) -> f64 {
         self.left + (self.right - self.left) * axis.scale.place(value).clamp(0.0, 1.0)
     }
 
-    /// Where a value lies from below to above.
+    /// The vertical position of a value.
     pub fn y(&self, axis: &Axis, value: f64) -> f64 {
         self.bottom + (self.top - self.bottom) * axis.scale.place(value).clamp(0.0, 1.0)
     }
 
-    /// Grid lines from above to below, the numbers under them, and the title under those.
+    /// The vertical grid lines, with numbers and the title below them.
     pub fn x_axis(&self, axis: &Axis) -> Markup {
         let ticks = axis.scale.ticks();
         html! {
@@ -56,7 +56,7 @@ impl Area {
         }
     }
 
-    /// Grid lines from left to right, the numbers beside them, and the title above.
+    /// The horizontal grid lines, with numbers on the left and the title above.
     pub fn y_axis(&self, axis: &Axis) -> Markup {
         let ticks = axis.scale.ticks();
         html! {
@@ -71,7 +71,7 @@ impl Area {
     }
 }
 
-/// The ticks that have room for their numbers.
+/// The ticks whose numbers do not overlap.
 fn thinned(ticks: &[f64], place: impl Fn(f64) -> f64, room: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut kept: Vec<f64> = Vec::new();
     for &tick in ticks {
@@ -83,27 +83,27 @@ fn thinned(ticks: &[f64], place: impl Fn(f64) -> f64, room: impl Fn(f64) -> f64)
     kept
 }
 
-/// What the legend shows beside a text.
+/// The sample in front of a legend entry.
 #[derive(Clone, Copy, Debug)]
 pub enum Swatch {
     /// A piece of a bar.
     Bar,
-    /// A piece of the line of this number.
+    /// A piece of the line with this number.
     Line(usize),
 }
 
-/// One line of the legend.
+/// An entry of the legend.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
-    /// Whose color it has.
+    /// The series, which selects the color.
     pub series: &'a str,
     /// The text.
     pub label: &'a str,
-    /// What stands before it.
+    /// The sample.
     pub swatch: Swatch,
 }
 
-/// The legend at the top of a plot so many pixels wide, and its height.
+/// The legend at the top of a plot of the given width, and its height, in pixels.
 pub fn legend(entries: &[Entry], plot_width: f64) -> (Markup, f64) {
     let (mut x, mut y) = (4.0, LINE / 2.0);
     let mut places = Vec::new();
@@ -132,12 +132,12 @@ pub fn legend(entries: &[Entry], plot_width: f64) -> (Markup, f64) {
     (drawing, if entries.is_empty() { 0.0 } else { y + LINE / 2.0 + 4.0 })
 }
 
-/// How the line of a number is broken, so that it is known without its color.
+/// The dash pattern of a line, which distinguishes it without its color.
 pub fn dashes(number: usize) -> &'static str {
     ["none", "7 3", "3 2", "9 3 2 3"][number / 4 % 4]
 }
 
-/// The sign on the points of the line of a number.
+/// The marker of a line's points.
 pub fn marker(number: usize, x: f64, y: f64) -> Markup {
     let path = |d: String| html! { path.fill d=(d) {} };
     match number % 4 {
@@ -154,13 +154,13 @@ mod tests {
     use crate::report::plot::scale::Scale;
 
     #[test]
-    fn numbers_that_would_touch_are_left_out() {
+    fn overlapping_tick_labels_are_left_out() {
         assert_eq!(thinned(&[1.0, 2.0, 3.0, 4.0], |tick| tick * 10.0, |_| 15.0), [1.0, 3.0]);
         assert_eq!(thinned(&[1.0, 2.0], |tick| tick * 10.0, |_| 10.0), [1.0, 2.0]);
     }
 
     #[test]
-    fn the_legend_breaks_its_lines() {
+    fn legend_wraps_at_the_plot_width() {
         let entry = Entry { series: "jit", label: "some words", swatch: Swatch::Bar };
         let entries = vec![entry; 4];
         let heights = [1_000.0, 250.0, 50.0].map(|width| legend(&entries, width).1);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_escaped() {
+    fn axis_title_is_escaped() {
         let area = Area { left: 0.0, right: 100.0, top: 0.0, bottom: 100.0 };
         let axis = Axis { title: "<b> & \"c\"".into(), scale: Scale::Linear { max: 1.0 } };
         assert!(area.x_axis(&axis).into_string().contains("&lt;b&gt; &amp; &quot;c&quot;</text>"));

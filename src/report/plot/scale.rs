@@ -1,9 +1,9 @@
-//! From a value to a place on an axis, and the round numbers that are written beside it.
+//! Scales: the position of a value on an axis, and the round numbers to show there.
 
-/// An axis' scale.
+/// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// Equal distances are equal differences; it begins at zero.
+    /// Equal distances are equal differences. It starts at zero.
     Linear {
         /// The value at the far end.
         max: f64,
@@ -20,14 +20,14 @@ pub enum Scale {
 /// Ticks within a power of ten.
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
-/// Powers of ten on a logarithmic axis up to which all of [`STEPS`] are written.
+/// A logarithmic axis of at most this many powers of ten shows all of [`STEPS`].
 const FEW_DECADES: f64 = 2.5;
 
-/// Powers of ten on a logarithmic axis up to which each is written.
+/// A logarithmic axis of at most this many powers of ten shows each power.
 const MANY_DECADES: i32 = 8;
 
 impl Scale {
-    /// The linear scale from zero on that shows all values.
+    /// The linear scale from zero that covers all values.
     pub fn linear(values: impl IntoIterator<Item = f64>) -> Scale {
         let greatest = values.into_iter().fold(0.0, f64::max);
         let max = if greatest > 0.0 { greatest } else { 1.0 };
@@ -35,7 +35,7 @@ impl Scale {
         Scale::Linear { max: (max / step - 1e-9).ceil() * step }
     }
 
-    /// The logarithmic scale that shows all values, which are greater than zero.
+    /// The logarithmic scale that covers all values. They must be greater than zero.
     pub fn log(values: impl IntoIterator<Item = f64>) -> Scale {
         let (min, max) =
             values.into_iter().fold((f64::INFINITY, 0.0_f64), |(min, max), value| (min.min(value), max.max(value)));
@@ -46,7 +46,7 @@ impl Scale {
         if min < max { Scale::Log { min, max } } else { Scale::Log { min: min / 2.0, max: max * 2.0 } }
     }
 
-    /// Where a value lies: 0 is the near end and 1 the far one.
+    /// The position of a value: 0 is the near end and 1 the far end.
     pub fn place(&self, value: f64) -> f64 {
         match *self {
             Scale::Linear { max } => value / max,
@@ -76,14 +76,14 @@ impl Scale {
     }
 }
 
-/// The distance of ticks such that there are four to ten.
+/// The distance between ticks that gives four to ten of them.
 fn step(max: f64) -> f64 {
     let power = 10_f64.powf((max / 4.0).log10().floor());
     let fits = |step: &&f64| max / (**step * power) >= 4.0 - 1e-9;
     STEPS.iter().rev().find(fits).unwrap_or(&STEPS[0]) * power
 }
 
-/// The nearest of [`STEPS`] times a power of ten that is not above the value, or not below it.
+/// Rounds a value up or down to one of [`STEPS`] times a power of ten.
 fn round(value: f64, up: bool) -> f64 {
     let exponent = value.log10().floor() as i32;
     let mut candidates = (exponent - 1..=exponent + 1).flat_map(|e| STEPS.map(|step| step * 10_f64.powi(e)));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_axis_begins_at_zero_and_ends_at_a_round_number() {
+    fn linear_axis_starts_at_zero_and_ends_at_a_round_number() {
         let scale = Scale::linear([3.0, 37.0]);
         are_close(&scale.ticks(), &[0.0, 10.0, 20.0, 30.0, 40.0]);
         are_close(&[scale.place(0.0), scale.place(20.0), scale.place(40.0)], &[0.0, 0.5, 1.0]);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithmic_axis_has_equal_ratios() {
+    fn logarithmic_axis_has_equal_ratios() {
         let scale = Scale::log([0.3, 18.0]);
         are_close(&scale.ticks(), &[0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
         assert!((scale.place(0.2).abs() < 1e-12) && (scale.place(2.0) - 0.5).abs() < 1e-12);
@@ -124,9 +124,9 @@ mod tests {
         assert_eq!(Scale::log([]), Scale::Log { min: 1.0, max: 10.0 });
     }
 
-    /// What is drawn lies inside of the plot.
+    /// This ensures that everything is drawn inside the plot.
     #[test]
-    fn every_value_has_its_place_on_the_axis() {
+    fn every_value_lies_on_its_axis() {
         for value in [1e-7, 0.02, 0.099, 0.1, 1.0, 1.01, 4.99, 5.0, 5.01, 999.9, 1e9] {
             for scale in [Scale::log([value]), Scale::log([value, 3.0]), Scale::linear([value])] {
                 assert!((-1e-9..=1.0 + 1e-9).contains(&scale.place(value)), "{value} on {scale:?}");

@@ -1,4 +1,4 @@
-//! What each of the two switches brings, alone and beside the other.
+//! The effect of each of the two optimizations, alone and in addition to the other.
 
 use super::commands;
 use super::speed_up::execution;
@@ -14,18 +14,18 @@ pub(super) fn section(data: &Data) -> Section {
         over("jit-naive", "jit-peephole", "peephole alone"),
         over("jit-naive", "jit-tos", "register alone"),
         over("jit-naive", "jit", "both"),
-        over("jit-tos", "jit", "peephole beside the register"),
-        over("jit-peephole", "jit", "register beside peephole"),
+        over("jit-tos", "jit", "peephole added to register"),
+        over("jit-peephole", "jit", "register added to peephole"),
     ];
-    let text = "Two switches that do not depend on each other: the peephole pass, and the register for the top of the stack. \
-        `jit-naive` has neither, `jit-peephole` and `jit-tos` one, `jit` both. Each column says how many times as fast a \
-        switch makes the code.";
-    let table = grid.table("What the switches bring: times as fast, and the interval.", &comparisons);
+    let text = "Two independent optimizations: the peephole pass, and a register for the top of the stack. `jit-naive` has \
+        neither, `jit-peephole` and `jit-tos` have one each, and `jit` has both. Each column shows how many times as fast \
+        the code becomes.";
+    let table = grid.table("Effect of the optimizations: times as fast, with intervals.", &comparisons);
     let mut blocks = vec![Block::Text(text.into())];
     if table.rows.is_empty() {
         blocks.push(Block::NoData { command: commands::EXECUTE });
     } else {
-        let (name, title) = ("ablation", "What the switches bring over jit-naive");
+        let (name, title) = ("ablation", "Effect of the optimizations over jit-naive");
         blocks.push(Block::Plots(vec![grid.plot(name, title, "times as fast as jit-naive", &comparisons[..3])]));
         blocks.push(Block::Table(table));
     }

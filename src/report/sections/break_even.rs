@@ -1,4 +1,4 @@
-//! From how many passes of its loops on a program is better compiled.
+//! The number of loop iterations from which compiling a program pays.
 
 use super::{FLAGSHIP, commands};
 use crate::bench::statistics::median;
@@ -13,9 +13,9 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "The time from the verified program to its answer, preparing and running, over the passes that its loops start. \
-        Where an engine's curve crosses the interpreter's, marked with a ring, compiling begins to pay; below that the \
-        interpreter wins.";
+    let text = "The time to prepare and run a verified program, by the number of its loop iterations. Compiling pays from the \
+        point where an engine's curve crosses the interpreter's, marked with a ring. With fewer iterations the interpreter \
+        wins.";
     let mut blocks = vec![Block::Text(text.into())];
     match &data.break_even {
         Some(dated) if !dated.content.lines.is_empty() => {
@@ -29,9 +29,9 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Break-even", blocks }
 }
 
-/// A number of passes, where there is none beyond the sweep.
-fn passes(passes: Option<f64>) -> String {
-    passes.map_or("never".into(), number)
+/// A number of iterations; `None` is beyond the sweep.
+fn iterations(iterations: Option<f64>) -> String {
+    iterations.map_or("never".into(), number)
 }
 
 fn workloads(data: &BreakEven) -> Vec<String> {
@@ -44,15 +44,15 @@ fn table(data: &BreakEven) -> Table {
         let cell = |engine: &String| {
             let sweep = data.lines.iter().find(|line| line.workload == *workload && line.engine == *engine);
             sweep.map_or_else(Cell::default, |sweep| {
-                let Crossing { passes: at, low, high } = sweep.break_even;
-                Cell { text: passes(at), detail: Some(format!("{} to {}", passes(low), passes(high))) }
+                let Crossing { iterations: at, low, high } = sweep.break_even;
+                Cell { text: iterations(at), detail: Some(format!("{} to {}", iterations(low), iterations(high))) }
             })
         };
         Row::new(workload, engines.iter().map(cell).collect())
     };
     Table {
         caption: format!(
-            "Passes from which on an engine beats `{}`, and the interval; all intervals together are right with {} %.",
+            "Iterations from which an engine beats `{}`, with intervals; all intervals together hold with {} % confidence.",
             data.interpreter,
             count(100.0 * data.confidence)
         ),
@@ -63,16 +63,16 @@ fn table(data: &BreakEven) -> Table {
 }
 
 fn interpreter_wins(data: &BreakEven) -> Block {
-    let losers = data.lines.iter().filter(|line| line.break_even.passes.is_none());
+    let losers = data.lines.iter().filter(|line| line.break_even.iterations.is_none());
     let item = |line: &Sweep| {
-        let most = line.points.iter().map(|point| point.passes).max().unwrap_or(0);
-        format!("`{}` on {}: not within {} passes", line.engine, line.workload, number(most as f64))
+        let most = line.points.iter().map(|point| point.iterations).max().unwrap_or(0);
+        format!("`{}` on {}: not within {} iterations", line.engine, line.workload, number(most as f64))
     };
     let items: Vec<String> = losers.map(item).collect();
     if items.is_empty() {
         return Block::Text("Every engine beats the interpreter on every workload within the sweep.".into());
     }
-    let head = format!("Where `{}` wins at every size that was tried:", data.interpreter);
+    let head = format!("Engines that do not beat `{}` within the sweep:", data.interpreter);
     Block::List(head, items)
 }
 
@@ -85,12 +85,12 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let line = |series: &str, label: String, points: &[Point], time: fn(&Point) -> Positive| {
         let points = curve_points(points, time);
         let curve = samples(&points, start);
-        // What takes no pass has no place on a logarithmic axis.
+        // A logarithmic axis cannot show zero iterations.
         let points = points.into_iter().filter(|point| point.0 >= start).collect();
         Line { series: series.into(), label, points, curve }
     };
     let engine = |sweep: &&Sweep| {
-        let from = sweep.break_even.passes.map_or("never".into(), |from| format!("from {}", number(from)));
+        let from = sweep.break_even.iterations.map_or("never".into(), |from| format!("from {}", number(from)));
         line(&sweep.engine, format!("{}: {from}", sweep.engine), &sweep.points, |point| point.engine_ns)
     };
     let interpreter = &data.interpreter;
@@ -103,7 +103,7 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     let axis = |title: &str, values: Vec<f64>| Axis { title: title.into(), scale: Scale::log(values) };
     let curves = || lines.iter().flat_map(|line| &line.curve);
     let drawing = Drawing::Lines(Lines {
-        x: axis("passes of loops", curves().map(|point| point.0).collect()),
+        x: axis("loop iterations", curves().map(|point| point.0).collect()),
         y: axis("ns from program to answer", curves().map(|point| point.1).collect()),
         marks: sweeps.iter().filter_map(|sweep| mark(sweep)).collect(),
         size: PANEL,
@@ -112,43 +112,43 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     Plot { name: format!("break-even-{workload}"), title: workload.into(), drawing }
 }
 
-/// Where the horizontal axis begins: at the first pass that was measured, or well before the first crossing.
+/// The start of the horizontal axis: the smallest measured number of iterations, or well before the first crossing.
 fn start(sweeps: &[&Sweep]) -> f64 {
-    let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.passes as f64);
-    let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.passes).map(|passes| passes / 4.0);
-    measured.chain(crossings).filter(|passes| *passes > 0.0).fold(f64::INFINITY, f64::min)
+    let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.iterations as f64);
+    let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.iterations).map(|iterations| iterations / 4.0);
+    measured.chain(crossings).filter(|iterations| *iterations > 0.0).fold(f64::INFINITY, f64::min)
 }
 
 /// The crossing, on the curve of the engine.
 fn mark(sweep: &Sweep) -> Option<Mark> {
-    let from = sweep.break_even.passes.filter(|passes| *passes > 0.0)?;
+    let from = sweep.break_even.iterations.filter(|iterations| *iterations > 0.0)?;
     let time = interpolated(&curve_points(&sweep.points, |point| point.engine_ns), from)?;
-    let label = format!("{} pays from {} passes on", sweep.engine, number(from));
+    let label = format!("{} pays from {} iterations", sweep.engine, number(from));
     Some(Mark { series: sweep.engine.clone(), at: (from, time), label })
 }
 
 fn curve_points(points: &[Point], time: fn(&Point) -> Positive) -> Vec<(f64, f64)> {
-    points.iter().map(|point| (point.passes as f64, time(point).get())).collect()
+    points.iter().map(|point| (point.iterations as f64, time(point).get())).collect()
 }
 
-/// Pieces that a curve is drawn in: it is bent on logarithmic axes.
-const PIECES: i32 = 60;
+/// The number of line segments of a curve. Linear interpolation is curved on logarithmic axes.
+const CURVE_SEGMENTS: i32 = 60;
 
-/// Points of a curve from a place on, so close that it looks bent.
+/// Points of a curve from `start` to its end, close enough to look smooth.
 fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
     let end = points.last().map_or(0.0, |point| point.0);
     if end < start {
         return Vec::new();
     }
-    let place = |piece: i32| start * (end / start).powf(f64::from(piece) / f64::from(PIECES));
-    (0..=PIECES).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
+    let place = |segment: i32| start * (end / start).powf(f64::from(segment) / f64::from(CURVE_SEGMENTS));
+    (0..=CURVE_SEGMENTS).map(place).filter_map(|x| Some((x, interpolated(points, x)?))).collect()
 }
 
-/// Where a curve through points, ascending, is at some place: between two of them it grows evenly, as when the crossings were
-/// looked for; outside of them it is where its nearest end is.
+/// The value at `x` of the curve through ascending points. It is linear between points, as in the computation of crossings,
+/// and constant outside of them.
 fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
-    let behind = points.iter().position(|point| point.0 >= x);
-    match behind {
+    let next = points.iter().position(|point| point.0 >= x);
+    match next {
         None => points.last().map(|point| point.1),
         Some(0) => Some(points[0].1),
         Some(index) => {
@@ -158,17 +158,17 @@ fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     }
 }
 
-/// The median over workloads of the flagship's break-even, infinite where it never is; how many workloads there are, and how
-/// many of them have one.
+/// The median over workloads of the flagship's break-even, which may be infinite; the number of workloads; and the number of
+/// workloads that break even.
 pub(super) fn headline(data: &Data) -> Option<(f64, usize, usize)> {
     let lines = &data.break_even.as_ref()?.content.lines;
-    let passes: Vec<f64> = lines
+    let iterations: Vec<f64> = lines
         .iter()
         .filter(|line| line.engine == FLAGSHIP)
-        .map(|line| line.break_even.passes.unwrap_or(f64::INFINITY))
+        .map(|line| line.break_even.iterations.unwrap_or(f64::INFINITY))
         .collect();
-    let with = passes.iter().filter(|passes| passes.is_finite()).count();
-    (!passes.is_empty()).then(|| (median(&passes), passes.len(), with))
+    let with = iterations.iter().filter(|iterations| iterations.is_finite()).count();
+    (!iterations.is_empty()).then(|| (median(&iterations), iterations.len(), with))
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_lies_on_its_curve() {
+    fn interpolation_is_linear_and_clamped() {
         let points = [(0.0, 1.0), (2.0, 5.0), (4.0, 5.0)];
         let at = |x| interpolated(&points, x);
         assert_eq!([at(-1.0), at(0.0), at(1.0), at(3.0), at(9.0)], [1.0, 1.0, 3.0, 5.0, 5.0].map(Some));

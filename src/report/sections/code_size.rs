@@ -1,5 +1,5 @@
-//! How many bytes of machine code the JIT makes of each workload. Nothing has to be measured for it: the code is made here and
-//! now, for both instruction sets.
+//! The number of bytes of machine code for each workload. It needs no measurements: this section compiles the workloads for
+//! both instruction sets.
 
 use crate::bench::statistics::geometric_mean;
 use crate::bench::workloads::{WORKLOADS, Workload};
@@ -14,17 +14,17 @@ use crate::tiers::{TIERS, Tier, compile};
 
 pub(super) fn section() -> Section {
     let isas = [sizes::<aarch64::Emitter>(), sizes::<x86_64::Emitter>()];
-    let text = "Bytes of machine code, entry and trap exits included, made for this report by the program that wrote it; no \
-        fuel is metered.";
+    let text = "Bytes of machine code, including the entry code and trap exits, without fuel metering. The program that wrote \
+        this report compiled the workloads.";
     let mut blocks = vec![Block::Text(text.into()), Block::Plots(vec![plot(&isas)])];
     blocks.extend(isas.iter().map(|sizes| Block::Table(table(sizes))));
     Section { title: "Code size", blocks }
 }
 
-/// The code for one instruction set.
+/// The code sizes for one instruction set.
 struct Sizes {
     isa: &'static str,
-    /// Words of the text of each workload, and bytes of each variant's code for it.
+    /// For each workload, the words of its text and the bytes of each variant's code.
     workloads: Vec<(usize, Vec<usize>)>,
 }
 
@@ -42,7 +42,7 @@ fn sizes<I: Isa>() -> Sizes {
 }
 
 impl Sizes {
-    /// The geometric mean over workloads of a variant's bytes for each word of the text.
+    /// The geometric mean over workloads of a variant's bytes per word of the text.
     fn per_word(&self, variant: usize) -> f64 {
         geometric_mean(self.workloads.iter().map(|(words, bytes)| bytes[variant] as f64 / *words as f64))
     }
@@ -57,7 +57,7 @@ fn table(sizes: &Sizes) -> Table {
     };
     let columns = ["workload", "words"].into_iter().chain(TIERS.map(|(name, _)| name));
     Table {
-        caption: format!("Bytes of code for {}; the first row is bytes for each word, as a geometric mean.", sizes.isa),
+        caption: format!("Bytes of code for {}; the first row is bytes per word, as a geometric mean.", sizes.isa),
         columns: columns.map(Into::into).collect(),
         is_numeric: true,
         rows: [Row::summary("bytes/word", means)]
@@ -78,7 +78,7 @@ fn plot(isas: &[Sizes]) -> Plot {
     };
     let groups: Vec<Group> = isas.iter().map(group).collect();
     let scale = Scale::linear(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value));
-    let axis = Axis { title: "bytes of code for each word of the text".into(), scale };
+    let axis = Axis { title: "bytes of code per word of the text".into(), scale };
     let drawing = Drawing::Bars(Bars { axis, origin: 0.0, groups });
-    Plot { name: "code-size".into(), title: "Bytes of code for each word, over all workloads".into(), drawing }
+    Plot { name: "code-size".into(), title: "Bytes of code per word, over all workloads".into(), drawing }
 }

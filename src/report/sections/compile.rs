@@ -1,4 +1,4 @@
-//! What making a program ready costs, over its size.
+//! The time to prepare a program, by its size.
 
 use super::{FLAGSHIP, commands};
 use crate::bench::sizes::{SIZES, Shape, Size};
@@ -16,10 +16,11 @@ use crate::report::plot::{Axis, Drawing, Line, Lines, Plot, WIDTH};
 const FRONT_END: [&str; 2] = ["parse", "verify"];
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "Nanoseconds for each word of the text. `parse` and `verify` come before any engine; an engine's row is what it \
-        does itself, and the rows under it are its phases: to bytecode, to machine code, to executable memory.";
+    let text = "Nanoseconds per word of the text. `parse` and `verify` run before any engine. An engine's row is its total, and \
+        the rows below it are its phases: `lower` produces bytecode, `generate` produces machine code, and `seal` makes it \
+        executable.";
     let mut blocks = vec![Block::Text(text.into())];
-    let shapes = [(Shape::Straight, "straight programs"), (Shape::Loopy, "programs full of loops")];
+    let shapes = [(Shape::Straight, "straight-line programs"), (Shape::Loopy, "programs full of loops")];
     let shapes = shapes.map(|(shape, words)| Costs::new(data, shape, words));
     let costs: Vec<&Costs> = shapes.iter().filter(|costs| !costs.rows.is_empty()).collect();
     if costs.is_empty() {
@@ -69,12 +70,12 @@ impl Costs {
         let heading = |size: &&Size| format!("{} words", short(size.words as f64));
         let row = |(step, costs): &(String, Vec<Option<Estimate>>)| {
             let cells = costs.iter().map(|cost| cost.as_ref().map(cell).unwrap_or_default()).collect();
-            // Phases stand under their engine.
+            // Phases are listed below their engine.
             let name = step.split_once('/').map_or(step.clone(), |(_, phase)| format!("– {phase}"));
             Row { is_summary: !step.contains('/') && !FRONT_END.contains(&step.as_str()), ..Row::new(name, cells) }
         };
         Table {
-            caption: format!("Making {} ready: nanoseconds for each word, and the interval.", self.words),
+            caption: format!("Preparing {}: nanoseconds per word, with intervals.", self.words),
             columns: ["step".into()].into_iter().chain(self.sizes.iter().map(heading)).collect(),
             is_numeric: true,
             rows: self.rows.iter().map(row).collect(),
@@ -97,12 +98,12 @@ impl Costs {
             marks: Vec::new(),
             size: (WIDTH, 250.0),
         });
-        let title = format!("Making {} ready, over their size", self.words);
+        let title = format!("Preparing {}, by size", self.words);
         Plot { name: format!("compile-{}", self.shape), title, drawing }
     }
 }
 
-/// Nanoseconds for each word of a straight program of 10,000 words: the flagship's own work, and that with the front end's.
+/// Nanoseconds per word of a straight-line program of 10,000 words: the flagship's own time, and the total with the front end.
 pub(super) fn headline(data: &Data) -> Option<(f64, Option<f64>)> {
     let size = Size { shape: Shape::Straight, words: 10_000 }.name();
     let cost = |step: &str| Some(find(&data.benchmarks, &["compile", &size, step])?.per_word()?.value);

@@ -1,10 +1,10 @@
-//! How many instructions a pass of each workload's loop executes. Such counts do not depend on the machine.
+//! Executed instructions per loop iteration of each workload. These counts do not depend on the machine.
 
 use super::commands;
+use crate::bench::instructions::{Count, ISAS};
 use crate::bench::workloads::WORKLOADS;
 use crate::registry::ENGINES;
-use crate::report::data::harness::Counts;
-use crate::report::data::{Data, Positive};
+use crate::report::data::Data;
 use crate::report::document::{Block, Row, Section, Table};
 use crate::report::format;
 use crate::report::grid::in_order;
@@ -12,12 +12,12 @@ use crate::report::plot::scale::Scale;
 use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
-    let counts = &data.instructions.content;
-    let text = "Counted, not timed: they are the same on every machine.";
-    let unit = if counts.unit.is_empty() { String::new() } else { format!(" Unit: {}.", counts.unit) };
-    let mut blocks = vec![Block::Text(format!("{text}{unit}"))];
-    let isas = [("aarch64", &counts.aarch64), ("x86_64", &counts.x86_64)];
-    let isas: Vec<_> = isas.into_iter().filter(|(_, counts)| !counts.is_empty()).collect();
+    let record = &data.instructions.content;
+    let text = "Counted, not timed, so they are the same on every machine.";
+    let mut blocks = vec![Block::Text(format!("{text} Unit: {}.", record.unit))];
+    let of_isa = |isa| record.counts.iter().filter(|count| count.isa == isa).collect::<Vec<_>>();
+    let isas = ISAS.map(|isa| (isa, of_isa(isa)));
+    let isas: Vec<_> = isas.iter().filter(|(_, counts)| !counts.is_empty()).collect();
     if isas.is_empty() {
         blocks.push(Block::NoData { command: commands::INSTRUCTIONS });
     } else {
@@ -27,32 +27,33 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Executed instructions", blocks }
 }
 
-fn workloads(counts: &Counts) -> Vec<String> {
-    in_order(counts.keys(), WORKLOADS.iter().map(|workload| workload.name))
+fn workloads(counts: &[&Count]) -> Vec<String> {
+    in_order(counts.iter().map(|count| &count.workload), WORKLOADS.iter().map(|workload| workload.name))
 }
 
-fn engines(counts: &Counts) -> Vec<String> {
-    in_order(counts.values().flat_map(|engines| engines.keys()), ENGINES)
+fn engines(counts: &[&Count]) -> Vec<String> {
+    in_order(counts.iter().map(|count| &count.engine), ENGINES)
 }
 
-fn count(counts: &Counts, workload: &str, engine: &str) -> Option<f64> {
-    counts.get(workload)?.get(engine)?.map(Positive::get)
+fn count(counts: &[&Count], workload: &str, engine: &str) -> Option<f64> {
+    let is_it = |count: &&&Count| count.workload == workload && count.engine == engine;
+    counts.iter().find(is_it).map(|count| count.per_iteration)
 }
 
-fn table(isa: &str, counts: &Counts) -> Table {
+fn table(isa: &str, counts: &[&Count]) -> Table {
     let engines = engines(counts);
     let row = |workload: &String| {
         Row::new(workload, format::counts(engines.iter().map(|engine| count(counts, workload, engine))))
     };
     Table {
-        caption: format!("Instructions a pass on {isa}."),
+        caption: format!("Instructions per iteration on {isa}."),
         columns: ["workload".to_owned()].into_iter().chain(engines.iter().cloned()).collect(),
         is_numeric: true,
         rows: workloads(counts).iter().map(row).collect(),
     }
 }
 
-fn plot(isa: &str, counts: &Counts) -> Plot {
+fn plot(isa: &str, counts: &[&Count]) -> Plot {
     let engines = engines(counts);
     let group = |workload: &String| {
         let bar = |engine: &String| {
@@ -63,7 +64,7 @@ fn plot(isa: &str, counts: &Counts) -> Plot {
     };
     let groups: Vec<Group> = workloads(counts).iter().map(group).collect();
     let scale = Scale::log(groups.iter().flat_map(|group| &group.bars).map(|bar| bar.value).chain([1.0]));
-    let axis = Axis { title: "instructions a pass".into(), scale };
+    let axis = Axis { title: "instructions per iteration".into(), scale };
     let drawing = Drawing::Bars(Bars { axis, origin: 1.0, groups });
-    Plot { name: format!("instructions-{isa}"), title: format!("Instructions a pass on {isa}"), drawing }
+    Plot { name: format!("instructions-{isa}"), title: format!("Instructions per iteration on {isa}"), drawing }
 }

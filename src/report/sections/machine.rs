@@ -1,4 +1,4 @@
-//! On what the figures were measured, with which commands, and how old they are.
+//! The machines and commands that measured the figures, and the age of the data.
 
 use std::time::SystemTime;
 
@@ -13,19 +13,19 @@ use crate::report::format::{age, moment};
 
 pub(super) fn section(data: &Data, now: SystemTime) -> Section {
     let machine = Machine::now();
-    let text = "Criterion does not keep the machine that it ran on: its figures are from this one only if the report was written \
-        where they were measured.";
+    let text = "Criterion does not record the machine. Its figures are from this machine only if the report was written where \
+        they were measured.";
     let mut blocks =
         vec![Block::Text(text.into()), Block::Table(machines(data, &machine)), Block::Table(sets(data, now))];
     let weaknesses = machine.weaknesses();
     if !weaknesses.is_empty() {
-        let head = "What makes figures weak on the machine that wrote this report, now:".to_owned();
+        let head = "What makes measurements on the machine that wrote this report less reliable:".to_owned();
         blocks.push(Block::List(head, weaknesses));
     }
     Section { title: "The machine", blocks }
 }
 
-/// A column for the machine that writes the report, and one for each that a file names.
+/// A column for the machine that writes the report, and one for each machine recorded in a file.
 fn machines(data: &Data, now: &Machine) -> Table {
     let now = now.to_json();
     let mut columns: Vec<(&str, &Map<String, Value>)> =
@@ -42,14 +42,14 @@ fn machines(data: &Data, now: &Machine) -> Table {
         Row::new(name, columns.iter().map(|column| cell(column).into()).collect())
     };
     Table {
-        caption: "On what was measured, as far as it is known.".into(),
+        caption: "The machines, as far as they are known.".into(),
         columns: [""].into_iter().chain(columns.iter().map(|(name, _)| *name)).map(Into::into).collect(),
         is_numeric: false,
         rows: columns[0].1.keys().map(row).collect(),
     }
 }
 
-/// What there is, which command makes it, and since when it lies there.
+/// A row for each set of data, with its command and its age.
 fn sets(data: &Data, now: SystemTime) -> Table {
     let written = |time: SystemTime| format!("{}, {}", moment(time), age(time, now));
     let criterion = |kind: &str, command: &str| {
@@ -58,10 +58,10 @@ fn sets(data: &Data, now: SystemTime) -> Table {
         let times = || benchmarks.iter().map(|benchmark| benchmark.modified);
         let when = match (times().min(), times().max()) {
             (Some(first), Some(last)) if age(first, now) != age(last, now) => {
-                format!("{}; the first of them {}", written(last), age(first, now))
+                format!("{}; the oldest {}", written(last), age(first, now))
             }
             (_, Some(last)) => written(last),
-            _ => "not there".into(),
+            _ => "missing".into(),
         };
         let options = benchmarks.first().map_or(String::new(), |first| {
             let samples = range(benchmarks.iter().map(|benchmark| benchmark.samples));
@@ -70,11 +70,11 @@ fn sets(data: &Data, now: SystemTime) -> Table {
         });
         Row::new(kind, [format!("`{command}`"), when, options].map(Into::into).to_vec())
     };
-    let kept = |name: &str, command: &str, when: String| {
+    let file_row = |name: &str, command: &str, when: String| {
         Row::new(name, [format!("`{command}`"), when, String::new()].map(Into::into).to_vec())
     };
     let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
-        kept(name, command, modified.map_or("not there".into(), written))
+        file_row(name, command, modified.map_or("missing".into(), written))
     };
     let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
@@ -92,7 +92,7 @@ fn sets(data: &Data, now: SystemTime) -> Table {
                 break_even.map(|dated| dated.modified),
             ),
             match data.instructions.modified {
-                None => kept("instructions", commands::INSTRUCTIONS, "as the source has them".into()),
+                None => file_row("instructions", commands::INSTRUCTIONS, "the checked-in record".into()),
                 counted => harness("instructions", commands::INSTRUCTIONS, counted),
             },
             harness(
@@ -104,7 +104,7 @@ fn sets(data: &Data, now: SystemTime) -> Table {
     }
 }
 
-/// The least and the greatest of some counts.
+/// The range of some counts.
 fn range(counts: impl Iterator<Item = usize> + Clone) -> String {
     match (counts.clone().min(), counts.max()) {
         (Some(least), Some(greatest)) if least != greatest => format!("{least} to {greatest}"),

@@ -1,4 +1,4 @@
-//! The sections of the report, each from the data that it is about.
+//! The sections of the report.
 
 mod ablation;
 mod break_even;
@@ -16,13 +16,13 @@ use super::data::Data;
 use super::document::{Document, Section};
 use super::format::moment;
 
-/// The engine whose figures the summary gives.
+/// The engine of the headline figures.
 const FLAGSHIP: &str = "regs";
 
-/// The interpreter that it is held against.
+/// The interpreter that it is compared with.
 const INTERPRETER: &str = "bytecode";
 
-/// The commands that make the data.
+/// The commands that measure the data.
 mod commands {
     use crate::bench::saved;
 
@@ -34,7 +34,7 @@ mod commands {
     pub const PEERS: &str = saved::PEERS.command;
 }
 
-/// The report on the data, as of now.
+/// The report on the data. `now` is the time of writing.
 pub fn document(data: &Data, now: SystemTime) -> Document {
     let sections: Vec<Section> = vec![
         speed_up::running(data),

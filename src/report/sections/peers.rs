@@ -1,4 +1,4 @@
-//! Our engines beside compilers and interpreters of others.
+//! Our engines compared with other compilers and interpreters.
 
 use super::commands;
 use crate::bench::workloads::WORKLOADS;
@@ -10,11 +10,12 @@ use crate::report::format::number;
 use crate::report::grid::{in_order, ratios};
 use crate::report::plot::{Bar, Group, Plot};
 
-/// The contestant that others are held against most often.
+/// The usual base of comparisons with other systems.
 const GCC: &str = "gcc -O2";
 
 pub(super) fn section(data: &Data) -> Section {
-    let text = "The same workloads on compilers and interpreters of others, all in one run. Ratios are of times: less is faster.";
+    let text = "The same workloads on our engines and on other compilers and interpreters, all in one run. Ratios compare \
+        times, so smaller is faster.";
     let mut blocks = vec![Block::Text(text.into())];
     match &data.peers {
         Some(dated) if !dated.content.lines.is_empty() => {
@@ -63,7 +64,7 @@ fn table(peers: &Peers) -> Table {
     let means = Row::summary("geometric mean", contestants.iter().map(mean).collect());
     Table {
         caption: format!(
-            "Time over that of `{}`, and the interval; all intervals together are right with {} %.",
+            "Time relative to `{}`, with intervals; all intervals together hold with {} % confidence.",
             peers.base,
             100.0 * peers.confidence
         ),
@@ -73,24 +74,24 @@ fn table(peers: &Peers) -> Table {
     }
 }
 
-/// A contestant with its time over somebody's.
+/// A contestant, its relative time, and the interval.
 type Ratio<'a> = (&'a str, f64, Option<(f64, f64)>);
 
-/// Means over the time of the base, with their intervals.
+/// The means relative to the base, with their intervals.
 fn plot(peers: &Peers) -> Plot {
     let interval = |mean: &PeerMean| Some((mean.low.get(), mean.high.get()));
     let all = peers.means.iter().map(|mean| (mean.contestant.as_str(), mean.ratio.get(), interval(mean)));
     plot_of("peers", "Our engines and their peers", &peers.base, all.collect())
 }
 
-/// The same over the time of gcc, where it took part: the ratios of the means, for which there are no intervals.
+/// The same relative to gcc, if it took part. These are ratios of means, without intervals.
 fn plot_by_gcc(peers: &Peers) -> Option<Plot> {
     let gcc = peers.means.iter().find(|mean| mean.contestant == GCC)?;
-    // Means over fewer workloads are means of something else.
+    // Means over other sets of workloads are not comparable.
     let means = peers.means.iter().filter(|mean| mean.workloads == gcc.workloads);
     let ours = means.map(|mean| (mean.contestant.as_str(), mean.ratio.get() / gcc.ratio.get(), None));
     let all = ours.chain([(peers.base.as_str(), 1.0 / gcc.ratio.get(), None)]).collect();
-    Some(plot_of("peers-by-gcc", "Our engines and their peers, by the time of gcc", GCC, all))
+    Some(plot_of("peers-by-gcc", "Our engines and their peers, relative to gcc", GCC, all))
 }
 
 fn plot_of(name: &str, title: &str, base: &str, mut all: Vec<Ratio>) -> Plot {
@@ -99,15 +100,15 @@ fn plot_of(name: &str, title: &str, base: &str, mut all: Vec<Ratio>) -> Plot {
         let series = if ENGINES.contains(&contestant) { contestant } else { "peer" }.to_owned();
         Group { name: contestant.to_owned(), bars: vec![Bar { series, value, interval }] }
     };
-    let axis = format!("time over that of {base}, geometric mean");
+    let axis = format!("time relative to {base}, geometric mean");
     ratios(name, title, &axis, all.into_iter().map(group).collect())
 }
 
-/// What the stars mean, what must be known of contestants, and who did not take part.
+/// The meaning of the stars, the notes on contestants, and the contestants that did not run.
 fn notes(peers: &Peers) -> Vec<Block> {
     let mut items: Vec<String> = Vec::new();
     if peers.lines.iter().any(|line| !line.same_arithmetic) {
-        items.push("* computes with other numbers than 64-bit integers and is left out of means.".into());
+        items.push("Entries that use other number types are starred and excluded from means.".into());
     }
     for line in peers.lines.iter().filter(|line| !line.note.is_empty()) {
         let item = format!("{}: {}", line.contestant, line.note);

@@ -1,4 +1,4 @@
-//! How many times as fast as the interpreters the engines are: running alone, and from the text to the answer.
+//! How many times as fast as the interpreters the engines are: when only execution is timed, and from the text to the answer.
 
 use super::{FLAGSHIP, INTERPRETER, commands};
 use crate::report::data::Data;
@@ -7,34 +7,33 @@ use crate::report::document::{Block, Cell, Row, Section, Table};
 use crate::report::format::cell;
 use crate::report::grid::{Comparison, Grid};
 
-/// The referee, which is the other base.
+/// The referee, which is the second base.
 const REFEREE: &str = "tree";
 
-/// Times for each word that is carried out.
+/// Times per executed word.
 pub(super) fn execution(data: &Data) -> Grid {
     Grid::new(&data.benchmarks, "execute", Benchmark::per_word)
 }
 
-/// Programs that are ready to run.
+/// The section on executing prepared programs.
 pub(super) fn running(data: &Data) -> Section {
     let grid = execution(data);
-    let text = "How many times as fast as the base an engine runs what is ready to run. More is faster. Means are geometric, \
-        over the workloads that all engines of the table ran: of all 16, and of the 9 that others have measured as well. \
-        `hold-out` is 50 generated loops that nobody tunes for. \
-        Intervals are criterion's for both times, each at its worse end, from one process: for a close call, believe a \
-        race (`jitduel bench`).";
+    let text = "How many times as fast as the base each engine executes a prepared program; larger is faster. Means are \
+        geometric, over the workloads that all engines of the table ran: of all 16, and of the 9 that other projects have \
+        measured as well. `hold-out` is a set of 50 generated loops that nobody tunes for. Intervals combine the worse ends \
+        of criterion's intervals for both times, from one process. For a close comparison, use a race (`jitduel bench`).";
     let mut blocks = speed_ups(&grid, "speed-up", text, commands::EXECUTE);
     if !grid.workloads.is_empty() {
-        blocks.push(Block::Table(times(&grid, "Nanoseconds for each word that is carried out.")));
+        blocks.push(Block::Table(times(&grid, "Nanoseconds per executed word.")));
     }
     Section { title: "Speed-up", blocks }
 }
 
-/// Programs as text.
+/// The section on times from the text to the answer.
 pub(super) fn one_shot(data: &Data) -> Section {
     let grid = Grid::new(&data.benchmarks, "oneshot", |benchmark| Some(benchmark.nanoseconds));
-    let text = "The same from the text to the answer, at a hundredth of the size, so that parsing, verifying and compiling \
-        count for something.";
+    let text = "The same comparison from the text to the answer, with a hundredth of the input, so that parsing, verifying and \
+        compiling matter.";
     Section { title: "From text to answer", blocks: speed_ups(&grid, "one-shot", text, commands::ONESHOT) }
 }
 
@@ -44,7 +43,7 @@ fn speed_ups(grid: &Grid, name: &str, text: &str, command: &'static str) -> Vec<
         let others = grid.engines.iter().filter(|engine| ![base, REFEREE].contains(&engine.as_str()));
         let comparisons: Vec<Comparison> = others.map(|engine| Comparison::new(base, engine)).collect();
         let title = format!("Speed-up over `{base}`");
-        let table = grid.table(&format!("{title}: times as fast, and the interval."), &comparisons);
+        let table = grid.table(&format!("{title}: times as fast, with intervals."), &comparisons);
         if table.rows.is_empty() {
             continue;
         }
@@ -73,7 +72,7 @@ fn times(grid: &Grid, caption: &str) -> Table {
     }
 }
 
-/// The mean speed-up of the flagship, and over what it is taken.
+/// The mean speed-up of the flagship, and the name of the mean.
 pub(super) fn headline(data: &Data) -> Option<(f64, String)> {
     execution(data).overall(Comparison::new(INTERPRETER, FLAGSHIP))
 }

@@ -1,4 +1,4 @@
-//! The three figures people come for.
+//! The three headline figures.
 
 use super::{FLAGSHIP, INTERPRETER, break_even, commands, compile, speed_up};
 use crate::report::data::Data;
@@ -10,7 +10,7 @@ pub(super) fn figures(data: &Data) -> Vec<Figure> {
 }
 
 fn no_data(label: String, command: &str) -> Figure {
-    Figure { label, value: None, detail: format!("no data: `{command}` makes it") }
+    Figure { label, value: None, detail: format!("no data; run `{command}`") }
 }
 
 fn faster(data: &Data) -> Figure {
@@ -25,20 +25,20 @@ fn faster(data: &Data) -> Figure {
 
 fn pays(data: &Data) -> Figure {
     let label = "Compiling pays from".to_owned();
-    let Some((passes, workloads, with)) = break_even::headline(data) else {
+    let Some((iterations, workloads, with)) = break_even::headline(data) else {
         return no_data(label, commands::BREAK_EVEN);
     };
-    let value = if passes.is_finite() { format!("{} passes", number(passes)) } else { "never".into() };
+    let value = if iterations.is_finite() { format!("{} iterations", number(iterations)) } else { "never".into() };
     let detail = format!(
-        "of loops, with `{FLAGSHIP}`; median of {workloads} workloads, of which {with} have a break-even within the sweep"
+        "of loops, with `{FLAGSHIP}`; median of {workloads} workloads, {with} of which break even within the sweep"
     );
     Figure { label, value: Some(value), detail }
 }
 
 fn costs(data: &Data) -> Figure {
-    let label = "Compiling a word costs".to_owned();
+    let label = "Compile time per word".to_owned();
     let Some((own, all)) = compile::headline(data) else { return no_data(label, commands::COMPILE) };
-    let all = all.map_or(String::new(), |all| format!("; {} ns with parsing and verifying", number(all)));
-    let detail = format!("`{FLAGSHIP}` on a straight program of 10,000 words{all}");
+    let all = all.map_or(String::new(), |all| format!("; {} ns including parsing and verifying", number(all)));
+    let detail = format!("`{FLAGSHIP}` on a straight-line program of 10,000 words{all}");
     Figure { label, value: Some(format!("{} ns", number(own))), detail }
 }

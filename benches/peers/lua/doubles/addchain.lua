@@ -1,4 +1,4 @@
--- Eight additions of 1 in each of n passes: 8 n.
+-- Eight additions of 1 in each of n iterations: 8 n.
 return function(n)
     local sum = 0
     for _ = 1, n do

@@ -1,4 +1,4 @@
--- Adds 1 in three loops inside each other: 1,000,000 times n.
+-- Adds 1 in three nested loops: 1,000,000 times n.
 return function(n)
     local sum = 0
     for _ = 1, n do

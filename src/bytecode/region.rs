@@ -1,0 +1,71 @@
+//! The region table: the loops and branches of a program, nested as in its source.
+
+use super::{Counter, Pc};
+
+/// The index of a region in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionId(pub u32);
+
+impl RegionId {
+    /// The index as a `usize`.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A loop or an `if`.
+///
+/// Regions nest: a region that begins inside another also ends inside it. Control enters a region only at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Its kind.
+    pub kind: RegionKind,
+    /// The operation that begins it.
+    pub start: Pc,
+    /// The first operation after it.
+    pub end: Pc,
+    /// The innermost region that contains it.
+    pub parent: Option<RegionId>,
+    /// The number of regions that contain it.
+    pub nesting: u32,
+    /// Whether the height of the stack at each of its operations is known relative to the height at its start: every iteration
+    /// of a loop ends with the height with which it began, both branches of an `if` end with the same height, and all regions
+    /// inside are level.
+    pub is_level: bool,
+    /// Whether it contains no loop.
+    pub is_innermost: bool,
+    /// The number of values below the height at its header that it reads or pops. Exact only if it is level.
+    pub reach: i64,
+}
+
+/// The kind of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionKind {
+    /// A loop with a count.
+    Times {
+        /// Its counter.
+        counter: Counter,
+    },
+    /// A loop with a condition.
+    While,
+    /// An `if`.
+    If {
+        /// The first operation of ELSE, if there is one.
+        otherwise: Option<Pc>,
+    },
+}
+
+impl Region {
+    /// The first operation inside: the first of every iteration in a loop, or the first of THEN in an `if`.
+    #[inline]
+    pub fn header(&self) -> Pc {
+        Pc(self.start.0 + 1)
+    }
+
+    /// Whether it is a loop.
+    #[inline]
+    pub fn is_loop(&self) -> bool {
+        !matches!(self.kind, RegionKind::If { .. })
+    }
+}

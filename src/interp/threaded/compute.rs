@@ -1,0 +1,89 @@
+//! Plain words: lowers what they compute, and executes shuffles on the window.
+//!
+//! Words with constant operands are folded, except divisions. Shuffles emit no code apart from loads.
+
+use super::state::State;
+use super::tables::{self, Form, number};
+use super::window::Value;
+use crate::lang::Word;
+use crate::lang::words::Class;
+
+impl State {
+    pub fn compute(&mut self, word: Word) {
+        self.ensure_loaded(2);
+        let (mut a, mut b) = (self.window.top(1), self.window.top(0));
+        if let (Value::Constant(a), Value::Constant(b), false) = (a, b, word.class() == Class::Division) {
+            self.window.pop();
+            self.window.pop();
+            return self.push(Value::Constant(word.apply(a, b)));
+        }
+        if commutes(word) && (matches!(a, Value::Constant(_)) || self.builder.wrote_last(b)) {
+            self.window.swap(1);
+        }
+        self.ensure_register(1);
+        (a, b) = (self.window.top(1), self.window.top(0));
+        self.window.pop();
+        self.window.pop();
+        let d = self.destination(&[a, b]);
+        let (a, b) = (number(a), b);
+        if word.class() == Class::Division {
+            let handler = tables::divide(word, usize::from(d), a, number(b));
+            let height = self.window.height + 2;
+            self.builder
+                .begin_trapping(handler, height, || format!("r{d} = r{a} {} {}", word.spelling(), tables::Shown(b)));
+            self.builder.operand(b);
+        } else {
+            let form = Form::Compute { word, d: usize::from(d), a, b: number(b) };
+            self.builder.form(form, b);
+        }
+        self.window.push(Value::Register(d));
+    }
+
+    pub fn shuffle(&mut self, word: Word) {
+        match word {
+            Word::Drop => return self.window.pop(),
+            // The nipped value is in its slot, and that slot becomes the slot of the top. Nothing needs to be loaded.
+            Word::Nip if self.window.len() == 1 => {
+                self.window.height -= 1;
+                return;
+            }
+            _ => self.ensure_loaded(word.pops()),
+        }
+        match word {
+            Word::Dup => self.push(self.window.top(0)),
+            Word::Over => self.push(self.window.top(1)),
+            Word::Swap => self.window.swap(1),
+            Word::Nip => {
+                self.window.swap(1);
+                self.window.pop();
+            }
+            Word::Tuck => {
+                self.push(self.window.top(0));
+                self.window.swap(1);
+                self.window.swap(2);
+                self.window.swap(1);
+            }
+            Word::Rot => {
+                self.window.swap(2);
+                self.window.swap(1);
+                self.window.swap(2);
+                self.window.swap(1);
+            }
+            _ => unreachable!("no other word is a shuffle"),
+        }
+    }
+
+    pub fn pick(&mut self, depth: u64) {
+        if depth < self.window.len() as u64 {
+            return self.push(self.window.top(depth as usize));
+        }
+        let slot = self.window.height - 1 - depth.min(1 << 62) as i64;
+        let d = self.destination(&[]);
+        self.load(d, slot);
+        self.push(Value::Register(d));
+    }
+}
+
+fn commutes(word: Word) -> bool {
+    matches!(word, Word::Add | Word::Mul | Word::And | Word::Or | Word::Xor | Word::Eq | Word::Ne)
+}

@@ -1,0 +1,60 @@
+//! The operations of words as the peers name them.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+use wasm_encoder::InstructionSink;
+
+use crate::lir::{AluOp, Cond};
+
+/// Puts an arithmetic instruction of WebAssembly. It takes shift counts modulo 64, as our operations do.
+pub fn wasm_alu(code: &mut InstructionSink, op: AluOp) {
+    match op {
+        AluOp::Add => code.i64_add(),
+        AluOp::Sub => code.i64_sub(),
+        AluOp::Mul => code.i64_mul(),
+        AluOp::And => code.i64_and(),
+        AluOp::Or => code.i64_or(),
+        AluOp::Xor => code.i64_xor(),
+        AluOp::Shl => code.i64_shl(),
+        AluOp::Shr => code.i64_shr_u(),
+    };
+}
+
+/// Puts a comparison of WebAssembly.
+pub fn wasm_compare(code: &mut InstructionSink, cond: Cond) {
+    match cond {
+        Cond::Eq => code.i64_eq(),
+        Cond::Ne => code.i64_ne(),
+        Cond::Lt => code.i64_lt_s(),
+        Cond::Gt => code.i64_gt_s(),
+        Cond::Le => code.i64_le_s(),
+        Cond::Ge => code.i64_ge_s(),
+    };
+}
+
+/// Puts an arithmetic instruction of Cranelift's. It takes shift counts modulo 64, as our operations do.
+pub fn cranelift_alu(function: &mut FunctionBuilder, op: AluOp, a: Value, b: Value) -> Value {
+    match op {
+        AluOp::Add => function.ins().iadd(a, b),
+        AluOp::Sub => function.ins().isub(a, b),
+        AluOp::Mul => function.ins().imul(a, b),
+        AluOp::And => function.ins().band(a, b),
+        AluOp::Or => function.ins().bor(a, b),
+        AluOp::Xor => function.ins().bxor(a, b),
+        AluOp::Shl => function.ins().ishl(a, b),
+        AluOp::Shr => function.ins().ushr(a, b),
+    }
+}
+
+/// The condition as Cranelift names it.
+pub fn cranelift_condition(cond: Cond) -> IntCC {
+    match cond {
+        Cond::Eq => IntCC::Equal,
+        Cond::Ne => IntCC::NotEqual,
+        Cond::Lt => IntCC::SignedLessThan,
+        Cond::Gt => IntCC::SignedGreaterThan,
+        Cond::Le => IntCC::SignedLessThanOrEqual,
+        Cond::Ge => IntCC::SignedGreaterThanOrEqual,
+    }
+}
