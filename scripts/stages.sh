@@ -10,16 +10,33 @@ leave() {
 }
 trap leave EXIT
 
-# Begins a stage, and ends the one before: says how long that took, and keeps it for the end. A lane has stages of its own.
-stage_name= stage_began=$SECONDS
+# Sets `cpu_seconds` to the processor time of all commands that this shell has waited for. On a busy machine the elapsed time
+# depends on other processes; this figure hardly does.
+count_cpu_seconds() {
+  local of_children spent
+  # A pipe or a substitution would start another shell, and `times` would report on that one.
+  times >"$kept/cpu${lane_name:-}"
+  of_children=$(sed -n 2p "$kept/cpu${lane_name:-}")
+  cpu_seconds=0
+  for spent in $of_children; do
+    spent=${spent%[.,]*}
+    cpu_seconds=$((cpu_seconds + 60 * ${spent%m*} + ${spent#*m}))
+  done
+}
+
+# Begins a stage and ends the previous one: prints how long that took, and records it for the end. A lane has its own stages.
+stage_name= stage_began=$SECONDS stage_cpu=0 cpu_seconds=0 lane_name=
 stage() {
   end_stage
-  stage_name=$1 stage_began=$SECONDS
+  count_cpu_seconds
+  stage_name=$1 stage_began=$SECONDS stage_cpu=$cpu_seconds
   say "$1"
 }
 end_stage() {
   if [ -n "$stage_name" ]; then
-    printf '%5d s  %s\n' $((SECONDS - stage_began)) "$stage_name" | tee -a "$kept/times" | sed 's/^ */-- took /'
+    count_cpu_seconds
+    printf '%5d s, %5d s of CPU  %s\n' $((SECONDS - stage_began)) $((cpu_seconds - stage_cpu)) "$stage_name" |
+      tee -a "$kept/times" | sed 's/^ */-- took /'
   fi
   stage_name=
 }
@@ -36,8 +53,8 @@ without_deaths() {
 beside() {
   say "begun beside what follows: $1; what it says comes at its end"
   set -m
-  (set -e; stage_name=; "$1"; end_stage) >"$kept/$1" 2>&1 </dev/null &
-  lane=$! lane_name=$1
+  (set -e; stage_name= lane_name=$1; "$1"; end_stage) >"$kept/$1" 2>&1 </dev/null &
+  lane=$! beside_name=$1
   set +m
 }
 await() {
@@ -45,18 +62,19 @@ await() {
   end_stage
   wait "$lane" || status=$?
   lane=
-  say "ended, begun beside what came before: $lane_name"
+  say "ended, begun beside what came before: $beside_name"
   if [ "$status" != 0 ]; then
-    cat "$kept/$lane_name"
-    say "FAILED: $lane_name"
+    cat "$kept/$beside_name"
+    say "FAILED: $beside_name"
     exit "$status"
   fi
-  without_deaths <"$kept/$lane_name"
+  without_deaths <"$kept/$beside_name"
 }
 
 # Ends the last stage.
 all_passed() {
   end_stage
-  say "all passed; the stages, some of them beside others"
+  count_cpu_seconds
+  say "all passed with $cpu_seconds s of CPU; the stages, some of them beside others"
   cat "$kept/times"
 }

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
@@ -23,6 +24,20 @@ pub fn size(what: &str, full: usize, small: usize) -> usize {
         println!("{what}: {small} instead of {full}, since this is an AArch64 program and likely emulated");
     }
     if SMALL { small } else { full }
+}
+
+/// Asserts that a run ended with this code and this standard output.
+#[track_caller]
+pub fn expect(ended: &Ended, code: i32, stdout: &str) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
+}
+
+/// Asserts that a run was refused as wrong usage: nothing on standard output, and an error message that contains this text.
+#[track_caller]
+pub fn refused(ended: &Ended, message: &str) {
+    expect(ended, 2, "");
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
 }
 
 /// How a run of the binary ended.
@@ -202,9 +217,11 @@ fn configured_runner() -> Option<Vec<String>> {
     Some(words(line.trim_start().strip_prefix('=')?.trim().trim_matches('"')))
 }
 
-/// Creates an empty folder for the files of one test.
+/// Creates an empty folder for the files of one test. Tests of different modules may use the same name.
+#[track_caller]
 pub fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME")).join(name);
+    let module = Path::new(Location::caller().file()).file_stem().expect("the caller is a file");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME")).join(module).join(name);
     if path.exists() {
         std::fs::remove_dir_all(&path).expect("it is ours");
     }
@@ -217,4 +234,21 @@ pub fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
     let path = folder.join(name);
     std::fs::write(&path, bytes).expect("the target folder can be written");
     path.to_str().expect("the tests' paths are UTF-8").to_owned()
+}
+
+/// Writes an executable script for one test and returns its path as text.
+pub fn script(folder: &Path, name: &str, text: &str) -> String {
+    executable(folder, name, &file(folder, &format!("{name}.sh"), format!("#!/bin/sh\n{text}\n")))
+}
+
+/// Copies a file to an executable for one test and returns its path as text.
+///
+/// A child process makes the copy. If this process wrote it, another thread could fork meanwhile, and the fork would hold the
+/// file open for writing. The system refuses to execute such a file.
+pub fn executable(folder: &Path, name: &str, from: &str) -> String {
+    let path = folder.join(name).to_str().expect("the tests' paths are UTF-8").to_owned();
+    let copied = Command::new("cp").args([from, &path]).status().expect("there is cp");
+    let permitted = Command::new("chmod").args(["755", &path]).status().expect("there is chmod");
+    assert!(copied.success() && permitted.success(), "{path}");
+    path
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes aarch64_gas.txt and x86_64_gas.txt anew: the texts of tests/encode_*.rs and what the GNU assembler makes of them.
+# Writes aarch64_gas.txt and x86_64_gas.txt anew: the texts of tests/isa/encode_*.rs and what the GNU assembler makes of them.
 # Needs GNU binutils for both targets; AARCH64 and X86_64 may name their prefixes.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -12,11 +12,11 @@ trap 'rm -rf "$dir"' EXIT
 for isa in aarch64 x86_64; do
     table=tests/data/${isa}_gas.txt
     [ -e "$table" ] || : >"$table"
-    GAS_TEXTS=$dir/$isa.texts cargo test -q --test encode_$isa -- --ignored write_the_texts >&2
+    GAS_TEXTS=$dir/$isa.texts cargo test -q --test isa encode_$isa::write_the_texts -- --ignored >&2
 done
 
 header() {
-    echo "# Made by tests/data/make_gas_tables.sh: each text of tests/encode_$1.rs, and before it what assembles it to:"
+    echo "# Made by tests/data/make_gas_tables.sh: each text of tests/isa/encode_$1.rs, and before it what assembles it to:"
     echo "# $($2as --version | head -n 1), $3."
 }
 

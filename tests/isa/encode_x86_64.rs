@@ -13,11 +13,11 @@ use jitduel::isa::x86_64::encode::*;
 use jitduel::isa::x86_64::regs::{self, Gp};
 
 /// The GNU assembler's bytes for the selected texts.
-const GAS: &str = include_str!("data/x86_64_gas.txt");
+const GAS: &str = include_str!("../data/x86_64_gas.txt");
 
 /// All constructors are public functions of this file outside any impl, so the decoder test notices if a constructor is
 /// missing here.
-const SOURCE: &str = include_str!("../src/isa/x86_64/encode.rs");
+const SOURCE: &str = include_str!("../../src/isa/x86_64/encode.rs");
 
 /// The address of the decoded instructions.
 const IP: u64 = 0x7000_0000_1000;

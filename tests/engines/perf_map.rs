@@ -1,8 +1,6 @@
 //! `run --perf-map`: the file that perf reads.
 
-mod binary;
-
-use binary::jitduel;
+use crate::binary::jitduel;
 
 /// The lines of a run's map: start, size in bytes, name.
 #[cfg(target_os = "linux")]

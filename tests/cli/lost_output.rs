@@ -1,14 +1,11 @@
 //! The exit code if output is lost: it does not depend on whether anybody reads.
 
-mod binary;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeWriter, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use binary::{Invocation, SMALL, file, folder, jitduel};
+use crate::binary::{Invocation, SMALL, file, folder, jitduel, script};
 
 /// The write end of a pipe whose reader is closed.
 fn unread() -> PipeWriter {
@@ -136,12 +133,11 @@ fn a_closed_pipe_does_not_prevent_reports_and_baselines() {
     let (code, stderr) = with_stdout(bench(&["--save-baseline", "unread"]), unread());
     assert!(code == 0 && folder.join("target/jitduel/baselines/unread.json").is_file(), "{stderr}");
     // The other build reports half a millisecond per run, so this one is slower than allowed.
-    let instant = file(
+    let instant = script(
         &folder,
         "instant",
-        "#!/bin/sh\nread task\necho '{\"ready\":true}'\nwhile read which runs; do echo $((500000 * runs)); done\n",
+        "read task\necho '{\"ready\":true}'\nwhile read which runs; do echo $((500000 * runs)); done",
     );
-    fs::set_permissions(&instant, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let against = ["--against", &instant, "--fail-on-regression", "5"];
     let (code, stderr) = with_stdout(bench(&against), unread());
     assert!(code == 3 && stderr.contains("SLOWER THAN ALLOWED"), "{code} {stderr}");

@@ -37,7 +37,7 @@ fn each_stage_reports_its_duration() {
             1,
             "{text}"
         );
-        assert_eq!(summary.lines().filter(|line| line.ends_with(&format!(" s  {name}"))).count(), 1, "{text}");
+        assert_eq!(summary.lines().filter(|line| line.ends_with(&format!(" s of CPU  {name}"))).count(), 1, "{text}");
     }
 }
 
@@ -61,6 +61,6 @@ fn the_script_states_its_needs_and_names_existing_tests() {
     assert!(said < script.find("install_packages").expect("it installs"), "before anything is done");
     let (_, names) = script.split_once("left_out=(").expect("it leaves some out");
     for name in names.split_once(')').expect("the list ends").0.split_whitespace() {
-        assert!(root.join(format!("tests/{name}.rs")).exists(), "{name}");
+        assert!(root.join(format!("tests/{name}/main.rs")).exists(), "{name}");
     }
 }

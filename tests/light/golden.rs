@@ -2,16 +2,14 @@
 //! `tests/golden`, to be reviewed before it is accepted. A file holds one program and all its listings for one
 //! instruction set; they are the same on every host.
 
-mod binary;
-
 use std::path::Path;
 
-use binary::jitduel;
+use crate::binary::jitduel;
 use jitduel::tiers::TIERS;
 use snapbox::{Assert, Data};
 
-const HEADER: &str = "\\ Compared by tests/golden.rs. After an intended change, regenerate this file and review the \
-                      diff:\n\\ SNAPSHOTS=overwrite cargo test --test golden\n";
+const HEADER: &str = "\\ Compared by tests/light/golden.rs. After an intended change, regenerate this file and review the \
+                      diff:\n\\ SNAPSHOTS=overwrite cargo test --test light golden\n";
 
 /// All stages of a program for one instruction set: tree and bytecode once, then all variants of the JIT.
 fn listings(text: &str, arguments: &[&str], isa: &str) -> String {

@@ -1,10 +1,8 @@
 //! A short campaign in the test's own process, and the verbs `fuzz` and `gen`.
 
-mod binary;
-
 use std::path::Path;
 
-use binary::{jitduel, size};
+use crate::binary::{jitduel, size};
 use jitduel::generate::trial;
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
@@ -39,7 +37,7 @@ fn fuzzed(arguments: &[&str]) -> Value {
 
 #[test]
 fn a_campaign_reports_its_counts_and_is_reproducible_from_its_seed() {
-    let programs = size("programs of a campaign", 2_000, 320);
+    let programs = size("programs of a campaign", 400, 320);
     let count = programs.to_string();
     let whole = fuzzed(&["--programs", &count, "--seed", "5", "--jobs", "1"]);
     assert_eq!((&whole["programs"], &whole["disagreements"]), (&programs.into(), &0.into()));

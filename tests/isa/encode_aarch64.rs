@@ -11,11 +11,11 @@ use jitduel::isa::aarch64::encode::*;
 use jitduel::isa::aarch64::regs::{self, SP, X, XZR, Xs, Xz};
 
 /// The GNU assembler's words for the selected texts.
-const GAS: &str = include_str!("data/aarch64_gas.txt");
+const GAS: &str = include_str!("../data/aarch64_gas.txt");
 
 /// All constructors are public functions of this file outside any impl, so the decoder test notices if a constructor is
 /// missing here.
-const SOURCE: &str = include_str!("../src/isa/aarch64/encode.rs");
+const SOURCE: &str = include_str!("../../src/isa/aarch64/encode.rs");
 
 /// The edge registers; 31 is added where it is legal.
 const REGS: [u8; 10] = [0, 1, 2, 15, 16, 17, 18, 19, 29, 30];

@@ -1,13 +1,11 @@
 //! The verifier, which all engines except the referee trust: checked against an enumeration of paths, and by executing
 //! the programs that it rejects.
 
-mod binary;
-
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use binary::{SMALL, size};
+use crate::binary::{SMALL, size};
 use jitduel::generate::{Kind, trial};
 use jitduel::lang::{Ast, Fault, Node, NodeKind, Rejection, RejectionKind, Source, parse, verify};
 use jitduel::oracle::refute::wrongly_rejected;

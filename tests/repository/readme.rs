@@ -1,4 +1,4 @@
-//! Checks the README's tables and figures. tests/corpus.rs checks its counts of the corpus, tests/docs.rs its outputs.
+//! Checks the README's tables and figures. tests/light/corpus.rs checks its counts of the corpus, tests/repository/docs.rs its outputs.
 
 use std::path::Path;
 

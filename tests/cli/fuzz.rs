@@ -2,15 +2,13 @@
 //!
 //! No engine is wrong, so these tests kill its processes with the signals that a wrong engine would cause.
 
-mod binary;
-
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use binary::{SMALL, file, folder, jitduel};
+use crate::binary::{SMALL, file, folder, jitduel};
 
 /// A campaign with one process at a time, which stops at its first finding or after a time limit.
 const CAMPAIGN: [&str; 11] =

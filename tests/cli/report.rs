@@ -4,18 +4,16 @@
 //! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads, a race converted to
 //! the format of `peers`, and the instruction counts of two workloads.
 
-mod binary;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use binary::{Ended, folder, jitduel};
+use crate::binary::{Ended, folder, jitduel};
 use snapbox::{Assert, Data};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/report");
 
-const HEADER: &str = "<!-- Compared by tests/report.rs. After an intended change, rewrite it and review the diff:\n\
-     SNAPSHOTS=overwrite cargo test --test report -->\n\n";
+const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After an intended change, rewrite it and review the diff:\n\
+     SNAPSHOTS=overwrite cargo test --test cli report -->\n\n";
 
 /// The sections that need data, and the commands that measure it.
 const MISSING: [(&str, &str); 6] = [

@@ -3,7 +3,7 @@
 //! A peer that is not installed is reported as `NOT RUN`, or as a failure if JITDUEL_WITNESSES is `required`.
 #![cfg(feature = "peers")]
 
-#[path = "../benches/peers/process.rs"]
+#[path = "../../benches/peers/process.rs"]
 mod process;
 
 use std::io::Write;

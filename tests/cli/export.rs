@@ -1,9 +1,7 @@
-//! The verb `export`: the origin of its inputs and limits, and its errors. tests/witness.rs runs its files, and
-//! tests/golden.rs compares their text.
+//! The verb `export`: the origin of its inputs and limits, and its errors. tests/witnesses/witness.rs runs its files, and
+//! tests/light/golden.rs compares their text.
 
-mod binary;
-
-use binary::{Ended, file, folder, jitduel};
+use crate::binary::{Ended, file, folder, jitduel};
 
 fn export(arguments: &[&str]) -> Ended {
     jitduel([&["export"], arguments].concat()).run()

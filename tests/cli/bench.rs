@@ -1,7 +1,5 @@
 //! The command `bench`: what it refuses, prints, saves and compares. No test depends on how long anything takes.
 
-mod binary;
-
 use std::time::Duration;
 
 use jitduel::bench::Subject;
@@ -10,7 +8,7 @@ use jitduel::bench::image::Image;
 use jitduel::bench::worker::Task;
 use jitduel::lang::Source;
 
-use binary::{Ended, SMALL, file, folder, jitduel};
+use crate::binary::{Ended, SMALL, executable, file, folder, jitduel, script};
 use serde_json::Value;
 
 /// The options of the shortest possible race.
@@ -325,8 +323,7 @@ fn rebuild_during_a_race_is_ignored() {
     }
     let folder = folder("bench_rebuild");
     file(&folder, "work.stk", "0 200 times 1 + end");
-    let binary = folder.join("jitduel");
-    std::fs::copy(env!("CARGO_BIN_EXE_jitduel"), &binary).expect("the file exists");
+    let binary = executable(&folder, "jitduel", env!("CARGO_BIN_EXE_jitduel"));
     let arguments = [&SHORT[..], &["work.stk", "--engine", "bytecode,tree"]].concat();
     let mut command = std::process::Command::new(&binary);
     let command = command.args(arguments).current_dir(&folder);
@@ -338,13 +335,6 @@ fn rebuild_during_a_race_is_ignored() {
     let output = race.wait_with_output().expect("it was started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!folder.join("mixed").exists());
-}
-
-/// Writes a shell script.
-fn script(folder: &std::path::Path, name: &str, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let path = file(folder, name, format!("#!/bin/sh\n{text}\n"));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the folder is writable");
 }
 
 #[test]

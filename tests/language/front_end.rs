@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::binary::size;
 use jitduel::corpus::programs;
 use jitduel::lang::print::print;
 use jitduel::lang::words::spellings;
@@ -16,17 +17,6 @@ use jitduel::registry::ENGINES;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use snapbox::{Assert, Data};
-
-/// Whether tests use smaller sizes: most AArch64 test programs run in an emulator, 10 to 50 times slower.
-const SMALL: bool = cfg!(target_arch = "aarch64");
-
-/// The size for this host; prints a line if it is the smaller one.
-fn size(what: &str, full: usize, small: usize) -> usize {
-    if SMALL {
-        println!("{what}: {small} instead of {full}, since this is an AArch64 program and likely emulated");
-    }
-    if SMALL { small } else { full }
-}
 
 fn parsed(text: &str) -> Arc<Ast> {
     let source = Source::new("test", text);
@@ -216,8 +206,8 @@ fn diagnostics_match_the_golden_file() {
     let nested = "1 times\n".repeat(1001);
     let built = [("far into a line", far.as_bytes(), 0), ("more than 1000 nested bodies", nested.as_bytes(), 0)];
     let mut text = String::from(
-        "Compared by tests/front_end.rs. After an intended change, regenerate this file and review the diff:\n\
-         SNAPSHOTS=overwrite cargo test --test front_end\n",
+        "Compared by tests/language/front_end.rs. After an intended change, regenerate this file and review the diff:\n\
+         SNAPSHOTS=overwrite cargo test --test language front_end\n",
     );
     for (name, bytes, inputs) in FAULTY.iter().chain(&built) {
         let source = Source::new("test.stk", *bytes);

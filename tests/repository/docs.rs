@@ -1,10 +1,8 @@
 //! Every output in the README and in `docs/` matches what the binary prints today, or is dated.
 
-mod binary;
-
 use std::path::{Path, PathBuf};
 
-use binary::jitduel;
+use crate::binary::jitduel;
 use jitduel::registry::ENGINES;
 
 /// A fenced block of a page.

@@ -1,12 +1,10 @@
 //! The command line: every verb and option, exit codes, streams, and texts that are not programs. Each run of the binary is
 //! also checked for panics, signals and hangs (see `binary`).
 
-mod binary;
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use binary::{Ended, SMALL, file, folder, jitduel, size};
+use crate::binary::{Ended, SMALL, expect, file, folder, jitduel, refused, size};
 use jitduel::isa::disassemble::disassemble;
 use jitduel::registry::{ENGINES, names};
 use jitduel::tiers::TIERS;
@@ -27,20 +25,6 @@ fn cli(arguments: &[&str]) -> Ended {
 /// `run -e TEXT` with further arguments.
 fn run(text: &str, arguments: &[&str]) -> Ended {
     cli(&[&["run", "-e", text], arguments].concat())
-}
-
-/// Asserts a run's exit code and standard output.
-#[track_caller]
-fn expect(ended: &Ended, code: i32, stdout: &str) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
-}
-
-/// Asserts that a run ends as a usage error: nothing on standard output, and an error that contains `message`.
-#[track_caller]
-fn refused(ended: &Ended, message: &str) {
-    expect(ended, 2, "");
-    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
-    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
 }
 
 // run: the program, its inputs, its engine.

@@ -1,15 +1,13 @@
 //! Files that verbs write, on top of existing files, links and folders and with a full disk; and pipes and devices that verbs
 //! must not read.
 
-mod binary;
-
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use binary::{Ended, Invocation, SMALL, file, folder, jitduel};
+use crate::binary::{Ended, Invocation, SMALL, file, folder, jitduel, script};
 
 /// Runs it under a file size limit of 0, which acts like a full disk.
 fn on_a_full_disk(invocation: Invocation) -> Ended {
@@ -145,9 +143,8 @@ fn started_programs_do_not_inherit_the_ignored_signal() {
         return;
     }
     let folder = folder("signals");
-    let tells = "#!/bin/sh\nread task\necho \"{\\\"error\\\":\\\"$(grep SigIgn /proc/self/status | cut -f2)\\\"}\"\n";
-    let tells = file(&folder, "tells", tells);
-    fs::set_permissions(&tells, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let tells = "read task\necho \"{\\\"error\\\":\\\"$(grep SigIgn /proc/self/status | cut -f2)\\\"}\"";
+    let tells = script(&folder, "tells", tells);
     let ended = jitduel(["bench", "--force", "fact", "--engine", "tree", "--against", &tells]).run();
     let (_, ignored) = ended.stderr.split_once("refuses: ").unwrap_or_else(|| panic!("{ended:?}"));
     let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a mask of signals");

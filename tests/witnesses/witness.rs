@@ -3,8 +3,6 @@
 //!
 //! A witness that is not installed is reported as `NOT RUN`. If JITDUEL_WITNESSES is `required`, this is a failure.
 
-mod binary;
-
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
@@ -14,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use binary::{folder, size};
+use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::export::{Limits, Run, c, forth};
 use jitduel::generate::{Kind, Trial, trial};
@@ -252,7 +250,7 @@ fn corpus_cases() -> Vec<Case> {
 #[test]
 fn random_programs_in_c() {
     if Witness::C.is_installed() {
-        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 2_000, 300)));
+        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 1_000, 300)));
     }
 }
 

@@ -211,7 +211,8 @@ fn place(path: &str) -> (String, usize) {
 /// The errors in the imports of a file.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let (module, depth) = place(path);
-    let unknown = |module: &str| format!("{path}: `{module}` has no layer: add it to LAYERS in tests/layers.rs");
+    let unknown =
+        |module: &str| format!("{path}: `{module}` has no layer: add it to LAYERS in tests/repository/layers.rs");
     let Some(own) = layer(&module) else { return vec![unknown(&module)] };
     let mut faults = Vec::new();
     for Import { module: other, in_tests } in imports(text, depth) {

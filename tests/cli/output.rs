@@ -1,25 +1,12 @@
 //! Output for newcomers: which inputs are used, which engines agree, unexpected outcomes, and probable mistakes.
 
-mod binary;
-
 use std::time::{Duration, Instant};
 
-use binary::{Ended, file, folder, jitduel};
+use crate::binary::{Ended, expect, file, folder, jitduel, refused};
 use jitduel::registry::{ENGINES, entries, fastest};
 
 fn cli(arguments: &[&str]) -> Ended {
     jitduel(arguments).run()
-}
-
-#[track_caller]
-fn expect(ended: &Ended, code: i32, stdout: &str) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (code, stdout), "stderr: {}", ended.stderr);
-}
-
-#[track_caller]
-fn refused(ended: &Ended, message: &str) {
-    expect(ended, 2, "");
-    assert!(ended.stderr.contains(message), "{message:?} is not in: {}", ended.stderr);
 }
 
 // Inputs.

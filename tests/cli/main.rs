@@ -1,0 +1,14 @@
+//! The command line, as a process of its own: what it prints, writes, keeps and exits with.
+
+#[path = "../binary/mod.rs"]
+mod binary;
+
+mod bench;
+mod export;
+mod files;
+mod fuzz;
+mod hostile_hosts;
+mod lost_output;
+mod output;
+mod report;
+mod verbs;

@@ -1,0 +1,13 @@
+//! The engines on the host: every operation, branch and short program, random programs, and the interfaces that run them.
+
+#[path = "../binary/mod.rs"]
+mod binary;
+
+mod branches;
+mod exhaustive;
+mod interpreter;
+mod lir_ops;
+mod oracle;
+mod perf_map;
+mod registers;
+mod targets;

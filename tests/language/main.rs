@@ -1,0 +1,10 @@
+//! The parts that compute the same on every host: the front end, the verifier, the generator, and the work of compiling.
+
+#[path = "../binary/mod.rs"]
+mod binary;
+
+mod front_end;
+mod generate;
+mod hints;
+mod linear;
+mod verifier;
