@@ -120,55 +120,62 @@ macro_rules! table {
     };
 }
 
-table! {
-    /// Wrapping sum.
-    Add "+" "a b -- c" Meaning::Alu(AluOp::Add), c "a + b" forth "+";
-    /// Wrapping difference.
-    Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub), c "a - b" forth "-";
-    /// Wrapping product.
-    Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul), c "a * b" forth "*";
-    // The minimum integer divided by -1 overflows, which is undefined behavior in C.
-    /// Quotient, truncated toward zero.
-    Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient), c "b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b)" forth "quotient";
-    /// Remainder of the division truncated toward zero.
-    Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder), c "b == UINT64_MAX ? 0 : (uint64_t)((int64_t)a % (int64_t)b)" forth "remainder";
-    /// Bitwise and.
-    And "and" "a b -- c" Meaning::Alu(AluOp::And), c "a & b" forth "and";
-    /// Bitwise or.
-    Or "or" "a b -- c" Meaning::Alu(AluOp::Or), c "a | b" forth "or";
-    /// Bitwise exclusive or.
-    Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor), c "a ^ b" forth "xor";
-    /// Shift left by the low six bits of the top.
-    Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl), c "a << (n & 63)" forth "63 and lshift";
-    /// Logical shift right by the low six bits of the top.
-    Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr), c "a >> (n & 63)" forth "63 and rshift";
-    /// Equal.
-    Eq "=" "a b -- f" Meaning::Compare(Cond::Eq), c "a == b" forth "= negate";
-    /// Not equal.
-    Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne), c "a != b" forth "<> negate";
-    /// Less than.
-    Lt "<" "a b -- f" Meaning::Compare(Cond::Lt), c "(int64_t)a < (int64_t)b" forth "< negate";
-    /// Greater than.
-    Gt ">" "a b -- f" Meaning::Compare(Cond::Gt), c "(int64_t)a > (int64_t)b" forth "> negate";
-    /// Less than or equal.
-    Le "<=" "a b -- f" Meaning::Compare(Cond::Le), c "(int64_t)a <= (int64_t)b" forth "<= negate";
-    /// Greater than or equal.
-    Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge), c "(int64_t)a >= (int64_t)b" forth ">= negate";
-    /// Copies the top.
-    Dup "dup" "a -- a a" Meaning::Shuffle;
-    /// Removes the top.
-    Drop "drop" "a --" Meaning::Shuffle;
-    /// Exchanges the two topmost values.
-    Swap "swap" "a b -- b a" Meaning::Shuffle;
-    /// Copies the value below the top.
-    Over "over" "a b -- a b a" Meaning::Shuffle;
-    /// Moves the third value to the top.
-    Rot "rot" "a b c -- b c a" Meaning::Shuffle;
-    /// Removes the value below the top.
-    Nip "nip" "a b -- b" Meaning::Shuffle;
-    /// Copies the top below the value under it.
-    Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
+/// Calls a macro with the rows of the table, so that other modules can make tables of their own from it.
+macro_rules! word_rows {
+    ($table:ident) => {
+        $table! {
+            /// Wrapping sum.
+            Add "+" "a b -- c" Meaning::Alu(AluOp::Add), c "a + b" forth "+";
+            /// Wrapping difference.
+            Sub "-" "a b -- c" Meaning::Alu(AluOp::Sub), c "a - b" forth "-";
+            /// Wrapping product.
+            Mul "*" "a b -- c" Meaning::Alu(AluOp::Mul), c "a * b" forth "*";
+            // The minimum integer divided by -1 overflows, which is undefined behavior in C.
+            /// Quotient, truncated toward zero.
+            Div "/" "a b -- c" Meaning::Divide(DivOp::Quotient), c "b == UINT64_MAX ? 0 - a : (uint64_t)((int64_t)a / (int64_t)b)" forth "quotient";
+            /// Remainder of the division truncated toward zero.
+            Mod "mod" "a b -- c" Meaning::Divide(DivOp::Remainder), c "b == UINT64_MAX ? 0 : (uint64_t)((int64_t)a % (int64_t)b)" forth "remainder";
+            /// Bitwise and.
+            And "and" "a b -- c" Meaning::Alu(AluOp::And), c "a & b" forth "and";
+            /// Bitwise or.
+            Or "or" "a b -- c" Meaning::Alu(AluOp::Or), c "a | b" forth "or";
+            /// Bitwise exclusive or.
+            Xor "xor" "a b -- c" Meaning::Alu(AluOp::Xor), c "a ^ b" forth "xor";
+            /// Shift left by the low six bits of the top.
+            Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl), c "a << (n & 63)" forth "63 and lshift";
+            /// Logical shift right by the low six bits of the top.
+            Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr), c "a >> (n & 63)" forth "63 and rshift";
+            /// Equal.
+            Eq "=" "a b -- f" Meaning::Compare(Cond::Eq), c "a == b" forth "= negate";
+            /// Not equal.
+            Ne "<>" "a b -- f" Meaning::Compare(Cond::Ne), c "a != b" forth "<> negate";
+            /// Less than.
+            Lt "<" "a b -- f" Meaning::Compare(Cond::Lt), c "(int64_t)a < (int64_t)b" forth "< negate";
+            /// Greater than.
+            Gt ">" "a b -- f" Meaning::Compare(Cond::Gt), c "(int64_t)a > (int64_t)b" forth "> negate";
+            /// Less than or equal.
+            Le "<=" "a b -- f" Meaning::Compare(Cond::Le), c "(int64_t)a <= (int64_t)b" forth "<= negate";
+            /// Greater than or equal.
+            Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge), c "(int64_t)a >= (int64_t)b" forth ">= negate";
+            /// Copies the top.
+            Dup "dup" "a -- a a" Meaning::Shuffle;
+            /// Removes the top.
+            Drop "drop" "a --" Meaning::Shuffle;
+            /// Exchanges the two topmost values.
+            Swap "swap" "a b -- b a" Meaning::Shuffle;
+            /// Copies the value below the top.
+            Over "over" "a b -- a b a" Meaning::Shuffle;
+            /// Moves the third value to the top.
+            Rot "rot" "a b c -- b c a" Meaning::Shuffle;
+            /// Removes the value below the top.
+            Nip "nip" "a b -- b" Meaning::Shuffle;
+            /// Copies the top below the value under it.
+            Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
+        }
+    };
 }
+pub(crate) use word_rows;
+word_rows!(table);
 
 /// The class of every word, in the order of [`Word`].
 static CLASSES: [Class; WORDS.len()] = {

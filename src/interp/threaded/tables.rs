@@ -8,6 +8,7 @@ use super::handlers::{
 };
 use super::window::Value;
 use crate::lang::Word;
+use crate::lang::words::{WORDS, word_rows};
 
 /// An array indexed by register, or with `values` by register and [`IMMEDIATE`]. Its elements are a handler's
 /// instances, or the expansions of a macro.
@@ -36,32 +37,29 @@ macro_rules! computations {
     }};
 }
 
-/// The handlers of a word with this end, if any: [`PAIRS`] documents how they were chosen.
+macro_rules! go_forms {
+    (@row $name:ident $c:literal) => { computations!($name GO) };
+    (@row $name:ident) => { None };
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
+        /// For each word the handlers that continue with the next instruction, if it computes.
+        static GO_FORMS: [Option<&Forms>; WORDS.len()] = [$(go_forms!(@row $name $($c)?)),*];
+    };
+}
+word_rows!(go_forms);
+
+/// The handlers of a word with this end, if any. [`PAIRS`] documents how the words with other ends were chosen.
 fn compute_table(word: Word, end: usize) -> Option<&'static Forms> {
     macro_rules! choose {
-        ($($name:ident: $($ending:ident)*;)*) => {
+        ($($name:ident)*) => {
             match (word, end) {
-                $($((Word::$name, $ending) => computations!($name $ending),)*)*
+                (_, GO) => GO_FORMS[word as usize],
+                $((Word::$name, NEXT) => computations!($name NEXT),)*
+                $((Word::$name, BACK) => computations!($name BACK),)*
                 _ => None,
             }
         };
     }
-    choose! {
-        Add: GO NEXT BACK;
-        Sub: GO NEXT BACK;
-        Mul: GO NEXT BACK;
-        And: GO;
-        Or: GO;
-        Xor: GO NEXT BACK;
-        Lshift: GO;
-        Rshift: GO;
-        Eq: GO;
-        Ne: GO;
-        Lt: GO;
-        Gt: GO;
-        Le: GO;
-        Ge: GO;
-    }
+    choose!(Add Sub Mul Xor)
 }
 
 macro_rules! fetches {
