@@ -146,7 +146,7 @@ fn started_programs_do_not_inherit_the_ignored_signal() {
     let tells = "read task\necho \"{\\\"error\\\":\\\"$(grep SigIgn /proc/self/status | cut -f2)\\\"}\"";
     let tells = script(&folder, "tells", tells);
     let ended = jitduel(["bench", "--force", "fact", "--engine", "tree", "--against", &tells]).run();
-    let (_, ignored) = ended.stderr.split_once("refuses: ").unwrap_or_else(|| panic!("{ended:?}"));
+    let (_, ignored) = ended.stderr.split_once("refused the program: ").unwrap_or_else(|| panic!("{ended:?}"));
     let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a mask of signals");
     assert_eq!(ignored & (1 << (libc::SIGXFSZ - 1)), 0, "{ignored:x}");
 }
