@@ -1,6 +1,8 @@
 //! The table of words: spelling, stack effect and meaning. Everything else is derived from it, with two exceptions: the
 //! referee and the tests' evaluators define each word independently, to check the table.
 
+use std::borrow::Cow;
+
 use crate::lir::{AluOp, Cond, DivOp};
 
 /// What a word does with the values that it pops.
@@ -296,35 +298,61 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     (&["roll"], "`rot` moves the third value to the top; `K pick` can only copy deeper ones"),
     (&["depth"], "a program cannot ask how many values are on the stack"),
     (&["!"], "there are no variables to store to; to negate a flag write `0 =`"),
-    (&["not", "0="], "write `0 =`"),
-    (&["0<>"], "write `0 <>`"),
-    (&["0<"], "write `0 <`"),
-    (&["0>"], "write `0 >`"),
     (&["true"], "write `1`: a flag that is not 0 is true"),
     (&["false"], "write `0`"),
-    (&["invert", "~"], "write `-1 xor`"),
-    (&["negate", "neg"], "write `0 swap -`"),
-    (&["abs"], "write `dup 0 < if 0 swap - end`"),
-    (&["min"], "write `over over > if swap end drop`"),
-    (&["max"], "write `over over < if swap end drop`"),
-    (&["1+", "++"], "write `1 +`"),
-    (&["1-"], "write `1 -`"),
-    (&["2*"], "write `2 *`"),
-    (&["2/"], "write `2 /`, which rounds toward zero"),
-    (&["**", "pow"], "write `1 swap times over * end nip`"),
-    (&["/mod", "divmod"], "write `over over mod rot rot /`"),
-    (&["2dup"], "write `over over`"),
-    (&["2drop"], "write `drop drop`"),
-    (&["-rot"], "write `rot rot`"),
     (
         &["?dup"],
         "both branches must leave the same number of values: write `dup if BODY else drop end`, where BODY consumes the copy",
     ),
 ];
 
-/// The advice for another language's word.
-pub fn advice(word: &str) -> Option<&'static str> {
-    ADVICE.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| *advice)
+/// A program that does what another language's word does.
+#[derive(Debug)]
+pub struct Idiom {
+    /// The words.
+    pub words: &'static [&'static str],
+    /// The program.
+    pub program: &'static str,
+    /// What else there is to say, after the program.
+    pub note: &'static str,
+    /// Inputs, and the stack that the program makes of them.
+    pub example: (&'static [i64], &'static [i64]),
+}
+
+macro_rules! idioms {
+    ($($words:tt $program:literal $note:literal $inputs:tt -> $results:tt;)*) => {
+        /// What to write in place of other languages' words that compute or move values.
+        pub const IDIOMS: &[Idiom] =
+            &[$(Idiom { words: &$words, program: $program, note: $note, example: (&$inputs, &$results) },)*];
+    };
+}
+
+idioms! {
+    ["not", "0="] "0 =" "" [7] -> [0];
+    ["0<>"] "0 <>" "" [5] -> [1];
+    ["0<"] "0 <" "" [-1] -> [1];
+    ["0>"] "0 >" "" [-1] -> [0];
+    ["invert", "~"] "-1 xor" "" [5] -> [-6];
+    ["negate", "neg"] "0 swap -" "" [5] -> [-5];
+    ["abs"] "dup 0 < if 0 swap - end" "" [-5] -> [5];
+    ["min"] "over over > if swap end drop" "" [3, 2] -> [2];
+    ["max"] "over over < if swap end drop" "" [3, 2] -> [3];
+    ["1+", "++"] "1 +" "" [3] -> [4];
+    ["1-"] "1 -" "" [3] -> [2];
+    ["2*"] "2 *" "" [3] -> [6];
+    ["2/"] "2 /" ", which rounds toward zero" [7] -> [3];
+    ["**", "pow"] "1 swap times over * end nip" "" [3, 4] -> [81];
+    ["/mod", "divmod"] "over over mod rot rot /" "" [17, 5] -> [2, 3];
+    ["2dup"] "over over" "" [1, 2] -> [1, 2, 1, 2];
+    ["2drop"] "drop drop" "" [1, 2, 3] -> [1];
+    ["-rot"] "rot rot" "" [1, 2, 3] -> [3, 1, 2];
+}
+
+/// What to write in place of another language's word.
+pub fn advice(word: &str) -> Option<Cow<'static, str>> {
+    let idiom = IDIOMS.iter().find(|idiom| idiom.words.contains(&word));
+    let idiom = idiom.map(|Idiom { program, note, .. }| format!("write `{program}`{note}").into());
+    idiom.or_else(|| ADVICE.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| Cow::from(*advice)))
 }
 
 /// Whether a character looks like another one or is invisible, and so hides the error in a word.

@@ -7,8 +7,11 @@ use wasm_encoder::InstructionSink;
 
 use crate::lir::{AluOp, Cond};
 
-/// Puts an arithmetic instruction of WebAssembly. It takes shift counts modulo 64, as our operations do.
-pub fn wasm_alu(code: &mut InstructionSink, op: AluOp) {
+/// Emits an operation in WebAssembly. `operand` emits the first operand, or the second if it is told 1. WebAssembly takes shift
+/// counts modulo 64, as our operations do.
+pub fn wasm_alu(code: &mut InstructionSink, op: AluOp, operand: impl Fn(&mut InstructionSink, usize)) {
+    operand(code, 0);
+    operand(code, 1);
     match op {
         AluOp::Add => code.i64_add(),
         AluOp::Sub => code.i64_sub(),

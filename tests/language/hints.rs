@@ -2,7 +2,7 @@
 
 use jitduel::engine::{NoClock, Options, outcome};
 use jitduel::exec::Stack;
-use jitduel::lang::words::{ADVICE, FOREIGN, spellings};
+use jitduel::lang::words::{ADVICE, FOREIGN, IDIOMS, Idiom, spellings};
 use jitduel::lang::{Diagnostic, Fault, Source, load};
 use jitduel::outcome::Outcome;
 use jitduel::registry;
@@ -34,40 +34,23 @@ fn values(text: &str, inputs: &[i64]) -> Vec<i64> {
 /// Each idiom, between backticks in the help for a foreign word, does what the word does in other languages.
 #[test]
 fn idioms_do_what_the_foreign_word_does() {
-    let idioms: [(&str, &str, &[i64], &[i64]); 25] = [
-        ("for", "N times BODY end", &[], &[]),
-        ("begin", "while CONDITION do BODY end", &[], &[]),
-        ("then", "FLAG if THEN else ELSE end", &[], &[]),
-        ("elif", "A if X else B if Y else Z end end", &[], &[]),
-        ("i", "0 10 times 1 + end", &[], &[10]),
-        ("not", "0 =", &[7], &[0]),
-        ("!", "0 =", &[0], &[1]),
-        ("0<", "0 <", &[-1], &[1]),
-        ("0>", "0 >", &[-1], &[0]),
-        ("0<>", "0 <>", &[5], &[1]),
-        ("invert", "-1 xor", &[5], &[-6]),
-        ("negate", "0 swap -", &[5], &[-5]),
-        ("abs", "dup 0 < if 0 swap - end", &[-5], &[5]),
-        ("min", "over over > if swap end drop", &[3, 2], &[2]),
-        ("max", "over over < if swap end drop", &[3, 2], &[3]),
-        ("1+", "1 +", &[3], &[4]),
-        ("1-", "1 -", &[3], &[2]),
-        ("2*", "2 *", &[3], &[6]),
-        ("2/", "2 /", &[7], &[3]),
-        ("**", "1 swap times over * end nip", &[3, 4], &[81]),
-        ("/mod", "over over mod rot rot /", &[17, 5], &[2, 3]),
-        ("2dup", "over over", &[1, 2], &[1, 2, 1, 2]),
-        ("2drop", "drop drop", &[1, 2, 3], &[1]),
-        ("-rot", "rot rot", &[1, 2, 3], &[3, 1, 2]),
-        ("?dup", "dup if BODY else drop end", &[], &[]),
-    ];
-    for (word, idiom, inputs, expected) in idioms {
-        let help = help(word);
-        assert!(help.contains(&format!("`{idiom}`")), "{word}: {help}");
-        // Idioms with uppercase words are templates, not programs.
-        if !idiom.contains(|c: char| c.is_ascii_uppercase()) {
-            assert_eq!(values(idiom, inputs), expected, "{word}");
+    for Idiom { words, program, example: (inputs, expected), .. } in IDIOMS {
+        assert_eq!(values(program, inputs), *expected, "{words:?}");
+        for word in *words {
+            assert!(help(word).contains(&format!("`{program}`")), "{word}: {}", help(word));
         }
+    }
+    assert_eq!(values("0 10 times 1 + end", &[]), [10]);
+    for (word, template) in [
+        ("for", "N times BODY end"),
+        ("begin", "while CONDITION do BODY end"),
+        ("then", "FLAG if THEN else ELSE end"),
+        ("elif", "A if X else B if Y else Z end end"),
+        ("i", "0 10 times 1 + end"),
+        ("!", "0 ="),
+        ("?dup", "dup if BODY else drop end"),
+    ] {
+        assert!(help(word).contains(&format!("`{template}`")), "{word}: {}", help(word));
     }
 }
 
@@ -86,6 +69,7 @@ fn foreign_words_are_unique_and_not_in_the_language() {
     let foreign: Vec<&str> = ADVICE
         .iter()
         .flat_map(|(words, _)| words.iter().copied())
+        .chain(IDIOMS.iter().flat_map(|idiom| idiom.words.iter().copied()))
         .chain(FOREIGN.iter().map(|(theirs, _)| *theirs))
         .collect();
     for (index, word) in foreign.iter().enumerate() {

@@ -6,7 +6,7 @@ use super::state::State;
 use super::tables::{self, Form, number};
 use super::window::Value;
 use crate::lang::Word;
-use crate::lang::words::Class;
+use crate::lang::words::{Class, Meaning};
 
 impl State {
     pub fn compute(&mut self, word: Word) {
@@ -85,5 +85,9 @@ impl State {
 }
 
 fn commutes(word: Word) -> bool {
-    matches!(word, Word::Add | Word::Mul | Word::And | Word::Or | Word::Xor | Word::Eq | Word::Ne)
+    match word.meaning() {
+        Meaning::Alu(op) => op.commutes(),
+        Meaning::Compare(cond) => cond == cond.mirrored(),
+        Meaning::Divide(_) | Meaning::Shuffle => false,
+    }
 }

@@ -1,7 +1,7 @@
 //! Tracks the location of each value during translation, and moves values where they are needed.
 
-use wasm_encoder::MemArg;
 use wasm_encoder::MemArgTarget::Memory;
+use wasm_encoder::{InstructionSink, MemArg};
 
 use super::{POINTER, Writer};
 
@@ -12,6 +12,16 @@ pub enum Value {
     Constant(i64),
     /// In this local.
     Local(u32),
+}
+
+impl Value {
+    /// Emits the instruction that pushes it on WebAssembly's stack.
+    pub fn emit(self, code: &mut InstructionSink) {
+        match self {
+            Value::Constant(value) => code.i64_const(value),
+            Value::Local(local) => code.local_get(local),
+        };
+    }
 }
 
 /// The locations of the values.
@@ -108,10 +118,7 @@ impl Writer<'_> {
 
     /// Pushes a value onto WebAssembly's own stack.
     pub fn get(&mut self, value: Value) {
-        match value {
-            Value::Constant(value) => self.code().i64_const(value),
-            Value::Local(local) => self.code().local_get(local),
-        };
+        value.emit(&mut self.code());
     }
 
     /// Pushes a value.

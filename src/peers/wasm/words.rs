@@ -112,9 +112,7 @@ impl Writer<'_> {
                 self.push_result();
             }
             (Meaning::Alu(op), &[a, b]) => {
-                self.get(a);
-                self.get(b);
-                wasm_alu(&mut self.code(), op);
+                wasm_alu(&mut self.code(), op, |code, which| [a, b][which].emit(code));
                 self.push_result();
             }
             (Meaning::Compare(cond), &[a, b]) => {
