@@ -10,18 +10,28 @@ leave() {
 }
 trap leave EXIT
 
-# Sets `cpu_seconds` to the processor time of all commands that this shell has waited for. On a busy machine the elapsed time
-# depends on other processes; this figure hardly does.
+# Sets `cpu_seconds` to the processor time of all commands that this shell has waited for, without the lanes that have ended.
+# On a busy machine the elapsed time depends on other processes; this figure hardly does.
 count_cpu_seconds() {
   local of_children spent
   # A pipe or a substitution would start another shell, and `times` would report on that one.
-  times >"$kept/cpu${lane_name:-}"
-  of_children=$(sed -n 2p "$kept/cpu${lane_name:-}")
+  times >"$kept/cpu-$lane_name"
+  of_children=$(sed -n 2p "$kept/cpu-$lane_name")
   cpu_seconds=0
   for spent in $of_children; do
     spent=${spent%[.,]*}
     cpu_seconds=$((cpu_seconds + 60 * ${spent%m*} + ${spent#*m}))
   done
+  if [ -z "$lane_name" ]; then cpu_seconds=$((cpu_seconds - $(lanes_cpu_seconds))); fi
+}
+
+# The processor time of the lanes that have ended.
+lanes_cpu_seconds() {
+  local file sum=0
+  for file in "$kept"/lane-cpu-*; do
+    if [ -e "$file" ]; then sum=$((sum + $(cat "$file"))); fi
+  done
+  echo "$sum"
 }
 
 # Begins a stage and ends the previous one: prints how long that took, and records it for the end. A lane has its own stages.
@@ -53,7 +63,7 @@ without_deaths() {
 beside() {
   say "begun beside what follows: $1; what it says comes at its end"
   set -m
-  (set -e; stage_name= lane_name=$1; "$1"; end_stage) >"$kept/$1" 2>&1 </dev/null &
+  (set -e; stage_name= lane_name=$1; "$1"; end_stage; echo "$cpu_seconds" >"$kept/lane-cpu-$1") >"$kept/$1" 2>&1 </dev/null &
   lane=$! beside_name=$1
   set +m
 }
@@ -75,6 +85,6 @@ await() {
 all_passed() {
   end_stage
   count_cpu_seconds
-  say "all passed with $cpu_seconds s of CPU; the stages, some of them beside others"
+  say "all passed with $((cpu_seconds + $(lanes_cpu_seconds))) s of CPU; the stages, some of them beside others"
   cat "$kept/times"
 }

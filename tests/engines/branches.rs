@@ -205,9 +205,13 @@ fn loop_longer_than_a_mebibyte_runs() {
             (inputs, fuel, evaluate(program.ast(), &inputs, fuel, options.stack_limit))
         })
     });
-    let (mut done, mut trapped) = (0, 0);
+    let (mut done, mut trapped, mut tried) = (0, 0, 0);
     for (name, tier) in TIERS {
         if is_emulated() {
+            if !["jit", "regs"].contains(&name) {
+                println!("NOT RUN: {name}, since an emulator needs ten seconds for it");
+                continue;
+            }
             println!(
                 "{name}: lengths for both instruction sets are not compared in an emulator; native hosts compare them"
             );
@@ -221,6 +225,7 @@ fn loop_longer_than_a_mebibyte_runs() {
             println!("{name}: {a64} bytes for AArch64, {x64} for x86-64");
             assert!(a64 > MEBIBYTE && x64 > MEBIBYTE, "{name}: {a64} {x64}");
         }
+        tried += 1;
         let mut engine = Native::new(name, tier);
         for (metered, executions) in [false, true].into_iter().zip(&executions) {
             let options = Options { metered, ..options };
@@ -242,7 +247,7 @@ fn loop_longer_than_a_mebibyte_runs() {
         }
     }
     println!("{} bytes of text, {done} executions ended, {trapped} trapped", text.len());
-    assert_eq!((done, trapped), (TIERS.len() * (5 + 3), TIERS.len() * (1 + 3)));
+    assert_eq!((done, trapped), (tried * (5 + 3), tried * (1 + 3)));
 }
 
 // The assemblers.
