@@ -1,10 +1,10 @@
-# What scripts/test is made of: stages that say how long they took, and a lane of them beside the others. Wants `say`.
+# Stages for scripts/test: each reports its time, and one function at a time can run in a lane of its own. Needs `say`.
 
-# What the stages keep until the script ends.
+# Files of the stages, which are deleted when the script ends.
 kept=$(mktemp -d)
 lane=
 leave() {
-  # It may have ended already.
+  # The lane may have ended already.
   if [ -n "$lane" ]; then kill -- "-$lane" 2>/dev/null || true; fi
   rm -rf "$kept"
 }
@@ -51,17 +51,17 @@ end_stage() {
   stage_name=
 }
 
-# Tests let children die on purpose, and QEMU has a line for each of them. Where all went well their number is enough.
+# Some tests kill child processes on purpose, and QEMU prints a line for each. If everything passed, their number is enough.
 without_deaths() {
   awk '/^qemu: uncaught target signal / { deaths++; next }
     { print }
-    END { if (deaths) printf "-- not shown: %d lines \"qemu: uncaught target signal\", of children that tests let die on purpose\n", deaths }'
+    END { if (deaths) printf "-- not shown: %d lines \"qemu: uncaught target signal\" from children that tests kill on purpose\n", deaths }'
 }
 
-# Starts a function beside what follows, so that the processors are busy also where one of the two keeps only one of them
-# busy. What it says is kept until `await` shows it; the whole script fails where it has failed.
+# Starts a function in a lane that runs in parallel with the rest of the script, to keep all processors busy. `await` prints its
+# output. If the function fails, the whole script fails.
 beside() {
-  say "begun beside what follows: $1; what it says comes at its end"
+  say "started in parallel: $1; its output follows at the end"
   set -m
   (set -e; stage_name= lane_name=$1; "$1"; end_stage; echo "$cpu_seconds" >"$kept/lane-cpu-$1") >"$kept/$1" 2>&1 </dev/null &
   lane=$! beside_name=$1
@@ -72,7 +72,7 @@ await() {
   end_stage
   wait "$lane" || status=$?
   lane=
-  say "ended, begun beside what came before: $beside_name"
+  say "output of $beside_name, which ran in parallel"
   if [ "$status" != 0 ]; then
     cat "$kept/$beside_name"
     say "FAILED: $beside_name"
@@ -85,6 +85,6 @@ await() {
 all_passed() {
   end_stage
   count_cpu_seconds
-  say "all passed with $((cpu_seconds + $(lanes_cpu_seconds))) s of CPU; the stages, some of them beside others"
+  say "all passed with $((cpu_seconds + $(lanes_cpu_seconds))) s of CPU; the stages, some of which ran in parallel"
   cat "$kept/times"
 }
