@@ -248,7 +248,7 @@ pub enum Op {
 
 /// A receiver of operations.
 pub trait Sink {
-    /// The operations that follow are made for this bytecode operation.
+    /// Attributes the operations that follow to this bytecode operation.
     fn at(&mut self, pc: u32);
 
     /// Takes one operation. Implementations should be inlined: if the kind of operation is constant at the call, the

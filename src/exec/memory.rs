@@ -120,9 +120,9 @@ impl Mapping {
         Ok(Mapping { start, bytes, guard: 0 })
     }
 
-    /// Maps `bytes` of zeros twice. They are whole pages. Code written through the first mapping runs through the
-    /// second. Inaccessible pages surround each mapping, so that an overrun of one does not reach the other. A forked
-    /// child inherits only the second.
+    /// Maps `bytes` of zeros, a multiple of the page size. They are mapped twice: code written through the first mapping
+    /// runs through the second. Inaccessible pages surround each mapping, so that an overrun of one does not reach the
+    /// other. A forked child inherits only the second.
     ///
     /// # Errors
     /// The system's, if it has no memory, does not allow the memory to be executed, or is not Linux.

@@ -83,7 +83,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         (self.window.sink, self.fired)
     }
 
-    /// The operations that follow are made for this bytecode operation.
+    /// Attributes the operations that follow to this bytecode operation.
     #[inline(always)]
     pub fn at(&mut self, pc: u32) {
         self.pc = pc;
