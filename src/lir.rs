@@ -192,8 +192,8 @@ impl DivOp {
 
 /// One operation.
 ///
-/// The memory layout is fixed. Registers have the same offsets in as many variants as possible, so that the compiler
-/// finds the registers of an operation without a branch on its kind.
+/// The memory layout is fixed. Registers have the same offsets in as many variants as possible, so that reading the
+/// registers of an operation needs no branch on its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "each variant says what its fields do")]
@@ -238,7 +238,7 @@ pub enum Op {
     Fuel { site: Site },
     /// Traps if the slot is below the bottom of the stack.
     Need { site: Site, slot: Slot },
-    /// Traps if the slot is above the first one after the stack's limit.
+    /// Traps if the address of the slot is above [`frame::LIMIT`].
     Room { site: Site, slot: Slot },
     /// Moves the data-stack pointer up by this many slots, or down if negative.
     MovePointer { slots: i64 },
@@ -248,10 +248,10 @@ pub enum Op {
 
 /// A receiver of operations.
 pub trait Sink {
-    /// The operations that follow are made for this bytecode operation.
+    /// Attributes the operations that follow to this bytecode operation.
     fn at(&mut self, pc: u32);
 
-    /// Takes one operation. Implementations should inline: if the kind of operation is constant at the call, the
+    /// Takes one operation. Implementations should be inlined: if the kind of operation is constant at the call, the
     /// `match` on it costs nothing.
     fn put(&mut self, op: Op);
 }
@@ -423,7 +423,7 @@ impl Op {
             | Op::Divide { d, .. }
             | Op::DivideImm { d, .. }
             | Op::LoadFrame { d, .. } => *d = to,
-            _ => unreachable!("only an operation with a destination is given another"),
+            _ => unreachable!("only an operation with a destination gets a new one"),
         }
     }
 
@@ -432,7 +432,7 @@ impl Op {
     pub(crate) fn with_operands_swapped(mut self) -> Op {
         match &mut self {
             Op::Alu { a, b, .. } | Op::Set { a, b, .. } => std::mem::swap(a, b),
-            _ => unreachable!("only an operation with two operands has them exchanged"),
+            _ => unreachable!("only an operation with two operands can have them swapped"),
         }
         self
     }
@@ -453,7 +453,7 @@ impl Op {
             Op::AluImm { a, .. } | Op::SetImm { a, .. } | Op::DivideImm { a, .. } | Op::BranchImm { a, .. } => {
                 replace(a);
             }
-            _ => unreachable!("only an operation with operands is given others"),
+            _ => unreachable!("only an operation with register operands gets new ones"),
         }
         self
     }

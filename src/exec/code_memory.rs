@@ -59,8 +59,7 @@ pub fn can_execute() -> Result<(), &'static str> {
 }
 
 /// Checks that code written through one mapping runs through the other, several times at the same address. Emulators
-/// cache translated code, and many notice that code was rewritten only if it was written through the mapping that is
-/// executed.
+/// cache translated code. Many detect a write to code only if it uses the mapping that is executed.
 fn try_double_mapping() -> Result<(), String> {
     let region = Region::open().map_err(|error| error.to_string())?;
     for answer in 1..=3 {

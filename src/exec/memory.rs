@@ -108,8 +108,8 @@ impl Mapping {
         Mapping::anywhere(bytes, access, libc::MAP_PRIVATE | libc::MAP_NORESERVE)
     }
 
-    /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does, that this process and its forked children share:
-    /// each sees what the others write.
+    /// Maps at least `bytes` of zeros, as [`new`](Mapping::new) does. This process and its forked children share the
+    /// memory: each sees what the others write.
     pub(super) fn shared(bytes: usize) -> io::Result<Mapping> {
         Mapping::anywhere(bytes.next_multiple_of(page_bytes()), Access::ReadWrite, libc::MAP_SHARED)
     }
@@ -120,12 +120,12 @@ impl Mapping {
         Ok(Mapping { start, bytes, guard: 0 })
     }
 
-    /// Maps `bytes` of zeros, whole pages, twice: code written through the first mapping runs through the second.
-    /// Inaccessible pages surround each mapping, so that an overrun of one does not reach the other. A forked child
-    /// inherits only the second.
+    /// Maps `bytes` of zeros, a multiple of the page size. They are mapped twice: code written through the first mapping
+    /// runs through the second. Inaccessible pages surround each mapping, so that an overrun of one does not reach the
+    /// other. A forked child inherits only the second.
     ///
     /// # Errors
-    /// The system's, if it has no memory, does not let it be executed, or is not Linux.
+    /// The system's, if it has no memory, does not allow the memory to be executed, or is not Linux.
     #[cfg(target_os = "linux")]
     pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
         let file = memory_file(bytes)?;
@@ -140,8 +140,8 @@ impl Mapping {
         }
     }
 
-    /// Maps `bytes` that hold this code and can be executed, without changing access rights afterwards: the code is
-    /// written through another mapping, which is unmapped before this returns.
+    /// Maps executable pages that hold this code. Their access rights never change: the code is written through another
+    /// mapping, which is unmapped before this returns.
     ///
     /// # Errors
     /// The same as for [`twice`](Mapping::twice).
@@ -182,7 +182,7 @@ impl Mapping {
         Err(io::Error::new(io::ErrorKind::Unsupported, "not Linux"))
     }
 
-    /// Changes the access rights of `bytes` from `offset` on; both are multiples of the page size.
+    /// Changes the access rights of `bytes` bytes at `offset`; both are multiples of the page size.
     pub(super) fn protect(&mut self, offset: usize, bytes: usize, access: Access) -> io::Result<()> {
         assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is inside the mapping");
         // SAFETY: the range is in a mapping that only we use, and `&mut self` ensures that nothing uses it now.

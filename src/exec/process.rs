@@ -1,7 +1,7 @@
 //! Work in a forked copy of this process, so that generated code may crash or hang without affecting us.
 //!
-//! The copy is only forked, without executing the program again, because an emulator for another machine's programs cannot execute them
-//! from inside.
+//! The copy is forked, and does not execute the program file again: under an emulator, a process cannot execute programs of the
+//! emulated machine.
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -30,7 +30,8 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Whether something else ended it: the system, out of memory or time, or a user. Faulty code raises other signals.
+    /// Whether a signal from outside ended it: from the system, for lack of memory or time, or from a user. Faulty code
+    /// raises other signals.
     pub fn is_from_outside(self) -> bool {
         let Ended::Killed { signal } = self else { return false };
         let own = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGSYS, libc::SIGTRAP];
@@ -46,7 +47,7 @@ impl Child {
     /// handlers. It dumps no core, and on Linux it dies with this process.
     ///
     /// # Errors
-    /// The system's, if it has no process or no pipe to give.
+    /// The system's, if it cannot create a process or a pipe.
     ///
     /// Also if this process has several threads, or the system does not report how many: the copy would have only one
     /// of them and wait forever for locks that others held. Such an error has the kind [`io::ErrorKind::Unsupported`].
@@ -54,7 +55,7 @@ impl Child {
         require_one_thread()?;
         let (output, mut writer) = io::pipe()?;
         set_nonblocking(&output)?;
-        // Both processes would print buffered output. A failure to print it is not the child's concern.
+        // Otherwise both processes would print the buffered output. A failure to print it does not concern the child.
         let _ = io::stdout().flush();
         // SAFETY: getpid only reads.
         let parent = unsafe { libc::getpid() };
@@ -143,7 +144,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if self.process != 0 {
             self.kill();
-            // If the system does not know the child, nobody can be told and nothing is left to do.
+            // If the system does not know the child, the error cannot be reported here, and nothing is left to do.
             let _ = self.reap();
         }
     }

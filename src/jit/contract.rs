@@ -5,8 +5,8 @@
 //! first.
 //!
 //! The pass relies on two promises of the lowering:
-//! - A temporary is dead after a `Move` that reads it, and after an operation that computes, compares, divides or
-//!   branches and reads but does not write it. It is dead between words.
+//! - A temporary is dead after a `Move` that reads it. It is also dead after an operation that computes, compares,
+//!   divides or branches, if the operation reads it and does not write it. It is dead between words.
 //! - A slot is dead after a load that [`BaselineSink`] marks as the last: the slot is written before it is read again.
 
 use std::ops::Range;

@@ -3,7 +3,7 @@
 //! The module `lower` translates bytecode to LIR. The module `peephole` improves the stream of LIR. The function
 //! [`lower`](fn@lower) does both. With the peephole pass on, a word that pushes an operand is lowered together with the
 //! word that uses it. This emits directly what the rules would produce from the two words, and saves a fifth of the
-//! time.
+//! compile time.
 
 mod contract;
 mod lower;

@@ -1,8 +1,8 @@
 //! The stack while a program is lowered: the slot of each value, and the operations that push and pop.
 //!
 //! Each slot has a constant distance from the data-stack pointer, which is known at compile time. The pointer moves
-//! only where two paths join with different distances, and at each push and pop in [`Layout::Pushing`]. In a balanced
-//! program all distances agree.
+//! only where two paths join with different distances, and at each push and pop in [`Layout::Pushing`]. If paths
+//! always join with equal heights, all distances agree.
 
 use std::marker::PhantomData;
 

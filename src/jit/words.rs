@@ -78,8 +78,8 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Lowers a word whose second operand the previous word pushes. Returns false, and emits nothing, if the operand
-    /// must be pushed.
+    /// Lowers a word together with the previous word, which pushes its second operand. If the operand must be pushed,
+    /// returns false and emits nothing.
     #[inline(always)]
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
@@ -115,7 +115,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         true
     }
 
-    /// The register that holds the top, loaded if necessary, for a word whose result replaces the top.
+    /// The register that holds the top, for a word whose result replaces the top. Loads the top if it is in memory.
     #[inline(always)]
     fn first_operand(&mut self) -> Reg {
         let [a, ..] = I::TEMPORARIES;
@@ -135,7 +135,8 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
             return [first, first];
         }
         let [a, b] = if self.layout == Layout::TopInRegister {
-            // The copy is loaded into the register of the top, so that this register still holds the value of a slot.
+            // The copy is loaded into the register of the top, so that this register and a slot hold the same value
+            // until the result is computed.
             self.sink.put(Op::Move { d: a, s: first });
             [a, first]
         } else {
@@ -160,7 +161,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
-    /// Pushes the result of such a word.
+    /// Pushes the result of a word with two operands, unless it is in the register of the top.
     #[inline(always)]
     fn result(&mut self, d: Reg) {
         if self.layout != Layout::TopInRegister {

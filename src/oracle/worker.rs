@@ -37,7 +37,7 @@ pub(super) enum Message {
     Counts(Counts),
     /// The program with this index failed. The counts include it.
     Failed(u64, Failure, Counts),
-    /// A program, and the text of a file that repeats its run once that is known.
+    /// A program and, once it is known, the text of a file that repeats its run.
     Trial(Trial, Option<String>),
 }
 
@@ -106,8 +106,8 @@ impl Reporter<'_> {
 
 fn write(mut pipe: impl Write, line: &Line) {
     let line = serde_json::to_string(line).expect("every message can be represented in JSON");
-    // An error means that the parent no longer reads, so there is nobody to tell. The line is written at once, so that a dying
-    // process leaves no partial line.
+    // An error means that the parent no longer reads, so there is nobody to tell. The line is written with one call, so that a
+    // dying process leaves no partial line.
     let _ = pipe.write_all(format!("{line}\n").as_bytes());
 }
 
@@ -140,9 +140,9 @@ impl Worker {
         &self.child
     }
 
-    /// Kills it if it sent no message and began no program while we listened for `patience`. Call it every [`POLL`]. Of a
-    /// longer gap between calls, only a small part counts, because this process was busy or stopped, and perhaps the worker
-    /// too.
+    /// Kills it if it sent no message and began no program while we listened for `patience`. Call it every [`POLL`]. If the
+    /// gap between calls is longer, only a small part of it counts, because this process was busy or stopped, and perhaps
+    /// the worker too.
     pub fn end_if_silent_for(&mut self, patience: Duration) {
         self.silent += self.listened.elapsed().min(2 * POLL);
         self.listened = Instant::now();

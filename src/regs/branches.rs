@@ -23,7 +23,8 @@ pub struct If {
 }
 
 impl If {
-    /// Begins an `if`. Emits a branch to ELSE, or to the end if there is no ELSE, that is taken if the test holds.
+    /// Begins an `if`. Emits a branch that is taken if the test holds. Its target is ELSE, or the end if there is no
+    /// ELSE.
     pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
         let label = state.label();
         let (is_level, touched) = (region.is_level, body.touched);
@@ -42,7 +43,8 @@ impl If {
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
             state.canonicalize_for_join(self.touched, self.stack.height);
-            // ELSE may end without knowing that these slots have values. It could then not load them to end with the same stack.
+            // At the end of ELSE, these slots may not be known to have values, and must then not be loaded. So the stack at the
+            // join must not have them in registers.
             state.spill_below(self.stack.known);
         } else {
             state.flush();

@@ -1,5 +1,5 @@
-//! Reconciliation: emits the spills, loads and parallel moves that turn the current stack into the stack that another path to
-//! the same place has.
+//! Reconciliation: emits the spills, loads and parallel moves that turn the current stack into the stack of another path to
+//! the same place.
 
 use super::stack::{Stack, Value, bit};
 use super::state::State;

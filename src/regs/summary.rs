@@ -150,7 +150,7 @@ impl Walk {
         self.highest = self.highest.max(self.height);
     }
 
-    /// Records that the slots from `low` to below `high` are read or written.
+    /// Records that the slots from `low` up to but excluding `high` are read or written.
     fn touch(&mut self, low: i64, high: i64) {
         // Values more than 64 slots deep are not kept in registers.
         self.lowest = self.lowest.min(low.max(self.height - 64));

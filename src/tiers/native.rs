@@ -20,7 +20,7 @@ pub fn support() -> Result<(), String> {
 }
 
 fn unknown_host(host: &str) -> String {
-    format!("the tiers make machine code for AArch64 and x86-64, and this is {host}")
+    format!("the JIT engines emit code for AArch64 and x86-64, and this host is {host}")
 }
 
 /// The greatest number of frame slots that code needs: one for each counter, and a spare one.
@@ -42,7 +42,7 @@ impl Native {
         Native::with_tuning(name, tier, Tuning::default())
     }
 
-    /// The same with other sizes, for tests in which ordinary programs need long branches.
+    /// The same with a different tuning, for tests in which ordinary programs need long branches.
     pub fn with_tuning(name: &'static str, tier: AnyTier, tuning: Tuning) -> Native {
         Native { name, tier, tuning, memory: Vec::new() }
     }
@@ -71,7 +71,7 @@ impl Engine for Native {
         // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
         // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
         // emitters follow the calling convention, and address only the frame and the data stack.
-        #[expect(unsafe_code, reason = "only here is it known what the code was made from")]
+        #[expect(unsafe_code, reason = "only this function knows what the code was compiled from")]
         let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(NativeProgram { entry, code, sites }))
     }
@@ -112,8 +112,8 @@ mod tests {
         assert!(compiler("riscv64").is_none());
         assert!(compiler("aarch64").is_some() && compiler("x86_64").is_some());
         let error = PrepareError::Unsupported { engine: "jit", reason: unknown_host("riscv64") };
-        let said = "engine `jit` is not supported on this host: the tiers make machine code for AArch64 and x86-64, and this is \
-            riscv64";
+        let said = "engine `jit` is not supported on this host: the JIT engines emit code for AArch64 and x86-64, and \
+            this host is riscv64";
         assert_eq!(error.to_string(), said);
         assert_eq!(support().is_ok(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
     }

@@ -168,8 +168,8 @@ fn the_counts_of_planted_bugs_are_correct() {
     let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [
         format!("A set of {} patches", planted(None)),
-        format!("On x86-64, {here} of the patches apply, and `fuzz` finds each bug within a minute"),
-        format!("On AArch64, {there} apply, and under QEMU the slowest search takes {slowest_there:.0} s"),
+        format!("On x86-64, {here} of these bugs can be planted, and `fuzz` finds each within a minute"),
+        format!("On AArch64, {there} can be planted, and under QEMU the slowest search takes {slowest_there:.0} s"),
     ] {
         assert!(text.contains(&said), "the README lacks: {said}");
     }

@@ -356,8 +356,8 @@ impl Emitter {
         }
     }
 
-    /// Sets the scratch register to `a`, plus 2^power - 1 if `a` is negative. Rounding the sum down then gives the same
-    /// as rounding `a` toward zero.
+    /// Sets the scratch register to `a`, plus 2^power - 1 if `a` is negative. Dividing the sum by 2^power and rounding
+    /// down then gives the same as dividing `a` and rounding toward zero.
     fn add_bias(&mut self, a: X, power: u8) {
         let sign = if power == 1 {
             a
@@ -401,13 +401,13 @@ fn shift(count: i64) -> Shift6 {
     Shift6::new((count & 63) as u8).expect("six bits")
 }
 
-/// The power of two that is one less than the factor.
+/// `n`, if the factor is 2^n + 1.
 fn one_more(factor: i64) -> Option<Shift6> {
     let less = (factor as u64).wrapping_sub(1);
     (less > 1 && less.is_power_of_two()).then(|| shift(less.trailing_zeros().into()))
 }
 
-/// The power of two that is one greater than the factor.
+/// `n`, if the factor is 2^n - 1.
 fn one_less(factor: i64) -> Option<Shift6> {
     let more = (factor as u64).wrapping_add(1);
     (more > 2 && more.is_power_of_two()).then(|| shift(more.trailing_zeros().into()))

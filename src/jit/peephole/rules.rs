@@ -68,8 +68,9 @@ macro_rules! hold {
     }};
 }
 
-/// The rules, one table for each kind of operation. The first rule that matches fires. Its output is held in turn. An
-/// operation keeps its bytecode operation if the rule only moves it or changes its registers.
+/// The rules, one table for each kind of operation. The first rule that matches fires, and the rules are applied to its
+/// output in turn. If a rule only moves an operation or changes its registers, the operation still counts for the same
+/// bytecode operation.
 impl<I: Isa, S: Sink> Rules<I, S> {
     pub fn new(sink: S) -> Rules<I, S> {
         Rules { window: Window::new(sink), pc: NO_PC, operands: RegisterSet::default(), fired: Fired::default() }
@@ -82,7 +83,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         (self.window.sink, self.fired)
     }
 
-    /// The operations that follow are made for this bytecode operation.
+    /// Attributes the operations that follow to this bytecode operation.
     #[inline(always)]
     pub fn at(&mut self, pc: u32) {
         self.pc = pc;
@@ -117,7 +118,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     }
 
     /// Applies the rules to an operation that was removed from the window. It is still in the array, because fewer
-    /// operations were pushed since than were removed.
+    /// operations have been pushed since then than were removed.
     #[inline(never)]
     fn hold_again(&mut self, pc: u32, index: usize) {
         hold!(self, pc, self.window.held[index], last: self.window.last_loads[index]);
@@ -253,10 +254,10 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         }
     }
 
-    /// For a store of `s`, an operation and a load of the slot to `d`: the register to which `s` can be moved before
-    /// the operation. The operation may overwrite `s`, but must not read or write the target. If it reads `d`, the
-    /// target is a third register. There is no target if `s` is a temporary that the operation reads, because the move
-    /// would end its life too early.
+    /// For a store of `s`, another operation, and a load of the same slot to `d`: returns the register to which `s` can
+    /// be moved before that operation. The operation may overwrite `s`, but must not read or write the target. If it
+    /// reads `d`, the target is a third register. There is no target if `s` is a temporary that the operation reads,
+    /// because the move would end its life too early.
     #[inline(always)]
     fn early_move_target(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
         let facts = self.window.last();
@@ -410,7 +411,8 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 hold!(self, pc, Op::BranchImm { cond: branch_condition(cond, test), a, imm, to });
             }
 
-            // The new top is loaded between the comparison and the branch. If it overwrites an operand, that is saved.
+            // The new top is loaded between the comparison and the branch. If the load overwrites an operand of the
+            // comparison, the operand is saved first.
             [.., Op::Set { cond, d, a, b }, Op::Load { d: top, slot }]
                 if is_test && flag == d && top != d && let Some(saved) = self.free([top, a, b]) => {
                 let (load, last) = (self.window.pc(0), self.window.is_last_load());

@@ -1,7 +1,7 @@
 //! The window of the peephole pass: the operations that the pass holds back, and facts about each. It knows no rule.
 //!
-//! The pass takes most of the compile time. So the window is an array from which many operations leave at a time, and
-//! the facts that rules need most often are computed once, when an operation is pushed.
+//! The pass takes most of the compile time. So the window is an array, from which many operations are emitted at a
+//! time, and the facts that rules need most often are computed once, when an operation is pushed.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -98,19 +98,19 @@ impl<I: Isa, S: Sink> Window<I, S> {
         }
     }
 
-    /// The index of the next operation. After this assertion, the compiler needs no bounds check for the indices that a
-    /// rule uses.
+    /// The index of the next operation. Asserts its range, so that the compiler needs no bounds check for the indices
+    /// that a rule uses.
     #[inline(always)]
     fn end(&self) -> usize {
         let end = self.len;
-        assert!((BEFORE..HELD).contains(&end), "the window begins with these, and has room for one more");
+        assert!((BEFORE..HELD).contains(&end), "the window begins with placeholders, and has room for one more");
         end
     }
 
     /// The operations before the current one.
     #[inline(always)]
     pub fn before(&self) -> &[Op; BEFORE] {
-        self.held[..self.end()].last_chunk().expect("the window begins with these")
+        self.held[..self.end()].last_chunk().expect("the window begins with placeholders")
     }
 
     /// The facts about the last operation.
@@ -164,7 +164,7 @@ impl<I: Isa, S: Sink> Window<I, S> {
         self.held[end] = op;
         self.facts[end] = Facts::of(pc, op, top);
         self.len = end + 1;
-        // These are tail calls, so nothing has to be saved.
+        // These are tail calls, so no registers have to be saved.
         if matches!(op, Op::Branch { .. } | Op::BranchImm { .. }) {
             // If the branch is not taken, the registers are unchanged.
             self.release(top);
