@@ -42,7 +42,7 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
 }
 
 /// For each engine and each point, the processor time of preparing the program and running it once, in nanoseconds. It is
-/// the median of [`REPEATS`] measurements; engines take turns.
+/// the median of `REPEATS` measurements; engines take turns.
 ///
 /// # Errors
 /// If an engine cannot prepare the program, or its answer differs from the referee's.

@@ -113,7 +113,7 @@ impl Worker {
     }
 
     /// How many runs of a contestant fill a turn, at least one. Only warm runs count: the first run is dropped. Of
-    /// [`SIZING_SAMPLES`] times the shortest is used, since it is the least disturbed.
+    /// `SIZING_SAMPLES` times the shortest is used, since it is the least disturbed.
     ///
     /// # Errors
     /// If the process does not reply as expected.
