@@ -111,7 +111,8 @@ fn a_finding_that_cannot_be_saved_is_printed() {
         assert!(stdout.contains(whole) && stdout.contains("killed by SIGSEGV"), "{stdout}");
         assert_eq!(json, stdout.contains("\"file\":null"));
         assert!(json || stdout.contains(" 1 DISAGREE, of 1 kind\n"), "{stdout}");
-        assert!(!stdout.starts_with('0') && !stdout.contains("\n0 programs"), "{stdout}");
+        // The program that was running counts, and its text may begin with any word.
+        assert!(!stdout.lines().any(|line| line.starts_with("0 programs")), "{stdout}");
     }
 }
 
