@@ -27,9 +27,11 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
     if length >= (u32::MAX / 5) as usize {
         return Err(TooLarge);
     }
+    // A loop or a branch has more than one operation. Growing would copy everything; memory that stays unused costs nothing.
+    let capacity = 2 * length + 1;
     let code = Bytecode {
-        ops: Vec::with_capacity(length + 1),
-        spans: Vec::with_capacity(length + 1),
+        ops: Vec::with_capacity(capacity),
+        spans: Vec::with_capacity(capacity),
         regions: Vec::new(),
         counters: 0,
         checks: Vec::new(),
