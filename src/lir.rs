@@ -61,7 +61,7 @@ pub mod frame {
     pub const SLOTS: i32 = 32;
 }
 
-/// A signed comparison of two 64-bit integers.
+/// A comparison of two 64-bit integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cond {
     /// Equal.
@@ -76,11 +76,20 @@ pub enum Cond {
     Le,
     /// Greater than or equal, signed.
     Ge,
+    /// Less than, unsigned.
+    Ult,
+    /// Greater than, unsigned.
+    Ugt,
+    /// Less than or equal, unsigned.
+    Ule,
+    /// Greater than or equal, unsigned.
+    Uge,
 }
 
 impl Cond {
     /// Every condition.
-    pub const ALL: [Cond; 6] = [Cond::Eq, Cond::Ne, Cond::Lt, Cond::Gt, Cond::Le, Cond::Ge];
+    pub const ALL: [Cond; 10] =
+        [Cond::Eq, Cond::Ne, Cond::Lt, Cond::Gt, Cond::Le, Cond::Ge, Cond::Ult, Cond::Ugt, Cond::Ule, Cond::Uge];
 
     /// The condition that holds if and only if this one does not.
     pub const fn inverted(self) -> Cond {
@@ -91,6 +100,10 @@ impl Cond {
             Cond::Gt => Cond::Le,
             Cond::Le => Cond::Gt,
             Cond::Ge => Cond::Lt,
+            Cond::Ult => Cond::Uge,
+            Cond::Ugt => Cond::Ule,
+            Cond::Ule => Cond::Ugt,
+            Cond::Uge => Cond::Ult,
         }
     }
 
@@ -103,6 +116,10 @@ impl Cond {
             Cond::Gt => Cond::Lt,
             Cond::Le => Cond::Ge,
             Cond::Ge => Cond::Le,
+            Cond::Ult => Cond::Ugt,
+            Cond::Ugt => Cond::Ult,
+            Cond::Ule => Cond::Uge,
+            Cond::Uge => Cond::Ule,
         }
     }
 
@@ -116,6 +133,10 @@ impl Cond {
             Cond::Gt => a > b,
             Cond::Le => a <= b,
             Cond::Ge => a >= b,
+            Cond::Ult => (a as u64) < b as u64,
+            Cond::Ugt => (a as u64) > b as u64,
+            Cond::Ule => (a as u64) <= b as u64,
+            Cond::Uge => (a as u64) >= b as u64,
         }
     }
 }
@@ -139,16 +160,38 @@ pub enum AluOp {
     Shl,
     /// Logical shift right by the low six bits of the second operand.
     Shr,
+    /// Arithmetic shift right by the low six bits of the second operand.
+    Sar,
+    /// Signed minimum.
+    Min,
+    /// Signed maximum.
+    Max,
 }
 
 impl AluOp {
     /// Every operation.
-    pub const ALL: [AluOp; 8] =
-        [AluOp::Add, AluOp::Sub, AluOp::Mul, AluOp::And, AluOp::Or, AluOp::Xor, AluOp::Shl, AluOp::Shr];
+    pub const ALL: [AluOp; 11] = [
+        AluOp::Add,
+        AluOp::Sub,
+        AluOp::Mul,
+        AluOp::And,
+        AluOp::Or,
+        AluOp::Xor,
+        AluOp::Shl,
+        AluOp::Shr,
+        AluOp::Sar,
+        AluOp::Min,
+        AluOp::Max,
+    ];
 
     /// Whether the operands may be swapped.
     pub const fn commutes(self) -> bool {
-        !matches!(self, AluOp::Sub | AluOp::Shl | AluOp::Shr)
+        !(matches!(self, AluOp::Sub) || self.is_shift())
+    }
+
+    /// Whether it is a shift.
+    pub const fn is_shift(self) -> bool {
+        matches!(self, AluOp::Shl | AluOp::Shr | AluOp::Sar)
     }
 
     /// The result for two operands.
@@ -163,6 +206,47 @@ impl AluOp {
             AluOp::Xor => a ^ b,
             AluOp::Shl => a.wrapping_shl(b as u32),
             AluOp::Shr => (a as u64).wrapping_shr(b as u32) as i64,
+            AluOp::Sar => a.wrapping_shr(b as u32),
+            AluOp::Min => {
+                if a < b {
+                    a
+                } else {
+                    b
+                }
+            }
+            AluOp::Max => {
+                if a > b {
+                    a
+                } else {
+                    b
+                }
+            }
+        }
+    }
+}
+
+/// An operation with one operand and one result that cannot fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOp {
+    /// `0 - a`, wrapping.
+    Negate,
+    /// Bitwise complement.
+    Invert,
+    /// Absolute value. That of MIN is MIN.
+    Abs,
+}
+
+impl UnaryOp {
+    /// Every operation.
+    pub const ALL: [UnaryOp; 3] = [UnaryOp::Negate, UnaryOp::Invert, UnaryOp::Abs];
+
+    /// The result for an operand.
+    #[inline(always)]
+    pub const fn apply(self, a: i64) -> i64 {
+        match self {
+            UnaryOp::Negate => a.wrapping_neg(),
+            UnaryOp::Invert => !a,
+            UnaryOp::Abs => a.wrapping_abs(),
         }
     }
 }
@@ -214,6 +298,8 @@ pub enum Op {
     Alu { d: Reg, a: Reg, b: Reg, op: AluOp },
     /// `d = a op imm`.
     AluImm { d: Reg, a: Reg, op: AluOp, imm: i64 },
+    /// `d = op a`.
+    Unary { d: Reg, a: Reg, op: UnaryOp },
     /// `d = 1` if the comparison holds, else 0.
     Set { d: Reg, a: Reg, b: Reg, cond: Cond },
     /// `d = 1` if the comparison with `imm` holds, else 0.
@@ -308,7 +394,7 @@ impl Op {
             Op::Alu { d, a, b, .. } | Op::Set { d, a, b, .. } | Op::Divide { d, a, b, .. } => {
                 (Some(d), [Some(a), Some(b)])
             }
-            Op::AluImm { d, a, .. } | Op::SetImm { d, a, .. } | Op::DivideImm { d, a, .. } => {
+            Op::AluImm { d, a, .. } | Op::Unary { d, a, .. } | Op::SetImm { d, a, .. } | Op::DivideImm { d, a, .. } => {
                 (Some(d), [Some(a), None])
             }
             Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
@@ -336,9 +422,10 @@ impl Op {
             | Op::Set { .. }
             | Op::SetImm { .. }
             | Op::LoadFrame { .. }
+            | Op::Unary { .. }
             | Op::AluImm { .. } => true,
             // Shifts may clobber other registers.
-            Op::Alu { op, .. } => !matches!(op, AluOp::Shl | AluOp::Shr),
+            Op::Alu { op, .. } => !op.is_shift(),
             Op::Divide { .. }
             | Op::DivideImm { .. }
             | Op::Store { .. }
@@ -361,7 +448,7 @@ impl Op {
     #[inline(always)]
     pub(crate) fn clobbers(self) -> Clobbers {
         match self {
-            Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Clobbers::Shift,
+            Op::Alu { op, .. } if op.is_shift() => Clobbers::Shift,
             Op::Divide { .. } => Clobbers::Divide,
             Op::DivideImm { imm, .. } => Clobbers::DivideImm(imm),
             Op::Move { .. }
@@ -370,6 +457,7 @@ impl Op {
             | Op::Store { .. }
             | Op::Alu { .. }
             | Op::AluImm { .. }
+            | Op::Unary { .. }
             | Op::Set { .. }
             | Op::SetImm { .. }
             | Op::LoadFrame { .. }
@@ -418,6 +506,7 @@ impl Op {
             | Op::Load { d, .. }
             | Op::Alu { d, .. }
             | Op::AluImm { d, .. }
+            | Op::Unary { d, .. }
             | Op::Set { d, .. }
             | Op::SetImm { d, .. }
             | Op::Divide { d, .. }
@@ -450,7 +539,11 @@ impl Op {
                 replace(a);
                 replace(b);
             }
-            Op::AluImm { a, .. } | Op::SetImm { a, .. } | Op::DivideImm { a, .. } | Op::BranchImm { a, .. } => {
+            Op::AluImm { a, .. }
+            | Op::Unary { a, .. }
+            | Op::SetImm { a, .. }
+            | Op::DivideImm { a, .. }
+            | Op::BranchImm { a, .. } => {
                 replace(a);
             }
             _ => unreachable!("only an operation with register operands gets new ones"),
@@ -473,6 +566,7 @@ impl Op {
                 Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
                 Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower_case(op), name(d), name(a), name(b)),
                 Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
+                Op::Unary { op, d, a } => write!(f, "{} {}, {}", lower_case(op), name(d), name(a)),
                 Op::Set { cond, d, a, b } => {
                     write!(f, "set-{} {}, {}, {}", lower_case(cond), name(d), name(a), name(b))
                 }

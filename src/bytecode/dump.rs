@@ -35,6 +35,7 @@ impl Bytecode {
             Op::Literal(value) => write!(f, "literal {value}"),
             Op::Word(word) => f.write_str(word.spelling()),
             Op::Pick(depth) => write!(f, "pick {depth}"),
+            Op::Put(depth) => write!(f, "put {depth}"),
             Op::Times(id) => write!(f, "times c{}, end {target}", self.counter(id).0),
             Op::Next(id) => write!(f, "next c{}, header {target}", self.counter(id).0),
             Op::While(_) => write!(f, "while"),

@@ -111,6 +111,10 @@ impl Lowering<'_> {
                     let reachable = depth.min(self.code.stack_limit);
                     self.word(word, Op::Pick(reachable), depth + 1, depth + 2);
                 }
+                NodeKind::Put(depth) => {
+                    let reachable = depth.min(self.code.stack_limit);
+                    self.word(word, Op::Put(reachable), depth + 2, depth + 1);
+                }
                 NodeKind::Times { end } => {
                     self.effect(word, 1, 0);
                     let open = self.begin(RegionKind::Times { counter: Counter(0) }, Op::Times, span);

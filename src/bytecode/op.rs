@@ -38,6 +38,8 @@ pub enum Op {
     Word(Word),
     /// Pushes a copy of the value this deep below the top.
     Pick(u64),
+    /// Pops a value and stores it over the value that is then this deep below the top.
+    Put(u64),
     /// Begins a `times` loop: pops a count and stores it in the loop's counter, or branches to the end of the region if it is not
     /// positive.
     Times(RegionId),
@@ -188,6 +190,7 @@ impl Bytecode {
             Op::Literal(_)
             | Op::Word(_)
             | Op::Pick(_)
+            | Op::Put(_)
             | Op::While(_)
             | Op::EndIf(_)
             | Op::Fuel

@@ -197,7 +197,10 @@ impl Writer<'_> {
                 NodeKind::Literal(value) => self.line(level, format_args!("*sp++ = {}; // {at}", constant(value))),
                 NodeKind::Word(word) => self.word(word, at, level),
                 // Always traps in the check above, and the index would not fit an address.
-                NodeKind::Pick(depth) if depth >= MAX_VALUES => {}
+                NodeKind::Pick(depth) | NodeKind::Put(depth) if depth >= MAX_VALUES => {}
+                NodeKind::Put(depth) => {
+                    self.line(level, format_args!("sp[-{}] = sp[-1]; sp--; // {depth} put {at}", depth + 2));
+                }
                 NodeKind::Pick(depth) => {
                     self.line(level, format_args!("sp[0] = sp[-{}]; sp++; // {depth} pick {at}", depth + 1));
                 }

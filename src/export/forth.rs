@@ -55,6 +55,9 @@ variable fuel    \\ iterations that loops may still start
 : quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
 : remainder ( a b line column -- c ) divisor dup -1 = if 2drop 0 else >r s>d r> sm/rem drop then ;
 
+\\ Stores x over the value that is then k below the top. The stack grows downward in memory.
+: put ( … x k -- … ) 2 + cells sp@ + ! ;
+
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
 \\ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
@@ -122,6 +125,7 @@ impl Writer<'_> {
                 NodeKind::Literal(value) => self.words(level, format_args!("{value}")),
                 NodeKind::Word(word) => self.word(word, at, level),
                 NodeKind::Pick(depth) => self.words(level, format_args!("{depth} pick")),
+                NodeKind::Put(depth) => self.words(level, format_args!("{depth} put")),
                 NodeKind::Times { end } => {
                     self.line(level, "( times ) >r begin r@ 0> while");
                     self.take_fuel(at, level + 1);

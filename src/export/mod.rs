@@ -46,6 +46,7 @@ impl Checks {
             NodeKind::Literal(_) => (0, true),
             NodeKind::Word(word) => (word.pops() as u64, word.pushes() > word.pops()),
             NodeKind::Pick(depth) => (depth + 1, true),
+            NodeKind::Put(depth) => (depth + 2, false),
             NodeKind::Times { .. } | NodeKind::If { .. } | NodeKind::While { .. } => (1, false),
         };
         Checks {

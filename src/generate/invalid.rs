@@ -5,7 +5,7 @@ use super::{Trial, operands, random};
 use crate::lang::words::spellings;
 
 /// Invalid words that resemble valid ones.
-const NONSENSE: [&str; 22] = [
+const NONSENSE: [&str; 25] = [
     "+5",
     "--1",
     "0x",
@@ -28,6 +28,9 @@ const NONSENSE: [&str; 22] = [
     "(",
     "1pick",
     "-1 pick",
+    "1put",
+    "-1 put",
+    "1 drop put",
 ];
 
 /// An invalid program.

@@ -37,6 +37,10 @@ impl Writer<'_, '_> {
                     self.word(&depth.to_string());
                     self.word("pick");
                 }
+                NodeKind::Put(depth) => {
+                    self.word(&depth.to_string());
+                    self.word("put");
+                }
                 NodeKind::Times { end } => {
                     self.word("times");
                     self.body(index + 1..end as usize);

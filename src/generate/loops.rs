@@ -147,7 +147,7 @@ impl Builder<'_, '_> {
 
     /// Appends one invertible change.
     fn step(&mut self) {
-        match self.dice.below(12) {
+        match self.dice.below(13) {
             0 => self.words(&[Word::Swap]),
             1 if self.values >= 3 => self.words(&[Word::Rot]),
             2 => self.words(&[Word::Tuck, Word::Drop]),
@@ -158,20 +158,34 @@ impl Builder<'_, '_> {
                 let word = *self.dice.pick(&[Word::Add, Word::Sub, Word::Xor]);
                 self.words(&[word]);
             }
+            9 => self.mix_into(),
             _ => self.mix_top(),
         }
+    }
+
+    /// Changes a value below the top by the top.
+    fn mix_into(&mut self) {
+        let depth = 1 + self.dice.index(self.values - 1) as u64;
+        self.put(NodeKind::Pick(depth));
+        let word = *self.dice.pick(&[Word::Add, Word::Sub, Word::Xor]);
+        self.words(&[Word::Over, word]);
+        self.put(NodeKind::Put(depth));
     }
 
     /// Changes the top value independently of the others.
     fn mix_top(&mut self) {
         let value = operand(self.dice);
-        match self.dice.below(6) {
+        match self.dice.below(7) {
             0 => self.with_literal(value, Word::Add),
             1 => self.with_literal(value, Word::Xor),
             2 => self.with_literal(value | 1, Word::Mul),
             3 => {
                 self.put(NodeKind::Literal(value));
                 self.words(&[Word::Swap, Word::Sub]);
+            }
+            4 => {
+                let word = *self.dice.pick(&[Word::Negate, Word::Invert]);
+                self.words(&[word]);
             }
             _ => self.xor_shift(),
         }
@@ -228,11 +242,15 @@ impl Builder<'_, '_> {
             }
             self.words(&[word]);
         }
+        if self.dice.one_in(6) {
+            let word = self.draw(Class::Unary);
+            self.words(&[word]);
+        }
         if self.dice.one_in(2) {
             let class = *self.dice.pick(&[Class::Arithmetic, Class::Arithmetic, Class::Comparison, Class::Division]);
             let word = self.draw(class);
             let value = match word {
-                Word::Lshift | Word::Rshift => shift(self.dice),
+                Word::Lshift | Word::Rshift | Word::Arshift => shift(self.dice),
                 Word::Div | Word::Mod => divisor(self.dice).max(2),
                 _ => operand(self.dice),
             };

@@ -181,6 +181,7 @@ fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> i64 {
         let kind = nodes[index];
         net += match kind {
             NodeKind::Literal(_) | NodeKind::Pick(_) => 1,
+            NodeKind::Put(_) => -1,
             NodeKind::Word(word) => word.pushes() as i64 - word.pops() as i64,
             NodeKind::Times { .. } => -1,
             NodeKind::If { otherwise, .. } => net_effect_of_body(nodes, index + 1..otherwise as usize) - 1,

@@ -77,6 +77,7 @@ impl Statistics {
                 }
                 NodeKind::Word(word) => word.spelling(),
                 NodeKind::Pick(_) => "pick",
+                NodeKind::Put(_) => "put",
                 NodeKind::If { .. } => "if",
                 NodeKind::Times { end } => {
                     self.loops[0] += 1;

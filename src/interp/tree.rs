@@ -108,6 +108,13 @@ impl Run<'_> {
                     let value = self.stack[self.stack.len() - 1 - from_top];
                     self.push(value, at)?;
                 }
+                NodeKind::Put(depth) => {
+                    let value = self.pop(at)?;
+                    let from_top = usize::try_from(depth).ok().filter(|depth| *depth < self.stack.len());
+                    let from_top = from_top.ok_or(Trap { kind: TrapKind::StackUnderflow, at })?;
+                    let index = self.stack.len() - 1 - from_top;
+                    self.stack[index] = value;
+                }
                 NodeKind::Times { end } => {
                     let mut left = self.pop(at)?;
                     while left > 0 {
@@ -152,12 +159,19 @@ impl Run<'_> {
             Word::Xor => self.binary(at, |a, b| Some(a ^ b)),
             Word::Lshift => self.binary(at, |a, n| Some(a << (n & 63))),
             Word::Rshift => self.binary(at, |a, n| Some(((a as u64) >> (n & 63)) as i64)),
+            Word::Arshift => self.binary(at, |a, n| Some(a >> (n & 63))),
+            Word::Min => self.binary(at, |a, b| Some(a.min(b))),
+            Word::Max => self.binary(at, |a, b| Some(a.max(b))),
+            Word::Negate => self.unary(at, i64::wrapping_neg),
+            Word::Invert => self.unary(at, |a| !a),
+            Word::Abs => self.unary(at, i64::wrapping_abs),
             Word::Eq => self.binary(at, |a, b| Some((a == b).into())),
             Word::Ne => self.binary(at, |a, b| Some((a != b).into())),
             Word::Lt => self.binary(at, |a, b| Some((a < b).into())),
             Word::Gt => self.binary(at, |a, b| Some((a > b).into())),
             Word::Le => self.binary(at, |a, b| Some((a <= b).into())),
             Word::Ge => self.binary(at, |a, b| Some((a >= b).into())),
+            Word::Ult => self.binary(at, |a, b| Some(((a as u64) < b as u64).into())),
             Word::Dup => {
                 let a = self.pop(at)?;
                 self.push_all(&[a, a], at)
@@ -184,6 +198,12 @@ impl Run<'_> {
                 self.push_all(&[b, a, b], at)
             }
         }
+    }
+
+    /// Replaces the top.
+    fn unary(&mut self, at: Span, f: impl Fn(i64) -> i64) -> Result<(), Trap> {
+        let a = self.pop(at)?;
+        self.push(f(a), at)
     }
 
     /// Replaces the two topmost values with one; `None` means division by zero.

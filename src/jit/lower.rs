@@ -76,6 +76,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 Code::Literal(value) => self.stack.literal(value),
                 Code::Word(word) => self.stack.word(word, pc),
                 Code::Pick(depth) => self.stack.pick(depth as i64),
+                Code::Put(depth) => self.stack.put_word(depth as i64),
                 Code::Times(id) => {
                     self.times(code.counter(id));
                     // Padding before the header belongs to the loop.

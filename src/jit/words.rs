@@ -42,8 +42,28 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
+    /// Pops a value and stores it over the value `depth` below the new top.
+    pub fn put_word(&mut self, depth: i64) {
+        let [a, ..] = I::TEMPORARIES;
+        if depth == 0 {
+            self.shuffle(Word::Nip);
+        } else if self.layout == Layout::TopInRegister {
+            self.sink.put(Op::Store { s: I::TOP, slot: self.slot(depth + 1) });
+            self.above -= 1;
+            self.sink.load_last(I::TOP, self.slot(0));
+        } else {
+            self.pop(a);
+            self.sink.put(Op::Store { s: a, slot: self.slot(depth) });
+        }
+    }
+
     pub fn word(&mut self, word: Word, pc: Pc) {
         match word.meaning() {
+            Meaning::Unary(op) => {
+                let a = self.first_operand();
+                self.sink.put(Op::Unary { op, d: a, a });
+                self.replace_top(a);
+            }
             Meaning::Divide(op) => {
                 let site = self.site(pc);
                 let [d, a, b] = self.operands();
@@ -74,7 +94,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
             Word::Rot => self.shuffle(Word::Rot),
             Word::Nip => self.shuffle(Word::Nip),
             Word::Tuck => self.shuffle(Word::Tuck),
-            _ => unreachable!("every other word has two operands and one result"),
+            _ => unreachable!("every other word has one result"),
         }
     }
 
@@ -84,7 +104,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
-            _ if meaning == Meaning::Shuffle => return false,
+            _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_)) => return false,
             Operand::Constant(imm) if !fits::<I>(meaning, imm) => return false,
             _ => self.sink.at(pc.0),
         }
@@ -94,7 +114,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                 Meaning::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
                 Meaning::Compare(cond) => Op::SetImm { cond, d: first, a: first, imm },
                 Meaning::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
-                Meaning::Shuffle => unreachable!("shuffles returned early"),
+                Meaning::Unary(_) | Meaning::Shuffle => unreachable!("these words returned early"),
             }),
             Operand::Copy(depth) => {
                 let [a, b] = self.with_copy(first, depth as i64);
@@ -105,14 +125,20 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                         let site = self.site(pc);
                         self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
-                    Meaning::Shuffle => unreachable!("shuffles returned early"),
+                    Meaning::Unary(_) | Meaning::Shuffle => unreachable!("these words returned early"),
                 }
             }
         }
-        if self.layout != Layout::TopInRegister {
-            self.sink.put(Op::Store { s: first, slot: self.slot(0) });
-        }
+        self.replace_top(first);
         true
+    }
+
+    /// Stores the new value of the top, unless it is in the register of the top.
+    #[inline(always)]
+    fn replace_top(&mut self, s: Reg) {
+        if self.layout != Layout::TopInRegister {
+            self.sink.put(Op::Store { s, slot: self.slot(0) });
+        }
     }
 
     /// The register that holds the top, for a word whose result replaces the top. Loads the top if it is in memory.

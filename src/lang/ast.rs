@@ -33,7 +33,7 @@ impl Ast {
     /// Builds a tree from nodes in source order.
     ///
     /// # Panics
-    /// If a body does not end inside its parent, or the depth of a [`NodeKind::Pick`] exceeds the greatest literal.
+    /// If a body does not end inside its parent, or the depth of a [`NodeKind::Pick`] or [`NodeKind::Put`] exceeds the greatest literal.
     pub(crate) fn new(nodes: Vec<Node>) -> Ast {
         // The ends of the open bodies; for a node with two bodies, both ends.
         let mut open: Vec<(usize, usize)> = Vec::new();
@@ -48,8 +48,8 @@ impl Ast {
             }
             let (first, last) = match node.kind {
                 NodeKind::Literal(_) | NodeKind::Word(_) => continue,
-                NodeKind::Pick(depth) => {
-                    assert!(i64::try_from(depth).is_ok(), "a pick of {depth} exceeds the greatest literal");
+                NodeKind::Pick(depth) | NodeKind::Put(depth) => {
+                    assert!(i64::try_from(depth).is_ok(), "a depth of {depth} exceeds the greatest literal");
                     continue;
                 }
                 NodeKind::Times { end } => (end, end),
@@ -97,6 +97,8 @@ pub enum NodeKind {
     Word(Word),
     /// `K pick`: copies the value K below the top.
     Pick(u64),
+    /// `K put`: pops a value and stores it over the value that is then K below the top.
+    Put(u64),
     /// `times BODY end`: the body consists of the nodes after this one, up to `end`.
     Times {
         /// The first node after the loop.

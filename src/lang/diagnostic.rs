@@ -127,9 +127,14 @@ impl From<&SyntaxError> for Diagnostic {
                 "the innermost open body is not the condition of a `while`",
                 Some("write `while CONDITION do BODY end`; a counted loop is `N times BODY end`".into()),
             ),
-            Kind::PickWithoutLiteral => (
+            Kind::WithoutLiteral(word) => (
                 "must directly follow a literal that is not negative",
-                Some("write `2 pick` to copy the third value; there is no word for a computed depth".into()),
+                Some(if *word == "pick" {
+                    "write `2 pick` to copy the third value; there is no word for a computed depth".into()
+                } else {
+                    "write `2 put` to replace the third value under the one that it pops; there is no word for a computed depth"
+                        .into()
+                }),
             ),
             Kind::UnclosedComment => ("opened here and never closed", Some("close the comment with `)`".into())),
             Kind::TooDeep => ("this body exceeds the limit", Some("at most 1000 bodies can be nested".into())),

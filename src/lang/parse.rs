@@ -56,9 +56,9 @@ pub enum SyntaxErrorKind {
     /// `end`, `else` or `do` that belongs to no open body.
     #[error("stray `{0}`")]
     Stray(&'static str),
-    /// `pick` that does not directly follow a literal of zero or more.
-    #[error("`pick` without a literal")]
-    PickWithoutLiteral,
+    /// `pick` or `put` that does not directly follow a literal of zero or more.
+    #[error("`{0}` without a literal")]
+    WithoutLiteral(&'static str),
     /// `(` without `)`.
     #[error("comment without `)`")]
     UnclosedComment,
@@ -172,7 +172,7 @@ struct Builder {
     nodes: Vec<Node>,
     /// The open bodies, innermost last, each with the index of its node.
     open: Vec<(Open, usize)>,
-    /// Whether the previous word was a literal, which may be the K of a `pick`.
+    /// Whether the previous word was a literal, which may be the K of a `pick` or `put`.
     after_literal: bool,
 }
 
@@ -219,13 +219,16 @@ impl Builder {
                 },
                 None => return fault(SyntaxErrorKind::Stray("end")),
             },
-            b"pick" => match self.nodes.last_mut() {
-                Some(Node { kind: NodeKind::Literal(depth @ 0..), span: at }) if after_literal => {
-                    let kind = NodeKind::Pick(*depth as u64);
-                    *at = span;
-                    self.nodes.last_mut().expect("it was just there").kind = kind;
+            b"pick" | b"put" => match self.nodes.last_mut() {
+                Some(node) if after_literal && let NodeKind::Literal(depth @ 0..) = node.kind => {
+                    let depth = depth as u64;
+                    let kind = if word == b"pick" { NodeKind::Pick(depth) } else { NodeKind::Put(depth) };
+                    *node = Node { kind, span };
                 }
-                _ => return fault(SyntaxErrorKind::PickWithoutLiteral),
+                _ => {
+                    let word = if word == b"pick" { "pick" } else { "put" };
+                    return fault(SyntaxErrorKind::WithoutLiteral(word));
+                }
             },
             _ => match literal(word) {
                 Ok((_, Some(value))) => {

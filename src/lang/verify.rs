@@ -151,6 +151,7 @@ impl Walk<'_> {
                 NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
                 NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
                 NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
+                NodeKind::Put(k) => self.effect(index, depth, k.saturating_add(2), k.saturating_add(1))?,
                 NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth)?,
                 NodeKind::If { otherwise, end } => {
                     let entry = self.effect(index, depth, 1, 0)?;

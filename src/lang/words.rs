@@ -3,14 +3,16 @@
 
 use std::borrow::Cow;
 
-use crate::lir::{AluOp, Cond, DivOp};
+use crate::lir::{AluOp, Cond, DivOp, UnaryOp};
 
 /// What a word does with the values that it pops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// One result computed from two operands; cannot trap.
     Alu(AluOp),
-    /// One flag, 1 or 0, from a signed comparison of two operands; cannot trap.
+    /// One result computed from one operand; cannot trap.
+    Unary(UnaryOp),
+    /// One flag, 1 or 0, from a comparison of two operands; cannot trap.
     Compare(Cond),
     /// One result from two operands; traps if the divisor is zero.
     Divide(DivOp),
@@ -23,6 +25,8 @@ pub enum Meaning {
 pub enum Class {
     /// [`Meaning::Alu`].
     Arithmetic,
+    /// [`Meaning::Unary`].
+    Unary,
     /// [`Meaning::Compare`].
     Comparison,
     /// [`Meaning::Divide`].
@@ -37,6 +41,7 @@ impl Meaning {
     pub const fn class(self) -> Class {
         match self {
             Meaning::Alu(_) => Class::Arithmetic,
+            Meaning::Unary(_) => Class::Unary,
             Meaning::Compare(_) => Class::Comparison,
             Meaning::Divide(_) => Class::Division,
             Meaning::Shuffle => Class::Shuffle,
@@ -68,8 +73,8 @@ pub struct Translation {
 }
 
 macro_rules! table {
-    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
-        /// A plain word: one that is neither a literal, nor `pick`, nor part of a loop or a branch.
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:tt $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
+        /// A plain word: one that is neither a literal, nor `pick` or `put`, nor part of a loop or a branch.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Word { $($(#[$doc])* $name,)* }
@@ -145,6 +150,19 @@ macro_rules! word_rows {
             Lshift "lshift" "a n -- c" Meaning::Alu(AluOp::Shl), c "a << (n & 63)" forth "63 and lshift";
             /// Logical shift right by the low six bits of the top.
             Rshift "rshift" "a n -- c" Meaning::Alu(AluOp::Shr), c "a >> (n & 63)" forth "63 and rshift";
+            // Shifting a negative number right is implementation-defined in C, and arithmetic in every implementation that we know.
+            /// Arithmetic shift right by the low six bits of the top.
+            Arshift "arshift" "a n -- c" Meaning::Alu(AluOp::Sar), c "(uint64_t)((int64_t)a >> (n & 63))" forth "63 and 0 ?do 2/ loop";
+            /// Signed minimum.
+            Min "min" "a b -- c" Meaning::Alu(AluOp::Min), c "(int64_t)a < (int64_t)b ? a : b" forth "min";
+            /// Signed maximum.
+            Max "max" "a b -- c" Meaning::Alu(AluOp::Max), c "(int64_t)a > (int64_t)b ? a : b" forth "max";
+            /// Subtracts the top from zero.
+            Negate "negate" "a -- b" Meaning::Unary(UnaryOp::Negate), c "0 - a" forth "negate";
+            /// Bitwise complement.
+            Invert "invert" "a -- b" Meaning::Unary(UnaryOp::Invert), c "~a" forth "invert";
+            /// Absolute value.
+            Abs "abs" "a -- b" Meaning::Unary(UnaryOp::Abs), c "(int64_t)a < 0 ? 0 - a : a" forth "abs";
             /// Equal.
             Eq "=" "a b -- f" Meaning::Compare(Cond::Eq), c "a == b" forth "= negate";
             /// Not equal.
@@ -157,6 +175,8 @@ macro_rules! word_rows {
             Le "<=" "a b -- f" Meaning::Compare(Cond::Le), c "(int64_t)a <= (int64_t)b" forth "<= negate";
             /// Greater than or equal.
             Ge ">=" "a b -- f" Meaning::Compare(Cond::Ge), c "(int64_t)a >= (int64_t)b" forth ">= negate";
+            /// Unsigned less than.
+            Ult "u<" "a b -- f" Meaning::Compare(Cond::Ult), c "a < b" forth "u< negate";
             /// Copies the top.
             Dup "dup" "a -- a a" Meaning::Shuffle;
             /// Removes the top.
@@ -214,7 +234,7 @@ impl Word {
         }
     }
 
-    /// The result of a word that computes.
+    /// The result of a word that computes. A word with one operand ignores `b`.
     ///
     /// # Panics
     /// If the word is a shuffle, or the divisor is zero.
@@ -222,6 +242,7 @@ impl Word {
     pub const fn apply(self, a: i64, b: i64) -> i64 {
         match self.meaning() {
             Meaning::Alu(op) => op.apply(a, b),
+            Meaning::Unary(op) => op.apply(a),
             Meaning::Compare(cond) => cond.holds(a, b) as i64,
             Meaning::Divide(op) => op.apply(a, b),
             Meaning::Shuffle => panic!("a shuffle computes nothing"),
@@ -229,8 +250,8 @@ impl Word {
     }
 }
 
-/// The words that open, divide and close bodies, and `pick`: every spelling that is not in [`WORDS`].
-pub const KEYWORDS: &[&str] = &["pick", "times", "if", "else", "while", "do", "end"];
+/// The words that open, divide and close bodies, `pick` and `put`: every spelling that is not in [`WORDS`].
+pub const KEYWORDS: &[&str] = &["pick", "put", "times", "if", "else", "while", "do", "end"];
 
 /// Words of other languages that edit distance does not map to ours.
 pub const FOREIGN: &[(&str, &str)] = &[
@@ -244,9 +265,13 @@ pub const FOREIGN: &[(&str, &str)] = &[
     ("||", "or"),
     ("^", "xor"),
     ("<<", "lshift"),
-    (">>", "rshift"),
+    (">>", "arshift"),
+    (">>>", "rshift"),
     ("shl", "lshift"),
     ("shr", "rshift"),
+    ("sar", "arshift"),
+    ("neg", "negate"),
+    ("~", "invert"),
     ("pop", "drop"),
     ("add", "+"),
     ("sub", "-"),
@@ -299,12 +324,12 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     ),
     (
         &["variable", "constant", "value", "let", "var", "@", "+!", "to", ":=", "->"],
-        "there are no variables: values stay on the stack, where `dup`, `over`, `rot` and `K pick` reach them",
+        "there are no variables: values stay on the stack, where `dup`, `over`, `rot` and `K pick` read them, and `K put` writes them",
     ),
-    (&[">r", "r>", "r@"], "there is only one stack: `rot` and `K pick` reach below its top"),
-    (&["roll"], "`rot` moves the third value to the top; `K pick` can only copy deeper ones"),
+    (&[">r", "r>", "r@"], "there is only one stack: `rot` and `K pick` reach below its top, and `K put` writes there"),
+    (&["roll"], "`rot` moves the third value to the top; `K pick` copies deeper ones, and `K put` replaces them"),
     (&["depth"], "a program cannot ask how many values are on the stack"),
-    (&["!"], "there are no variables to store to; to negate a flag write `0 =`"),
+    (&["!"], "there are no variables: `K put` writes a value on the stack; to negate a flag write `0 =`"),
     (&["true"], "write `1`: a flag that is not 0 is true"),
     (&["false"], "write `0`"),
     (
@@ -339,11 +364,7 @@ idioms! {
     ["0<>"] "0 <>" "" [5] -> [1];
     ["0<"] "0 <" "" [-1] -> [1];
     ["0>"] "0 >" "" [-1] -> [0];
-    ["invert", "~"] "-1 xor" "" [5] -> [-6];
-    ["negate", "neg"] "0 swap -" "" [5] -> [-5];
-    ["abs"] "dup 0 < if 0 swap - end" "" [-5] -> [5];
-    ["min"] "over over > if swap end drop" "" [3, 2] -> [2];
-    ["max"] "over over < if swap end drop" "" [3, 2] -> [3];
+    ["u>"] "swap u<" "" [-1, 1] -> [1];
     ["1+", "++"] "1 +" "" [3] -> [4];
     ["1-"] "1 -" "" [3] -> [2];
     ["2*"] "2 *" "" [3] -> [6];

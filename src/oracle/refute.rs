@@ -42,6 +42,7 @@ fn marked(ast: &Ast, index: usize) -> Ast {
         NodeKind::Literal(_) => (index, None, 0),
         NodeKind::Word(word) => (index, None, word.pops() as u64),
         NodeKind::Pick(depth) => (index, None, depth + 1),
+        NodeKind::Put(depth) => (index, None, depth + 2),
         NodeKind::Times { .. } | NodeKind::If { .. } => (index, None, 1),
         NodeKind::While { body, .. } => (body as usize, Some(Part { of: index, condition: true }), 1),
     };
@@ -109,6 +110,7 @@ mod tests {
             ("1 if while 1 if end do end else 7 end", "1 if while 1 if end 0 pick 0 0 / do 0 0 / end else 7 end"),
             ("1 while do drop end 2", "1 while do 0 pick 0 0 / drop 0 0 / end 2"),
             ("9 9 pick", "9 9 pick 0 0 / 9 pick"),
+            ("9 9 put", "9 10 pick 0 0 / 9 put"),
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
             let rejection = verify(&ast, 0).expect_err("it is rejected");

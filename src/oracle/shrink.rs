@@ -194,6 +194,13 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
                         .chain(below.map(NodeKind::Pick))
                         .collect()
                 }
+                NodeKind::Put(depth) => {
+                    let below = [0, depth / 2, depth.saturating_sub(1)].into_iter().filter(|new| *new < depth);
+                    [NodeKind::Word(Word::Drop), NodeKind::Word(Word::Nip)]
+                        .into_iter()
+                        .chain(below.map(NodeKind::Put))
+                        .collect()
+                }
                 NodeKind::Word(word) if word.pops() < word.pushes() => vec![NodeKind::Literal(1)],
                 NodeKind::Word(word) if word.pops() == 2 && word.pushes() == 1 => {
                     vec![NodeKind::Word(Word::Drop), NodeKind::Word(Word::Add)]

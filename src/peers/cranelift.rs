@@ -14,7 +14,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
-use super::operations::{cranelift_alu, cranelift_condition};
+use super::operations::{cranelift_alu, cranelift_condition, cranelift_unary};
 use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Entry, Exit, Requirements, Stack};
@@ -125,6 +125,7 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
         depths.push(depth);
         match *op {
             Op::Literal(_) | Op::Pick(_) => depth += 1,
+            Op::Put(_) => depth -= 1,
             Op::Word(word) => depth = depth - word.pops() + word.pushes(),
             Op::Times(_) | Op::If(_) => {
                 depth -= 1;
@@ -282,6 +283,15 @@ impl<'a> Translator<'a> {
                 let value = self.peek(depth as usize);
                 self.push(value);
             }
+            Op::Put(depth) => {
+                let value = self.pop();
+                self.replace(depth as usize, value);
+            }
+            Op::Word(word) if let Meaning::Unary(op) = word.meaning() => {
+                let a = self.pop();
+                let result = cranelift_unary(&mut self.function, op, a);
+                self.push(result);
+            }
             Op::Word(word) if word.class() == Class::Shuffle => {
                 let mut operands: Vec<Value> = (0..word.pops()).map(|_| self.pop()).collect();
                 operands.reverse();
@@ -354,7 +364,7 @@ impl<'a> Translator<'a> {
                 self.function.ins().uextend(I64, flag)
             }
             Meaning::Divide(op) => self.division(pc, op, a, b),
-            Meaning::Shuffle => unreachable!("a shuffle has no result of its own"),
+            Meaning::Unary(_) | Meaning::Shuffle => unreachable!("only words with two operands and one result"),
         }
     }
 
@@ -458,16 +468,32 @@ impl<'a> Translator<'a> {
 
     /// The value at this depth below the top.
     fn peek(&mut self, below: usize) -> Value {
-        match &self.values {
-            Values::Variables { slots, depth } => self.function.use_var(slots[*depth - 1 - below]),
+        match self.values {
+            Values::Variables { ref slots, depth } => self.function.use_var(slots[depth - 1 - below]),
             Values::Memory { pointer } => {
-                let pointer = self.function.use_var(*pointer);
-                // A depth that no stack has is preceded by a check that fails.
-                let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
-                let at = self.function.ins().iadd_imm(pointer, distance);
+                let at = self.address(pointer, below);
                 self.function.ins().load(I64, MemFlags::trusted(), at, 0)
             }
         }
+    }
+
+    /// Replaces the value at this depth below the top.
+    fn replace(&mut self, below: usize, value: Value) {
+        match self.values {
+            Values::Variables { ref slots, depth } => self.function.def_var(slots[depth - 1 - below], value),
+            Values::Memory { pointer } => {
+                let at = self.address(pointer, below);
+                self.function.ins().store(MemFlags::trusted(), value, at, 0);
+            }
+        }
+    }
+
+    /// The address of the value at this depth below the top of a stack in memory.
+    fn address(&mut self, pointer: Variable, below: usize) -> Value {
+        let pointer = self.function.use_var(pointer);
+        // A depth that no stack has is preceded by a check that fails.
+        let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
+        self.function.ins().iadd_imm(pointer, distance)
     }
 }
 

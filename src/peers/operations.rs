@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 use wasm_encoder::InstructionSink;
 
-use crate::lir::{AluOp, Cond};
+use crate::lir::{AluOp, Cond, UnaryOp};
 
 /// Emits an operation in WebAssembly. `operand` emits the first operand, or the second if it is told 1. WebAssembly takes shift
 /// counts modulo 64, as our operations do.
@@ -21,7 +21,35 @@ pub fn wasm_alu(code: &mut InstructionSink, op: AluOp, operand: impl Fn(&mut Ins
         AluOp::Xor => code.i64_xor(),
         AluOp::Shl => code.i64_shl(),
         AluOp::Shr => code.i64_shr_u(),
+        AluOp::Sar => code.i64_shr_s(),
+        AluOp::Min | AluOp::Max => {
+            operand(code, 0);
+            operand(code, 1);
+            if op == AluOp::Min {
+                code.i64_lt_s()
+            } else {
+                code.i64_gt_s()
+            };
+            code.select()
+        }
     };
+}
+
+/// Emits an operation with one operand in WebAssembly. `operand` emits the operand.
+pub fn wasm_unary(code: &mut InstructionSink, op: UnaryOp, operand: impl Fn(&mut InstructionSink)) {
+    if op == UnaryOp::Invert {
+        operand(code);
+        code.i64_const(-1).i64_xor();
+        return;
+    }
+    code.i64_const(0);
+    operand(code);
+    code.i64_sub();
+    if op == UnaryOp::Abs {
+        operand(code);
+        operand(code);
+        code.i64_const(0).i64_lt_s().select();
+    }
 }
 
 /// Puts a comparison of WebAssembly.
@@ -33,6 +61,10 @@ pub fn wasm_compare(code: &mut InstructionSink, cond: Cond) {
         Cond::Gt => code.i64_gt_s(),
         Cond::Le => code.i64_le_s(),
         Cond::Ge => code.i64_ge_s(),
+        Cond::Ult => code.i64_lt_u(),
+        Cond::Ugt => code.i64_gt_u(),
+        Cond::Ule => code.i64_le_u(),
+        Cond::Uge => code.i64_ge_u(),
     };
 }
 
@@ -47,6 +79,18 @@ pub fn cranelift_alu(function: &mut FunctionBuilder, op: AluOp, a: Value, b: Val
         AluOp::Xor => function.ins().bxor(a, b),
         AluOp::Shl => function.ins().ishl(a, b),
         AluOp::Shr => function.ins().ushr(a, b),
+        AluOp::Sar => function.ins().sshr(a, b),
+        AluOp::Min => function.ins().smin(a, b),
+        AluOp::Max => function.ins().smax(a, b),
+    }
+}
+
+/// Emits an operation with one operand in Cranelift's IR.
+pub fn cranelift_unary(function: &mut FunctionBuilder, op: UnaryOp, a: Value) -> Value {
+    match op {
+        UnaryOp::Negate => function.ins().ineg(a),
+        UnaryOp::Invert => function.ins().bnot(a),
+        UnaryOp::Abs => function.ins().iabs(a),
     }
 }
 
@@ -59,5 +103,9 @@ pub fn cranelift_condition(cond: Cond) -> IntCC {
         Cond::Gt => IntCC::SignedGreaterThan,
         Cond::Le => IntCC::SignedLessThanOrEqual,
         Cond::Ge => IntCC::SignedGreaterThanOrEqual,
+        Cond::Ult => IntCC::UnsignedLessThan,
+        Cond::Ugt => IntCC::UnsignedGreaterThan,
+        Cond::Ule => IntCC::UnsignedLessThanOrEqual,
+        Cond::Uge => IntCC::UnsignedGreaterThanOrEqual,
     }
 }

@@ -5,13 +5,13 @@
 //! the result.
 
 use super::homes::NOWHERE;
-use super::stack::{Value, bit};
+use super::stack::{Value, WINDOW, bit};
 use super::state::State;
 use crate::bytecode::{Op as Code, Pc};
 use crate::isa::Isa;
 use crate::lang::Word;
 use crate::lang::words::Meaning;
-use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot};
+use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot, UnaryOp};
 
 /// The position of an operation and the home of its result.
 #[derive(Clone, Copy)]
@@ -31,6 +31,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         match op {
             Code::Literal(value) => self.push(Value::Const(value)),
             Code::Pick(depth) => self.pick(depth as i64),
+            Code::Put(depth) => self.put_word(depth as i64),
             Code::Word(word) => self.word(word, context),
             Code::Fuel => {
                 let site = self.site(pc);
@@ -72,11 +73,29 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.push(value);
     }
 
+    /// Pops a value and stores it over the value `depth` below the new top.
+    fn put_word(&mut self, depth: i64) {
+        let mut value = self.pop_loaded();
+        let slot = self.stack.slot(depth);
+        self.stack.assume_values_from(slot);
+        if depth < WINDOW as i64 {
+            let previous = self.stack.get(slot);
+            self.set(slot, value);
+            self.release(previous);
+        } else {
+            // It is too deep for the abstract stack.
+            let s = self.ensure_register(&mut value);
+            self.put(Op::Store { s, slot: Slot(slot) });
+            self.release(value);
+        }
+    }
+
     fn word(&mut self, word: Word, context: Context) {
         match word.meaning() {
             Meaning::Shuffle => self.shuffle(word),
             Meaning::Divide(op) => self.divide(op, context),
             Meaning::Alu(op) => self.alu(op, context),
+            Meaning::Unary(op) => self.unary(op, context),
             Meaning::Compare(cond) => self.compare(cond, context),
         }
     }
@@ -156,7 +175,6 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             AluOp::Sub => self.strip_sum(&mut a).wrapping_sub(self.strip_sum(&mut b)),
             _ => 0,
         };
-        let is_shift = matches!(op, AluOp::Shl | AluOp::Shr);
         match b {
             Value::Const(imm) if I::fits_alu(op, imm) => {
                 let ra = self.ensure_register(&mut a);
@@ -166,7 +184,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             }
             _ => {
                 let (ra, rb) = self.materialize_both(&mut a, &mut b);
-                if is_shift {
+                if op.is_shift() {
                     self.move_out_of(I::SHIFT_CLOBBERS);
                 }
                 // On a machine with two-operand instructions, a subtraction takes two instructions if its result replaces the
@@ -176,6 +194,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 self.push_result(d, &[a, b], more);
             }
         }
+    }
+
+    fn unary(&mut self, op: UnaryOp, context: Context) {
+        let mut a = self.pop_loaded();
+        if let Value::Const(a) = a {
+            return self.push(Value::Const(op.apply(a)));
+        }
+        let ra = self.ensure_register(&mut a);
+        let d = self.destination(context, &[a], 1);
+        self.put(Op::Unary { op, d, a: ra });
+        self.push_result(d, &[a], 0);
     }
 
     /// Pushes the sum of a popped value and the constant `more`.

@@ -100,6 +100,14 @@ impl Walk<'_> {
                     *source = tag;
                 }
             }
+            Op::Put(depth) => {
+                // The value that it pops will be the one that the next iteration finds there.
+                let tag = self.tags.at(depth as usize).map_or(NOWHERE, |place| std::mem::replace(place, NOWHERE));
+                self.tags.push(tag);
+            }
+            Op::Word(word) if word.class() == Class::Unary => {
+                self.homes[index] = self.tags.at(0).map_or(NOWHERE, |home| *home);
+            }
             Op::Word(word) if word.class() == Class::Shuffle => {
                 let mut results = [NOWHERE; 4];
                 let pushes = word.pushes();

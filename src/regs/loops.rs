@@ -250,6 +250,7 @@ fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
     for (count, op) in code.ops()[start..].iter().take(REPEATED + 1).enumerate() {
         pushed += match op {
             Code::Literal(_) | Code::Pick(_) => 1,
+            Code::Put(_) => -1,
             Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
             Code::Fuel => 0,
             Code::LeaveIfZero(_) => return (pushed == 1 && region.is_level).then_some(start..start + count),

@@ -5,7 +5,6 @@
 
 use crate::bytecode::{Bytecode, Op, RegionId};
 use crate::isa::Isa;
-use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::AluOp;
 
@@ -110,13 +109,18 @@ impl Walk {
                     self.touch(slot, slot + 1);
                     self.effect(0, 1);
                 }
+                Op::Put(depth) => {
+                    let slot = self.height - 2 - depth as i64;
+                    self.touch(slot, slot + 1);
+                    self.effect(1, 0);
+                }
                 Op::Word(word) => {
                     self.effect(word.pops() as i64, word.pushes() as i64);
                     let body = &mut self.innermost().body;
                     let clobbers_nothing =
                         previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
                     body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
-                    body.shifts |= matches!(word, Word::Lshift | Word::Rshift) && previous.is_none();
+                    body.shifts |= matches!(word.meaning(), Meaning::Alu(op) if op.is_shift()) && previous.is_none();
                 }
                 Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);
@@ -190,7 +194,7 @@ fn unencodable<I: Isa>(value: i64, next: Op) -> Option<i64> {
         Meaning::Alu(AluOp::Sub) => (I::fits_alu(AluOp::Add, value.wrapping_neg()), value.wrapping_neg()),
         Meaning::Alu(op) => (I::fits_alu(op, value), value),
         Meaning::Compare(_) => (I::fits_compare(value), value),
-        Meaning::Divide(_) | Meaning::Shuffle => (true, value),
+        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle => (true, value),
     };
     (!fits).then_some(value)
 }

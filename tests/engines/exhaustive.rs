@@ -38,7 +38,18 @@ fn sequences(words: &[&str], length: u32, least: usize) {
 #[test]
 fn every_word_with_every_two_other_words() {
     let mut words: Vec<_> = jitduel::lang::words::WORDS.iter().map(|(_, entry)| entry.spelling).collect();
-    words.extend(["0", "5", "-1", "4097", "0 pick", "2 pick", "if drop 1 else 2 - end", "2 times 1 + end"]);
+    words.extend([
+        "0",
+        "5",
+        "-1",
+        "4097",
+        "0 pick",
+        "2 pick",
+        "0 put",
+        "2 put",
+        "if drop 1 else 2 - end",
+        "2 times 1 + end",
+    ]);
     sequences(&words, 3, 29_700);
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jitduel::exec::{Code, Stack};
 use jitduel::isa::disassemble::disassemble;
 use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
-use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot, frame};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot, UnaryOp, frame};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
@@ -66,6 +66,17 @@ fn compute(op: AluOp, a: i64, b: i64) -> i64 {
         AluOp::Xor => a ^ b,
         AluOp::Shl => ((a as u128) << count) as i64,
         AluOp::Shr => (u128::from(a as u64) >> count) as i64,
+        AluOp::Sar => (i128::from(a) >> count) as i64,
+        AluOp::Min => std::cmp::min(a, b),
+        AluOp::Max => std::cmp::max(a, b),
+    }
+}
+
+fn compute_unary(op: UnaryOp, a: i64) -> i64 {
+    match op {
+        UnaryOp::Negate => -i128::from(a) as i64,
+        UnaryOp::Invert => (-1 - i128::from(a)) as i64,
+        UnaryOp::Abs => i128::from(a).abs() as i64,
     }
 }
 
@@ -78,6 +89,7 @@ fn divide(op: DivOp, a: i64, b: i64) -> i64 {
 
 fn compare(cond: Cond, a: i64, b: i64) -> bool {
     let order = a.cmp(&b);
+    let unsigned = (a as u64).cmp(&(b as u64));
     match cond {
         Cond::Eq => order.is_eq(),
         Cond::Ne => order.is_ne(),
@@ -85,13 +97,17 @@ fn compare(cond: Cond, a: i64, b: i64) -> bool {
         Cond::Gt => order.is_gt(),
         Cond::Le => order.is_le(),
         Cond::Ge => order.is_ge(),
+        Cond::Ult => unsigned.is_lt(),
+        Cond::Ugt => unsigned.is_gt(),
+        Cond::Ule => unsigned.is_le(),
+        Cond::Uge => unsigned.is_ge(),
     }
 }
 
 /// The registers that an operation may overwrite with any value.
 fn clobbered(op: Op) -> &'static [Reg] {
     match op {
-        Op::Alu { op: AluOp::Shl | AluOp::Shr, .. } => Host::SHIFT_CLOBBERS,
+        Op::Alu { op: AluOp::Shl | AluOp::Shr | AluOp::Sar, .. } => Host::SHIFT_CLOBBERS,
         Op::Divide { .. } => Host::DIVIDE_CLOBBERS,
         Op::DivideImm { imm, .. } => Host::divide_imm_clobbers(imm),
         _ => &[],
@@ -105,6 +121,7 @@ fn destination(op: Op) -> Option<Reg> {
         | Op::Load { d, .. }
         | Op::Alu { d, .. }
         | Op::AluImm { d, .. }
+        | Op::Unary { d, .. }
         | Op::Set { d, .. }
         | Op::SetImm { d, .. }
         | Op::Divide { d, .. }
@@ -156,6 +173,7 @@ impl State<'_> {
                 Op::Store { s, slot } => *self.cell(slot) = self.get(s),
                 Op::Alu { op: alu, d, a, b } => self.set(op, d, compute(alu, self.get(a), self.get(b))),
                 Op::AluImm { op: alu, d, a, imm } => self.set(op, d, compute(alu, self.get(a), imm)),
+                Op::Unary { op: unary, d, a } => self.set(op, d, compute_unary(unary, self.get(a))),
                 Op::Set { cond, d, a, b } => self.set(op, d, compare(cond, self.get(a), self.get(b)).into()),
                 Op::SetImm { cond, d, a, imm } => self.set(op, d, compare(cond, self.get(a), imm).into()),
                 Op::Divide { op: div, d, a, b, site } => match self.get(b) {
@@ -630,6 +648,9 @@ fn computations() -> Vec<Computation> {
     let mut all: Vec<Computation> = Vec::new();
     for op in AluOp::ALL {
         all.push(Box::new(move |d, a, b, _| Op::Alu { op, d, a, b }));
+    }
+    for op in UnaryOp::ALL {
+        all.push(Box::new(move |d, a, _, _| Op::Unary { op, d, a }));
     }
     for cond in Cond::ALL {
         all.push(Box::new(move |d, a, b, _| Op::Set { cond, d, a, b }));

@@ -316,6 +316,7 @@ fn forms(choice: Choice) -> Forms {
     f.two(xsp, imm12, cmn_imm, row2("cmn"));
     f.two(xs, xs, neg, row2("neg"));
 
+    f.two(xs, xs, mvn, row2("mvn"));
     f.three((xz, xz, xz), and, row3("and"));
     f.three((xz, xz, xz), orr, row3("orr"));
     f.three((xz, xz, xz), eor, row3("eor"));
@@ -332,6 +333,7 @@ fn forms(choice: Choice) -> Forms {
 
     f.three((xs, xs, xs), lsl_reg, row3("lsl"));
     f.three((xs, xs, xs), lsr_reg, row3("lsr"));
+    f.three((xs, xs, xs), asr_reg, row3("asr"));
     f.three((xs, xs, shifts), lsl_imm, row3("lsl"));
     f.three((xs, xs, shifts), lsr_imm, row3("lsr"));
     f.three((xs, xs, shifts), asr_imm, row3("asr"));
@@ -339,6 +341,8 @@ fn forms(choice: Choice) -> Forms {
     f.two(xs, cc, cset, row2("cset"));
     f.four((xs, xz, xz, cc), |_, _, _| true, csel, row4("csel"));
     f.four((xs, xz, xz, cc), |_, _, _| true, csinc, row4("csinc"));
+    f.four((xs, xz, xz, cc), |_, _, _| true, csneg, row4("csneg"));
+    f.three((xs, xs, cc), cneg, row3("cneg"));
 
     let offset = |name: &'static str| move |t: &str, b: &str, o: &str| format!("{name} {t}, {}", at(b, o));
     f.three((xs, xsp, scaled), ldr, offset("ldr"));
@@ -436,6 +440,8 @@ fn without_aliases(text: &str) -> Vec<String> {
         ["cmn", n, m] => ["adds", "xzr", n, m].map(String::from).into(),
         ["tst", n, m] => ["ands", "xzr", n, m].map(String::from).into(),
         ["neg", d, m] => ["sub", d, "xzr", m].map(String::from).into(),
+        ["mvn", d, m] => ["orn", d, "xzr", m].map(String::from).into(),
+        ["cneg", d, n, c] => ["csneg", d, n, n, opposite(c)].map(String::from).into(),
         ["mul", d, n, m] => ["madd", d, n, m, "xzr"].map(String::from).into(),
         ["cset", d, c] => ["csinc", d, "xzr", "xzr", opposite(c)].map(String::from).into(),
         ["ret"] => ["ret", "x30"].map(String::from).into(),
@@ -450,7 +456,10 @@ fn without_aliases(text: &str) -> Vec<String> {
             Err(_) => ["lsrv", d, n, m].map(String::from).into(),
             Ok(_) => ["ubfm", d, n, m, "63"].map(String::from).into(),
         },
-        ["asr", d, n, m] => ["sbfm", d, n, m, "63"].map(String::from).into(),
+        ["asr", d, n, m] => match number(m) {
+            Err(_) => ["asrv", d, n, m].map(String::from).into(),
+            Ok(_) => ["sbfm", d, n, m, "63"].map(String::from).into(),
+        },
         ["add", d, n, m, "lsl", "0"] => ["add", d, n, m].map(String::from).into(),
         _ => t.into_iter().map(String::from).collect(),
     };

@@ -364,6 +364,7 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     f.shift(sar_imm, M::Sar);
     f.reg(shl_cl, M::Shl, &[Op::Reg(R::CL)]);
     f.reg(shr_cl, M::Shr, &[Op::Reg(R::CL)]);
+    f.reg(sar_cl, M::Sar, &[Op::Reg(R::CL)]);
 
     // All conditions together count as one form of each of the four.
     f.forms += 4;

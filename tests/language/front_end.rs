@@ -189,9 +189,11 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
     ("stray do", b"1 while do do end", 0),
     ("pick without a literal", b"1 2 + pick", 0),
     ("pick of a negative literal", b"1 2 -1 pick", 0),
+    ("put without a literal", b"1 2 dup put", 0),
     ("unclosed comment", b"1 2 ( never\nclosed", 0),
     ("underflow", b"1 +", 0),
     ("underflow of a pick", b"1 2 5 pick", 1),
+    ("underflow of a put", b"1 2 1 put", 1),
     ("underflow of times", b"times end", 0),
     ("unbalanced if", b"1 if 2 3 else 4 end", 0),
     ("unbalanced if without else", b"1 if 2 end", 0),
@@ -342,6 +344,7 @@ fn comments_end_as_defined() {
         ("1 ( c ) pick", 1),
         ("1 \\ c\npick", 1),
         ("1 ( a ) ( b )pick", 1),
+        ("1 ( c ) put", 1),
     ] {
         let known: Vec<_> = kinds(&parsed(text));
         assert_eq!(known.len(), words, "{text:?}: {known:?}");
@@ -458,12 +461,19 @@ impl Reader<'_> {
                 "pick" => {
                     // "K, a literal >= 0, is the word directly before".
                     let depth = at.checked_sub(1).and_then(|before| self.words[before].parse::<u64>().ok());
-                    let depth = depth.ok_or(("pick without literal", at))?;
+                    let depth = depth.ok_or(("without literal", at))?;
                     trees.pop();
                     effect(depth + 1, depth + 2)
                 }
-                "+" | "-" | "*" | "/" | "mod" | "and" | "or" | "xor" | "lshift" | "rshift" => effect(2, 1),
-                "=" | "<>" | "<" | ">" | "<=" | ">=" => effect(2, 1),
+                "put" => {
+                    let depth = at.checked_sub(1).and_then(|before| self.words[before].parse::<u64>().ok());
+                    let depth = depth.ok_or(("without literal", at))?;
+                    trees.pop();
+                    effect(depth + 2, depth + 1)
+                }
+                "+" | "-" | "*" | "/" | "mod" | "and" | "or" | "xor" | "lshift" | "rshift" | "arshift" => effect(2, 1),
+                "=" | "<>" | "<" | ">" | "<=" | ">=" | "u<" | "min" | "max" => effect(2, 1),
+                "negate" | "invert" | "abs" => effect(1, 1),
                 "dup" => effect(1, 2),
                 "drop" => effect(1, 0),
                 "swap" => effect(2, 2),
@@ -575,7 +585,7 @@ fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> 
             Kind::Stray("end") => "stray end",
             Kind::Stray("else") => "stray else",
             Kind::Stray("do") => "stray do",
-            Kind::PickWithoutLiteral => "pick without literal",
+            Kind::WithoutLiteral(_) => "without literal",
             Kind::UnknownWord { .. } => "unknown word",
             _ => "another",
         },

@@ -57,6 +57,7 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
             NodeKind::Literal(_) => past(&depths, index, 0, 1)?,
             NodeKind::Word(word) => past(&depths, index, word.pops(), word.pushes())?,
             NodeKind::Pick(depth) => past(&depths, index, depth as usize + 1, depth as usize + 2)?,
+            NodeKind::Put(depth) => past(&depths, index, depth as usize + 2, depth as usize + 1)?,
             NodeKind::If { otherwise, end } => {
                 let entry = past(&depths, index, 1, 0)?;
                 let then = paths(ast, index + 1..otherwise as usize, entry.clone())?;

@@ -56,6 +56,14 @@ fn shuffles() {
     compare("shuffles", "dup\ndrop\nswap\nover\nrot\nnip\ntuck\n0 pick\n3 pick", &["--input", "1,2,3"]);
 }
 
+/// Each word with one operand, each selection, with the operands in registers and with constants; unsigned comparisons.
+#[test]
+fn selections_and_words_with_one_operand() {
+    let text =
+        "over min\nover max\nnegate\ninvert\nabs\n3 arshift\n0 max\n9 min\nover arshift\n1 put\nu< if 1 else 2 end";
+    compare("selections", text, &["--input", "1,2,3"]);
+}
+
 /// Loops that change the depth leave checks to run time: one check group for several words, and a division between two.
 #[test]
 fn checks_and_traps() {

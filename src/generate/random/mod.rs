@@ -120,10 +120,12 @@ impl Grower<'_, '_> {
     fn item(&mut self, levels: u32) {
         match self.dice.below(100) {
             0..12 => self.value(),
-            12..34 => self.with_literal(),
-            34..50 => self.binary(),
-            50..72 => self.shuffle(),
-            72..79 => self.pick(),
+            12..33 => self.with_literal(),
+            33..47 => self.binary(),
+            47..51 => self.unary(),
+            51..70 => self.shuffle(),
+            70..76 => self.pick(),
+            76..79 => self.replace(),
             _ if levels == 0 => self.with_literal(),
             79..87 => self.branch(levels - 1),
             87..95 => self.times(levels - 1),
@@ -190,6 +192,23 @@ impl Grower<'_, '_> {
         self.height += 1;
     }
 
+    /// Appends a `put`. It may write any value that words may pop here.
+    fn replace(&mut self) {
+        self.need(2);
+        let writable = self.height - 1;
+        let nearest = writable.min(4);
+        let depth = if self.dice.one_in(2) { self.dice.index(nearest) } else { self.dice.index(writable) };
+        self.put(NodeKind::Put(depth as u64));
+        self.height -= 1;
+    }
+
+    /// Appends a word with one operand.
+    fn unary(&mut self) {
+        let word = self.draw(&[Class::Unary]);
+        self.need(1);
+        self.word(word);
+    }
+
     fn shuffle(&mut self) {
         let word = self.draw(&[Class::Shuffle]);
         // A dropped value finds no bug.
@@ -212,7 +231,7 @@ impl Grower<'_, '_> {
         let word = self.binary_word();
         self.need(1);
         let value = match word {
-            Word::Lshift | Word::Rshift => shift(self.dice),
+            Word::Lshift | Word::Rshift | Word::Arshift => shift(self.dice),
             Word::Div | Word::Mod => divisor(self.dice),
             _ => operand(self.dice),
         };

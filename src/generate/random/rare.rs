@@ -126,7 +126,8 @@ impl Grower<'_, '_> {
             if missing <= 6 && self.dice.one_in(2) {
                 (0..missing).for_each(|_| self.word(Word::Drop));
             } else {
-                self.put(NodeKind::Pick(missing as u64));
+                let put = missing > entry + 1 && self.dice.one_in(3);
+                self.put(if put { NodeKind::Put(missing as u64 - 1) } else { NodeKind::Pick(missing as u64) });
             }
         } else {
             self.need(1);

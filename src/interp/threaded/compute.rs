@@ -9,6 +9,22 @@ use crate::lang::Word;
 use crate::lang::words::{Class, Meaning};
 
 impl State {
+    /// Lowers a word with one operand.
+    pub fn unary(&mut self, word: Word) {
+        self.ensure_loaded(1);
+        let a = self.window.top(0);
+        self.window.pop();
+        match a {
+            Value::Constant(a) => self.push(Value::Constant(word.apply(a, 0))),
+            Value::Register(register) => {
+                let d = self.destination(&[a]);
+                self.builder.form(Form::Unary { word, d: usize::from(d), a: usize::from(register) }, a);
+                self.window.push(Value::Register(d));
+            }
+        }
+    }
+
+    /// Lowers a word with two operands.
     pub fn compute(&mut self, word: Word) {
         self.ensure_loaded(2);
         let (mut a, mut b) = (self.window.top(1), self.window.top(0));
@@ -82,12 +98,25 @@ impl State {
         self.load(d, slot);
         self.push(Value::Register(d));
     }
+
+    pub fn put(&mut self, depth: u64) {
+        self.ensure_loaded(1);
+        let value = self.window.top(0);
+        self.window.pop();
+        if depth < self.window.len() as u64 {
+            let index = self.window.len() - 1 - depth as usize;
+            self.window.set(index, value);
+        } else {
+            self.store(value, self.window.height - 1 - depth.min(1 << 62) as i64);
+        }
+    }
 }
 
+/// Whether the operands of a word with two operands may be exchanged.
 fn commutes(word: Word) -> bool {
     match word.meaning() {
         Meaning::Alu(op) => op.commutes(),
         Meaning::Compare(cond) => cond == cond.mirrored(),
-        Meaning::Divide(_) | Meaning::Shuffle => false,
+        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle => false,
     }
 }

@@ -199,6 +199,13 @@ handler!(
     }
 );
 handler!(
+    /// `d = word a`.
+    compute_unary<WORD, D, A> |ip, count, context, r| {
+        r[D] = WORDS[WORD].apply(r[A], 0);
+        dispatch(ip.add(1), count, context, r);
+    }
+);
+handler!(
     /// `d = a word b` for `/` and `mod`; traps if the divisor is zero.
     divide_by<WORD, D, A, B> |ip, count, context, r| {
         let divisor = operand::<B>(ip.add(1), r);

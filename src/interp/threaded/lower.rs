@@ -80,6 +80,7 @@ impl Walk<'_> {
             Op::Literal(value) => self.state.push(Value::Constant(value)),
             Op::Word(word) => match word.class() {
                 Class::Shuffle => self.state.shuffle(word),
+                Class::Unary => self.state.unary(word),
                 Class::Comparison => match self.code.ops()[pc.index() + 1] {
                     Op::If(id) | Op::LeaveIfZero(id) => {
                         self.state.builder.pc = Pc(pc.0 + 1);
@@ -91,6 +92,7 @@ impl Walk<'_> {
                 _ => self.state.compute(word),
             },
             Op::Pick(depth) => self.state.pick(depth),
+            Op::Put(depth) => self.state.put(depth),
             Op::Times(id) => self.times(id),
             Op::Next(_) => self.next(),
             Op::While(id) => self.begin_while(id),

@@ -41,11 +41,14 @@ impl State {
     }
 
     pub fn store_lowest(&mut self) {
-        let (value, slot) = (self.window.values()[0], self.window.lowest_slot());
+        self.store(self.window.values()[0], self.window.lowest_slot());
+        self.window.remove_lowest();
+    }
+
+    pub fn store(&mut self, value: Value, slot: i64) {
         self.builder.begin(tables::store(number(value)), || format!("slot {slot} = {}", Shown(value)));
         self.builder.value(slot);
         self.builder.operand(value);
-        self.window.remove_lowest();
     }
 
     /// Spills all values except the topmost `kept`.

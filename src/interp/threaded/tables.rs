@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::handlers::{
-    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, compute, divide_by, exchange, fetch,
-    jump_if_zero, load_slot, loop_end, pair, set, set_count, store_slot,
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, compute, compute_unary, divide_by, exchange,
+    fetch, jump_if_zero, load_slot, loop_end, pair, set, set_count, store_slot,
 };
 use super::window::Value;
 use crate::lang::Word;
@@ -37,12 +37,29 @@ macro_rules! computations {
     }};
 }
 
+/// By destination and operand.
+type UnaryForms = [[Handler; REGISTERS]; REGISTERS];
+
+macro_rules! unary_computations {
+    (@a $word:ident $d:tt $a:tt) => { compute_unary::<{ Word::$word as usize }, $d, $a> as Handler };
+    (@d $word:ident $d:tt) => { over!(registers, unary_computations!(@a $word $d)) };
+    ($word:ident) => {{
+        static FORMS: UnaryForms = over!(registers, unary_computations!(@d $word));
+        Some(&FORMS)
+    }};
+}
+
 macro_rules! go_forms {
-    (@row $name:ident $c:literal) => { computations!($name GO) };
-    (@row $name:ident) => { None };
-    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
-        /// For each word the handlers that continue with the next instruction, if it computes.
-        static GO_FORMS: [Option<&Forms>; WORDS.len()] = [$(go_forms!(@row $name $($c)?)),*];
+    (@two $name:ident "a -- b" $c:literal) => { None };
+    (@two $name:ident $effect:tt $c:literal) => { computations!($name GO) };
+    (@two $name:ident $effect:tt) => { None };
+    (@one $name:ident "a -- b" $c:literal) => { unary_computations!($name) };
+    (@one $name:ident $effect:tt $($c:literal)?) => { None };
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:tt $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
+        /// For each word with two operands the handlers that continue with the next instruction, if it computes.
+        static GO_FORMS: [Option<&Forms>; WORDS.len()] = [$(go_forms!(@two $name $effect $($c)?)),*];
+        /// For each word with one operand its handlers, if it computes.
+        static UNARY_FORMS: [Option<&UnaryForms>; WORDS.len()] = [$(go_forms!(@one $name $effect $($c)?)),*];
     };
 }
 word_rows!(go_forms);
@@ -96,7 +113,7 @@ macro_rules! branches {
     ($($word:ident)*) => { [$(over!(registers, branches!(@a $word))),*] };
 }
 /// By comparison, register and operand.
-static UNLESS: [[[Handler; REGISTERS + 1]; REGISTERS]; 6] = branches!(Eq Ne Lt Gt Le Ge);
+static UNLESS: [[[Handler; REGISTERS + 1]; REGISTERS]; 7] = branches!(Eq Ne Lt Gt Le Ge Ult);
 
 macro_rules! sets {
     (@s $end:ident $d:tt $s:tt) => { set::<$d, $s, $end> as Handler };
@@ -169,6 +186,8 @@ choose_pairs! {
 pub enum Form {
     /// `d = a word b`.
     Compute { word: Word, d: usize, a: usize, b: usize },
+    /// `d = word a`.
+    Unary { word: Word, d: usize, a: usize },
     /// `d = (d first b) second c`.
     Pair { first: Word, second: Word, d: usize, b: usize, c: usize },
     /// `d` = a slot.
@@ -203,6 +222,7 @@ impl Form {
     pub fn text(self, operand: Value) -> String {
         match self {
             Form::Compute { word, d, a, .. } => format!("r{d} = r{a} {} {}", word.spelling(), Shown(operand)),
+            Form::Unary { word, d, a } => format!("r{d} = r{a} {}", word.spelling()),
             Form::Set { d, .. } => format!("r{d} = {}", Shown(operand)),
             Form::Exchange { a, b } => format!("r{a} <-> r{b}"),
             Form::Load { d } => format!("r{d} = slot {}", Shown(operand)),
@@ -217,7 +237,8 @@ impl Form {
             Form::Pair { first, second, d, b, c } => pair_table(first, second)?.get(end)?[d][b][c],
             Form::Load { d } if end == GO => over!(registers, load_slot)[d],
             Form::Fetch { word, d, a, b } if end == GO => fetch_table(word)?[d][a][b],
-            Form::Load { .. } | Form::Fetch { .. } => return None,
+            Form::Unary { word, d, a } if end == GO => UNARY_FORMS[word as usize]?[d][a],
+            Form::Load { .. } | Form::Fetch { .. } | Form::Unary { .. } => return None,
             Form::Set { d, s } => SET[end][d][s],
             Form::Exchange { a, b } => EXCHANGE[end][a + b - 1],
             Form::LoopEnd => [None, Some(loop_end::<NEXT> as Handler), Some(loop_end::<BACK>)][end]?,

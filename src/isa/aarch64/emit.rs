@@ -8,7 +8,7 @@ use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, S
 use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
 use crate::isa::division::Divisor;
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, frame};
 
 const FRAME: X = X8;
 const POINTER: X = X9;
@@ -53,7 +53,9 @@ impl Isa for Emitter {
             AluOp::Add | AluOp::Sub => Imm12::new(imm.unsigned_abs()).is_some(),
             AluOp::And | AluOp::Or | AluOp::Xor => Bitmask::new(imm as u64).is_some(),
             AluOp::Mul => (imm as u64).is_power_of_two() || one_more(imm).is_some(),
-            AluOp::Shl | AluOp::Shr => true,
+            AluOp::Shl | AluOp::Shr | AluOp::Sar => true,
+            // There is a register that is zero, but `csel` takes no immediate.
+            AluOp::Min | AluOp::Max => imm == 0,
         }
     }
 
@@ -121,6 +123,7 @@ impl Sink for Emitter {
             Op::Store { s, slot } => self.access(slot.bytes(), Access::Store(x(s))),
             Op::Alu { op, d, a, b } => self.alu(op, x(d), x(a), x(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, x(d), x(a), imm),
+            Op::Unary { op, d, a } => self.unary(op, x(d), x(a)),
             Op::Set { cond, d, a, b } => {
                 self.put_inst(a64::cmp(x(a).into(), x(b).into()));
                 self.put_inst(a64::cset(x(d), cc(cond)));
@@ -253,7 +256,7 @@ impl Emitter {
     }
 
     fn alu(&mut self, op: AluOp, d: X, a: X, b: X) {
-        self.put_inst(match op {
+        let inst = match op {
             AluOp::Add => a64::add(d.into(), a.into(), b.into()),
             AluOp::Sub => a64::sub(d.into(), a.into(), b.into()),
             AluOp::Mul => a64::mul(d, a, b),
@@ -263,7 +266,25 @@ impl Emitter {
             // The machine takes the low six bits of the count, as the language does.
             AluOp::Shl => a64::lsl_reg(d, a, b),
             AluOp::Shr => a64::lsr_reg(d, a, b),
-        });
+            AluOp::Sar => a64::asr_reg(d, a, b),
+            AluOp::Min | AluOp::Max => {
+                self.put_inst(a64::cmp(a.into(), b.into()));
+                a64::csel(d, a.into(), b.into(), first_if(op))
+            }
+        };
+        self.put_inst(inst);
+    }
+
+    fn unary(&mut self, op: UnaryOp, d: X, a: X) {
+        let inst = match op {
+            UnaryOp::Negate => a64::neg(d, a),
+            UnaryOp::Invert => a64::mvn(d, a),
+            UnaryOp::Abs => {
+                self.put_inst(a64::cmp_imm(a.into(), imm12(0)));
+                a64::cneg(d, a, Cc::Lt)
+            }
+        };
+        self.put_inst(inst);
     }
 
     fn alu_imm(&mut self, op: AluOp, d: X, a: X, imm: i64) {
@@ -276,6 +297,11 @@ impl Emitter {
             (AluOp::Xor, Some(mask)) => self.put_inst(a64::eor_imm(d.into(), a.into(), mask)),
             (AluOp::Shl, _) => self.put_inst(a64::lsl_imm(d, a, shift(imm))),
             (AluOp::Shr, _) => self.put_inst(a64::lsr_imm(d, a, shift(imm))),
+            (AluOp::Sar, _) => self.put_inst(a64::asr_imm(d, a, shift(imm))),
+            (AluOp::Min | AluOp::Max, _) if imm == 0 => {
+                self.put_inst(a64::cmp_imm(a.into(), imm12(0)));
+                self.put_inst(a64::csel(d, a.into(), XZR, first_if(op)));
+            }
             (AluOp::Mul, _) if (imm as u64).is_power_of_two() => {
                 self.put_inst(a64::lsl_imm(d, a, shift(i64::from(imm.trailing_zeros()))));
             }
@@ -390,7 +416,16 @@ fn cc(cond: Cond) -> Cc {
         Cond::Gt => Cc::Gt,
         Cond::Le => Cc::Le,
         Cond::Ge => Cc::Ge,
+        Cond::Ult => Cc::Lo,
+        Cond::Ugt => Cc::Hi,
+        Cond::Ule => Cc::Ls,
+        Cond::Uge => Cc::Hs,
     }
+}
+
+/// The condition under which the result of a minimum or maximum is its first operand.
+fn first_if(op: AluOp) -> Cc {
+    if op == AluOp::Min { Cc::Lt } else { Cc::Gt }
 }
 
 fn imm12(value: u64) -> Imm12 {

@@ -454,6 +454,11 @@ pub const fn neg(d: X, m: X) -> Inst {
 
 // Logic.
 
+/// `MVN` without shift, an alias of `ORN (shifted register)`: `d = !m`.
+pub const fn mvn(d: X, m: X) -> Inst {
+    dnm(0xaa20_0000, d.number(), XZR.number(), m.number())
+}
+
 /// `AND (shifted register)` without shift: `d = n & m`.
 pub const fn and(d: Xz, n: Xz, m: Xz) -> Inst {
     dnm(0x8a00_0000, d.number(), n.number(), m.number())
@@ -528,6 +533,11 @@ pub const fn lsr_reg(d: X, n: X, m: X) -> Inst {
     dnm(0x9ac0_2400, d.number(), n.number(), m.number())
 }
 
+/// `ASR (register)`, that is `ASRV`: `d = n >> (m mod 64)`, signed.
+pub const fn asr_reg(d: X, n: X, m: X) -> Inst {
+    dnm(0x9ac0_2800, d.number(), n.number(), m.number())
+}
+
 /// `UBFM`; both immediate shifts are aliases of it.
 const fn ubfm(d: X, n: X, immr: u32, imms: u32) -> Inst {
     Inst(0xd340_0000 | immr << 16 | imms << 10 | at5(n.number()) | at0(d.number()))
@@ -558,6 +568,16 @@ pub const fn csel(d: X, n: Xz, m: Xz, cc: Cc) -> Inst {
 /// `CSINC`: `d = if cc { n } else { m + 1 }`.
 pub const fn csinc(d: X, n: Xz, m: Xz, cc: Cc) -> Inst {
     Inst(dnm(0x9a80_0400, d.number(), n.number(), m.number()).0 | cc.bits() << 12)
+}
+
+/// `CSNEG`: `d = if cc { n } else { -m }`.
+pub const fn csneg(d: X, n: Xz, m: Xz, cc: Cc) -> Inst {
+    Inst(dnm(0xda80_0400, d.number(), n.number(), m.number()).0 | cc.bits() << 12)
+}
+
+/// `CNEG`, an alias of `CSNEG` with the inverted condition: `d = if cc { -n } else { n }`.
+pub const fn cneg(d: X, n: X, cc: Cc) -> Inst {
+    csneg(d, n.xz(), n.xz(), cc.invert())
 }
 
 /// `CSET`, an alias of `CSINC` with the inverted condition: `d = if cc { 1 } else { 0 }`.

@@ -8,7 +8,7 @@ use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
 use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
 use crate::isa::division::{Divisor, Magic};
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, frame};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, frame};
 
 const FRAME: Gp = RDI;
 const POINTER: Gp = RSI;
@@ -55,7 +55,9 @@ impl Isa for Emitter {
 
     fn fits_alu(op: AluOp, imm: i64) -> bool {
         match op {
-            AluOp::Shl | AluOp::Shr => true,
+            AluOp::Shl | AluOp::Shr | AluOp::Sar => true,
+            // `cmov` takes no immediate.
+            AluOp::Min | AluOp::Max => false,
             AluOp::Mul => imm32(imm).is_some() || (imm as u64).is_power_of_two(),
             // The negated immediate is added.
             AluOp::Sub => imm32(imm.wrapping_neg()).is_some(),
@@ -141,6 +143,7 @@ impl Sink for Emitter {
             },
             Op::Alu { op, d, a, b } => self.alu(op, gp(d), gp(a), gp(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, gp(d), gp(a), imm),
+            Op::Unary { op, d, a } => self.unary(op, gp(d), gp(a)),
             Op::Set { cond, d, a, b } => {
                 self.put_inst(x64::cmp(gp(a), gp(b)));
                 self.set(cond, gp(d));
@@ -261,7 +264,13 @@ impl Emitter {
     #[inline(never)]
     fn other_alu(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
         match op {
-            AluOp::Shl | AluOp::Shr => self.shift(op, d, a, b),
+            AluOp::Shl | AluOp::Shr | AluOp::Sar => self.shift(op, d, a, b),
+            AluOp::Min | AluOp::Max => {
+                let (a, b) = if d == b { (b, a) } else { (a, b) };
+                self.move_to(d, a);
+                self.put_inst(x64::cmp(b, d));
+                self.put_inst(x64::cmov(if op == AluOp::Min { Cc::L } else { Cc::G }, d, b));
+            }
             AluOp::Add if d != a && d != b => {
                 self.put_inst(x64::lea(d, sum(a, b)));
             }
@@ -279,9 +288,29 @@ impl Emitter {
         }
     }
 
+    fn unary(&mut self, op: UnaryOp, d: Gp, a: Gp) {
+        if op == UnaryOp::Abs && d == a {
+            self.put_inst(x64::mov(SCRATCH, a));
+        }
+        self.move_to(d, a);
+        match op {
+            UnaryOp::Negate => self.put_inst(x64::neg(d)),
+            UnaryOp::Invert => self.put_inst(x64::not(d)),
+            UnaryOp::Abs => {
+                // If the negated value is negative, the value itself is the result.
+                self.put_inst(x64::neg(d));
+                self.put_inst(x64::cmov(Cc::S, d, if d == a { SCRATCH } else { a }));
+            }
+        }
+    }
+
     /// The count must be in `rcx`. The machine uses its low six bits, as the language does.
     fn shift(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp) {
-        let shift = |d| if op == AluOp::Shl { x64::shl_cl(d) } else { x64::shr_cl(d) };
+        let shift = |d| match op {
+            AluOp::Shl => x64::shl_cl(d),
+            AluOp::Sar => x64::sar_cl(d),
+            _ => x64::shr_cl(d),
+        };
         if d == RCX || (a == RCX && b != RCX) {
             self.put_inst(x64::mov(SCRATCH, a));
             self.move_to(RCX, b);
@@ -298,10 +327,18 @@ impl Emitter {
         match op {
             AluOp::Add => self.add(d, a, imm),
             AluOp::Sub => self.add(d, a, imm.wrapping_neg()),
-            AluOp::Shl | AluOp::Shr => {
+            AluOp::Shl | AluOp::Shr | AluOp::Sar => {
                 let count = shift6(imm);
                 self.move_to(d, a);
-                self.put_inst(if op == AluOp::Shl { x64::shl_imm(d, count) } else { x64::shr_imm(d, count) });
+                self.put_inst(match op {
+                    AluOp::Shl => x64::shl_imm(d, count),
+                    AluOp::Sar => x64::sar_imm(d, count),
+                    _ => x64::shr_imm(d, count),
+                });
+            }
+            AluOp::Min | AluOp::Max => {
+                self.constant(SCRATCH, imm);
+                self.alu(op, d, a, SCRATCH);
             }
             AluOp::Mul if imm == 2 && d != a => self.put_inst(x64::lea(d, sum(a, a))),
             AluOp::Mul if (imm as u64).is_power_of_two() => {
@@ -485,7 +522,7 @@ fn arithmetic(op: AluOp) -> Option<u8> {
         AluOp::And => Some(4),
         AluOp::Sub => Some(5),
         AluOp::Xor => Some(6),
-        AluOp::Mul | AluOp::Shl | AluOp::Shr => None,
+        AluOp::Mul | AluOp::Shl | AluOp::Shr | AluOp::Sar | AluOp::Min | AluOp::Max => None,
     }
 }
 
@@ -553,6 +590,10 @@ fn cc(cond: Cond) -> Cc {
         Cond::Gt => Cc::G,
         Cond::Le => Cc::Le,
         Cond::Ge => Cc::Ge,
+        Cond::Ult => Cc::B,
+        Cond::Ugt => Cc::A,
+        Cond::Ule => Cc::Be,
+        Cond::Uge => Cc::Ae,
     }
 }
 

@@ -571,6 +571,12 @@ pub const fn shr_cl(d: Gp) -> Inst {
     on_reg(0xd3, 5, d)
 }
 
+/// `SAR r/m64, CL`: `d >>= CL mod 64`, signed.
+#[inline(always)]
+pub const fn sar_cl(d: Gp) -> Inst {
+    on_reg(0xd3, 7, d)
+}
+
 // Conditions.
 
 /// `SETcc r/m8`: the low byte of `d` becomes 1 or 0, the other bytes stay.

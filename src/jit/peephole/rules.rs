@@ -15,7 +15,7 @@ use super::immediates::{addend, fits, with_immediate};
 use super::rule::{Fired, Rule};
 use super::window::{NO_PC, NO_SLOT, Window};
 use crate::isa::Isa;
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot, UnaryOp};
 
 /// The window, and the state of the rules.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ macro_rules! hold {
             Op::Divide { op, d, a, b, site } => $self.hold_divide(pc, op, d, a, b, site),
             Op::Branch { cond, a, b, to } => $self.hold_branch(pc, cond, a, b, to),
             Op::AluImm { op, d, a, imm } => $self.hold_alu_imm(pc, op, d, a, imm),
+            Op::Unary { op, d, a } => $self.hold_unary_op(pc, op, d, a),
             Op::SetImm { cond, d, a, imm } => $self.hold_set_imm(pc, cond, d, a, imm),
             Op::DivideImm { op, d, a, imm } => $self.hold_divide_imm(pc, op, d, a, imm),
             Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
@@ -299,6 +300,11 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     }
 
     #[inline(never)]
+    fn hold_unary_op(&mut self, pc: u32, op: UnaryOp, d: Reg, a: Reg) {
+        self.hold_unary(pc, Op::Unary { op, d, a });
+    }
+
+    #[inline(never)]
     fn hold_set_imm(&mut self, pc: u32, cond: Cond, d: Reg, a: Reg, imm: i64) {
         self.hold_unary(pc, Op::SetImm { cond, d, a, imm });
     }
@@ -364,7 +370,7 @@ impl<I: Isa, S: Sink> Rules<I, S> {
         self.window.push(pc, user);
     }
 
-    /// The rules for an operation with an immediate operand that computes, compares or divides.
+    /// The rules for an operation with one register operand that computes, compares or divides.
     #[rustfmt::skip]
     #[inline(always)]
     fn hold_unary(&mut self, pc: u32, user: Op) {

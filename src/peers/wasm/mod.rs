@@ -136,6 +136,7 @@ fn most_values(program: &Program) -> Option<usize> {
             let kind = ast.nodes()[index].kind;
             depth = match kind {
                 NodeKind::Literal(_) | NodeKind::Pick(_) => depth + 1,
+                NodeKind::Put(_) => depth.checked_sub(1)?,
                 NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),
                 NodeKind::Times { end } => {
                     let entry = depth.checked_sub(1)?;

@@ -163,6 +163,16 @@ impl Writer<'_> {
         }
     }
 
+    /// Replaces the value `depth` below the top, if the locations are known.
+    pub fn replace(&mut self, depth: usize, value: Value) {
+        if let Values::Locals(values) = &mut self.values {
+            let index = values.len() - 1 - depth;
+            let previous = std::mem::replace(&mut values[index], value);
+            self.locals.count(value, 1);
+            self.locals.count(previous, -1);
+        }
+    }
+
     /// The number of values, if it is known.
     pub fn depth(&self) -> usize {
         match &self.values {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wasm_encoder::{BlockType, ValType};
 
-use super::super::operations::{wasm_alu, wasm_compare};
+use super::super::operations::{wasm_alu, wasm_compare, wasm_unary};
 use super::values::{Value, Values, slot};
 use super::{End, FIRST, FUEL, POINTER, Writer};
 use crate::export::Checks;
@@ -26,6 +26,7 @@ impl Writer<'_> {
             match kind {
                 NodeKind::Literal(value) => self.push(Value::Constant(value)),
                 NodeKind::Pick(depth) => self.pick(depth),
+                NodeKind::Put(depth) => self.put(depth),
                 NodeKind::Word(word) => {
                     let next = program.ast().nodes().get(index + 1).map(|node| node.kind);
                     let feeds_branch = match index + 1 < range.end {
@@ -115,6 +116,10 @@ impl Writer<'_> {
                 wasm_alu(&mut self.code(), op, |code, which| [a, b][which].emit(code));
                 self.push_result();
             }
+            (Meaning::Unary(op), &[a]) => {
+                wasm_unary(&mut self.code(), op, |code| a.emit(code));
+                self.push_result();
+            }
             (Meaning::Compare(cond), &[a, b]) => {
                 self.get(a);
                 self.get(b);
@@ -129,7 +134,7 @@ impl Writer<'_> {
                     self.push_result();
                 }
             }
-            _ => unreachable!("all but shuffles take two operands"),
+            _ => unreachable!("the meaning determines the number of operands"),
         }
     }
 
@@ -177,6 +182,22 @@ impl Writer<'_> {
                 self.code().local_get(POINTER).i32_const(distance as u32 as i32).i32_sub().i64_load(slot(0));
                 self.code().local_set(kept);
                 self.push(Value::Local(kept));
+            }
+        }
+    }
+
+    fn put(&mut self, depth: u64) {
+        let value = self.pop(0);
+        match &self.values {
+            Values::Locals(_) => self.replace(depth as usize, value),
+            Values::Memory if depth >= self.limits.stack as u64 => {
+                self.code().unreachable();
+            }
+            Values::Memory => {
+                let distance = 8 * (depth + 1);
+                self.code().local_get(POINTER).i32_const(distance as u32 as i32).i32_sub();
+                self.get(value);
+                self.code().i64_store(slot(0));
             }
         }
     }
