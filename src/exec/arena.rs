@@ -188,7 +188,7 @@ impl Drop for Region {
 /// Starts counting all forks that go through the C library, whether [`Child`](super::Child) makes them or not.
 ///
 /// # Errors
-/// The system's, if the handlers cannot be registered.
+/// The system's error, if the handlers cannot be registered.
 #[cfg(target_os = "linux")]
 pub(super) fn count_forks() -> std::io::Result<()> {
     unsafe extern "C" fn before() {

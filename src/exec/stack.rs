@@ -58,7 +58,7 @@ impl Stack {
     /// Reserves memory for `capacity` values. Unused memory costs nothing.
     ///
     /// # Errors
-    /// The system's, if it does not have that much address space.
+    /// The system's error, if it does not have that much address space.
     pub fn new(capacity: usize) -> io::Result<Stack> {
         let page = page_bytes();
         let bytes = capacity
