@@ -238,7 +238,7 @@ impl Bytecode {
         fuel.unwrap_or(u64::MAX)
     }
 
-    /// The trap of the first word of a group whose check fails when the stack has this depth.
+    /// The trap of a check group that fails at this depth of the stack: the trap of its first word whose own check fails.
     ///
     /// # Panics
     /// If no check fails: an engine reported a failure that did not happen.

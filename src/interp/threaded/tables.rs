@@ -41,7 +41,7 @@ macro_rules! go_forms {
     (@row $name:ident $c:literal) => { computations!($name GO) };
     (@row $name:ident) => { None };
     ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:literal $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
-        /// For each word the handlers that continue with the next instruction, if it computes.
+        /// The handlers of each word that computes, in the form that continues with the next instruction; `None` for other words.
         static GO_FORMS: [Option<&Forms>; WORDS.len()] = [$(go_forms!(@row $name $($c)?)),*];
     };
 }
