@@ -60,7 +60,7 @@ impl Line {
 }
 
 impl Record {
-    /// The level of each interval that gives all of them together the wanted confidence.
+    /// The confidence level that each interval needs, so that all of them together hold with the wanted confidence.
     pub fn level(&self) -> f64 {
         level_of_each(self.confidence, self.intervals())
     }

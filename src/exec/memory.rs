@@ -185,7 +185,7 @@ impl Mapping {
 
     /// Changes the access rights of `bytes` bytes at `offset`; both are multiples of the page size.
     pub(super) fn protect(&mut self, offset: usize, bytes: usize, access: Access) -> io::Result<()> {
-        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is inside the mapping");
+        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is not inside the mapping");
         // SAFETY: the range is in a mapping that only we use, and `&mut self` ensures that nothing uses it now.
         let result = unsafe { libc::mprotect(self.start.as_ptr().add(offset).cast(), bytes, access.flags()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
