@@ -115,7 +115,7 @@ impl Options {
     pub(crate) fn check_run(&self, expected: usize, inputs: &[i64], fuel: Option<u64>, stack: &Stack) {
         assert_eq!(inputs.len(), expected, "the program was verified for another number of inputs");
         assert!(inputs.len() <= self.stack_limit, "the inputs do not fit the stack's limit");
-        assert!(stack.capacity() >= self.stack_limit, "the stack has no room for its limit");
+        assert!(stack.capacity() >= self.stack_limit, "the stack is smaller than the stack limit");
         assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
     }
 }
@@ -147,7 +147,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Is told by an engine when each phase begins.
+/// A clock that an engine notifies when each phase begins.
 pub trait PhaseClock {
     /// The phase begins now, and the previous one has ended.
     fn begin(&mut self, phase: Phase);

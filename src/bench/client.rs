@@ -41,7 +41,7 @@ impl RaceError {
     }
 }
 
-/// How long a reply may take. The words that a run executes bound its time, even before it is timed.
+/// How long a reply may take. The number of words that a run executes limits its time, and is known before the run is timed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeout {
     /// The time allowed for any reply.
@@ -69,7 +69,7 @@ pub const MIN_TURN: Duration = Duration::from_millis(1);
 /// How many times the same number of runs is timed while the length of a turn is determined.
 const SIZING_SAMPLES: usize = 3;
 
-/// More runs than any program can complete in a quarter of the longest turn (ten seconds).
+/// More runs than any program can complete in a quarter of the longest turn, which is ten seconds.
 const MAX_RUNS: u64 = 1 << 34;
 
 /// A process that executes a binary. Dropping it kills the process.
@@ -82,7 +82,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a process with a task. `shift` is the length of an environment variable, which moves the start of its stack.
+    /// Starts a process with a task. `shift` is the length of an environment variable that moves the start of the
+    /// process's stack.
     ///
     /// # Errors
     /// If the binary cannot be started, was changed, or refuses the task.
@@ -112,8 +113,8 @@ impl Worker {
         }
     }
 
-    /// How many runs of a contestant fill a turn, at least one. Only warm runs count: the first run is dropped. Of
-    /// `SIZING_SAMPLES` times the shortest is used, since it is the least disturbed.
+    /// How many runs of a contestant fill a turn, at least one. Only warm runs count: the first run is dropped. The
+    /// shortest of `SIZING_SAMPLES` measurements is used, since it is the least disturbed.
     ///
     /// # Errors
     /// If the process does not reply as expected.

@@ -2,7 +2,7 @@
 //!
 //! A rebuild can replace the file at a path at any moment. On Linux the file is held open and executed through `/proc`, so
 //! the same build runs even if its name points to another file by then. Where `/proc` is not available, the path is
-//! executed, and the file is compared with its earlier metadata.
+//! executed, and [`Image::check`] compares the file's metadata with the metadata from when it was opened.
 
 use std::fs::{self, File, Metadata};
 use std::io;

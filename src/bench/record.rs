@@ -60,7 +60,7 @@ impl Line {
 }
 
 impl Record {
-    /// The level of each interval that gives all of them together the wanted confidence.
+    /// The confidence level that each interval needs, so that all of them together hold with the wanted confidence.
     pub fn level(&self) -> f64 {
         level_of_each(self.confidence, self.intervals())
     }
@@ -176,7 +176,7 @@ impl Record {
                 format!("{value:.6},{low:.6},{high:.6},{}", Finding::of(&ratio).words())
             });
             writeln!(text, "{fields},{words},{input},{time:.1},{per_word:.4},{ratio}")
-                .expect("a string takes all text");
+                .expect("writing to a string cannot fail");
         }
         text
     }
@@ -217,7 +217,7 @@ impl Record {
                 "\nAll intervals together hold with {percent:.0} % confidence, each alone with {:.3} %.",
                 100.0 * self.level()
             )
-            .expect("a string takes all text");
+            .expect("writing to a string cannot fail");
         }
         text
     }

@@ -22,7 +22,7 @@ pub fn table(rows: &[impl AsRef<[String]>]) -> String {
                 _ if is_right[column] => format!("{cell:>width$}"),
                 _ => format!("{cell:<width$}"),
             };
-            write!(text, " {padded} |").expect("a string takes all text");
+            write!(text, " {padded} |").expect("writing to a string cannot fail");
         }
         text.push('\n');
     }

@@ -27,7 +27,8 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
     if length >= (u32::MAX / 5) as usize {
         return Err(TooLarge);
     }
-    // A loop or a branch has more than one operation. Growing would copy everything; memory that stays unused costs nothing.
+    // There may be more operations than nodes: a loop or a branch is one node, but has several operations. Growing a vector would
+    // copy all of it, and memory that stays unused costs nothing.
     let capacity = 2 * length + 1;
     let code = Bytecode {
         ops: Vec::with_capacity(capacity),

@@ -234,14 +234,14 @@ impl Bytecode {
     pub(crate) fn begin(&self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> u64 {
         assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
         assert!(inputs.len() as u64 <= self.stack_limit, "the inputs do not fit the stack's limit");
-        assert!(stack.capacity() as u64 >= self.stack_limit, "the stack has no room for its limit");
+        assert!(stack.capacity() as u64 >= self.stack_limit, "the stack is smaller than the stack limit");
         assert!(fuel.is_none() || self.metered, "the program was not prepared to meter fuel");
         stack.set(inputs);
         // No execution has more than 2^64 - 1 iterations, so this fuel never runs out.
         fuel.unwrap_or(u64::MAX)
     }
 
-    /// The trap of the first word of a group whose check fails when the stack has this depth.
+    /// The trap of a check group that fails at this depth of the stack: the trap of its first word whose own check fails.
     ///
     /// # Panics
     /// If no check fails: an engine reported a failure that did not happen.

@@ -35,7 +35,8 @@ pub struct Region {
     pub is_level: bool,
     /// Whether it contains no loop.
     pub is_innermost: bool,
-    /// The number of values below the height at its header that the region reads or pops. Exact only if the region is level.
+    /// How far the region reads or pops below the stack height at its header, in values. For example, the reach of
+    /// `times rot end` is 3. Exact only if the region is level.
     pub reach: i64,
 }
 

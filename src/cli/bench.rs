@@ -81,8 +81,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     save_baseline: Option<String>,
 
-    /// Compare with a saved baseline. Each is first divided by the time of a calibration kernel in its own run. Programs
-    /// are compared only if their inputs and options are the same
+    /// Compare with a saved baseline. Each time is first divided by the time of a calibration kernel measured beside it.
+    /// Programs are compared only if their inputs and options are the same
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     baseline: Option<String>,
 
@@ -90,7 +90,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     fail_on_regression: Option<f64>,
 
-    /// Time even a debug build or in an emulator
+    /// Measure even if this is a debug build or runs in an emulator
     #[arg(long)]
     force: bool,
 
@@ -164,7 +164,8 @@ impl Bench {
         subjects: &[Subject],
         baseline: Option<&mut Baseline>,
     ) -> Result<()> {
-        // Each engine is compared with itself in the other build, or all others with the first. Their means are compared too.
+        // With --against, each engine is compared with itself in the other build. Otherwise, each engine but the first is
+        // compared with the first. The means over the programs are compared too.
         let of_each = if self.against.is_some() { self.engine.len() } else { self.engine.len() - 1 };
         let means = if subjects.len() > 1 { of_each } else { 0 };
         let needed = |level: f64| 2 * min_count(level);

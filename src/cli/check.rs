@@ -165,7 +165,8 @@ struct Checking {
 /// The result of one case, or of a program without cases.
 struct Report {
     case: Option<Case>,
-    /// The verdict of each engine with metered fuel, and without if that differs. A rejected program has the front end's verdict.
+    /// The verdict of each engine with metered fuel, and its verdict without metering if the two differ. For a rejected program,
+    /// only the front end's verdict.
     answers: Vec<(String, Verdict)>,
     /// The rejection, or the first trap that the case does not expect.
     diagnostic: Option<Diagnostic>,

@@ -25,8 +25,8 @@ use crate::registry;
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
     jitduel fuzz --seed 7 --first 1234 --programs 1  repeats one program\n  \
     jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n\n\
-    Each program runs with and without metered fuel. One program in 16 also runs with all limits around those that it\n\
-    needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
+    Each program runs with and without metered fuel. One program in 16 also runs with fuel and stack limits close to what\n\
+    it needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
     as a program with a case; `jitduel check FILE` repeats it. Without --programs and --time, a campaign runs for 60\n\
     seconds.")]
 pub(super) struct Fuzz {
@@ -142,14 +142,15 @@ impl Fuzz {
             }
             Event::Shrunk(finding) => {
                 line.clear();
-                // A long program is left to its file.
+                // A long program is not printed. It is in its file.
                 let text = if finding.file.len() < 2_000 { finding.file.trim_end() } else { "a long program" };
                 say(format_args!("{text}\n{}", finding.detail));
                 keep(&mut findings, campaign.seed, finding, (!self.json).then_some(&mut *out));
             }
             Event::Killed(Killed { index, ended, is_given_up }) => {
                 line.clear();
-                let next = if is_given_up { "again, so the program is not checked" } else { "retrying" };
+                let next =
+                    if is_given_up { "this is the second time, so the program is not checked" } else { "retrying" };
                 say(format_args!("the process at program {index} was {ended} from outside; {next}"));
             }
         });

@@ -68,7 +68,7 @@ impl PerfMap {
     /// Fails if the file cannot be written.
     ///
     /// # Panics
-    /// Panics if compiling the program again emits different code, because compilation is deterministic.
+    /// Panics if compiling the program again emits different code. That would be a bug: compilation is deterministic.
     pub fn add(
         &mut self,
         program: &Program,
@@ -140,7 +140,7 @@ fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail:
     }
 }
 
-/// For each operation the innermost loop around it, by the operation that begins the loop.
+/// Finds the innermost loop around each operation. The loop is identified by the operation that begins it.
 fn loops(code: &Bytecode) -> Vec<Option<Pc>> {
     let mut innermost = vec![None; code.ops().len()];
     let mut open: Vec<Pc> = Vec::new();

@@ -1,8 +1,8 @@
-//! Memory for code that needs no system call: pieces of regions that are mapped twice.
+//! Memory for code: pieces of regions that are mapped twice. Allocating a piece in an open region needs no system call.
 //!
 //! A region has two mappings: one is written and never executed, and only the arena knows it; the other is executed and
 //! never written. A piece is written only when it is allocated and when it is freed, so never while code in it can be
-//! called. Opening a region costs microseconds, allocating a piece of one nanoseconds.
+//! called. Opening a region takes microseconds; allocating a piece takes nanoseconds.
 //!
 //! Each thread has its own arena. Code stays on the thread that created it, so no lock is needed.
 //!
@@ -188,7 +188,7 @@ impl Drop for Region {
 /// Starts counting all forks that go through the C library, whether [`Child`](super::Child) makes them or not.
 ///
 /// # Errors
-/// The system's, if the handlers cannot be registered.
+/// The system's error, if the handlers cannot be registered.
 #[cfg(target_os = "linux")]
 pub(super) fn count_forks() -> std::io::Result<()> {
     unsafe extern "C" fn before() {

@@ -69,8 +69,8 @@ impl Entry {
     /// If the number of values on the stack is not the number of inputs, or the stack is smaller than the code's limit.
     /// On an armored stack also if the code violates the calling convention.
     pub fn run(&mut self, stack: &mut Stack, fuel: u64) -> Exit {
-        assert_eq!(stack.values().len(), self.inputs, "the stack holds the inputs");
-        assert!(self.stack_limit <= stack.capacity(), "the stack has room for the limit");
+        assert_eq!(stack.values().len(), self.inputs, "the stack does not hold exactly the inputs");
+        assert!(self.stack_limit <= stack.capacity(), "the stack is smaller than the stack limit");
         let bottom = stack.bottom();
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
         self.frame[LIMIT] = bottom.wrapping_add(self.stack_limit).expose_provenance() as u64;

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The processor time that this thread has used since it started.
 ///
 /// # Errors
-/// The system's, if it does not measure that.
+/// The system's error, if the system does not measure processor time.
 pub fn processor_time() -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: writes only the local structure.
@@ -20,7 +20,7 @@ pub fn processor_time() -> io::Result<Duration> {
 /// The processor time of all children that have exited and been waited for, including their own children.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 pub fn children_processor_time() -> io::Result<Duration> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: writes only the local structure.
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn children_count_once_they_were_waited_for() {
+    fn children_are_counted_after_they_are_waited_for() {
         let begun = children_processor_time().expect("the system counts it");
         let busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
         let status = std::process::Command::new("sh").args(["-c", busy]).status().expect("there is a shell");

@@ -30,7 +30,7 @@ impl Code {
     /// in its own mapping.
     ///
     /// # Errors
-    /// The system's, if it has no memory or does not allow generated code.
+    /// The system's error, if the system has no memory or does not allow generated code.
     pub fn new(bytes: &[u8]) -> io::Result<Code> {
         match Piece::new(bytes) {
             Some(piece) => Ok(Code::in_piece(piece, bytes.len())),
@@ -44,7 +44,7 @@ impl Code {
     /// unmapped.
     ///
     /// # Errors
-    /// The system's, if it has no memory or does not allow generated code.
+    /// The system's error, if the system has no memory or does not allow generated code.
     pub fn in_own_mapping(bytes: &[u8]) -> io::Result<Code> {
         let used = bytes.len();
         // The error of the first method is the clearer one.

@@ -14,7 +14,7 @@ impl FreeList {
         FreeList { free: std::iter::once(0..whole).collect(), whole }
     }
 
-    /// Allocates the lowest range of this many units. Recently freed memory is often allocated next, and is still in
+    /// Allocates the lowest range of this many units. This often reuses memory that was freed recently and is still in
     /// the caches.
     pub fn take(&mut self, units: usize) -> Option<Range<usize>> {
         let index = self.free.iter().position(|hole| hole.len() >= units)?;
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_was_free_and_nothing_is_lost() {
+    fn allocated_ranges_were_free_and_no_range_is_lost() {
         const WHOLE: usize = 200;
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let (mut list, mut taken, mut is_taken) = (FreeList::new(WHOLE), Vec::new(), [false; WHOLE]);

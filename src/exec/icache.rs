@@ -28,7 +28,8 @@ pub(super) fn flush(start: *mut u8, bytes: usize) {
     let lines = |line: usize| ((start & !(line - 1))..end).step_by(line);
     // Clean the data cache to the point of unification, wait, invalidate the stale instructions, wait, refetch. To
     // programs, data caches appear physically tagged, so the address of either mapping finds the written data.
-    // Instruction caches may be virtually tagged, so only the address at which the code runs is certain to find it.
+    // Instruction caches may be virtually tagged, so only the address at which the code runs is certain to find
+    // the stale instructions.
     for address in lines(data_line) {
         // SAFETY: the address is in a mapped page, and cleaning changes no data.
         unsafe { asm!("dc cvau, {}", in(reg) address, options(nostack, preserves_flags)) };
@@ -43,7 +44,7 @@ pub(super) fn flush(start: *mut u8, bytes: usize) {
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
-/// Makes the instruction stream see the code written for `start`, with a serializing instruction.
+/// Makes the instruction stream see code that runs at `start`, with a serializing instruction.
 ///
 /// The caches are coherent. But the processor compares writes with already prefetched instructions by linear address
 /// only. For code that is written through another mapping, Intel's manual (volume 3, "Self-Modifying Code") therefore

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 pub(super) struct Mapping {
     start: NonNull<u8>,
     bytes: usize,
-    /// The number of inaccessible bytes on each side that belong to it.
+    /// The number of inaccessible bytes on each side of the range. The mapping owns them too.
     guard: usize,
 }
 
@@ -125,7 +125,8 @@ impl Mapping {
     /// other. A forked child inherits only the second.
     ///
     /// # Errors
-    /// The system's, if it has no memory, does not allow the memory to be executed, or is not Linux.
+    /// The system's error, if the system has no memory or does not allow the memory to be executed. Always fails on systems
+    /// other than Linux.
     #[cfg(target_os = "linux")]
     pub(super) fn twice(bytes: usize) -> io::Result<[Mapping; 2]> {
         let file = memory_file(bytes)?;
@@ -184,7 +185,7 @@ impl Mapping {
 
     /// Changes the access rights of `bytes` bytes at `offset`; both are multiples of the page size.
     pub(super) fn protect(&mut self, offset: usize, bytes: usize, access: Access) -> io::Result<()> {
-        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is inside the mapping");
+        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is not inside the mapping");
         // SAFETY: the range is in a mapping that only we use, and `&mut self` ensures that nothing uses it now.
         let result = unsafe { libc::mprotect(self.start.as_ptr().add(offset).cast(), bytes, access.flags()) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -47,7 +47,7 @@ impl Child {
     /// handlers. It dumps no core, and on Linux it dies with this process.
     ///
     /// # Errors
-    /// The system's, if it cannot create a process or a pipe.
+    /// The system's error, if it cannot create a process or a pipe.
     ///
     /// Also if this process has several threads, or the system does not report how many: the copy would have only one
     /// of them and wait forever for locks that others held. Such an error has the kind [`io::ErrorKind::Unsupported`].
@@ -79,7 +79,7 @@ impl Child {
     /// whether there may be more later: false after the end of the child's output.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn read_available(&mut self, into: &mut Vec<u8>) -> io::Result<bool> {
         const AT_MOST: usize = 1 << 20;
         let before = into.len();
@@ -111,7 +111,7 @@ impl Child {
     /// Waits for it to end. Unread output is lost.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn wait(mut self) -> io::Result<Ended> {
         // A child that has filled the pipe blocks until somebody reads, and would never end while we wait for it.
         let mut lost = Vec::new();
@@ -154,7 +154,7 @@ impl Drop for Child {
 /// children in ascending order; none after a timeout. A child at the end of its output is always ready.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 pub fn ready<'a>(children: impl IntoIterator<Item = &'a Child>, timeout: Duration) -> io::Result<Vec<usize>> {
     let poll = |child: &Child| libc::pollfd { fd: child.output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let mut polled: Vec<libc::pollfd> = children.into_iter().map(poll).collect();

@@ -14,7 +14,7 @@ impl SharedNumber {
     /// Creates a number that this process shares with the children that it forks from now on.
     ///
     /// # Errors
-    /// The system's, if it has no page to give.
+    /// The system's error, if the system has no free page.
     pub fn new() -> io::Result<SharedNumber> {
         Mapping::shared(size_of::<AtomicU64>()).map(|mapping| SharedNumber { mapping })
     }

@@ -58,7 +58,7 @@ impl Stack {
     /// Reserves memory for `capacity` values. Unused memory costs nothing.
     ///
     /// # Errors
-    /// The system's, if it does not have that much address space.
+    /// The system's error, if it does not have that much address space.
     pub fn new(capacity: usize) -> io::Result<Stack> {
         let page = page_bytes();
         let bytes = capacity
@@ -89,7 +89,7 @@ impl Stack {
     /// # Panics
     /// If the limit is greater than the capacity that the stack was created with.
     pub fn arm(&mut self, armor: Armor) {
-        assert!(armor.limit <= self.capacity, "the stack has room for the armor's limit");
+        assert!(armor.limit <= self.capacity, "the stack is smaller than the armor's limit");
         self.bottom = match armor.edge {
             Edge::Lower => 1,
             Edge::Upper => self.slots - armor.limit,
@@ -137,7 +137,7 @@ impl Stack {
     /// # Panics
     /// If there are more values than the capacity.
     pub fn set(&mut self, values: &[i64]) {
-        assert!(values.len() <= self.capacity(), "the values fit the stack's capacity");
+        assert!(values.len() <= self.capacity(), "the values exceed the stack's capacity");
         if let Some(armor) = self.armor {
             self.fill(&armor, values.len());
         }

@@ -96,7 +96,7 @@ impl Builder<'_, '_> {
         self.put(NodeKind::Literal(0));
         self.put(NodeKind::Times { end: 0 });
         let body = if is_while {
-            // The counter is on top. Only the value below it takes part.
+            // The counter is on top. The body changes only the counter and the value below it.
             self.put(NodeKind::Word(Word::Dup));
             let body = self.nodes.len();
             self.put(NodeKind::Word(Word::Swap));
@@ -191,8 +191,8 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Changes the top value so that the loop's state does not repeat after two or four iterations, as a body of permutations
-    /// and differences might.
+    /// Changes the top value so that the loop's state does not repeat after two or four iterations. Without this, a body of
+    /// permutations and differences might make it repeat.
     fn avoid_short_cycle(&mut self) {
         self.xor_shift();
         let five_modulo_eight = (operand(self.dice) | 7) ^ 2;

@@ -31,7 +31,7 @@ fn aarch64_lines(code: &[u8]) -> Vec<Line> {
         let mut text = String::new();
         if let Some(instruction) = disarm64::decoder::decode(value) {
             disarm64::format_insn::format_insn_pc(offset as u64, &mut text, &instruction)
-                .expect("a string takes all text");
+                .expect("writing to a string cannot fail");
         }
         // The decoder emits tabs and spaces after the mnemonic.
         let text = match text.split_whitespace().collect::<Vec<_>>().join(" ") {

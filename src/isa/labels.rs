@@ -64,7 +64,7 @@ impl<K: Copy> Labels<K> {
         if index >= self.offsets.len() {
             self.skip_to(index);
         }
-        assert_eq!(self.offsets[index], UNBOUND, "label {} is bound once", label.0);
+        assert_eq!(self.offsets[index], UNBOUND, "label {} is bound twice", label.0);
         self.offsets[index] = offset as u32;
     }
 
@@ -131,7 +131,9 @@ impl<K: Copy> Labels<K> {
         let mut exits = exits.iter();
         for &fixup in &self.fixups {
             let to = match fixup.target {
-                Target::Label(label) => self.offset(label).unwrap_or_else(|| panic!("label {} is bound", label.0)),
+                Target::Label(label) => {
+                    self.offset(label).unwrap_or_else(|| panic!("label {} is never bound", label.0))
+                }
                 Target::Exit(_) => *exits.next().expect("every site has an exit"),
             };
             if !patch(&mut code, fixup, to as i64 - fixup.at as i64, &ranges) {

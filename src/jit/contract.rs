@@ -1,4 +1,4 @@
-//! The contract between the baseline's lowering and its peephole pass. LIR does not define any of it.
+//! The contract between the baseline tier's lowering and its peephole pass. LIR does not define any of it.
 //!
 //! The first allocatable register holds the top of the stack in the layout that keeps it in a register. The next three
 //! are *temporaries*: they hold operands within one word. The others hold loop counters, those of the innermost loops

@@ -80,7 +80,8 @@ const fn plan(word: Word, top_in_register: bool) -> Plan {
         if results < pushes && word.origins()[results] < operands { Some(word.origins()[results]) } else { None };
 
     let mut plan = Plan::EMPTY;
-    // An operand that only becomes the top is loaded directly into its register, after the old top was stored.
+    // An operand that becomes the top and is needed nowhere else is loaded directly into the register of the top, after
+    // the old top has been stored.
     let mut top_load = None;
     let mut operand = 0;
     while operand < operands {

@@ -70,7 +70,7 @@ impl Printer<'_> {
         }
         if self.column == 0 {
             let indent = 2 * level.min(DEEPEST_INDENT);
-            write!(self.text, "{:indent$}{word}", "").expect("a string takes all text");
+            write!(self.text, "{:indent$}{word}", "").expect("writing to a string cannot fail");
             self.column = indent + word.len();
         } else {
             self.text.push(' ');

@@ -52,8 +52,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The number of its programs. The sequence ends before the greatest 64-bit index, so that one past its end is a 64-bit
-    /// number too.
+    /// The number of programs in this shard. The greatest 64-bit number is not the index of a program, so that the end of the
+    /// sequence, one more than its last index, fits in 64 bits.
     pub fn programs(self) -> u64 {
         (u64::MAX - self.index).div_ceil(self.of)
     }

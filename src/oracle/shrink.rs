@@ -84,8 +84,9 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         self.accept(nodes, |_| {})
     }
 
-    /// Accepts the candidate with limits that exceed its needs by as much as the limits of the best exceed its. A failure that
-    /// shows only with a full stack or exhausted fuel needs this.
+    /// Accepts the candidate if it still fails with lower limits. The limits of the best program exceed its needs by some
+    /// margin, and the limits of the candidate get the same margin. Otherwise a failure that shows only with a full stack or
+    /// exhausted fuel would disappear.
     fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
         let needs = |nodes: &[NodeKind]| {
             let measured = measure(&tree(nodes), &self.best.inputs, Some(MAX_ITERATIONS), usize::MAX);
@@ -134,8 +135,8 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         many < range.len() && self.accept_nodes(replaced(&self.nodes, range, &vec![one; many]))
     }
 
-    /// Removes the first words, or also the opening word of the body that follows, with the referee's stack at that point as
-    /// inputs.
+    /// Removes the first words, and makes the referee's stack at that point the inputs of the rest. If the rest does not fail
+    /// and begins with `times` or `if`, tries it again without that word, but with its body.
     fn later_start(&mut self) {
         for cut in (1..=self.nodes.len()).rev() {
             if self.is_over() {
@@ -229,12 +230,12 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         }
     }
 
-    /// Tries the default stack limit, then fuels and limits that are larger than needed or just too small.
+    /// Tries the default stack limit, then simpler fuel limits, then lower stack limits.
     fn simpler_limits(&mut self) {
         self.accept(self.nodes.clone(), |trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
         let before = self.best.fuel;
         for fuel in [1_000, 0, 1, before / 2, before.saturating_sub(1)] {
-            // Only toward simpler values, so that rounds do not alternate.
+            // 1,000 is the simplest, then lower is simpler. Otherwise two rounds could undo each other's change forever.
             let simpler = before != 1_000 && (fuel == 1_000 || fuel < before);
             if simpler && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
                 break;

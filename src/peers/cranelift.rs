@@ -101,7 +101,7 @@ impl Prepared for CraneliftCode {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
-            // The site is the operation, and the pointer marks the depth.
+            // The site is the number of the operation that trapped, and the pointer shows the depth.
             Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
@@ -111,7 +111,7 @@ impl Prepared for CraneliftCode {
     }
 }
 
-/// The depth before each operation that control reaches, where every region is level and no checks remain.
+/// The depth before each operation that control reaches; `None` unless every region is level and no checks remain.
 fn depths(code: &Bytecode) -> Option<Vec<usize>> {
     let has_checks = code.ops().iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. }));
     if has_checks || code.regions().iter().any(|region| !region.is_level) {
@@ -119,7 +119,7 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
     }
     let mut depth = code.inputs();
     let mut depths = Vec::with_capacity(code.ops().len());
-    // Depths at the ends of the open regions, or in an `if` with ELSE at the start of that.
+    // For each open region, the depth at its end; for an `if` with ELSE, the depth at the start of ELSE.
     let mut open = Vec::new();
     for op in code.ops() {
         depths.push(depth);
@@ -145,7 +145,7 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
     Some(depths)
 }
 
-/// Where control may go from an operation.
+/// The operations that may execute directly after an operation.
 fn successors(code: &Bytecode, index: usize) -> impl Iterator<Item = usize> + use<> {
     let op = code.ops()[index];
     let falls_through = !matches!(op, Op::Repeat(_) | Op::Else(_) | Op::Return);
@@ -193,7 +193,7 @@ impl<'a> Translator<'a> {
         let values = match &depths {
             Some(depths) => {
                 let most = depths.iter().max().copied().unwrap_or(0);
-                // One more than the depth before each operation, which may push.
+                // An operation may push, so the depth after it may be greater than any depth before an operation.
                 let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
                 for (index, slot) in slots[..code.inputs()].iter().enumerate() {
                     let value = function.ins().load(I64, MemFlags::trusted(), bottom, offset(index));
@@ -268,7 +268,7 @@ impl<'a> Translator<'a> {
         self.counters[self.code.counter(id).0 as usize]
     }
 
-    /// Translates one operation, and says whether the next comes behind it.
+    /// Translates one operation. Returns whether control falls through to the next operation in the same block.
     fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
         let block = |pc: Pc| blocks[pc.index()].expect("every target starts a block");
         let next = Pc(pc.0 + 1);
@@ -368,7 +368,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// A division whose operands cannot make Cranelift's trap.
+    /// Emits a division. It handles the divisors 0 and -1 itself, so Cranelift's own division never traps.
     fn division(&mut self, pc: Pc, op: DivOp, a: Value, b: Value) -> Value {
         let is_zero = self.function.ins().icmp_imm(IntCC::Equal, b, 0);
         self.trap_if(is_zero, pc);
@@ -407,7 +407,8 @@ impl<'a> Translator<'a> {
         self.function.seal_block(on);
     }
 
-    /// Returns a status, with the pointer at the depth. On a normal return the values are in memory.
+    /// Emits a return with this status. It stores the address above the top value in the frame. If the status is 0, it also
+    /// stores the values that are in variables to memory.
     fn leave(&mut self, status: i64) {
         let pointer = match &self.values {
             Values::Memory { pointer } => self.function.use_var(*pointer),
@@ -491,7 +492,8 @@ impl<'a> Translator<'a> {
     /// The address of the value at this depth below the top of a stack in memory.
     fn address(&mut self, pointer: Variable, below: usize) -> Value {
         let pointer = self.function.use_var(pointer);
-        // A depth that no stack has is preceded by a check that fails.
+        // If `below` exceeds the depth of every stack, a check before this operation always fails, so the address is never
+        // used.
         let distance = (below as i64).wrapping_add(1).wrapping_mul(-8);
         self.function.ins().iadd_imm(pointer, distance)
     }

@@ -82,7 +82,7 @@ struct Walk<'a> {
     bodies: &'a [Body],
     homes: Vec<u8>,
     tags: Tags,
-    /// For each open region the homes at its start or at the end of its other branch, innermost last.
+    /// The homes at the start of each open region, or at the end of its other branch; the innermost region is last.
     saved: Vec<Tags>,
 }
 

@@ -63,7 +63,7 @@ fn text(text: &str) -> String {
             Span::Plain(text) => words += &escaped(text),
             // In code, only the separator of a table's cells is special.
             Span::Code(text) => write!(words, "`{}`", text.replace('|', "\\|").replace(['\n', '\r'], " "))
-                .expect("a string takes all text"),
+                .expect("writing to a string cannot fail"),
         }
     }
     words

@@ -514,7 +514,7 @@ fn a_label_is_bound_exactly_once() {
         asm.put(x86_64::encode::nop());
         asm.bind(label);
     });
-    assert!(twice_a64.contains("label 0 is bound once") && twice_x64.contains("label 1 is bound once"));
+    assert!(twice_a64.contains("label 0 is bound twice") && twice_x64.contains("label 1 is bound twice"));
     let never_a64 = message(|| {
         let mut asm = aarch64::Assembler::new();
         let label = asm.label();
@@ -529,7 +529,7 @@ fn a_label_is_bound_exactly_once() {
         asm.jmp(unbound);
         let _ = asm.finish();
     });
-    assert!(never_a64.contains("label 0 is bound") && never_x64.contains("label 1 is bound"));
+    assert!(never_a64.contains("label 0 is never bound") && never_x64.contains("label 1 is never bound"));
     // A label without branches need not be bound. New labels do not collide with labels from LIR.
     let mut asm = aarch64::Assembler::new();
     asm.label();

@@ -101,8 +101,8 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
         assert!(message.contains(with), "{ops:?}: {message}");
     };
     panics(&[Op::Label(Label(u32::MAX))], "leaves a gap in the numbers");
-    panics(&[Op::Label(Label(0)), Op::Label(Label(0))], "label 0 is bound once");
-    panics(&[Op::Jump { to: Label(7) }], "label 7 is bound");
+    panics(&[Op::Label(Label(0)), Op::Label(Label(0))], "label 0 is bound twice");
+    panics(&[Op::Jump { to: Label(7) }], "label 7 is never bound");
     panics(&[Op::Fuel { site: Site(u32::MAX) }], "sites are numbered from 0 without gaps");
     panics(&[Op::LoadFrame { d: I::ALLOCATABLE[0], slot: FrameSlot(u32::MAX) }], "at most a thousand loops are nested");
     // The greatest values, which need no more memory than the smallest.

@@ -216,7 +216,8 @@ fn diagnostics_match_the_golden_file() {
         let fault = load(&source, *inputs).expect_err(name);
         let shown = Diagnostic::from(&fault).render(&source);
         let kind = fault.kind();
-        write!(text, "\n== {name} ({kind})\n{}\n", anstream::adapter::strip_str(&shown)).expect("a string takes all");
+        write!(text, "\n== {name} ({kind})\n{}\n", anstream::adapter::strip_str(&shown))
+            .expect("writing to a string cannot fail");
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/diagnostics.txt");
     Assert::new().action_env("SNAPSHOTS").eq(Data::text(text).raw(), Data::read_from(&path, None).raw());

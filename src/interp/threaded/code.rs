@@ -55,8 +55,8 @@ pub struct Builder {
     last: Option<(usize, Form)>,
     /// The bytecode operation for which code is being generated.
     pub pc: Pc,
-    /// The cell at which the longest path to here without a pause would have started, if that path were straight-line
-    /// code.
+    /// The number of cells so far, less [`path_length`](Builder::path_length). In straight-line code, this is the cell of the
+    /// last pause.
     paused: i64,
 }
 

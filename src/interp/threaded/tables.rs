@@ -56,9 +56,10 @@ macro_rules! go_forms {
     (@one $name:ident "a -- b" $c:literal) => { unary_computations!($name) };
     (@one $name:ident $effect:tt $($c:literal)?) => { None };
     ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:tt $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
-        /// For each word with two operands the handlers that continue with the next instruction, if it computes.
+        /// The handlers of each word that computes from two operands, in the form that continues with the next instruction;
+        /// `None` for other words.
         static GO_FORMS: [Option<&Forms>; WORDS.len()] = [$(go_forms!(@two $name $effect $($c)?)),*];
-        /// For each word with one operand its handlers, if it computes.
+        /// The handlers of each word that computes from one operand; `None` for other words.
         static UNARY_FORMS: [Option<&UnaryForms>; WORDS.len()] = [$(go_forms!(@one $name $effect $($c)?)),*];
     };
 }
