@@ -44,6 +44,8 @@ impl Bytecode {
             Op::If(_) => write!(f, "if, else {target}"),
             Op::Else(_) => write!(f, "else, end {target}"),
             Op::EndIf(_) => write!(f, "end"),
+            Op::Leave(_) => write!(f, "leave {target}"),
+            Op::Exit => f.write_str("exit"),
             Op::Fuel => f.write_str("fuel"),
             Op::Need { values, group } => write!(f, "need {values}, group {}", group.0),
             Op::Room { values, group } => write!(f, "room {values}, group {}", group.0),

@@ -41,7 +41,16 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         stack_limit,
         metered,
     };
-    let mut lowering = Lowering { program, code, group: Group::default(), height: 0, lowest: 0, innermost: None };
+    let mut lowering = Lowering {
+        program,
+        code,
+        group: Group::default(),
+        height: 0,
+        lowest: 0,
+        innermost: None,
+        loops: Vec::new(),
+        is_dead: false,
+    };
     lowering.code.counters = with_room(|| lowering.body(0..length));
     let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
@@ -59,6 +68,10 @@ struct Lowering<'a> {
     lowest: i64,
     /// The innermost open region.
     innermost: Option<RegionId>,
+    /// The open loops, innermost last, each with the height at which it ends without `leave`.
+    loops: Vec<(RegionId, i64)>,
+    /// Whether the end of the current body cannot be reached, because it ends with a closing word.
+    is_dead: bool,
 }
 
 /// The check group that is being lowered.
@@ -120,10 +133,12 @@ impl Lowering<'_> {
                     self.effect(word, 1, 0);
                     let open = self.begin(RegionKind::Times { counter: Counter(0) }, Op::Times, span);
                     self.fuel(span);
+                    self.loops.push((open.id, open.height));
                     let inner = self.body(index + 1..end as usize);
                     self.code.regions[open.id.index()].kind = RegionKind::Times { counter: Counter(inner) };
                     self.branch(Op::Next(open.id), span);
-                    self.end(open, self.height == open.height);
+                    self.end_loop(open);
+                    self.height = open.height;
                     counters = counters.max(inner + 1);
                 }
                 NodeKind::While { body, end } => {
@@ -133,9 +148,11 @@ impl Lowering<'_> {
                     self.effect(word, 1, 0);
                     self.branch(Op::LeaveIfZero(open.id), span);
                     let after = self.height;
+                    self.loops.push((open.id, after));
+                    self.code.regions[open.id.index()].is_joined = false;
                     let in_body = self.body(body as usize..end as usize);
                     self.branch(Op::Repeat(open.id), span);
-                    self.end(open, self.height == open.height);
+                    self.end_loop(open);
                     self.height = after;
                     counters = counters.max(in_cond).max(in_body);
                 }
@@ -144,7 +161,8 @@ impl Lowering<'_> {
                     let open = self.begin(RegionKind::If { otherwise: None }, Op::If, span);
                     let in_then = self.body(index + 1..otherwise as usize);
                     self.end_group();
-                    let after = self.height;
+                    let then = self.height;
+                    let then_is_dead = std::mem::take(&mut self.is_dead);
                     self.height = open.height;
                     let mut in_else = 0;
                     if otherwise < end {
@@ -154,9 +172,25 @@ impl Lowering<'_> {
                         in_else = self.body(otherwise as usize..end as usize);
                     }
                     self.branch(Op::EndIf(open.id), span);
-                    self.end(open, self.height == after);
-                    self.height = after;
+                    let is_joined = !then_is_dead && !self.is_dead;
+                    self.code.regions[open.id.index()].is_joined = is_joined;
+                    self.end(open, !is_joined || self.height == then);
+                    if !then_is_dead {
+                        (self.height, self.is_dead) = (then, false);
+                    }
                     counters = counters.max(in_then).max(in_else);
+                }
+                NodeKind::Leave => {
+                    let (id, height) = *self.loops.last().expect("the parser accepts `leave` only in a loop");
+                    self.branch(Op::Leave(id), span);
+                    let region = &mut self.code.regions[id.index()];
+                    region.is_joined = true;
+                    region.is_level &= self.height == height;
+                    self.is_dead = true;
+                }
+                NodeKind::Exit => {
+                    self.branch(Op::Exit, span);
+                    self.is_dead = true;
                 }
             }
             index = node.kind.next(index);
@@ -246,11 +280,19 @@ impl Lowering<'_> {
             parent,
             nesting,
             is_level: true,
+            is_joined: true,
             is_innermost: true,
             reach: 0,
         });
         let height = self.height;
         OpenRegion { id, height, parent_lowest: std::mem::replace(&mut self.lowest, height) }
+    }
+
+    /// Ends a loop after its last operation.
+    fn end_loop(&mut self, open: OpenRegion) {
+        self.loops.pop();
+        let is_dead = std::mem::take(&mut self.is_dead);
+        self.end(open, is_dead || self.height == open.height);
     }
 
     /// Ends a region after its last operation. `is_level` says whether all paths through it end with the same height, assuming

@@ -53,10 +53,14 @@ pub enum Op {
     Repeat(RegionId),
     /// Begins an `if`: pops a flag and, if it is zero, branches to ELSE or, without one, to the end of the region.
     If(RegionId),
-    /// Ends THEN if there is an ELSE: branches to the end of the region.
+    /// Ends THEN if there is an ELSE: branches to the end of the region, unless it cannot be reached.
     Else(RegionId),
     /// Ends an `if`. Has no effect.
     EndIf(RegionId),
+    /// Leaves a loop: branches to the end of its region. The next operation ends a region and cannot be reached from here.
+    Leave(RegionId),
+    /// Ends the execution; the stack is the result. The next operation ends a region and cannot be reached from here.
+    Exit,
     /// Uses one unit of fuel; traps if none is left.
     Fuel,
     /// Traps if the stack holds fewer than `values` values.
@@ -182,7 +186,7 @@ impl Bytecode {
     pub fn target(&self, op: Op) -> Option<Pc> {
         match op {
             Op::Next(id) | Op::Repeat(id) => Some(self.region(id).header()),
-            Op::Times(id) | Op::LeaveIfZero(id) | Op::Else(id) => Some(self.region(id).end),
+            Op::Times(id) | Op::LeaveIfZero(id) | Op::Leave(id) | Op::Else(id) => Some(self.region(id).end),
             Op::If(id) => match self.region(id).kind {
                 RegionKind::If { otherwise: Some(otherwise) } => Some(otherwise),
                 _ => Some(self.region(id).end),
@@ -193,6 +197,7 @@ impl Bytecode {
             | Op::Put(_)
             | Op::While(_)
             | Op::EndIf(_)
+            | Op::Exit
             | Op::Fuel
             | Op::Need { .. }
             | Op::Room { .. }

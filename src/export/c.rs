@@ -61,7 +61,7 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
         writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
     }
     with_room(|| writer.body(0..program.ast().nodes().len(), 1));
-    writer.text + "    stack->top = sp;\n    return (struct end){NULL, 0, 0};\n}\n"
+    writer.text + "    " + END + "\n}\n"
 }
 
 /// The main part of a file of many programs: executes the runs in order and prints a line for each. `stack` is the greatest
@@ -160,6 +160,9 @@ static int parse(const char *text, uint64_t *value)
 }
 "#;
 
+/// The statements that end the function.
+const END: &str = "stack->top = sp; return (struct end){NULL, 0, 0};";
+
 /// The stack's capacity as a C constant.
 fn capacity(limit: usize) -> String {
     format!("UINT64_C({limit})")
@@ -211,6 +214,8 @@ impl Writer<'_> {
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, format_args!("}}"));
                 }
+                NodeKind::Leave => self.line(level, format_args!("break; // leave {at}")),
+                NodeKind::Exit => self.line(level, format_args!("{END} // exit {at}")),
                 NodeKind::If { otherwise, end } => {
                     self.line(level, format_args!("if (*--sp != 0) {{ // if {at}"));
                     self.body(index + 1..otherwise as usize, level + 1);

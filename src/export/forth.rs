@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::{Checks, Limits, Run, place, title};
 use crate::host_stack::with_room;
 use crate::lang::words::Class;
-use crate::lang::{NodeKind, Place, Program, Source, Word};
+use crate::lang::{Ast, NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
 /// A complete file of one program that runs on these inputs.
@@ -72,7 +72,9 @@ variable fuel    \\ iterations that loops may still start
 
 /// A program as a Forth word. The file must not use its name otherwise.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
-    let mut writer = Writer { program, source, limits, text: format!(": {name}\n"), column: 0 };
+    let is_left = loops_with_leave(program.ast());
+    let mut writer =
+        Writer { program, source, limits, is_left, open: Vec::new(), text: format!(": {name}\n"), column: 0 };
     if let Some(fuel) = limits.fuel {
         // In hexadecimal, because it may exceed the greatest signed cell.
         writer.words(1, format_args!("${fuel:x} fuel !"));
@@ -106,8 +108,28 @@ struct Writer<'a> {
     program: &'a Program,
     source: &'a Source,
     limits: Limits,
+    /// For each node, whether it is a loop with a `leave`. Such a loop is a `do` loop, or is inside of one that runs once.
+    is_left: Vec<bool>,
+    /// The words that remove what each open loop keeps on the return stack, innermost last.
+    open: Vec<&'static str>,
     text: String,
     column: usize,
+}
+
+/// For each node, whether it is a loop with a `leave`.
+fn loops_with_leave(ast: &Ast) -> Vec<bool> {
+    let mut is_left = vec![false; ast.nodes().len()];
+    // The open loops, each with the first node after it.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (index, node) in ast.nodes().iter().enumerate() {
+        open.truncate(open.iter().rposition(|(_, end)| *end > index).map_or(0, |last| last + 1));
+        match node.kind {
+            NodeKind::Times { end } | NodeKind::While { end, .. } => open.push((index, end as usize)),
+            NodeKind::Leave => is_left[open.last().expect("the parser accepts `leave` only in a loop").0] = true,
+            _ => {}
+        }
+    }
+    is_left
 }
 
 impl Writer<'_> {
@@ -127,10 +149,18 @@ impl Writer<'_> {
                 NodeKind::Pick(depth) => self.words(level, format_args!("{depth} pick")),
                 NodeKind::Put(depth) => self.words(level, format_args!("{depth} put")),
                 NodeKind::Times { end } => {
-                    self.line(level, "( times ) >r begin r@ 0> while");
+                    let is_left = self.is_left[index];
+                    self.line(level, if is_left { "( times ) 0 max 0 ?do" } else { "( times ) >r begin r@ 0> while" });
                     self.take_fuel(at, level + 1);
+                    self.open.push(if is_left { "unloop" } else { "rdrop" });
                     self.body(index + 1..end as usize, level + 1);
-                    self.line(level, "r> 1- >r repeat rdrop");
+                    self.open.pop();
+                    self.line(level, if is_left { "loop" } else { "r> 1- >r repeat rdrop" });
+                }
+                NodeKind::Leave => self.words(level, format_args!("leave")),
+                NodeKind::Exit => {
+                    let open: Vec<_> = self.open.iter().rev().copied().collect();
+                    self.words(level, format_args!("{} exit", open.join(" ")));
                 }
                 NodeKind::If { otherwise, end } => {
                     self.line(level, "if");
@@ -142,13 +172,18 @@ impl Writer<'_> {
                     self.line(level, "then");
                 }
                 NodeKind::While { body, end } => {
-                    self.line(level, "begin");
+                    let is_left = self.is_left[index];
+                    self.line(level, if is_left { "1 0 do begin" } else { "begin" });
+                    self.open.extend(is_left.then_some("unloop"));
                     self.take_fuel(at, level + 1);
                     self.body(index + 1..body as usize, level + 1);
                     self.checks(index, at, level + 1);
                     self.line(level, "while");
                     self.body(body as usize..end as usize, level + 1);
-                    self.line(level, "repeat");
+                    self.line(level, if is_left { "repeat loop" } else { "repeat" });
+                    if is_left {
+                        self.open.pop();
+                    }
                 }
             }
             index = kind.next(index);

@@ -48,6 +48,7 @@ impl Checks {
             NodeKind::Pick(depth) => (depth + 1, true),
             NodeKind::Put(depth) => (depth + 2, false),
             NodeKind::Times { .. } | NodeKind::If { .. } | NodeKind::While { .. } => (1, false),
+            NodeKind::Leave | NodeKind::Exit => (0, false),
         };
         Checks {
             need: fact.may_underflow.then_some(pops),

@@ -73,9 +73,10 @@ pub fn measure(ast: &Ast, inputs: &[i64], fuel: Option<u64>, stack_limit: usize)
     let mut run =
         Run { ast, stack: inputs.to_vec(), fuel, limit: stack_limit, words: 0, iterations: 0, deepest: inputs.len() };
     let ended = with_room(|| run.body(0..ast.nodes().len()));
+    debug_assert_ne!(ended, Ok(Flow::Leave), "the parser accepts `leave` only in a loop");
     let Run { stack, words, iterations, deepest, .. } = run;
     let outcome = match ended {
-        Ok(()) => Outcome::Done(stack),
+        Ok(_) => Outcome::Done(stack),
         Err(trap) => Outcome::Trap(trap),
     };
     Measured { outcome, words, iterations, deepest }
@@ -91,9 +92,20 @@ struct Run<'a> {
     deepest: usize,
 }
 
+/// What happens after a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// Execution continues after it.
+    Next,
+    /// The innermost loop around it ends.
+    Leave,
+    /// The program ends.
+    Exit,
+}
+
 impl Run<'_> {
     /// The parser's limit on nesting bounds the recursion.
-    fn body(&mut self, range: Range<usize>) -> Result<(), Trap> {
+    fn body(&mut self, range: Range<usize>) -> Result<Flow, Trap> {
         let mut index = range.start;
         while index < range.end {
             let node = self.ast.nodes()[index];
@@ -119,29 +131,44 @@ impl Run<'_> {
                     let mut left = self.pop(at)?;
                     while left > 0 {
                         self.use_fuel(at)?;
-                        self.body(index + 1..end as usize)?;
-                        left -= 1;
+                        match self.body(index + 1..end as usize)? {
+                            Flow::Next => left -= 1,
+                            Flow::Leave => break,
+                            Flow::Exit => return Ok(Flow::Exit),
+                        }
                     }
                 }
                 NodeKind::If { otherwise, end } => {
-                    if self.pop(at)? != 0 {
-                        self.body(index + 1..otherwise as usize)?;
+                    let branch = if self.pop(at)? != 0 {
+                        index + 1..otherwise as usize
                     } else {
-                        self.body(otherwise as usize..end as usize)?;
+                        otherwise as usize..end as usize
+                    };
+                    let flow = self.body(branch)?;
+                    if flow != Flow::Next {
+                        return Ok(flow);
                     }
                 }
                 NodeKind::While { body, end } => loop {
                     self.use_fuel(at)?;
-                    self.body(index + 1..body as usize)?;
+                    if self.body(index + 1..body as usize)? == Flow::Exit {
+                        return Ok(Flow::Exit);
+                    }
                     if self.pop(at)? == 0 {
                         break;
                     }
-                    self.body(body as usize..end as usize)?;
+                    match self.body(body as usize..end as usize)? {
+                        Flow::Next => {}
+                        Flow::Leave => break,
+                        Flow::Exit => return Ok(Flow::Exit),
+                    }
                 },
+                NodeKind::Leave => return Ok(Flow::Leave),
+                NodeKind::Exit => return Ok(Flow::Exit),
             }
             index = node.kind.next(index);
         }
-        Ok(())
+        Ok(Flow::Next)
     }
 
     fn word(&mut self, word: Word, at: Span) -> Result<(), Trap> {

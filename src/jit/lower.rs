@@ -24,8 +24,9 @@ pub fn lower<I: Isa, S: BaselineSink>(
         pairs: pairs && layout != Layout::Pushing,
         counters: plan.counters,
         targets: Vec::new(),
-        headers: Vec::new(),
+        loops: Vec::new(),
         labels: 0,
+        is_dead: false,
     };
     lowering.program(code);
     lowering.stack.sites
@@ -36,14 +37,24 @@ struct Lowering<'a, I, S> {
     /// Whether a word that pushes an operand is lowered together with the word that uses it.
     pairs: bool,
     counters: &'static [Reg],
-    /// The targets of forward branches out of the open regions, the nearest last.
-    targets: Vec<Target>,
-    /// The headers of the open loops, innermost last.
-    headers: Vec<Target>,
+    /// The targets of forward branches out of the open regions, the nearest last; `None` where THEN ends with a jump and so
+    /// has no branch over ELSE.
+    targets: Vec<Option<Target>>,
+    /// The open loops, innermost last.
+    loops: Vec<OpenLoop>,
     labels: u32,
+    /// Whether the next operation cannot be reached from the operation before it.
+    is_dead: bool,
+}
+
+struct OpenLoop {
+    header: Target,
+    /// The index of its end in [`Lowering::targets`].
+    exit: usize,
 }
 
 /// A branch target, and the number of values above the data-stack pointer there.
+#[derive(Clone, Copy)]
 struct Target {
     label: Label,
     above: i64,
@@ -81,27 +92,41 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     self.times(code.counter(id));
                     // Padding before the header belongs to the loop.
                     self.stack.sink.at(pc.0 + 1);
-                    self.header();
+                    self.header(self.targets.len() - 1);
                 }
                 Code::Next(id) => self.next(code.counter(id)),
-                Code::While(_) => self.header(),
+                Code::While(_) => self.header(self.targets.len()),
                 Code::If(_) | Code::LeaveIfZero(_) => self.branch_if_zero(),
                 Code::Repeat(_) => {
-                    let header = self.headers.pop().expect("the loop is open");
-                    self.stack.reconcile(header.above);
-                    self.stack.put(Op::Jump { to: header.label });
+                    let header = self.loops.pop().expect("the loop is open").header;
+                    if !self.is_dead {
+                        self.stack.reconcile(header.above);
+                        self.stack.put(Op::Jump { to: header.label });
+                    }
                     self.bind();
                 }
-                Code::Else(_) => {
-                    let label = self.label();
+                Code::Leave(_) => {
+                    let exit = self.loops.last().expect("only a loop is left").exit;
+                    let Target { label, above } = self.targets[exit].expect("the loop's end is not bound yet");
+                    self.stack.reconcile(above);
                     self.stack.put(Op::Jump { to: label });
-                    let end = Target { label, above: self.stack.above };
+                    self.is_dead = true;
+                }
+                Code::Else(_) => {
+                    let end = (!self.is_dead).then(|| {
+                        let label = self.label();
+                        self.stack.put(Op::Jump { to: label });
+                        Target { label, above: self.stack.above }
+                    });
                     self.bind();
                     self.targets.push(end);
                 }
                 Code::EndIf(_) => {
-                    let above = self.targets.last().expect("the `if` is open").above;
-                    self.stack.reconcile(above);
+                    if !self.is_dead
+                        && let Some(Some(end)) = self.targets.last()
+                    {
+                        self.stack.reconcile(end.above);
+                    }
                     self.bind();
                 }
                 Code::Fuel => {
@@ -116,11 +141,12 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::Room { slot: Slot(self.stack.above.wrapping_add_unsigned(values)), site });
                 }
-                Code::Return => {
+                Code::Exit | Code::Return => {
                     if self.stack.layout == Layout::TopInRegister {
                         self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
                     }
                     self.stack.put(Op::Return { end: Slot(self.stack.above) });
+                    self.is_dead = true;
                 }
             }
         }
@@ -133,15 +159,17 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
 
     /// Binds the nearest forward target to the next operation.
     fn bind(&mut self) {
-        let target = self.targets.pop().expect("a region's forward branch is bound once");
-        self.stack.above = target.above;
-        self.stack.put(Op::Label(target.label));
+        if let Some(target) = self.targets.pop().expect("a region's forward branch is bound once") {
+            self.stack.above = target.above;
+            self.stack.put(Op::Label(target.label));
+            self.is_dead = false;
+        }
     }
 
-    /// Begins the iterations of a loop.
-    fn header(&mut self) {
+    /// Begins the iterations of a loop, whose end will be at this index of [`Lowering::targets`].
+    fn header(&mut self, exit: usize) {
         let label = self.label();
-        self.headers.push(Target { label, above: self.stack.above });
+        self.loops.push(OpenLoop { header: Target { label, above: self.stack.above }, exit });
         self.stack.put(Op::Align);
         self.stack.put(Op::Label(label));
     }
@@ -156,12 +184,15 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         }
         let label = self.label();
         self.stack.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
-        self.targets.push(Target { label, above: self.stack.above });
+        self.targets.push(Some(Target { label, above: self.stack.above }));
     }
 
     fn next(&mut self, counter: Counter) {
         let [a, ..] = I::TEMPORARIES;
-        let header = self.headers.pop().expect("the loop is open");
+        let header = self.loops.pop().expect("the loop is open").header;
+        if self.is_dead {
+            return self.bind();
+        }
         self.stack.reconcile(header.above);
         match self.counters.get(counter.0 as usize) {
             Some(&d) => self.stack.put(Op::CountDown { d, to: header.label }),
@@ -181,7 +212,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.stack.pop_top(a);
         let label = self.label();
         self.stack.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });
-        self.targets.push(Target { label, above: self.stack.above });
+        self.targets.push(Some(Target { label, above: self.stack.above }));
     }
 }
 

@@ -47,7 +47,7 @@ impl Ast {
                 }
             }
             let (first, last) = match node.kind {
-                NodeKind::Literal(_) | NodeKind::Word(_) => continue,
+                NodeKind::Literal(_) | NodeKind::Word(_) | NodeKind::Leave | NodeKind::Exit => continue,
                 NodeKind::Pick(depth) | NodeKind::Put(depth) => {
                     assert!(i64::try_from(depth).is_ok(), "a depth of {depth} exceeds the greatest literal");
                     continue;
@@ -99,6 +99,10 @@ pub enum NodeKind {
     Pick(u64),
     /// `K put`: pops a value and stores it over the value that is then K below the top.
     Put(u64),
+    /// `leave`: ends the innermost loop around it. Nothing follows it in its body.
+    Leave,
+    /// `exit`: ends the program. Nothing follows it in its body.
+    Exit,
     /// `times BODY end`: the body consists of the nodes after this one, up to `end`.
     Times {
         /// The first node after the loop.

@@ -127,6 +127,22 @@ impl From<&SyntaxError> for Diagnostic {
                 "the innermost open body is not the condition of a `while`",
                 Some("write `while CONDITION do BODY end`; a counted loop is `N times BODY end`".into()),
             ),
+            Kind::NotLast("if") => (
+                "both branches of this `if` end with `leave` or `exit`, so nothing after its `end` can run",
+                Some("remove what follows, or let one branch end without a jump".into()),
+            ),
+            Kind::NotLast("exit") => (
+                "ends the program, so nothing after it in the same body can run",
+                Some("write it at the end of a branch, as in `dup 0 < if exit end`".into()),
+            ),
+            Kind::NotLast(_) => (
+                "ends the loop, so nothing after it in the same body can run",
+                Some("write it at the end of a branch, as in `10 times dup 5 = if leave end 1 + end`".into()),
+            ),
+            Kind::LeaveOutsideLoop => (
+                "there is no loop around it that it could end",
+                Some("`leave` ends the innermost loop whose BODY it is in; a COND ends the loop by leaving 0".into()),
+            ),
             Kind::WithoutLiteral(word) => (
                 "must directly follow a literal that is not negative",
                 Some(if *word == "pick" {

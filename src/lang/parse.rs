@@ -56,6 +56,13 @@ pub enum SyntaxErrorKind {
     /// `end`, `else` or `do` that belongs to no open body.
     #[error("stray `{0}`")]
     Stray(&'static str),
+    /// A closing word that is not followed by the end of its body: `leave`, `exit`, or an `if` of which both branches end with
+    /// a closing word.
+    #[error("`{0}` must be followed by `end` or `else`")]
+    NotLast(&'static str),
+    /// `leave` outside of a loop's body.
+    #[error("`leave` outside of the body of a loop")]
+    LeaveOutsideLoop,
     /// `pick` or `put` that does not directly follow a literal of zero or more.
     #[error("`{0}` without a literal")]
     WithoutLiteral(&'static str),
@@ -83,6 +90,7 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
     }
     let mut builder = Builder::default();
     let mut rest = bytes;
+    let mut unclosed_comment = None;
     loop {
         rest = skip_space(rest);
         let start = bytes.len() - rest.len();
@@ -96,10 +104,18 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
             }
             Err(_) if rest.is_empty() => break,
             // With text left, the only token that can fail is a comment that is never closed.
-            Err(_) => return fault(SyntaxErrorKind::UnclosedComment, start, start + 1),
+            Err(_) => {
+                unclosed_comment = Some(start);
+                break;
+            }
         }
     }
-    builder.finish()
+    // The end of the text shows several faults at once. Their order is that of the table in docs/LANGUAGE.md.
+    builder.check_closed()?;
+    match unclosed_comment {
+        Some(start) => fault(SyntaxErrorKind::UnclosedComment, start, start + 1),
+        None => builder.finish(),
+    }
 }
 
 fn span(start: usize, end: usize) -> Span {
@@ -167,13 +183,26 @@ enum Open {
     Body,
 }
 
+/// A body that is open.
+struct OpenBody {
+    part: Open,
+    /// The index of its node.
+    node: usize,
+    /// Whether `leave` may stand here: in the body, not in the condition, of the innermost loop around it.
+    may_leave: bool,
+    /// In ELSE: whether THEN ends with a closing word.
+    then_closes: bool,
+}
+
 #[derive(Default)]
 struct Builder {
     nodes: Vec<Node>,
-    /// The open bodies, innermost last, each with the index of its node.
-    open: Vec<(Open, usize)>,
+    /// The open bodies, innermost last.
+    open: Vec<OpenBody>,
     /// Whether the previous word was a literal, which may be the K of a `pick` or `put`.
     after_literal: bool,
+    /// The closing word that the body at hand ends with so far.
+    closing: Option<(&'static str, Span)>,
 }
 
 impl Builder {
@@ -181,6 +210,12 @@ impl Builder {
     fn word(&mut self, word: &[u8], span: Span) -> Result<(), SyntaxError> {
         let after_literal = std::mem::take(&mut self.after_literal);
         let fault = |kind| Err(SyntaxError { kind, span });
+        let closing = self.closing.take();
+        if let Some((name, span)) = closing
+            && !matches!(word, b"end" | b"else")
+        {
+            return Err(SyntaxError { kind: SyntaxErrorKind::NotLast(name), span });
+        }
         // Indices are set when a body closes; until then they point to the node itself.
         let here = self.nodes.len() as u32;
         if let Some(word) = Word::from_spelling(word) {
@@ -192,33 +227,48 @@ impl Builder {
             b"if" => return self.open(Open::Then, NodeKind::If { otherwise: here, end: here }, span),
             b"while" => return self.open(Open::Cond, NodeKind::While { body: here, end: here }, span),
             b"else" => match self.open.last_mut() {
-                Some((open @ Open::Then, index)) => {
-                    *open = Open::Else;
-                    self.nodes[*index].kind = NodeKind::If { otherwise: here, end: here };
+                Some(open) if open.part == Open::Then => {
+                    (open.part, open.then_closes) = (Open::Else, closing.is_some());
+                    self.nodes[open.node].kind = NodeKind::If { otherwise: here, end: here };
                 }
                 _ => return fault(SyntaxErrorKind::Stray("else")),
             },
             b"do" => match self.open.last_mut() {
-                Some((open @ Open::Cond, index)) => {
-                    *open = Open::Body;
-                    self.nodes[*index].kind = NodeKind::While { body: here, end: here };
+                Some(open) if open.part == Open::Cond => {
+                    (open.part, open.may_leave) = (Open::Body, true);
+                    self.nodes[open.node].kind = NodeKind::While { body: here, end: here };
                 }
                 _ => return fault(SyntaxErrorKind::Stray("do")),
             },
             b"end" => match self.open.pop() {
-                Some((Open::Cond, _)) => return fault(SyntaxErrorKind::MissingDo),
-                Some((open, index)) => match &mut self.nodes[index].kind {
-                    NodeKind::Times { end } | NodeKind::While { end, .. } => *end = here,
-                    NodeKind::If { otherwise, end } => {
-                        *end = here;
-                        if open == Open::Then {
-                            *otherwise = here;
+                Some(OpenBody { part: Open::Cond, .. }) => return fault(SyntaxErrorKind::MissingDo),
+                Some(OpenBody { part, node, then_closes, .. }) => {
+                    let Node { kind, span } = &mut self.nodes[node];
+                    match kind {
+                        NodeKind::Times { end } | NodeKind::While { end, .. } => *end = here,
+                        NodeKind::If { otherwise, end } => {
+                            *end = here;
+                            if part == Open::Then {
+                                *otherwise = here;
+                            }
                         }
+                        _ => unreachable!("only loops and branches are opened"),
                     }
-                    _ => unreachable!("only loops and branches are opened"),
-                },
+                    // The end of a loop can always be reached, and so can that of an `if` without ELSE.
+                    if part == Open::Else && then_closes && closing.is_some() {
+                        self.closing = Some(("if", *span));
+                    }
+                }
                 None => return fault(SyntaxErrorKind::Stray("end")),
             },
+            b"leave" | b"exit" => {
+                let (kind, name) = if word == b"leave" { (NodeKind::Leave, "leave") } else { (NodeKind::Exit, "exit") };
+                if kind == NodeKind::Leave && !self.open.last().is_some_and(|open| open.may_leave) {
+                    return fault(SyntaxErrorKind::LeaveOutsideLoop);
+                }
+                self.nodes.push(Node { kind, span });
+                self.closing = Some((name, span));
+            }
             b"pick" | b"put" => match self.nodes.last_mut() {
                 Some(node) if after_literal && let NodeKind::Literal(depth @ 0..) = node.kind => {
                     let depth = depth as u64;
@@ -242,25 +292,38 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, open: Open, kind: NodeKind, span: Span) -> Result<(), SyntaxError> {
+    fn open(&mut self, part: Open, kind: NodeKind, span: Span) -> Result<(), SyntaxError> {
         if self.open.len() == MAX_NESTING {
             return Err(SyntaxError { kind: SyntaxErrorKind::TooDeep, span });
         }
-        self.open.push((open, self.nodes.len()));
+        let may_leave = match part {
+            Open::Times => true,
+            Open::Cond => false,
+            _ => self.open.last().is_some_and(|open| open.may_leave),
+        };
+        self.open.push(OpenBody { part, node: self.nodes.len(), may_leave, then_closes: false });
         self.nodes.push(Node { kind, span });
         Ok(())
     }
 
+    /// Checks that the last word of the text is not a closing word.
+    fn check_closed(&self) -> Result<(), SyntaxError> {
+        match self.closing {
+            Some((name, span)) => Err(SyntaxError { kind: SyntaxErrorKind::NotLast(name), span }),
+            None => Ok(()),
+        }
+    }
+
     fn finish(self) -> Result<Ast, SyntaxError> {
-        let Some(&(open, index)) = self.open.last() else {
+        let Some(open) = self.open.last() else {
             return Ok(Ast::new(self.nodes));
         };
-        let opener = match open {
+        let opener = match open.part {
             Open::Times => "times",
             Open::Then | Open::Else => "if",
             Open::Cond | Open::Body => "while",
         };
-        Err(SyntaxError { kind: SyntaxErrorKind::MissingEnd(opener), span: self.nodes[index].span })
+        Err(SyntaxError { kind: SyntaxErrorKind::MissingEnd(opener), span: self.nodes[open.node].span })
     }
 }
 

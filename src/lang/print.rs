@@ -38,6 +38,8 @@ impl Printer<'_> {
                 NodeKind::Word(word) => self.word(word.spelling(), level),
                 NodeKind::Pick(depth) => self.word(&format!("{depth} pick"), level),
                 NodeKind::Put(depth) => self.word(&format!("{depth} put"), level),
+                NodeKind::Leave => self.word("leave", level),
+                NodeKind::Exit => self.word("exit", level),
                 NodeKind::Times { end } => {
                     self.line("times", level);
                     self.body(index + 1..end as usize, level + 1);
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn printed_text_parses_to_the_same_tree() {
-        let text = "1 -2 0xff ( c ) 3 pick 1 put times if dup else end end while 0 do if 1 end 5 drop end \\ x";
+        let text = "1 -2 0xff ( c ) 3 pick 1 put times if dup else end end while 0 do if 1 leave end 5 drop if exit else exit end end \\ x";
         let kinds = |text: &str| {
             let ast = parse(&Source::new("test", text)).expect("it parses");
             ast.nodes().iter().map(|node| node.kind).collect::<Vec<_>>()

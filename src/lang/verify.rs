@@ -96,7 +96,8 @@ pub enum RejectionKind {
 /// # Errors
 /// The first rejection in the order of the walks.
 pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
-    let mut walk = Walk { ast, facts: vec![Fact::default(); ast.nodes().len()], seen: HashMap::new(), words_walked: 0 };
+    let facts = vec![Fact::default(); ast.nodes().len()];
+    let mut walk = Walk { ast, facts, seen: HashMap::new(), leaving: None, words_walked: 0 };
     with_room(|| walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64)))?;
     Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into() })
 }
@@ -130,19 +131,30 @@ impl Depth {
     }
 }
 
+/// The depths at a place that two paths reach, or one of them, or none.
+fn spanned(a: Option<Depth>, b: Option<Depth>) -> Option<Depth> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.union(b)),
+        _ => a.or(b),
+    }
+}
+
 struct Walk<'a> {
     ast: &'a Ast,
     /// Facts accumulate over all walks: if any walk needs a check, the check remains.
     facts: Vec<Fact>,
     /// The result of a loop, by its node and the depth at its entry, after popping its count.
     seen: HashMap<(usize, Depth), Depth>,
+    /// The depths at the `leave`s of the innermost loop in this walk of it.
+    leaving: Option<Depth>,
     /// The number of nodes visited in all walks, to which the time is proportional.
     words_walked: usize,
 }
 
 impl Walk<'_> {
-    /// Walks the nodes of one body. The parser's limit on nesting bounds the recursion.
-    fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Depth, Rejection> {
+    /// Walks the nodes of one body and returns the depth at its end; `None` if the end cannot be reached. The parser's limit on
+    /// nesting bounds the recursion.
+    fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Option<Depth>, Rejection> {
         let mut index = range.start;
         while index < range.end {
             let kind = self.ast.nodes()[index].kind;
@@ -157,17 +169,26 @@ impl Walk<'_> {
                     let entry = self.effect(index, depth, 1, 0)?;
                     let then = self.body(index + 1..otherwise as usize, entry)?;
                     let other = self.body(otherwise as usize..end as usize, entry)?;
-                    match (then.exact(), other.exact()) {
+                    match (then.and_then(Depth::exact), other.and_then(Depth::exact)) {
                         (Some(then), Some(otherwise)) if then != otherwise => {
                             return self.reject(index, RejectionKind::UnbalancedIf { then, otherwise });
                         }
-                        _ => then.union(other),
+                        _ => {}
+                    }
+                    match spanned(then, other) {
+                        Some(depth) => depth,
+                        None => return Ok(None),
                     }
                 }
+                NodeKind::Leave => {
+                    self.leaving = spanned(self.leaving, Some(depth));
+                    return Ok(None);
+                }
+                NodeKind::Exit => return Ok(None),
             };
             index = kind.next(index);
         }
-        Ok(depth)
+        Ok(Some(depth))
     }
 
     /// Walks a loop until the interval at its entry covers the one at its end.
@@ -181,21 +202,25 @@ impl Walk<'_> {
             return Ok(result);
         }
         let mut entry = first;
+        let outer = self.leaving;
         let result = loop {
-            let (leaving, end) = match kind {
+            self.leaving = None;
+            let (ended, end) = match kind {
                 NodeKind::While { body, end } => {
                     let flag = self.body(index + 1..body as usize, entry)?;
-                    let leaving = self.effect(index, flag, 1, 0)?;
-                    (leaving, self.body(body as usize..end as usize, leaving)?)
+                    let flag = flag.expect("no condition ends with a closing word");
+                    let ended = self.effect(index, flag, 1, 0)?;
+                    (ended, self.body(body as usize..end as usize, ended)?)
                 }
                 _ => (entry, self.body(index + 1..kind.next(index), entry)?),
             };
-            let widened = entry.widened_by(end);
+            let widened = end.map_or(entry, |end| entry.widened_by(end));
             if widened == entry {
-                break leaving;
+                break self.leaving.map_or(ended, |leaving| ended.union(leaving));
             }
             entry = widened;
         };
+        self.leaving = outer;
         self.seen.insert((index, first), result);
         Ok(result)
     }

@@ -250,8 +250,8 @@ impl Word {
     }
 }
 
-/// The words that open, divide and close bodies, `pick` and `put`: every spelling that is not in [`WORDS`].
-pub const KEYWORDS: &[&str] = &["pick", "put", "times", "if", "else", "while", "do", "end"];
+/// The words that open, divide, close and leave bodies, `pick` and `put`: every spelling that is not in [`WORDS`].
+pub const KEYWORDS: &[&str] = &["pick", "put", "times", "if", "else", "while", "do", "end", "leave", "exit"];
 
 /// Words of other languages that edit distance does not map to ours.
 pub const FOREIGN: &[(&str, &str)] = &[
@@ -272,6 +272,8 @@ pub const FOREIGN: &[(&str, &str)] = &[
     ("sar", "arshift"),
     ("neg", "negate"),
     ("~", "invert"),
+    ("break", "leave"),
+    ("return", "exit"),
     ("pop", "drop"),
     ("add", "+"),
     ("sub", "-"),
@@ -308,10 +310,7 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     (&["then", "endif"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
     (&["elif", "elseif", "elsif"], "each `if` has its own `end`, as in `A if X else B if Y else Z end end`"),
     (&["{", "}", "[", "]"], "a body opens with `times`, `if` or `while` and ends with `end`"),
-    (
-        &["return", "exit", "break", "continue", "leave", "goto"],
-        "a body exits only at its `end`: use an `if` or the condition of a `while`",
-    ),
+    (&["continue", "goto"], "only `leave` and `exit` jump out of a body: put the rest of the body into an `if`"),
     (
         &[".", ".s", "print", "println", "puts", "echo", "emit", "cr", "type"],
         "a program cannot print: the values that it leaves on the stack are its result",

@@ -119,8 +119,10 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
     }
     let mut depth = code.inputs();
     let mut depths = Vec::with_capacity(code.ops().len());
-    // For each open region, the depth at its end; for an `if` with ELSE, the depth at the start of ELSE.
-    let mut open = Vec::new();
+    // For each open region, the depth at its end; for an `if` with ELSE, the depth at the start of ELSE, and then that at the end
+    // of THEN if it can be reached.
+    let mut open: Vec<(usize, Option<usize>)> = Vec::new();
+    let mut is_dead = false;
     for op in code.ops() {
         depths.push(depth);
         match *op {
@@ -129,16 +131,27 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
             Op::Word(word) => depth = depth - word.pops() + word.pushes(),
             Op::Times(_) | Op::If(_) => {
                 depth -= 1;
-                open.push(depth);
+                open.push((depth, None));
             }
-            Op::While(_) => open.push(depth),
+            Op::While(_) => open.push((depth, None)),
             Op::LeaveIfZero(_) => {
                 depth -= 1;
-                *open.last_mut().expect("the loop is open") = depth;
+                open.last_mut().expect("the loop is open").0 = depth;
             }
-            Op::Else(_) => depth = *open.last().expect("the `if` is open"),
-            Op::Next(_) | Op::Repeat(_) => depth = open.pop().expect("the loop is open"),
-            Op::EndIf(_) => drop(open.pop()),
+            Op::Leave(_) | Op::Exit => is_dead = true,
+            Op::Else(_) => {
+                let (at_else, then) = open.last_mut().expect("the `if` is open");
+                *then = (!std::mem::take(&mut is_dead)).then_some(depth);
+                depth = *at_else;
+            }
+            Op::Next(_) | Op::Repeat(_) => (depth, is_dead) = (open.pop().expect("the loop is open").0, false),
+            Op::EndIf(id) => {
+                let (at_end, then) = open.pop().expect("the `if` is open");
+                let has_else = code.region(id).kind != (RegionKind::If { otherwise: None });
+                if let Some(end) = if has_else { then } else { Some(at_end) } {
+                    (depth, is_dead) = (end, false);
+                }
+            }
             Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
@@ -148,7 +161,7 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
 /// The operations that may execute directly after an operation.
 fn successors(code: &Bytecode, index: usize) -> impl Iterator<Item = usize> + use<> {
     let op = code.ops()[index];
-    let falls_through = !matches!(op, Op::Repeat(_) | Op::Else(_) | Op::Return);
+    let falls_through = !matches!(op, Op::Repeat(_) | Op::Else(_) | Op::Leave(_) | Op::Exit | Op::Return);
     code.target(op).map(Pc::index).into_iter().chain(falls_through.then_some(index + 1))
 }
 
@@ -322,7 +335,7 @@ impl<'a> Translator<'a> {
                 self.function.ins().brif(flag, block(next), &[], target(), &[]);
                 return false;
             }
-            Op::Repeat(_) | Op::Else(_) => {
+            Op::Repeat(_) | Op::Else(_) | Op::Leave(_) => {
                 self.function.ins().jump(target(), &[]);
                 return false;
             }
@@ -348,7 +361,7 @@ impl<'a> Translator<'a> {
                 let fails = self.function.ins().icmp(IntCC::UnsignedGreaterThan, needed, room);
                 self.trap_if(fails, pc);
             }
-            Op::Return => {
+            Op::Exit | Op::Return => {
                 self.leave(0);
                 return false;
             }

@@ -14,11 +14,14 @@ use crate::lir::{Label, Op, Sink};
 
 /// An `if` that is being lowered.
 pub struct If {
-    /// The target of the branch over the code that is being lowered: ELSE or the end of the `if`.
-    label: Label,
-    /// The stack that is expected at `label`.
-    stack: Stack,
+    /// The target of the branch over the code that is being lowered, ELSE or the end of the `if`, and the stack that is expected
+    /// there. `None` in ELSE if THEN ends with a jump.
+    target: Option<(Label, Stack)>,
+    /// The height at the header.
+    height: i64,
     is_level: bool,
+    /// Whether both paths reach the end.
+    is_joined: bool,
     touched: u64,
 }
 
@@ -27,52 +30,59 @@ impl If {
     /// ELSE.
     pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
         let label = state.label();
-        let (is_level, touched) = (region.is_level, body.touched);
+        let (Region { is_level, is_joined, .. }, touched) = (*region, body.touched);
         let has_else = region.kind != (RegionKind::If { otherwise: None });
         if !is_level {
             state.flush();
-        } else if !has_else {
+        } else if is_joined && !has_else {
             state.canonicalize_for_join(touched, state.stack.height);
         }
         state.release_operands(test);
         state.put(test.branch(label));
-        If { label, stack: state.stack.clone(), is_level, touched }
+        let height = state.stack.height;
+        If { target: Some((label, state.stack.clone())), height, is_level, is_joined, touched }
     }
 
-    /// Ends THEN and begins ELSE.
-    pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
-        if self.is_level {
-            state.canonicalize_for_join(self.touched, self.stack.height);
-            // At the end of ELSE, these slots may not be known to have values, and must then not be loaded. So the stack at the
-            // join must not have them in registers.
-            state.spill_below(self.stack.known);
-        } else {
-            state.flush();
+    /// Ends THEN and begins ELSE. `is_dead` says that the end of THEN cannot be reached.
+    pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>, is_dead: bool) {
+        let (label, stack) = self.target.take().expect("THEN has a branch over it");
+        if !is_dead {
+            if !self.is_level {
+                state.flush();
+            } else if self.is_joined {
+                state.canonicalize_for_join(self.touched, self.height);
+                // At the end of ELSE, these slots may not be known to have values, and must then not be loaded. So the stack at
+                // the join must not have them in registers.
+                state.spill_below(stack.known);
+            }
+            let end = state.label();
+            state.put(Op::Jump { to: end });
+            self.target = Some((end, state.stack.clone()));
         }
-        let join = state.stack.clone();
-        let label = state.label();
-        state.put(Op::Jump { to: label });
-        state.put(Op::Label(self.label));
-        state.set_stack(std::mem::replace(&mut self.stack, join));
-        self.label = label;
+        state.put(Op::Label(label));
+        state.set_stack(stack);
     }
 
-    /// Ends the last branch.
-    pub fn end<I: Isa, S: Sink>(mut self, state: &mut State<I, S>) {
-        if self.is_level {
-            self.stack.known = self.stack.known.max(state.stack.known);
-            state.reconcile(self.stack);
+    /// Ends the last branch. `is_dead` says that its end cannot be reached. Returns whether the end of the `if` cannot be reached.
+    pub fn end<I: Isa, S: Sink>(self, state: &mut State<I, S>, is_dead: bool) -> bool {
+        let Some((label, mut stack)) = self.target else { return is_dead };
+        if is_dead {
+            state.set_stack(stack);
+        } else if self.is_level {
+            stack.known = stack.known.max(state.stack.known);
+            state.reconcile(stack);
         } else {
-            state.flush_and_set_height(self.stack.height);
+            state.flush_and_set_height(stack.height);
         }
-        state.put(Op::Label(self.label));
+        state.put(Op::Label(label));
+        false
     }
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Gives each value that the branches of an `if` touch, and each value above `height`, a register of its own, so that every
     /// path to the join can do the same. Values are spilled where registers run out. `height` is the height at the header.
-    fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
+    pub fn canonicalize_for_join(&mut self, touched: u64, height: i64) {
         self.emit_all_deferred();
         for slot in (self.stack.low()..self.stack.height).rev() {
             let depth = height - 1 - slot;

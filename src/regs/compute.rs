@@ -56,6 +56,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             | Code::If(_)
             | Code::Else(_)
             | Code::EndIf(_)
+            | Code::Leave(_)
+            | Code::Exit
             | Code::Return => unreachable!("the walk lowers control flow"),
         }
     }

@@ -159,6 +159,7 @@ impl Walk<'_> {
                 self.tags.merge(at_else);
                 self.tags.push(NOWHERE);
             }
+            Op::Leave(_) | Op::Exit => self.tags = Tags::UNKNOWN,
             Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }

@@ -143,10 +143,18 @@ impl Loop {
         Loop { header, is_level, is_innermost, body, condition, counter, exit: None, saved }
     }
 
-    /// Emits the branch that leaves a `while` loop if the test holds.
-    pub fn leave<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>, test: Test) {
+    /// Emits the branch that ends a `while` loop if the test holds.
+    pub fn end_condition<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>, region: &Region, test: Test) {
         let label = state.label();
         let is_repeated = self.condition.is_some();
+        if region.is_joined && !is_repeated {
+            // The jumps of `leave` need a stack here that they can restore.
+            if self.is_level {
+                state.canonicalize_for_join(self.body.touched, state.header.height);
+            } else {
+                state.flush();
+            }
+        }
         if is_repeated {
             state.canonicalize_for_loop(&self.body);
             // At the end of an iteration, both operands may have to vacate their registers for values that the header expects
@@ -159,6 +167,25 @@ impl Loop {
         if is_repeated {
             self.put_header(state);
         }
+    }
+
+    /// Jumps to the end of the loop.
+    pub fn leave<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
+        let (label, stack) = self.exit.as_ref().expect("a loop has an exit");
+        let target = stack.as_ref().unwrap_or(&state.header).clone();
+        if self.is_level {
+            state.reconcile(target);
+        } else {
+            state.flush_and_set_height(target.height);
+        }
+        state.put(Op::Jump { to: *label });
+    }
+
+    /// Ends the loop if the end of its body cannot be reached.
+    pub fn end_dead<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
+        let header = std::mem::take(&mut state.header);
+        state.set_stack(header);
+        self.end(state);
     }
 
     /// Ends an iteration of a `times` loop.

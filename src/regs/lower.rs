@@ -43,7 +43,8 @@ impl Plan {
 /// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
     let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.counters()));
-    let mut walk = Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new() };
+    let mut walk =
+        Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new(), is_dead: false };
     walk.program();
     walk.state.into_sites()
 }
@@ -56,6 +57,8 @@ struct Walk<'a, I, S> {
     state: State<'a, I, S>,
     /// The open regions, innermost last.
     open: Vec<OpenRegion>,
+    /// Whether the next operation cannot be reached from the operation before it.
+    is_dead: bool,
 }
 
 enum OpenRegion {
@@ -95,29 +98,45 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
                     self.open.push(OpenRegion::Loop(open));
                 }
-                Code::Next(_) => self.end_loop().next(&mut self.state),
-                Code::Repeat(_) => self.end_loop().repeat(&mut self.state, self.code, self.homes),
+                Code::Next(_) | Code::Repeat(_) => {
+                    let open = match self.open.pop() {
+                        Some(OpenRegion::Loop(open)) => open,
+                        _ => unreachable!("regions nest"),
+                    };
+                    if std::mem::take(&mut self.is_dead) {
+                        open.end_dead(&mut self.state);
+                    } else if matches!(op, Code::Next(_)) {
+                        open.next(&mut self.state);
+                    } else {
+                        open.repeat(&mut self.state, self.code, self.homes);
+                    }
+                }
+                Code::Leave(_) => {
+                    let mut around = self.open.iter().rev();
+                    let open = around.find_map(|open| match open {
+                        OpenRegion::Loop(open) => Some(open),
+                        OpenRegion::If(_) => None,
+                    });
+                    open.expect("only a loop is left").leave(&mut self.state);
+                    self.is_dead = true;
+                }
                 Code::Else(_) => match self.open.last_mut() {
-                    Some(OpenRegion::If(open)) => open.otherwise(&mut self.state),
+                    Some(OpenRegion::If(open)) => {
+                        open.otherwise(&mut self.state, std::mem::take(&mut self.is_dead));
+                    }
                     _ => unreachable!("ELSE belongs to the innermost open `if`"),
                 },
                 Code::EndIf(_) => match self.open.pop() {
-                    Some(OpenRegion::If(open)) => open.end(&mut self.state),
+                    Some(OpenRegion::If(open)) => self.is_dead = open.end(&mut self.state, self.is_dead),
                     _ => unreachable!("regions nest"),
                 },
-                Code::Return => {
+                Code::Exit | Code::Return => {
                     self.state.flush();
                     self.state.put(Op::Return { end: Slot(self.state.stack.height) });
+                    self.is_dead = true;
                 }
                 op => self.state.straight(op, Context { pc, next, home: self.homes[pc.index()] }),
             }
-        }
-    }
-
-    fn end_loop(&mut self) -> Loop {
-        match self.open.pop() {
-            Some(OpenRegion::Loop(open)) => open,
-            _ => unreachable!("regions nest"),
         }
     }
 
@@ -127,7 +146,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         let test = self.state.test(cond).inverted();
         let region = self.code.region(id);
         match self.open.last_mut() {
-            Some(OpenRegion::Loop(open)) if region.is_loop() => open.leave(&mut self.state, test),
+            Some(OpenRegion::Loop(open)) if region.is_loop() => open.end_condition(&mut self.state, region, test),
             _ => {
                 let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
                 self.open.push(OpenRegion::If(open));

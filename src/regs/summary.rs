@@ -62,6 +62,7 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
         height: inputs,
         highest: inputs,
         lowest: inputs,
+        is_dead: false,
     };
     walk.program::<I>(code);
     let Walk { bodies, highest, lowest, .. } = walk;
@@ -72,14 +73,16 @@ pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
 struct OpenRegion {
     /// The height at its header.
     height: i64,
-    /// The height at the end of THEN if there is an ELSE, or where a `while` loop is left.
+    /// The height where a `while` loop is left, or at the end of THEN if there is an ELSE and the end can be reached.
     exit_height: Option<i64>,
+    /// Whether THEN ends with a jump.
+    then_is_dead: bool,
     body: Body,
 }
 
 impl OpenRegion {
     fn new(height: i64) -> OpenRegion {
-        OpenRegion { height, exit_height: None, body: Body::default() }
+        OpenRegion { height, exit_height: None, then_is_dead: false, body: Body::default() }
     }
 }
 
@@ -89,6 +92,8 @@ struct Walk {
     height: i64,
     highest: i64,
     lowest: i64,
+    /// Whether the next operation cannot be reached from the one before it.
+    is_dead: bool,
 }
 
 impl Walk {
@@ -133,12 +138,23 @@ impl Walk {
                     self.innermost().exit_height = Some(height);
                 }
                 Op::Else(_) => {
-                    let height = self.height;
+                    let (height, is_dead) = (self.height, std::mem::take(&mut self.is_dead));
                     let open = self.innermost();
-                    open.exit_height = Some(height);
+                    open.exit_height = (!is_dead).then_some(height);
+                    open.then_is_dead = is_dead;
                     self.height = open.height;
                 }
-                Op::Next(id) | Op::Repeat(id) | Op::EndIf(id) => self.end(id),
+                Op::EndIf(id) => {
+                    let then_is_dead = self.innermost().then_is_dead;
+                    let at_else_end = self.height;
+                    let is_dead = self.is_dead;
+                    self.end(id);
+                    if then_is_dead {
+                        (self.height, self.is_dead) = (at_else_end, is_dead);
+                    }
+                }
+                Op::Next(id) | Op::Repeat(id) => self.end(id),
+                Op::Leave(_) | Op::Exit => self.is_dead = true,
                 Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
             }
         }
@@ -168,7 +184,8 @@ impl Walk {
 
     /// Ends the innermost region and adds its summary to that of its parent.
     fn end(&mut self, id: RegionId) {
-        let OpenRegion { height, exit_height, mut body } = self.open.pop().expect("the region is open");
+        let OpenRegion { height, exit_height, mut body, .. } = self.open.pop().expect("the region is open");
+        self.is_dead = false;
         // A `times` loop, or an `if` without ELSE, ends with the height at its header.
         self.height = exit_height.unwrap_or(height);
         body.leaves_level = self.height == height;

@@ -47,8 +47,9 @@ struct Walk<'a> {
     state: State,
     /// The open loops, innermost last.
     loops: Vec<OpenLoop>,
-    /// The forward branches whose targets have not been reached yet, the nearest target last.
-    targets: Vec<Target>,
+    /// The forward branches whose targets have not been reached yet, the nearest target last; `None` where a body ends with a
+    /// jump and so has no branch to the end of its region.
+    targets: Vec<Option<Target>>,
     /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
 }
@@ -57,6 +58,10 @@ struct OpenLoop {
     region: Region,
     /// The first cell of every iteration.
     header: usize,
+    /// The index in [`Walk::targets`] of the branch that ends the loop.
+    exit: usize,
+    /// The jumps of its `leave`s.
+    leaves: Vec<Target>,
     /// [`State::header`] of the enclosing loop.
     outer_header: Option<Window>,
 }
@@ -98,6 +103,7 @@ impl Walk<'_> {
             Op::While(id) => self.begin_while(id),
             Op::If(id) | Op::LeaveIfZero(id) => self.branch_if_zero(id),
             Op::Repeat(_) => self.repeat(),
+            Op::Leave(_) => self.leave(),
             Op::Else(id) => self.otherwise(id),
             Op::EndIf(_) => self.bind(),
             Op::Fuel => self.state.builder.begin_trapping(fuel, 0, || "fuel".into()),
@@ -115,10 +121,11 @@ impl Walk<'_> {
                     .builder
                     .value(limit.saturating_sub(values.min(i64::MAX as u64) as i64).saturating_sub(height));
             }
-            Op::Return => {
+            Op::Exit | Op::Return => {
                 self.state.flush(0);
                 let height = self.state.window.height;
                 self.state.builder.begin_trapping(done, height, || "done".into());
+                self.is_dead = true;
             }
         }
         1
@@ -126,7 +133,12 @@ impl Walk<'_> {
 
     /// Binds the nearest target to the next instruction.
     fn bind(&mut self) {
-        let target = self.targets.pop().expect("a forward branch of a region is bound once");
+        if let Some(target) = self.targets.pop().expect("a region's forward branch is bound once") {
+            self.bind_target(target);
+        }
+    }
+
+    fn bind_target(&mut self, target: Target) {
         if self.is_dead {
             (self.state.window, self.is_dead) = (target.window, false);
         } else if target.is_level {
@@ -139,9 +151,15 @@ impl Walk<'_> {
     }
 
     fn target(&mut self, is_level: bool) {
+        let target = self.patch(is_level);
+        self.targets.push(Some(target));
+    }
+
+    /// Appends a target that is bound later.
+    fn patch(&mut self, is_level: bool) -> Target {
         let path_length = self.state.builder.path_length() + if self.is_in_innermost() { LONGEST / 2 } else { 0 };
         let patch = self.state.builder.patch();
-        self.targets.push(Target { patch, window: self.state.window, is_level, path_length });
+        Target { patch, window: self.state.window, is_level, path_length }
     }
 
     fn is_in_innermost(&self) -> bool {
@@ -159,7 +177,9 @@ impl Walk<'_> {
     fn header(&mut self, region: Region) {
         let header = self.state.builder.here();
         let outer_header = self.state.header.replace(self.state.window);
-        self.loops.push(OpenLoop { region, header, outer_header });
+        // A `times` has just branched to its end. The condition of a `while` will do so.
+        let exit = self.targets.len() - usize::from(matches!(region.kind, RegionKind::Times { .. }));
+        self.loops.push(OpenLoop { region, header, exit, leaves: Vec::new(), outer_header });
     }
 
     fn begin_while(&mut self, id: RegionId) {
@@ -189,11 +209,35 @@ impl Walk<'_> {
         self.header(region);
     }
 
+    /// Leaves the innermost loop.
+    fn leave(&mut self) {
+        let open = self.loops.last().expect("only a loop is left");
+        let is_level = open.region.is_level;
+        if is_level {
+            let window = self.targets[open.exit].as_ref().expect("the loop's end is not bound yet").window;
+            self.state.reconcile(&window);
+        } else {
+            self.state.flush_and_rebase(0);
+        }
+        self.state.builder.begin(jump, || "jump".into());
+        let target = self.patch(is_level);
+        self.loops.last_mut().expect("the loop is open").leaves.push(target);
+        self.is_dead = true;
+    }
+
+    /// Binds the end of a loop, and the jumps of its `leave`s, to the next instruction.
+    fn end_loop(&mut self, leaves: Vec<Target>) {
+        self.bind();
+        leaves.into_iter().for_each(|leave| self.bind_target(leave));
+    }
+
     /// Reconciles the window with the window at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
         let window = std::mem::replace(&mut self.state.header, open.outer_header).expect("the loop has a header");
-        if open.region.is_level {
+        if self.is_dead {
+            // No path reaches the end of an iteration.
+        } else if open.region.is_level {
             self.state.reconcile(&window);
         } else {
             self.state.flush_and_rebase(0);
@@ -202,8 +246,9 @@ impl Walk<'_> {
     }
 
     fn next(&mut self) {
-        let OpenLoop { header, region, .. } = self.end_iteration();
+        let OpenLoop { header, region, leaves, .. } = self.end_iteration();
         match region.kind {
+            _ if self.is_dead => {}
             RegionKind::Times { counter } if !region.is_innermost => {
                 let counter = i64::from(counter.0);
                 self.state.builder.begin(next_outer, || format!("next c{counter} {header}"));
@@ -212,22 +257,29 @@ impl Walk<'_> {
             }
             _ => self.state.builder.end_loop(NEXT, header),
         }
-        self.bind();
+        self.end_loop(leaves);
     }
 
     fn repeat(&mut self) {
-        let OpenLoop { header, region, .. } = self.end_iteration();
-        if region.is_innermost {
+        let OpenLoop { header, region, leaves, .. } = self.end_iteration();
+        if self.is_dead {
+            // No path reaches the end of an iteration.
+        } else if region.is_innermost {
             self.state.builder.end_loop(BACK, header);
         } else {
             self.state.builder.begin(back_outer, || format!("back {header}"));
             self.state.builder.target(header);
         }
         self.is_dead = true;
-        self.bind();
+        self.end_loop(leaves);
     }
 
     fn otherwise(&mut self, id: RegionId) {
+        let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
+        if self.is_dead {
+            self.targets.extend([None, to_else]);
+            return self.bind();
+        }
         let is_level = self.code.region(id).is_level;
         if is_level {
             self.state.canonicalize(0);
@@ -235,7 +287,6 @@ impl Walk<'_> {
             self.state.flush_and_rebase(0);
         }
         self.state.builder.begin(jump, || "jump".into());
-        let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
         self.target(is_level);
         self.is_dead = true;
         self.targets.push(to_else);
@@ -243,11 +294,11 @@ impl Walk<'_> {
     }
 
     /// Prepares a branch that reads the topmost `operands` values, and returns whether all paths to its target have the same
-    /// height. If another path reaches the target, both paths need the same window. This applies only to an `if` without ELSE,
-    /// whose target is also reached from the operation before the target.
+    /// height. If another path reaches the target, both paths need the same window. This applies to an `if` without ELSE, whose
+    /// target is also reached from the operation before the target, and to a `while` with a `leave`.
     fn before_branch(&mut self, id: RegionId, operands: usize) -> bool {
         let region = self.code.region(id);
-        if region.kind != (RegionKind::If { otherwise: None }) {
+        if !region.is_joined || matches!(region.kind, RegionKind::If { otherwise: Some(_) }) {
             return true;
         }
         let is_level = region.is_level;

@@ -93,6 +93,9 @@ pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDee
         locals: Locals::new(FIRST + program.ast().nesting() as u32),
         values: if most.is_some() { Values::Locals(Vec::new()) } else { Values::Memory },
         loops: 0,
+        labels: 0,
+        exits: Vec::new(),
+        is_dead: false,
         holds_flag: false,
     };
     writer.begin();
@@ -130,7 +133,14 @@ fn module(writer: Writer, pages: u64) -> Vec<u8> {
 
 /// The most values that are ever on the stack if the depth before each node is known, whatever the limit.
 fn most_values(program: &Program) -> Option<usize> {
-    fn body(ast: &Ast, range: Range<usize>, mut depth: usize, most: &mut usize) -> Option<usize> {
+    /// The depth at the end of a body, if it can be reached. `exit` is the depth at the end of the innermost loop.
+    fn body(
+        ast: &Ast,
+        range: Range<usize>,
+        mut depth: usize,
+        exit: Option<usize>,
+        most: &mut usize,
+    ) -> Option<Option<usize>> {
         let mut index = range.start;
         while index < range.end {
             let kind = ast.nodes()[index].kind;
@@ -140,26 +150,34 @@ fn most_values(program: &Program) -> Option<usize> {
                 NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),
                 NodeKind::Times { end } => {
                     let entry = depth.checked_sub(1)?;
-                    (body(ast, index + 1..end as usize, entry, most)? == entry).then_some(entry)?
+                    let end = body(ast, index + 1..end as usize, entry, Some(entry), most)?;
+                    end.is_none_or(|end| end == entry).then_some(entry)?
                 }
                 NodeKind::While { body: begin, end } => {
-                    let flag = body(ast, index + 1..begin as usize, depth, most)?;
+                    let flag = body(ast, index + 1..begin as usize, depth, None, most)??;
                     let leaving = flag.checked_sub(1)?;
-                    (body(ast, begin as usize..end as usize, leaving, most)? == depth).then_some(leaving)?
+                    let end = body(ast, begin as usize..end as usize, leaving, Some(leaving), most)?;
+                    end.is_none_or(|end| end == depth).then_some(leaving)?
                 }
                 NodeKind::If { otherwise, end } => {
                     let entry = depth.checked_sub(1)?;
-                    let then = body(ast, index + 1..otherwise as usize, entry, most)?;
-                    (body(ast, otherwise as usize..end as usize, entry, most)? == then).then_some(then)?
+                    let then = body(ast, index + 1..otherwise as usize, entry, exit, most)?;
+                    match (then, body(ast, otherwise as usize..end as usize, entry, exit, most)?) {
+                        (Some(then), Some(other)) => (then == other).then_some(then)?,
+                        (None, None) => return Some(None),
+                        (then, other) => then.or(other)?,
+                    }
                 }
+                NodeKind::Leave => return (exit == Some(depth)).then_some(None),
+                NodeKind::Exit => return Some(None),
             };
             *most = (*most).max(depth);
             index = kind.next(index);
         }
-        Some(depth)
+        Some(Some(depth))
     }
     let mut most = program.inputs();
-    with_room(|| body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), &mut most))?;
+    with_room(|| body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), None, &mut most))?;
     Some(most)
 }
 
@@ -178,6 +196,12 @@ struct Writer<'a> {
     values: Values,
     /// The number of open counted loops.
     loops: u32,
+    /// The number of open blocks, loops and branches of WebAssembly.
+    labels: u32,
+    /// For each open loop, innermost last, [`Writer::labels`] in the block that a branch to its end leaves.
+    exits: Vec<u32>,
+    /// Whether the end of the current body cannot be reached.
+    is_dead: bool,
     /// Whether the topmost value is a flag that a comparison left on WebAssembly's own stack for a branch.
     holds_flag: bool,
 }

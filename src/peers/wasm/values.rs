@@ -99,21 +99,25 @@ impl Writer<'_> {
         }
     }
 
-    /// Stores the results to memory.
+    /// Stores the results to memory, and ends the function.
     pub fn finish(&mut self) {
-        match std::mem::replace(&mut self.values, Values::Memory) {
-            Values::Locals(values) => {
-                for (index, value) in values.iter().enumerate() {
-                    self.code().i32_const(0);
-                    self.get(*value);
-                    self.code().i64_store(slot(8 * index as u64));
-                }
-                self.code().i64_const(values.len() as i64).end();
-            }
-            Values::Memory => {
-                self.code().local_get(POINTER).i32_const(3).i32_shr_u().i64_extend_i32_u().end();
-            }
+        self.results();
+        self.code().end();
+    }
+
+    /// Stores the results to memory, and pushes their number on WebAssembly's own stack.
+    pub fn results(&mut self) {
+        let Values::Locals(values) = &self.values else {
+            self.code().local_get(POINTER).i32_const(3).i32_shr_u().i64_extend_i32_u();
+            return;
+        };
+        let values = values.clone();
+        for (index, value) in values.iter().enumerate() {
+            self.code().i32_const(0);
+            self.get(*value);
+            self.code().i64_store(slot(8 * index as u64));
         }
+        self.code().i64_const(values.len() as i64);
     }
 
     /// Pushes a value onto WebAssembly's own stack.

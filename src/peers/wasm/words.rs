@@ -38,6 +38,17 @@ impl Writer<'_> {
                 NodeKind::Times { end } => self.times(index, end as usize),
                 NodeKind::While { body, end } => self.while_loop(index, body as usize, end as usize),
                 NodeKind::If { otherwise, end } => self.branch(index, otherwise as usize, end as usize),
+                NodeKind::Leave => {
+                    self.reconcile();
+                    let label = self.labels - self.exits.last().expect("only a loop is left");
+                    self.code().br(label);
+                    self.is_dead = true;
+                }
+                NodeKind::Exit => {
+                    self.results();
+                    self.code().return_();
+                    self.is_dead = true;
+                }
             }
             index = kind.next(index);
         }
@@ -54,11 +65,25 @@ impl Writer<'_> {
         self.code().loop_(BlockType::Empty);
         self.use_fuel(index);
         self.loops += 1;
-        self.body(index + 1..end, false);
+        let entry = self.depth();
+        self.loop_body(index + 1..end);
         self.loops -= 1;
-        self.reconcile();
-        self.code().local_get(counter).i64_const(1).i64_sub().local_tee(counter);
-        self.code().i64_const(0).i64_ne().br_if(0).end().end();
+        if !std::mem::take(&mut self.is_dead) {
+            self.reconcile();
+            self.code().local_get(counter).i64_const(1).i64_sub().local_tee(counter);
+            self.code().i64_const(0).i64_ne().br_if(0);
+        }
+        self.code().end().end();
+        self.set_homes(entry);
+    }
+
+    /// The body of a loop, inside of a block that ends with the loop and of a loop of WebAssembly.
+    fn loop_body(&mut self, range: Range<usize>) {
+        self.exits.push(self.labels + 1);
+        self.labels += 2;
+        self.body(range, false);
+        self.labels -= 2;
+        self.exits.pop();
     }
 
     fn while_loop(&mut self, index: usize, body: usize, end: usize) {
@@ -66,14 +91,19 @@ impl Writer<'_> {
         self.code().block(BlockType::Empty);
         self.code().loop_(BlockType::Empty);
         self.use_fuel(index);
+        self.labels += 2;
         self.body(index + 1..body, true);
+        self.labels -= 2;
         self.checks(index);
         self.flag();
         self.code().i32_eqz().br_if(1);
         let leaving = self.depth();
-        self.body(body..end, false);
-        self.reconcile();
-        self.code().br(0).end().end();
+        self.loop_body(body..end);
+        if !std::mem::take(&mut self.is_dead) {
+            self.reconcile();
+            self.code().br(0);
+        }
+        self.code().end().end();
         self.set_homes(leaving);
     }
 
@@ -81,15 +111,30 @@ impl Writer<'_> {
         self.flag();
         self.code().if_(BlockType::Empty);
         let entry = self.depth();
-        self.body(index + 1..otherwise, false);
-        self.reconcile();
+        self.labels += 1;
+        let then = self.branch_body(index + 1..otherwise);
+        let mut other = Some(entry);
         if otherwise < end {
             self.code().else_();
             self.set_homes(entry);
-            self.body(otherwise..end, false);
-            self.reconcile();
+            other = self.branch_body(otherwise..end);
         }
+        self.labels -= 1;
         self.code().end();
+        match then.or(other) {
+            Some(depth) => self.set_homes(depth),
+            None => self.is_dead = true,
+        }
+    }
+
+    /// One branch of an `if`. Returns the depth at its end, if it can be reached.
+    fn branch_body(&mut self, range: Range<usize>) -> Option<usize> {
+        self.body(range, false);
+        if std::mem::take(&mut self.is_dead) {
+            return None;
+        }
+        self.reconcile();
+        Some(self.depth())
     }
 
     /// Pops a flag as the operand of a WebAssembly branch, with all values in their slots' locals.
