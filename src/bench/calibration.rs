@@ -1,5 +1,5 @@
-//! The calibration kernel: a fixed amount of ordinary work that makes times from different days comparable. Like the engines'
-//! code, it mixes dependent arithmetic, branches, and loads and stores of a small table.
+//! The calibration kernel: a fixed amount of ordinary work that makes times from different days comparable. Like the
+//! engines' code, it mixes dependent arithmetic, branches, and loads and stores of a small table.
 
 use std::hint::black_box;
 
