@@ -50,7 +50,7 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
 /// If an engine cannot prepare the program, or its answer differs from the referee's.
 ///
 /// # Panics
-/// If there is no engine of one of the names.
+/// If one of the names is not the name of an engine.
 pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
     let mut instances: Vec<Box<dyn Engine>> =
         engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
