@@ -33,7 +33,7 @@ rules! {
     LoadedTop "loaded-top";
     /// Removes a store of the top to a slot that holds the same value.
     StoredTop "stored-top";
-    /// Reads one register for both operands if they are a stored value, its copy and its load.
+    /// Reads one register for both operands if one is a copy of a stored value and the other is loaded from its slot.
     DuplicatedOperand "duplicated-operand";
     /// Computes a result directly in the register to which it is moved.
     Retarget "retarget";
