@@ -37,7 +37,8 @@ pub struct Source {
     chunks: OnceLock<Vec<Place>>,
 }
 
-/// The most bytes that are scanned for one place. A program with 20,000 cases needs hundreds of thousands of places.
+/// The maximum number of bytes scanned to find a place. A program with 20,000 cases needs hundreds of thousands of
+/// places.
 const CHUNK: usize = 256;
 
 impl Source {
