@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_right_after_many_chunks() {
+    fn places_are_correct_after_many_chunks() {
         let text = "é\n".repeat(CHUNK) + &"é".repeat(CHUNK);
         let source = Source::new("x", text.as_str());
         let at = |start: usize| source.place(Span { start: start as u32, end: start as u32 });

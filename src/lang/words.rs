@@ -65,10 +65,10 @@ pub struct Entry {
 /// A word that computes, in other languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Translation {
-    /// An expression of C over `uint64_t` operands, which are named as in the effect.
+    /// A C expression. Its operands have the type `uint64_t` and are named as in the effect.
     pub c: &'static str,
-    /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, for the
-    /// trap.
+    /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, and report
+    /// them in a trap.
     pub forth: &'static str,
 }
 

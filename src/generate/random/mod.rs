@@ -89,9 +89,9 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
 struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// The minimum number of values that words may pop here.
+    /// The number of values that are certain to be on the stack here, and that words may pop.
     height: usize,
-    /// The minimum number of values below those, which may be read but must stay.
+    /// The number of values that are certain to be below those. They may be read but must stay.
     below: usize,
     /// Whether the verifier knows the height exactly.
     exact: bool,

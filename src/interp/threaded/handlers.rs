@@ -38,7 +38,7 @@ pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
 /// Why the code returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// To start again with an empty machine stack.
+    /// To be resumed with an empty machine stack.
     Pause,
     /// The program is done; the number of values is in the instruction.
     Done,

@@ -348,7 +348,7 @@ impl Emitter {
             AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
                 Some(imm) if op == AluOp::Mul => match (one_more(imm), one_less(imm)) {
                     (Some(scale), _) => self.put_inst(x64::lea(d, Mem::indexed(a, index(a), scale, 0))),
-                    // Two short instructions are faster than one product.
+                    // Two short instructions are faster than one multiplication.
                     (_, Some(power)) if d != a => {
                         self.move_to(d, a);
                         self.put_inst(x64::shl_imm(d, power));

@@ -25,7 +25,7 @@ impl Inst {
         self.bytes.split_at(self.len as usize).0
     }
 
-    /// The bytes of the instruction and zeros up to sixteen: copying a fixed number of bytes is faster.
+    /// The bytes of the instruction, padded with zeros to sixteen: copying a fixed number of bytes is faster.
     #[inline(always)]
     pub const fn padded(&self) -> &[u8; 16] {
         &self.bytes
@@ -286,8 +286,8 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     }
 }
 
-/// One of the eight arithmetic operations that share their forms, selected by number, on two registers; its opcode is
-/// odd.
+/// An arithmetic operation on two registers: one of the eight that share their forms, selected by the number `n`. The
+/// opcode of this form is odd.
 #[inline(always)]
 pub(super) const fn arith(n: u8, d: Gp, s: Gp) -> Inst {
     on_reg((n << 3 | 1) as u16, s.number(), d)
@@ -553,7 +553,7 @@ pub const fn sar_imm(d: Gp, shift: Shift6) -> Inst {
     shift_imm(7, d, shift)
 }
 
-/// D1 /n, which has no immediate, for a shift by one, else C1 /n ib.
+/// D1 /n for a shift by one, which needs no immediate; otherwise C1 /n ib.
 #[inline(always)]
 const fn shift_imm(n: u8, d: Gp, shift: Shift6) -> Inst {
     if shift.0 == 1 { on_reg(0xd1, n, d) } else { on_reg(0xc1, n, d).byte(shift.0) }

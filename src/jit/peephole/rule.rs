@@ -41,7 +41,7 @@ rules! {
     RetargetBeforeLoad "retarget-before-load";
     /// Reads an operand from the source of a move.
     MovedOperand "moved-operand";
-    /// The same for a second move, with a store between them.
+    /// The same if the reader is a second move, with a store between the two moves.
     MovedOverStore "moved-over-store";
     /// Swaps the operands instead of moving the top before a load.
     ExchangedOperands "exchanged-operands";
