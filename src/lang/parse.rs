@@ -95,7 +95,7 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
                 rest = after;
             }
             Err(_) if rest.is_empty() => break,
-            // With text left, the only token that can fail is a comment that is never closed.
+            // If text is left, the only token that can fail is a comment that is never closed.
             Err(_) => return fault(SyntaxErrorKind::UnclosedComment, start, start + 1),
         }
     }
@@ -289,7 +289,7 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
         .map(|spelling| (strsim::damerau_levenshtein(&lower, spelling), spelling))
         // A suggestion must share at least half of its letters with the word.
         .filter(|(distance, spelling)| *distance <= 2 && distance * 2 <= spelling.len())
-        // Of several, prefer one with the same letters, then the longest, of which most letters match.
+        // Of equally near words, prefer one with the same letters, then the longest, because most of its letters match.
         .min_by_key(|(distance, spelling)| (*distance, letters(spelling) != letters(&lower), Reverse(spelling.len())))
         .map(|(_, spelling)| spelling);
     SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest }

@@ -43,8 +43,8 @@ impl If {
     pub fn otherwise<I: Isa, S: Sink>(&mut self, state: &mut State<I, S>) {
         if self.is_level {
             state.canonicalize_for_join(self.touched, self.stack.height);
-            // At the end of ELSE, these slots may not be known to have values, and must then not be loaded. So the stack at the
-            // join must not have them in registers.
+            // At the end of ELSE, these slots may not be known to have values. In that case they must not be loaded. So
+            // the stack at the join must not have them in registers.
             state.spill_below(self.stack.known);
         } else {
             state.flush();
