@@ -26,7 +26,7 @@ const INTERPRETER: &str = "bytecode";
 /// The number of measuring processes.
 const PROCESSES: usize = 21;
 
-/// The confidence with which all intervals together hold.
+/// The confidence that all intervals hold at the same time.
 const CONFIDENCE: f64 = 0.99;
 
 fn main() -> ExitCode {

@@ -40,7 +40,7 @@ pub fn create(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
     written.map(drop).map_err(WriteError::of(path))
 }
 
-/// Writes a file and creates its folder if necessary. An existing file is replaced; the new one keeps its permissions.
+/// Writes a file and creates its folder if necessary. An existing file is replaced; the new file gets its permissions.
 ///
 /// # Errors
 /// System errors. Also fails if the name belongs to anything but a regular file, such as a symbolic link, a device or a
@@ -96,7 +96,7 @@ pub fn probe(folder: &Path) -> Result<(), WriteError> {
 fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(folder).map_err(|error| match error.kind() {
-        // The folder's name exists as a file; the caller must not take this for an existing target.
+        // A file has the folder's name. The caller must not mistake this error for an existing target.
         io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
         _ => error,
     })?;

@@ -3,10 +3,10 @@
 //! The parser bounds nesting, so their recursion is bounded too. But a host may give a thread only a small stack, as
 //! `ulimit -s 128` does. Every public function that walks nested bodies runs inside [`with_room`].
 
-/// Bytes: more than any walk needs for a thousand nested bodies, even in builds without optimization.
+/// The bytes of stack that must be left. No walk needs more for a thousand nested bodies, even in unoptimized builds.
 const MIN_BYTES_LEFT: usize = 1 << 20;
 
-/// Bytes that are mapped when less than that is left.
+/// The size in bytes of the new stack that is mapped if fewer than [`MIN_BYTES_LEFT`] are left.
 const NEW_STACK_BYTES: usize = 4 << 20;
 
 /// Runs `work` on this thread's stack, or on a new one if little of it is left.

@@ -3,7 +3,7 @@
 //! LIR is a stream. A tier puts operations into a [`Sink`]. The emitters, the peephole pass and the [`Recorder`] are
 //! sinks. So LIR need not be stored to be improved.
 //!
-//! Operands are physical registers. Any of the destination and the sources may be the same register. An operation
+//! Operands are physical registers. The destination and the sources need not be distinct registers. An operation
 //! changes only its destination and the registers that the instruction set lists as clobbered. Flags are dead between
 //! operations.
 

@@ -246,7 +246,7 @@ impl Program {
 
 /// The sizes at which answers are compared: those of the cases without fuel, and the timed one.
 fn sizes(workload: &Workload) -> Vec<i64> {
-    let cases = cases(&workload.source()).expect("the corpus is in order");
+    let cases = cases(&workload.source()).expect("the cases of the corpus are well-formed");
     let small = cases.iter().filter(|case| case.fuel.is_none()).map(|case| case.inputs[0]);
     small.chain([workload.size]).collect()
 }

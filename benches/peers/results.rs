@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::process::PEERS;
 use crate::race::BASE;
 
-/// The confidence with which all intervals together hold.
+/// The confidence that all intervals hold at the same time.
 const CONFIDENCE: f64 = 0.99;
 
 /// A program that takes fewer nanoseconds per word does not run its loop: a processor would have to execute hundreds of words

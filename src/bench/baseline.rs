@@ -1,4 +1,4 @@
-//! A saved race, and which of its times may be compared with those of a new race.
+//! A saved race, and the rules for comparing its times with those of a new race.
 //!
 //! Two times are comparable if their programs have the same text, inputs and stack limit. The file contains the whole text,
 //! so this comparison is exact; names are ignored. The two races must also have run the same engines with the same turn
@@ -55,7 +55,7 @@ pub const ENGINES: &str = "engines";
 pub const TURN: &str = "turn in microseconds";
 
 impl Program {
-    /// Why times of this program cannot be compared with those of a subject.
+    /// Why times of this program cannot be compared with those of a subject; `None` if they can.
     fn difference(&self, subject: &Subject) -> Option<&'static str> {
         if self.text.as_bytes() != subject.source.bytes() {
             Some("a different text")
@@ -70,7 +70,7 @@ impl Program {
 }
 
 impl Baseline {
-    /// Reads one.
+    /// Reads a baseline.
     ///
     /// # Errors
     /// If the file cannot be read, has another version, or is not a baseline.
@@ -83,13 +83,13 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The number of times of the line with the fewest.
+    /// The number of samples in the line with the fewest samples.
     pub fn min_samples(&self) -> usize {
         self.lines.iter().map(|line| line.processes.calibrated.len()).min().unwrap_or(0)
     }
 
-    /// Compares the conditions of the two races, and drops all times if they differ. Returns a sentence for each mismatch,
-    /// also for subjects and engines that only one race has.
+    /// Compares the conditions of this race with those of a new race, and drops all saved times if the conditions
+    /// differ. Returns a sentence for each mismatch, including subjects and engines that only one of the races has.
     pub fn match_to(&mut self, machine: &Machine, options: &[(String, String)], subjects: &[Subject]) -> Vec<String> {
         let mut left_out = self.mismatched_conditions(machine, options);
         if !left_out.is_empty() {
@@ -101,7 +101,7 @@ impl Baseline {
             if self.program(subject).is_some() {
                 let missing = sorted(engines).into_iter().filter(|engine| self.times(subject, engine).is_none());
                 left_out
-                    .extend(missing.map(|engine| format!("{}: the baseline has no times of {engine}", subject.name)));
+                    .extend(missing.map(|engine| format!("{}: the baseline has no times for {engine}", subject.name)));
                 continue;
             }
             let namesake = self.programs.iter().find(|program| program.name == subject.name);
@@ -121,7 +121,7 @@ impl Baseline {
         left_out
     }
 
-    /// Sentences about the conditions that differ from those of this race.
+    /// A sentence for each condition that differs between this race and the new one.
     fn mismatched_conditions(&self, machine: &Machine, options: &[(String, String)]) -> Vec<String> {
         let mut sentences = Vec::new();
         let mut compare = |what: &str, saved: &str, now: &str| {
@@ -134,7 +134,7 @@ impl Baseline {
         for name in [ENGINES, TURN] {
             let now = options.iter().find(|(option, _)| option == name).map_or("", |(_, value)| value);
             let saved = self.options.get(name).map_or("", String::as_str);
-            // The order of the engines only selects the base of the comparison.
+            // The order of the engines does not matter, because it only selects the base of the comparison.
             if sorted(saved) != sorted(now) {
                 compare(name, saved, now);
             }

@@ -1,12 +1,12 @@
-//! The calibration kernel: a fixed amount of ordinary work that makes times of different days comparable. Like the engines'
-//! code, it mixes dependent arithmetic, branches, and loads and stores of a small table.
+//! The calibration kernel: a fixed amount of ordinary work that makes times from different days comparable. Like the
+//! engines' code, it mixes dependent arithmetic, branches, and loads and stores of a small table.
 
 use std::hint::black_box;
 
 /// Iterations of one run.
 const ITERATIONS: u64 = 20_000;
 
-/// Runs it once.
+/// Runs the kernel once.
 pub fn run() {
     let mut table = [1_u64; 64];
     let mut state = black_box(0x9e37_79b9_7f4a_7c15_u64);

@@ -133,7 +133,7 @@ pub fn to_json(counts: &[Count], pairs: &[SizePair]) -> Value {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "RecordFile")]
 pub struct Record {
-    /// What is counted, in words.
+    /// What the numbers count, as text for readers.
     pub unit: String,
     /// The counts, in the order of the file.
     pub counts: Vec<Count>,
@@ -202,7 +202,7 @@ pub fn compare(counts: &[Count], record: &[Count]) -> Changes {
         let Count { isa, workload, engine, per_iteration } = count;
         let Some(recorded) = record.iter().find(|recorded| recorded.has_same_key(count)) else {
             changes.rises.push(format!(
-                "{workload}, {engine}, {isa}: {per_iteration} instructions per iteration are not recorded"
+                "{workload}, {engine}, {isa}: {per_iteration} instructions per iteration, but the record has no count"
             ));
             continue;
         };
@@ -262,7 +262,7 @@ fn number(value: f64) -> String {
 /// The two sizes of every workload.
 ///
 /// # Errors
-/// As of [`SizePair::of`].
+/// The same as for [`SizePair::of`].
 pub fn pairs() -> Result<Vec<SizePair>, Untimed> {
     WORKLOADS.iter().map(SizePair::of).collect()
 }

@@ -85,7 +85,7 @@ pub enum Untimed {
     },
 }
 
-/// Iterations after which the referee stops: they take the slowest engine an hour.
+/// The referee stops after this many iterations, because they would take the slowest engine an hour.
 const MAX_ITERATIONS: u64 = 1_000_000_000;
 
 impl Subject {
@@ -107,8 +107,8 @@ impl Subject {
         load(&self.source, self.inputs.len())
     }
 
-    /// Runs it on each of these engines and compares their answers with the referee's. Returns the work of a run. This
-    /// must succeed before anything is timed.
+    /// Runs the subject on each of these engines and compares their answers with the referee's. Returns the work of a
+    /// run. This must succeed before any engine is timed.
     ///
     /// # Errors
     /// The first reason why it cannot be timed.
@@ -159,7 +159,7 @@ pub fn stack(limit: usize) -> Result<Stack, PrepareError> {
 /// Prepares the program on the engine of this name.
 ///
 /// # Errors
-/// The engine's.
+/// The engine's error.
 ///
 /// # Panics
 /// If there is no engine of this name.
@@ -178,10 +178,10 @@ pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, ru
     }
 }
 
-/// The wall-clock time of `runs` runs together.
+/// The total wall-clock time of `runs` runs.
 ///
 /// # Panics
-/// As [`repeat`].
+/// The same as for [`repeat`].
 pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) -> Duration {
     let begun = Instant::now();
     repeat(prepared, inputs, stack, runs);

@@ -32,7 +32,7 @@ impl Phases {
         }
     }
 
-    /// The total time of a phase, as far as it has ended.
+    /// The total time of a phase, without the part that has not ended yet.
     pub fn get(mut self, phase: Phase) -> Duration {
         *self.of(phase)
     }

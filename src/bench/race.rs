@@ -1,9 +1,9 @@
 //! A race: contestants run the same subject in many processes, interleaved in shuffled order, and their times are compared.
 //!
-//! Each process has a random memory layout, and no number of runs within it averages out the effect. The process is
-//! therefore the unit of measurement, and intervals are over processes. Within a process, contestants take turns in rounds,
-//! each round in another order, so a temporary slowdown of the machine affects all of them. Processes are started in pairs;
-//! the second one lays everything out in the reverse order.
+//! Each process has a random memory layout, which affects all runs in that process, so more runs do not average the
+//! effect out. The process is therefore the unit of measurement, and intervals are over processes. Within a process,
+//! contestants take turns in rounds, each round in another order, so a temporary slowdown of the machine affects all of
+//! them. Processes are started in pairs; the second process of a pair prepares the contestants in the reverse order.
 //!
 //! A ratio is computed within a round. The ratio of a process is the median over its rounds, that of a pair is the geometric
 //! mean of its two processes, and the result is the median over pairs.
@@ -32,8 +32,8 @@ pub struct Race<'a> {
     pub pairs: usize,
     /// The number of rounds in each process.
     pub rounds: usize,
-    /// How long a contestant runs in each round; at least one run. Below [`MIN_TURN`](super::client::MIN_TURN), the fixed
-    /// cost of starting a turn would dominate the ratios.
+    /// How long a contestant runs in each round. It makes at least one run. If the turn were shorter than
+    /// [`MIN_TURN`](super::client::MIN_TURN), the fixed cost of starting it would dominate the ratios.
     pub turn: Duration,
     /// How long a process may take to reply, not counting its runs.
     pub timeout: Duration,
@@ -64,7 +64,7 @@ pub struct Times {
 }
 
 impl Race<'_> {
-    /// Runs it on a subject that executes `words` words per run. Calls `progress` after each pair of processes.
+    /// Runs the race on a subject that executes `words` words per run. Calls `progress` after each pair of processes.
     ///
     /// # Errors
     /// If a binary cannot take part or refuses the subject.

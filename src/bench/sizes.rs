@@ -13,7 +13,7 @@ use crate::lang::Source;
 pub struct Size {
     /// The kind of code.
     pub shape: Shape,
-    /// The number of words without `end`. The program may have a few more.
+    /// The number of words, not counting `end`. The program may have a few more.
     pub words: usize,
 }
 

@@ -59,18 +59,18 @@ impl Workload {
         Subject::new(self.name, self.source(), vec![size])
     }
 
-    /// The workload with the input with which it is timed.
+    /// The workload with the input that is timed.
     pub fn subject(&self) -> Subject {
         self.of_size(self.size)
     }
 
-    /// Runs the text's cases without fuel and with the default stack limit on an engine.
+    /// Runs the text's cases on an engine, except cases with fuel or with a non-default stack limit.
     ///
     /// # Errors
     /// The first wrong result, or why the engine cannot run a case.
     pub fn check_cases(&self, engine: &str) -> Result<(), Untimed> {
         let mut stack = stack(DEFAULT_STACK_LIMIT)?;
-        for case in cases(&self.source()).expect("the corpus is in order") {
+        for case in cases(&self.source()).expect("the cases of the corpus are well-formed") {
             let Case { fuel: None, stack_limit: DEFAULT_STACK_LIMIT, inputs, expected, .. } = case else { continue };
             let program = load(&self.source(), inputs.len())?;
             let outcome = outcome(&mut *prepare(engine, &program, &Options::default())?, &inputs, None, &mut stack);
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::bench::Work;
 
-    /// The bounds ensure that the fastest engine runs long enough, and that the slowest fits into a sample.
+    /// The bounds ensure that the fastest engine runs long enough, and that a run of the slowest fits into a sample.
     #[test]
     fn every_workload_is_large_enough_to_time() {
         for workload in WORKLOADS {

@@ -1,7 +1,7 @@
 //! The bytecode: a verified program as a flat list of operations and a region table.
 //!
-//! Every run-time check that the verifier could not remove is an operation of its own. The region table keeps the structure of
-//! loops and branches.
+//! Every run-time check that the verifier could not remove is a separate operation. The region table keeps the
+//! structure of loops and branches.
 
 mod dump;
 mod lower;

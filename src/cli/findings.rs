@@ -17,7 +17,7 @@ impl Findings {
     /// The findings of the campaign with this seed.
     ///
     /// # Errors
-    /// Fails if no file can be created in the folder, so that the campaign does not start in vain.
+    /// Fails if no file can be created in the folder. This is checked first, so that a campaign does not run in vain.
     pub fn new(folder: &Path, seed: u64) -> Result<Findings, WriteError> {
         files::probe(folder)?;
         Ok(Findings { folder: folder.to_owned(), seed, kept: BTreeMap::new() })

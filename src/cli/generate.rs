@@ -52,7 +52,7 @@ pub(super) struct Generate {
 enum KindArg {
     /// Valid programs over the whole language, some of which trap
     Random,
-    /// Loops with a given amount of work, whose values stay live
+    /// Loops that do a given amount of work and keep their values live
     Loops,
     /// Invalid programs: valid ones with one word changed
     Invalid,

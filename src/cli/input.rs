@@ -18,7 +18,7 @@ use crate::registry;
 /// The program (a file, standard input, or text on the command line) and its inputs.
 #[derive(Args)]
 pub(super) struct ProgramArg {
-    /// The program's file, or `-` for standard input; omitted with -e. Then the inputs, bottom of the stack first
+    /// The program's file, or `-` for standard input (omit it with -e), and then the inputs, bottom of the stack first
     #[arg(
         value_name = "FILE|INPUT",
         required_unless_present = "expression",
@@ -59,7 +59,7 @@ impl ProgramArg {
         Ok(if words.is_empty() { None } else { Some(inputs) })
     }
 
-    /// The inputs of each run, from after the program or from `--input`, if either was given.
+    /// The inputs of each run, given after the program or with `--input`; `None` if neither was given.
     pub fn inputs_or(&self, option: &[Inputs]) -> Result<Option<Vec<Vec<i64>>>> {
         match (self.inputs()?, option) {
             (Some(_), [_, ..]) => bail!("--input cannot be used with inputs after the program"),
@@ -92,7 +92,7 @@ fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Parses the cases of a program. Warns of comments that only look like cases.
+/// Parses the cases of a program. Warns about comments that look like cases but are not.
 pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
     const MAX_SHOWN: usize = 5;
     let cases = corpus::cases(source).with_context(|| source.name().to_owned())?;
@@ -102,7 +102,7 @@ pub(super) fn cases(source: &Source) -> Result<Vec<Case>> {
     }
     if misses.len() > MAX_SHOWN {
         let more = count(misses.len() - MAX_SHOWN, "more comment");
-        warn(format_args!("{}: {more} only look like cases", source.name()));
+        warn(format_args!("{}: not parsed as cases either: {more}", source.name()));
     }
     Ok(cases)
 }
@@ -120,7 +120,7 @@ pub(super) fn first_case(source: &Source) -> Result<Option<Case>> {
     Ok(Some(case))
 }
 
-/// Returns the inputs if a stack of `stack_limit` values can hold them, else a usage error.
+/// Returns the inputs if a stack of `stack_limit` values can hold them, and a usage error otherwise.
 pub(super) fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64>> {
     corpus::check_input_count(inputs, stack_limit).map_err(anyhow::Error::msg)
 }

@@ -32,7 +32,7 @@ use output::Output;
 #[command(name = "jitduel", version)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 the program was rejected or trapped, 2 usage error or a file that cannot be \
-    read or written, 3 a benchmark regressed, 4 engines disagree or a case was not met."
+    read or written, 3 a benchmark regressed, 4 engines disagree or a case failed."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -55,7 +55,7 @@ enum Verb {
     Man(complete::Man),
 }
 
-/// The exit status of a verb. The worst of several runs counts.
+/// The exit status of a verb. A verb that makes several runs returns the worst status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Ok = 0,
@@ -65,7 +65,7 @@ enum Status {
     Usage = 2,
     /// A benchmark is slower than allowed.
     Regression = 3,
-    /// Engines disagree, or a case was not met.
+    /// Engines disagree, or a case failed.
     Disagreement = 4,
 }
 

@@ -1,8 +1,8 @@
 //! Standard output for all verbs.
 //!
-//! The exit code must not depend on who reads the output, so writes never fail for a verb. If the reader of a pipe has closed
-//! it, further output is discarded. Any other loss is reported by [`Output::finish`], which sets the exit code. Writes bypass
-//! std's own `Stdout`, which hides that a stream cannot be written.
+//! The exit code must not depend on how much of the output is read, so a verb's writes never fail. If the reader of a
+//! pipe has closed it, further output is discarded. Any other loss of output is reported by [`Output::finish`], which
+//! sets the exit code. Writes bypass std's own `Stdout`, because it does not report that a stream cannot be written.
 
 use std::fs::File;
 use std::io::{self, LineWriter, Write};
@@ -60,7 +60,7 @@ impl Output {
         Status::Ok
     }
 
-    /// Flushes, and prints an error if output was lost. Returns the worse of the two statuses.
+    /// Flushes, and prints an error if output was lost. Returns the worse of `status` and the status of the output.
     pub fn finish(mut self, status: Status) -> Status {
         let _ = self.flush();
         match self.0 {

@@ -49,7 +49,7 @@ impl Report {
         for (name, text) in &pages {
             files::replace(&folder.join(name), text)?;
         }
-        // Names are printed only once both files exist.
+        // Names are printed after both files exist.
         for (name, _) in &pages {
             writeln!(out, "{}", folder.join(name).display())?;
         }

@@ -61,13 +61,13 @@ impl Entry {
         &self.code
     }
 
-    /// Runs the code on a stack that holds its inputs, with fuel for that many loop iterations. On an armored stack,
+    /// Runs the code on a stack that holds its inputs, with fuel for `fuel` loop iterations. On an armored stack,
     /// everything that the code must not rely on is poisoned: registers, frame slots, and the cell where it reports the
     /// stack pointer.
     ///
     /// # Panics
     /// If the number of values on the stack is not the number of inputs, or the stack is smaller than the code's limit.
-    /// On an armored stack also if the code violates the calling convention.
+    /// On an armored stack, also if the code violates the calling convention.
     pub fn run(&mut self, stack: &mut Stack, fuel: u64) -> Exit {
         assert_eq!(stack.values().len(), self.inputs, "the stack does not hold exactly the inputs");
         assert!(self.stack_limit <= stack.capacity(), "the stack is smaller than the stack limit");
@@ -98,15 +98,15 @@ impl Entry {
     /// them.
     ///
     /// # Safety
-    /// The same as for [`Code::call`], with the frame.
+    /// The same as for [`Code::call`], with the frame as its argument.
     unsafe fn call_poisoned(&mut self, poison: u64) -> u64 {
-        // Odd, so that no cell holds the address of a slot.
+        // Values are odd, so that no cell holds the address of a slot.
         let cell = |index: usize| poison.wrapping_add((index as u64).wrapping_mul(0x94d0_49bb_1331_11eb)) | 1;
         for index in std::iter::once(POINTER).chain(SLOTS..self.frame.len()) {
             self.frame[index] = cell(index);
         }
         let frame = self.frame.as_mut_ptr().expose_provenance() as u64;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
         return unsafe { self.code.call_poisoned(frame, poison) };
         #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]

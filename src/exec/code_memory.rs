@@ -1,4 +1,4 @@
-//! How this host lets code be written and executed, determined by trying.
+//! Determines by trial how this host lets a process write code and execute it.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -13,14 +13,14 @@ pub enum CodeMemory {
     DoubleMapping,
     /// Each piece of code has its own mapping, which is first writable and then executable.
     Toggling {
-        /// Why a double mapping is not used, in words.
+        /// Why a double mapping is not used, as text.
         reason: String,
     },
 }
 
 static FOUND: OnceLock<CodeMemory> = OnceLock::new();
 
-/// From now on, each piece of code gets its own mapping.
+/// Gives each piece of code its own mapping from now on.
 ///
 /// # Panics
 /// If code was already created in a double mapping.
@@ -37,10 +37,10 @@ pub fn code_memory() -> &'static CodeMemory {
     })
 }
 
-/// Whether this process may execute code that it generates; if not, why.
+/// Checks whether this process may execute code that it generates.
 ///
 /// # Errors
-/// The system's reason, in words.
+/// The reason why it may not, as text.
 pub fn can_execute() -> Result<(), &'static str> {
     static FOUND: OnceLock<Result<(), String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -67,7 +67,7 @@ fn try_double_mapping() -> Result<(), String> {
         let piece = region.place(&code).expect("nothing else is in the region");
         // SAFETY: the code is for this machine and only returns a number.
         if unsafe { Code::in_piece(piece, code.len()).call(0) } != u64::from(answer) {
-            return Err("rewritten code is not noticed, as in an emulator".into());
+            return Err("old code still runs after it was overwritten, as in an emulator".into());
         }
     }
     count_forks().map_err(|error| error.to_string())

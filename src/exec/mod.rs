@@ -1,5 +1,5 @@
-//! Executable memory, the data stack that executed code works on, the call into that code, and processes that may crash
-//! in it. All system calls are here.
+//! Executable memory, the data stack of generated code, the call into generated code, and child processes in which that
+//! code may crash. All system calls are here.
 //!
 //! This module knows nothing of the language. No mapping is ever writable and executable at once, and code can be
 //! called only through [`Code`], which only sealing produces. The memory of an arena does have a writable mapping in
@@ -11,11 +11,11 @@
 //! Small pieces of code are in an *arena*, one per thread. Its regions of 1 MiB are mapped twice, once to write and
 //! once to execute, so creating code, running it and dropping it takes no system call. A range is written only while no
 //! [`Code`] uses it, and is filled with traps when it is freed. Large code has its own mapping, which is first writable
-//! and then executable. If double mapping is not available, this applies to all code. If the system does not let a
+//! and then executable. If double mapping is not available, all code gets such a mapping. If the system does not let a
 //! written page become executable, the code is written through a second mapping, which is unmapped before the code can
-//! be called. [`code_memory`] determines which method applies: it writes a function through one mapping and runs it
-//! through the other, three times at the same address. Emulators may run the old code: QEMU 7.2 in user mode does, and
-//! so does valgrind without `--smc-check=all`.
+//! be called. [`code_memory`] determines whether double mapping is available: it writes a function through one mapping
+//! and runs it through the other, three times at the same address. An emulator may then run an older function: QEMU 7.2
+//! in user mode does, and so does valgrind without `--smc-check=all`.
 //!
 //! A forked child shares the existing regions with its parent. Both may execute the code in them, neither writes to
 //! them again, and each opens its own regions for new code.

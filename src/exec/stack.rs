@@ -29,7 +29,8 @@ pub enum Edge {
 }
 
 /// How a stack is laid out and filled so that stray accesses are detected. An access beyond one edge faults. Beyond the
-/// other edge, a write changes the slack. A read of a slot that was never written returns poison.
+/// other edge, a write changes the slack: slots with a known pattern, which [`Stack::is_intact`] compares. A read of a
+/// slot that was never written returns poison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armor {
     /// The greatest number of values; at most the stack's capacity.
@@ -43,12 +44,12 @@ pub struct Armor {
     pub slots: usize,
 }
 
-/// The most slots that are checked for stray writes.
+/// The maximum number of slots that are checked for stray writes.
 const SLACK: usize = 32;
 
 impl Armor {
-    /// The pattern of a slot, numbered from the bottom. Slots differ by more than small numbers, so that two stray
-    /// reads do not cancel out.
+    /// The pattern of a slot, numbered from the bottom. The patterns of two slots differ by large numbers, so that two
+    /// stray reads do not cancel out.
     fn pattern(&self, slot: isize) -> i64 {
         self.poison.wrapping_add((slot as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64
     }
@@ -58,7 +59,7 @@ impl Stack {
     /// Reserves memory for `capacity` values. Unused memory costs nothing.
     ///
     /// # Errors
-    /// The system's error, if it does not have that much address space.
+    /// The system's error if there is not enough address space.
     pub fn new(capacity: usize) -> io::Result<Stack> {
         let page = page_bytes();
         let bytes = capacity
@@ -72,7 +73,7 @@ impl Stack {
         Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
     }
 
-    /// The number of values that it has room for; for an armored stack, the limit.
+    /// The number of values that the stack has room for. On an armored stack, this is the limit.
     pub fn capacity(&self) -> usize {
         self.armor.map_or(self.capacity, |armor| armor.limit)
     }
@@ -96,7 +97,7 @@ impl Stack {
         };
         self.armor = Some(armor);
         self.depth = 0;
-        // `set`, which precedes every execution, fills the slots for values.
+        // Fills only the spare slot and the slack. `set`, which precedes every execution, fills the slots for values.
         self.fill(&armor, armor.limit);
     }
 
@@ -105,14 +106,15 @@ impl Stack {
         self.armor.map(|armor| armor.poison)
     }
 
-    /// Whether the slack is still as it was filled. The slack is at the edge that touches no inaccessible page: up to
-    /// 32 slots, fewer if the page is nearer. A stack without armor has none.
+    /// Whether the slack is unchanged since it was filled. The slack is the slots beyond the edge that touches no
+    /// inaccessible page: 32 slots, or fewer if an inaccessible page is nearer. A stack without armor has no slack and
+    /// is always intact.
     pub fn is_intact(&self) -> bool {
         let Some(armor) = &self.armor else { return true };
         let slack = self.slack(armor);
         // SAFETY: the slack is between the inaccessible pages, and `arm` has filled it.
         let slots = unsafe { std::slice::from_raw_parts(self.bottom().offset(slack.start), slack.len()) };
-        // Nearly always all slots match, and comparing them without a branch each is faster.
+        // Nearly always, all slots match. Comparing them without a branch for each slot is faster.
         slots.iter().zip(slack).fold(true, |intact, (slot, index)| intact & (*slot == armor.pattern(index)))
     }
 
@@ -132,7 +134,7 @@ impl Stack {
         unsafe { std::slice::from_raw_parts(self.bottom(), self.depth) }
     }
 
-    /// Replaces the values by those given, bottom first.
+    /// Replaces the values with the given ones, bottom first.
     ///
     /// # Panics
     /// If there are more values than the capacity.
@@ -146,7 +148,7 @@ impl Stack {
         self.depth = values.len();
     }
 
-    /// Fills all slots that will hold none of the `values` values with poison.
+    /// Fills the spare slot, the slack, and the slots above the first `values` slots with poison.
     fn fill(&mut self, armor: &Armor, values: usize) {
         let unused = values as isize..armor.limit.min(armor.slots) as isize;
         for range in [-1..0, unused, self.slack(armor)] {
@@ -159,15 +161,15 @@ impl Stack {
 
     /// The address of the lowest value; the spare slot is directly before it.
     pub(crate) fn bottom(&self) -> *mut i64 {
-        // SAFETY: between the first page and the last, at least one slot is before the bottom and `capacity` slots
-        // after it. If the limit is 0, the bottom may be where the last page starts.
+        // SAFETY: between the first page and the last, there is at least one slot before the bottom, and there are
+        // `capacity` slots from the bottom on. If the limit is 0, the bottom may be where the last page starts.
         unsafe { self.mapping.start().as_ptr().add(page_bytes()).cast::<i64>().add(self.bottom) }
     }
 
     /// Sets how many values an engine left.
     ///
     /// # Panics
-    /// If the stack cannot hold so many: the engine is wrong.
+    /// If the stack cannot hold that many values, because the engine is wrong.
     pub(crate) fn set_depth(&mut self, depth: usize) {
         assert!(depth <= self.capacity(), "an engine left {depth} values on a stack for {}", self.capacity());
         self.depth = depth;

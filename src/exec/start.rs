@@ -2,17 +2,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Makes a write beyond the file-size limit (`ulimit -f`) fail with an error. By default it kills the process.
+/// Makes a write beyond the file-size limit (`ulimit -f`) fail with an error. By default, such a write kills the
+/// process.
 ///
-/// The signal is handled and not ignored, because programs that we start would inherit an ignored signal.
+/// The signal is handled, not ignored, because programs that we start would inherit an ignored signal.
 pub fn survive_file_size_limit() {
     extern "C" fn ignore(_: libc::c_int) {}
     let ignore: extern "C" fn(libc::c_int) = ignore;
     // SAFETY: the handler does nothing, so it may run at any time.
     let before = unsafe { libc::signal(libc::SIGXFSZ, ignore as libc::sighandler_t) };
     if before == libc::SIG_IGN {
-        // Our parent wants it ignored, in the programs that we start too. SAFETY: only changes the signal's
-        // disposition.
+        // Our parent wants the signal ignored, also in the programs that we start. SAFETY: this only changes the
+        // signal's disposition.
         unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     }
 }
@@ -34,7 +35,7 @@ static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 static BEFORE_THE_RUNTIME: extern "C" fn() = check_stdout;
 
 extern "C" fn check_stdout() {
-    // SAFETY: only reads the flags of a descriptor, which may be closed.
+    // SAFETY: this only reads the flags of a descriptor, which may be closed.
     let is_closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1;
     STDOUT_WAS_CLOSED.store(is_closed, Ordering::Relaxed);
 }

@@ -1,5 +1,5 @@
 //! A call that does not trust the code: it fills unused registers with poison, and preserved ones with canaries that
-//! must come back unchanged.
+//! must be unchanged when the code returns.
 #![cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 
 use std::cell::UnsafeCell;
@@ -19,12 +19,12 @@ impl Code {
     /// changed.
     pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        // The words differ by as much as those of an armored stack, but by other values.
+        // The same pattern as on an armored stack, but with another factor.
         let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
         let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let context = CONTEXT.0.get();
-        // SAFETY: holding the lock grants access to the context. `trampoline` documents how it uses it, and the caller
-        // guarantees that the code returns to it.
+        // SAFETY: holding the lock grants access to the context. The doc comment of `trampoline` says how it uses the
+        // context, and the caller guarantees that the code returns to the trampoline.
         let (result, changed) = unsafe {
             context.write(Context {
                 code: self.bytes().as_ptr(),
@@ -51,7 +51,7 @@ struct Context {
     code: *const u8,
     argument: u64,
     result: u64,
-    /// For registers that may hold anything; each gets the word with its number.
+    /// For registers that may hold anything; each register gets the word with its number.
     garbage: [u64; 32],
     /// The contents of [`PRESERVED`] at the call. The trampoline writes the stack pointer and, on AArch64, `x18`.
     before: [u64; PRESERVED.len()],
@@ -89,7 +89,8 @@ const PRESERVED: [&str; 23] = [
 ];
 
 /// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
-/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
+/// the registers that the convention requires for its own caller, even if the code does not, as long as the code
+/// returns here.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "sysv64" fn trampoline() {
@@ -119,7 +120,7 @@ unsafe extern "sysv64" fn trampoline() {
         "mov r9, [rip + {context} + {garbage} + 72]",
         "mov r10, [rip + {context} + {garbage} + 80]",
         "mov r11, [rip + {context} + {garbage} + 88]",
-        // Both halves: two adjacent words of the garbage.
+        // Fills both halves of each register with two adjacent words of the garbage.
         ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
         "movups xmm\\n, [rip + {context} + {garbage} + 16 * \\n]",
         ".endr",
@@ -168,7 +169,8 @@ macro_rules! context {
     };
 }
 
-/// The value of `x18` after the call, in `x17`. Apple's systems change it asynchronously: there it counts as preserved.
+/// The value of `x18` after the call, in `x17`. Apple's systems change it asynchronously, so there it always counts as
+/// preserved.
 #[cfg(all(target_arch = "aarch64", target_vendor = "apple"))]
 macro_rules! x18_after {
     () => {
@@ -183,7 +185,8 @@ macro_rules! x18_after {
 }
 
 /// Fills the registers from the context, calls the code, and saves the resulting registers to the context. Preserves
-/// all registers for its own caller as the convention requires, whatever the code did, as long as it returned here.
+/// the registers that the convention requires for its own caller, even if the code does not, as long as the code
+/// returns here.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {

@@ -1,8 +1,8 @@
 //! Export to C11, for gcc and clang.
 //!
-//! Values are `uint64_t` in memory, so that arithmetic wraps as the standard guarantees. Comparisons and divisions convert
-//! them to `int64_t`, which keeps the bits, as gcc and clang guarantee. Nothing is undefined behavior. Loops and branches
-//! become C's own, with the same nesting.
+//! Values are `uint64_t` in memory, so that arithmetic wraps as the standard guarantees. Comparisons and divisions
+//! convert them to `int64_t`, which keeps the bits, as gcc and clang guarantee. No undefined behavior occurs. Loops and
+//! branches become C's own, with the same nesting.
 //!
 //! Compilers have limits for large programs. clang refuses more than 256 open brackets without `-fbracket-depth=2000`, and
 //! its optimizer needs minutes for a body of 100,000 words, while gcc's needs seconds.
@@ -51,12 +51,12 @@ pub fn prelude() -> &'static str {
     PRELUDE
 }
 
-/// A program as a function. `name` must be a C identifier that the file does not use otherwise.
+/// A program as a function. `name` must be a C identifier that the file uses for nothing else.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
     let text = format!("static struct end {name}(struct stack *stack)\n{{\n    uint64_t *sp = stack->top;\n");
     let mut writer = Writer { program, source, limits, text };
     let loops = |kind| matches!(kind, NodeKind::Times { .. } | NodeKind::While { .. });
-    // Without loops, the variable would cause a warning about an unused variable.
+    // Without loops, the variable would be unused, and compilers would warn.
     if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes().iter().any(|node| loops(node.kind))) {
         writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
     }
@@ -192,14 +192,14 @@ impl Writer<'_> {
         while index < range.end {
             let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
-            // A `while` pops nothing at its header; its flag is checked where it is popped.
+            // A `while` pops nothing at its header. The check for its flag is emitted at `do`, which pops the flag.
             if !matches!(kind, NodeKind::While { .. }) {
                 self.checks(index, at, level);
             }
             match kind {
                 NodeKind::Literal(value) => self.line(level, format_args!("*sp++ = {}; // {at}", constant(value))),
                 NodeKind::Word(word) => self.word(word, at, level),
-                // Always traps in the check above, and the index would not fit an address.
+                // The check above always traps, and the index would exceed the address space.
                 NodeKind::Pick(depth) | NodeKind::Put(depth) if depth >= MAX_VALUES => {}
                 NodeKind::Put(depth) => {
                     self.line(level, format_args!("sp[-{}] = sp[-1]; sp--; // {depth} put {at}", depth + 2));
@@ -259,7 +259,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes the fuel for one iteration of a loop.
+    /// Emits the check that takes the fuel for one iteration of a loop.
     fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.trap(level, "fuel-- == 0", TrapKind::OutOfFuel, at);
@@ -277,7 +277,7 @@ impl Writer<'_> {
     }
 }
 
-/// The statements that carry a word out on the stack below `sp`.
+/// The C statements that execute a word on the values below `sp`.
 fn statements(word: Word) -> String {
     let (pops, pushes) = (word.pops(), word.pushes());
     let slot = |index: usize| format!("sp[{}]", index as i64 - pops as i64);
@@ -287,7 +287,7 @@ fn statements(word: Word) -> String {
         -1 => " sp--;".into(),
         by => format!(" sp += {by};"),
     };
-    // The effect names each operand with one letter.
+    // The stack effect of a word names each operand with one letter.
     let entry = word.entry();
     let name = |operand: usize| char::from(entry.effect.as_bytes()[2 * operand]);
     if let Some(translation) = entry.translation {
@@ -308,7 +308,7 @@ fn statements(word: Word) -> String {
     format!("{{ uint64_t {values}; {stores}}}{move_pointer}")
 }
 
-/// An expression with values in place of the names that are one letter.
+/// An expression in which the values replace the names of one letter.
 fn with_names(expression: &str, value: impl Fn(char) -> Option<String>) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut text = String::new();

@@ -70,7 +70,7 @@ variable fuel    \\ iterations that loops may still start
     )
 }
 
-/// A program as a Forth word. The file must not use its name otherwise.
+/// A program as a Forth word. The file must not use its name for anything else.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
     let is_left = loops_with_leave(program.ast());
     let mut writer =
@@ -139,7 +139,7 @@ impl Writer<'_> {
         while index < range.end {
             let kind = self.program.ast().nodes()[index].kind;
             let at = place(self.program, self.source, index);
-            // A `while` pops nothing at its header; its flag is checked where it is popped.
+            // A `while` pops nothing at its header. The check for its flag is emitted at `do`, which pops the flag.
             if !matches!(kind, NodeKind::While { .. }) {
                 self.checks(index, at, level);
             }
@@ -200,7 +200,7 @@ impl Writer<'_> {
     }
 
     fn checks(&mut self, index: usize, at: Place, level: usize) {
-        // No stack reaches a limit or need beyond the greatest cell.
+        // No stack is large enough to reach a limit or a need above the greatest cell value.
         let cell = |number: u64| number.min(i64::MAX as u64);
         let Place { line, column } = at;
         let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
@@ -212,7 +212,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes the fuel for one iteration of a loop.
+    /// Emits the check that takes the fuel for one iteration of a loop.
     fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.words(level, format_args!("{} {} iteration", at.line, at.column));

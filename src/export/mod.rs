@@ -1,11 +1,11 @@
-//! Export: translates a verified program to C or Forth, so that independent compilers can judge it.
+//! Export: translates a verified program to C or Forth, so that independent compilers can check its outcome.
 //!
 //! Both translations cover the whole language: values, every trap with its location, the stack limit and fuel. They print
 //! the same line for a run as `jitduel run`, and exit with 0 if it finished and with 1 if it trapped. A file consists of a
 //! prelude, one function per program and a main part, in that order, so that one file can hold many programs.
 //!
 //! The translation is independent of everything after the verifier: it uses neither bytecode nor LIR. It emits the checks
-//! that [`Fact`] requires, so a check that the verifier wrongly omits shows.
+//! that [`Fact`] requires, so its outcome shows if the verifier wrongly omits a check.
 
 pub mod c;
 pub mod forth;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
-/// Draws decisions from a stream of random numbers. It does not use the library's distributions, so that the same stream
-/// yields the same decisions in every version of the library and for every word size.
+/// Draws decisions from a stream of random numbers. It does not use the distributions of `rand`, so the same stream
+/// yields the same decisions in every version of `rand` and for every word size.
 pub struct Dice<'a> {
     stream: &'a mut dyn Rng,
 }
@@ -22,17 +22,17 @@ impl<'a> Dice<'a> {
         self.stream.next_u64()
     }
 
-    /// A number below `bound`, which is not zero.
+    /// A number below `bound`. The bound must not be zero.
     pub fn below(&mut self, bound: u32) -> u32 {
         ((u64::from(self.stream.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
-    /// An index below `bound`, which is not zero and fits 32 bits.
+    /// An index below `bound`. The bound must not be zero and must fit in 32 bits.
     pub fn index(&mut self, bound: usize) -> usize {
         self.below(u32::try_from(bound).expect("no generated list has more than 2^32 elements")) as usize
     }
 
-    /// A number below `bound`, which is not zero.
+    /// A number below `bound`. The bound must not be zero.
     pub fn long_below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
@@ -72,7 +72,7 @@ impl TryRng for Bytes<'_> {
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         let mut word = [0; 4];
         self.try_fill_bytes(&mut word)?;
-        // Big-endian, so that the first byte dominates a number drawn below a small bound.
+        // Big-endian, so that the first byte largely determines a number drawn with a small bound.
         Ok(u32::from_be_bytes(word))
     }
 

@@ -46,7 +46,7 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     }
 }
 
-/// A program with one word changed, which is rarely still valid.
+/// A valid program with one word changed. The result is rarely valid.
 pub(super) fn changed(dice: &mut Dice) -> Trial {
     let valid = random::trial(dice);
     Trial { text: changed_text(dice, &valid.text), ..valid }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::dice::Dice;
 use crate::lang::NodeKind;
 
-/// Separators between two words. The last ones are comments, of which one spans lines and one touches the next word.
+/// Separators between two words. The last ones are comments: one spans two lines, and one touches the next word.
 const GAPS: [&str; 11] =
     ["  ", "\t", "\n", "\r\n", "\x0c", "\n\n", " ( c ) ", " \\ end\n", " ( \u{e9}\u{1d54f} ) ", " ( if\n)\t", " ( do)"];
 

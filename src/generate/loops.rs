@@ -1,4 +1,4 @@
-//! Loop-heavy workloads with a given amount of work, whose values stay live.
+//! Loop-heavy workloads that do a given amount of work and keep their values live.
 //!
 //! The stack holds a few values throughout. Every step in a loop's body changes one of them in an invertible way: it adds a
 //! function of the other values, multiplies by an odd number, or permutes. So no information is lost, and the values cannot

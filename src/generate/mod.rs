@@ -32,7 +32,7 @@ pub struct Trial {
     pub text: String,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
-    /// The iterations that loops may start.
+    /// The number of iterations that loops may start.
     pub fuel: u64,
     /// The maximum number of values on the stack.
     pub stack_limit: usize,
@@ -52,7 +52,7 @@ impl Trial {
         load(&self.source(), self.inputs.len())
     }
 
-    /// The text followed by a case line that repeats the run. At the end, the line changes no word's location.
+    /// The text followed by a case line that repeats the run. The line is at the end, so it changes no word's location.
     pub fn with_case(&self, expected: Verdict) -> String {
         let Trial { text, inputs, fuel, stack_limit } = self;
         let line = text.lines().count() + 1;
@@ -82,7 +82,7 @@ pub enum Kind {
     Changed,
 }
 
-/// The program of this kind with this index in the sequence of this seed.
+/// The program of this kind at this index of the seed's sequence of programs.
 pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     stream.set_stream(index);
@@ -95,7 +95,8 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     }
 }
 
-/// The program with these bytes as the generator's decisions. Once they are used up, pseudorandom bytes follow.
+/// The program that the generator builds when these bytes determine its decisions. Once they are used up, pseudorandom
+/// bytes follow.
 pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
     let mut stream = dice::Bytes::new(bytes);
     random::trial(&mut Dice::new(&mut stream))
@@ -138,7 +139,7 @@ fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Opti
     trial.text = layout::text(dice, nodes);
     match trial.load() {
         Ok(_) => Some(trial),
-        // Rarely, two branches end at different heights. The caller draws another program.
+        // Rarely, two branches end at different heights. Then the caller draws another program.
         Err(Fault::Rejection(Rejection { kind: RejectionKind::UnbalancedIf { .. }, .. })) => None,
         Err(fault) => panic!("a generated program is invalid: {fault}\n{}", trial.text),
     }
@@ -164,13 +165,13 @@ fn without_division_by_zero(
     measured
 }
 
-/// A tree of these nodes whose spans are node indices. It needs no text, so it serves for measuring.
+/// A tree of these nodes, for measuring. Its spans are node indices, so it needs no text.
 pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
     let place = |index| Span { start: index, end: index + 1 };
     Ast::new(nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect())
 }
 
-/// The change of the stack height by one execution of these nodes if no inner loop iterates.
+/// The change in stack height when these nodes are executed once and no inner loop iterates.
 pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
     with_room(|| net_effect_of_body(nodes, range))
 }

@@ -2,7 +2,7 @@
 
 use super::dice::Dice;
 
-/// Limits of immediate fields: 12 bits plain and shifted on AArch64, 8 and 32 bits on x86-64, 16 bits of a move.
+/// Limits of immediate fields: 12 bits, plain or shifted, on AArch64; 8 and 32 bits on x86-64; 16 bits for a move.
 const BORDERS: [i64; 18] = [
     0xfff,
     0x1000,

@@ -28,13 +28,13 @@ pub struct Statistics {
     pub inputs: u64,
     /// Valid programs by nesting level: the maximum number of nested bodies.
     pub nesting: BTreeMap<usize, u64>,
-    /// Loops, and those of them whose body changes the stack height.
+    /// The number of loops, and how many of them have a body that changes the stack height.
     pub loops: [u64; 2],
     /// Literals by class.
     pub literals: BTreeMap<&'static str, u64>,
     /// Valid programs that started no iteration.
     pub without_iterations: u64,
-    /// Runs that finish exactly at their limit: of fuel, of the stack.
+    /// The number of runs that finish exactly at their fuel limit, and of those that reach exactly their stack limit.
     pub at_limits: [u64; 2],
 }
 
@@ -148,7 +148,7 @@ impl fmt::Display for Statistics {
         writeln!(f, "programs without an iteration: {:.1} %", percent(self.without_iterations, valid))?;
         writeln!(
             f,
-            "done with no fuel left: {:.1} %, after filling the stack: {:.1} %",
+            "done with no fuel left: {:.1} %, done after filling the stack: {:.1} %",
             percent(self.at_limits[0], valid),
             percent(self.at_limits[1], valid)
         )

@@ -1,7 +1,7 @@
 //! `bytecode`, the fast interpreter. It translates the bytecode into threaded code for a machine with three registers
 //! and runs that.
 //!
-//! It relies on the verifier and on the explicit checks in the bytecode: other words do not check the depth.
+//! It relies on the verifier and on the explicit checks in the bytecode. It checks the depth nowhere else.
 #![allow(unsafe_code, reason = "the code and the stack are accessed without bounds checks")]
 
 use std::rc::Rc;

@@ -277,7 +277,8 @@ mod tests {
         let ast = parse(&Source::new("test", "2 times 1 while dup 3 < do 1 + end drop end")).expect("it parses");
         let measured = measure(&ast, &[], Some(100), 10);
         assert_eq!(measured.outcome, Outcome::Done(vec![]));
-        // Two words, then twice: two words, three conditions of three words, two bodies of two words, and one word.
+        // Two words, and in each of two iterations: two words, three conditions of three words, two bodies of two
+        // words, and one word.
         assert_eq!((measured.words, measured.iterations, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
     }
 }

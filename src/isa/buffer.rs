@@ -38,7 +38,7 @@ impl Buffer {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        // A quarter more, and not the whole capacity, so that little is initialized unnecessarily.
+        // Grows by a quarter and not to the whole capacity, so that little memory is initialized unnecessarily.
         let more = (self.end / 4).max(256);
         self.bytes.resize(self.end + more, 0);
     }

@@ -24,7 +24,7 @@ impl Divisor {
 
 /// The multiplier that replaces a division, and the right shift of the upper half of the product. If the multiplier is
 /// negative and the divisor positive, the dividend is added to that half before the shift; in the opposite case it is
-/// subtracted. Finally, a negative quotient is one too small.
+/// subtracted. After the shift, a negative quotient is one too small, so one must be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Magic {
     pub multiplier: i64,
@@ -38,7 +38,7 @@ impl Magic {
     /// quotient: Warren, Hacker's Delight, 10-1.
     pub fn of(divisor: i64) -> Magic {
         let size = u128::from(divisor.unsigned_abs());
-        // The greatest dividend with the quotient's sign that leaves the greatest remainder.
+        // The magnitude of the largest dividend with the divisor's sign that leaves the greatest remainder.
         let bound = (1 << 63) + u128::from(divisor < 0);
         let worst = bound - 1 - bound % size;
         let power = (64..128).find(|&p| (1 << p) > worst * (size - (1 << p) % size)).expect("p is at most 127");

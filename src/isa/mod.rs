@@ -17,8 +17,8 @@ use crate::lir::{AluOp, Reg, Sink};
 /// # Panics
 /// Emitters accept every LIR operation that a tier emits, and panic at once on an invalid one: a register that the
 /// machine does not have or that is not allocatable, a frame slot beyond the reach of its addressing mode, a division
-/// by the immediate zero, a label that is bound twice or leaves a gap of more than 65,536 in the numbers, and, at the
-/// end, a label that is used but not bound, or the site `u32::MAX`.
+/// by the immediate zero, a label that is bound twice or leaves a gap of more than 65,536 in the label numbers, and, at
+/// the end, a label that is used but not bound, or the site `u32::MAX`.
 pub trait Isa: Sink + Sized {
     /// Its name, as in [`std::env::consts::ARCH`].
     const NAME: &'static str;
@@ -60,7 +60,7 @@ pub trait Isa: Sink + Sized {
 /// Properties of a piece of code that the emitter must know before the first operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// How many of [`Isa::ALLOCATABLE`] it uses, from the first on.
+    /// The number of registers that it uses. These are the first ones of [`Isa::ALLOCATABLE`].
     pub registers: usize,
     /// Whether it has [`crate::lir::Op::Fuel`].
     pub metered: bool,
@@ -68,7 +68,7 @@ pub struct Shape {
     pub marked: bool,
 }
 
-/// Sizes that have good defaults, and that tests lower.
+/// Limits and sizes that have good defaults. Tests set smaller ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
     /// The greatest distance in bytes for a short branch; the machine's own range if that is less.

@@ -20,7 +20,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
 ) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
         stack: Stack::new(sink, layout, code.inputs() as i64),
-        // In the layout `Pushing`, a pushed operand moves the pointer.
+        // In the layout `Pushing`, pushing an operand moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
         counters: plan.counters,
         targets: Vec::new(),

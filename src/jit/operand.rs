@@ -9,7 +9,7 @@ use crate::lang::words::Meaning;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operand {
     Constant(i64),
-    /// A copy of the value this deep below the top.
+    /// A copy of the value at this depth below the top.
     Copy(u64),
 }
 

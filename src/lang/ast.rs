@@ -15,7 +15,7 @@ use super::{Span, Word};
 /// let node = Node { kind: NodeKind::Pick(u64::MAX), span: Span { start: 0, end: 1 } };
 /// ```
 ///
-/// but no tree from it:
+/// but it cannot build a tree from nodes:
 ///
 /// ```compile_fail,E0451
 /// #![forbid(unsafe_code)]
@@ -125,7 +125,7 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// The index of the first node after this one, which is at `index`.
+    /// The index of the first node after this one and its bodies. This node is at `index`.
     pub fn next(self, index: usize) -> usize {
         match self {
             NodeKind::Times { end } | NodeKind::If { end, .. } | NodeKind::While { end, .. } => end as usize,

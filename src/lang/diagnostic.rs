@@ -30,7 +30,7 @@ impl Diagnostic {
         let snippet = Snippet::source(window.text.as_str()).line_start(place.line).annotation(annotation);
         let title = Level::ERROR.primary_title(self.title.as_str());
         let mut report = vec![if window.cut {
-            // The snippet would count columns from the start of the cut line.
+            // The snippet would count the column from where the line was cut, so the column is given explicitly.
             title.element(Origin::path(source.name()).line(place.line).char_column(place.column)).element(snippet)
         } else {
             title.element(snippet.path(source.name()))

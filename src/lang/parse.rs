@@ -352,7 +352,7 @@ fn unknown_word(word: &[u8]) -> SyntaxErrorKind {
         .map(|spelling| (strsim::damerau_levenshtein(&lower, spelling), spelling))
         // A suggestion must share at least half of its letters with the word.
         .filter(|(distance, spelling)| *distance <= 2 && distance * 2 <= spelling.len())
-        // Of several, prefer one with the same letters, then the longest, of which most letters match.
+        // Of equally near words, prefer one with the same letters, then the longest, because most of its letters match.
         .min_by_key(|(distance, spelling)| (*distance, letters(spelling) != letters(&lower), Reverse(spelling.len())))
         .map(|(_, spelling)| spelling);
     SyntaxErrorKind::UnknownWord { word: text.into_owned(), nearest }

@@ -9,7 +9,7 @@ use crate::host_stack::with_room;
 /// Bodies nested deeper than this are not indented further, so that the length of the output stays linear in the tree.
 const DEEPEST_INDENT: usize = 40;
 
-/// The canonical text of a program: words that open, divide or close a body have their own lines, plain words fill
+/// The canonical text of a program: words that open, divide or close a body have their own lines, and plain words fill
 /// rows.
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };

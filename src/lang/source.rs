@@ -37,7 +37,8 @@ pub struct Source {
     chunks: OnceLock<Vec<Place>>,
 }
 
-/// The most bytes that are scanned for one place. A program with 20,000 cases needs hundreds of thousands of places.
+/// The maximum number of bytes scanned to find a place. A program with 20,000 cases needs hundreds of thousands of
+/// places.
 const CHUNK: usize = 256;
 
 impl Source {
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_right_after_many_chunks() {
+    fn places_are_correct_after_many_chunks() {
         let text = "é\n".repeat(CHUNK) + &"é".repeat(CHUNK);
         let source = Source::new("x", text.as_str());
         let at = |start: usize| source.place(Span { start: start as u32, end: start as u32 });

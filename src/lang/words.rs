@@ -65,10 +65,10 @@ pub struct Entry {
 /// A word that computes, in other languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Translation {
-    /// An expression of C over `uint64_t` operands, which are named as in the effect.
+    /// A C expression. Its operands have the type `uint64_t` and are named as in the effect.
     pub c: &'static str,
-    /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, for the
-    /// trap.
+    /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, and report
+    /// them in a trap.
     pub forth: &'static str,
 }
 
@@ -189,7 +189,7 @@ macro_rules! word_rows {
             Rot "rot" "a b c -- b c a" Meaning::Shuffle;
             /// Removes the value below the top.
             Nip "nip" "a b -- b" Meaning::Shuffle;
-            /// Copies the top below the value under it.
+            /// Inserts a copy of the top below the second value.
             Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
         }
     };
@@ -344,9 +344,9 @@ pub struct Idiom {
     pub words: &'static [&'static str],
     /// The program.
     pub program: &'static str,
-    /// What else there is to say, after the program.
+    /// A note that advice adds after the program; may be empty.
     pub note: &'static str,
-    /// Inputs, and the stack that the program makes of them.
+    /// Example inputs, and the final stack of the program for them.
     pub example: (&'static [i64], &'static [i64]),
 }
 

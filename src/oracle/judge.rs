@@ -38,7 +38,7 @@ pub struct Judged {
     pub rejected: bool,
 }
 
-/// A failure in which the process survives.
+/// A failure that the process survives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
     /// The kind of disagreement; equal for programs that show the same bug.
@@ -201,7 +201,7 @@ fn class(expected: &Outcome, got: &Outcome) -> String {
 }
 
 /// The class of failures that are the host's fault: no memory for a stack or for code.
-pub const HOST: &str = "the host refuses";
+pub const HOST: &str = "refused by the host";
 
 fn unprepared(error: PrepareError) -> Disagreement {
     let class = match error {

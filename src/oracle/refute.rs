@@ -1,10 +1,11 @@
 //! Tests the verifier's rejections. Every engine but the referee trusts the verifier, so no comparison of engines would
 //! reveal a wrong rejection.
 //!
-//! The referee runs a program that was rejected for underflow anyway, with a marker before the rejected word: words that
-//! need as many values as it does, then a trap at a unique location. A run that reaches this trap had the values that the
-//! word needs. A rejection concerns the first iteration of every enclosing loop (a body must be able to succeed on its
-//! first iteration), so the run ends when one of these loops would start its second.
+//! The referee runs even a program that was rejected for underflow, with a marker before the rejected word. The marker
+//! consists of words that need as many values as the rejected word, and of a trap at a unique location. A run that
+//! reaches this trap had the values that the rejected word needs. A rejection concerns the first iteration of every
+//! enclosing loop (a body must be able to succeed on its first iteration), so the run ends when one of these loops
+//! would start its second iteration.
 
 use crate::interp::tree::evaluate;
 use crate::lang::{Ast, Node, NodeKind, Rejection, RejectionKind, Span, Word};
@@ -51,14 +52,14 @@ fn marked(ast: &Ast, index: usize) -> Ast {
     Ast::new(marked)
 }
 
-/// The end of a part of the node at `of`: of a `while`'s condition, or else of the last body.
+/// A part of the node at `of`: the condition of a `while` if `condition` is set, otherwise the last body.
 #[derive(Clone, Copy)]
 struct Part {
     of: usize,
     condition: bool,
 }
 
-/// Inserts words before the node at `at`; or, at the end of a part, as the part's last words.
+/// Inserts words before the node at `at`. If a part is given, it ends at `at`, and the words become its last words.
 fn insert(nodes: &mut Vec<Node>, at: usize, part: Option<Part>, words: &[NodeKind], span: Span) {
     let by = words.len() as u32;
     for (of, node) in nodes.iter_mut().enumerate() {

@@ -87,8 +87,8 @@ pub fn parallel_moves(bytes: &[u8]) {
     check(&decoded_moves(bytes, Some(scratch)), Breaker::Scratch(scratch));
 }
 
-/// Two bytes for each move: its destination with the kind of its source, and its source. Leaves out moves that use the
-/// reserved register or that write to a destination again.
+/// Decodes two bytes for each move: the first holds the destination and the kind of the source, the second holds the
+/// source. Leaves out moves that use the reserved register or that write to a destination again.
 fn decoded_moves(bytes: &[u8], reserved: Option<u8>) -> Vec<Move<Value>> {
     let mut moves: Vec<Move<Value>> = Vec::new();
     for &[first, second] in bytes.as_chunks().0 {

@@ -75,9 +75,9 @@ pub(super) struct Failure {
 #[derive(Debug)]
 pub(super) enum Exit {
     Done,
-    /// From its own failure.
+    /// It died from its own failure.
     Died(Failure),
-    /// By a signal from outside, for which its current program is not to blame.
+    /// A signal from outside killed it, so its current program is not to blame.
     KilledFromOutside(Ended),
 }
 

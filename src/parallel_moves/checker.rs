@@ -100,7 +100,8 @@ fn check_steps(moves: &[Move<Value>], breaker: Breaker, steps: impl FnOnce(&mut 
     let mut count = 0;
     steps(&mut |step| {
         count += 1;
-        // The worst case is a cycle of sums that is broken with exchanges: one less than two steps for each move.
+        // The worst case is a cycle of sums that is broken with exchanges. It takes one step less than twice the number
+        // of moves.
         assert!(count <= 2 * moves.len(), "too many steps for {moves:?} with {breaker:?}");
         machine.perform(step, breaker);
     });

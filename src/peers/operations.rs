@@ -7,8 +7,8 @@ use wasm_encoder::InstructionSink;
 
 use crate::lir::{AluOp, Cond, UnaryOp};
 
-/// Emits an operation in WebAssembly. `operand` emits the first operand, or the second if it is told 1. WebAssembly takes shift
-/// counts modulo 64, as our operations do.
+/// Emits an operation in WebAssembly. `operand` emits the first operand if its argument is 0, and the second if it is
+/// 1. WebAssembly takes shift counts modulo 64, as our operations do.
 pub fn wasm_alu(code: &mut InstructionSink, op: AluOp, operand: impl Fn(&mut InstructionSink, usize)) {
     operand(code, 0);
     operand(code, 1);
@@ -52,7 +52,7 @@ pub fn wasm_unary(code: &mut InstructionSink, op: UnaryOp, operand: impl Fn(&mut
     }
 }
 
-/// Puts a comparison of WebAssembly.
+/// Emits a comparison in WebAssembly.
 pub fn wasm_compare(code: &mut InstructionSink, cond: Cond) {
     match cond {
         Cond::Eq => code.i64_eq(),
@@ -68,7 +68,7 @@ pub fn wasm_compare(code: &mut InstructionSink, cond: Cond) {
     };
 }
 
-/// Puts an arithmetic instruction of Cranelift's. It takes shift counts modulo 64, as our operations do.
+/// Emits an operation in Cranelift's IR. Cranelift takes shift counts modulo 64, as our operations do.
 pub fn cranelift_alu(function: &mut FunctionBuilder, op: AluOp, a: Value, b: Value) -> Value {
     match op {
         AluOp::Add => function.ins().iadd(a, b),

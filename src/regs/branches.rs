@@ -51,7 +51,7 @@ impl If {
                 state.flush();
             } else if self.is_joined {
                 state.canonicalize_for_join(self.touched, self.height);
-                // At the end of ELSE, these slots may not be known to have values, and must then not be loaded. So the stack at
+                // At the end of ELSE, these slots may not be known to have values. In that case they must not be loaded. So the stack at
                 // the join must not have them in registers.
                 state.spill_below(stack.known);
             }

@@ -101,7 +101,7 @@ impl Walk<'_> {
                 }
             }
             Op::Put(depth) => {
-                // The value that it pops will be the one that the next iteration finds there.
+                // The popped value overwrites the value in this slot, so it gets the home of that slot's value.
                 let tag = self.tags.at(depth as usize).map_or(NOWHERE, |place| std::mem::replace(place, NOWHERE));
                 self.tags.push(tag);
             }

@@ -1,7 +1,7 @@
 //! The abstract stack: the place of each value at one point of the code.
 //!
-//! A value is in its slot, in a register, or a constant, or it is a deferred sum or multiple of a register. Only the topmost
-//! values may be outside their slots.
+//! A value is in its slot or in a register, or it is a constant, or it is a deferred sum or multiple of a register.
+//! Only the topmost values may be outside their slots.
 
 use crate::lir::Reg;
 

@@ -33,7 +33,7 @@ fn grouped(text: &str) -> String {
     grouped + fraction
 }
 
-/// A count: an integer with all its digits, any other value as in [`number`].
+/// A count. An integer keeps all its digits; any other value is formatted by [`number`].
 pub fn count(value: f64) -> String {
     if value.fract() == 0.0 { grouped(&format!("{value:.0}")) } else { number(value) }
 }

@@ -66,20 +66,21 @@ impl Grid {
         self.times.iter().find(is_it).map(|(.., time)| *time)
     }
 
-    /// How many times as fast as the base an engine is. The interval is conservative: it combines the upper end of one time
-    /// with the lower end of the other.
+    /// The speed-up of an engine over the base: the base's time divided by the engine's. The interval is conservative:
+    /// it combines the upper end of one time with the lower end of the other.
     pub fn speed_up(&self, workload: &str, Comparison { base, engine, .. }: &Comparison) -> Option<Estimate> {
         let (base, engine) = (self.time(workload, base)?, self.time(workload, engine)?);
         Some(Estimate { value: base.value / engine.value, low: base.low / engine.high, high: base.high / engine.low })
     }
 
-    /// The workloads, of those that `among` accepts, that all engines of the comparisons ran.
+    /// The workloads that `among` accepts and that all engines of the comparisons ran.
     fn common(&self, comparisons: &[Comparison], among: impl Fn(&str) -> bool) -> Vec<String> {
         let has_all = |workload: &str| comparisons.iter().all(|pair| self.speed_up(workload, pair).is_some());
         self.workloads.iter().filter(|workload| among(workload) && has_all(workload)).cloned().collect()
     }
 
-    /// The means over all sixteen workloads and over the nine. Workloads that an engine did not run are excluded.
+    /// The means over all sixteen workloads and over the nine that other projects have measured. Workloads that an
+    /// engine did not run are excluded.
     fn means(&self, comparisons: &[Comparison]) -> Vec<Mean> {
         let mean = |all: &str, size: usize, workloads: Vec<String>| {
             let part = format!("{} of {size}", workloads.len());
@@ -104,7 +105,7 @@ impl Grid {
         geometric_mean(mean.workloads.iter().filter_map(value))
     }
 
-    /// Workloads that have at least one of the comparisons.
+    /// The workloads for which at least one of the comparisons has times.
     fn compared<'a>(&'a self, comparisons: &'a [Comparison]) -> impl Iterator<Item = &'a String> {
         let has_one = |workload: &&String| comparisons.iter().any(|pair| self.speed_up(workload, pair).is_some());
         self.workloads.iter().filter(has_one)
@@ -132,7 +133,7 @@ impl Grid {
         }
     }
 
-    /// The same as bars on a logarithmic axis.
+    /// The same speed-ups as bars on a logarithmic axis.
     pub fn plot(&self, name: &str, title: &str, axis: &str, comparisons: &[Comparison]) -> Plot {
         let mean = |mean: &Mean| {
             let bar =

@@ -101,7 +101,7 @@ fn framed(plot: &Plot) -> Markup {
     }
 }
 
-/// Tables with this many rows are collapsed at first.
+/// A table with at least this many rows is collapsed at first, unless it is its section's first table.
 const MANY_ROWS: usize = 12;
 
 fn table(table: &Table, is_open: bool) -> Markup {

@@ -1,7 +1,7 @@
 //! The colors of plots. Each engine has the same color in every plot. The palette is that of Okabe and Ito, which most people
 //! with a color vision deficiency can distinguish; dark mode uses lighter shades. Lines also differ in dashes and markers.
 
-/// The series with their own colors: name, in light mode, in dark mode.
+/// The series with their own colors: the name, the color in light mode, the color in dark mode.
 const COLORS: [(&str, &str, &str); 11] = [
     ("tree", "#7f7f7f", "#9c9c9c"),
     ("bytecode", "#303030", "#e4e4e4"),
@@ -17,7 +17,7 @@ const COLORS: [(&str, &str, &str); 11] = [
     ("other", "#7a6fb0", "#aaa0dc"),
 ];
 
-/// The colors of everything except data: name, in light mode, in dark mode.
+/// The colors of everything except data: the name, the color in light mode, the color in dark mode.
 const ROLES: [(&str, &str, &str); 4] = [
     ("ink", "#1d1f21", "#e6e6e6"),
     ("muted", "#595f66", "#a3a9b0"),
@@ -31,7 +31,8 @@ pub fn class(series: &str) -> String {
     format!("c-{}", known.map_or("other", |(name, ..)| name))
 }
 
-/// CSS that defines all colors for the elements that a selector matches, and sets `--c` to its color for each class.
+/// CSS that defines all colors for the elements that `selector` matches. In the class of a series, `--c` is the series'
+/// color.
 pub fn css(selector: &str) -> String {
     let all = || ROLES.iter().chain(&COLORS);
     let light: String = all().map(|(name, light, _)| format!("--{name}:{light};")).collect();

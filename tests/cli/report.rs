@@ -160,7 +160,12 @@ fn broken_file_is_named() {
             "\"interpreter_ns\": -3795",
             "-3795 is not greater than zero at line",
         ),
-        ("jitduel/break-even.json", "\"iterations\": 21", "\"iterations\": 0", "the points of a sweep do not ascend"),
+        (
+            "jitduel/break-even.json",
+            "\"iterations\": 21",
+            "\"iterations\": 0",
+            "the points of a sweep are not in ascending order",
+        ),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),

@@ -31,7 +31,7 @@ fn every_peer_meets_the_cases_of_the_corpus() {
         let (mut met, mut refused) = (0, Vec::new());
         for path in &paths {
             let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
-            for case in cases(&source).expect("the corpus is in order") {
+            for case in cases(&source).expect("the cases of the corpus are well-formed") {
                 let Ok(program) = load(&source, case.inputs.len()) else { continue };
                 // Without fuel, only programs that need none are certain to end.
                 let options = Options { metered: true, stack_limit: case.stack_limit };

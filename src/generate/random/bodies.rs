@@ -45,11 +45,11 @@ impl Grower<'_, '_> {
         if self.dice.percent(65) {
             self.items(4, levels);
         }
-        // Branches may end at different heights only if the verifier does not know one of them exactly.
+        // Branches may end at different heights only if the verifier does not know one of the heights exactly.
         if (then.1 && self.exact) || self.dice.one_in(2) {
             self.set_height(then.0);
             if otherwise as usize == self.nodes.len() && then.0 == self.height && self.dice.one_in(3) {
-                // Generate an `else` without effect too.
+                // Also generate an `else` that has no effect.
                 self.need(1);
                 self.words(&[Word::Dup, Word::Drop]);
                 self.set_height(then.0);
@@ -107,7 +107,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Pushes a count of at most `most`; true if it is exactly `most`.
+    /// Pushes a count of at most `most`. Returns whether it is exactly `most`.
     pub(super) fn count(&mut self, most: i64) -> bool {
         match self.dice.below(20) {
             0 => {
@@ -123,7 +123,7 @@ impl Grower<'_, '_> {
             }
             2 | 3 => {
                 self.need(1);
-                // All ones below the greatest bit of `most`.
+                // A mask of all bits below the highest one bit of `most`.
                 self.literal((1 << most.ilog2()) - 1);
                 self.word(Word::And);
                 false

@@ -22,7 +22,7 @@ pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xo
 const JOINING: &[Word] =
     &[Word::Add, Word::Sub, Word::Xor, Word::Add, Word::Mul, Word::Or, Word::Nip, Word::Drop, Word::Lt, Word::And];
 
-/// The maximum number of executions of a word that the literal loop counts around it may cause.
+/// The maximum number of times that a word may be executed because of the literal counts of the loops around it.
 const MAX_EXECUTIONS: u64 = 500;
 
 /// A valid program. About a quarter of them are meant to trap.
@@ -89,9 +89,9 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
 struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
-    /// The minimum number of values that words may pop here.
+    /// The number of values that are certain to be on the stack here, and that words may pop.
     height: usize,
-    /// The minimum number of values below those, which may be read but must stay.
+    /// The number of values that are certain to be below those. They may be read but must stay.
     below: usize,
     /// Whether the verifier knows the height exactly.
     exact: bool,
@@ -99,7 +99,7 @@ struct Grower<'a, 'd> {
     executions: u64,
     /// The number of words that may still be drawn.
     budget: i64,
-    /// Whether divisors must be literals, because one of the many divisions in a long program would be by zero.
+    /// Whether divisors must be literals. Otherwise one of the many divisions in a long program would be by zero.
     safe: bool,
 }
 
@@ -211,7 +211,7 @@ impl Grower<'_, '_> {
 
     fn shuffle(&mut self) {
         let word = self.draw(&[Class::Shuffle]);
-        // A dropped value finds no bug.
+        // A bug that affects only a dropped value is not found.
         if word == Word::Drop && !self.dice.one_in(3) {
             return self.shuffle();
         }

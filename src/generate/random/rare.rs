@@ -30,7 +30,7 @@ impl Grower<'_, '_> {
         (self.height, self.executions) = entry;
     }
 
-    /// A loop, a branch or a `while` whose body is beyond the range of short branches.
+    /// A loop, a branch or a `while` whose body is too long for a short branch over it.
     pub(super) fn long_body(&mut self) {
         let levels = 1;
         self.need(4);
@@ -79,7 +79,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Appends this many words without loops, which stay near the height at their beginning.
+    /// Appends this many words without loops. The stack height stays near its initial value.
     pub(super) fn straight(&mut self, words: i64) {
         let behind = self.budget - words;
         let depth = self.height;
@@ -108,8 +108,8 @@ impl Grower<'_, '_> {
         self.word(word);
     }
 
-    /// Appends words that underflow in a way that the verifier cannot detect: after a loop that might have pushed more, or in a
-    /// loop that pops more than there is.
+    /// Appends words that underflow in a way that the verifier cannot detect: after a loop that might have pushed more
+    /// values, or in a loop that pops more values than there are.
     pub(super) fn underflow(&mut self) {
         self.exact = false;
         if self.dice.one_in(2) {

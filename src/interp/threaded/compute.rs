@@ -1,4 +1,4 @@
-//! Plain words: lowers what they compute, and executes shuffles on the window.
+//! Plain words: lowers those that compute, and performs shuffles on the window.
 //!
 //! Words with constant operands are folded, except divisions. Shuffles emit no code apart from loads.
 

@@ -12,13 +12,13 @@ use super::words::WORDS;
 /// The number of values kept in registers: what remains of the six arguments that x86-64 passes in registers.
 pub const REGISTERS: usize = 3;
 
-/// Used in place of a register: the operand is in the code.
+/// Used in place of a register's number if the operand is in the code.
 pub const IMMEDIATE: usize = REGISTERS;
 
 /// The greatest number of instructions on a path through the code without a pause.
 pub const LONGEST: usize = 1024;
 
-/// The code is an array of cells: a handler, then its operands.
+/// The code is an array of cells. Each instruction is a handler followed by its operands.
 #[derive(Clone, Copy)]
 pub union Cell {
     /// The start of an instruction.
@@ -38,7 +38,7 @@ pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
 /// Why the code returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// To start again with an empty machine stack.
+    /// To be resumed with an empty machine stack.
     Pause,
     /// The program is done; the number of values is in the instruction.
     Done,
@@ -48,9 +48,9 @@ pub enum Stop {
 
 /// Rarely used state, and the state of a paused execution.
 ///
-/// Every handler relies on this: `lower` produced the code for a stack of this limit and these counters, and it runs on
-/// such a stack, from its entry or from where it paused. Then all addresses stay within the code. Slots stay within the
-/// stack, because the verifier and the remaining checks bound them.
+/// Every handler relies on two facts: `lower` produced the code for a stack with this limit and for these counters,
+/// and the code runs on such a stack, from its entry or from where it paused. Then all addresses stay within the code.
+/// Slots stay within the stack, because the verifier and the remaining checks bound them.
 pub struct Context {
     /// The slot that slot numbers are relative to.
     pub base: *mut i64,
@@ -129,7 +129,7 @@ unsafe fn end<const END: usize>(ip: Ip, count: i64, context: *mut Context, r: [i
         if END == GO {
             return dispatch(ip, count, context, r);
         }
-        // A `while` counts too, from an arbitrary start: its count only triggers a pause now and then.
+        // A `while` has a count too. It starts at an arbitrary value, and only triggers a pause now and then.
         let left = count.wrapping_sub(1);
         if left & (*ip.add(1)).value != 0 {
             return dispatch((*ip).target, left, context, r);
@@ -168,7 +168,7 @@ handler!(
     pause_at_target<> |ip, count, context, r| pause_at((*ip).target, count, context, r)
 );
 handler!(
-    /// Returns to the caller, which continues after it.
+    /// Returns to the caller, which continues after this instruction.
     pause<> |ip, count, context, r| pause_at(ip.add(1), count, context, r)
 );
 

@@ -1,7 +1,8 @@
 //! Lowering: turns bytecode into the interpreter's code in one pass.
 //!
-//! Shuffles emit no code: they rearrange values in the window. Each iteration of a loop begins and ends with the values that the
-//! loop uses in the same registers, one register for each value. Where two paths join, their windows are reconciled.
+//! Shuffles emit no code: they rearrange values in the window. At the start and at the end of each iteration of a loop,
+//! the values that the loop uses are in the same registers, one register for each value. Where two paths join, their
+//! windows are reconciled.
 
 use super::code::{Builder, Code, Line, Patch};
 use super::handlers::*;

@@ -69,7 +69,7 @@ impl State {
         to.iter().enumerate().for_each(|(index, wanted)| self.window.set(index, *wanted));
     }
 
-    /// Spills all values except the topmost `kept`, and moves the base up to the lowest of these.
+    /// Spills all values except the topmost `kept`, and moves the base up to the lowest value that is kept.
     pub fn flush_and_rebase(&mut self, kept: usize) {
         self.flush(kept);
         let by = self.window.height - kept as i64;

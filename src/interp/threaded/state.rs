@@ -90,7 +90,7 @@ impl State {
         self.builder.form(Form::Set { d: usize::from(d), s: number(s) }, s);
     }
 
-    /// Puts the value `below` the top into a register if it is a constant.
+    /// If the value at this distance below the top is a constant, puts it into a register.
     pub fn ensure_register(&mut self, below: usize) {
         let value = self.window.top(below);
         if let Value::Constant(_) = value {

@@ -10,8 +10,8 @@ use super::window::Value;
 use crate::lang::Word;
 use crate::lang::words::{WORDS, word_rows};
 
-/// An array indexed by register, or with `values` by register and [`IMMEDIATE`]. Its elements are a handler's
-/// instances, or the expansions of a macro.
+/// An array indexed by register. With `values`, it has one more element, for [`IMMEDIATE`]. The elements are instances
+/// of a handler, or expansions of a macro.
 macro_rules! over {
     (registers, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>] };
     (values, $handler:ident) => { [$handler::<0> as Handler, $handler::<1>, $handler::<2>, $handler::<3>] };
@@ -24,7 +24,7 @@ macro_rules! over {
 }
 const _: () = assert!(REGISTERS == 3 && IMMEDIATE == 3, "the macro lists three registers");
 
-/// By register, register and operand.
+/// Indexed by destination, first operand and second operand.
 type Forms = [[[Handler; REGISTERS + 1]; REGISTERS]; REGISTERS];
 
 macro_rules! computations {
@@ -37,7 +37,7 @@ macro_rules! computations {
     }};
 }
 
-/// By destination and operand.
+/// Indexed by destination and operand.
 type UnaryForms = [[Handler; REGISTERS]; REGISTERS];
 
 macro_rules! unary_computations {
@@ -113,7 +113,7 @@ macro_rules! branches {
     (@a $word:ident $a:tt) => { over!(values, branches!(@b $word $a)) };
     ($($word:ident)*) => { [$(over!(registers, branches!(@a $word))),*] };
 }
-/// By comparison, register and operand.
+/// Indexed by comparison, first operand and second operand.
 static UNLESS: [[[Handler; REGISTERS + 1]; REGISTERS]; 7] = branches!(Eq Ne Lt Gt Le Ge Ult);
 
 macro_rules! sets {
@@ -126,10 +126,10 @@ static SET: [[[Handler; REGISTERS + 1]; REGISTERS]; ENDS] = sets!(GO NEXT BACK);
 macro_rules! exchanges {
     ($($end:ident)*) => { [$([exchange::<0, 1, $end> as Handler, exchange::<0, 2, $end>, exchange::<1, 2, $end>]),*] };
 }
-/// By end and pair.
+/// Indexed by end and by pair of registers.
 static EXCHANGE: [[Handler; 3]; ENDS] = exchanges!(GO NEXT BACK);
 
-/// By end (there is none for `while`), register and both operands.
+/// Indexed by end (there is no form for `while`), destination and the operands `b` and `c` of [`Form::Pair`].
 type Pairs = [[[[Handler; REGISTERS + 1]; REGISTERS + 1]; REGISTERS]; 2];
 
 macro_rules! pairs {
@@ -151,7 +151,7 @@ macro_rules! choose_pairs {
     ($($first:ident $second:ident;)*) => {
         /// The pairs of words that are fused when the first result is used only by the second. They are the most
         /// frequent such pairs in 400 generated programs, half of them of the kind `random` and half `loops`; a test
-        /// counts them again.
+        /// recounts them.
         pub const PAIRS: &[(Word, Word)] = &[$((Word::$first, Word::$second)),*];
 
         /// The handlers that fuse two words, if any.
@@ -197,7 +197,7 @@ pub enum Form {
     Fetch { word: Word, d: usize, a: usize, b: usize },
     /// `d = s`.
     Set { d: usize, s: usize },
-    /// Exchanges two registers, the lower first.
+    /// Exchanges two registers; `a` is the lower one.
     Exchange { a: usize, b: usize },
     /// Only the end of a loop.
     LoopEnd,

@@ -2,7 +2,8 @@
 
 use super::handlers::REGISTERS;
 
-/// The most values in the window. Constants and copies use no register, so it is wider than the registers.
+/// The maximum number of values in the window. It exceeds the number of registers, because constants and copies use no
+/// register of their own.
 pub const MAX_WIDTH: usize = 6;
 
 /// The location of a value in the window.
@@ -115,7 +116,7 @@ impl Window {
         (usize::from(free) < REGISTERS).then_some(free)
     }
 
-    /// Of the values below the topmost `above` the first that has no register of its own.
+    /// The index of the lowest value that has no register of its own, ignoring the topmost `above` values.
     pub fn first_without_own_register(&self, above: usize) -> Option<usize> {
         let below = &self.values[..self.len.saturating_sub(above)];
         (0..below.len()).find(|&index| match below[index] {

@@ -1,4 +1,4 @@
-//! The words that compute, as the handlers number them.
+//! The words that compute, numbered for the handlers.
 
 use crate::lang::Word;
 use crate::lang::words::{Meaning, WORDS as ALL};

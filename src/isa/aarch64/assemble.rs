@@ -1,8 +1,8 @@
 //! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A conditional branch reaches 1 MiB, `b` 128 MiB, and a computed `br` everything. A branch whose target is bound
-//! takes the shortest form that reaches. A forward branch takes the form that [`Forms`] specifies. If that turns out to
-//! be too short, [`Assembler::finish`] returns the form to try next.
+//! A conditional branch reaches 1 MiB, `b` reaches 128 MiB, and a computed `br` reaches all code. A branch whose target
+//! is bound takes the shortest form that reaches. A forward branch takes the form that [`Forms`] specifies. If that
+//! turns out to be too short, [`Assembler::finish`] returns the form to try next.
 
 use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
 use super::regs::{X, X16, X17};
@@ -92,7 +92,7 @@ impl Assembler {
         Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
     }
 
-    /// Starts in memory that may be reused, with the given ranges and forms.
+    /// An empty piece of code in memory that may be reused, with the given ranges and forms.
     pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
         Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
@@ -117,7 +117,7 @@ impl Assembler {
     /// Binds a label to the next instruction.
     ///
     /// # Panics
-    /// If it is bound already, or its number is more than 65,536 above those of all bound labels.
+    /// If the label is bound already, or its number exceeds those of all bound labels by more than 65,536.
     #[inline]
     pub fn bind(&mut self, label: Label) {
         self.labels.bind(label, self.code.len());

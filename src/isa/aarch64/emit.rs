@@ -13,7 +13,7 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, fr
 const FRAME: X = X8;
 const POINTER: X = X9;
 const FUEL: X = X15;
-/// Immediates, addresses and quotients within one operation.
+/// Holds immediates, addresses and quotients within one operation.
 const SCRATCH: X = X16;
 const OTHER: X = X17;
 
@@ -54,7 +54,7 @@ impl Isa for Emitter {
             AluOp::And | AluOp::Or | AluOp::Xor => Bitmask::new(imm as u64).is_some(),
             AluOp::Mul => (imm as u64).is_power_of_two() || one_more(imm).is_some(),
             AluOp::Shl | AluOp::Shr | AluOp::Sar => true,
-            // There is a register that is zero, but `csel` takes no immediate.
+            // `csel` takes no immediate, but it can read the zero register.
             AluOp::Min | AluOp::Max => imm == 0,
         }
     }
@@ -113,7 +113,7 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
-            // Not measured: no AArch64 machine is available here.
+            // Loops are not aligned: no AArch64 machine is available here to measure the effect.
             Op::Align => {}
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } if d == s => {}
@@ -394,7 +394,7 @@ impl Emitter {
         self.put_inst(a64::add_lsr(SCRATCH.into(), a.into(), sign.into(), shift(64 - i64::from(power))));
     }
 
-    /// Traps if comparing the address of a slot with a bound from the frame gives `fails`.
+    /// Compares the address of a slot with a bound from the frame. Traps if the condition `fails` holds.
     fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
         self.add(OTHER, POINTER, bytes);
         self.load_field(SCRATCH, bound);

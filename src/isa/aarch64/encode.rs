@@ -2,7 +2,7 @@
 //!
 //! Each function is one form of one instruction in the Arm Architecture Reference Manual.
 //! Its operands are in the manual's order, and its body is the form's bit diagram. All forms are the 64-bit ones. An
-//! immediate is a type whose `new` rejects what the field cannot hold, so encoding itself never fails. Nothing here
+//! immediate has a type whose `new` rejects what the field cannot hold, so encoding itself never fails. Nothing here
 //! knows labels: a branch takes its displacement, which [`Inst::with_rel26`] and its siblings replace later.
 
 use std::fmt;
@@ -157,9 +157,10 @@ impl Bitmask {
         if value == 0 || value == u64::MAX {
             return None;
         }
-        // Clearing the lowest bits while they are ones leaves a group of ones that starts inside the word.
-        // Rotated to start at bit 0, the word has that whole group at its low end, and the zeros below it at its high end.
-        // The count is 64 for a word that is one group from bit 0, which means no rotation.
+        // Ones at the low end of the word may be part of a group that wraps around. So they are cleared, and the lowest
+        // group that remains starts inside the word. Rotated so that this group starts at bit 0, the word has the whole
+        // group at its low end, and the zeros below it at its high end. If no group remains, the count of trailing
+        // zeros is 64, which means no rotation.
         let start = (value & value.wrapping_add(1)).trailing_zeros() & 63;
         let rotated = value.rotate_right(start);
         let ones = rotated.trailing_ones();

@@ -20,12 +20,12 @@ impl X {
         self.0
     }
 
-    /// This register as an operand that could also be the zero register; `From` in a `const fn`.
+    /// This register as an operand that could also be the zero register. Like `From`, but usable in a `const fn`.
     pub const fn xz(self) -> Xz {
         Xz(self.0)
     }
 
-    /// This register as an operand that could also be the stack pointer; `From` in a `const fn`.
+    /// This register as an operand that could also be the stack pointer. Like `From`, but usable in a `const fn`.
     pub const fn xs(self) -> Xs {
         Xs(self.0)
     }

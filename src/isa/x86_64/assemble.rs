@@ -54,7 +54,7 @@ impl Assembler {
         Assembler::with(Vec::new(), &Tuning::default(), Forms::default())
     }
 
-    /// Starts in memory that may be reused, with the given ranges.
+    /// An empty piece of code in memory that may be reused, with the given ranges.
     pub fn with(memory: Vec<u8>, tuning: &Tuning, forms: Forms) -> Assembler {
         Assembler { code: Buffer::new(memory, tuning.initial_bytes), labels: Labels::new(tuning, forms) }
     }
@@ -79,13 +79,13 @@ impl Assembler {
     /// Binds a label to the next instruction.
     ///
     /// # Panics
-    /// If it is bound already, or its number is more than 65,536 above those of all bound labels.
+    /// If the label is bound already, or its number exceeds those of all bound labels by more than 65,536.
     #[inline]
     pub fn bind(&mut self, label: Label) {
         self.labels.bind(label, self.code.len());
     }
 
-    /// Places no-op instructions, up to a multiple of `bytes` from the start of the code.
+    /// Places no-op instructions until the offset in the code is a multiple of `bytes`.
     ///
     /// # Panics
     /// If `bytes` is not a power of two of at most 4096, the size of a page.
@@ -128,7 +128,7 @@ impl Assembler {
         self.branch(Some(cc), Target::Exit(site));
     }
 
-    /// `Jcc rel32` to rarely executed code after everything else. The result identifies the branch.
+    /// `Jcc rel32` to rarely executed code, which is placed after all other code. The result identifies the branch.
     pub(super) fn branch_out_of_line(&mut self, cc: Cc) -> OutOfLine {
         self.put(x64::jcc_rel32(cc, 0));
         OutOfLine { from: self.code.len() }

@@ -13,7 +13,7 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, fr
 const FRAME: Gp = RDI;
 const POINTER: Gp = RSI;
 const FUEL: Gp = R10;
-/// Immediates, addresses, and operands that would conflict with fixed registers, within one operation.
+/// Holds immediates, addresses, and operands that would conflict with fixed registers, within one operation.
 const SCRATCH: Gp = R11;
 
 /// Loop headers are aligned to this. Otherwise a short loop might span two instruction-cache lines, which would cost it
@@ -33,7 +33,7 @@ pub struct Emitter {
 }
 
 /// rax, rdx, rcx, r8 and r9 need not be saved; the others must be. The order suits the tiers: the top of the stack is
-/// in rax, first operands in rdx, second operands, including shift counts, in rcx.
+/// in rax, first operands are in rdx, and second operands, including shift counts, are in rcx.
 const ALLOCATABLE: [Reg; 11] = regs([0, 2, 1, 8, 9, 3, 5, 12, 13, 14, 15]);
 const CALLEE_SAVED: [Reg; 6] = regs([3, 5, 12, 13, 14, 15]);
 const UNSAVED: usize = ALLOCATABLE.len() - CALLEE_SAVED.len();
@@ -236,7 +236,7 @@ impl Emitter {
         });
     }
 
-    /// A load at a byte offset from the data-stack pointer that does not fit a displacement.
+    /// A load whose byte offset from the data-stack pointer does not fit a displacement.
     #[cold]
     fn load_far(&mut self, d: Gp, bytes: i64) {
         self.constant(SCRATCH, bytes);
@@ -348,7 +348,7 @@ impl Emitter {
             AluOp::Mul | AluOp::And | AluOp::Or | AluOp::Xor => match imm32(imm) {
                 Some(imm) if op == AluOp::Mul => match (one_more(imm), one_less(imm)) {
                     (Some(scale), _) => self.put_inst(x64::lea(d, Mem::indexed(a, index(a), scale, 0))),
-                    // Two short instructions are faster than one product.
+                    // Two short instructions are faster than one multiplication.
                     (_, Some(power)) if d != a => {
                         self.move_to(d, a);
                         self.put_inst(x64::shl_imm(d, power));
@@ -505,7 +505,7 @@ impl Emitter {
         self.put_inst(x64::mov(d, SCRATCH));
     }
 
-    /// Traps if comparing the address of a slot with a bound from the frame gives `fails`.
+    /// Compares the address of a slot with a bound from the frame. Traps if the condition `fails` holds.
     fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
         self.add(SCRATCH, POINTER, bytes);
         self.put_inst(x64::cmp_load(SCRATCH, field(bound)));
@@ -556,7 +556,7 @@ fn index(reg: Gp) -> Index {
     Index::new(reg).expect("the stack pointer is not allocatable")
 }
 
-/// The scale factor that is one less than the factor.
+/// The scale that is one less than `factor`, if there is one.
 fn one_more(factor: i32) -> Option<Scale> {
     match factor {
         3 => Some(Scale::X2),
@@ -566,7 +566,7 @@ fn one_more(factor: i32) -> Option<Scale> {
     }
 }
 
-/// The power of two that is one greater than the factor.
+/// The exponent of the power of two that is one greater than `factor`, if there is one.
 fn one_less(factor: i32) -> Option<Shift6> {
     let more = i64::from(factor) + 1;
     (factor > 1 && more.count_ones() == 1).then(|| shift6(more.trailing_zeros().into()))

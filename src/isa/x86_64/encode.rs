@@ -2,8 +2,8 @@
 //!
 //! Each function is one form of one instruction in Intel's manual, or chooses the shortest of a few forms. Its operands
 //! are in the manual's order, the destination first. All operations are on 64 bits unless the function says otherwise.
-//! An instruction consists of REX prefix, opcode, ModRM, SIB, displacement and immediate, in this order; each is
-//! optional but the opcode. Nothing here knows labels: a branch takes its displacement, relative to the end of the
+//! An instruction consists of REX prefix, opcode, ModRM, SIB, displacement and immediate, in this order; all but the
+//! opcode are optional. Nothing here knows labels: a branch takes its displacement, relative to the end of the
 //! branch.
 
 use std::fmt;
@@ -25,7 +25,7 @@ impl Inst {
         self.bytes.split_at(self.len as usize).0
     }
 
-    /// The bytes of the instruction and zeros up to sixteen: copying a fixed number of bytes is faster.
+    /// The bytes of the instruction, padded with zeros to sixteen: copying a fixed number of bytes is faster.
     #[inline(always)]
     pub const fn padded(&self) -> &[u8; 16] {
         &self.bytes
@@ -39,8 +39,8 @@ impl Inst {
 
     const EMPTY: Inst = Inst { bytes: [0; 16], len: 0 };
 
-    /// Appends bytes, the lowest first. They are one number, so that they are shifted into place and not stored one by
-    /// one.
+    /// Appends bytes, the lowest first. They are passed as one number, so that they are shifted into place together and
+    /// not stored one by one.
     #[inline(always)]
     const fn append(self, bytes: u32, count: u8) -> Inst {
         let bits = u128::from_le_bytes(self.bytes) | (bytes as u128) << (8 * self.len);
@@ -72,7 +72,7 @@ impl Inst {
         self.byte(0x40 | w | reg >> 3 << 2 | index >> 3 << 1 | base >> 3)
     }
 
-    /// Appends the same prefix, unless none of its bits is set.
+    /// Appends a REX prefix without REX.W if any of its other bits is set.
     #[inline(always)]
     const fn rex_if_needed(self, reg: u8, base: u8) -> Inst {
         if reg >= 8 || base >= 8 { self.rex(0, reg, 0, base) } else { self }
@@ -286,8 +286,8 @@ const fn on_mem(op: u16, reg: u8, mem: Mem) -> Inst {
     }
 }
 
-/// One of the eight arithmetic operations that share their forms, selected by number, on two registers; its opcode is
-/// odd.
+/// An arithmetic operation on two registers: one of the eight that share their forms, selected by the number `n`. The
+/// opcode of this form is odd.
 #[inline(always)]
 pub(super) const fn arith(n: u8, d: Gp, s: Gp) -> Inst {
     on_reg((n << 3 | 1) as u16, s.number(), d)
@@ -553,7 +553,7 @@ pub const fn sar_imm(d: Gp, shift: Shift6) -> Inst {
     shift_imm(7, d, shift)
 }
 
-/// D1 /n, which has no immediate, for a shift by one, else C1 /n ib.
+/// D1 /n for a shift by one, which needs no immediate; otherwise C1 /n ib.
 #[inline(always)]
 const fn shift_imm(n: u8, d: Gp, shift: Shift6) -> Inst {
     if shift.0 == 1 { on_reg(0xd1, n, d) } else { on_reg(0xc1, n, d).byte(shift.0) }

@@ -33,7 +33,7 @@ rules! {
     LoadedTop "loaded-top";
     /// Removes a store of the top to a slot that holds the same value.
     StoredTop "stored-top";
-    /// Reads one register for both operands if they are a stored value, its copy and its load.
+    /// Reads one register for both operands if one is a copy of a stored value and the other is loaded from its slot.
     DuplicatedOperand "duplicated-operand";
     /// Computes a result directly in the register to which it is moved.
     Retarget "retarget";
@@ -41,7 +41,7 @@ rules! {
     RetargetBeforeLoad "retarget-before-load";
     /// Reads an operand from the source of a move.
     MovedOperand "moved-operand";
-    /// The same for a second move, with a store between them.
+    /// The same if the reader is a second move, with a store between the two moves.
     MovedOverStore "moved-over-store";
     /// Swaps the operands instead of moving the top before a load.
     ExchangedOperands "exchanged-operands";

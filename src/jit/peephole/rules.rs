@@ -34,7 +34,7 @@ macro_rules! hold {
     ($self:ident, $pc:expr, $op:expr $(, last: $last:expr)?) => {
         hold!($self, $pc, $op $(, last: $last)?, _barrier => unreachable!("the window holds no barrier"))
     };
-    // With the code for a barrier, an operation that is never held.
+    // `$emit` handles a barrier, which is an operation that is never held.
     ($self:ident, $pc:expr, $op:expr, $barrier:ident => $emit:expr) => {
         hold!($self, $pc, $op, last: false, $barrier => $emit)
     };
@@ -70,8 +70,8 @@ macro_rules! hold {
 }
 
 /// The rules, one table for each kind of operation. The first rule that matches fires, and the rules are applied to its
-/// output in turn. If a rule only moves an operation or changes its registers, the operation still counts for the same
-/// bytecode operation.
+/// output in turn. If a rule only moves an operation or changes its registers, the operation is still attributed to the
+/// same bytecode operation.
 impl<I: Isa, S: Sink> Rules<I, S> {
     pub fn new(sink: S) -> Rules<I, S> {
         Rules { window: Window::new(sink), pc: NO_PC, operands: RegisterSet::default(), fired: Fired::default() }

@@ -11,7 +11,7 @@ enum Input {
 }
 
 impl Input {
-    /// The operation in the output.
+    /// The operation as it appears in the output.
     fn op(self) -> Op {
         match self {
             Input::Op(op) => op,
@@ -44,7 +44,7 @@ fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>)
 
 const ADD: AluOp = AluOp::Add;
 
-/// Then no rule can rewrite across them.
+/// Because nothing is held, no rule can rewrite across the label or the branch.
 #[test]
 fn nothing_is_held_after_a_label_or_a_branch() {
     let to = Label(0);
@@ -124,7 +124,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
     let divide_imm = |d, a, imm| Input::Op(Op::DivideImm { op: DivOp::Quotient, d, a, imm });
     vec![
         (vec![Rule::SelfMove], vec![mov(t, t)], vec![]),
-        // A value is moved there and back. The top remains live, a temporary does not.
+        // A value is moved to another register and back. The top remains live, but a temporary does not.
         (vec![], vec![mov(t, a), mov(a, t)], vec![mov(t, a), mov(a, t)]),
         (vec![Rule::SelfMove, Rule::Retarget], vec![mov(a, b), mov(b, a)], vec![]),
         (vec![Rule::SelfMove, Rule::RetargetBeforeLoad], vec![mov(t, a), mov(a, t), load(t, x)], vec![load(t, x)]),
@@ -245,7 +245,7 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         ),
         (vec![Rule::SelfMove, Rule::StoreLoad], vec![store(a, x), keep(a, x)], vec![store(a, x)]),
         (vec![Rule::StoreOtherLoad], vec![store(a, x), constant(b, 5), load(t, x)], vec![mov(t, a), constant(b, 5)]),
-        // An operation that overwrites the top ends its life, as if it were a temporary.
+        // An operation that overwrites the top ends the life of its old value, as it would for a temporary.
         (
             vec![Rule::ConstantOperand],
             vec![constant(t, 5), load(a, x), alu(ADD, t, a, t)],

@@ -10,7 +10,7 @@ use super::super::contract::Roles;
 use crate::isa::Isa;
 use crate::lir::{Clobbers, Op, Operands, Reg, Sink, Slot};
 
-/// How many operations before the current one a rule examines.
+/// The number of operations before the current one that rules examine.
 pub(super) const BEFORE: usize = 3;
 
 /// The greatest number of held operations.

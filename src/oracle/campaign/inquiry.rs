@@ -19,7 +19,7 @@ const MAX_ATTEMPTS: usize = 4_000;
 /// The time limit of shrinking. A program that is not quite minimal is better than an hour without a result.
 const SHRINK_TIME: Duration = Duration::from_secs(60);
 
-/// The timeout of a shrunk program, relative to the whole program's time. A changed program may hang.
+/// The timeout of a shrunk program, as a multiple of the whole program's time. A changed program may hang.
 const TIMEOUT_FACTOR: u32 = 10;
 
 impl Campaign {
@@ -45,7 +45,7 @@ impl Campaign {
         Ok(wrong.or(death))
     }
 
-    /// The program with this index and the text of its file, as far as workers survive producing them.
+    /// The program with this index and the text of its file. Each is missing if the worker died before producing it.
     pub(super) fn generated(&self, index: u64) -> io::Result<Option<(Trial, Option<String>)>> {
         let work = |reporter: &mut Reporter| {
             let trial = self.trial(index);
@@ -75,7 +75,7 @@ impl Campaign {
                 tries += 1;
                 reporter.begin(tries);
                 let wrong = self.tried(trial, care, culprit, patience);
-                // If the system has no process for an attempt, the candidate is dropped.
+                // If the system cannot start a process for an attempt, the candidate is dropped.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
                     reporter.send(Message::Trial(trial.clone(), None));
@@ -106,7 +106,7 @@ fn receive_all(
             Exit::KilledFromOutside(_) => {}
         }
     }
-    Err(io::Error::other("the worker processes are killed from outside"))
+    Err(io::Error::other("the worker processes were killed from outside"))
 }
 
 /// The last program that a worker sent, no matter how the worker ended.

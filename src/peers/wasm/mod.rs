@@ -31,7 +31,7 @@ pub const FUNCTION: &str = "run";
 /// The export name of its memory, which holds the inputs before an execution and the results after it.
 pub const MEMORY: &str = "memory";
 
-/// The most values that are kept in locals. Deeper stacks, which are rare, are in memory.
+/// The maximum number of values that are kept in locals. Deeper stacks, which are rare, are in memory.
 const MOST_LOCALS: usize = 1_000;
 
 /// The size of a memory page in bytes, and the greatest number of pages that 32 bits can address.
@@ -58,7 +58,7 @@ pub enum End {
 }
 
 impl End {
-    /// Decodes the function's result: the depth, or the number of a trap below zero.
+    /// Decodes the function's result: the depth, or a negative number that encodes a trap.
     pub fn of(returned: i64, ast: &Ast) -> End {
         if let Ok(depth) = usize::try_from(returned) {
             return End::Done { depth };
@@ -131,7 +131,8 @@ fn module(writer: Writer, pages: u64) -> Vec<u8> {
     module.finish()
 }
 
-/// The most values that are ever on the stack if the depth before each node is known, whatever the limit.
+/// The maximum number of values on the stack, regardless of the stack limit. `None` unless the depth before each node
+/// is known.
 fn most_values(program: &Program) -> Option<usize> {
     /// The depth at the end of a body, if it can be reached. `exit` is the depth at the end of the innermost loop.
     fn body(

@@ -26,9 +26,9 @@ impl Value {
 
 /// The locations of the values.
 pub enum Values {
-    /// Known for each, bottom first.
+    /// The known location of each value, bottom first.
     Locals(Vec<Value>),
-    /// In memory, below the pointer.
+    /// All values are in memory, below the pointer.
     Memory,
 }
 

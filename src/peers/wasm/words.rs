@@ -183,7 +183,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A division that WebAssembly does not trap on.
+    /// Emits a division in a form that never makes WebAssembly itself trap.
     fn division(&mut self, index: usize, op: DivOp, a: Value, b: Value) {
         match b {
             Value::Constant(0) => self.trap(index, TrapKind::DivisionByZero),

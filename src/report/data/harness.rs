@@ -15,7 +15,7 @@ pub struct BreakEven {
     pub command: String,
     /// The engine that the others are compared with.
     pub interpreter: String,
-    /// The confidence with which all intervals together hold.
+    /// The confidence that all intervals hold at the same time.
     pub confidence: f64,
     /// A sweep for each workload and engine.
     pub lines: Vec<Sweep>,
@@ -50,7 +50,7 @@ pub struct Point {
 fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D::Error> {
     let points = Vec::<Point>::deserialize(deserializer)?;
     let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.iterations < other.iterations);
-    if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep do not ascend")) }
+    if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep are not in ascending order")) }
 }
 
 /// Where two curves cross, in loop iterations. `None` means beyond the sweep.
@@ -77,7 +77,7 @@ pub struct Peers {
     pub lines: Vec<PeerLine>,
     /// Geometric means over workloads.
     pub means: Vec<PeerMean>,
-    /// The confidence with which all intervals together hold.
+    /// The confidence that all intervals hold at the same time.
     pub confidence: f64,
     /// The contestants that did not run.
     pub not_run: Vec<NotRun>,

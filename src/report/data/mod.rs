@@ -22,7 +22,7 @@ use crate::bench::saved::{self, Format, SavedError};
 pub struct Data {
     /// Criterion's benchmarks, sorted by name.
     pub benchmarks: Vec<Benchmark>,
-    /// The sizes from which engines pay.
+    /// The sizes from which compiling pays.
     pub break_even: Option<Dated<BreakEven>>,
     /// Executed instructions.
     pub instructions: Counted,
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn checked_in_record_has_both_instruction_sets() {
-        let counted = Counted::read(Path::new("no such file")).expect("it is no error");
+        let counted = Counted::read(Path::new("no such file")).expect("it is not an error");
         assert!(counted.modified.is_none());
         for isa in ISAS {
             let is_it = |count: &Count| (&*count.isa, &*count.workload, &*count.engine) == (isa, "fact", "regs");

@@ -109,7 +109,7 @@ pub struct Axis {
     pub scale: Scale,
 }
 
-/// Width in pixels of a plot of full width.
+/// The width of a full-width plot in pixels.
 pub const WIDTH: f64 = 460.0;
 
 impl Plot {

@@ -17,7 +17,7 @@ pub fn px(place: f64) -> String {
     format!("{place:.1}")
 }
 
-/// An upper estimate of the width of a text, in pixels. Fonts differ.
+/// A generous estimate of the width of a text in pixels, because fonts differ.
 pub fn width(text: &str) -> f64 {
     7.6 * text.chars().count() as f64
 }
@@ -132,7 +132,7 @@ pub fn legend(entries: &[Entry], plot_width: f64) -> (Markup, f64) {
     (drawing, if entries.is_empty() { 0.0 } else { y + LINE / 2.0 + 4.0 })
 }
 
-/// The dash pattern of a line, which distinguishes it without its color.
+/// The dash pattern of a line, which distinguishes the line even without color.
 pub fn dashes(number: usize) -> &'static str {
     ["none", "7 3", "3 2", "9 3 2 3"][number / 4 % 4]
 }

@@ -3,7 +3,7 @@
 /// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// Equal distances are equal differences. It starts at zero.
+    /// Equal distances are equal differences. The axis starts at zero.
     Linear {
         /// The value at the far end.
         max: f64,
@@ -126,7 +126,7 @@ mod tests {
 
     /// This ensures that everything is drawn inside the plot.
     #[test]
-    fn every_value_lies_on_its_axis() {
+    fn every_value_is_within_its_axis() {
         for value in [1e-7, 0.02, 0.099, 0.1, 1.0, 1.01, 4.99, 5.0, 5.01, 999.9, 1e9] {
             for scale in [Scale::log([value]), Scale::log([value, 3.0]), Scale::linear([value])] {
                 assert!((-1e-9..=1.0 + 1e-9).contains(&scale.place(value)), "{value} on {scale:?}");

@@ -14,8 +14,8 @@ use crate::report::plot::{Axis, Drawing, Line, Lines, Mark, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
     let text = "The time to prepare and run a verified program, by the number of its loop iterations. Compiling pays from the \
-        point where an engine's curve crosses the interpreter's, marked with a ring. With fewer iterations the interpreter \
-        wins.";
+        point where an engine's curve crosses the interpreter's, marked with a ring. With fewer iterations, the \
+        interpreter wins.";
     let mut blocks = vec![Block::Text(text.into())];
     match &data.break_even {
         Some(dated) if !dated.content.lines.is_empty() => {
@@ -29,7 +29,7 @@ pub(super) fn section(data: &Data) -> Section {
     Section { title: "Break-even", blocks }
 }
 
-/// A number of iterations; `None` is beyond the sweep.
+/// Formats a number of iterations. `None` means beyond the sweep.
 fn iterations(iterations: Option<f64>) -> String {
     iterations.map_or("never".into(), number)
 }
@@ -112,14 +112,15 @@ fn plot(data: &BreakEven, workload: &str) -> Plot {
     Plot { name: format!("break-even-{workload}"), title: workload.into(), drawing }
 }
 
-/// The start of the horizontal axis: the smallest measured number of iterations, or well before the first crossing.
+/// The start of the horizontal axis: the smallest number of iterations above zero that was measured, or a quarter of
+/// the first crossing if that is smaller.
 fn start(sweeps: &[&Sweep]) -> f64 {
     let measured = sweeps.iter().flat_map(|sweep| &sweep.points).map(|point| point.iterations as f64);
     let crossings = sweeps.iter().filter_map(|sweep| sweep.break_even.iterations).map(|iterations| iterations / 4.0);
     measured.chain(crossings).filter(|iterations| *iterations > 0.0).fold(f64::INFINITY, f64::min)
 }
 
-/// The crossing, on the curve of the engine.
+/// The mark of the crossing, on the engine's curve.
 fn mark(sweep: &Sweep) -> Option<Mark> {
     let from = sweep.break_even.iterations.filter(|iterations| *iterations > 0.0)?;
     let time = interpolated(&curve_points(&sweep.points, |point| point.engine_ns), from)?;

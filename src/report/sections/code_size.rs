@@ -57,7 +57,7 @@ fn table(sizes: &Sizes) -> Table {
     };
     let columns = ["workload", "words"].into_iter().chain(TIERS.map(|(name, _)| name));
     Table {
-        caption: format!("Bytes of code for {}; the first row is bytes per word, as a geometric mean.", sizes.isa),
+        caption: format!("Bytes of code for {}; the first row is the geometric mean of bytes per word.", sizes.isa),
         columns: columns.map(Into::into).collect(),
         is_numeric: true,
         rows: [Row::summary("bytes/word", means)]

@@ -13,7 +13,7 @@ use crate::report::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 
 pub(super) fn section(data: &Data) -> Section {
     let record = &data.instructions.content;
-    let text = "Counted, not timed, so they are the same on every machine.";
+    let text = "Instructions are counted, not timed, so the numbers are the same on every machine.";
     let mut blocks = vec![Block::Text(format!("{text} Unit: {}.", record.unit))];
     let of_isa = |isa| record.counts.iter().filter(|count| count.isa == isa).collect::<Vec<_>>();
     let isas = ISAS.map(|isa| (isa, of_isa(isa)));

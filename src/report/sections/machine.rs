@@ -13,13 +13,13 @@ use crate::report::format::{age, moment};
 
 pub(super) fn section(data: &Data, now: SystemTime) -> Section {
     let machine = Machine::now();
-    let text = "Criterion does not record the machine. Its figures are from this machine only if the report was written where \
-        they were measured.";
+    let text = "Criterion does not record the machine. Its figures come from the machine of this report only if the \
+        report was written where they were measured.";
     let mut blocks =
         vec![Block::Text(text.into()), Block::Table(machines(data, &machine)), Block::Table(sets(data, now))];
     let weaknesses = machine.weaknesses();
     if !weaknesses.is_empty() {
-        let head = "What makes measurements on the machine that wrote this report less reliable:".to_owned();
+        let head = "These conditions make measurements on the machine that wrote this report less reliable:".to_owned();
         blocks.push(Block::List(head, weaknesses));
     }
     Section { title: "The machine", blocks }

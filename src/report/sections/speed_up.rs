@@ -1,4 +1,4 @@
-//! How many times as fast as the interpreters the engines are: when only execution is timed, and from the text to the answer.
+//! The speed-up of the engines over the interpreters: when only execution is timed, and from the text to the answer.
 
 use super::{FLAGSHIP, INTERPRETER, commands};
 use crate::report::data::Data;
@@ -18,10 +18,11 @@ pub(super) fn execution(data: &Data) -> Grid {
 /// The section on executing prepared programs.
 pub(super) fn running(data: &Data) -> Section {
     let grid = execution(data);
-    let text = "How many times as fast as the base each engine executes a prepared program; larger is faster. Means are \
-        geometric, over the workloads that all engines of the table ran: of all 16, and of the 9 that other projects have \
-        measured as well. `hold-out` is a set of 50 generated loops that nobody tunes for. Intervals combine the worse ends \
-        of criterion's intervals for both times, from one process. For a close comparison, use a race (`jitduel bench`).";
+    let text = "The base's time to execute a prepared program divided by each engine's time; larger is faster. The \
+        first mean is over all 16 workloads, the second over the 9 that other projects have measured as well. Means are \
+        geometric and exclude workloads that an engine of the table did not run. `hold-out` is a set of 50 generated \
+        loops that nobody tunes for. Intervals combine the worse ends of criterion's intervals for both times, from one \
+        process. For a close comparison, use a race (`jitduel bench`).";
     let mut blocks = speed_ups(&grid, "speed-up", text, commands::EXECUTE);
     if !grid.workloads.is_empty() {
         blocks.push(Block::Table(times(&grid, "Nanoseconds per executed word.")));
