@@ -41,6 +41,8 @@ impl Writer<'_, '_> {
                     self.word(&depth.to_string());
                     self.word("put");
                 }
+                NodeKind::Leave => self.word("leave"),
+                NodeKind::Exit => self.word("exit"),
                 NodeKind::Times { end } => {
                     self.word("times");
                     self.body(index + 1..end as usize);

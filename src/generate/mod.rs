@@ -173,10 +173,11 @@ pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
 
 /// The change in stack height when these nodes are executed once and no inner loop iterates.
 pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
-    with_room(|| net_effect_of_body(nodes, range))
+    with_room(|| net_effect_of_body(nodes, range)).unwrap_or(0)
 }
 
-fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> i64 {
+/// `None` if the nodes end with a jump.
+fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> Option<i64> {
     let (mut net, mut index) = (0, range.start);
     while index < range.end {
         let kind = nodes[index];
@@ -185,10 +186,14 @@ fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> i64 {
             NodeKind::Put(_) => -1,
             NodeKind::Word(word) => word.pushes() as i64 - word.pops() as i64,
             NodeKind::Times { .. } => -1,
-            NodeKind::If { otherwise, .. } => net_effect_of_body(nodes, index + 1..otherwise as usize) - 1,
-            NodeKind::While { body, .. } => net_effect_of_body(nodes, index + 1..body as usize) - 1,
+            NodeKind::If { otherwise, end } => {
+                let then = net_effect_of_body(nodes, index + 1..otherwise as usize);
+                then.or_else(|| net_effect_of_body(nodes, otherwise as usize..end as usize))? - 1
+            }
+            NodeKind::While { body, .. } => net_effect_of_body(nodes, index + 1..body as usize)? - 1,
+            NodeKind::Leave | NodeKind::Exit => return None,
         };
         index = kind.next(index);
     }
-    net
+    Some(net)
 }

@@ -79,6 +79,8 @@ impl Statistics {
                 NodeKind::Pick(_) => "pick",
                 NodeKind::Put(_) => "put",
                 NodeKind::If { .. } => "if",
+                NodeKind::Leave => "leave",
+                NodeKind::Exit => "exit",
                 NodeKind::Times { end } => {
                     self.loops[0] += 1;
                     self.loops[1] += u64::from(net_effect(&kinds, index + 1..end as usize) != 0);

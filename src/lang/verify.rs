@@ -253,7 +253,7 @@ mod tests {
     fn walked(text: &str, inputs: u64) -> (usize, usize) {
         let ast = parse(&Source::new("test", text)).expect("the test's program parses");
         let facts = vec![Fact::default(); ast.nodes().len()];
-        let mut walk = Walk { ast: &ast, facts, seen: HashMap::new(), words_walked: 0 };
+        let mut walk = Walk { ast: &ast, facts, seen: HashMap::new(), leaving: None, words_walked: 0 };
         walk.body(0..ast.nodes().len(), Depth::exactly(inputs)).expect("the test's program verifies");
         (walk.words_walked, ast.nodes().len())
     }

@@ -45,9 +45,11 @@ fn marked(ast: &Ast, index: usize) -> Ast {
         NodeKind::Pick(depth) => (index, None, depth + 1),
         NodeKind::Put(depth) => (index, None, depth + 2),
         NodeKind::Times { .. } | NodeKind::If { .. } => (index, None, 1),
+        NodeKind::Leave | NodeKind::Exit => (index, None, 0),
         NodeKind::While { body, .. } => (body as usize, Some(Part { of: index, condition: true }), 1),
     };
-    let mark: Vec<_> = needed.checked_sub(1).map(NodeKind::Pick).into_iter().chain(TRAP).collect();
+    let mark: Vec<_> =
+        needed.checked_sub(1).map(|depth| NodeKind::Pick(depth.min(i64::MAX as u64))).into_iter().chain(TRAP).collect();
     insert(&mut marked, at, part, &mark, MARK);
     Ast::new(marked)
 }
@@ -112,6 +114,9 @@ mod tests {
             ("1 while do drop end 2", "1 while do 0 pick 0 0 / drop 0 0 / end 2"),
             ("9 9 pick", "9 9 pick 0 0 / 9 pick"),
             ("9 9 put", "9 10 pick 0 0 / 9 put"),
+            // No stack is that deep, whether one value more is needed or not.
+            ("9223372036854775807 put", "9223372036854775807 pick 0 0 / 9223372036854775807 put"),
+            ("1 times 1 if leave end drop end", "1 times 1 if leave end 0 pick 0 0 / drop 0 0 / end"),
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
             let rejection = verify(&ast, 0).expect_err("it is rejected");

@@ -190,10 +190,16 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
     ("pick without a literal", b"1 2 + pick", 0),
     ("pick of a negative literal", b"1 2 -1 pick", 0),
     ("put without a literal", b"1 2 dup put", 0),
+    ("word after leave", b"1 times leave 2 end", 0),
+    ("word after exit", b"1 if exit 2 end", 0),
+    ("exit at the end", b"1 2 + exit", 0),
+    ("word after a closing if", b"1 if 2 if exit else exit end 3 end", 0),
+    ("leave outside of a loop", b"1 if leave end", 0),
+    ("leave in a condition", b"1 while if leave end do end", 0),
     ("unclosed comment", b"1 2 ( never\nclosed", 0),
     ("underflow", b"1 +", 0),
     ("underflow of a pick", b"1 2 5 pick", 1),
-    ("underflow of a put", b"1 2 1 put", 1),
+    ("underflow of a put", b"1 2 1 put", 0),
     ("underflow of times", b"times end", 0),
     ("unbalanced if", b"1 if 2 3 else 4 end", 0),
     ("unbalanced if without else", b"1 if 2 end", 0),
@@ -257,6 +263,8 @@ fn misspelled_word_gets_the_right_suggestion() {
             let meant = match &*slip {
                 "oor" => "xor",
                 "shift" => "lshift",
+                // `arshift` has more letters in common with it.
+                "rrshift" | "ershift" => "arshift",
                 _ => word,
             };
             assert_eq!(nearest(&slip), Some(meant), "{slip}");
@@ -411,6 +419,17 @@ enum Tree {
     Times { body: Vec<Tree>, at: usize },
     If { then: Vec<Tree>, otherwise: Vec<Tree>, at: usize },
     While { cond: Vec<Tree>, body: Vec<Tree>, at: usize },
+    Leave { at: usize },
+    Exit { at: usize },
+}
+
+/// "`exit` and `leave` are closing words. An `if` with an ELSE is a closing word itself if both of its branches end with one."
+fn closing(trees: &[Tree]) -> Option<usize> {
+    match trees.last()? {
+        Tree::Leave { at } | Tree::Exit { at } => Some(*at),
+        Tree::If { then, otherwise, at } => closing(then).and(closing(otherwise)).map(|_| *at),
+        _ => None,
+    }
 }
 
 /// "stray `end`, `else`, `do` (each belongs to the innermost open body alone)".
@@ -430,11 +449,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the words of a body opened at `opener` and the word that closes it.
-    fn body(&mut self, inside: Inside, opener: usize) -> Result<(Vec<Tree>, &str), Wrong> {
+    /// Reads the words of a body opened at `opener` and the word that closes it. `in_body` says whether it is in the BODY, and
+    /// not in the COND, of the innermost loop around it.
+    fn body(&mut self, inside: Inside, in_body: bool, opener: usize) -> Result<(Vec<Tree>, &str), Wrong> {
         let mut trees = Vec::new();
         loop {
             let at = self.next;
+            if let Some(closing) = closing(&trees)
+                && !matches!(self.words.get(at), Some(&"end" | &"else"))
+            {
+                return Err(("not last", closing));
+            }
             let Some(&word) = self.words.get(at) else {
                 return if inside == Inside::Program { Ok((trees, "")) } else { Err(("missing end", opener)) };
             };
@@ -448,17 +473,20 @@ impl Reader<'_> {
                 "else" => return Err(("stray else", at)),
                 "do" if inside == Inside::Cond => return Ok((trees, "do")),
                 "do" => return Err(("stray do", at)),
-                "times" => Tree::Times { body: self.body(Inside::Times, at)?.0, at },
+                "times" => Tree::Times { body: self.body(Inside::Times, true, at)?.0, at },
                 "if" => {
-                    let (then, closer) = self.body(Inside::Then, at)?;
+                    let (then, closer) = self.body(Inside::Then, in_body, at)?;
                     let divided = closer == "else";
-                    let otherwise = if divided { self.body(Inside::Else, at)?.0 } else { Vec::new() };
+                    let otherwise = if divided { self.body(Inside::Else, in_body, at)?.0 } else { Vec::new() };
                     Tree::If { then, otherwise, at }
                 }
                 "while" => {
-                    let cond = self.body(Inside::Cond, at)?.0;
-                    Tree::While { cond, body: self.body(Inside::Body, at)?.0, at }
+                    let cond = self.body(Inside::Cond, false, at)?.0;
+                    Tree::While { cond, body: self.body(Inside::Body, true, at)?.0, at }
                 }
+                "leave" if !in_body => return Err(("leave outside", at)),
+                "leave" => Tree::Leave { at },
+                "exit" => Tree::Exit { at },
                 "pick" => {
                     // "K, a literal >= 0, is the word directly before".
                     let depth = at.checked_sub(1).and_then(|before| self.words[before].parse::<u64>().ok());
@@ -529,25 +557,50 @@ fn widened(entry: Depth, end: Depth) -> Depth {
     (if end.0 < entry.0 { 0 } else { entry.0 }, if above { None } else { entry.1 })
 }
 
-fn walk(trees: &[Tree], mut depth: Depth, seen: &mut BTreeMap<usize, Seen>) -> Result<Depth, Wrong> {
+/// The union of two intervals; "if one end is unreachable, the result is the other".
+fn spanned(one: Option<Depth>, other: Option<Depth>) -> Option<Depth> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.zip(other.1).map(|(one, other)| one.max(other)))),
+        _ => one.or(other),
+    }
+}
+
+/// The interval at the end; `None` if it is unreachable. `leaves` collects the intervals at the `leave`s of the innermost loop.
+fn walk(
+    trees: &[Tree],
+    mut depth: Depth,
+    leaves: &mut Option<Depth>,
+    seen: &mut BTreeMap<usize, Seen>,
+) -> Result<Option<Depth>, Wrong> {
     for tree in trees {
         depth = match tree {
             Tree::Word { pops, pushes, at } => effect(depth, *pops, *pushes, *at, seen)?,
             Tree::If { then, otherwise, at } => {
                 let entry = effect(depth, 1, 0, *at, seen)?;
-                let (then, otherwise) = (walk(then, entry, seen)?, walk(otherwise, entry, seen)?);
-                let exact = |depth: Depth| Some(depth.0) == depth.1;
-                if exact(then) && exact(otherwise) && then != otherwise {
+                let (then, otherwise) = (walk(then, entry, leaves, seen)?, walk(otherwise, entry, leaves, seen)?);
+                let is_exact = |depth: Option<Depth>| depth.is_some_and(|depth| Some(depth.0) == depth.1);
+                if is_exact(then) && is_exact(otherwise) && then != otherwise {
                     return Err(("unbalanced if", *at));
                 }
-                (then.0.min(otherwise.0), then.1.zip(otherwise.1).map(|(then, otherwise)| then.max(otherwise)))
+                match spanned(then, otherwise) {
+                    Some(depth) => depth,
+                    None => return Ok(None),
+                }
+            }
+            Tree::Leave { at } | Tree::Exit { at } => {
+                seen.insert(*at, Seen { may_underflow: false, greatest: Some(0) });
+                if let Tree::Leave { .. } = tree {
+                    *leaves = spanned(*leaves, Some(depth));
+                }
+                return Ok(None);
             }
             Tree::Times { body, at } => {
                 let mut entry = effect(depth, 1, 0, *at, seen)?;
                 loop {
-                    let wide = widened(entry, walk(body, entry, seen)?);
+                    let mut left = None;
+                    let wide = walk(body, entry, &mut left, seen)?.map_or(entry, |end| widened(entry, end));
                     if wide == entry {
-                        break entry;
+                        break spanned(Some(entry), left).expect("one is there");
                     }
                     entry = wide;
                 }
@@ -555,17 +608,19 @@ fn walk(trees: &[Tree], mut depth: Depth, seen: &mut BTreeMap<usize, Seen>) -> R
             Tree::While { cond, body, at } => {
                 let mut entry = depth;
                 loop {
-                    let leaving = effect(walk(cond, entry, seen)?, 1, 0, *at, seen)?;
-                    let wide = widened(entry, walk(body, leaving, seen)?);
+                    let mut left = None;
+                    let flag = walk(cond, entry, &mut None, seen)?.expect("a COND never ends in a closing word");
+                    let leaving = effect(flag, 1, 0, *at, seen)?;
+                    let wide = walk(body, leaving, &mut left, seen)?.map_or(entry, |end| widened(entry, end));
                     if wide == entry {
-                        break leaving;
+                        break spanned(Some(leaving), left).expect("one is there");
                     }
                     entry = wide;
                 }
             }
         };
     }
-    Ok(depth)
+    Ok(Some(depth))
 }
 
 /// The result of the front end for a program, in the terms of [`Wrong`].
@@ -587,6 +642,8 @@ fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> 
             Kind::Stray("else") => "stray else",
             Kind::Stray("do") => "stray do",
             Kind::WithoutLiteral(_) => "without literal",
+            Kind::NotLast(_) => "not last",
+            Kind::LeaveOutsideLoop => "leave outside",
             Kind::UnknownWord { .. } => "unknown word",
             _ => "another",
         },
@@ -614,12 +671,14 @@ impl Judge {
             words.iter().scan(0, |next, word| Some(std::mem::replace(next, *next + word.len() + 1))).collect();
         let source = Source::new("test", &*text);
         let ast = parse(&source).map(Arc::new);
-        let read = Reader { words, next: 0 }.body(Inside::Program, 0).map(|(trees, _)| trees);
+        let read = Reader { words, next: 0 }.body(Inside::Program, false, 0).map(|(trees, _)| trees);
         for inputs in 0..3 {
             let mut seen = BTreeMap::new();
             let depth = (inputs as u64, Some(inputs as u64));
-            let expected =
-                read.as_ref().map_err(|wrong| *wrong).and_then(|trees| walk(trees, depth, &mut seen).map(|_depth| ()));
+            let expected = read
+                .as_ref()
+                .map_err(|wrong| *wrong)
+                .and_then(|trees| walk(trees, depth, &mut None, &mut seen).map(|_depth| ()));
             match (judged(&ast, inputs), expected) {
                 (Ok(program), Ok(())) => {
                     // Nodes are in the order of their words, some of which have no effect.
@@ -674,7 +733,8 @@ impl Judge {
     }
 }
 
-const SMALL_WORDS: [&str; 12] = ["1", "0", "dup", "drop", "+", "swap", "times", "if", "else", "end", "while", "do"];
+const SMALL_WORDS: [&str; 14] =
+    ["1", "0", "dup", "drop", "+", "swap", "times", "if", "else", "end", "while", "do", "leave", "exit"];
 
 #[test]
 fn programs_of_up_to_five_words_match_the_definition_and_agree() {
@@ -695,8 +755,9 @@ fn programs_of_up_to_five_words_match_the_definition_and_agree() {
 #[test]
 fn random_programs_match_the_definition_and_agree() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(20_250_917);
-    let plain: Vec<_> =
-        spellings().filter(|word| !["times", "if", "else", "while", "do", "end"].contains(word)).collect();
+    let plain: Vec<_> = spellings()
+        .filter(|word| !["times", "if", "else", "while", "do", "end", "leave", "exit"].contains(word))
+        .collect();
     let mut judge = Judge::new();
     for _ in 0..size("programs", 60_000, 6_000) {
         let mut words: Vec<&str> = Vec::new();
@@ -718,13 +779,19 @@ fn random_programs_match_the_definition_and_agree() {
                 }
                 85..99 => {
                     if let Some(closers) = open.last_mut() {
+                        // `leave` is often wrong here.
+                        match random.random_range(0..12) {
+                            0 => words.push("exit"),
+                            1 => words.push("leave"),
+                            _ => {}
+                        }
                         words.push(closers.pop().expect("a body is closed at its last word"));
                         if closers.is_empty() {
                             open.pop();
                         }
                     }
                 }
-                99 => words.push(SMALL_WORDS[random.random_range(6..12)]),
+                99 => words.push(SMALL_WORDS[random.random_range(6..14)]),
                 _ => {}
             }
             if random.random_range(0..20) == 0 {

@@ -11,7 +11,7 @@ use jitduel::lang::{Ast, Fault, Node, NodeKind, Rejection, RejectionKind, Source
 use jitduel::oracle::refute::wrongly_rejected;
 
 /// Words that pop no value, one, two and three values, and every kind of body.
-const WORDS: [&str; 10] = ["1", "drop", "+", "rot", "times", "if", "while", "else", "do", "end"];
+const WORDS: [&str; 11] = ["1", "drop", "+", "rot", "times", "if", "while", "else", "do", "end", "leave"];
 
 /// Calls `each` with every program of up to `most` words over [`WORDS`] whose bodies are all closed.
 fn programs(most: usize, words: &mut Vec<&'static str>, open: &mut Vec<&'static str>, each: &mut dyn FnMut(&str)) {
@@ -32,6 +32,12 @@ fn programs(most: usize, words: &mut Vec<&'static str>, open: &mut Vec<&'static 
             ("else" | "do" | "end", _) => continue,
             _ => {}
         }
+        if let [.., "leave"] = words[..]
+            && !matches!(word, "else" | "end")
+        {
+            *open = before;
+            continue;
+        }
         words.push(word);
         programs(most, words, open, each);
         words.pop();
@@ -44,7 +50,13 @@ const ITERATIONS: usize = 24;
 
 /// The depths in which a path through these nodes can end if it starts with one of the given depths, taking every
 /// branch both ways and every loop any number of times; or the first word in source order that no path can pass.
-fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<BTreeSet<usize>, usize> {
+/// `leaves` collects the depths at the `leave`s of the innermost loop.
+fn paths(
+    ast: &Ast,
+    range: Range<usize>,
+    mut depths: BTreeSet<usize>,
+    leaves: &mut BTreeSet<usize>,
+) -> Result<BTreeSet<usize>, usize> {
     let past = |depths: &BTreeSet<usize>, index: usize, pops: usize, pushes: usize| {
         let past: BTreeSet<usize> =
             depths.iter().filter(|depth| **depth >= pops).map(|depth| depth - pops + pushes).collect();
@@ -60,19 +72,34 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
             NodeKind::Put(depth) => past(&depths, index, depth as usize + 2, depth as usize + 1)?,
             NodeKind::If { otherwise, end } => {
                 let entry = past(&depths, index, 1, 0)?;
-                let then = paths(ast, index + 1..otherwise as usize, entry.clone())?;
-                &then | &paths(ast, otherwise as usize..end as usize, entry)?
+                let then = paths(ast, index + 1..otherwise as usize, entry.clone(), leaves)?;
+                let joined = &then | &paths(ast, otherwise as usize..end as usize, entry, leaves)?;
+                if joined.is_empty() {
+                    return Ok(joined);
+                }
+                joined
             }
+            NodeKind::Leave => {
+                leaves.extend(&depths);
+                return Ok(BTreeSet::new());
+            }
+            NodeKind::Exit => return Ok(BTreeSet::new()),
             NodeKind::Times { end } => {
                 let mut left = past(&depths, index, 1, 0)?;
                 let mut passes = left.clone();
                 for pass in 0..ITERATIONS {
-                    passes = match paths(ast, index + 1..end as usize, passes) {
+                    let mut leaves = BTreeSet::new();
+                    let ended = paths(ast, index + 1..end as usize, passes, &mut leaves);
+                    left.extend(leaves);
+                    passes = match ended {
                         Err(stuck) if pass == 0 => return Err(stuck),
                         // Every word of the body succeeded before; only a further iteration fails.
                         Err(_) => break,
                         Ok(passes) => passes,
                     };
+                    if passes.is_empty() {
+                        break;
+                    }
                     left.extend(&passes);
                 }
                 left
@@ -81,9 +108,11 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
                 let mut left = BTreeSet::new();
                 let mut passes = depths;
                 for pass in 0..ITERATIONS {
-                    let one = |passes| {
-                        let leaving = past(&paths(ast, index + 1..body as usize, passes)?, index, 1, 0)?;
-                        Ok((paths(ast, body as usize..end as usize, leaving.clone()), leaving))
+                    let mut leaves = BTreeSet::new();
+                    let mut one = |passes| {
+                        let flags = paths(ast, index + 1..body as usize, passes, &mut BTreeSet::new())?;
+                        let leaving = past(&flags, index, 1, 0)?;
+                        Ok((paths(ast, body as usize..end as usize, leaving.clone(), &mut leaves), leaving))
                     };
                     let (next, leaving) = match one(passes) {
                         Err(stuck) if pass == 0 => return Err(stuck),
@@ -91,9 +120,11 @@ fn paths(ast: &Ast, range: Range<usize>, mut depths: BTreeSet<usize>) -> Result<
                         Ok(ended) => ended,
                     };
                     left.extend(&leaving);
+                    left.extend(&leaves);
                     passes = match next {
                         Err(stuck) if pass == 0 => return Err(stuck),
                         Err(_) => break,
+                        Ok(next) if next.is_empty() => break,
                         Ok(next) => next,
                     };
                 }
@@ -118,9 +149,15 @@ fn programs_of_up_to_seven_words_are_rejected_where_every_path_fails() {
     let (mut accepted, mut underflows, mut unbalanced, mut runs) = (0, 0, 0, 0);
     let inputs: Vec<_> = (0..=2).map(inputs).collect();
     programs(most, &mut Vec::new(), &mut Vec::new(), &mut |text| {
-        let ast = Arc::new(parse(&Source::new("test", text)).unwrap_or_else(|error| panic!("{text}: {error}")));
+        let ast = match parse(&Source::new("test", text)) {
+            Ok(ast) => Arc::new(ast),
+            Err(error) => {
+                assert!(text.contains("leave"), "{text}: {error}");
+                return;
+            }
+        };
         for (count, inputs) in inputs.iter().enumerate() {
-            let expected = paths(&ast, 0..ast.nodes().len(), BTreeSet::from([count]));
+            let expected = paths(&ast, 0..ast.nodes().len(), BTreeSet::from([count]), &mut BTreeSet::new());
             match (verify(&ast, count), expected) {
                 (Ok(_), Ok(_)) => accepted += 1,
                 (Err(rejection @ Rejection { kind: RejectionKind::Underflow { .. }, .. }), Err(index)) => {

@@ -39,11 +39,23 @@ impl Grower<'_, '_> {
         self.height -= 1;
         let entry = (self.height, self.exact);
         self.items(4, levels);
+        let then_closes = self.close_branch();
         let otherwise = self.nodes.len() as u32;
         let then = (self.height, self.exact);
         (self.height, self.exact) = entry;
-        if self.dice.percent(65) {
+        if self.dice.percent(if then_closes { 30 } else { 65 }) {
             self.items(4, levels);
+        }
+        if then_closes {
+            let end = self.nodes.len() as u32;
+            self.nodes[opener] = NodeKind::If { otherwise, end };
+            return;
+        }
+        if self.close_branch() {
+            (self.height, self.exact) = then;
+            let end = self.nodes.len() as u32;
+            self.nodes[opener] = NodeKind::If { otherwise, end };
+            return;
         }
         // Branches may end at different heights only if the verifier does not know one of the heights exactly.
         if (then.1 && self.exact) || self.dice.one_in(2) {
@@ -93,18 +105,21 @@ impl Grower<'_, '_> {
         self.executions *= count;
         self.height -= taken.saturating_sub(change.unsigned_abs() as usize);
         let lowest = self.height;
+        self.open_body(change == 0);
         self.items(6, levels);
         self.set_height(lowest.saturating_add_signed(change as isize));
         let end = self.nodes.len() as u32;
         self.nodes[opener] = NodeKind::Times { end };
-        (self.height, self.executions) = entry;
+        let mut height = entry.0;
+        self.executions = entry.1;
         if change != 0 {
             self.exact = false;
-            self.height -= taken;
+            height -= taken;
         }
         if known && change > 0 {
-            self.height += change as usize * count as usize;
+            height += change as usize * count as usize;
         }
+        self.close_body(height);
     }
 
     /// Pushes a count of at most `most`. Returns whether it is exactly `most`.

@@ -5,6 +5,7 @@
 //! an underflow is desired.
 
 mod bodies;
+mod closing;
 mod rare;
 mod whiles;
 
@@ -14,6 +15,7 @@ use super::{Trial, limited};
 use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
+use closing::OpenLoop;
 
 /// Binary words that cannot trap.
 pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xor, Word::Or];
@@ -65,6 +67,7 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
         below: 0,
         exact: true,
         executions: 1,
+        loops: Vec::new(),
         budget: size.into(),
         safe: size > 1_000,
     };
@@ -97,6 +100,8 @@ struct Grower<'a, 'd> {
     exact: bool,
     /// The maximum number of executions of the words drawn here.
     executions: u64,
+    /// The open loops, innermost last; `None` in the condition of a `while`, where `leave` must not stand.
+    loops: Vec<Option<OpenLoop>>,
     /// The number of words that may still be drawn.
     budget: i64,
     /// Whether divisors must be literals. Otherwise one of the many divisions in a long program would be by zero.

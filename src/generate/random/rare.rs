@@ -18,6 +18,7 @@ impl Grower<'_, '_> {
             let opener = self.open();
             self.height -= 1;
             openers.push((opener, self.height));
+            self.open_body(true);
             self.items(1, 0);
         }
         self.items(4, 1);
@@ -26,8 +27,10 @@ impl Grower<'_, '_> {
             self.set_height(depth);
             let end = self.nodes.len() as u32;
             self.nodes[opener] = NodeKind::Times { end };
+            self.close_body(depth);
         }
-        (self.height, self.executions) = entry;
+        self.height = self.height.min(entry.0);
+        self.executions = entry.1;
     }
 
     /// A loop, a branch or a `while` whose body is too long for a short branch over it.

@@ -26,15 +26,18 @@ impl Grower<'_, '_> {
         let opener = self.open();
         let entry = (self.height, self.executions);
         self.executions = MAX_EXECUTIONS;
+        self.open_condition();
         self.items(3, levels);
         self.flag();
+        self.close_condition();
         self.height -= 1;
         let leaving = self.height;
         let body = self.nodes.len() as u32;
+        self.open_body(true);
         self.items(3, levels);
         self.set_height(entry.0);
         self.close_while(opener, body);
-        self.height = leaving;
+        self.close_body(leaving);
         self.executions = entry.1;
     }
 
@@ -42,16 +45,19 @@ impl Grower<'_, '_> {
     pub(super) fn while_once(&mut self, levels: u32) {
         let opener = self.open();
         let entry = self.height;
+        self.open_condition();
         self.items(3, levels);
+        self.close_condition();
         self.need(1);
         self.literal(0);
         self.height -= 1;
         let leaving = self.height;
         let body = self.nodes.len() as u32;
+        self.open_body(true);
         self.items(3, levels);
         self.set_height(entry);
         self.close_while(opener, body);
-        self.height = leaving;
+        self.close_body(leaving);
     }
 
     /// The greatest common divisor of the two topmost values.
@@ -151,6 +157,8 @@ impl Grower<'_, '_> {
         }
         self.height -= 1;
         let body = self.nodes.len() as u32;
+        let leaving = self.height;
+        self.open_body(true);
         // The body works either above the counter or on the value below it.
         let deeper = self.dice.one_in(2);
         if deeper {
@@ -170,6 +178,7 @@ impl Grower<'_, '_> {
             self.count_down();
         }
         self.close_while(opener, body);
+        self.close_body(leaving);
         self.executions = executions;
         if self.dice.one_in(2) {
             self.word(Word::Drop);
