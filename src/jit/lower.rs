@@ -96,6 +96,14 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 }
                 Code::Next(id) => self.next(code.counter(id)),
                 Code::While(_) => self.header(self.targets.len()),
+                Code::If(_)
+                    if let [Code::Leave(_), Code::EndIf(_), ..] = code.ops()[next..]
+                        && let Some(label) = self.exit_after_pop() =>
+                {
+                    // The whole branch is one conditional jump out of the loop.
+                    self.branch_if(Cond::Ne, label);
+                    next += 2;
+                }
                 Code::If(_) | Code::LeaveIfZero(_) => self.branch_if_zero(),
                 Code::Repeat(_) => {
                     let header = self.loops.pop().expect("the loop is open").header;
@@ -207,11 +215,23 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.bind();
     }
 
-    fn branch_if_zero(&mut self) {
+    /// The label after the innermost loop, if the height after a pop is the one that is expected there.
+    fn exit_after_pop(&self) -> Option<Label> {
+        let exit = self.targets[self.loops.last()?.exit]?;
+        let pops = if self.stack.layout == Layout::Pushing { 0 } else { 1 };
+        (exit.above == self.stack.above - pops).then_some(exit.label)
+    }
+
+    /// Pops a flag, and branches if comparing it with zero holds.
+    fn branch_if(&mut self, cond: Cond, to: Label) {
         let [a, ..] = I::TEMPORARIES;
         self.stack.pop_top(a);
+        self.stack.put(Op::BranchImm { cond, a, imm: 0, to });
+    }
+
+    fn branch_if_zero(&mut self) {
         let label = self.label();
-        self.stack.put(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to: label });
+        self.branch_if(Cond::Eq, label);
         self.targets.push(Some(Target { label, above: self.stack.above }));
     }
 }

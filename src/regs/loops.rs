@@ -169,6 +169,13 @@ impl Loop {
         }
     }
 
+    /// The label after the loop, if the current stack is the one that is expected there.
+    pub fn exit_with<I: Isa, S: Sink>(&self, state: &State<I, S>) -> Option<Label> {
+        let (label, stack) = self.exit.as_ref()?;
+        let target = stack.as_ref().unwrap_or(&state.header);
+        (self.is_level && state.stack.has_places_of(target)).then_some(*label)
+    }
+
     /// Jumps to the end of the loop.
     pub fn leave<I: Isa, S: Sink>(&self, state: &mut State<I, S>) {
         let (label, stack) = self.exit.as_ref().expect("a loop has an exit");

@@ -66,6 +66,15 @@ enum OpenRegion {
     If(If),
 }
 
+/// The innermost open loop, which `leave` leaves.
+fn innermost_loop(open: &[OpenRegion]) -> &Loop {
+    let innermost = open.iter().rev().find_map(|open| match open {
+        OpenRegion::Loop(open) => Some(open),
+        OpenRegion::If(_) => None,
+    });
+    innermost.expect("`leave` is in a loop")
+}
+
 impl<I: Isa, S: Sink> Walk<'_, I, S> {
     fn program(&mut self) {
         let ops = self.code.ops();
@@ -81,10 +90,9 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                         && let Some(&(Code::If(id) | Code::LeaveIfZero(id))) = next.first() =>
                 {
                     self.state.sink.at(pc.0 + 1);
-                    self.branch(Some(cond), id);
-                    index += 1;
+                    index += 1 + self.branch(Some(cond), id, &next[1..]);
                 }
-                Code::If(id) | Code::LeaveIfZero(id) => self.branch(None, id),
+                Code::If(id) | Code::LeaveIfZero(id) => index += self.branch(None, id, next),
                 Code::Times(id) => {
                     let body = self.bodies[id.index()];
                     let open = Loop::times(&mut self.state, self.code.region(id), body);
@@ -112,12 +120,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     }
                 }
                 Code::Leave(_) => {
-                    let mut around = self.open.iter().rev();
-                    let open = around.find_map(|open| match open {
-                        OpenRegion::Loop(open) => Some(open),
-                        OpenRegion::If(_) => None,
-                    });
-                    open.expect("only a loop is left").leave(&mut self.state);
+                    innermost_loop(&self.open).leave(&mut self.state);
                     self.is_dead = true;
                 }
                 Code::Else(_) => match self.open.last_mut() {
@@ -141,9 +144,18 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
     }
 
     /// Emits the branch to ELSE or to the end of a region. It is taken if the comparison does not hold or, without a comparison,
-    /// if the flag on the stack is zero.
-    fn branch(&mut self, cond: Option<Cond>, id: RegionId) {
-        let test = self.state.test(cond).inverted();
+    /// if the flag on the stack is zero. `next` are the operations after it. Returns how many of them it lowered as well: the whole
+    /// branch, if it does nothing but leave a loop with the stack that is expected there.
+    fn branch(&mut self, cond: Option<Cond>, id: RegionId, next: &[Code]) -> usize {
+        let test = self.state.test(cond);
+        if let [Code::Leave(_), Code::EndIf(_), ..] = next
+            && let Some(label) = innermost_loop(&self.open).exit_with(&self.state)
+        {
+            self.state.release_operands(test);
+            self.state.put(test.branch(label));
+            return 2;
+        }
+        let test = test.inverted();
         let region = self.code.region(id);
         match self.open.last_mut() {
             Some(OpenRegion::Loop(open)) if region.is_loop() => open.end_condition(&mut self.state, region, test),
@@ -152,5 +164,6 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 self.open.push(OpenRegion::If(open));
             }
         }
+        0
     }
 }

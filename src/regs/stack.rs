@@ -87,6 +87,12 @@ impl Stack {
         self.values.iter().enumerate().map(move |(index, &value)| (low + index as i64, value))
     }
 
+    /// Whether each value is where another stack of the same height has it.
+    pub fn has_places_of(&self, other: &Stack) -> bool {
+        let low = self.low().min(other.low());
+        self.height == other.height && (low..self.height).all(|slot| self.get(slot) == other.get(slot))
+    }
+
     /// The registers that the values need, as a bit set.
     pub fn registers(&self) -> u32 {
         bits(self.iter().filter_map(|(_, value)| value.reg()))

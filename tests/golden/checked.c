@@ -86,8 +86,7 @@ static struct end program(struct stack *stack)
     }
     if (sp - stack->bottom < 2) return (struct end){"stack underflow", 4, 20};
     sp[-2] = sp[-2] << (sp[-1] & 63); sp--; // lshift 4:20
-    stack->top = sp;
-    return (struct end){NULL, 0, 0};
+    stack->top = sp; return (struct end){NULL, 0, 0};
 }
 
 // Parses an integer in the language's notation.

@@ -58,8 +58,7 @@ static struct end program(struct stack *stack)
         sp[-2] = sp[-2] + sp[-1]; sp--; // + 2:17
     }
     sp--; // drop 3:5
-    stack->top = sp;
-    return (struct end){NULL, 0, 0};
+    stack->top = sp; return (struct end){NULL, 0, 0};
 }
 
 // Parses an integer in the language's notation.

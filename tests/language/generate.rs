@@ -26,7 +26,7 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 fn a_seed_yields_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
     let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
-    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["93ff65df959326c5", "08456ac656f06929", "d39d2439d1eb2898"]);
+    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["397ee01410665886", "d1754f5022ca293e", "964869fdb707ddd6"]);
 }
 
 #[test]
@@ -62,7 +62,12 @@ fn random_programs_have_enough_of_every_feature() {
     let counted = spellings().filter(|spelling| !["else", "do", "end"].contains(spelling)).chain(["N"]);
     for spelling in counted {
         let share = share(words.get(spelling).copied().unwrap_or(0), statistics.words_in_all());
-        assert!(share > 0.7, "{spelling}: {share} %");
+        let least = match spelling {
+            "exit" => 0.1,
+            "leave" => 0.3,
+            _ => 0.5,
+        };
+        assert!(share > least, "{spelling}: {share} %");
     }
     for class in
         ["0", "1 or -1", "MIN or MAX", "near a power of two", "up to 12 bits", "up to 32 bits", "up to 64 bits"]

@@ -64,6 +64,14 @@ fn selections_and_words_with_one_operand() {
     compare("selections", text, &["--input", "1,2,3"]);
 }
 
+/// `leave` out of both kinds of loop and from within branches, `exit`, and an `if` that is a closing word itself.
+#[test]
+fn early_exits() {
+    let text = "0 10 times dup 5 = if leave end 1 + end\n1 while dup 9 < do dup 3 = if dup leave else 1 + end end\n\
+        2 times over 7 = if if exit else drop exit end else 3 nip end end +";
+    compare("early_exits", text, &["--input", "1,2,3"]);
+}
+
 /// Loops that change the depth leave checks to run time: one check group for several words, and a division between two.
 #[test]
 fn checks_and_traps() {

@@ -40,9 +40,9 @@ impl Grower<'_, '_> {
     /// Ends a branch with a closing word, now and then. Returns whether it did.
     pub(super) fn close_branch(&mut self) -> bool {
         let may_leave = matches!(self.loops.last(), Some(Some(_)));
-        if may_leave && self.dice.one_in(5) || self.dice.one_in(40) {
+        if may_leave && self.dice.one_in(3) || self.dice.one_in(40) {
             self.jump();
-        } else if may_leave && self.dice.one_in(40) {
+        } else if may_leave && self.dice.one_in(30) {
             // An `if` is a closing word if both of its branches are.
             self.flag();
             let opener = self.open();
