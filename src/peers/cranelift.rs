@@ -15,7 +15,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use super::operations::{cranelift_alu, cranelift_condition, cranelift_unary};
-use crate::bytecode::{Bytecode, Op, Pc, RegionId};
+use crate::bytecode::{Bytecode, Op, Pc, RegionId, RegionKind};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Entry, Exit, Requirements, Stack};
 use crate::lang::Word;
