@@ -189,7 +189,7 @@ fn words_per_iteration(pair: &SizePair) -> f64 {
 /// The differences from the record, in sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Counts that are higher than recorded or not recorded.
+    /// Counts that are higher than in the record, or that the record does not have.
     pub rises: Vec<String>,
     /// Counts that are lower than recorded.
     pub falls: Vec<String>,

@@ -53,7 +53,7 @@ pub enum Op {
     Repeat(RegionId),
     /// Begins an `if`: pops a flag and, if it is zero, branches to ELSE or, without one, to the end of the region.
     If(RegionId),
-    /// Ends THEN if there is an ELSE: branches to the end of the region, unless it cannot be reached.
+    /// Ends THEN if there is an ELSE: branches to the end of the region. Never executed if the end of THEN cannot be reached.
     Else(RegionId),
     /// Ends an `if`. Has no effect.
     EndIf(RegionId),

@@ -30,10 +30,10 @@ pub struct Region {
     /// The number of regions that contain it.
     pub nesting: u32,
     /// Whether the height of the stack at each of its operations is known relative to the height at its start: every iteration
-    /// of a loop ends with the height with which it began, every `leave` has the height with which the loop ends otherwise, both
-    /// branches of an `if` end with the same height, and all regions inside are level.
+    /// of a loop ends with the height with which it began, the height at every `leave` is the height at the loop's normal end,
+    /// both branches of an `if` end with the same height, and all regions inside are level.
     pub is_level: bool,
-    /// Whether more than one path reaches its end. Only one does if one branch of an `if` ends with a jump, and if a `while`
+    /// Whether more than one path reaches its end. Only one does if one branch of an `if` ends with a jump, or if a `while`
     /// loop has no `leave`.
     pub is_joined: bool,
     /// Whether it contains no loop.

@@ -18,9 +18,10 @@ use crate::report::{html, markdown, sections};
 #[command(after_help = "Examples:\n  \
     cargo bench && jitduel report\n  \
     jitduel report --out /tmp/report\n\n\
-    Reads the results of criterion and the harness from cargo's target folder. A section without data names the\n\
-    command that produces it. The HTML page is self-contained; the Markdown's plots are separate files. Existing files\n\
-    are replaced. A symbolic link, or anything else that is not a regular file, is left alone and reported as an error.")]
+    Reads the results of criterion and of jitduel's own benchmarks from cargo's target folder. A section without data\n\
+    names the command that produces it. The HTML page is self-contained; the Markdown's plots are separate files.\n\
+    Existing files are replaced. A symbolic link, or anything else that is not a regular file, is left alone and\n\
+    reported as an error.")]
 pub(super) struct Report {
     /// Cargo's target folder [default: $CARGO_TARGET_DIR, or target]
     #[arg(long, value_name = "DIR")]

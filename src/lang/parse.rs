@@ -110,7 +110,7 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
             }
         }
     }
-    // The end of the text shows several faults at once. Their order is that of the table in docs/LANGUAGE.md.
+    // The end of the text shows several faults at once. docs/LANGUAGE.md defines which one is reported.
     builder.check_closed()?;
     match unclosed_comment {
         Some(start) => fault(SyntaxErrorKind::UnclosedComment, start, start + 1),

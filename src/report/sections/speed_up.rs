@@ -7,7 +7,7 @@ use crate::report::document::{Block, Cell, Row, Section, Table};
 use crate::report::format::cell;
 use crate::report::grid::{Comparison, Grid};
 
-/// The referee, which is the second base.
+/// The referee. A second table shows the speed-ups over it.
 const REFEREE: &str = "tree";
 
 /// Times per executed word.
@@ -21,8 +21,9 @@ pub(super) fn running(data: &Data) -> Section {
     let text = "The base's time to execute a prepared program divided by each engine's time; larger is faster. The \
         first mean is over all 16 workloads, the second over the 9 that other projects have measured as well. Means are \
         geometric and exclude workloads that an engine of the table did not run. `hold-out` is a set of 50 generated \
-        loops that nobody tunes for. Intervals combine the worse ends of criterion's intervals for both times, from one \
-        process. For a close comparison, use a race (`jitduel bench`).";
+        loops that nobody tunes for. The interval of a ratio takes the worst case, with one time at the upper end of \
+        criterion's interval and the other at the lower end. Criterion measures in one process. For a close \
+        comparison, use a race (`jitduel bench`).";
     let mut blocks = speed_ups(&grid, "speed-up", text, commands::EXECUTE);
     if !grid.workloads.is_empty() {
         blocks.push(Block::Table(times(&grid, "Nanoseconds per executed word.")));
