@@ -114,8 +114,6 @@ mod tests {
             ("1 while do drop end 2", "1 while do 0 pick 0 0 / drop 0 0 / end 2"),
             ("9 9 pick", "9 9 pick 0 0 / 9 pick"),
             ("9 9 put", "9 10 pick 0 0 / 9 put"),
-            // No stack is that deep, whether one value more is needed or not.
-            ("9223372036854775807 put", "9223372036854775807 pick 0 0 / 9223372036854775807 put"),
             ("1 times 1 if leave end drop end", "1 times 1 if leave end 0 pick 0 0 / drop 0 0 / end"),
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
@@ -127,6 +125,14 @@ mod tests {
             // With more inputs than the program was verified for, the word has the values that it needs.
             assert!(wrongly_rejected(&ast, &rejection, &[1; 10], 10), "{text}");
         }
+    }
+
+    /// The greatest literal plus two exceeds the greatest depth of a `pick`.
+    #[test]
+    fn a_put_that_no_stack_can_satisfy_is_rightly_rejected() {
+        let ast = Arc::new(parse(&Source::new("test", "9223372036854775807 put")).expect("it parses"));
+        let rejection = verify(&ast, 10).expect_err("no stack is that deep");
+        assert!(!wrongly_rejected(&ast, &rejection, &[1; 10], 10));
     }
 
     /// The second iteration of the outer loop would find more values, but the rejection concerns the first.
