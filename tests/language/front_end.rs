@@ -288,6 +288,10 @@ fn misspelled_word_gets_the_right_suggestion() {
         (">>", "arshift"),
         (">>>", "rshift"),
         ("shl", "lshift"),
+        ("~", "invert"),
+        ("neg", "negate"),
+        ("break", "leave"),
+        ("return", "exit"),
         ("shr", "rshift"),
         ("pop", "drop"),
         ("Swap", "swap"),
@@ -297,7 +301,7 @@ fn misspelled_word_gets_the_right_suggestion() {
         assert_eq!(nearest(foreign), Some(ours), "{foreign}");
     }
     // If no word is near, none is suggested.
-    for word in ["x", "!", "~", "?", "frobnicate", "hello", "emit", ".", "@", "constant", "dup+swap", "ü"] {
+    for word in ["x", "!", "?", "frobnicate", "hello", "emit", ".", "@", "constant", "dup+swap", "ü"] {
         assert_eq!(nearest(word), None, "{word}");
     }
 }
