@@ -80,6 +80,23 @@ fn retargeted_division_keeps_its_bytecode_operation() {
     assert_eq!(recorder.ops.iter().map(|(pc, _)| *pc).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// The value cannot be moved instead of stored, because the operation in between reads its slot.
+#[test]
+fn store_stays_if_two_words_load_its_slot() {
+    let &[_, a, b, c, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are four registers") };
+    let (x, y) = (Slot(0), Slot(1));
+    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+    pass.at(1);
+    pass.load_last(b, y);
+    pass.put(Op::Store { s: b, slot: x });
+    pass.put(Op::Load { d: a, slot: x });
+    pass.at(2);
+    pass.load_last(c, x);
+    let (recorder, _) = pass.finish();
+    let stores = recorder.ops.iter().filter(|(_, op)| matches!(op, Op::Store { .. })).count();
+    assert_eq!((recorder.ops.len(), stores), (4, 1), "{recorder:?}");
+}
+
 #[test]
 fn slot_of_the_top_is_known_after_a_branch_but_not_after_a_label() {
     let &[t, a, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are two registers") };
