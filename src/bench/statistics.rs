@@ -152,7 +152,8 @@ mod tests {
         assert_eq!(median_with_interval(&[2.0; 10], 0.99), Estimate { value: 2.0, low: 2.0, high: 2.0 });
     }
 
-    /// According to tables of the sign test, one of ten values is dropped on each side at a level of 97.9 %.
+    /// According to tables of the sign test, dropping one of ten values on each side gives a level of 97.9 % (rounded up
+    /// from 97.85 %). So at 97.9 %, no value may be dropped yet.
     #[test]
     fn interval_ends_match_the_sign_test() {
         let values: Vec<f64> = (1..=10).map(f64::from).collect();

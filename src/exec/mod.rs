@@ -13,9 +13,10 @@
 //! [`Code`] uses it, and is filled with traps when it is freed. Large code has its own mapping, which is first writable
 //! and then executable. If double mapping is not available, all code gets such a mapping. If the system does not let a
 //! written page become executable, the code is written through a second mapping, which is unmapped before the code can
-//! be called. [`code_memory`] determines whether double mapping is available: it writes a function through one mapping
-//! and runs it through the other, three times at the same address. An emulator may then run an older function: QEMU 7.2
-//! in user mode does, and so does valgrind without `--smc-check=all`.
+//! be called. [`code_memory`] determines whether double mapping is available: it writes three different functions at the
+//! same address, one after another, through one mapping, and runs each through the other mapping before it writes the
+//! next. If an older function runs instead, double mapping is not used. This happens in some emulators: in QEMU 7.2 in
+//! user mode, and in valgrind without `--smc-check=all`.
 //!
 //! A forked child shares the existing regions with its parent. Both may execute the code in them, neither writes to
 //! them again, and each opens its own regions for new code.

@@ -137,7 +137,8 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Compares the outcomes with the trial's own fuel, for which `measured` is the referee's result, and with each of `fuels`.
+    /// Runs the engines with the trial's own fuel and then with each of `fuels`, and compares their outcomes with the
+    /// referee's. `measured` is the referee's result with the trial's own fuel.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
         let options = Options { metered: true, stack_limit: self.stack_limit };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;

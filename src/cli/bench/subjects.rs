@@ -84,8 +84,9 @@ impl Subjects {
         self.candidate(Subject { inputs, ..subject }, None)
     }
 
-    /// A program with the given inputs. Without any, a workload's text uses the workload's size, and another program uses the
-    /// inputs and stack limit of its first case that does not trap.
+    /// A program with the inputs from `--input`. Without `--input`, a program with the same text as a workload gets the
+    /// workload's size as its input. Any other program gets the inputs and stack limit of its first case that does not
+    /// trap.
     fn program(&self, source: Source, name: String, path: Option<String>) -> Result<Candidate> {
         let is_same_text = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
         let subject = if let Some(inputs) = &self.input {
