@@ -167,3 +167,51 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bytecode;
+    use crate::isa::aarch64::Emitter;
+    use crate::lang::{Source, parse, verify};
+    use crate::lir::{AluOp, Recorder};
+
+    fn lowered(text: &str, inputs: usize) -> Vec<Op> {
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+        let program = verify(&ast, inputs).expect("the program verifies");
+        let code = bytecode::lower(&program, 100, false).expect("the program is small");
+        let mut recorder = Recorder::default();
+        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), &mut recorder);
+        recorder.ops.into_iter().map(|(_, op)| op).collect()
+    }
+
+    #[test]
+    fn operations_on_constants_are_folded() {
+        for (text, folded) in
+            [("3 4 *", "12"), ("7 3 -", "4"), ("5 negate 2 max", "2"), ("1 -1 u<", "1"), ("9 4 mod", "1")]
+        {
+            assert_eq!(lowered(text, 0), lowered(folded, 0), "{text}");
+        }
+    }
+
+    /// `(a + 1) + (b + 2)` is one addition of registers and one of a constant.
+    #[test]
+    fn constants_of_sums_are_added_once() {
+        for (text, more) in [("1 + swap 2 + +", 3), ("1 + swap 2 + swap -", 1)] {
+            let additions: Vec<Op> =
+                lowered(text, 2).into_iter().filter(|op| matches!(op, Op::Alu { .. } | Op::AluImm { .. })).collect();
+            assert!(
+                matches!(additions[..], [Op::Alu { .. }, Op::AluImm { op: AluOp::Add, imm, .. }] if imm == more),
+                "{text}: {additions:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn remainder_that_is_only_tested_is_a_mask() {
+        let masks = |text| lowered(text, 1).iter().any(|op| matches!(op, Op::AluImm { op: AluOp::And, imm: 7, .. }));
+        assert!(masks("8 mod if 1 else 2 end") && masks("-8 mod 0 =") && !masks("8 mod"));
+    }
+}
