@@ -209,6 +209,14 @@ mod tests {
         }
     }
 
+    /// A short condition is lowered before the loop and at the end of each iteration, and both branches compare directly.
+    #[test]
+    fn repeated_condition_has_no_flag() {
+        let ops = lowered("while over over > do 1 + end", 2);
+        let branches = ops.iter().filter(|op| matches!(op, Op::Branch { .. })).count();
+        assert!(branches == 2 && !ops.iter().any(|op| matches!(op, Op::Set { .. })), "{ops:?}");
+    }
+
     #[test]
     fn remainder_that_is_only_tested_is_a_mask() {
         let masks = |text| lowered(text, 1).iter().any(|op| matches!(op, Op::AluImm { op: AluOp::And, imm: 7, .. }));
