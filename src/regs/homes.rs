@@ -164,3 +164,44 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bytecode::lower;
+    use crate::isa::aarch64::Emitter;
+    use crate::lang::{Source, parse, verify};
+    use crate::regs::summary::summarize;
+
+    /// The words whose results have homes, each with its home.
+    fn homes(text: &str) -> String {
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+        let program = verify(&ast, 6).expect("the program verifies");
+        let code = lower(&program, 100, false).expect("the program is small");
+        let homes = find(&code, &summarize::<Emitter>(&code).bodies);
+        let words = code.ops().iter().zip(homes).filter_map(|(op, home)| match op {
+            Op::Word(word) if home != NOWHERE => Some(format!("{}:{home}", word.spelling())),
+            _ => None,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn results_have_the_slots_of_the_next_iteration() {
+        for (text, expected) in [
+            ("times over over + rot drop end", "+:0"),
+            ("times 1 + swap 2 * 2 pick 3 - 2 put end", "+:1 *:0 -:2"),
+            ("times dup 1 + 1 pick 2 * rot drop nip over 3 - 1 put end", "*:0 -:1"),
+            ("times if 1 + else swap 2 * swap end 0 end", "+:1 *:2"),
+            ("times 3 times swap 1 + swap end 2 * swap 5 - swap end", "+:1 *:0 -:1"),
+            ("times dup negate 2 put over if 3 + else 4 * swap 5 - swap end end", "negate:2 +:0 *:0 -:1"),
+            ("while dup do 1 - swap 2 + swap end", "-:0 +:1"),
+            ("times 1 + 2 times 7 end 3 * end", ""),
+            ("1 + 2 * -", ""),
+        ] {
+            assert_eq!(homes(text), expected, "{text}");
+        }
+    }
+}
