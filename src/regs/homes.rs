@@ -199,6 +199,11 @@ mod tests {
             ("times dup negate 2 put over if 3 + else 4 * swap 5 - swap end end", "negate:2 +:0 *:0 -:1"),
             ("while dup do 1 - swap 2 + swap end", "-:0 +:1"),
             ("times 1 + 2 times 7 end 3 * end", ""),
+            // The value survives only in ELSE.
+            ("times 1 + over if drop 7 end end", "+:0"),
+            // The inner loop reads the product, so it may be in any register after it.
+            ("times 2 * swap 3 times over + end swap end", "+:0"),
+            ("times 2 * swap 3 times 1 + end swap end", "*:0 +:0"),
             ("1 + 2 * -", ""),
         ] {
             assert_eq!(homes(text), expected, "{text}");
