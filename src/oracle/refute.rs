@@ -114,7 +114,7 @@ mod tests {
             ("1 while do drop end 2", "1 while do 0 pick 0 0 / drop 0 0 / end 2"),
             ("9 9 pick", "9 9 pick 0 0 / 9 pick"),
             ("9 9 put", "9 10 pick 0 0 / 9 put"),
-            ("1 times 1 if leave end drop end", "1 times 1 if leave end 0 pick 0 0 / drop 0 0 / end"),
+            ("1 times 0 if leave end drop end", "1 times 0 if leave end 0 pick 0 0 / drop 0 0 / end"),
         ] {
             let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
             let rejection = verify(&ast, 0).expect_err("it is rejected");
