@@ -250,7 +250,7 @@ impl Builder<'_, '_> {
             let class = *self.dice.pick(&[Class::Arithmetic, Class::Arithmetic, Class::Comparison, Class::Division]);
             let word = self.draw(class);
             let value = match word {
-                Word::Lshift | Word::Rshift | Word::Arshift => shift(self.dice),
+                _ if word.is_shift() => shift(self.dice),
                 Word::Div | Word::Mod => divisor(self.dice).max(2),
                 _ => operand(self.dice),
             };

@@ -269,17 +269,16 @@ impl Builder {
                 self.nodes.push(Node { kind, span });
                 self.closing = Some((name, span));
             }
-            b"pick" | b"put" => match self.nodes.last_mut() {
-                Some(node) if after_literal && let NodeKind::Literal(depth @ 0..) = node.kind => {
-                    let depth = depth as u64;
-                    let kind = if word == b"pick" { NodeKind::Pick(depth) } else { NodeKind::Put(depth) };
-                    *node = Node { kind, span };
+            b"pick" | b"put" => {
+                let (of_depth, name): (fn(u64) -> NodeKind, _) =
+                    if word == b"pick" { (NodeKind::Pick, "pick") } else { (NodeKind::Put, "put") };
+                match self.nodes.last_mut() {
+                    Some(node) if after_literal && let NodeKind::Literal(depth @ 0..) = node.kind => {
+                        *node = Node { kind: of_depth(depth as u64), span };
+                    }
+                    _ => return fault(SyntaxErrorKind::WithoutLiteral(name)),
                 }
-                _ => {
-                    let word = if word == b"pick" { "pick" } else { "put" };
-                    return fault(SyntaxErrorKind::WithoutLiteral(word));
-                }
-            },
+            }
             _ => match literal(word) {
                 Ok((_, Some(value))) => {
                     self.nodes.push(Node { kind: NodeKind::Literal(value), span });

@@ -225,6 +225,12 @@ impl Word {
         CLASSES[self as usize]
     }
 
+    /// Whether the word is a shift, whose second operand is a count of bits.
+    #[inline(always)]
+    pub const fn is_shift(self) -> bool {
+        matches!(self.meaning(), Meaning::Alu(op) if op.is_shift())
+    }
+
     /// The comparison that the word performs, if any.
     #[inline(always)]
     pub const fn comparison(self) -> Option<Cond> {

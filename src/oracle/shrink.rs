@@ -188,20 +188,14 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             }
             let simpler: Vec<NodeKind> = match self.nodes[index] {
                 NodeKind::Literal(value) => simpler_values(value).map(NodeKind::Literal).collect(),
-                NodeKind::Pick(depth) => {
-                    let below = [0, depth / 2, depth.saturating_sub(1)].into_iter().filter(|new| *new < depth);
-                    [NodeKind::Word(Word::Dup), NodeKind::Word(Word::Over), NodeKind::Literal(1)]
-                        .into_iter()
-                        .chain(below.map(NodeKind::Pick))
-                        .collect()
-                }
-                NodeKind::Put(depth) => {
-                    let below = [0, depth / 2, depth.saturating_sub(1)].into_iter().filter(|new| *new < depth);
-                    [NodeKind::Word(Word::Drop), NodeKind::Word(Word::Nip)]
-                        .into_iter()
-                        .chain(below.map(NodeKind::Put))
-                        .collect()
-                }
+                NodeKind::Pick(depth) => [NodeKind::Word(Word::Dup), NodeKind::Word(Word::Over), NodeKind::Literal(1)]
+                    .into_iter()
+                    .chain(smaller_depths(depth).map(NodeKind::Pick))
+                    .collect(),
+                NodeKind::Put(depth) => [NodeKind::Word(Word::Drop), NodeKind::Word(Word::Nip)]
+                    .into_iter()
+                    .chain(smaller_depths(depth).map(NodeKind::Put))
+                    .collect(),
                 NodeKind::Word(word) if word.pops() < word.pushes() => vec![NodeKind::Literal(1)],
                 NodeKind::Word(word) if word.pops() == 2 && word.pushes() == 1 => {
                     vec![NodeKind::Word(Word::Drop), NodeKind::Word(Word::Add)]
@@ -249,6 +243,11 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             }
         }
     }
+}
+
+/// Smaller depths to try instead of the depth of a `pick` or `put`.
+fn smaller_depths(depth: u64) -> impl Iterator<Item = u64> {
+    [0, depth / 2, depth.saturating_sub(1)].into_iter().filter(move |new| *new < depth)
 }
 
 /// Simpler values than this one, the simplest first.

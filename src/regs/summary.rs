@@ -125,7 +125,7 @@ impl Walk {
                     let clobbers_nothing =
                         previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
                     body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
-                    body.shifts |= matches!(word.meaning(), Meaning::Alu(op) if op.is_shift()) && previous.is_none();
+                    body.shifts |= word.is_shift() && previous.is_none();
                 }
                 Op::Times(_) | Op::If(_) => {
                     self.effect(1, 0);

@@ -47,20 +47,23 @@ impl Grower<'_, '_> {
             self.items(4, levels);
         }
         if then_closes {
-            let end = self.nodes.len() as u32;
-            self.nodes[opener] = NodeKind::If { otherwise, end };
-            return;
-        }
-        if self.close_branch() {
+            // Only ELSE reaches the end.
+        } else if self.close_branch() {
             (self.height, self.exact) = then;
-            let end = self.nodes.len() as u32;
-            self.nodes[opener] = NodeKind::If { otherwise, end };
-            return;
+        } else {
+            self.join(otherwise as usize, then);
         }
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::If { otherwise, end };
+    }
+
+    /// Ends ELSE, which begins at `otherwise`, so that it may join with THEN. `then` are the height at the end of THEN and whether
+    /// the verifier knows it exactly.
+    fn join(&mut self, otherwise: usize, then: (usize, bool)) {
         // Branches may end at different heights only if the verifier does not know one of the heights exactly.
         if (then.1 && self.exact) || self.dice.one_in(2) {
             self.set_height(then.0);
-            if otherwise as usize == self.nodes.len() && then.0 == self.height && self.dice.one_in(3) {
+            if otherwise == self.nodes.len() && then.0 == self.height && self.dice.one_in(3) {
                 // Also generate an `else` that has no effect.
                 self.need(1);
                 self.words(&[Word::Dup, Word::Drop]);
@@ -70,8 +73,6 @@ impl Grower<'_, '_> {
             self.height = self.height.min(then.0);
         }
         self.exact &= then.1;
-        let end = self.nodes.len() as u32;
-        self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
     /// Appends a node whose ends are not known yet.

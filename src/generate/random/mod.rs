@@ -236,7 +236,7 @@ impl Grower<'_, '_> {
         let word = self.binary_word();
         self.need(1);
         let value = match word {
-            Word::Lshift | Word::Rshift | Word::Arshift => shift(self.dice),
+            _ if word.is_shift() => shift(self.dice),
             Word::Div | Word::Mod => divisor(self.dice),
             _ => operand(self.dice),
         };
