@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::{fmt, io};
 
 use crate::bytecode::{Bytecode, TooLarge, lower};
-use crate::exec::{Stack, can_execute};
+use crate::exec::{Store, can_execute};
 use crate::lang::Program;
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Trap};
 
 /// An engine. It owns the resources that it reuses from one program to the next.
 pub trait Engine {
@@ -85,7 +85,7 @@ pub trait Prepared {
     /// - If the number of inputs differs from the program's, or exceeds the stack limit.
     /// - If the stack is smaller than the limit that the program was prepared for.
     /// - If fuel is given, but the program was prepared without metering.
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap>;
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap>;
 
     /// The machine code in executable memory, if the engine generated any.
     fn code(&self) -> Option<&[u8]> {
@@ -105,6 +105,8 @@ pub struct Options {
     pub metered: bool,
     /// The stack limit: the greatest number of values on the stack.
     pub stack_limit: usize,
+    /// The call limit: the greatest number of active calls. The main program is not a call.
+    pub call_limit: u64,
 }
 
 impl Options {
@@ -112,7 +114,7 @@ impl Options {
     ///
     /// # Panics
     /// If the caller breaks it.
-    pub(crate) fn check_run(&self, expected: usize, inputs: &[i64], fuel: Option<u64>, stack: &Stack) {
+    pub(crate) fn check_run(&self, expected: usize, inputs: &[i64], fuel: Option<u64>, stack: &Store) {
         assert_eq!(inputs.len(), expected, "the program was verified for another number of inputs");
         assert!(inputs.len() <= self.stack_limit, "the inputs do not fit the stack's limit");
         assert!(stack.capacity() >= self.stack_limit, "the stack is smaller than the stack limit");
@@ -122,7 +124,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { metered: false, stack_limit: DEFAULT_STACK_LIMIT }
+        Options { metered: false, stack_limit: DEFAULT_STACK_LIMIT, call_limit: DEFAULT_CALL_LIMIT }
     }
 }
 
@@ -193,12 +195,23 @@ pub enum PrepareError {
         /// The system's error.
         error: io::Error,
     },
+    /// The system provided no memory for the cells or the calls of a program.
+    #[error("no memory for the program's arrays and calls: {0}")]
+    Reserve(io::Error),
     /// The system provided no memory for the code, or did not allow the code to be executed.
     #[error("no executable memory: {0}")]
     Memory(io::Error),
 }
 
 impl PrepareError {
+    /// Declines programs with memory or calls, for an engine that cannot run them yet.
+    pub(crate) fn decline(engine: &'static str, program: &Program) -> Result<(), PrepareError> {
+        if program.ast().definitions().is_empty() && program.ast().arrays().is_empty() && !program.uses_memory() {
+            return Ok(());
+        }
+        Err(PrepareError::Peer { engine, reason: "it cannot run definitions, arrays, `@` and `!` yet".into() })
+    }
+
     /// The error if an engine's code could not be sealed: either the host allows no generated code at all, or memory for
     /// this code was not available.
     pub(crate) fn not_sealed(engine: &'static str, error: io::Error) -> PrepareError {
@@ -210,7 +223,7 @@ impl PrepareError {
 }
 
 /// Runs a prepared program and reads the outcome from the stack.
-pub fn outcome(prepared: &mut dyn Prepared, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Outcome {
+pub fn outcome(prepared: &mut dyn Prepared, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Outcome {
     match prepared.run(inputs, fuel, stack) {
         Ok(()) => Outcome::Done(stack.values().to_vec()),
         Err(trap) => Outcome::Trap(trap),

@@ -67,7 +67,7 @@
 //!
 //! ```
 //! use jitduel::engine::{NoClock, Options, outcome};
-//! use jitduel::exec::Stack;
+//! use jitduel::exec::Store;
 //! use jitduel::lang::{Source, load};
 //! use jitduel::outcome::Outcome;
 //! use jitduel::registry;
@@ -75,7 +75,7 @@
 //! let source = Source::new("example", "1 swap times 2 * end");
 //! let program = load(&source, 1)?;
 //! let options = Options::default();
-//! let mut stack = Stack::new(options.stack_limit)?;
+//! let mut stack = Store::new(options.stack_limit)?;
 //! for name in ["tree", registry::fastest()] {
 //!     let mut engine = registry::engine(name).expect("both exist");
 //!     let mut prepared = engine.prepare(&program, &options, &mut NoClock)?;

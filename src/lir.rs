@@ -55,10 +55,20 @@ pub mod frame {
     pub const LIMIT: i32 = 8;
     /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer.
     pub const POINTER: i32 = 16;
-    /// The number of iterations that loops may still start.
+    /// The number of iterations that loops may still start, plus the number of calls that may still begin.
     pub const FUEL: i32 = 24;
+    /// The address of memory cell 0.
+    pub const MEMORY: i32 = 32;
+    /// The address after the control stack, which grows downward. A multiple of 16.
+    pub const CONTROL: i32 = 40;
+    /// The number of calls that may still begin while the present ones are active.
+    pub const DEPTH: i32 = 48;
+    /// Scratch: the host's stack pointer, while the code runs on the control stack.
+    pub const HOST: i32 = 56;
+    /// Output: the base of the function that trapped at an [`Op::NeedAbove`](super::Op::NeedAbove).
+    pub const BASE: i32 = 64;
     /// The first frame slot. A slot has 8 bytes.
-    pub const SLOTS: i32 = 32;
+    pub const SLOTS: i32 = 72;
 }
 
 /// A comparison of two 64-bit integers.
@@ -322,6 +332,26 @@ pub enum Op {
     StoreFrame { s: Reg, slot: FrameSlot },
     /// Takes one unit of fuel. Traps if there is none.
     Fuel { site: Site },
+    /// `d` = the memory cell with the number `a + offset`, a wrapping sum. Traps if there is no such cell.
+    LoadCell { d: Reg, a: Reg, site: Site, offset: i64 },
+    /// The memory cell with the number `a + offset`, a wrapping sum, is set to `s`. Traps if there is no such cell.
+    StoreCell { s: Reg, a: Reg, site: Site, offset: i64 },
+    /// Begins a function. Its frame slots are numbered from 0, and each activation has its own. `has_calls` says whether it
+    /// contains a [`Op::Call`]. The operations before the first function are the main program.
+    Function { function: u32, slots: u32, has_calls: bool },
+    /// Calls a function. Changes all allocatable registers, except those that pass values by the tier's convention. The
+    /// data-stack pointer is the callee's base and is the same after the call.
+    Call { function: u32 },
+    /// Returns from a function to its caller.
+    EndCall,
+    /// Takes one unit of call depth. Traps if there is none.
+    TakeDepth { site: Site },
+    /// Gives one unit of call depth back.
+    GiveDepth,
+    /// Stores the address of a data-stack slot in a frame slot, as a base for [`Op::NeedAbove`].
+    SaveBase { base: Slot, slot: FrameSlot },
+    /// Traps if the slot is below the base that a frame slot holds, and writes that base to [`frame::BASE`].
+    NeedAbove { site: Site, slot: Slot, base: FrameSlot },
     /// Traps if the slot is below the bottom of the stack.
     Need { site: Site, slot: Slot },
     /// Traps if the address of the slot is above [`frame::LIMIT`].
@@ -379,6 +409,8 @@ pub(crate) enum Clobbers {
     Divide,
     /// Those of a division by this immediate.
     DivideImm(i64),
+    /// All allocatable registers: those of a call.
+    All,
 }
 
 /// What an operation reads and writes. [`Op::operands`], `clobbers` and `is_pure` list every operation, so a new
@@ -399,6 +431,8 @@ impl Op {
             }
             Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
             Op::BranchImm { a, .. } => (None, [Some(a), None]),
+            Op::LoadCell { d, a, .. } => (Some(d), [Some(a), None]),
+            Op::StoreCell { s, a, .. } => (None, [Some(s), Some(a)]),
             Op::CountDown { d, .. } => (Some(d), [None, None]),
             Op::Align
             | Op::Label(_)
@@ -407,6 +441,13 @@ impl Op {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
+            | Op::Function { .. }
+            | Op::Call { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. }
             | Op::Return { .. } => (None, [None, None]),
         };
         Operands { written, read }
@@ -440,6 +481,15 @@ impl Op {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
+            | Op::LoadCell { .. }
+            | Op::StoreCell { .. }
+            | Op::Function { .. }
+            | Op::Call { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. }
             | Op::Return { .. } => false,
         }
     }
@@ -472,7 +522,16 @@ impl Op {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
+            | Op::LoadCell { .. }
+            | Op::StoreCell { .. }
+            | Op::Function { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. }
             | Op::Return { .. } => Clobbers::None,
+            Op::Call { .. } => Clobbers::All,
         }
     }
 
@@ -511,7 +570,8 @@ impl Op {
             | Op::SetImm { d, .. }
             | Op::Divide { d, .. }
             | Op::DivideImm { d, .. }
-            | Op::LoadFrame { d, .. } => *d = to,
+            | Op::LoadFrame { d, .. }
+            | Op::LoadCell { d, .. } => *d = to,
             _ => unreachable!("only an operation with a destination gets a new one"),
         }
     }
@@ -592,6 +652,21 @@ impl Op {
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
                 Op::Return { end } => write!(f, "return {}", s(end)),
+                Op::LoadCell { d, a, offset, site } => {
+                    write!(f, "load-cell {}, {}{offset:+}, trap {}", name(d), name(a), site.0)
+                }
+                Op::StoreCell { s: source, a, offset, site } => {
+                    write!(f, "store-cell {}{offset:+}, {}, trap {}", name(a), name(source), site.0)
+                }
+                Op::Function { function, slots, .. } => write!(f, "function {function}, {slots} frame slots"),
+                Op::Call { function } => write!(f, "call function {function}"),
+                Op::EndCall => write!(f, "end-call"),
+                Op::TakeDepth { site } => write!(f, "take-depth trap {}", site.0),
+                Op::GiveDepth => write!(f, "give-depth"),
+                Op::SaveBase { base, slot } => write!(f, "save-base frame[{}], {}", slot.0, s(base)),
+                Op::NeedAbove { slot, base, site } => {
+                    write!(f, "need-above {}, frame[{}], trap {}", s(slot), base.0, site.0)
+                }
             }
         })
     }

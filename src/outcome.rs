@@ -7,6 +7,9 @@ use crate::lang::{Diagnostic, Fault, Place, Source, Span};
 /// The default maximum number of values on the stack.
 pub const DEFAULT_STACK_LIMIT: usize = 65_536;
 
+/// The default maximum number of active calls.
+pub const DEFAULT_CALL_LIMIT: u64 = 10_000;
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -34,14 +37,24 @@ pub enum TrapKind {
     StackOverflow,
     /// A divisor was zero.
     DivisionByZero,
-    /// A loop would have started an iteration without fuel.
+    /// A loop would have started an iteration, or a call begun, without fuel.
     OutOfFuel,
+    /// An address was not that of a cell.
+    OutOfBounds,
+    /// A call would have exceeded the limit of active calls.
+    CallDepthExceeded,
 }
 
 impl TrapKind {
     /// Every kind.
-    pub const ALL: [TrapKind; 4] =
-        [TrapKind::StackUnderflow, TrapKind::StackOverflow, TrapKind::DivisionByZero, TrapKind::OutOfFuel];
+    pub const ALL: [TrapKind; 6] = [
+        TrapKind::StackUnderflow,
+        TrapKind::StackOverflow,
+        TrapKind::DivisionByZero,
+        TrapKind::OutOfFuel,
+        TrapKind::OutOfBounds,
+        TrapKind::CallDepthExceeded,
+    ];
 }
 
 impl fmt::Display for TrapKind {
@@ -51,6 +64,8 @@ impl fmt::Display for TrapKind {
             TrapKind::StackOverflow => "stack overflow",
             TrapKind::DivisionByZero => "division by zero",
             TrapKind::OutOfFuel => "out of fuel",
+            TrapKind::OutOfBounds => "out of bounds",
+            TrapKind::CallDepthExceeded => "call depth exceeded",
         })
     }
 }
@@ -79,7 +94,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The kinds of rejection.
-    pub const REJECTIONS: [&'static str; 3] = ["syntax", "underflow", "unbalanced if"];
+    pub const REJECTIONS: [&'static str; 4] = ["syntax", "underflow", "unbalanced if", "wrong effect"];
 
     /// The verdict on a run of the program in this text.
     pub fn of(outcome: &Outcome, source: &Source) -> Verdict {
@@ -116,6 +131,10 @@ impl From<Trap> for Diagnostic {
             TrapKind::DivisionByZero => ("the divisor, on top, was 0", None),
             TrapKind::OutOfFuel => {
                 ("this loop may not start another iteration", Some("`--fuel N` allows more iterations"))
+            }
+            TrapKind::OutOfBounds => ("the address, on top, is not that of a cell", None),
+            TrapKind::CallDepthExceeded => {
+                ("this call would exceed the limit of active calls", Some("`--call-limit N` sets a higher limit"))
             }
         };
         Diagnostic { title: trap.kind.to_string(), label: label.into(), help: help.map(Into::into), span: trap.at }

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use jitduel::engine::{NoClock, Options, Prepared, outcome};
-use jitduel::exec::{Child, Code, CodeMemory, Ended, Stack, code_memory, is_emulated};
+use jitduel::exec::{Child, Code, CodeMemory, Ended, Store, code_memory, is_emulated};
 use jitduel::lang::{Source, load};
 use jitduel::outcome::Outcome;
 use jitduel::registry;
@@ -64,12 +64,12 @@ fn prepare(engine: &str, text: &str) -> Box<dyn Prepared> {
     engine.prepare(&program, &options, &mut NoClock).expect("it is small")
 }
 
-fn leaves(prepared: &mut dyn Prepared, number: i64, stack: &mut Stack) -> bool {
+fn leaves(prepared: &mut dyn Prepared, number: i64, stack: &mut Store) -> bool {
     outcome(prepared, &[], None, stack) == Outcome::Done(vec![number])
 }
 
-fn stack() -> Stack {
-    Stack::new(10).expect("there is memory")
+fn stack() -> Store {
+    Store::new(10).expect("there is memory")
 }
 
 fn address(prepared: &dyn Prepared) -> usize {

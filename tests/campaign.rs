@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
-use jitduel::exec::{Child, SharedNumber, Stack, ready};
+use jitduel::exec::{Child, SharedNumber, Store, ready};
 use jitduel::generate::Trial;
 use jitduel::lang::{NodeKind, Word};
 use jitduel::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally, care, kind};
@@ -94,7 +94,7 @@ struct WrongProgram {
 }
 
 impl Prepared for WrongProgram {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.right.run(inputs, fuel, stack)?;
         if !self.shows {
             return Ok(());

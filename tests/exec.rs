@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jitduel::bytecode::{self, Bytecode};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
-use jitduel::exec::{Armor, Code, CodeMemory, Edge, Stack, code_memory};
+use jitduel::exec::{Armor, Code, CodeMemory, Edge, Store, code_memory};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Tuning, aarch64, x86_64};
 use jitduel::lang::{Program, Source, load};
@@ -170,7 +170,7 @@ fn engines_leave_no_writable_and_executable_page() {
             continue;
         };
         assert_nothing_is_writable_and_executable();
-        let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
+        let mut stack = Store::new(Options::default().stack_limit).expect("memory");
         prepared.run(&[1], None, &mut stack).expect("it ends");
         assert_nothing_is_writable_and_executable();
         kept.push(prepared);
@@ -584,7 +584,7 @@ fn compiled(code: &Bytecode, tier: AnyTier, tuning: &Tuning) -> Code {
 }
 
 /// A frame for a stack, with the layout of [`frame`].
-fn frame_on(stack: &Stack, limit: usize, fuel: u64, slots: usize) -> Vec<u64> {
+fn frame_on(stack: &Store, limit: usize, fuel: u64, slots: usize) -> Vec<u64> {
     let mut cells = vec![0; frame::SLOTS as usize / 8 + slots];
     let bottom = stack.values().as_ptr();
     cells[frame::BOTTOM as usize / 8] = bottom.expose_provenance() as u64;
@@ -621,7 +621,7 @@ fn compiled_programs_follow_the_calling_convention() {
                     for (divisor, fuel) in [(3, u64::MAX), (0, u64::MAX), (3, 0), (3, 1), (3, depth as u64)] {
                         let mut inputs = inputs;
                         inputs[4] = divisor;
-                        let mut stack = Stack::new(LIMIT).expect("memory");
+                        let mut stack = Store::new(LIMIT).expect("memory");
                         stack.set(&inputs);
                         let mut cells = frame_on(&stack, LIMIT, fuel, tiers::frame_slots(&code));
                         // SAFETY: the code was compiled for this machine, and the frame is as it expects.
@@ -690,7 +690,7 @@ fn new_code_at_a_reused_address_is_executed() {
     const ROUNDS: i64 = 10_000;
     let _alone = alone();
     let mut places = BTreeSet::new();
-    let mut stack = Stack::new(100).expect("memory");
+    let mut stack = Store::new(100).expect("memory");
     for round in 0..ROUNDS {
         // Programs of different lengths, with different results.
         let (word, expected) = match round % 5 {
@@ -720,7 +720,7 @@ fn new_code_at_a_reused_address_is_executed() {
 #[test]
 fn every_engine_runs_many_programs_on_one_stack() {
     let _alone = alone();
-    let mut stack = Stack::new(Options::default().stack_limit).expect("memory");
+    let mut stack = Store::new(Options::default().stack_limit).expect("memory");
     for name in registry::ENGINES {
         let mut engine: Box<dyn Engine> = registry::engine(name).expect("it exists");
         for round in 0..200_i64 {
@@ -744,7 +744,7 @@ fn every_engine_runs_many_programs_on_one_stack() {
 fn stack_returns_the_values_that_were_set() {
     let _alone = alone();
     for capacity in [0, 1, 2, 510, 511, 512, 513, 65_536] {
-        let mut stack = Stack::new(capacity).expect("memory");
+        let mut stack = Store::new(capacity).expect("memory");
         assert_eq!((stack.capacity(), stack.values()), (capacity, &[][..]));
         for length in [capacity, capacity / 2, 0, capacity] {
             let values: Vec<i64> = (0..length as i64).map(|index| index * 0x0101_0101_0101 - 5).collect();
@@ -761,7 +761,7 @@ fn stack_returns_the_values_that_were_set() {
 fn huge_capacity_is_an_error() {
     let _alone = alone();
     for capacity in [usize::MAX, usize::MAX - 1, usize::MAX / 8, usize::MAX / 8 - 1, isize::MAX as usize / 8, 1 << 60] {
-        let error = Stack::new(capacity).err().unwrap_or_else(|| panic!("{capacity} values cannot be allocated"));
+        let error = Store::new(capacity).err().unwrap_or_else(|| panic!("{capacity} values cannot be allocated"));
         assert!(!error.to_string().is_empty());
     }
 }
@@ -771,7 +771,7 @@ fn large_stack_takes_no_memory_until_it_is_used() {
     let _alone = alone();
     let resident = || if cfg!(target_os = "linux") { resident_pages() } else { 0 };
     let before = resident();
-    let mut stack = Stack::new(1 << 27).expect("a gigabyte of address space");
+    let mut stack = Store::new(1 << 27).expect("a gigabyte of address space");
     stack.set(&[1, 2, 3]);
     assert_eq!(stack.values(), [1, 2, 3]);
     // Out of a quarter of a million pages. An emulator keeps some data about each.
@@ -840,7 +840,7 @@ fn memory_around_a_stack_is_inaccessible() {
         Some(signal) => panic!("signal {signal} is not a memory fault"),
     };
     for capacity in [0, 1, page_slots - 2, page_slots - 1, page_slots, 5 * page_slots - 1] {
-        let stack = Stack::new(capacity).expect("memory");
+        let stack = Store::new(capacity).expect("memory");
         let bottom = stack.values().as_ptr().cast_mut();
         // The spare slot is before the bottom; together with it the values fill whole pages.
         let end = (capacity + 1).next_multiple_of(page_slots) - 1;
@@ -867,7 +867,7 @@ fn access_one_slot_beyond_the_edge_of_an_armored_stack_faults() {
         signals[0].is_some()
     };
     for capacity in [0, 1, page_slots - 1, page_slots, 2000] {
-        let mut stack = Stack::new(capacity).expect("memory");
+        let mut stack = Store::new(capacity).expect("memory");
         for limit in BTreeSet::from([0, capacity.min(1), capacity / 2, capacity]) {
             for edge in [Edge::Lower, Edge::Upper] {
                 stack.arm(Armor { limit, edge, poison: 7, slots: 100 });
@@ -891,7 +891,7 @@ fn access_one_slot_beyond_the_edge_of_an_armored_stack_faults() {
 #[test]
 fn stray_writes_in_the_slack_of_an_armored_stack_are_detected() {
     let _alone = alone();
-    let mut stack = Stack::new(1000).expect("memory");
+    let mut stack = Store::new(1000).expect("memory");
     assert!(stack.is_intact() && stack.poison().is_none());
     for (limit, edge) in [(100, Edge::Lower), (100, Edge::Upper), (0, Edge::Lower), (0, Edge::Upper)] {
         stack.arm(Armor { limit, edge, poison: 99, slots: 10 });
@@ -919,7 +919,7 @@ fn stray_writes_in_the_slack_of_an_armored_stack_are_detected() {
         assert!(stack.is_intact(), "limit {limit}, {edge:?}");
     }
     // A limit that reaches both pages leaves no slack.
-    let mut full = Stack::new(page_bytes() / 8 - 1).expect("memory");
+    let mut full = Store::new(page_bytes() / 8 - 1).expect("memory");
     for edge in [Edge::Lower, Edge::Upper] {
         full.arm(Armor { limit: full.capacity(), edge, poison: 1, slots: usize::MAX });
         assert!(full.is_intact());
@@ -929,7 +929,7 @@ fn stray_writes_in_the_slack_of_an_armored_stack_are_detected() {
 #[test]
 fn unused_slots_of_an_armored_stack_have_distinct_poison() {
     let _alone = alone();
-    let mut stack = Stack::new(1000).expect("memory");
+    let mut stack = Store::new(1000).expect("memory");
     let mut patterns = Vec::new();
     for (poison, edge) in [(3, Edge::Lower), (3, Edge::Upper), (4, Edge::Lower)] {
         stack.arm(Armor { limit: 50, edge, poison, slots: 20 });
@@ -954,7 +954,7 @@ fn unused_slots_of_an_armored_stack_have_distinct_poison() {
 #[test]
 fn armored_stack_enforces_its_limit() {
     let _alone = alone();
-    let mut stack = Stack::new(10).expect("memory");
+    let mut stack = Store::new(10).expect("memory");
     let armor = Armor { limit: 5, edge: Edge::Upper, poison: 1, slots: 10 };
     assert!(panics(&mut || stack.arm(Armor { limit: 11, ..armor })));
     stack.arm(armor);
@@ -973,7 +973,7 @@ fn panics(work: &mut dyn FnMut()) -> bool {
 fn results_on_an_armored_stack_are_the_same() {
     const LIMIT: usize = 20;
     let _alone = alone();
-    let mut stack = Stack::new(1000).expect("memory");
+    let mut stack = Store::new(1000).expect("memory");
     let texts = [
         "",
         "drop drop drop",
@@ -1029,7 +1029,7 @@ fn corpus_gives_the_same_results_on_an_armored_stack() {
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     let mut engines = registry::ENGINES.map(|name| registry::engine(name).expect("it exists"));
     let mut room = 1 << 20;
-    let mut stack = Stack::new(room).expect("memory");
+    let mut stack = Store::new(room).expect("memory");
     let (mut runs, mut skipped) = (0, BTreeSet::new());
     for path in &paths {
         let name = path.display().to_string();
@@ -1052,7 +1052,7 @@ fn corpus_gives_the_same_results_on_an_armored_stack() {
                 if room < case.stack_limit {
                     // An armored stack reports only its limit.
                     room = case.stack_limit;
-                    stack = Stack::new(room).expect("memory");
+                    stack = Store::new(room).expect("memory");
                 }
                 for (edge, poison) in [(Edge::Lower, 0x1234_5678_9abc_def0), (Edge::Upper, u64::MAX)] {
                     stack.arm(Armor { limit: case.stack_limit, edge, poison, slots: 100 });

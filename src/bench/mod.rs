@@ -30,7 +30,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::engine::{NoClock, Options, PrepareError, Prepared, outcome};
-use crate::exec::{Stack, processor_time};
+use crate::exec::{Store, processor_time};
 use crate::interp::tree::measure;
 use crate::lang::{Fault, Program, Source, load};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
@@ -96,7 +96,7 @@ impl Subject {
 
     /// The options with which engines prepare it.
     pub fn options(&self) -> Options {
-        Options { metered: false, stack_limit: self.stack_limit }
+        Options { metered: false, stack_limit: self.stack_limit, ..Options::default() }
     }
 
     /// The program, verified for the inputs.
@@ -152,8 +152,8 @@ impl Stopwatch {
 ///
 /// # Errors
 /// If there is not enough memory.
-pub fn stack(limit: usize) -> Result<Stack, PrepareError> {
-    Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })
+pub fn stack(limit: usize) -> Result<Store, PrepareError> {
+    Store::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })
 }
 
 /// Prepares the program on the engine of this name.
@@ -172,7 +172,7 @@ pub fn prepare(engine: &str, program: &Program, options: &Options) -> Result<Box
 ///
 /// # Panics
 /// If a run traps. Only checked subjects may be repeated.
-pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) {
+pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64) {
     for _ in 0..runs {
         prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
     }
@@ -182,7 +182,7 @@ pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, ru
 ///
 /// # Panics
 /// The same as for [`repeat`].
-pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Stack, runs: u64) -> Duration {
+pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64) -> Duration {
     let begun = Instant::now();
     repeat(prepared, inputs, stack, runs);
     begun.elapsed()

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
-use crate::exec::Stack;
+use crate::exec::Store;
 use crate::lang::Source;
 use crate::outcome::DEFAULT_STACK_LIMIT;
 
@@ -98,7 +98,7 @@ pub fn serve(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
 struct Contestants {
     contestants: Vec<Contestant>,
     inputs: Vec<i64>,
-    stack: Stack,
+    stack: Store,
 }
 
 enum Contestant {

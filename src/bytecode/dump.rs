@@ -23,7 +23,9 @@ impl Bytecode {
             Op::Next(_) | Op::Repeat(_) | Op::EndIf(_) => "end of ".into(),
             Op::Else(_) => "else of ".into(),
             Op::LeaveIfZero(_) => "condition of ".into(),
-            op @ (Op::Need { .. } | Op::Room { .. } | Op::Fuel) => format!("{} for ", self.display(op)),
+            op @ (Op::Need { .. } | Op::Room { .. } | Op::Fuel | Op::CallDepth | Op::Frame { .. }) => {
+                format!("{} for ", self.display(op))
+            }
             _ => String::new(),
         }
     }
@@ -47,6 +49,9 @@ impl Bytecode {
             Op::Leave(_) => write!(f, "leave {target}"),
             Op::Exit => f.write_str("exit"),
             Op::Fuel => f.write_str("fuel"),
+            Op::CallDepth => f.write_str("call-depth"),
+            Op::Frame { values } => write!(f, "frame {values}"),
+            Op::Call(id) => write!(f, "call {}", self.functions[id.index()].name),
             Op::Need { values, group } => write!(f, "need {values}, group {}", group.0),
             Op::Room { values, group } => write!(f, "room {values}, group {}", group.0),
             Op::Return => f.write_str("return"),

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc, Region, RegionId, RegionKind};
+use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, Op, Pc, Region, RegionId, RegionKind};
 use crate::host_stack::with_room;
 use crate::lang::verify::Fact;
 use crate::lang::words::Class;
@@ -34,7 +34,10 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         ops: Vec::with_capacity(capacity),
         spans: Vec::with_capacity(capacity),
         regions: Vec::new(),
-        counters: 0,
+        functions: Vec::new(),
+        cells: program.ast().cells(),
+        greatest_depth: 0,
+        counts_depth: false,
         checks: Vec::new(),
         groups: Vec::new(),
         inputs: program.inputs(),
@@ -51,9 +54,20 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         loops: Vec::new(),
         is_dead: false,
     };
-    lowering.code.counters = with_room(|| lowering.body(0..length));
+    let counters = with_room(|| lowering.body(0..length));
     let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
     lowering.branch(Op::Return, end);
+    let end = lowering.here();
+    lowering.code.functions.push(Function {
+        name: "".into(),
+        start: Pc(0),
+        end,
+        params: program.inputs() as u32,
+        results: 0,
+        counters,
+        has_calls: false,
+        has_needs: lowering.code.ops.iter().any(|op| matches!(op, Op::Need { .. })),
+    });
     Ok(lowering.code)
 }
 
@@ -115,8 +129,8 @@ impl Lowering<'_> {
                 NodeKind::Literal(value) => self.word(word, Op::Literal(value), 0, 1),
                 NodeKind::Word(name) => {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
-                    if name.class() == Class::Division {
-                        // The words after a division must not be checked before it.
+                    if matches!(name.class(), Class::Division | Class::Memory) {
+                        // The words after one that may trap must not be checked before it.
                         self.end_group();
                     }
                 }
@@ -179,6 +193,11 @@ impl Lowering<'_> {
                         (self.height, self.is_dead) = (then, false);
                     }
                     counters = counters.max(in_then).max(in_else);
+                }
+                NodeKind::Call(_) => todo!("calls"),
+                NodeKind::Address(id) => {
+                    let start = program.ast().array(id).start;
+                    self.word(word, Op::Literal(start.into()), 0, 1);
                 }
                 NodeKind::Leave => {
                     let (id, height) = *self.loops.last().expect("the parser accepts `leave` only in a loop");
@@ -385,7 +404,7 @@ mod tests {
     fn counters_are_numbered_from_the_innermost_loop() {
         let code = lowered("3 times 2 times end 2 times 2 times end end end", 0, 8);
         let counters = (0..4).map(|id| code.counter(RegionId(id)).0);
-        assert_eq!((counters.collect::<Vec<_>>(), code.counters), (vec![2, 0, 1, 0], 3));
+        assert_eq!((counters.collect::<Vec<_>>(), code.main().counters), (vec![2, 0, 1, 0], 3));
     }
 
     /// The kind, range of operations, parent and nesting of a region, and whether it is level and innermost.

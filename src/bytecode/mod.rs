@@ -9,5 +9,5 @@ pub mod op;
 mod region;
 
 pub use lower::{TooLarge, lower};
-pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Op, Pc, TrapSite};
+pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};
 pub use region::{Region, RegionId, RegionKind};

@@ -4,7 +4,7 @@
 //! operation that failed.
 
 use super::{Region, RegionId, RegionKind};
-use crate::exec::Stack;
+use crate::exec::Store;
 use crate::lang::{Span, Word};
 use crate::outcome::{Trap, TrapKind};
 
@@ -59,10 +59,21 @@ pub enum Op {
     EndIf(RegionId),
     /// Leaves a loop: branches to the end of its region. The next operation ends a region and cannot be reached from here.
     Leave(RegionId),
-    /// Ends the execution; the stack is the result. The next operation ends a region and cannot be reached from here.
+    /// Does the same as [`Return`](Op::Return). The next operation ends a region and cannot be reached from here.
     Exit,
     /// Uses one unit of fuel; traps if none is left.
     Fuel,
+    /// Uses one unit of call depth, which the call that follows returns at its end; traps if none is left. Precedes
+    /// [`Call`](Op::Call), with at most a [`Frame`](Op::Frame) between them.
+    CallDepth,
+    /// Traps if the stack has no room for `values` more values, because the frame of the function that is called next would not
+    /// fit.
+    Frame {
+        /// The frame of the function less its parameters.
+        values: u64,
+    },
+    /// Calls a function: pops its parameters and pushes its results.
+    Call(FunctionId),
     /// Traps if the stack holds fewer than `values` values.
     Need {
         /// The number of values that the group needs.
@@ -77,8 +88,46 @@ pub enum Op {
         /// The check group.
         group: CheckGroup,
     },
-    /// Ends the execution; the stack is the result.
+    /// Ends a function. That of the main program ends the execution, and the stack is the result.
     Return,
+}
+
+/// The index of a function. Function 0 is the main program; the others are the definitions, in reading order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionId(pub u32);
+
+impl FunctionId {
+    /// The main program.
+    pub const MAIN: FunctionId = FunctionId(0);
+
+    /// The index as a `usize`.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The main program or a definition. Heights in its operations and regions are relative to its base: its parameters are the
+/// lowest values, and a call cannot reach values below them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The name of a definition; empty for the main program.
+    pub name: Box<str>,
+    /// Its first operation.
+    pub start: Pc,
+    /// The first operation after it. The last operation before it is [`Op::Return`], which cannot be reached if the body ends with
+    /// a closing word.
+    pub end: Pc,
+    /// The number of values that it expects: parameters, or the inputs of the main program.
+    pub params: u32,
+    /// The number of values that it leaves; 0 for the main program, which may leave any number.
+    pub results: u32,
+    /// The number of counters that it uses.
+    pub counters: u32,
+    /// Whether it calls a function.
+    pub has_calls: bool,
+    /// Whether it has [`Op::Need`].
+    pub has_needs: bool,
 }
 
 /// The requirement of one word, relative to the height at the start of its check group.
@@ -137,7 +186,13 @@ pub struct Bytecode {
     pub(super) ops: Vec<Op>,
     pub(super) spans: Vec<Span>,
     pub(super) regions: Vec<Region>,
-    pub(super) counters: u32,
+    pub(super) functions: Vec<Function>,
+    /// The number of memory cells.
+    pub(super) cells: usize,
+    /// The greatest number of active calls.
+    pub(super) greatest_depth: u64,
+    /// Whether it has [`Op::CallDepth`].
+    pub(super) counts_depth: bool,
     /// The checks of all groups, in source order.
     pub(super) checks: Vec<Check>,
     /// The index of each group's first check. Its checks end where those of the next group begin.
@@ -199,15 +254,50 @@ impl Bytecode {
             | Op::EndIf(_)
             | Op::Exit
             | Op::Fuel
+            | Op::CallDepth
+            | Op::Frame { .. }
+            | Op::Call(_)
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::Return => None,
         }
     }
 
-    /// The number of counters that the program uses.
-    pub fn counters(&self) -> u32 {
-        self.counters
+    /// The functions, the main program first. Their operations follow each other in this order without gaps.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The main program.
+    pub fn main(&self) -> &Function {
+        &self.functions[0]
+    }
+
+    /// The function that an operation belongs to.
+    pub fn function_of(&self, pc: Pc) -> FunctionId {
+        let after = self.functions.partition_point(|function| function.start <= pc);
+        FunctionId(after as u32 - 1)
+    }
+
+    /// Whether the program has any call.
+    pub fn has_calls(&self) -> bool {
+        self.functions.iter().any(|function| function.has_calls)
+    }
+
+    /// The number of memory cells.
+    pub fn cells(&self) -> usize {
+        self.cells
+    }
+
+    /// The greatest number of calls that can be active at once: the call limit, or the longest path of calls if that is less.
+    pub fn greatest_depth(&self) -> u64 {
+        self.greatest_depth
+    }
+
+    /// Whether calls use depth, because more calls than [`greatest_depth`](Bytecode::greatest_depth) might begin. Then every call
+    /// is preceded by [`Op::CallDepth`].
+    pub fn counts_depth(&self) -> bool {
+        self.counts_depth
     }
 
     /// The number of inputs that the program was verified for.
@@ -236,7 +326,7 @@ impl Bytecode {
     ///
     /// # Panics
     /// If the number of inputs, the stack or the fuel does not match what the program was lowered for.
-    pub(crate) fn begin(&self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> u64 {
+    pub(crate) fn begin(&self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> u64 {
         assert_eq!(inputs.len(), self.inputs, "the program was verified for another number of inputs");
         assert!(inputs.len() as u64 <= self.stack_limit, "the inputs do not fit the stack's limit");
         assert!(stack.capacity() as u64 >= self.stack_limit, "the stack is smaller than the stack limit");
@@ -262,8 +352,8 @@ impl Bytecode {
         Trap { kind, at }
     }
 
-    /// The trap of the operation at which the code exited. `depth` returns the depth of the stack, and is called only for a
-    /// failed check.
+    /// The trap of the operation at which the code exited. `depth` returns the depth of the stack above the base of the
+    /// operation's function, and is called only for a failed check.
     ///
     /// # Panics
     /// If a reported check did not fail, see [`Bytecode::failed`].
@@ -271,6 +361,9 @@ impl Bytecode {
         let kind = match self.ops[pc.index()] {
             Op::Need { group, .. } | Op::Room { group, .. } => return self.failed(group, depth()),
             Op::Fuel => TrapKind::OutOfFuel,
+            Op::CallDepth => TrapKind::CallDepthExceeded,
+            Op::Frame { .. } => TrapKind::StackOverflow,
+            Op::Word(Word::Fetch | Word::Store) => TrapKind::OutOfBounds,
             _ => TrapKind::DivisionByZero,
         };
         Trap { kind, at: self.spans[pc.index()] }

@@ -15,7 +15,7 @@ use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
 use crate::corpus::Case;
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
-use crate::exec::Stack;
+use crate::exec::Store;
 use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::plural::count;
@@ -75,9 +75,9 @@ impl Run {
         let mut duelists = self.duelists()?;
         let is_duel = duelists.len() > 1;
         let mut programs = Programs::new(&source);
-        let options = Options { metered: fuel.is_some(), stack_limit };
+        let options = Options { metered: fuel.is_some(), stack_limit, ..Options::default() };
         let mut stack =
-            Stack::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
+            Store::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
         for inputs in &runs {
             let program = programs.with_inputs(inputs.len());

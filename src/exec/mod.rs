@@ -24,16 +24,18 @@
 
 mod arena;
 mod call;
+mod cells;
 mod clock;
 mod code;
 mod code_memory;
+mod control;
 mod free_list;
 mod icache;
 mod memory;
 mod process;
 mod shared;
-mod stack;
 mod start;
+mod store;
 mod trampoline;
 
 pub use call::{Entry, Exit, Requirements};
@@ -42,5 +44,5 @@ pub use code::Code;
 pub use code_memory::{CodeMemory, can_execute, code_memory, disable_double_mapping};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
-pub use stack::{Armor, Edge, Stack};
 pub use start::{stdout_was_closed, survive_file_size_limit};
+pub use store::{Armor, Edge, Store, can_reserve};

@@ -214,6 +214,7 @@ impl Writer<'_> {
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, format_args!("}}"));
                 }
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Leave => self.line(level, format_args!("break; // leave {at}")),
                 NodeKind::Exit => self.line(level, format_args!("{END} // exit {at}")),
                 NodeKind::If { otherwise, end } => {

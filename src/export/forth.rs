@@ -157,6 +157,7 @@ impl Writer<'_> {
                     self.open.pop();
                     self.line(level, if is_left { "loop" } else { "r> 1- >r repeat rdrop" });
                 }
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Leave => self.words(level, format_args!("leave")),
                 NodeKind::Exit => {
                     let open: Vec<_> = self.open.iter().rev().copied().collect();

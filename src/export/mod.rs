@@ -43,6 +43,7 @@ impl Checks {
     /// The checks that the verifier could not prove unnecessary. No word grows the stack by more than one value.
     pub fn of(kind: NodeKind, fact: Fact, limits: Limits) -> Checks {
         let (pops, grows) = match kind {
+            NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
             NodeKind::Literal(_) => (0, true),
             NodeKind::Word(word) => (word.pops() as u64, word.pushes() > word.pops()),
             NodeKind::Pick(depth) => (depth + 1, true),

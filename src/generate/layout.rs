@@ -31,6 +31,7 @@ impl Writer<'_, '_> {
         while index < range.end {
             let kind = self.nodes[index];
             match kind {
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Literal(value) => self.literal(value),
                 NodeKind::Word(word) => self.word(word.spelling()),
                 NodeKind::Pick(depth) => {

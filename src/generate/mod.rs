@@ -182,6 +182,7 @@ fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> Option<i64> {
     while index < range.end {
         let kind = nodes[index];
         net += match kind {
+            NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
             NodeKind::Literal(_) | NodeKind::Pick(_) => 1,
             NodeKind::Put(_) => -1,
             NodeKind::Word(word) => word.pushes() as i64 - word.pops() as i64,

@@ -71,6 +71,7 @@ impl Statistics {
         let kinds: Vec<NodeKind> = ast.nodes().iter().map(|node| node.kind).collect();
         for (index, kind) in kinds.iter().enumerate() {
             let spelling = match *kind {
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Literal(value) => {
                     *self.literals.entry(class(value)).or_default() += 1;
                     "N"

@@ -10,7 +10,7 @@ use super::threaded::handlers::{Context, REGISTERS, Stop};
 use super::threaded::{Code, lower};
 use crate::bytecode::Bytecode;
 use crate::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::Stack;
+use crate::exec::Store;
 use crate::outcome::Trap;
 
 /// The bytecode interpreter.
@@ -36,9 +36,10 @@ impl Engine for Interpreter {
     }
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        PrepareError::decline(Interpreter::NAME, task.program())?;
         let bytecode = task.bytecode(clock)?;
         let code = lower(&bytecode, self.is_fusing);
-        let counters = vec![0; bytecode.counters() as usize];
+        let counters = vec![0; bytecode.main().counters as usize];
         Ok(Box::new(ThreadedProgram { bytecode, code, counters }))
     }
 }
@@ -50,7 +51,7 @@ struct ThreadedProgram {
 }
 
 impl Prepared for ThreadedProgram {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         let fuel = self.bytecode.begin(inputs, fuel, stack);
         let bottom = stack.bottom();
         let mut context = Context {

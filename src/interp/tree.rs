@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::engine::{Engine, Options, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::Stack;
+use crate::exec::Store;
 use crate::host_stack::with_room;
 use crate::lang::{Ast, NodeKind, Span, Word};
 use crate::outcome::{Outcome, Trap, TrapKind};
@@ -26,6 +26,7 @@ impl Engine for Tree {
 
     fn prepare_task(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let program = task.program();
+        PrepareError::decline(Tree::NAME, program)?;
         Ok(Box::new(TreeProgram { ast: Arc::clone(program.ast()), inputs: program.inputs(), options: *task.options() }))
     }
 }
@@ -37,7 +38,7 @@ struct TreeProgram {
 }
 
 impl Prepared for TreeProgram {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         match evaluate(&self.ast, inputs, fuel, self.options.stack_limit) {
             Outcome::Done(values) => {
@@ -111,6 +112,7 @@ impl Run<'_> {
             let at = node.span;
             self.words += 1;
             match node.kind {
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Literal(value) => self.push(value, at)?,
                 NodeKind::Word(word) => self.word(word, at)?,
                 NodeKind::Pick(depth) => {
@@ -175,6 +177,7 @@ impl Run<'_> {
             return Err(Trap { kind: TrapKind::StackUnderflow, at });
         }
         match word {
+            Word::Fetch | Word::Store => todo!(),
             Word::Add => self.binary(at, |a, b| Some(a.wrapping_add(b))),
             Word::Sub => self.binary(at, |a, b| Some(a.wrapping_sub(b))),
             Word::Mul => self.binary(at, |a, b| Some(a.wrapping_mul(b))),

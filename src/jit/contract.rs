@@ -47,7 +47,7 @@ impl Plan {
     /// Makes the plan.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
         let free = &I::ALLOCATABLE[TEMPORARIES.end..];
-        Plan { counters: &free[..free.len().min(tuning.counter_registers).min(code.counters() as usize)] }
+        Plan { counters: &free[..free.len().min(tuning.counter_registers).min(code.main().counters as usize)] }
     }
 
     /// How many allocatable registers the code uses.

@@ -137,6 +137,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     }
                     self.bind();
                 }
+                Code::Call(_) | Code::CallDepth | Code::Frame { .. } => todo!(),
                 Code::Fuel => {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::Fuel { site });

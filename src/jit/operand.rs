@@ -35,6 +35,6 @@ pub(super) fn fits<I: Isa>(meaning: Meaning, imm: i64) -> bool {
         Meaning::Compare(_) => I::fits_compare(imm),
         // Division by zero must trap.
         Meaning::Divide(_) => imm != 0,
-        Meaning::Unary(_) | Meaning::Shuffle => false,
+        Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => false,
     }
 }

@@ -80,6 +80,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                 self.sink.put(Op::Set { cond, d, a, b });
                 self.result(d);
             }
+            Meaning::Load | Meaning::Store => todo!(),
             Meaning::Shuffle => self.shuffle_word(word),
         }
     }
@@ -104,7 +105,9 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
-            _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_)) => return false,
+            _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_) | Meaning::Load | Meaning::Store) => {
+                return false;
+            }
             Operand::Constant(imm) if !fits::<I>(meaning, imm) => return false,
             _ => self.sink.at(pc.0),
         }
@@ -114,7 +117,9 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                 Meaning::Alu(op) => Op::AluImm { op, d: first, a: first, imm },
                 Meaning::Compare(cond) => Op::SetImm { cond, d: first, a: first, imm },
                 Meaning::Divide(op) => Op::DivideImm { op, d: first, a: first, imm },
-                Meaning::Unary(_) | Meaning::Shuffle => unreachable!("these words returned early"),
+                Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => {
+                    unreachable!("these words returned early")
+                }
             }),
             Operand::Copy(depth) => {
                 let [a, b] = self.with_copy(first, depth as i64);
@@ -125,7 +130,9 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                         let site = self.site(pc);
                         self.sink.put(Op::Divide { op, d: first, a, b, site });
                     }
-                    Meaning::Unary(_) | Meaning::Shuffle => unreachable!("these words returned early"),
+                    Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => {
+                        unreachable!("these words returned early")
+                    }
                 }
             }
         }

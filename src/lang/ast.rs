@@ -1,4 +1,7 @@
-//! The syntax tree, stored flat: nodes in source order; a body is a range of nodes.
+//! The syntax tree, stored flat: a body is a range of nodes. The nodes of the main program come first, in reading order, and
+//! then those of each definition.
+
+use std::ops::Range;
 
 use super::{Span, Word};
 
@@ -26,19 +29,94 @@ use super::{Span, Word};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ast {
     nodes: Vec<Node>,
+    /// The number of nodes of the main program.
+    main: usize,
+    definitions: Vec<Definition>,
+    arrays: Vec<Array>,
     nesting: usize,
 }
 
+/// The index of a definition, in reading order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DefinitionId(pub u32);
+
+impl DefinitionId {
+    /// The index as a `usize`.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A defined word: `: NAME ( A… -- R… ) BODY ;`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub name: Box<str>,
+    /// The position of its name.
+    pub span: Span,
+    /// The number of values that a call pops.
+    pub params: u32,
+    /// The number of values that a call pushes.
+    pub results: u32,
+    /// Its body, as indices of [`Ast::nodes`].
+    pub body: Range<usize>,
+}
+
+/// The index of an array, in reading order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArrayId(pub u32);
+
+impl ArrayId {
+    /// The index as a `usize`.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A declared array: `N array NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Array {
+    /// Its name.
+    pub name: Box<str>,
+    /// The position of its name.
+    pub span: Span,
+    /// The number of its first cell, which is its address.
+    pub start: u32,
+    /// The number of its cells.
+    pub cells: u32,
+}
+
 impl Ast {
-    /// Builds a tree from nodes in source order.
+    /// Builds the tree of a program without definitions and arrays from nodes in source order.
     ///
     /// # Panics
     /// If a body does not end inside its parent, or the depth of a [`NodeKind::Pick`] or [`NodeKind::Put`] exceeds the greatest literal.
     pub(crate) fn new(nodes: Vec<Node>) -> Ast {
+        let main = nodes.len();
+        Ast::with(nodes, main, Vec::new(), Vec::new())
+    }
+
+    /// Builds a tree from nodes: `main` nodes of the main program, then the bodies of the definitions, in order and without gaps.
+    ///
+    /// # Panics
+    /// If a body does not end inside its parent, the depth of a [`NodeKind::Pick`] or [`NodeKind::Put`] exceeds the greatest
+    /// literal, or a node names a definition or an array that does not exist.
+    pub(crate) fn with(nodes: Vec<Node>, main: usize, definitions: Vec<Definition>, arrays: Vec<Array>) -> Ast {
+        let ends = definitions.iter().map(|definition| definition.body.end);
+        let starts = definitions.iter().map(|definition| definition.body.start);
+        assert!(std::iter::once(main).chain(ends).eq(starts.chain([nodes.len()])), "the bodies leave no gaps");
+        // The end of the main program or of the definition at hand.
+        let mut whole = definitions.iter().map(|definition| definition.body.end);
+        let mut around_all = main;
         // The ends of the open bodies; for a node with two bodies, both ends.
         let mut open: Vec<(usize, usize)> = Vec::new();
         let mut nesting = 0;
         for (index, node) in nodes.iter().enumerate() {
+            while index >= around_all {
+                around_all = whole.next().expect("every node belongs to a body");
+            }
             while let Some((first, last)) = open.last_mut() {
                 match index {
                     _ if index >= *last => drop(open.pop()),
@@ -48,6 +126,14 @@ impl Ast {
             }
             let (first, last) = match node.kind {
                 NodeKind::Literal(_) | NodeKind::Word(_) | NodeKind::Leave | NodeKind::Exit => continue,
+                NodeKind::Call(id) => {
+                    assert!(id.index() < definitions.len(), "there is no definition {}", id.0);
+                    continue;
+                }
+                NodeKind::Address(id) => {
+                    assert!(id.index() < arrays.len(), "there is no array {}", id.0);
+                    continue;
+                }
                 NodeKind::Pick(depth) | NodeKind::Put(depth) => {
                     assert!(i64::try_from(depth).is_ok(), "a depth of {depth} exceeds the greatest literal");
                     continue;
@@ -57,7 +143,7 @@ impl Ast {
                 NodeKind::While { body, end } => (body, end),
             };
             let (first, last) = (first as usize, last as usize);
-            let around = open.last().map_or(nodes.len(), |(first, _)| *first);
+            let around = open.last().map_or(around_all, |(first, _)| *first);
             assert!(
                 index < first && first <= last && last <= around,
                 "the body of node {index} ends inside its parent"
@@ -65,12 +151,42 @@ impl Ast {
             open.push((first, last));
             nesting = nesting.max(open.len());
         }
-        Ast { nodes, nesting }
+        Ast { nodes, main, definitions, arrays, nesting }
     }
 
-    /// All nodes in source order; a node's body follows it directly.
+    /// All nodes: those of the main program, then those of each definition. A node's body follows it directly.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The main program, as indices of [`nodes`](Ast::nodes).
+    pub fn main(&self) -> Range<usize> {
+        0..self.main
+    }
+
+    /// The definitions, in reading order.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// The definition with an index.
+    pub fn definition(&self, id: DefinitionId) -> &Definition {
+        &self.definitions[id.index()]
+    }
+
+    /// The arrays, in reading order.
+    pub fn arrays(&self) -> &[Array] {
+        &self.arrays
+    }
+
+    /// The array with an index.
+    pub fn array(&self, id: ArrayId) -> &Array {
+        &self.arrays[id.index()]
+    }
+
+    /// The number of memory cells, which all arrays together occupy.
+    pub fn cells(&self) -> usize {
+        self.arrays.last().map_or(0, |array| array.start as usize + array.cells as usize)
     }
 
     /// The number of bodies around the most deeply nested node. An empty body counts as if it had a node.
@@ -99,9 +215,13 @@ pub enum NodeKind {
     Pick(u64),
     /// `K put`: pops a value and stores it over the value that is then K below the top.
     Put(u64),
+    /// Calls a defined word.
+    Call(DefinitionId),
+    /// Pushes the address of an array.
+    Address(ArrayId),
     /// `leave`: ends the innermost loop around it. Nothing follows it in its body.
     Leave,
-    /// `exit`: ends the program. Nothing follows it in its body.
+    /// `exit`: ends the call of the definition that it stands in, or the program. Nothing follows it in its body.
     Exit,
     /// `times BODY end`: the body consists of the nodes after this one, up to `end`.
     Times {

@@ -199,6 +199,7 @@ fn misleading_help(c: char) -> Option<String> {
 impl From<&Rejection> for Diagnostic {
     fn from(rejection: &Rejection) -> Diagnostic {
         let (label, help) = match rejection.kind {
+            RejectionKind::WrongEffect { .. } => todo!(),
             RejectionKind::Underflow { needed, greatest } => (
                 format!("needs {needed}, but there are at most {greatest}"),
                 "push more values before it, or give the program more inputs",

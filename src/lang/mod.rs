@@ -13,7 +13,7 @@ pub mod words;
 
 use std::sync::Arc;
 
-pub use ast::{Ast, Node, NodeKind};
+pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
 pub use parse::{SyntaxError, SyntaxErrorKind, integer, parse};
 pub use source::{Place, Source, Span, printable};
@@ -38,6 +38,7 @@ impl Fault {
             Fault::Syntax(_) => "syntax",
             Fault::Rejection(Rejection { kind: RejectionKind::Underflow { .. }, .. }) => "underflow",
             Fault::Rejection(Rejection { kind: RejectionKind::UnbalancedIf { .. }, .. }) => "unbalanced if",
+            Fault::Rejection(Rejection { kind: RejectionKind::WrongEffect { .. }, .. }) => "wrong effect",
         }
     }
 

@@ -38,6 +38,7 @@ impl Printer<'_> {
                 NodeKind::Word(word) => self.word(word.spelling(), level),
                 NodeKind::Pick(depth) => self.word(&format!("{depth} pick"), level),
                 NodeKind::Put(depth) => self.word(&format!("{depth} put"), level),
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Leave => self.word("leave", level),
                 NodeKind::Exit => self.word("exit", level),
                 NodeKind::Times { end } => {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Ast, NodeKind, Span};
+use super::{Ast, NodeKind, Span, Word};
 use crate::host_stack::with_room;
 
 /// A program that passed the verifier for a given number of inputs.
@@ -18,6 +18,7 @@ pub struct Program {
     ast: Arc<Ast>,
     inputs: usize,
     facts: Arc<[Fact]>,
+    frames: Arc<[u64]>,
 }
 
 impl Program {
@@ -31,9 +32,21 @@ impl Program {
         self.inputs
     }
 
-    /// The facts about each node, in the order of [`Ast::nodes`].
+    /// The facts about each node, in the order of [`Ast::nodes`]. Those about a node of a definition count only the values of one
+    /// call.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
+    }
+
+    /// Whether it has `@` or `!`.
+    pub fn uses_memory(&self) -> bool {
+        let accesses = |kind| matches!(kind, NodeKind::Word(Word::Fetch | Word::Store));
+        self.ast.nodes().iter().any(|node| accesses(node.kind))
+    }
+
+    /// The frame of each definition: the greatest number of values that one call needs at once, its parameters included.
+    pub fn frames(&self) -> &[u64] {
+        &self.frames
     }
 }
 
@@ -89,6 +102,16 @@ pub enum RejectionKind {
         /// Depth at the end of ELSE, or at the `if` if there is none.
         otherwise: u64,
     },
+    /// A definition leaves another number of values than its effect says, or an unknown number.
+    #[error("wrong effect")]
+    WrongEffect {
+        /// The number of values that its effect says it leaves.
+        declared: u64,
+        /// The least number of values that it may leave.
+        least: u64,
+        /// The greatest number of values that it may leave.
+        greatest: Bound,
+    },
 }
 
 /// Verifies a program for a number of inputs, in time proportional to length times nesting.
@@ -99,7 +122,7 @@ pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
     let facts = vec![Fact::default(); ast.nodes().len()];
     let mut walk = Walk { ast, facts, seen: HashMap::new(), leaving: None, words_walked: 0 };
     with_room(|| walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64)))?;
-    Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into() })
+    Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into(), frames: Arc::new([]) })
 }
 
 /// The depths that the stack can have at one point.
@@ -164,6 +187,11 @@ impl Walk<'_> {
                 NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
                 NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
                 NodeKind::Put(k) => self.effect(index, depth, k.saturating_add(2), k.saturating_add(1))?,
+                NodeKind::Call(id) => {
+                    let definition = self.ast.definition(id);
+                    self.effect(index, depth, definition.params.into(), definition.results.into())?
+                }
+                NodeKind::Address(_) => self.effect(index, depth, 0, 1)?,
                 NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth)?,
                 NodeKind::If { otherwise, end } => {
                     let entry = self.effect(index, depth, 1, 0)?;

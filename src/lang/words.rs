@@ -18,6 +18,10 @@ pub enum Meaning {
     Divide(DivOp),
     /// Copies and reorders its operands as the effect specifies.
     Shuffle,
+    /// Pops an address and pushes the cell there; traps if the address is out of bounds.
+    Load,
+    /// Pops an address and a value below it, and stores the value in the cell there; traps if the address is out of bounds.
+    Store,
 }
 
 /// The class of a word, for code that does not depend on the operation.
@@ -33,6 +37,8 @@ pub enum Class {
     Division,
     /// [`Meaning::Shuffle`].
     Shuffle,
+    /// [`Meaning::Load`] or [`Meaning::Store`].
+    Memory,
 }
 
 impl Meaning {
@@ -45,6 +51,7 @@ impl Meaning {
             Meaning::Compare(_) => Class::Comparison,
             Meaning::Divide(_) => Class::Division,
             Meaning::Shuffle => Class::Shuffle,
+            Meaning::Load | Meaning::Store => Class::Memory,
         }
     }
 }
@@ -191,6 +198,10 @@ macro_rules! word_rows {
             Nip "nip" "a b -- b" Meaning::Shuffle;
             /// Inserts a copy of the top below the second value.
             Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
+            /// Loads a cell of memory.
+            Fetch "@" "a -- x" Meaning::Load;
+            /// Stores a value in a cell of memory.
+            Store "!" "x a --" Meaning::Store;
         }
     };
 }
@@ -251,7 +262,7 @@ impl Word {
             Meaning::Unary(op) => op.apply(a),
             Meaning::Compare(cond) => cond.holds(a, b) as i64,
             Meaning::Divide(op) => op.apply(a, b),
-            Meaning::Shuffle => panic!("a shuffle computes nothing"),
+            Meaning::Shuffle | Meaning::Load | Meaning::Store => panic!("the word computes nothing"),
         }
     }
 }

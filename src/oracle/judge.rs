@@ -140,7 +140,7 @@ impl Comparison<'_> {
     /// Runs the engines with the trial's own fuel and then with each of `fuels`, and compares their outcomes with the
     /// referee's. `measured` is the referee's result with the trial's own fuel.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
-        let options = Options { metered: true, stack_limit: self.stack_limit };
+        let options = Options { metered: true, stack_limit: self.stack_limit, ..Options::default() };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
         self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
         for &fuel in fuels {
@@ -155,7 +155,7 @@ impl Comparison<'_> {
         if matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::OutOfFuel, .. })) {
             return Ok(());
         }
-        let options = Options { metered: false, stack_limit: self.stack_limit };
+        let options = Options { metered: false, stack_limit: self.stack_limit, ..Options::default() };
         let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
         let expected = self.measure(None).outcome;
         self.compare(&mut round, None, &expected)
@@ -206,7 +206,7 @@ pub const HOST: &str = "refused by the host";
 
 fn unprepared(error: PrepareError) -> Disagreement {
     let class = match error {
-        PrepareError::Stack { .. } | PrepareError::Memory(_) => HOST,
+        PrepareError::Stack { .. } | PrepareError::Reserve(_) | PrepareError::Memory(_) => HOST,
         _ => "not prepared",
     };
     Disagreement { class: class.into(), engines: Vec::new(), detail: error.to_string() }

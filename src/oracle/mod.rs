@@ -13,7 +13,7 @@ pub mod targets;
 mod worker;
 
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, Task, outcome};
-use crate::exec::{Armor, Edge, Stack};
+use crate::exec::{Armor, Edge, Store};
 use crate::lang::Program;
 use crate::outcome::Outcome;
 use crate::registry;
@@ -22,7 +22,7 @@ use crate::registry;
 pub struct Oracle {
     engines: Vec<Box<dyn Engine>>,
     skipped: Vec<String>,
-    stack: Option<Stack>,
+    stack: Option<Store>,
 }
 
 /// The outcome of one run on one engine.
@@ -48,7 +48,7 @@ pub struct Run<'a> {
 /// A program, prepared by every engine.
 pub struct Round<'o> {
     prepared: Vec<(&'static str, Box<dyn Prepared>)>,
-    stack: &'o mut Stack,
+    stack: &'o mut Store,
     stack_limit: usize,
 }
 
@@ -81,7 +81,7 @@ impl Oracle {
     /// # Errors
     /// Fails if an engine cannot prepare the program, or if there is no memory for the stack.
     pub fn run(&mut self, program: &Program, run: Run) -> Result<Vec<Answer>, PrepareError> {
-        let options = Options { metered: run.fuel.is_some(), stack_limit: run.stack_limit };
+        let options = Options { metered: run.fuel.is_some(), stack_limit: run.stack_limit, ..Options::default() };
         Ok(self.prepare(program, &options)?.run(run.inputs, run.fuel).collect())
     }
 
@@ -138,9 +138,9 @@ fn poison(engine: &str) -> u64 {
 }
 
 /// The stack, reallocated if it is too small.
-fn stack_for(stack: &mut Option<Stack>, limit: usize) -> Result<&mut Stack, PrepareError> {
+fn stack_for(stack: &mut Option<Store>, limit: usize) -> Result<&mut Store, PrepareError> {
     if stack.as_ref().is_none_or(|stack| stack.greatest_limit() < limit) {
-        *stack = Some(Stack::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })?);
+        *stack = Some(Store::new(limit).map_err(|error| PrepareError::Stack { values: limit, error })?);
     }
     Ok(stack.as_mut().expect("it was just allocated"))
 }

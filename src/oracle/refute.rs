@@ -40,6 +40,7 @@ fn marked(ast: &Ast, index: usize) -> Ast {
         }
     }
     let (at, part, needed) = match ast.nodes()[index].kind {
+        NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
         NodeKind::Literal(_) => (index, None, 0),
         NodeKind::Word(word) => (index, None, word.pops() as u64),
         NodeKind::Pick(depth) => (index, None, depth + 1),

@@ -17,7 +17,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use super::operations::{cranelift_alu, cranelift_condition, cranelift_unary};
 use crate::bytecode::{Bytecode, Op, Pc, RegionId, RegionKind};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Entry, Exit, Requirements, Stack};
+use crate::exec::{Code, Entry, Exit, Requirements, Store};
 use crate::lang::Word;
 use crate::lang::words::{Class, Meaning};
 use crate::lir::{DivOp, frame};
@@ -62,6 +62,7 @@ impl Engine for Cranelift {
             let reason = format!("Cranelift does not support {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
+        PrepareError::decline(NAME, task.program())?;
         if task.program().ast().nesting() > MOST_NESTING {
             let reason = format!("compiling more than {MOST_NESTING} nested bodies would take minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
@@ -80,8 +81,14 @@ impl Engine for Cranelift {
             .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
         assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
         clock.begin(Phase::Seal);
-        let requirements =
-            Requirements { frame_slots: 0, inputs: code.inputs(), stack_limit: code.stack_limit() as usize };
+        let requirements = Requirements {
+            frame_slots: 0,
+            inputs: code.inputs(),
+            stack_limit: code.stack_limit() as usize,
+            cells: code.cells(),
+            control_bytes: 0,
+            depth: code.greatest_depth(),
+        };
         let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
         // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
         // own tiers, with the same checks.
@@ -97,12 +104,12 @@ struct CraneliftCode {
 }
 
 impl Prepared for CraneliftCode {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
             // The site is the number of the operation that trapped, and the pointer shows the depth.
-            Exit::Trap { site, pointer } => Err(self.code.trap(Pc(site), || pointer as u64)),
+            Exit::Trap { site, pointer, .. } => Err(self.code.trap(Pc(site), || pointer as u64)),
         }
     }
 
@@ -126,6 +133,7 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
     for op in code.ops() {
         depths.push(depth);
         match *op {
+            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
             Op::Literal(_) | Op::Pick(_) => depth += 1,
             Op::Put(_) => depth -= 1,
             Op::Word(word) => depth = depth - word.pops() + word.pushes(),
@@ -201,7 +209,7 @@ impl<'a> Translator<'a> {
         let fuel = function.declare_var(I64);
         let all = load(&mut function, frame::FUEL);
         function.def_var(fuel, all);
-        let counters = (0..code.counters()).map(|_| function.declare_var(I64)).collect();
+        let counters = (0..code.main().counters).map(|_| function.declare_var(I64)).collect();
         let depths = depths(code);
         let values = match &depths {
             Some(depths) => {
@@ -288,6 +296,7 @@ impl<'a> Translator<'a> {
         let code = self.code;
         let target = || block(code.target(op).expect("a branch has a target"));
         match op {
+            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
             Op::Literal(value) => {
                 let value = self.function.ins().iconst(I64, value);
                 self.push(value);
@@ -371,6 +380,7 @@ impl<'a> Translator<'a> {
 
     fn word(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
         match word.meaning() {
+            Meaning::Load | Meaning::Store => todo!(),
             Meaning::Alu(op) => cranelift_alu(&mut self.function, op, a, b),
             Meaning::Compare(cond) => {
                 let flag = self.function.ins().icmp(cranelift_condition(cond), a, b);

@@ -9,7 +9,7 @@ use wasmi::{CompilationMode, Config, Linker, Memory, Module, Store, TypedFunc};
 
 use super::wasm::{End, FUNCTION, MEMORY, translate};
 use crate::engine::{Engine, Options, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::Stack;
+use crate::exec;
 use crate::lang::Ast;
 use crate::outcome::Trap;
 
@@ -36,6 +36,7 @@ impl Engine for Wasmi {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let (program, options) = (task.program(), task.options());
+        PrepareError::decline(NAME, program)?;
         clock.begin(Phase::Lower);
         let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
         let module = translate(program, options).map_err(|error| refuse(error.to_string()))?;
@@ -69,7 +70,7 @@ struct WasmiModule {
 }
 
 impl Prepared for WasmiModule {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut exec::Store) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         let (slots, _) = self.memory.data_mut(&mut self.store).as_chunks_mut::<8>();
         for (slot, input) in slots.iter_mut().zip(inputs) {

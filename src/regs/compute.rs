@@ -33,6 +33,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             Code::Pick(depth) => self.pick(depth as i64),
             Code::Put(depth) => self.put_word(depth as i64),
             Code::Word(word) => self.word(word, context),
+            Code::Call(_) | Code::CallDepth | Code::Frame { .. } => todo!(),
             Code::Fuel => {
                 let site = self.site(pc);
                 self.put(Op::Fuel { site });
@@ -94,6 +95,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     fn word(&mut self, word: Word, context: Context) {
         match word.meaning() {
+            Meaning::Load | Meaning::Store => todo!(),
             Meaning::Shuffle => self.shuffle(word),
             Meaning::Divide(op) => self.divide(op, context),
             Meaning::Alu(op) => self.alu(op, context),

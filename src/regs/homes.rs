@@ -89,6 +89,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn op(&mut self, index: usize) {
         match self.code.ops()[index] {
+            Op::Call(_) => todo!(),
             Op::Literal(_) => {
                 self.tags.pop();
             }
@@ -160,7 +161,7 @@ impl Walk<'_> {
                 self.tags.push(NOWHERE);
             }
             Op::Leave(_) | Op::Exit => self.tags = Tags::UNKNOWN,
-            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
 }

@@ -28,7 +28,7 @@ impl Plan {
         let summary = summarize::<I>(code);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
         let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
-        let counters = (code.counters() as usize).min(counters::<I>());
+        let counters = (code.main().counters as usize).min(counters::<I>());
         let wanted = summary.height.saturating_add(constants + counters + 4);
         let homes = homes::find(code, &summary.bodies);
         Plan { summary, homes, pool: pool::<I>(wanted, tuning.value_registers) }
@@ -42,7 +42,7 @@ impl Plan {
 
 /// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
-    let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.counters()));
+    let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.main().counters));
     let mut walk =
         Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new(), is_dead: false };
     walk.program();

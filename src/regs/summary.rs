@@ -155,7 +155,8 @@ impl Walk {
                 }
                 Op::Next(id) | Op::Repeat(id) => self.end(id),
                 Op::Leave(_) | Op::Exit => self.is_dead = true,
-                Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+                Op::Call(_) => todo!(),
+                Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
             }
         }
     }
@@ -211,7 +212,7 @@ fn unencodable<I: Isa>(value: i64, next: Op) -> Option<i64> {
         Meaning::Alu(AluOp::Sub) => (I::fits_alu(AluOp::Add, value.wrapping_neg()), value.wrapping_neg()),
         Meaning::Alu(op) => (I::fits_alu(op, value), value),
         Meaning::Compare(_) => (I::fits_compare(value), value),
-        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle => (true, value),
+        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => (true, value),
     };
     (!fits).then_some(value)
 }

@@ -4,9 +4,9 @@ use std::env::consts::ARCH;
 use std::rc::Rc;
 
 use super::{AnyTier, Compiled, compiler};
-use crate::bytecode::{Bytecode, TrapSite};
+use crate::bytecode::{Bytecode, FunctionId, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Entry, Exit, Requirements, Stack, can_execute};
+use crate::exec::{Code, Entry, Exit, Requirements, Store, can_execute, can_reserve};
 use crate::isa::Tuning;
 use crate::outcome::Trap;
 
@@ -25,7 +25,7 @@ fn unknown_host(host: &str) -> String {
 
 /// The greatest number of frame slots that code needs: one for each counter, and a spare one.
 pub fn frame_slots(code: &Bytecode) -> usize {
-    code.counters() as usize + 1
+    code.main().counters as usize + 1
 }
 
 /// A tier as an engine.
@@ -56,6 +56,7 @@ impl Engine for Native {
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
         let compile = compiler(ARCH).ok_or_else(unsupported)?;
+        PrepareError::decline(self.name, task.program())?;
         let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
@@ -67,7 +68,11 @@ impl Engine for Native {
             frame_slots: frame_slots(&code),
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
+            cells: code.cells(),
+            control_bytes: 0,
+            depth: code.greatest_depth(),
         };
+        can_reserve(requirements.cells, requirements.control_bytes).map_err(PrepareError::Reserve)?;
         // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
         // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
         // emitters follow the calling convention, and address only the frame and the data stack.
@@ -84,11 +89,11 @@ struct NativeProgram {
 }
 
 impl Prepared for NativeProgram {
-    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Stack) -> Result<(), Trap> {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
         match self.entry.run(stack, fuel) {
             Exit::Done => Ok(()),
-            Exit::Trap { site, pointer } => Err(trap(&self.code, &self.sites, site, pointer)),
+            Exit::Trap { site, pointer, base } => Err(trap(&self.code, &self.sites, site, pointer, base)),
         }
     }
 
@@ -98,9 +103,11 @@ impl Prepared for NativeProgram {
 }
 
 /// The trap at a site.
-fn trap(code: &Bytecode, sites: &[TrapSite], site: u32, pointer: i64) -> Trap {
+fn trap(code: &Bytecode, sites: &[TrapSite], site: u32, pointer: i64, base: i64) -> Trap {
     let site = sites[site as usize];
-    code.trap(site.pc, || u64::try_from(pointer + site.values_above).expect("a stack's depth is not negative"))
+    let base = if code.function_of(site.pc) == FunctionId::MAIN { 0 } else { base };
+    let depth = pointer + site.values_above - base;
+    code.trap(site.pc, || u64::try_from(depth).expect("a stack's depth is not negative"))
 }
 
 #[cfg(test)]

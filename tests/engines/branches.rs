@@ -10,7 +10,7 @@ use std::path::Path;
 use jitduel::bytecode;
 use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
-use jitduel::exec::{Stack, is_emulated};
+use jitduel::exec::{Store, is_emulated};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64};
 use jitduel::lang::{Program, Source, load};
@@ -65,7 +65,7 @@ fn tunings() -> Vec<Tuning> {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn corpus_passes_with_every_branch_form() {
     let corpus = corpus();
-    let mut stack = Stack::new(Options::default().stack_limit).expect("memory for the stack");
+    let mut stack = Store::new(Options::default().stack_limit).expect("memory for the stack");
     let (mut executions, mut compilations, mut failures) = (0, 0, Vec::new());
     for tuning in tunings() {
         for (name, tier) in TIERS {
@@ -83,7 +83,7 @@ fn corpus_passes_with_every_branch_form() {
                             .unwrap_or_else(|error| panic!("{path}: {error}"))
                     });
                     if stack.capacity() < case.stack_limit {
-                        stack = Stack::new(case.stack_limit).expect("memory for the stack");
+                        stack = Store::new(case.stack_limit).expect("memory for the stack");
                     }
                     let outcome = outcome(&mut **prepared, &case.inputs, case.fuel, &mut stack);
                     let verdict = Verdict::of(&outcome, source);
@@ -188,7 +188,7 @@ fn loop_longer_than_a_mebibyte_runs() {
     let source = Source::new("long", text.as_str());
     let program = load(&source, 2).unwrap_or_else(|fault| panic!("{fault}"));
     let options = Options::default();
-    let mut stack = Stack::new(options.stack_limit).expect("memory for the stack");
+    let mut stack = Store::new(options.stack_limit).expect("memory for the stack");
     let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("the program is not too large");
     // Each is executed without and with metering.
     let executions = [

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use jitduel::exec::{Code, Stack};
+use jitduel::exec::{Code, Store};
 use jitduel::isa::disassemble::disassemble;
 use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
 use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot, UnaryOp, frame};
@@ -1089,7 +1089,7 @@ fn loads_and_stores_at_the_limits_of_every_addressing_form() {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn loads_and_stores_farther_than_two_gigabytes() {
     const HALF: usize = (1 << 28) + (1 << 20);
-    let Ok(stack) = Stack::new(2 * HALF) else {
+    let Ok(stack) = Store::new(2 * HALF) else {
         println!("NOT RUN: the system does not give 4 GiB of address space");
         return;
     };

@@ -727,6 +727,7 @@ impl Judge {
                     let node = program.ast().nodes().iter().position(|node| node.span == trap.at).expect("a word");
                     let fact = program.facts()[node];
                     let foreseen = match trap.kind {
+                        TrapKind::OutOfBounds | TrapKind::CallDepthExceeded => todo!(),
                         TrapKind::StackUnderflow => fact.may_underflow,
                         TrapKind::StackOverflow => fact.greatest.may_exceed(stack_limit as u64),
                         TrapKind::DivisionByZero | TrapKind::OutOfFuel => true,

@@ -1,7 +1,7 @@
 //! Hints for words that newcomers try: each hint is helpful, and each idiom in it works.
 
 use jitduel::engine::{NoClock, Options, outcome};
-use jitduel::exec::Stack;
+use jitduel::exec::Store;
 use jitduel::lang::words::{ADVICE, FOREIGN, IDIOMS, Idiom, spellings};
 use jitduel::lang::{Diagnostic, Fault, Source, load};
 use jitduel::outcome::Outcome;
@@ -22,7 +22,7 @@ fn help(text: &str) -> String {
 fn values(text: &str, inputs: &[i64]) -> Vec<i64> {
     let program = load(&Source::new("test", text), inputs.len()).unwrap_or_else(|fault| panic!("{text}: {fault}"));
     let options = Options::default();
-    let mut stack = Stack::new(options.stack_limit).expect("there is memory");
+    let mut stack = Store::new(options.stack_limit).expect("there is memory");
     let mut engine = registry::engine("tree").expect("it exists");
     let mut prepared = engine.prepare(&program, &options, &mut NoClock).expect("it is small");
     match outcome(&mut *prepared, inputs, None, &mut stack) {

@@ -66,6 +66,7 @@ fn paths(
     while index < range.end {
         let kind = ast.nodes()[index].kind;
         depths = match kind {
+            NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
             NodeKind::Literal(_) => past(&depths, index, 0, 1)?,
             NodeKind::Word(word) => past(&depths, index, word.pops(), word.pushes())?,
             NodeKind::Pick(depth) => past(&depths, index, depth as usize + 1, depth as usize + 2)?,

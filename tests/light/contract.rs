@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jitduel::engine::{NoClock, Options};
-use jitduel::exec::Stack;
+use jitduel::exec::Store;
 use jitduel::lang::{Source, load};
 use jitduel::registry::{ENGINES, engine};
 use jitduel::tiers::tier;
@@ -11,7 +11,7 @@ use jitduel::tiers::tier;
 /// Runs a program with two inputs on every engine. Returns the engines that did not panic.
 fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: usize) -> Vec<&'static str> {
     let program = load(&Source::new("-e", "+"), 2).expect("it is a program");
-    let mut stack = Stack::new(capacity).expect("it is small");
+    let mut stack = Store::new(capacity).expect("it is small");
     let runs = |name: &&str| {
         let mut engine = engine(name).expect("it exists");
         let Ok(mut prepared) = engine.prepare(&program, &options, &mut NoClock) else { return false };

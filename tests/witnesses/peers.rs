@@ -13,7 +13,7 @@ use std::time::Duration;
 use jitduel::bench::workloads::{WORKLOADS, workload};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::{NoClock, Options, PrepareError, outcome};
-use jitduel::exec::Stack;
+use jitduel::exec::Store;
 use jitduel::generate::trial;
 use jitduel::lang::{Source, load};
 use jitduel::oracle::campaign::kind;
@@ -43,7 +43,7 @@ fn every_peer_meets_the_cases_of_the_corpus() {
                     }
                     Err(error) => panic!("{}: {error}", path.display()),
                 };
-                let mut stack = Stack::new(case.stack_limit).expect("there is memory for it");
+                let mut stack = Store::new(case.stack_limit).expect("there is memory for it");
                 let fuel = case.fuel.or(Some(1_000_000_000));
                 let got = Verdict::of(&outcome(&mut *prepared, &case.inputs, fuel, &mut stack), &source);
                 assert_eq!(got, case.expected, "{name}: {} with {:?}", path.display(), case.inputs);

@@ -117,6 +117,6 @@ fn commutes(word: Word) -> bool {
     match word.meaning() {
         Meaning::Alu(op) => op.commutes(),
         Meaning::Compare(cond) => cond == cond.mirrored(),
-        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle => false,
+        Meaning::Unary(_) | Meaning::Divide(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => false,
     }
 }

@@ -107,6 +107,7 @@ impl Walk<'_> {
             Op::Leave(_) => self.leave(),
             Op::Else(id) => self.otherwise(id),
             Op::EndIf(_) => self.bind(),
+            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
             Op::Fuel => self.state.builder.begin_trapping(fuel, 0, || "fuel".into()),
             Op::Need { values, .. } => {
                 let values = values.min(i64::MAX as u64) as i64;

@@ -113,6 +113,15 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
+            Op::LoadCell { .. }
+            | Op::StoreCell { .. }
+            | Op::Function { .. }
+            | Op::Call { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. } => todo!(),
             // Loops are not aligned: no AArch64 machine is available here to measure the effect.
             Op::Align => {}
             Op::Label(label) => self.asm.bind(label),

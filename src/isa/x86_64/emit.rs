@@ -129,6 +129,15 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
+            Op::LoadCell { .. }
+            | Op::StoreCell { .. }
+            | Op::Function { .. }
+            | Op::Call { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. } => todo!(),
             Op::Align => self.asm.align(LINE),
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } => self.move_to(gp(d), gp(s)),

@@ -64,6 +64,15 @@ macro_rules! hold {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
+            | Op::LoadCell { .. }
+            | Op::StoreCell { .. }
+            | Op::Function { .. }
+            | Op::Call { .. }
+            | Op::EndCall
+            | Op::TakeDepth { .. }
+            | Op::GiveDepth
+            | Op::SaveBase { .. }
+            | Op::NeedAbove { .. }
             | Op::Return { .. }) => $emit,
         }
     }};

@@ -239,6 +239,7 @@ fn top_after<I: Isa>(op: Op, before: Slot) -> Slot {
     }
     let clobbers = match op.clobbers() {
         Clobbers::None => &[],
+        Clobbers::All => return NO_SLOT,
         Clobbers::Shift => I::SHIFT_CLOBBERS,
         Clobbers::Divide => I::DIVIDE_CLOBBERS,
         Clobbers::DivideImm(imm) => I::divide_imm_clobbers(imm),

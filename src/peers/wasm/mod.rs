@@ -146,6 +146,7 @@ fn most_values(program: &Program) -> Option<usize> {
         while index < range.end {
             let kind = ast.nodes()[index].kind;
             depth = match kind {
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Literal(_) | NodeKind::Pick(_) => depth + 1,
                 NodeKind::Put(_) => depth.checked_sub(1)?,
                 NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),

@@ -24,6 +24,7 @@ impl Writer<'_> {
                 self.checks(index);
             }
             match kind {
+                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
                 NodeKind::Literal(value) => self.push(Value::Constant(value)),
                 NodeKind::Pick(depth) => self.pick(depth),
                 NodeKind::Put(depth) => self.put(depth),

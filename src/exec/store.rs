@@ -1,14 +1,17 @@
-//! The data stack: memory for a limited number of values between inaccessible pages.
+//! What a run works on: the data stack, the memory of the program and the control stack. Each lies between inaccessible pages.
 
 use std::io;
 
+use super::cells::Cells;
+use super::control::ControlStack;
 use super::memory::{Access, Mapping, page_bytes};
 
-/// A stack of 64-bit integers that engines work on. It can be reused for any number of executions.
+/// What engines work on: a data stack of 64-bit integers, and on demand the program's memory and a control stack. It can be
+/// reused for any number of executions of any programs.
 ///
 /// One spare slot is below the bottom: an engine that keeps the top in a register may spill it there when the stack is
 /// empty. The pages before and after the slots are inaccessible.
-pub struct Stack {
+pub struct Store {
     mapping: Mapping,
     /// The number of slots between the inaccessible pages.
     slots: usize,
@@ -17,6 +20,8 @@ pub struct Stack {
     capacity: usize,
     depth: usize,
     armor: Option<Armor>,
+    cells: Cells,
+    control: ControlStack,
 }
 
 /// The end of the usable slots that touches an inaccessible page.
@@ -29,7 +34,7 @@ pub enum Edge {
 }
 
 /// How a stack is laid out and filled so that stray accesses are detected. An access beyond one edge faults. Beyond the
-/// other edge, a write changes the slack: slots with a known pattern, which [`Stack::is_intact`] compares. A read of a
+/// other edge, a write changes the slack: slots with a known pattern, which [`Store::is_intact`] compares. A read of a
 /// slot that was never written returns poison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armor {
@@ -44,23 +49,32 @@ pub struct Armor {
     pub slots: usize,
 }
 
+/// Checks that there is address space for memory cells and for activations on the control stack.
+///
+/// # Errors
+/// The system's error if there is not.
+pub fn can_reserve(cells: usize, control_bytes: usize) -> io::Result<()> {
+    Cells::new().reserve(cells)?;
+    ControlStack::new().reserve(control_bytes)
+}
+
 /// The maximum number of slots that are checked for stray writes.
 const SLACK: usize = 32;
 
 impl Armor {
     /// The pattern of a slot, numbered from the bottom. The patterns of two slots differ by large numbers, so that two
     /// stray reads do not cancel out.
-    fn pattern(&self, slot: isize) -> i64 {
+    pub(super) fn pattern(&self, slot: isize) -> i64 {
         self.poison.wrapping_add((slot as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64
     }
 }
 
-impl Stack {
+impl Store {
     /// Reserves memory for `capacity` values. Unused memory costs nothing.
     ///
     /// # Errors
     /// The system's error if there is not enough address space.
-    pub fn new(capacity: usize) -> io::Result<Stack> {
+    pub fn new(capacity: usize) -> io::Result<Store> {
         let page = page_bytes();
         let bytes = capacity
             .checked_add(1)
@@ -70,7 +84,16 @@ impl Stack {
             .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let mut mapping = Mapping::new(bytes + 2 * page, Access::None)?;
         mapping.protect(page, bytes, Access::ReadWrite)?;
-        Ok(Stack { mapping, slots: bytes / 8, bottom: 1, capacity, depth: 0, armor: None })
+        Ok(Store {
+            mapping,
+            slots: bytes / 8,
+            bottom: 1,
+            capacity,
+            depth: 0,
+            armor: None,
+            cells: Cells::new(),
+            control: ControlStack::new(),
+        })
     }
 
     /// The number of values that the stack has room for. On an armored stack, this is the limit.
@@ -83,7 +106,7 @@ impl Stack {
         self.capacity
     }
 
-    /// Places the bottom so that the edge touches an inaccessible page. From now on, each [`set`](Stack::set) fills the
+    /// Places the bottom so that the edge touches an inaccessible page. From now on, each [`set`](Store::set) fills the
     /// slots that hold no value, and the slack at the other edge, with poison. Empties the stack. No system call is
     /// needed, so a stack can be armored anew for every execution.
     ///
@@ -107,10 +130,13 @@ impl Stack {
     }
 
     /// Whether the slack is unchanged since it was filled. The slack is the slots beyond the edge that touches no
-    /// inaccessible page: 32 slots, or fewer if an inaccessible page is nearer. A stack without armor has no slack and
-    /// is always intact.
+    /// inaccessible page: 32 slots, or fewer if an inaccessible page is nearer. The memory has such slack too. A store without
+    /// armor has no slack and is always intact.
     pub fn is_intact(&self) -> bool {
         let Some(armor) = &self.armor else { return true };
+        if !self.cells.is_intact(armor) {
+            return false;
+        }
         let slack = self.slack(armor);
         // SAFETY: the slack is between the inaccessible pages, and `arm` has filled it.
         let slots = unsafe { std::slice::from_raw_parts(self.bottom().offset(slack.start), slack.len()) };
@@ -146,6 +172,35 @@ impl Stack {
         // SAFETY: there is room, and the source is not in our own mapping because `&mut self` is exclusive.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.bottom(), values.len()) };
         self.depth = values.len();
+    }
+
+    /// Makes room for memory cells and for activations on the control stack.
+    ///
+    /// # Errors
+    /// The system's error if there is not enough address space.
+    pub(crate) fn reserve(&mut self, cells: usize, control_bytes: usize) -> io::Result<()> {
+        self.cells.reserve(cells)?;
+        self.control.reserve(control_bytes)
+    }
+
+    /// Begins an execution with this many memory cells, all zero. [`reserve`](Store::reserve) has made room for them.
+    pub(crate) fn clear_memory(&mut self, cells: usize) {
+        self.cells.begin(cells, self.armor.as_ref());
+    }
+
+    /// The memory cells of the last program that was executed.
+    pub fn memory(&self) -> &[i64] {
+        self.cells.values()
+    }
+
+    /// The address of memory cell 0; dangling if there are no cells.
+    pub(crate) fn memory_start(&self) -> *mut i64 {
+        self.cells.start()
+    }
+
+    /// The address after the control stack, which grows downward; dangling if none is reserved.
+    pub(crate) fn control_end(&self) -> *mut u8 {
+        self.control.end()
     }
 
     /// Fills the spare slot, the slack, and the slots above the first `values` slots with poison.
