@@ -1039,7 +1039,7 @@ fn corpus_gives_the_same_results_on_an_armored_stack() {
             // Large programs would take long, particularly in an emulator; they stop when fuel runs out.
             let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
             let expected = evaluate(program.ast(), &case.inputs, fuel, case.stack_limit);
-            let options = Options { metered: true, stack_limit: case.stack_limit };
+            let options = Options { metered: true, stack_limit: case.stack_limit, ..Options::default() };
             for engine in &mut engines {
                 let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
                     Ok(prepared) => prepared,
