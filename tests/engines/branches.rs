@@ -77,7 +77,11 @@ fn corpus_passes_with_every_branch_form() {
                     let key = (case.inputs.len(), case.stack_limit, case.fuel.is_some());
                     let prepared = ready.entry(key).or_insert_with(|| {
                         compilations += 1;
-                        let options = Options { metered: case.fuel.is_some(), stack_limit: case.stack_limit };
+                        let options = Options {
+                            metered: case.fuel.is_some(),
+                            stack_limit: case.stack_limit,
+                            ..Options::default()
+                        };
                         engine
                             .prepare(program, &options, &mut NoClock)
                             .unwrap_or_else(|error| panic!("{path}: {error}"))

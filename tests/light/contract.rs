@@ -22,7 +22,7 @@ fn accepted_by(options: Options, inputs: &[i64], fuel: Option<u64>, capacity: us
 
 #[test]
 fn execution_that_does_not_match_the_preparation_is_refused() {
-    let options = Options { metered: false, stack_limit: 8 };
+    let options = Options { metered: false, stack_limit: 8, ..Options::default() };
     let none: [&str; 0] = [];
     assert!(accepted_by(options, &[1, 2], None, 8).contains(&"tree"));
     assert_eq!(accepted_by(options, &[1], None, 8), none, "another number of inputs");

@@ -34,7 +34,7 @@ fn every_peer_meets_the_cases_of_the_corpus() {
             for case in cases(&source).expect("the cases of the corpus are well-formed") {
                 let Ok(program) = load(&source, case.inputs.len()) else { continue };
                 // Without fuel, only programs that need none are certain to end.
-                let options = Options { metered: true, stack_limit: case.stack_limit };
+                let options = Options { metered: true, stack_limit: case.stack_limit, ..Options::default() };
                 let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
                     Ok(prepared) => prepared,
                     Err(error @ PrepareError::Peer { .. }) => {
