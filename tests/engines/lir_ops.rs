@@ -163,6 +163,10 @@ impl State<'_> {
             let mut goes_to = None;
             let mut traps_at = None;
             match op {
+                Op::LoadCell { .. } | Op::StoreCell { .. } | Op::Function { .. } | Op::Call { .. } | Op::EndCall => {
+                    todo!()
+                }
+                Op::TakeDepth { .. } | Op::GiveDepth | Op::SaveBase { .. } | Op::NeedAbove { .. } => todo!(),
                 Op::Align | Op::Label(_) => {}
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
