@@ -194,7 +194,12 @@ impl Lowering<'_> {
                     }
                     counters = counters.max(in_then).max(in_else);
                 }
-                NodeKind::Call(_) => todo!("calls"),
+                NodeKind::Call(_) => {
+                    if let Some(id) = self.innermost {
+                        self.code.regions[id.index()].has_call = true;
+                    }
+                    todo!("calls")
+                }
                 NodeKind::Address(id) => {
                     let start = program.ast().array(id).start;
                     self.word(word, Op::Literal(start.into()), 0, 1);
@@ -301,6 +306,7 @@ impl Lowering<'_> {
             is_level: true,
             is_joined: true,
             is_innermost: true,
+            has_call: false,
             reach: 0,
         });
         let height = self.height;
@@ -322,12 +328,13 @@ impl Lowering<'_> {
         region.end = end;
         region.is_level &= is_level;
         region.reach = open.height.saturating_sub(self.lowest);
-        let Region { parent, is_level, is_innermost, .. } = *region;
+        let Region { parent, is_level, is_innermost, has_call, .. } = *region;
         let holds_loop = region.is_loop() || !is_innermost;
         if let Some(parent) = parent {
             let parent = &mut self.code.regions[parent.index()];
             parent.is_level &= is_level;
             parent.is_innermost &= !holds_loop;
+            parent.has_call |= has_call;
         }
         self.innermost = parent;
         self.lowest = self.lowest.min(open.parent_lowest);

@@ -38,6 +38,8 @@ pub struct Region {
     pub is_joined: bool,
     /// Whether it contains no loop.
     pub is_innermost: bool,
+    /// Whether it contains a call.
+    pub has_call: bool,
     /// How far the region reads or pops below the stack height at its header, in values. For example, the reach of
     /// `times rot end` is 3. Exact only if the region is level.
     pub reach: i64,
