@@ -76,7 +76,14 @@ fn compile_with<I: Isa, T: Tier>(
 ) -> Result<Compiled, PrepareError> {
     // The plan is the same in every round.
     let plan = tier.plan::<I>(code, tuning);
-    let shape = Shape { registers: T::registers(&plan), metered: code.metered(), marked };
+    let shape = Shape {
+        registers: T::registers(&plan),
+        reserved: code.reserved(),
+        cells: code.cells(),
+        calls: code.has_calls(),
+        metered: code.metered(),
+        marked,
+    };
     let mut forms = Forms::default();
     // Every further round uses a longer form for some branches. There are three forms, so this ends.
     loop {

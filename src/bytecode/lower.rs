@@ -36,6 +36,7 @@ pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytec
         regions: Vec::new(),
         functions: Vec::new(),
         cells: program.ast().cells(),
+        uses_memory: false,
         greatest_depth: 0,
         counts_depth: false,
         checks: Vec::new(),
@@ -129,6 +130,7 @@ impl Lowering<'_> {
                 NodeKind::Literal(value) => self.word(word, Op::Literal(value), 0, 1),
                 NodeKind::Word(name) => {
                     self.word(word, Op::Word(name), name.pops() as u64, name.pushes() as u64);
+                    self.code.uses_memory |= name.class() == Class::Memory;
                     if matches!(name.class(), Class::Division | Class::Memory) {
                         // The words after one that may trap must not be checked before it.
                         self.end_group();

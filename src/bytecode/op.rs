@@ -5,6 +5,7 @@
 
 use super::{Region, RegionId, RegionKind};
 use crate::exec::Store;
+use crate::isa::Reserved;
 use crate::lang::{Span, Word};
 use crate::outcome::{Trap, TrapKind};
 
@@ -189,6 +190,8 @@ pub struct Bytecode {
     pub(super) functions: Vec<Function>,
     /// The number of memory cells.
     pub(super) cells: usize,
+    /// Whether it has `@` or `!`.
+    pub(super) uses_memory: bool,
     /// The greatest number of active calls.
     pub(super) greatest_depth: u64,
     /// Whether it has [`Op::CallDepth`].
@@ -287,6 +290,16 @@ impl Bytecode {
     /// The number of memory cells.
     pub fn cells(&self) -> usize {
         self.cells
+    }
+
+    /// Whether it has `@` or `!`, even if it has no cells.
+    pub fn uses_memory(&self) -> bool {
+        self.uses_memory
+    }
+
+    /// The registers that compiled code reserves for the whole program.
+    pub fn reserved(&self) -> Reserved {
+        Reserved { memory: self.uses_memory, depth: self.counts_depth }
     }
 
     /// The greatest number of calls that can be active at once: the call limit, or the longest path of calls if that is less.

@@ -23,7 +23,8 @@ pub trait Isa: Sink + Sized {
     /// Its name, as in [`std::env::consts::ARCH`].
     const NAME: &'static str;
 
-    /// The registers that a tier may use, starting with those that need not be saved.
+    /// The registers that a tier may use, starting with those that need not be saved. A program may reserve the last ones,
+    /// see [`usable`](Isa::usable).
     const ALLOCATABLE: &'static [Reg];
 
     /// The registers that the code must preserve for its caller.
@@ -37,6 +38,11 @@ pub trait Isa: Sink + Sized {
 
     /// The registers besides its destination that [`crate::lir::Op::DivideImm`] changes.
     fn divide_imm_clobbers(imm: i64) -> &'static [Reg];
+
+    /// The registers that a tier may use in a program that reserves some.
+    fn usable(reserved: Reserved) -> &'static [Reg] {
+        &Self::ALLOCATABLE[..Self::ALLOCATABLE.len() - reserved.count()]
+    }
 
     /// A register's name in the manual.
     fn reg_name(reg: Reg) -> String;
@@ -57,11 +63,35 @@ pub trait Isa: Sink + Sized {
     fn finish(self) -> Result<Machine, OutOfRange>;
 }
 
+/// The registers at the end of [`Isa::ALLOCATABLE`] that a program reserves. They hold the same thing in all of its functions,
+/// and only emitters use them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    /// Whether the last register holds the address of memory cell 0: the program loads or stores cells.
+    pub memory: bool,
+    /// Whether the last register, or the one before it if the last is the memory's, holds the number of calls that may still
+    /// begin: the program counts the depth of its calls.
+    pub depth: bool,
+}
+
+impl Reserved {
+    /// The number of reserved registers.
+    pub const fn count(self) -> usize {
+        self.memory as usize + self.depth as usize
+    }
+}
+
 /// Properties of a piece of code that the emitter must know before the first operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// The number of registers that it uses. These are the first ones of [`Isa::ALLOCATABLE`].
+    /// The number of registers that it uses besides the reserved ones. These are the first ones of [`Isa::ALLOCATABLE`].
     pub registers: usize,
+    /// The registers that it reserves.
+    pub reserved: Reserved,
+    /// The number of memory cells.
+    pub cells: usize,
+    /// Whether it has [`crate::lir::Op::Call`].
+    pub calls: bool,
     /// Whether it has [`crate::lir::Op::Fuel`].
     pub metered: bool,
     /// Whether to record [`Machine::marks`].

@@ -411,7 +411,7 @@ fn unconditional_branches_change_form_at_128_mebibytes() {
 
 /// Emits operations with the given forms.
 fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, OutOfRange> {
-    let shape = Shape { registers: 4, metered: true, marked: false };
+    let shape = Shape { registers: 4, metered: true, ..Shape::default() };
     let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);
     ops.iter().for_each(|op| emitter.put(*op));
     Ok(emitter.finish()?.bytes)

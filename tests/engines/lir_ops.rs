@@ -309,7 +309,7 @@ impl Builder {
 }
 
 fn emit<I: Isa>(ops: &[Op], tuning: &Tuning) -> Vec<u8> {
-    let shape = Shape { registers: I::ALLOCATABLE.len(), metered: true, marked: false };
+    let shape = Shape { registers: I::ALLOCATABLE.len(), metered: true, ..Shape::default() };
     let mut forms = Forms::default();
     loop {
         let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);

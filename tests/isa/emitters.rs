@@ -19,7 +19,7 @@ fn limit_memory() {
 fn emit<I: Isa>(ops: &[Op]) -> Result<usize, String> {
     limit_memory();
     let emitted = catch_unwind(|| {
-        let shape = Shape { registers: 0, metered: true, marked: true };
+        let shape = Shape { registers: 0, metered: true, marked: true, ..Shape::default() };
         let mut emitter = I::begin(Vec::new(), &shape, &Tuning::default(), Forms::default());
         ops.iter().for_each(|op| emitter.put(*op));
         emitter.finish().expect("it is small").bytes.len()
