@@ -13,7 +13,7 @@ use super::{Trial, tree};
 use crate::lang::print::print;
 use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
-use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The approximate number of words that the smallest program executes.
 pub const MIN_WORK: u64 = 100;
@@ -30,7 +30,8 @@ pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
     }
     let nodes = builder.nodes;
     let Cost { iterations, .. } = cost(&nodes, 0..nodes.len());
-    Trial { text: print(&tree(&nodes)), inputs, fuel: iterations, stack_limit: DEFAULT_STACK_LIMIT }
+    let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+    Trial { text: print(&tree(&nodes)), inputs, fuel: iterations, stack_limit, call_limit }
 }
 
 /// The cost of executing nodes.

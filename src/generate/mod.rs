@@ -21,7 +21,7 @@ use crate::corpus::Case;
 use crate::host_stack::with_room;
 use crate::interp::tree::{Measured, measure};
 use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +32,12 @@ pub struct Trial {
     pub text: String,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
-    /// The number of iterations that loops may start.
+    /// The number of units of work that may start: iterations and calls.
     pub fuel: u64,
     /// The maximum number of values on the stack.
     pub stack_limit: usize,
+    /// The maximum number of active calls.
+    pub call_limit: u64,
 }
 
 impl Trial {
@@ -54,7 +56,7 @@ impl Trial {
 
     /// The text followed by a case line that repeats the run. The line is at the end, so it changes no word's location.
     pub fn with_case(&self, expected: Verdict) -> String {
-        let Trial { text, inputs, fuel, stack_limit } = self;
+        let Trial { text, inputs, fuel, stack_limit, .. } = self;
         let line = text.lines().count() + 1;
         let case = Case { line, fuel: Some(*fuel), stack_limit: *stack_limit, inputs: inputs.clone(), expected };
         format!("{}\n{case}\n", text.trim_end_matches('\n'))
@@ -108,7 +110,8 @@ const MAX_ITERATIONS: u64 = 2_000;
 /// Prints nodes as text and sets the limits. `trap` is the desired trap, if any.
 fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Option<TrapKind>) -> Option<Trial> {
     let ast = tree(nodes);
-    let mut trial = Trial { text: String::new(), inputs, fuel: MAX_ITERATIONS, stack_limit: DEFAULT_STACK_LIMIT };
+    let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+    let mut trial = Trial { text: String::new(), inputs, fuel: MAX_ITERATIONS, stack_limit, call_limit };
     let mut measured = trial.measure(&ast);
     if trap != Some(TrapKind::DivisionByZero) {
         measured = without_division_by_zero(dice, nodes, &trial, measured);

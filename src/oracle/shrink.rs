@@ -327,7 +327,7 @@ mod tests {
     use super::*;
     use crate::generate::{Kind, trial};
     use crate::lang::{Ast, Node};
-    use crate::outcome::TrapKind;
+    use crate::outcome::{DEFAULT_CALL_LIMIT, TrapKind};
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(600)
@@ -376,7 +376,13 @@ mod tests {
     #[test]
     fn limits_shrink_to_where_the_bug_starts() {
         let text = "1 2 3 4 5 6 times over over swap end 7 8 drop drop 3 times 1 end";
-        let whole = Trial { text: text.into(), inputs: vec![5, 6], fuel: 500, stack_limit: 300 };
+        let whole = Trial {
+            text: text.into(),
+            inputs: vec![5, 6],
+            fuel: 500,
+            stack_limit: 300,
+            call_limit: DEFAULT_CALL_LIMIT,
+        };
         let overflows = |trial: &Trial| {
             let Ok(program) = trial.load() else { return false };
             matches!(trial.measure(program.ast()).outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel)
@@ -389,7 +395,8 @@ mod tests {
     #[test]
     fn words_that_only_fill_the_stack_are_removed_with_the_limit() {
         let text = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 0 if 21 else 22 end 23 24 25";
-        let whole = Trial { text: text.into(), inputs: vec![], fuel: 1_000, stack_limit: 24 };
+        let whole =
+            Trial { text: text.into(), inputs: vec![], fuel: 1_000, stack_limit: 24, call_limit: DEFAULT_CALL_LIMIT };
         let overflows = |trial: &Trial| {
             let Ok(program) = trial.load() else { return false };
             let is_if = |node: &Node| matches!(node.kind, NodeKind::If { .. });
@@ -421,7 +428,7 @@ mod tests {
     #[test]
     fn shrinking_obeys_its_deadline_for_long_programs() {
         let text = "1 drop ".repeat(40_000);
-        let whole = Trial { text, inputs: vec![1; 100], fuel: 10, stack_limit: 1_000 };
+        let whole = Trial { text, inputs: vec![1; 100], fuel: 10, stack_limit: 1_000, call_limit: DEFAULT_CALL_LIMIT };
         let mut asked = 0;
         let small = shrink(&whole, usize::MAX, Instant::now(), |_| {
             asked += 1;
@@ -432,7 +439,13 @@ mod tests {
 
     #[test]
     fn text_that_does_not_parse_shrinks_by_words() {
-        let whole = Trial { text: "1 2 if ( 3".into(), inputs: vec![], fuel: 0, stack_limit: 10 };
+        let whole = Trial {
+            text: "1 2 if ( 3".into(),
+            inputs: vec![],
+            fuel: 0,
+            stack_limit: 10,
+            call_limit: DEFAULT_CALL_LIMIT,
+        };
         let small = shrink(&whole, 100, later(), |trial| trial.text.contains('('));
         assert_eq!(small.text, "(");
     }

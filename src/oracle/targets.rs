@@ -7,7 +7,7 @@ use crate::corpus::cases;
 use crate::generate::{Trial, trial_from_bytes};
 use crate::lang::print::print;
 use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
-use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
 
@@ -50,6 +50,7 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return front_end(bytes) };
     let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize| Trial {
         text: text.to_owned(),
+        call_limit: DEFAULT_CALL_LIMIT,
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
         inputs,
         fuel: fuel.unwrap_or(MAX_ITERATIONS).min(MAX_ITERATIONS),

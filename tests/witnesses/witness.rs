@@ -196,7 +196,7 @@ fn random_cases(count: usize) -> Vec<Case> {
             long += 1;
             continue;
         }
-        let Trial { text, inputs, fuel, stack_limit } = trial;
+        let Trial { text, inputs, fuel, stack_limit, .. } = trial;
         let source = Source::new(format!("random program {index}"), text);
         let program = load(&source, inputs.len()).expect("it is valid");
         let outcome = evaluate(program.ast(), &inputs, Some(fuel), stack_limit);
