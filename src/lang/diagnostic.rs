@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind, words};
+use super::{NameFault, Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind, words};
 
 /// A message about one position of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +152,15 @@ impl From<&SyntaxError> for Diagnostic {
                         .into()
                 }),
             ),
+            Kind::NotTopLevel(_) => ("only at the top level", None),
+            Kind::TooManyCells => ("this array exceeds the limit", None),
+            Kind::WithoutName(_) => ("the text ends here", None),
+            Kind::NameNotAllowed { reason: NameFault::Word, .. } => ("a word of the language", None),
+            Kind::NameNotAllowed { reason: NameFault::Literal, .. } => ("has the form of a literal", None),
+            Kind::NameNotAllowed { reason: NameFault::Defined, .. } => ("is already defined", None),
+            Kind::WithoutEffect(_) => ("must be followed by its effect", None),
+            Kind::EffectWithoutDashes => ("the effect that opens here", None),
+            Kind::MissingSemicolon => ("opened here and never closed", Some("close the definition with `;`".into())),
             Kind::UnclosedComment => ("opened here and never closed", Some("close the comment with `)`".into())),
             Kind::TooDeep => ("this body exceeds the limit", Some("at most 1000 bodies can be nested".into())),
         };
@@ -199,7 +208,9 @@ fn misleading_help(c: char) -> Option<String> {
 impl From<&Rejection> for Diagnostic {
     fn from(rejection: &Rejection) -> Diagnostic {
         let (label, help) = match rejection.kind {
-            RejectionKind::WrongEffect { .. } => todo!(),
+            RejectionKind::WrongEffect { declared, least, .. } => {
+                (format!("leaves {least} or more, but its effect says {declared}"), "change the effect")
+            }
             RejectionKind::Underflow { needed, greatest } => (
                 format!("needs {needed}, but there are at most {greatest}"),
                 "push more values before it, or give the program more inputs",

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
-pub use parse::{SyntaxError, SyntaxErrorKind, integer, parse};
+pub use parse::{NameFault, SyntaxError, SyntaxErrorKind, integer, parse};
 pub use source::{Place, Source, Span, printable};
 pub use verify::{Program, Rejection, RejectionKind, verify};
 pub use words::Word;

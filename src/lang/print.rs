@@ -3,19 +3,32 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{Ast, NodeKind};
+use super::{Array, Ast, Definition, NodeKind};
 use crate::host_stack::with_room;
 
 /// Bodies nested deeper than this are not indented further, so that the length of the output stays linear in the tree.
 const DEEPEST_INDENT: usize = 40;
 
-/// The canonical text of a program: words that open, divide or close a body have their own lines, and plain words fill
-/// rows.
+/// The canonical text of a program: the arrays, the definitions and then the main program. Words that open, divide or close a
+/// body have their own lines, and plain words fill rows.
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };
-    with_room(|| printer.body(0..ast.nodes().len(), 0));
+    for Array { name, cells, .. } in ast.arrays() {
+        printer.line(&format!("{cells} array {name}"), 0);
+    }
+    with_room(|| {
+        for definition in ast.definitions() {
+            printer.definition(definition);
+        }
+        printer.body(ast.main(), 0);
+    });
     printer.break_line();
     printer.text
+}
+
+/// The names of the values in an effect, of which only the number matters.
+fn value_names() -> impl Iterator<Item = char> {
+    ('a'..='z').cycle()
 }
 
 /// The last column of a row of plain words, unless a single word is longer.
@@ -28,6 +41,24 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
+    fn definition(&mut self, definition: &Definition) {
+        let Definition { name, params, results, body, .. } = definition;
+        self.word(&format!(": {name} ("), 0);
+        let mut names = value_names();
+        let mut values = |printer: &mut Self, count: u32| {
+            for name in names.by_ref().take(count as usize) {
+                printer.word(name.encode_utf8(&mut [0; 4]), 1);
+            }
+        };
+        values(self, *params);
+        self.word("--", 1);
+        values(self, *results);
+        self.word(")", 1);
+        self.break_line();
+        self.body(body.clone(), 1);
+        self.line(";", 0);
+    }
+
     /// The parser's limit on nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>, level: usize) {
         let mut index = range.start;
@@ -38,7 +69,8 @@ impl Printer<'_> {
                 NodeKind::Word(word) => self.word(word.spelling(), level),
                 NodeKind::Pick(depth) => self.word(&format!("{depth} pick"), level),
                 NodeKind::Put(depth) => self.word(&format!("{depth} put"), level),
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
+                NodeKind::Call(id) => self.word(&self.ast.definition(id).name, level),
+                NodeKind::Address(id) => self.word(&self.ast.array(id).name, level),
                 NodeKind::Leave => self.word("leave", level),
                 NodeKind::Exit => self.word("exit", level),
                 NodeKind::Times { end } => {
@@ -111,5 +143,18 @@ mod tests {
         let printed = print(&parse(&Source::new("test", text)).expect("it parses"));
         assert_eq!(kinds(&printed), kinds(text));
         assert!(printed.contains("\n  while\n") || printed.contains("\nwhile\n"), "{printed}");
+    }
+
+    #[test]
+    fn definitions_and_arrays_are_printed_before_the_main_program() {
+        let text =
+            "f ( main ) 3 array a a : f ( x y -- ) if g exit end a @ g drop ; 2 array g' : g ( v -- w ) g' ! 1 ; 1 f";
+        let ast = parse(&Source::new("test", text)).expect("it parses");
+        let printed = "3 array a\n2 array g'\n: f ( a b -- )\n  if\n    g exit\n  end\n  a @ g drop\n;\n\
+                       : g ( a -- b )\n  g' ! 1\n;\nf a 1 f\n";
+        assert_eq!(print(&ast), printed);
+        let again = parse(&Source::new("test", printed)).expect("it parses");
+        let kinds = |ast: &Ast| ast.nodes().iter().map(|node| node.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&again), kinds(&ast));
     }
 }

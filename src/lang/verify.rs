@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Ast, NodeKind, Span, Word};
+use super::{Ast, Definition, Node, NodeKind, Span, Word};
 use crate::host_stack::with_room;
 
 /// A program that passed the verifier for a given number of inputs.
@@ -119,10 +119,9 @@ pub enum RejectionKind {
 /// # Errors
 /// The first rejection in the order of the walks.
 pub fn verify(ast: &Arc<Ast>, inputs: usize) -> Result<Program, Rejection> {
-    let facts = vec![Fact::default(); ast.nodes().len()];
-    let mut walk = Walk { ast, facts, seen: HashMap::new(), leaving: None, words_walked: 0 };
-    with_room(|| walk.body(0..ast.nodes().len(), Depth::exactly(inputs as u64)))?;
-    Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into(), frames: Arc::new([]) })
+    let mut walk = Walk::new(ast);
+    let frames = walk.program(inputs)?;
+    Ok(Program { ast: Arc::clone(ast), inputs, facts: walk.facts.into(), frames: frames.into() })
 }
 
 /// The depths that the stack can have at one point.
@@ -170,11 +169,53 @@ struct Walk<'a> {
     seen: HashMap<(usize, Depth), Depth>,
     /// The depths at the `leave`s of the innermost loop in this walk of it.
     leaving: Option<Depth>,
+    /// In a definition: the number of values that a call must leave.
+    results: Option<u64>,
     /// The number of nodes visited in all walks, to which the time is proportional.
     words_walked: usize,
 }
 
 impl Walk<'_> {
+    fn new(ast: &Ast) -> Walk<'_> {
+        let facts = vec![Fact::default(); ast.nodes().len()];
+        Walk { ast, facts, seen: HashMap::new(), leaving: None, results: None, words_walked: 0 }
+    }
+
+    /// Walks the definitions and then the main program, and returns the frame of each definition.
+    fn program(&mut self, inputs: usize) -> Result<Vec<u64>, Rejection> {
+        let definitions = self.ast.definitions().iter();
+        with_room(|| {
+            let frames = definitions.map(|definition| self.definition(definition)).collect::<Result<_, _>>()?;
+            self.results = None;
+            self.body(self.ast.main(), Depth::exactly(inputs as u64))?;
+            Ok(frames)
+        })
+    }
+
+    /// Walks a definition and returns its frame.
+    fn definition(&mut self, definition: &Definition) -> Result<u64, Rejection> {
+        let (params, results) = (u64::from(definition.params), u64::from(definition.results));
+        self.results = Some(results);
+        if let Some(depth) = self.body(definition.body.clone(), Depth::exactly(params))? {
+            self.check_results(depth, definition.span)?;
+        }
+        let facts = &self.facts[definition.body.clone()];
+        let Bound(frame) = facts.iter().map(|fact| fact.greatest).fold(Bound(params), Bound::max);
+        assert_ne!(Bound(frame), Bound::NONE, "a definition without a bound cannot leave an exact number of values");
+        Ok(frame)
+    }
+
+    /// Checks the depth at an end of the definition at hand; in the main program every depth is right.
+    fn check_results(&self, depth: Depth, span: Span) -> Result<(), Rejection> {
+        match self.results {
+            Some(declared) if depth != Depth::exactly(declared) => {
+                let Depth { least, greatest } = depth;
+                Err(Rejection { kind: RejectionKind::WrongEffect { declared, least, greatest }, span })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Walks the nodes of one body and returns the depth at its end; `None` if the end cannot be reached. The parser's limit on
     /// nesting bounds the recursion.
     fn body(&mut self, range: Range<usize>, mut depth: Depth) -> Result<Option<Depth>, Rejection> {
@@ -182,41 +223,53 @@ impl Walk<'_> {
         while index < range.end {
             let kind = self.ast.nodes()[index].kind;
             self.words_walked += 1;
-            depth = match kind {
-                NodeKind::Literal(_) => self.effect(index, depth, 0, 1)?,
-                NodeKind::Word(word) => self.effect(index, depth, word.pops() as u64, word.pushes() as u64)?,
-                NodeKind::Pick(k) => self.effect(index, depth, k.saturating_add(1), k.saturating_add(2))?,
-                NodeKind::Put(k) => self.effect(index, depth, k.saturating_add(2), k.saturating_add(1))?,
-                NodeKind::Call(id) => {
-                    let definition = self.ast.definition(id);
-                    self.effect(index, depth, definition.params.into(), definition.results.into())?
-                }
-                NodeKind::Address(_) => self.effect(index, depth, 0, 1)?,
-                NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth)?,
-                NodeKind::If { otherwise, end } => {
-                    let entry = self.effect(index, depth, 1, 0)?;
-                    let then = self.body(index + 1..otherwise as usize, entry)?;
-                    let other = self.body(otherwise as usize..end as usize, entry)?;
-                    match (then.and_then(Depth::exact), other.and_then(Depth::exact)) {
-                        (Some(then), Some(otherwise)) if then != otherwise => {
-                            return self.reject(index, RejectionKind::UnbalancedIf { then, otherwise });
-                        }
-                        _ => {}
-                    }
-                    match spanned(then, other) {
-                        Some(depth) => depth,
-                        None => return Ok(None),
-                    }
-                }
-                NodeKind::Leave => {
-                    self.leaving = spanned(self.leaving, Some(depth));
-                    return Ok(None);
-                }
-                NodeKind::Exit => return Ok(None),
+            let after = match kind {
+                NodeKind::Times { .. } | NodeKind::While { .. } => self.loop_body(index, depth).map(Some),
+                NodeKind::If { otherwise, end } => self.branch(index, otherwise as usize, end as usize, depth),
+                _ => self.word(index, depth),
             };
+            match after {
+                Ok(Some(after)) => depth = after,
+                ended => return ended,
+            }
             index = kind.next(index);
         }
         Ok(Some(depth))
+    }
+
+    /// Applies a word without a body. Apart from the recursion, so that each level of it takes little of the host's stack.
+    fn word(&mut self, index: usize, depth: Depth) -> Result<Option<Depth>, Rejection> {
+        let Node { kind, span } = self.ast.nodes()[index];
+        let (pops, pushes) = match kind {
+            NodeKind::Literal(_) | NodeKind::Address(_) => (0, 1),
+            NodeKind::Word(word) => (word.pops() as u64, word.pushes() as u64),
+            NodeKind::Pick(k) => (k.saturating_add(1), k.saturating_add(2)),
+            NodeKind::Put(k) => (k.saturating_add(2), k.saturating_add(1)),
+            NodeKind::Call(id) => {
+                let definition = self.ast.definition(id);
+                (definition.params.into(), definition.results.into())
+            }
+            NodeKind::Leave => {
+                self.leaving = spanned(self.leaving, Some(depth));
+                return Ok(None);
+            }
+            NodeKind::Exit => return self.check_results(depth, span).map(|()| None),
+            NodeKind::Times { .. } | NodeKind::If { .. } | NodeKind::While { .. } => unreachable!("it has a body"),
+        };
+        self.effect(index, depth, pops, pushes).map(Some)
+    }
+
+    /// Walks both branches of an `if`.
+    fn branch(&mut self, index: usize, otherwise: usize, end: usize, depth: Depth) -> Result<Option<Depth>, Rejection> {
+        let entry = self.effect(index, depth, 1, 0)?;
+        let then = self.body(index + 1..otherwise, entry)?;
+        let other = self.body(otherwise..end, entry)?;
+        match (then.and_then(Depth::exact), other.and_then(Depth::exact)) {
+            (Some(then), Some(otherwise)) if then != otherwise => {
+                self.reject(index, RejectionKind::UnbalancedIf { then, otherwise })
+            }
+            _ => Ok(spanned(then, other)),
+        }
     }
 
     /// Walks a loop until the interval at its entry covers the one at its end.
@@ -278,11 +331,10 @@ mod tests {
     use super::super::{Source, parse};
     use super::*;
 
-    fn walked(text: &str, inputs: u64) -> (usize, usize) {
+    fn walked(text: &str, inputs: usize) -> (usize, usize) {
         let ast = parse(&Source::new("test", text)).expect("the test's program parses");
-        let facts = vec![Fact::default(); ast.nodes().len()];
-        let mut walk = Walk { ast: &ast, facts, seen: HashMap::new(), leaving: None, words_walked: 0 };
-        walk.body(0..ast.nodes().len(), Depth::exactly(inputs)).expect("the test's program verifies");
+        let mut walk = Walk::new(&ast);
+        walk.program(inputs).expect("the test's program verifies");
         (walk.words_walked, ast.nodes().len())
     }
 
@@ -300,6 +352,41 @@ mod tests {
     fn balanced_nested_loops_are_walked_once() {
         let (visits, length) = walked(&("3 times 1 + ".repeat(1000) + &"end ".repeat(1000)), 1);
         assert_eq!(visits, length);
+    }
+
+    #[test]
+    fn frames_are_the_greatest_depth_and_at_least_the_parameters() {
+        let text = ": f ( a -- b ) dup dup + + ; : g ( a b c -- ) drop drop drop ; : h ( -- ) 1 if 2 drop exit else 3 4 g' end drop ;
+                    : g' ( a b -- c ) drop f ;";
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
+        assert_eq!(verify(&ast, 0).expect("it verifies").frames(), [3, 3, 2, 2]);
+    }
+
+    #[test]
+    fn definitions_must_leave_what_their_effects_say() {
+        for (text, expected) in [
+            (": f ( a -- b ) 1 ;", Some((2, 2))),
+            (": f ( a -- b ) ;", None),
+            (": f ( a -- ) dup 0 < if exit end drop ;", Some((1, 1))),
+            (": f ( n -- m ) 0 swap times 1 end ;", Some((1, u64::MAX))),
+            (": f ( a b -- ) times drop end ;", Some((0, 1))),
+            (": f ( a b -- ) 2 times drop end exit ;", Some((0, 2))),
+            (": f ( a -- b ) if 1 exit else 2 exit end ;", None),
+            (": f ( a -- b ) f ;", None),
+            (": f ( a -- b c ) f ;", None),
+            (": f ( a -- b c ) f drop ;", Some((1, 1))),
+            ("drop : f ( -- ) 1 ;", Some((1, 1))),
+        ] {
+            let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
+            let found = match verify(&ast, 0) {
+                Ok(_) => None,
+                Err(Rejection {
+                    kind: RejectionKind::WrongEffect { least, greatest: Bound(greatest), .. }, ..
+                }) => Some((least, greatest)),
+                Err(other) => panic!("{text}: {other}"),
+            };
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]

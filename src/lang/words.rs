@@ -267,8 +267,10 @@ impl Word {
     }
 }
 
-/// The words that open, divide, close and leave bodies, `pick` and `put`: every spelling that is not in [`WORDS`].
-pub const KEYWORDS: &[&str] = &["pick", "put", "times", "if", "else", "while", "do", "end", "leave", "exit"];
+/// The words that open, divide, close and leave bodies, those that define names, `pick` and `put`: every spelling that is not
+/// in [`WORDS`].
+pub const KEYWORDS: &[&str] =
+    &["pick", "put", "times", "if", "else", "while", "do", "end", "leave", "exit", ":", ";", "array"];
 
 /// Words of other languages that edit distance does not map to ours.
 pub const FOREIGN: &[(&str, &str)] = &[
