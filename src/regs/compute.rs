@@ -33,7 +33,6 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             Code::Pick(depth) => self.pick(depth as i64),
             Code::Put(depth) => self.put_word(depth as i64),
             Code::Word(word) => self.word(word, context),
-            Code::Call(_) | Code::CallDepth | Code::Frame { .. } => todo!(),
             Code::Fuel => {
                 let site = self.site(pc);
                 self.put(Op::Fuel { site });
@@ -41,10 +40,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             Code::Need { values, .. } => {
                 let site = self.site(pc);
                 let slot = self.stack.height.wrapping_sub_unsigned(values);
-                self.put(Op::Need { slot: Slot(slot), site });
+                self.put(match self.base {
+                    None => Op::Need { slot: Slot(slot), site },
+                    Some(base) => Op::NeedAbove { slot: Slot(slot), base, site },
+                });
                 self.stack.assume_values_from(slot);
             }
-            Code::Room { values, .. } => {
+            Code::CallDepth => {
+                let site = self.site(pc);
+                self.put(Op::TakeDepth { site });
+            }
+            Code::Room { values, .. } | Code::Frame { values } => {
                 let site = self.site(pc);
                 let slot = self.stack.height.wrapping_add_unsigned(values);
                 self.put(Op::Room { slot: Slot(slot), site });
@@ -58,6 +64,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             | Code::Else(_)
             | Code::EndIf(_)
             | Code::Leave(_)
+            | Code::Call(_)
             | Code::Exit
             | Code::Return => unreachable!("the walk lowers control flow"),
         }
@@ -95,7 +102,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     fn word(&mut self, word: Word, context: Context) {
         match word.meaning() {
-            Meaning::Load | Meaning::Store => todo!(),
+            Meaning::Load => self.load_cell(context),
+            Meaning::Store => self.store_cell(context),
             Meaning::Shuffle => self.shuffle(word),
             Meaning::Divide(op) => self.divide(op, context),
             Meaning::Alu(op) => self.alu(op, context),
@@ -209,6 +217,36 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let d = self.destination(context, &[a], 1);
         self.put(Op::Unary { op, d, a: ra });
         self.push_result(d, &[a], 0);
+    }
+
+    /// Pops an address. Returns it as the sum of a value in a register and a constant.
+    fn pop_address(&mut self) -> (Value, Reg, i64) {
+        let mut address = self.pop_loaded();
+        match address {
+            Value::Sum(a, offset) => (address, a, offset),
+            _ => {
+                let a = self.ensure_register(&mut address);
+                (address, a, 0)
+            }
+        }
+    }
+
+    fn load_cell(&mut self, context: Context) {
+        let site = self.site(context.pc);
+        let (address, a, offset) = self.pop_address();
+        let d = self.destination(context, &[address], 1);
+        self.put(Op::LoadCell { d, a, offset, site });
+        self.push_result(d, &[address], 0);
+    }
+
+    fn store_cell(&mut self, context: Context) {
+        let site = self.site(context.pc);
+        let (address, a, offset) = self.pop_address();
+        let mut value = self.pop_loaded();
+        let s = self.ensure_register(&mut value);
+        self.put(Op::StoreCell { s, a, offset, site });
+        self.release(value);
+        self.release(address);
     }
 
     /// Pushes the sum of a popped value and the constant `more`.

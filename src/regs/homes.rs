@@ -5,7 +5,8 @@
 //! move, not correctness.
 
 use super::summary::Body;
-use crate::bytecode::{Bytecode, Op};
+use crate::bytecode::{Bytecode, Function, Op};
+use crate::lang::Word;
 use crate::lang::words::Class;
 
 /// The result has no home.
@@ -44,6 +45,18 @@ impl Tags {
     fn push(&mut self, tag: u8) {
         self.ring[self.top % Tags::REACH] = tag;
         self.top = self.top.wrapping_add(1);
+    }
+
+    /// Pops several values.
+    fn remove(&mut self, values: usize) {
+        (0..values.min(Tags::REACH)).for_each(|_| drop(self.pop()));
+        self.top = self.top.wrapping_sub(values.saturating_sub(Tags::REACH));
+    }
+
+    /// Pushes several values without homes.
+    fn add(&mut self, values: usize) {
+        (0..values.min(Tags::REACH)).for_each(|_| self.push(NOWHERE));
+        self.top = self.top.wrapping_add(values.saturating_sub(Tags::REACH));
     }
 
     /// The home of the value `depth` below the top, if it is within the ring.
@@ -89,7 +102,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn op(&mut self, index: usize) {
         match self.code.ops()[index] {
-            Op::Call(_) => todo!(),
+            Op::Call(id) => {
+                let Function { params, results, .. } = self.code.functions()[id.index()];
+                self.tags.remove(results as usize);
+                self.tags.add(params as usize);
+            }
             Op::Literal(_) => {
                 self.tags.pop();
             }
@@ -106,7 +123,8 @@ impl Walk<'_> {
                 let tag = self.tags.at(depth as usize).map_or(NOWHERE, |place| std::mem::replace(place, NOWHERE));
                 self.tags.push(tag);
             }
-            Op::Word(word) if word.class() == Class::Unary => {
+            Op::Word(Word::Store) => self.tags.add(2),
+            Op::Word(word) if word.class() == Class::Unary || word == Word::Fetch => {
                 self.homes[index] = self.tags.at(0).map_or(NOWHERE, |home| *home);
             }
             Op::Word(word) if word.class() == Class::Shuffle => {
@@ -160,8 +178,8 @@ impl Walk<'_> {
                 self.tags.merge(at_else);
                 self.tags.push(NOWHERE);
             }
-            Op::Leave(_) | Op::Exit => self.tags = Tags::UNKNOWN,
-            Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::Leave(_) | Op::Exit | Op::Return => self.tags = Tags::UNKNOWN,
+            Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } => {}
         }
     }
 }

@@ -124,14 +124,14 @@ impl Loop {
         let destroyed = |does: bool, clobbers: &[Reg]| if does { bits(clobbers.iter().copied()) } else { 0 };
         registers.clobbered = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
         registers.expected = 0;
-        let counter = counted.map(|(counter, count)| state.place_counter(counter, count));
+        let counter = counted.map(|(counter, count)| state.place_counter(counter, count, region.has_call));
         if !region.is_level {
             state.flush();
             // The height may differ between iterations, so nothing is known about the slots below it.
             let height = state.stack.height;
             state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
-            state.canonicalize_for_loop(&body);
+            state.canonicalize_for_loop(&body, region.has_call);
         }
         let header = state.label();
         match &condition {
@@ -156,7 +156,7 @@ impl Loop {
             }
         }
         if is_repeated {
-            state.canonicalize_for_loop(&self.body);
+            state.canonicalize_for_loop(&self.body, region.has_call);
             // At the end of an iteration, both operands may have to vacate their registers for values that the header expects
             // there. The moves of those values may form a cycle, which a third register breaks.
             state.set_header(3);
@@ -306,11 +306,11 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the counter
-    /// gets a register, the loop uses that register for nothing else.
-    fn place_counter(&mut self, counter: Counter, count: Value) -> CounterPlace {
+    /// gets a register, the loop uses that register for nothing else. A call in the loop would clobber the register.
+    fn place_counter(&mut self, counter: Counter, count: Value, has_call: bool) -> CounterPlace {
         let registers = &self.registers;
         let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
-        let d = if (counter.0 as usize) < counters::<I>() && self.can_pin() {
+        let d = if !has_call && (counter.0 as usize) < counters::<I>() && self.can_pin() {
             count.reg().filter(|s| is_own(*s)).or_else(|| registers.find_free(clobbers::<I>()))
         } else {
             None
@@ -337,8 +337,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     /// Gives each value that the loop touches, and then each of its constants, a register of its own while registers last.
-    /// Spills the other values that it touches.
-    fn canonicalize_for_loop(&mut self, body: &Body) {
+    /// Spills the other values that it touches. With a call in the loop, the constants get no registers.
+    fn canonicalize_for_loop(&mut self, body: &Body, has_call: bool) {
         self.emit_all_deferred();
         let height = self.stack.height;
         // Operations need a few registers for themselves.
@@ -357,6 +357,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
         // A slot that is not known to have a value could not be loaded at the end of an iteration.
         self.spill_below(self.stack.known);
+        if has_call {
+            return self.spill_untouched(body.touched);
+        }
         for value in body.constants.iter() {
             if self.constant_register(value).is_some() || room == 0 || !self.can_pin() {
                 continue;
@@ -366,6 +369,18 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 self.registers.pinned |= bit(d);
                 self.constants.push((value, d));
                 room -= 1;
+            }
+        }
+    }
+
+    /// Spills the values that a loop does not touch. A call in the loop would spill them, and the end of each iteration would load
+    /// them again.
+    fn spill_untouched(&mut self, touched: u64) {
+        let height = self.stack.height;
+        for slot in self.stack.low()..height {
+            let depth = height - 1 - slot;
+            if !(0..64).contains(&depth) || touched >> depth & 1 == 0 {
+                self.spill(slot);
             }
         }
     }

@@ -9,14 +9,17 @@ use super::compute::Context;
 use super::homes;
 use super::loops::{Loop, counters};
 use super::state::{State, pool};
-use super::summary::{Body, Summary, summarize};
-use crate::bytecode::{Bytecode, Op as Code, Pc, RegionId, TrapSite};
+use super::summary::{Body, summarize};
+use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
-use crate::lir::{Cond, FrameSlot, Op, Reg, Sink, Slot};
+use crate::lir::{Cond, Op, Reg, Sink, Slot};
 
 /// The results of the passes that prepare the lowering.
 pub struct Plan {
-    summary: Summary,
+    /// The summary of each region.
+    bodies: Vec<Body>,
+    /// The number of registers that the code of each function wants.
+    wanted: Vec<usize>,
     /// The home of each operation's result; see [`homes::find`].
     homes: Vec<u8>,
     pool: &'static [Reg],
@@ -28,10 +31,14 @@ impl Plan {
         let summary = summarize::<I>(code);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
         let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
-        let counters = (code.main().counters as usize).min(counters::<I>());
-        let wanted = summary.height.saturating_add(constants + counters + 4);
+        let wanted = |(function, height): (&Function, &usize)| {
+            let counters = (function.counters as usize).min(counters::<I>());
+            height.saturating_add(constants + counters + 4)
+        };
+        let wanted: Vec<usize> = code.functions().iter().zip(&summary.heights).map(wanted).collect();
+        let most = wanted.iter().copied().max().unwrap_or(0);
         let homes = homes::find(code, &summary.bodies);
-        Plan { summary, homes, pool: pool::<I>(wanted, tuning.value_registers) }
+        Plan { bodies: summary.bodies, homes, wanted, pool: pool::<I>(most, tuning.value_registers, code.reserved()) }
     }
 
     /// The number of allocatable registers that the code may use.
@@ -42,18 +49,18 @@ impl Plan {
 
 /// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
-    let state = State::<I, S>::new(sink, code.inputs() as i64, plan.pool, FrameSlot(code.main().counters));
-    let mut walk =
-        Walk { code, bodies: &plan.summary.bodies, homes: &plan.homes, state, open: Vec::new(), is_dead: false };
-    walk.program();
+    let state = State::<I, S>::new(sink, plan.pool);
+    let mut walk = Walk { code, plan, state, open: Vec::new(), is_dead: false };
+    for id in (0..code.functions().len() as u32).map(FunctionId) {
+        walk.function(id);
+    }
     walk.state.into_sites()
 }
 
 /// The walk over the bytecode. Only the walk handles control flow.
 struct Walk<'a, I, S> {
     code: &'a Bytecode,
-    bodies: &'a [Body],
-    homes: &'a [u8],
+    plan: &'a Plan,
     state: State<'a, I, S>,
     /// The open regions, innermost last.
     open: Vec<OpenRegion>,
@@ -76,9 +83,19 @@ fn innermost_loop(open: &[OpenRegion]) -> &Loop {
 }
 
 impl<I: Isa, S: Sink> Walk<'_, I, S> {
-    fn program(&mut self) {
-        let ops = self.code.ops();
-        let mut index = 0;
+    fn function(&mut self, id: FunctionId) {
+        let code = self.code;
+        let function = &code.functions()[id.index()];
+        let ops = &code.ops()[..function.end.index()];
+        let mut index = function.start.index();
+        self.is_dead = false;
+        if id == FunctionId::MAIN {
+            self.state.begin_main(function);
+        } else {
+            self.state.sink.at(function.start.0);
+            let is_crowded = self.plan.wanted[id.index()] > self.plan.pool.len();
+            self.state.begin_function(id, function, is_crowded);
+        }
         while let Some(&op) = ops.get(index) {
             let pc = Pc(index as u32);
             let next = &ops[index + 1..];
@@ -94,7 +111,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 }
                 Code::If(id) | Code::LeaveIfZero(id) => index += self.branch(None, id, next),
                 Code::Times(id) => {
-                    let body = self.bodies[id.index()];
+                    let body = self.plan.bodies[id.index()];
                     let open = Loop::times(&mut self.state, self.code.region(id), body);
                     // The padding before the header is attributed to the loop.
                     self.state.sink.at(pc.0 + 1);
@@ -102,7 +119,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     self.open.push(OpenRegion::Loop(open));
                 }
                 Code::While(id) => {
-                    let body = self.bodies[id.index()];
+                    let body = self.plan.bodies[id.index()];
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
                     self.open.push(OpenRegion::Loop(open));
                 }
@@ -116,7 +133,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     } else if matches!(op, Code::Next(_)) {
                         open.next(&mut self.state);
                     } else {
-                        open.repeat(&mut self.state, self.code, self.homes);
+                        open.repeat(&mut self.state, self.code, &self.plan.homes);
                     }
                 }
                 Code::Leave(_) => {
@@ -133,12 +150,19 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     Some(OpenRegion::If(open)) => self.is_dead = open.end(&mut self.state, self.is_dead),
                     _ => unreachable!("regions nest"),
                 },
+                Code::Call(callee) => self.state.call(callee, &code.functions()[callee.index()], code.counts_depth()),
+                // No path reaches the end of the function.
+                Code::Return if self.is_dead => {}
                 Code::Exit | Code::Return => {
-                    self.state.flush();
-                    self.state.put(Op::Return { end: Slot(self.state.stack.height) });
+                    if id == FunctionId::MAIN {
+                        self.state.flush();
+                        self.state.put(Op::Return { end: Slot(self.state.stack.height) });
+                    } else {
+                        self.state.end_call(function);
+                    }
                     self.is_dead = true;
                 }
-                op => self.state.straight(op, Context { pc, next, home: self.homes[pc.index()] }),
+                op => self.state.straight(op, Context { pc, next, home: self.plan.homes[pc.index()] }),
             }
         }
     }
@@ -160,7 +184,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         match self.open.last_mut() {
             Some(OpenRegion::Loop(open)) if region.is_loop() => open.end_condition(&mut self.state, region, test),
             _ => {
-                let open = If::begin(&mut self.state, region, &self.bodies[id.index()], test);
+                let open = If::begin(&mut self.state, region, &self.plan.bodies[id.index()], test);
                 self.open.push(OpenRegion::If(open));
             }
         }

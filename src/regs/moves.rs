@@ -4,7 +4,7 @@
 use super::stack::{Stack, Value, bit};
 use super::state::State;
 use crate::isa::Isa;
-use crate::lir::{Op, Reg, Sink};
+use crate::lir::{FrameSlot, Op, Reg, Sink};
 use crate::parallel_moves::{Breaker, Move, Register, Source, Step, resolve};
 
 /// The source of a move: a value and its slot.
@@ -52,6 +52,10 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.set_stack(target);
     }
 
+    fn spare_slot(&self) -> FrameSlot {
+        self.spare.expect("a function without a spare slot has a free register")
+    }
+
     /// Moves values into the registers of the target, `target_registers`.
     fn move_to(&mut self, target: &Stack, low: i64, target_registers: u32) {
         let mut moves = Vec::new();
@@ -73,10 +77,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         resolve(moves, breaker, |step| match step {
             Step::Set(Move { to, from }) => self.emit_into(Reg(to), from.value, from.slot),
             Step::Copy { to, from } => self.put(Op::Move { d: Reg(to), s: Reg(from) }),
-            Step::Save(from) => self.put(Op::StoreFrame { s: Reg(from), slot: self.spare }),
+            Step::Save(from) => {
+                let slot = self.spare_slot();
+                self.put(Op::StoreFrame { s: Reg(from), slot });
+            }
             Step::Restore(Move { to, from }) => {
                 let d = Reg(to);
-                self.put(Op::LoadFrame { d, slot: self.spare });
+                let slot = self.spare_slot();
+                self.put(Op::LoadFrame { d, slot });
                 if from.value.is_deferred() {
                     self.emit_deferred(d, from.value.with_register(d));
                 }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use super::stack::{Stack, Value, WINDOW, bit, bits};
 use crate::bytecode::{Pc, TrapSite};
-use crate::isa::Isa;
+use crate::isa::{Isa, Reserved};
 use crate::lir::{AluOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot};
 
 /// The registers and their use counts. Sets of registers have a bit for each.
@@ -65,23 +65,27 @@ pub struct State<'a, I, S> {
     pub constants: Vec<(i64, Reg)>,
     /// The stack with which every iteration of the innermost loop begins.
     pub header: Stack,
-    /// The frame slot that breaks a cycle of moves when no register is free.
-    pub spare: FrameSlot,
+    /// The frame slot that breaks a cycle of moves when no register is free. A function with so few values that a register is
+    /// always free has none.
+    pub spare: Option<FrameSlot>,
+    /// The frame slot that holds the base of the function, if the function compares heights with it.
+    pub base: Option<FrameSlot>,
     labels: u32,
     sites: Vec<TrapSite>,
     isa: PhantomData<I>,
 }
 
 impl<'a, I: Isa, S: Sink> State<'a, I, S> {
-    /// Begins with a stack of `height` values, all in their slots.
-    pub fn new(sink: &'a mut S, height: i64, pool: &'static [Reg], spare: FrameSlot) -> State<'a, I, S> {
+    /// Begins with an empty stack.
+    pub fn new(sink: &'a mut S, pool: &'static [Reg]) -> State<'a, I, S> {
         State {
             sink,
-            stack: Stack::in_memory(height, 0),
+            stack: Stack::default(),
             registers: Registers::new(pool),
             constants: Vec::new(),
             header: Stack::default(),
-            spare,
+            spare: None,
+            base: None,
             labels: 0,
             sites: Vec::new(),
             isa: PhantomData,
@@ -420,11 +424,11 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     }
 }
 
-/// The registers that the code may use: the first `wanted` of [`Isa::ALLOCATABLE`], at most `most` and at least
+/// The registers that the code may use: the first `wanted` of those that are not reserved, at most `most` and at least
 /// [`MIN_REGISTERS`].
-pub fn pool<I: Isa>(wanted: usize, most: usize) -> &'static [Reg] {
-    let all = I::ALLOCATABLE.len();
-    &I::ALLOCATABLE[..wanted.clamp(MIN_REGISTERS, all).min(most.max(MIN_REGISTERS))]
+pub fn pool<I: Isa>(wanted: usize, most: usize, reserved: Reserved) -> &'static [Reg] {
+    let usable = I::usable(reserved);
+    &usable[..wanted.clamp(MIN_REGISTERS, usable.len()).min(most.max(MIN_REGISTERS))]
 }
 
 /// The fewest registers with which every operation can be lowered.

@@ -3,7 +3,7 @@
 //! The lowering uses it to assign registers before a region begins. The summary of a region includes all regions inside it.
 //! Slots are counted downward from the top of the stack at the region's header.
 
-use crate::bytecode::{Bytecode, Op, RegionId};
+use crate::bytecode::{Bytecode, Function, Op, RegionId};
 use crate::isa::Isa;
 use crate::lang::words::Meaning;
 use crate::lir::AluOp;
@@ -49,27 +49,25 @@ impl Constants {
 pub struct Summary {
     /// The summary of each region.
     pub bodies: Vec<Body>,
-    /// The number of slots from the lowest that is touched up to the greatest height.
-    pub height: usize,
+    /// For each function, the number of slots from the lowest that is touched up to the greatest height.
+    pub heights: Vec<usize>,
 }
 
 /// Summarizes a program.
 pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
-    let inputs = code.inputs() as i64;
     let mut walk = Walk {
         bodies: vec![Body::default(); code.regions().len()],
-        open: vec![OpenRegion::new(inputs)],
-        height: inputs,
-        highest: inputs,
-        lowest: inputs,
+        open: Vec::new(),
+        height: 0,
+        highest: 0,
+        lowest: 0,
         is_dead: false,
     };
-    walk.program::<I>(code);
-    let Walk { bodies, highest, lowest, .. } = walk;
-    Summary { bodies, height: usize::try_from(highest - lowest).unwrap_or(0) }
+    let heights = code.functions().iter().map(|function| walk.function::<I>(code, function)).collect();
+    Summary { bodies: walk.bodies, heights }
 }
 
-/// A region that is being walked, or the program itself.
+/// A region that is being walked, or the function itself.
 struct OpenRegion {
     /// The height at its header.
     height: i64,
@@ -97,9 +95,15 @@ struct Walk {
 }
 
 impl Walk {
-    fn program<I: Isa>(&mut self, code: &Bytecode) {
+    /// Walks a function. Returns the number of slots from the lowest that is touched up to the greatest height.
+    fn function<I: Isa>(&mut self, code: &Bytecode, function: &Function) -> usize {
+        let params = i64::from(function.params);
+        (self.height, self.highest, self.lowest, self.is_dead) = (params, params, params, false);
+        self.open.clear();
+        self.open.push(OpenRegion::new(params));
         let mut constant = None;
-        for (index, &op) in code.ops().iter().enumerate() {
+        for index in function.start.index()..function.end.index() {
+            let op = code.ops()[index];
             let previous = constant.take();
             match op {
                 Op::Literal(value) => {
@@ -155,14 +159,18 @@ impl Walk {
                 }
                 Op::Next(id) | Op::Repeat(id) => self.end(id),
                 Op::Leave(_) | Op::Exit => self.is_dead = true,
-                Op::Call(_) => todo!(),
+                Op::Call(id) => {
+                    let Function { params, results, .. } = code.functions()[id.index()];
+                    self.effect(params.into(), results.into());
+                }
                 Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
             }
         }
+        usize::try_from(self.highest - self.lowest).unwrap_or(0)
     }
 
     fn innermost(&mut self) -> &mut OpenRegion {
-        self.open.last_mut().expect("the program itself stays open")
+        self.open.last_mut().expect("the function itself stays open")
     }
 
     fn effect(&mut self, pops: i64, pushes: i64) {

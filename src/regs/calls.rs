@@ -1,0 +1,101 @@
+//! Calls: lowers the beginning and the end of functions, and the calls between them.
+//!
+//! A call clobbers all registers. So the values of the caller are in their slots during a call, and its counters are in its frame
+//! slots. The two topmost parameters and the topmost result are passed in registers, the others in their slots. Slots are relative
+//! to the data-stack pointer, which is at the base of the active function whenever a function begins or ends.
+
+use super::stack::{Stack, Value};
+use super::state::State;
+use crate::bytecode::{Function, FunctionId};
+use crate::isa::Isa;
+use crate::lir::{FrameSlot, Op, Reg, Sink, Slot};
+
+/// The registers of the topmost parameters, that of the top first. The first also holds the topmost result.
+fn passed<I: Isa>() -> [Reg; 2] {
+    [I::ALLOCATABLE[0], I::ALLOCATABLE[1]]
+}
+
+/// The frame slots of a function: first its counters, then these.
+struct FrameSlots {
+    spare: Option<FrameSlot>,
+    base: Option<FrameSlot>,
+    count: u32,
+}
+
+impl FrameSlots {
+    fn of(function: &Function, has_spare: bool, has_base: bool) -> FrameSlots {
+        let mut count = function.counters;
+        let mut slot = |exists: bool| {
+            count += u32::from(exists);
+            exists.then(|| FrameSlot(count - 1))
+        };
+        let (spare, base) = (slot(has_spare), slot(has_base));
+        FrameSlots { spare, base, count }
+    }
+}
+
+impl<I: Isa, S: Sink> State<'_, I, S> {
+    /// Begins the main program, whose inputs are in their slots.
+    pub fn begin_main(&mut self, function: &Function) {
+        let FrameSlots { spare, base, .. } = FrameSlots::of(function, true, false);
+        (self.spare, self.base) = (spare, base);
+        self.set_stack(Stack::in_memory(function.params.into(), 0));
+    }
+
+    /// Begins a function. `is_crowded` says that it may need more registers than there are.
+    pub fn begin_function(&mut self, id: FunctionId, function: &Function, is_crowded: bool) {
+        let FrameSlots { spare, base, count } = FrameSlots::of(function, is_crowded, function.has_needs);
+        (self.spare, self.base) = (spare, base);
+        self.put(Op::Function { function: id.0, slots: count, has_calls: function.has_calls });
+        if let Some(slot) = base {
+            self.put(Op::SaveBase { base: Slot(0), slot });
+        }
+        let mut stack = Stack::in_memory(function.params.into(), 0);
+        pass::<I>(&mut stack, function.params);
+        self.set_stack(stack);
+    }
+
+    /// Calls a function. With `counts_depth`, a unit of call depth has been taken and is given back after the call.
+    pub fn call(&mut self, id: FunctionId, function: &Function, counts_depth: bool) {
+        debug_assert_eq!(self.registers.pinned, 0, "loops with calls keep nothing else in registers");
+        let base = self.stack.height - i64::from(function.params);
+        self.stack.assume_values_from(base);
+        let mut passed = Stack::in_memory(self.stack.height, self.stack.known);
+        pass::<I>(&mut passed, function.params);
+        self.reconcile(passed);
+        self.move_pointer(base);
+        self.put(Op::Call { function: id.0 });
+        self.move_pointer(-base);
+        if counts_depth {
+            self.put(Op::GiveDepth);
+        }
+        let mut stack = Stack::in_memory(base + i64::from(function.results), self.stack.known);
+        pass::<I>(&mut stack, function.results.min(1));
+        self.set_stack(stack);
+    }
+
+    /// Ends a function: returns to its caller with the data-stack pointer at the base.
+    pub fn end_call(&mut self, function: &Function) {
+        let results = function.results;
+        self.stack.assume_values_from(self.stack.height - i64::from(results));
+        let mut passed = Stack::in_memory(self.stack.height, self.stack.known);
+        pass::<I>(&mut passed, results.min(1));
+        self.reconcile(passed);
+        self.move_pointer(self.stack.height - i64::from(results));
+        self.put(Op::EndCall);
+    }
+
+    fn move_pointer(&mut self, slots: i64) {
+        if slots != 0 {
+            self.put(Op::MovePointer { slots });
+        }
+    }
+}
+
+/// Puts the topmost values of a stack, at most as many as there are registers for them, into the registers that pass them.
+fn pass<I: Isa>(stack: &mut Stack, values: u32) {
+    for (depth, reg) in passed::<I>().into_iter().take(values as usize).enumerate() {
+        let slot = stack.slot(depth as i64);
+        *stack.get_mut(slot) = Value::Reg(reg);
+    }
+}
