@@ -192,6 +192,7 @@ mod tests {
     use crate::bytecode::lower;
     use crate::isa::aarch64::Emitter;
     use crate::lang::{Source, parse, verify};
+    use crate::regs::inline::Inlined;
     use crate::regs::summary::summarize;
 
     /// The words whose results have homes, each with its home.
@@ -199,7 +200,7 @@ mod tests {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
         let program = verify(&ast, 6).expect("the program verifies");
         let code = lower(&program, 100, false).expect("the program is small");
-        let homes = find(&code, &summarize::<Emitter>(&code).bodies);
+        let homes = find(&code, &summarize::<Emitter>(&code, &Inlined::of(&code)).bodies);
         let words = code.ops().iter().zip(homes).filter_map(|(op, home)| match op {
             Op::Word(word) if home != NOWHERE => Some(format!("{}:{home}", word.spelling())),
             _ => None,

@@ -124,14 +124,14 @@ impl Loop {
         let destroyed = |does: bool, clobbers: &[Reg]| if does { bits(clobbers.iter().copied()) } else { 0 };
         registers.clobbered = destroyed(body.shifts, I::SHIFT_CLOBBERS) | destroyed(body.divides, I::DIVIDE_CLOBBERS);
         registers.expected = 0;
-        let counter = counted.map(|(counter, count)| state.place_counter(counter, count, region.has_call));
+        let counter = counted.map(|(counter, count)| state.place_counter(counter, count, body.calls));
         if !region.is_level {
             state.flush();
             // The height may differ between iterations, so nothing is known about the slots below it.
             let height = state.stack.height;
             state.stack = Stack::in_memory(height, height);
         } else if condition.is_none() {
-            state.canonicalize_for_loop(&body, region.has_call);
+            state.canonicalize_for_loop(&body);
         }
         let header = state.label();
         match &condition {
@@ -156,7 +156,7 @@ impl Loop {
             }
         }
         if is_repeated {
-            state.canonicalize_for_loop(&self.body, region.has_call);
+            state.canonicalize_for_loop(&self.body);
             // At the end of an iteration, both operands may have to vacate their registers for values that the header expects
             // there. The moves of those values may form a cycle, which a third register breaks.
             state.set_header(3);
@@ -307,10 +307,10 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the counter
     /// gets a register, the loop uses that register for nothing else. A call in the loop would clobber the register.
-    fn place_counter(&mut self, counter: Counter, count: Value, has_call: bool) -> CounterPlace {
+    fn place_counter(&mut self, counter: Counter, count: Value, calls: bool) -> CounterPlace {
         let registers = &self.registers;
         let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
-        let d = if !has_call && (counter.0 as usize) < counters::<I>() && self.can_pin() {
+        let d = if !calls && (counter.0 as usize) < counters::<I>() && self.can_pin() {
             count.reg().filter(|s| is_own(*s)).or_else(|| registers.find_free(clobbers::<I>()))
         } else {
             None
@@ -338,7 +338,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
 
     /// Gives each value that the loop touches, and then each of its constants, a register of its own while registers last.
     /// Spills the other values that it touches. With a call in the loop, the constants get no registers.
-    fn canonicalize_for_loop(&mut self, body: &Body, has_call: bool) {
+    fn canonicalize_for_loop(&mut self, body: &Body) {
         self.emit_all_deferred();
         let height = self.stack.height;
         // Operations need a few registers for themselves.
@@ -357,7 +357,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
         // A slot that is not known to have a value could not be loaded at the end of an iteration.
         self.spill_below(self.stack.known);
-        if has_call {
+        if body.calls {
             return self.spill_untouched(body.touched);
         }
         for value in body.constants.iter() {

@@ -4,9 +4,12 @@
 //! loop touches has a register of its own while registers last, and back edges restore that state. If the paths through a region
 //! end with different heights, all values are spilled wherever its paths part or join, and the data-stack pointer is adjusted.
 
+use std::ops::Range;
+
 use super::branches::If;
 use super::compute::Context;
 use super::homes;
+use super::inline::Inlined;
 use super::loops::{Loop, counters};
 use super::state::{State, pool};
 use super::summary::{Body, summarize};
@@ -16,6 +19,7 @@ use crate::lir::{Cond, Op, Reg, Sink, Slot};
 
 /// The results of the passes that prepare the lowering.
 pub struct Plan {
+    inlined: Inlined,
     /// The summary of each region.
     bodies: Vec<Body>,
     /// The number of registers that the code of each function wants.
@@ -28,7 +32,8 @@ pub struct Plan {
 impl Plan {
     /// Analyzes a program and selects the registers that its code may use.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
-        let summary = summarize::<I>(code);
+        let inlined = Inlined::of(code);
+        let summary = summarize::<I>(code, &inlined);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
         let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
         let wanted = |(function, height): (&Function, &usize)| {
@@ -38,7 +43,13 @@ impl Plan {
         let wanted: Vec<usize> = code.functions().iter().zip(&summary.heights).map(wanted).collect();
         let most = wanted.iter().copied().max().unwrap_or(0);
         let homes = homes::find(code, &summary.bodies);
-        Plan { bodies: summary.bodies, homes, wanted, pool: pool::<I>(most, tuning.value_registers, code.reserved()) }
+        Plan {
+            inlined,
+            bodies: summary.bodies,
+            homes,
+            wanted,
+            pool: pool::<I>(most, tuning.value_registers, code.reserved()),
+        }
     }
 
     /// The number of allocatable registers that the code may use.
@@ -52,7 +63,9 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec
     let state = State::<I, S>::new(sink, plan.pool);
     let mut walk = Walk { code, plan, state, open: Vec::new(), is_dead: false };
     for id in (0..code.functions().len() as u32).map(FunctionId) {
-        walk.function(id);
+        if plan.inlined.body(code, id).is_none() {
+            walk.function(id);
+        }
     }
     walk.state.into_sites()
 }
@@ -150,7 +163,10 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     Some(OpenRegion::If(open)) => self.is_dead = open.end(&mut self.state, self.is_dead),
                     _ => unreachable!("regions nest"),
                 },
-                Code::Call(callee) => self.state.call(callee, &code.functions()[callee.index()], code.counts_depth()),
+                Code::Call(callee) => match self.plan.inlined.body(code, callee) {
+                    Some(body) => index += self.inlined(body, next),
+                    None => self.state.call(callee, &code.functions()[callee.index()], code.counts_depth()),
+                },
                 // No path reaches the end of the function.
                 Code::Return if self.is_dead => {}
                 Code::Exit | Code::Return => {
@@ -165,6 +181,31 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 op => self.state.straight(op, Context { pc, next, home: self.plan.homes[pc.index()] }),
             }
         }
+    }
+
+    /// Lowers the operations of a function in place of a call. `next` are the operations after the call. Returns how many of them it
+    /// lowered as well.
+    fn inlined(&mut self, body: Range<usize>, next: &[Code]) -> usize {
+        let code = self.code;
+        if code.counts_depth() {
+            // The function calls nothing, so it does not matter when it gives its unit back.
+            self.state.put(Op::GiveDepth);
+        }
+        for index in body.clone() {
+            let pc = Pc(index as u32);
+            let (op, is_last) = (code.ops()[index], index + 1 == body.end);
+            if is_last
+                && let Code::Word(word) = op
+                && let Some(cond) = word.comparison()
+                && let Some(&(Code::If(id) | Code::LeaveIfZero(id))) = next.first()
+            {
+                return 1 + self.branch(Some(cond), id, &next[1..]);
+            }
+            self.state.sink.at(pc.0);
+            let next = if is_last { next } else { &code.ops()[index + 1..] };
+            self.state.straight(op, Context { pc, next, home: self.plan.homes[index] });
+        }
+        0
     }
 
     /// Emits the branch to ELSE or to the end of a region. It is taken if the comparison does not hold or, without a comparison,

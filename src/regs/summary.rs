@@ -3,6 +3,7 @@
 //! The lowering uses it to assign registers before a region begins. The summary of a region includes all regions inside it.
 //! Slots are counted downward from the top of the stack at the region's header.
 
+use super::inline::Inlined;
 use crate::bytecode::{Bytecode, Function, Op, RegionId};
 use crate::isa::Isa;
 use crate::lang::words::Meaning;
@@ -19,6 +20,8 @@ pub struct Body {
     pub shifts: bool,
     /// Whether one of its divisions clobbers registers.
     pub divides: bool,
+    /// Whether it has a call that is not inlined. Such a call clobbers all registers.
+    pub calls: bool,
     /// Constants that do not fit the immediate field of their instruction.
     pub constants: Constants,
 }
@@ -54,14 +57,16 @@ pub struct Summary {
 }
 
 /// Summarizes a program.
-pub fn summarize<I: Isa>(code: &Bytecode) -> Summary {
+pub fn summarize<I: Isa>(code: &Bytecode, inlined: &Inlined) -> Summary {
     let mut walk = Walk {
+        inlined,
         bodies: vec![Body::default(); code.regions().len()],
         open: Vec::new(),
         height: 0,
         highest: 0,
         lowest: 0,
         is_dead: false,
+        constant: None,
     };
     let heights = code.functions().iter().map(|function| walk.function::<I>(code, function)).collect();
     Summary { bodies: walk.bodies, heights }
@@ -84,7 +89,8 @@ impl OpenRegion {
     }
 }
 
-struct Walk {
+struct Walk<'a> {
+    inlined: &'a Inlined,
     bodies: Vec<Body>,
     open: Vec<OpenRegion>,
     height: i64,
@@ -92,81 +98,92 @@ struct Walk {
     lowest: i64,
     /// Whether the next operation cannot be reached from the one before it.
     is_dead: bool,
+    /// The value that the previous operation pushed, if that was a literal.
+    constant: Option<i64>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Walks a function. Returns the number of slots from the lowest that is touched up to the greatest height.
     fn function<I: Isa>(&mut self, code: &Bytecode, function: &Function) -> usize {
         let params = i64::from(function.params);
         (self.height, self.highest, self.lowest, self.is_dead) = (params, params, params, false);
         self.open.clear();
         self.open.push(OpenRegion::new(params));
-        let mut constant = None;
+        self.constant = None;
         for index in function.start.index()..function.end.index() {
-            let op = code.ops()[index];
-            let previous = constant.take();
-            match op {
-                Op::Literal(value) => {
-                    if let Some(unencodable) = unencodable::<I>(value, code.ops()[index + 1]) {
-                        self.innermost().body.constants.add(unencodable);
-                    }
-                    self.effect(0, 1);
-                    constant = Some(value);
-                }
-                Op::Pick(depth) => {
-                    let slot = self.height - 1 - depth as i64;
-                    self.touch(slot, slot + 1);
-                    self.effect(0, 1);
-                }
-                Op::Put(depth) => {
-                    let slot = self.height - 2 - depth as i64;
-                    self.touch(slot, slot + 1);
-                    self.effect(1, 0);
-                }
-                Op::Word(word) => {
-                    self.effect(word.pops() as i64, word.pushes() as i64);
-                    let body = &mut self.innermost().body;
-                    let clobbers_nothing =
-                        previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
-                    body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
-                    body.shifts |= word.is_shift() && previous.is_none();
-                }
-                Op::Times(_) | Op::If(_) => {
-                    self.effect(1, 0);
-                    self.open.push(OpenRegion::new(self.height));
-                }
-                Op::While(_) => self.open.push(OpenRegion::new(self.height)),
-                Op::LeaveIfZero(_) => {
-                    self.effect(1, 0);
-                    let height = self.height;
-                    self.innermost().exit_height = Some(height);
-                }
-                Op::Else(_) => {
-                    let (height, is_dead) = (self.height, std::mem::take(&mut self.is_dead));
-                    let open = self.innermost();
-                    open.exit_height = (!is_dead).then_some(height);
-                    open.then_is_dead = is_dead;
-                    self.height = open.height;
-                }
-                Op::EndIf(id) => {
-                    let then_is_dead = self.innermost().then_is_dead;
-                    let at_else_end = self.height;
-                    let is_dead = self.is_dead;
-                    self.end(id);
-                    if then_is_dead {
-                        (self.height, self.is_dead) = (at_else_end, is_dead);
-                    }
-                }
-                Op::Next(id) | Op::Repeat(id) => self.end(id),
-                Op::Leave(_) | Op::Exit => self.is_dead = true,
-                Op::Call(id) => {
-                    let Function { params, results, .. } = code.functions()[id.index()];
-                    self.effect(params.into(), results.into());
-                }
-                Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
-            }
+            self.op::<I>(code, index);
         }
         usize::try_from(self.highest - self.lowest).unwrap_or(0)
+    }
+
+    fn op<I: Isa>(&mut self, code: &Bytecode, index: usize) {
+        let op = code.ops()[index];
+        let previous = self.constant.take();
+        match op {
+            Op::Literal(value) => {
+                if let Some(unencodable) = unencodable::<I>(value, code.ops()[index + 1]) {
+                    self.innermost().body.constants.add(unencodable);
+                }
+                self.effect(0, 1);
+                self.constant = Some(value);
+            }
+            Op::Pick(depth) => {
+                let slot = self.height - 1 - depth as i64;
+                self.touch(slot, slot + 1);
+                self.effect(0, 1);
+            }
+            Op::Put(depth) => {
+                let slot = self.height - 2 - depth as i64;
+                self.touch(slot, slot + 1);
+                self.effect(1, 0);
+            }
+            Op::Word(word) => {
+                self.effect(word.pops() as i64, word.pushes() as i64);
+                let body = &mut self.innermost().body;
+                let clobbers_nothing =
+                    previous.is_some_and(|value| value != 0 && I::divide_imm_clobbers(value).is_empty());
+                body.divides |= matches!(word.meaning(), Meaning::Divide(_)) && !clobbers_nothing;
+                body.shifts |= word.is_shift() && previous.is_none();
+            }
+            Op::Times(_) | Op::If(_) => {
+                self.effect(1, 0);
+                self.open.push(OpenRegion::new(self.height));
+            }
+            Op::While(_) => self.open.push(OpenRegion::new(self.height)),
+            Op::LeaveIfZero(_) => {
+                self.effect(1, 0);
+                let height = self.height;
+                self.innermost().exit_height = Some(height);
+            }
+            Op::Else(_) => {
+                let (height, is_dead) = (self.height, std::mem::take(&mut self.is_dead));
+                let open = self.innermost();
+                open.exit_height = (!is_dead).then_some(height);
+                open.then_is_dead = is_dead;
+                self.height = open.height;
+            }
+            Op::EndIf(id) => {
+                let then_is_dead = self.innermost().then_is_dead;
+                let at_else_end = self.height;
+                let is_dead = self.is_dead;
+                self.end(id);
+                if then_is_dead {
+                    (self.height, self.is_dead) = (at_else_end, is_dead);
+                }
+            }
+            Op::Next(id) | Op::Repeat(id) => self.end(id),
+            Op::Leave(_) | Op::Exit => self.is_dead = true,
+            Op::Call(id) => {
+                let Function { params, results, .. } = code.functions()[id.index()];
+                if let Some(body) = self.inlined.body(code, id) {
+                    body.for_each(|index| self.op::<I>(code, index));
+                } else {
+                    self.effect(params.into(), results.into());
+                    self.innermost().body.calls = true;
+                }
+            }
+            Op::CallDepth | Op::Frame { .. } | Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+        }
     }
 
     fn innermost(&mut self) -> &mut OpenRegion {
@@ -207,6 +224,7 @@ impl Walk {
         };
         parent.body.shifts |= body.shifts;
         parent.body.divides |= body.divides;
+        parent.body.calls |= body.calls;
         body.constants.iter().for_each(|value| parent.body.constants.add(value));
         self.bodies[id.index()] = body;
     }
