@@ -49,13 +49,17 @@ impl Tags {
 
     /// Pops several values.
     fn remove(&mut self, values: usize) {
-        (0..values.min(Tags::REACH)).for_each(|_| drop(self.pop()));
+        for _ in 0..values.min(Tags::REACH) {
+            self.pop();
+        }
         self.top = self.top.wrapping_sub(values.saturating_sub(Tags::REACH));
     }
 
     /// Pushes several values without homes.
     fn add(&mut self, values: usize) {
-        (0..values.min(Tags::REACH)).for_each(|_| self.push(NOWHERE));
+        for _ in 0..values.min(Tags::REACH) {
+            self.push(NOWHERE);
+        }
         self.top = self.top.wrapping_add(values.saturating_sub(Tags::REACH));
     }
 
