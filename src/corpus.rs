@@ -1,6 +1,6 @@
 //! Corpus files: programs with test cases in comments.
 //!
-//! A line `\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT` is a case. Cases are found in the raw bytes, so even a
+//! A line `\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT` is a case. Cases are found in the raw bytes, so even a
 //! program that is not valid UTF-8 can state its expected result. A comment that only resembles a case is not one;
 //! [`near_misses`] reports it.
 
@@ -10,17 +10,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lang::{Place, Source, integer};
-use crate::outcome::{DEFAULT_STACK_LIMIT, TrapKind, Verdict};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 
 /// One case of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Its line, from 1.
     pub line: usize,
-    /// The iterations that loops may start, if limited.
+    /// The loop iterations and calls that may start, if limited.
     pub fuel: Option<u64>,
     /// The maximum number of values on the stack.
     pub stack_limit: usize,
+    /// The maximum number of active calls.
+    pub call_limit: u64,
     /// The initial stack, bottom first.
     pub inputs: Vec<i64>,
     /// The expected result.
@@ -37,6 +39,9 @@ impl fmt::Display for Case {
         if self.stack_limit != DEFAULT_STACK_LIMIT {
             write!(f, " stack-limit={}", self.stack_limit)?;
         }
+        if self.call_limit != DEFAULT_CALL_LIMIT {
+            write!(f, " call-limit={}", self.call_limit)?;
+        }
         let inputs: String = self.inputs.iter().map(|input| format!(" {input}")).collect();
         write!(f, ":{inputs} -> {}", self.expected)
     }
@@ -44,7 +49,7 @@ impl fmt::Display for Case {
 
 /// A line that begins like a case but is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}; write `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`")]
+#[error("line {line}: {message}; write `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`")]
 pub struct CaseError {
     /// The line, from 1.
     pub line: usize,
@@ -178,17 +183,18 @@ pub fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64
 fn case(line: usize, rest: &str) -> Result<Case, String> {
     let (options, rest) = rest.split_once(':').ok_or("a case needs a `:` before its inputs")?;
     let (inputs, result) = rest.split_once("->").ok_or("a case needs a `->` before its result")?;
-    let (mut fuel, mut stack_limit) = (None, DEFAULT_STACK_LIMIT);
+    let (mut fuel, mut stack_limit, mut call_limit) = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
     for option in options.split_whitespace() {
         match option.split_once('=') {
             Some(("fuel", value)) => fuel = Some(number(value)?),
             Some(("stack-limit", value)) => stack_limit = number(value)?,
+            Some(("call-limit", value)) => call_limit = number(value)?,
             _ => return Err(format!("unknown option `{option}`")),
         }
     }
     let inputs = values(inputs)?;
     let inputs = check_input_count(inputs, stack_limit)?;
-    Ok(Case { line, fuel, stack_limit, inputs, expected: verdict(result.trim())? })
+    Ok(Case { line, fuel, stack_limit, call_limit, inputs, expected: verdict(result.trim())? })
 }
 
 fn verdict(text: &str) -> Result<Verdict, String> {
@@ -229,18 +235,20 @@ mod tests {
 
     #[test]
     fn a_case_has_options_inputs_and_a_result() {
-        let cases = parsed("\\ case fuel=5 stack-limit=7: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n")
-            .expect("the cases are well-formed");
-        assert_eq!(
-            cases[0],
-            Case { line: 1, fuel: Some(5), stack_limit: 7, inputs: vec![1, -2], expected: Verdict::Done(vec![3]) }
-        );
+        let text = "\\ case fuel=5 stack-limit=7 call-limit=0: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n";
+        let cases = parsed(text).expect("the cases are well-formed");
+        let expected = Verdict::Done(vec![3]);
+        let case = Case { line: 1, fuel: Some(5), stack_limit: 7, call_limit: 0, inputs: vec![1, -2], expected };
+        assert_eq!(cases[0], case);
+        let defaults = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+        assert_eq!((cases[1].fuel, cases[1].stack_limit, cases[1].call_limit), defaults);
         assert_eq!((cases.len(), &cases[1].expected), (2, &Verdict::Done(vec![])));
     }
 
     #[test]
     fn results_round_trip() {
-        for result in ["1 2 -3", "trap division by zero 3:5", "trap out of fuel 1:1", "rejected unbalanced if 2:9"] {
+        for result in ["1 2 -3", "trap out of bounds 3:5", "trap call depth exceeded 1:1", "rejected wrong effect 2:9"]
+        {
             let case = &parsed(&format!("\\ case: -> {result}")).expect("the cases are well-formed")[0];
             assert_eq!(case.expected.to_string(), result);
         }
@@ -248,8 +256,12 @@ mod tests {
 
     #[test]
     fn cases_round_trip() {
-        for line in ["\\ case: -> ", "\\ case fuel=5 stack-limit=7: 1 -2 -> trap out of fuel 1:1", "\\ case: 1 -> 3 4"]
-        {
+        for line in [
+            "\\ case: -> ",
+            "\\ case fuel=5 stack-limit=7 call-limit=18446744073709551615: 1 -2 -> trap out of fuel 1:1",
+            "\\ case call-limit=0: 1 -> trap call depth exceeded 3:4",
+            "\\ case: 1 -> 3 4",
+        ] {
             assert_eq!(parsed(line).expect("the cases are well-formed")[0].to_string(), line);
         }
     }
@@ -298,6 +310,8 @@ mod tests {
             "\\ case 1 -> 2",
             "\\ case: 1",
             "\\ case x=1: -> 2",
+            "\\ case call-limit=-1: -> 2",
+            "\\ case call-limit=18446744073709551616: -> 2",
             "\\ case: 1 -> trap explosion 1:1",
             "\\ case: 1 2 -> x",
         ] {

@@ -75,8 +75,8 @@ impl<'a> Task<'a> {
 
 /// A program that an engine has prepared.
 pub trait Prepared {
-    /// Runs the program on the caller's stack, which then holds the result. `fuel` is the number of iterations that
-    /// all loops together may start; `None` means no limit.
+    /// Runs the program on the caller's stack, which then holds the result. `fuel` is the number of loop iterations and calls
+    /// that may start; `None` means no limit.
     ///
     /// # Errors
     /// The trap that ended the run. The contents of the stack are then unspecified.
@@ -98,10 +98,37 @@ pub trait Prepared {
     }
 }
 
+/// One run: its inputs and limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The initial stack, bottom first.
+    pub inputs: &'a [i64],
+    /// The greatest number of loop iterations and calls that may start; `None` means no limit.
+    pub fuel: Option<u64>,
+    /// The stack limit: the greatest number of values on the stack.
+    pub stack_limit: usize,
+    /// The call limit: the greatest number of active calls. The main program is not a call.
+    pub call_limit: u64,
+}
+
+impl Run<'_> {
+    /// The options that the program is prepared with for this run.
+    pub fn options(&self) -> Options {
+        Options { metered: self.fuel.is_some(), stack_limit: self.stack_limit, call_limit: self.call_limit }
+    }
+}
+
+/// A run without inputs and fuel, and with the default limits.
+impl Default for Run<'_> {
+    fn default() -> Self {
+        Run { inputs: &[], fuel: None, stack_limit: DEFAULT_STACK_LIMIT, call_limit: DEFAULT_CALL_LIMIT }
+    }
+}
+
 /// The options that a program is prepared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether loop iterations are counted, so that a run may be given fuel.
+    /// Whether loop iterations and calls are counted, so that a run may be given fuel.
     pub metered: bool,
     /// The stack limit: the greatest number of values on the stack.
     pub stack_limit: usize,

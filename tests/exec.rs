@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jitduel::bytecode::{self, Bytecode};
 use jitduel::corpus::{cases, programs};
-use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
+use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
 use jitduel::exec::{Armor, Code, CodeMemory, Edge, Store, code_memory};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Tuning, aarch64, x86_64};
@@ -630,7 +630,10 @@ fn compiled_programs_follow_the_calling_convention() {
                         assert!(changed.is_empty(), "{name} changes {changed:?} in `{text}`, status {status}");
                         calls += 1;
                         let fuel = metered.then_some(fuel);
-                        match evaluate(program.ast(), &inputs, fuel, LIMIT) {
+                        match evaluate(
+                            program.ast(),
+                            Run { inputs: &inputs, fuel, stack_limit: LIMIT, ..Run::default() },
+                        ) {
                             Outcome::Done(values) => {
                                 let bottom = cells[frame::BOTTOM as usize / 8];
                                 let end = cells[frame::POINTER as usize / 8];
@@ -996,7 +999,7 @@ fn results_on_an_armored_stack_are_the_same() {
             continue;
         };
         for inputs in [[1, 2, 3], [0, 0, 0], [5, -7, 100]] {
-            let expected = evaluate(program.ast(), &inputs, None, LIMIT);
+            let expected = evaluate(program.ast(), Run { inputs: &inputs, stack_limit: LIMIT, ..Run::default() });
             for (edge, poison) in [(Edge::Lower, 0), (Edge::Upper, 0), (Edge::Upper, u64::MAX / 3)] {
                 stack.arm(Armor { limit: LIMIT, edge, poison, slots: LIMIT });
                 let found = outcome(&mut *prepared, &inputs, None, &mut stack);
@@ -1038,10 +1041,10 @@ fn corpus_gives_the_same_results_on_an_armored_stack() {
             let Ok(program) = load(&source, case.inputs.len()) else { continue };
             // Large programs would take long, particularly in an emulator; they stop when fuel runs out.
             let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
-            let expected = evaluate(program.ast(), &case.inputs, fuel, case.stack_limit);
-            let options = Options { metered: true, stack_limit: case.stack_limit, ..Options::default() };
+            let run = Run { inputs: &case.inputs, fuel, stack_limit: case.stack_limit, call_limit: case.call_limit };
+            let expected = evaluate(program.ast(), run);
             for engine in &mut engines {
-                let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {
+                let mut prepared = match engine.prepare(&program, &run.options(), &mut NoClock) {
                     Ok(prepared) => prepared,
                     Err(PrepareError::Unsupported { engine, .. }) => {
                         skipped.insert(engine);

@@ -257,7 +257,7 @@ fn sizes(workload: &Workload) -> Vec<i64> {
 /// If the program is invalid or traps.
 pub fn referee(subject: &Subject) -> Result<String, Untimed> {
     let program = subject.program()?;
-    let outcome = evaluate(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);
+    let outcome = evaluate(program.ast(), subject.run());
     match Verdict::of(&outcome, &subject.source) {
         verdict @ Verdict::Done(_) => Ok(verdict.to_string()),
         verdict => Err(Untimed::Trap { verdict }),

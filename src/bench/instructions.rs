@@ -15,7 +15,7 @@ use super::workloads::{WORKLOADS, Workload};
 use super::{Subject, Untimed};
 use crate::interp::tree::{Measured, measure};
 use crate::lang::Source;
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::outcome::{Outcome, Verdict};
 use crate::registry::ENGINES;
 
 /// The record that `scripts/count` wrote last.
@@ -64,7 +64,7 @@ impl SizePair {
         for (text, input) in [at(0), at(1)] {
             let subject = Subject::new(workload.name, Source::new("-e", text), vec![input]);
             let program = subject.program()?;
-            let measured = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT);
+            let measured = measure(program.ast(), subject.run());
             let Outcome::Done(values) = &measured.outcome else {
                 return Err(Untimed::Trap { verdict: Verdict::of(&measured.outcome, &subject.source) });
             };
@@ -288,7 +288,7 @@ mod tests {
             assert!(pair.words >= 10_000 && pair.iterations > 0, "{pair:?}");
             for subject in &pair.subjects {
                 let program = subject.program().expect("it is one");
-                let outcome = measure(program.ast(), &subject.inputs, None, DEFAULT_STACK_LIMIT).outcome;
+                let outcome = measure(program.ast(), subject.run()).outcome;
                 assert_eq!(outcome, Outcome::Done(Vec::new()), "{}", pair.workload);
             }
             let [small, great] = pair.subjects.map(|subject| subject.source.bytes().len());

@@ -29,7 +29,7 @@ pub mod workloads;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::engine::{NoClock, Options, PrepareError, Prepared, outcome};
+use crate::engine::{NoClock, Options, PrepareError, Prepared, Run, outcome};
 use crate::exec::{Store, processor_time};
 use crate::interp::tree::measure;
 use crate::lang::{Fault, Program, Source, load};
@@ -94,9 +94,14 @@ impl Subject {
         Subject { name: name.into(), source, inputs, stack_limit: DEFAULT_STACK_LIMIT }
     }
 
+    /// Its run, without a limit of fuel.
+    pub fn run(&self) -> Run<'_> {
+        Run { inputs: &self.inputs, stack_limit: self.stack_limit, ..Run::default() }
+    }
+
     /// The options with which engines prepare it.
     pub fn options(&self) -> Options {
-        Options { metered: false, stack_limit: self.stack_limit, ..Options::default() }
+        self.run().options()
     }
 
     /// The program, verified for the inputs.
@@ -114,7 +119,7 @@ impl Subject {
     /// The first reason why it cannot be timed.
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
-        let measured = measure(program.ast(), &self.inputs, Some(MAX_ITERATIONS), self.stack_limit);
+        let measured = measure(program.ast(), Run { fuel: Some(MAX_ITERATIONS), ..self.run() });
         let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
         if let Outcome::Trap(_) = measured.outcome {
             return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });

@@ -14,9 +14,10 @@ use super::programs::Programs;
 use super::run::add_verdict;
 use super::{Status, print_error};
 use crate::corpus::{Case, programs};
+use crate::engine::Run;
 use crate::lang::{Diagnostic, Program, Source};
-use crate::oracle::{Oracle, Run};
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
+use crate::oracle::Oracle;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 use crate::plural::count;
 use crate::registry;
 
@@ -190,6 +191,7 @@ impl Checking {
         let inputs = case.as_ref().map_or(&[][..], |case| &case.inputs);
         let fuel = case.as_ref().and_then(|case| case.fuel).unwrap_or(self.fuel);
         let stack_limit = case.as_ref().map_or(DEFAULT_STACK_LIMIT, |case| case.stack_limit);
+        let call_limit = case.as_ref().map_or(DEFAULT_CALL_LIMIT, |case| case.call_limit);
         let program = match programs.with_inputs(inputs.len()) {
             Ok(program) => program,
             Err(fault) => {
@@ -197,10 +199,10 @@ impl Checking {
                 return Ok(Report { case, answers, diagnostic: Some(fault.into()) });
             }
         };
-        let mut answers = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit })?;
+        let mut answers = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit, call_limit })?;
         // A run that ends only because fuel runs out might never end without a limit.
         if !answers.iter().any(|(_, _, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
-            let mut unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit })?;
+            let mut unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit, call_limit })?;
             unmetered.retain(|answer| !answers.contains(answer));
             answers.extend(
                 unmetered.into_iter().map(|(engine, outcome, verdict)| (engine + " without fuel", outcome, verdict)),

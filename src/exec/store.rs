@@ -193,6 +193,18 @@ impl Store {
         self.cells.values()
     }
 
+    /// Replaces the memory cells, for an engine that keeps its memory elsewhere.
+    ///
+    /// # Panics
+    /// If there is no address space for them. [`can_reserve`] shows that before a run.
+    pub(crate) fn set_memory(&mut self, cells: &[i64]) {
+        self.cells.reserve(cells.len()).expect("there was address space for the cells when the program was prepared");
+        self.clear_memory(cells.len());
+        // SAFETY: `clear_memory` has just begun to use this many cells, and the source is not in our own mapping because
+        // `&mut self` is exclusive.
+        unsafe { std::ptr::copy_nonoverlapping(cells.as_ptr(), self.memory_start(), cells.len()) };
+    }
+
     /// The address of memory cell 0; dangling if there are no cells.
     pub(crate) fn memory_start(&self) -> *mut i64 {
         self.cells.start()

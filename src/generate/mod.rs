@@ -18,6 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use crate::corpus::Case;
+use crate::engine::Run;
 use crate::host_stack::with_room;
 use crate::interp::tree::{Measured, measure};
 use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
@@ -56,15 +57,21 @@ impl Trial {
 
     /// The text followed by a case line that repeats the run. The line is at the end, so it changes no word's location.
     pub fn with_case(&self, expected: Verdict) -> String {
-        let Trial { text, inputs, fuel, stack_limit, .. } = self;
+        let &Trial { ref text, ref inputs, fuel, stack_limit, call_limit } = self;
         let line = text.lines().count() + 1;
-        let case = Case { line, fuel: Some(*fuel), stack_limit: *stack_limit, inputs: inputs.clone(), expected };
+        let case = Case { line, fuel: Some(fuel), stack_limit, call_limit, inputs: inputs.clone(), expected };
         format!("{}\n{case}\n", text.trim_end_matches('\n'))
+    }
+
+    /// The run.
+    pub fn run(&self) -> Run<'_> {
+        let &Trial { fuel, stack_limit, call_limit, .. } = self;
+        Run { inputs: &self.inputs, fuel: Some(fuel), stack_limit, call_limit }
     }
 
     /// The referee's outcome and measurements.
     pub fn measure(&self, ast: &Ast) -> Measured {
-        measure(ast, &self.inputs, Some(self.fuel), self.stack_limit)
+        measure(ast, self.run())
     }
 }
 

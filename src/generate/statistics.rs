@@ -53,7 +53,7 @@ impl Statistics {
     }
 
     fn valid(&mut self, trial: &Trial, ast: &Ast, measured: &Measured) {
-        let Measured { outcome, words, iterations, deepest } = measured;
+        let Measured { outcome, words, iterations, deepest, .. } = measured;
         let outcome = match outcome {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Trap(trap) => trap.kind.to_string(),

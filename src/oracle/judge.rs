@@ -2,7 +2,7 @@
 
 use super::refute::wrongly_rejected;
 use super::{Oracle, Round};
-use crate::engine::{Engine, Options, PrepareError};
+use crate::engine::{Engine, PrepareError, Run};
 use crate::generate::Trial;
 use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
@@ -87,15 +87,14 @@ impl Judge {
         if care == Care::Thorough {
             check_printer(&program)?;
         }
-        let mut comparison =
-            Comparison { trial, program: &program, stack_limit: trial.stack_limit, runs: &mut judged.runs };
+        let mut comparison = Comparison { trial, program: &program, run: trial.run(), runs: &mut judged.runs };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
         comparison.metered(&mut self.oracle, &measured, &sweep)?;
         comparison.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
             for stack_limit in limits(trial, &measured) {
-                let measured = measure(program.ast(), &trial.inputs, Some(trial.fuel), stack_limit);
-                comparison.stack_limit = stack_limit;
+                comparison.run.stack_limit = stack_limit;
+                let measured = measure(program.ast(), comparison.run);
                 if stack_limit % 2 == 0 {
                     comparison.metered(&mut self.oracle, &measured, &[])?;
                 } else {
@@ -128,11 +127,12 @@ pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     limits
 }
 
-/// A program with one stack limit, to be run on all engines and compared with the referee.
+/// A program with its limits, to be run on all engines and compared with the referee.
 struct Comparison<'a> {
     trial: &'a Trial,
     program: &'a Program,
-    stack_limit: usize,
+    /// With the trial's own fuel.
+    run: Run<'a>,
     runs: &'a mut u64,
 }
 
@@ -140,12 +140,11 @@ impl Comparison<'_> {
     /// Runs the engines with the trial's own fuel and then with each of `fuels`, and compares their outcomes with the
     /// referee's. `measured` is the referee's result with the trial's own fuel.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
-        let options = Options { metered: true, stack_limit: self.stack_limit, ..Options::default() };
-        let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
-        self.compare(&mut round, Some(self.trial.fuel), &measured.outcome)?;
+        let mut round = oracle.prepare(self.program, &self.run.options()).map_err(unprepared)?;
+        self.compare(&mut round, self.run, &measured.outcome)?;
         for &fuel in fuels {
-            let expected = self.measure(Some(fuel)).outcome;
-            self.compare(&mut round, Some(fuel), &expected)?;
+            let run = Run { fuel: Some(fuel), ..self.run };
+            self.compare(&mut round, run, &measure(self.program.ast(), run).outcome)?;
         }
         Ok(())
     }
@@ -155,21 +154,15 @@ impl Comparison<'_> {
         if matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::OutOfFuel, .. })) {
             return Ok(());
         }
-        let options = Options { metered: false, stack_limit: self.stack_limit, ..Options::default() };
-        let mut round = oracle.prepare(self.program, &options).map_err(unprepared)?;
-        let expected = self.measure(None).outcome;
-        self.compare(&mut round, None, &expected)
+        let run = Run { fuel: None, ..self.run };
+        let mut round = oracle.prepare(self.program, &run.options()).map_err(unprepared)?;
+        self.compare(&mut round, run, &measure(self.program.ast(), run).outcome)
     }
 
-    /// The referee's result with this fuel.
-    fn measure(&self, fuel: Option<u64>) -> Measured {
-        measure(self.program.ast(), &self.trial.inputs, fuel, self.stack_limit)
-    }
-
-    fn compare(&mut self, round: &mut Round, fuel: Option<u64>, expected: &Outcome) -> Result<(), Disagreement> {
+    fn compare(&mut self, round: &mut Round, run: Run, expected: &Outcome) -> Result<(), Disagreement> {
         let mut wrong = Vec::new();
         *self.runs += 1;
-        for answer in round.run(&self.trial.inputs, fuel) {
+        for answer in round.run(run.inputs, run.fuel) {
             *self.runs += 1;
             if answer.outcome != *expected {
                 wrong.push(answer);
@@ -178,8 +171,10 @@ impl Comparison<'_> {
         let Some(first) = wrong.first() else { return Ok(()) };
         let source = self.trial.source();
         let show = |outcome: &Outcome| Verdict::of(outcome, &source).to_string();
-        let fuel = fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
-        let mut detail = format!("{fuel}, stack limit {}\ntree: {}", self.stack_limit, show(expected));
+        let fuel = run.fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
+        let (stack_limit, call_limit) = (run.stack_limit, run.call_limit);
+        let mut detail =
+            format!("{fuel}, stack limit {stack_limit}, call limit {call_limit}\ntree: {}", show(expected));
         for answer in &wrong {
             detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome));
         }

@@ -12,7 +12,7 @@ pub mod shrink;
 pub mod targets;
 mod worker;
 
-use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, Task, outcome};
+use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, Run, Task, outcome};
 use crate::exec::{Armor, Edge, Store};
 use crate::lang::Program;
 use crate::outcome::Outcome;
@@ -32,17 +32,6 @@ pub struct Answer {
     pub engine: &'static str,
     /// The outcome.
     pub outcome: Outcome,
-}
-
-/// One run: its inputs and limits.
-#[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
-    /// The initial stack.
-    pub inputs: &'a [i64],
-    /// The iterations that loops may start; `None` prepares the program without metering.
-    pub fuel: Option<u64>,
-    /// The maximum number of values on the stack.
-    pub stack_limit: usize,
 }
 
 /// A program, prepared by every engine.
@@ -81,8 +70,7 @@ impl Oracle {
     /// # Errors
     /// Fails if an engine cannot prepare the program, or if there is no memory for the stack.
     pub fn run(&mut self, program: &Program, run: Run) -> Result<Vec<Answer>, PrepareError> {
-        let options = Options { metered: run.fuel.is_some(), stack_limit: run.stack_limit, ..Options::default() };
-        Ok(self.prepare(program, &options)?.run(run.inputs, run.fuel).collect())
+        Ok(self.prepare(program, &run.options())?.run(run.inputs, run.fuel).collect())
     }
 
     /// Prepares the program on every engine. An engine that the host cannot run is skipped from then on.

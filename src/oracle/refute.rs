@@ -7,6 +7,7 @@
 //! enclosing loop (a body must be able to succeed on its first iteration), so the run ends when one of these loops
 //! would start its second iteration.
 
+use crate::engine::Run;
 use crate::interp::tree::evaluate;
 use crate::lang::{Ast, Node, NodeKind, Rejection, RejectionKind, Span, Word};
 use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind};
@@ -25,7 +26,8 @@ pub fn wrongly_rejected(ast: &Ast, rejection: &Rejection, inputs: &[i64], fuel: 
     let RejectionKind::Underflow { .. } = rejection.kind else { return false };
     let index = ast.nodes().iter().position(|node| node.span == rejection.span);
     let marked = marked(ast, index.expect("the rejected word is a node"));
-    let outcome = evaluate(&marked, inputs, Some(fuel), DEFAULT_STACK_LIMIT.max(inputs.len()));
+    let stack_limit = DEFAULT_STACK_LIMIT.max(inputs.len());
+    let outcome = evaluate(&marked, Run { inputs, fuel: Some(fuel), stack_limit, ..Run::default() });
     outcome == Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, at: MARK })
 }
 

@@ -9,6 +9,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use crate::engine::Run;
 use crate::generate::{Trial, net_effect, tree};
 use crate::interp::tree::measure;
 use crate::lang::print::print;
@@ -89,7 +90,8 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     /// exhausted fuel would disappear.
     fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
         let needs = |nodes: &[NodeKind]| {
-            let measured = measure(&tree(nodes), &self.best.inputs, Some(MAX_ITERATIONS), usize::MAX);
+            let measured =
+                measure(&tree(nodes), Run { fuel: Some(MAX_ITERATIONS), stack_limit: usize::MAX, ..self.best.run() });
             (measured.iterations, measured.deepest)
         };
         let (before, now) = (needs(&self.nodes), needs(&nodes));
@@ -147,7 +149,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
                 continue;
             }
             let part = tree(&self.nodes[..cut]);
-            let measured = measure(&part, &self.best.inputs, Some(self.best.fuel), usize::MAX);
+            let measured = measure(&part, Run { stack_limit: usize::MAX, ..self.best.run() });
             let Outcome::Done(mut inputs) = measured.outcome else { continue };
             if inputs.len() > MAX_INPUTS.max(self.best.inputs.len()) {
                 continue;
@@ -348,7 +350,7 @@ mod tests {
                 node.kind = NodeKind::Word(other);
             }
         }
-        let run = |ast| measure(ast, &trial.inputs, Some(trial.fuel), trial.stack_limit).outcome;
+        let run = |ast| trial.measure(ast).outcome;
         matches!((run(ast), run(&Ast::new(wrong))), (Outcome::Done(right), Outcome::Done(wrong)) if right != wrong)
     }
 

@@ -48,17 +48,18 @@ pub fn front_end(bytes: &[u8]) {
 pub fn source(judge: &mut Judge, bytes: &[u8]) {
     let source = Source::new("fuzz", bytes);
     let Ok(text) = str::from_utf8(bytes) else { return front_end(bytes) };
-    let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize| Trial {
+    let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize, call_limit: u64| Trial {
         text: text.to_owned(),
-        call_limit: DEFAULT_CALL_LIMIT,
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
+        call_limit: call_limit.min(DEFAULT_CALL_LIMIT),
         inputs,
         fuel: fuel.unwrap_or(MAX_ITERATIONS).min(MAX_ITERATIONS),
     };
     let cases = cases(&source).unwrap_or_default().into_iter().take(MAX_CASES);
-    let mut trials: Vec<Trial> = cases.map(|case| trial(case.inputs, case.fuel, case.stack_limit)).collect();
+    let mut trials: Vec<Trial> =
+        cases.map(|case| trial(case.inputs, case.fuel, case.stack_limit, case.call_limit)).collect();
     if trials.is_empty() {
-        trials.push(trial(Vec::new(), None, DEFAULT_STACK_LIMIT));
+        trials.push(trial(Vec::new(), None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT));
     }
     trials.iter().for_each(|trial| judged(judge, trial));
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jitduel::bytecode;
 use jitduel::corpus::{Case, cases, programs};
-use jitduel::engine::{Engine, NoClock, Options, PrepareError, outcome};
+use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
 use jitduel::exec::{Store, is_emulated};
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64};
@@ -74,13 +74,13 @@ fn corpus_passes_with_every_branch_form() {
                 // Cases of a program with the same options share its code.
                 let mut ready = BTreeMap::new();
                 for (case, program) in cases {
-                    let key = (case.inputs.len(), case.stack_limit, case.fuel.is_some());
+                    let key = (case.inputs.len(), case.stack_limit, case.call_limit, case.fuel.is_some());
                     let prepared = ready.entry(key).or_insert_with(|| {
                         compilations += 1;
                         let options = Options {
                             metered: case.fuel.is_some(),
                             stack_limit: case.stack_limit,
-                            ..Options::default()
+                            call_limit: case.call_limit,
                         };
                         engine
                             .prepare(program, &options, &mut NoClock)
@@ -206,7 +206,7 @@ fn loop_longer_than_a_mebibyte_runs() {
     let executions = [false, true].map(|metered| {
         executions.map(|(inputs, fuel)| {
             let fuel = metered.then_some(fuel);
-            (inputs, fuel, evaluate(program.ast(), &inputs, fuel, options.stack_limit))
+            (inputs, fuel, evaluate(program.ast(), Run { inputs: &inputs, fuel, ..Run::default() }))
         })
     });
     let (mut done, mut trapped, mut tried) = (0, 0, 0);

@@ -1,8 +1,9 @@
 //! Every short sequence of words on every engine: everything that can occur in a window of the peephole pass.
 
+use jitduel::engine::Run;
 use jitduel::exec::is_emulated;
 use jitduel::lang::{Source, load};
-use jitduel::oracle::{Oracle, Run};
+use jitduel::oracle::Oracle;
 use jitduel::registry::ENGINES;
 
 /// Runs every sequence of `length` of these words on every engine, and checks that more than `least` programs are
@@ -25,7 +26,7 @@ fn sequences(words: &[&str], length: u32, least: usize) {
         let source = Source::new("-e", text.as_bytes());
         let Ok(program) = load(&source, inputs.len()) else { continue };
         accepted += 1;
-        let run = Run { inputs: &inputs, fuel: None, stack_limit: 64 };
+        let run = Run { inputs: &inputs, stack_limit: 64, ..Run::default() };
         let answers = oracle.run(&program, run).expect("it is small");
         for answer in &answers {
             assert_eq!(answer.outcome, answers[0].outcome, "{}: {text}", answer.engine);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use crate::binary::size;
 use jitduel::corpus::programs;
+use jitduel::engine::Run;
 use jitduel::lang::print::print;
 use jitduel::lang::words::spellings;
 use jitduel::lang::{Ast, Diagnostic, Fault, NodeKind, Program, Source, SyntaxErrorKind, load, parse, verify};
-use jitduel::oracle::{Oracle, Run};
-use jitduel::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind};
+use jitduel::oracle::Oracle;
+use jitduel::outcome::{Outcome, TrapKind};
 use jitduel::registry::ENGINES;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -30,7 +31,7 @@ fn kinds(ast: &Ast) -> Vec<NodeKind> {
 /// Runs a program on every engine and returns their common outcome.
 #[track_caller]
 fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
-    let run = Run { inputs, fuel: None, stack_limit: DEFAULT_STACK_LIMIT };
+    let run = Run { inputs, ..Run::default() };
     let mut oracle = Oracle::new(&ENGINES).expect("the engines exist");
     let answers = oracle.run(program, run).expect("there is memory");
     assert_eq!(answers.len(), ENGINES.len(), "{:?}", oracle.skipped());
@@ -710,7 +711,10 @@ impl Judge {
 
     fn run(&mut self, program: &Program, text: &str, inputs: &[i64], stack_limit: usize) {
         for fuel in [0, 1, 7] {
-            let answers = self.oracle.run(program, Run { inputs, fuel: Some(fuel), stack_limit }).expect("memory");
+            let answers = self
+                .oracle
+                .run(program, Run { inputs, fuel: Some(fuel), stack_limit, ..Run::default() })
+                .expect("memory");
             assert_eq!(answers.len(), 3, "{:?}", self.oracle.skipped());
             for answer in &answers[1..] {
                 assert_eq!(

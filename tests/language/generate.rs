@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use jitduel::engine::Run;
 use jitduel::generate::loops::MIN_WORK;
 use jitduel::generate::statistics::Statistics;
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::measure;
 use jitduel::lang::words::spellings;
-use jitduel::outcome::{DEFAULT_STACK_LIMIT, Outcome};
+use jitduel::outcome::Outcome;
 
 /// 64-bit FNV-1a over all fields of the trials.
 fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
@@ -133,7 +134,7 @@ fn loops_do_the_requested_work_and_keep_their_values_live() {
             for input in 0..trial.inputs.len() {
                 let mut inputs = trial.inputs.clone();
                 inputs[input] ^= 1 << (index % 64);
-                let other = measure(program.ast(), &inputs, Some(trial.fuel), DEFAULT_STACK_LIMIT).outcome;
+                let other = measure(program.ast(), Run { inputs: &inputs, ..trial.run() }).outcome;
                 assert_ne!(other, measured.outcome, "input {input} has no effect\n{}", trial.text);
             }
         }

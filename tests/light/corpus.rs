@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use jitduel::corpus::{cases, programs};
+use jitduel::engine::Run;
 use jitduel::lang::{Source, load};
-use jitduel::oracle::{Oracle, Run};
+use jitduel::oracle::Oracle;
 use jitduel::outcome::{TrapKind, Verdict};
 use jitduel::registry::ENGINES;
 
@@ -40,7 +41,8 @@ fn every_case_on_every_engine() {
             let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
             let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
             for fuel in fuels {
-                let run = Run { inputs: &case.inputs, fuel, stack_limit: case.stack_limit };
+                let (inputs, stack_limit, call_limit) = (&case.inputs, case.stack_limit, case.call_limit);
+                let run = Run { inputs, fuel, stack_limit, call_limit };
                 let answers = oracle.run(&program, run).unwrap_or_else(|error| panic!("{name}: {error}"));
                 for answer in answers {
                     let verdict = Verdict::of(&answer.outcome, &source);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
+use jitduel::engine;
 use jitduel::export::{Limits, Run, c, forth};
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::evaluate;
@@ -196,10 +197,10 @@ fn random_cases(count: usize) -> Vec<Case> {
             long += 1;
             continue;
         }
+        let program = trial.load().expect("it is valid");
+        let outcome = trial.measure(program.ast()).outcome;
         let Trial { text, inputs, fuel, stack_limit, .. } = trial;
         let source = Source::new(format!("random program {index}"), text);
-        let program = load(&source, inputs.len()).expect("it is valid");
-        let outcome = evaluate(program.ast(), &inputs, Some(fuel), stack_limit);
         let limits = Limits { stack: stack_limit, fuel: (index % 3 != 0).then_some(fuel) };
         let out_of_fuel = matches!(&outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel);
         if limits.fuel.is_none() && out_of_fuel {
@@ -285,7 +286,7 @@ fn large_files(witness: Witness) {
         let source = Source::new(name, text);
         let program = load(&source, inputs.len()).expect("it is a program");
         let limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
-        let outcome = evaluate(program.ast(), &inputs, None, limits.stack);
+        let outcome = evaluate(program.ast(), engine::Run { inputs: &inputs, ..engine::Run::default() });
         let expected = format!("{}\n", Verdict::of(&outcome, &source));
         let file = match witness {
             Witness::C => c::file(&program, &source, limits, &inputs),

@@ -138,7 +138,7 @@ fn file(trial: &Trial) -> String {
         (Err(Fault::Rejection(rejection)), Ok(ast))
             if wrongly_rejected(&ast, &rejection, &trial.inputs, trial.fuel) =>
         {
-            Verdict::of(&evaluate(&ast, &trial.inputs, Some(trial.fuel), trial.stack_limit), &source)
+            Verdict::of(&evaluate(&ast, trial.run()), &source)
         }
         (Err(fault), _) => Verdict::of_fault(&fault, &source),
     };
