@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::{fmt, io};
 
-use crate::bytecode::{Bytecode, TooLarge, lower};
+use crate::bytecode::{Bytecode, Limits, TooLarge, lower};
 use crate::exec::{Store, can_execute};
 use crate::lang::Program;
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Trap};
@@ -68,7 +68,7 @@ impl<'a> Task<'a> {
         if let Some(made) = self.bytecode.get() {
             return Ok(Rc::clone(made));
         }
-        let made = Rc::new(lower(self.program, self.options.stack_limit as u64, self.options.metered)?);
+        let made = Rc::new(lower(self.program, self.options.limits(), self.options.metered)?);
         Ok(Rc::clone(self.bytecode.get_or_init(|| made)))
     }
 }
@@ -137,6 +137,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The limits that programs are lowered for.
+    pub fn limits(&self) -> Limits {
+        Limits { stack: self.stack_limit as u64, calls: self.call_limit }
+    }
+
     /// Checks the contract of [`Prepared::run`] for a program that was verified for `expected` inputs.
     ///
     /// # Panics

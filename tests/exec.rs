@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jitduel::bytecode::{self, Bytecode};
+use jitduel::bytecode::{self, Bytecode, Limits};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
 use jitduel::exec::{Armor, Code, CodeMemory, Edge, Store, code_memory};
@@ -613,7 +613,7 @@ fn compiled_programs_follow_the_calling_convention() {
         for (text, metered) in texts.iter().flat_map(|text| [(text, false), (text, true)]) {
             let inputs = [5, 4, 3, 2, 3, 1000];
             let program = program(text, inputs.len());
-            let code = bytecode::lower(&program, LIMIT as u64, metered).expect("it is small");
+            let code = bytecode::lower(&program, Limits::of_stack(LIMIT as u64), metered).expect("it is small");
             for (name, tier) in TIERS {
                 for counter_registers in [usize::MAX, 1] {
                     let tuning = Tuning { counter_registers, ..Tuning::default() };
@@ -703,7 +703,7 @@ fn new_code_at_a_reused_address_is_executed() {
             3 => (format!("3 times {round} + end"), 7 + 3 * round),
             _ => (format!("dup 0 > if {round} else 1 end +"), 7 + round),
         };
-        let code = bytecode::lower(&program(&word, 1), 100, false).expect("it is small");
+        let code = bytecode::lower(&program(&word, 1), Limits::of_stack(100), false).expect("it is small");
         let machine = compiled(&code, TIERS[round as usize % 5].1, &Tuning::default());
         places.insert(machine.bytes().as_ptr().addr());
         stack.set(&[7]);

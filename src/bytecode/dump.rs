@@ -2,18 +2,25 @@
 
 use std::fmt;
 
-use super::{Bytecode, Op, Pc};
+use super::{Bytecode, Function, Op, Pc};
 use crate::lang::Source;
+use crate::plural::count;
 
 impl Bytecode {
-    /// Formats the listing. `source` must be the text that the program was parsed from.
+    /// Formats the listing: the main program, and then each definition after a line with its name and the numbers of its parameters
+    /// and results. `source` must be the text that the program was parsed from.
     pub fn dump(&self, source: &Source) -> String {
-        let line = |(pc, (op, span)): (usize, (&Op, &_))| {
-            let word = if *op == Op::Return { String::new() } else { format!("\\ {}", source.text(*span)) };
-            let line = format!("{pc:>6}  {:<32}{word}", self.display(*op).to_string());
+        let line = |pc: usize| {
+            let op = self.ops[pc];
+            let word = if op == Op::Return { String::new() } else { format!("\\ {}", source.text(self.spans[pc])) };
+            let line = format!("{pc:>6}  {:<32}{word}", self.display(op).to_string());
             line.trim_end().to_owned() + "\n"
         };
-        self.ops.iter().zip(&self.spans).enumerate().map(line).collect()
+        let function = |(id, function): (usize, &Function)| {
+            let header = if id == 0 { String::new() } else { format!("\n{}\n", function.header()) };
+            header + &(function.start.index()..function.end.index()).map(line).collect::<String>()
+        };
+        self.functions.iter().enumerate().map(function).collect()
     }
 
     /// The role of an operation, to be shown before the word that it was lowered from. Empty if the operation executes the word
@@ -56,5 +63,13 @@ impl Bytecode {
             Op::Room { values, group } => write!(f, "room {values}, group {}", group.0),
             Op::Return => f.write_str("return"),
         })
+    }
+}
+
+impl Function {
+    /// The line before a definition in listings.
+    pub fn header(&self) -> String {
+        let [params, results] = [(self.params, "parameter"), (self.results, "result")].map(|(n, noun)| count(n, noun));
+        format!("{}: {params}, {results}", self.name)
     }
 }

@@ -6,77 +6,108 @@
 
 use std::ops::Range;
 
-use super::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, Op, Pc, Region, RegionId, RegionKind};
+use super::calls::{Calls, values_below};
+use super::{
+    Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind,
+};
 use crate::host_stack::with_room;
 use crate::lang::verify::Fact;
 use crate::lang::words::Class;
-use crate::lang::{NodeKind, Program, Span};
+use crate::lang::{Definition, DefinitionId, NodeKind, Program, Span};
+use crate::outcome::DEFAULT_CALL_LIMIT;
 
 /// The program's bytecode would have too many operations for a 32-bit index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the program is too large: its bytecode would have 2^32 operations or more")]
 pub struct TooLarge;
 
-/// Lowers a program for a stack of at most `stack_limit` values. With `metered`, every iteration of a loop uses fuel.
+/// What an execution may use at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The stack limit: the greatest number of values on the stack.
+    pub stack: u64,
+    /// The call limit: the greatest number of active calls.
+    pub calls: u64,
+}
+
+impl Limits {
+    /// A stack for this many values, and the default call limit.
+    pub fn of_stack(values: u64) -> Limits {
+        Limits { stack: values, calls: DEFAULT_CALL_LIMIT }
+    }
+}
+
+/// Lowers a program to be executed within these limits. With `metered`, every iteration of a loop and every call uses fuel.
 ///
 /// # Errors
 /// [`TooLarge`], which requires a text of more than a gigabyte.
-pub fn lower(program: &Program, stack_limit: u64, metered: bool) -> Result<Bytecode, TooLarge> {
-    let length = program.ast().nodes().len();
-    // A node yields at most two operations of its own, two checks and one that uses fuel.
-    if length >= (u32::MAX / 5) as usize {
+pub fn lower(program: &Program, limits: Limits, metered: bool) -> Result<Bytecode, TooLarge> {
+    let ast = program.ast();
+    let length = ast.nodes().len();
+    // A node yields at most five operations. Those of a call are a check of its group, one that uses fuel, two checks of its own,
+    // and the call. A function has one more.
+    if 5 * length as u64 + ast.definitions().len() as u64 >= u64::from(u32::MAX) {
         return Err(TooLarge);
     }
     // There may be more operations than nodes: a loop or a branch is one node, but has several operations. Growing a vector would
     // copy all of it, and memory that stays unused costs nothing.
-    let capacity = 2 * length + 1;
+    let capacity = 2 * length + 1 + ast.definitions().len();
+    let calls = match ast.definitions() {
+        [] => Calls { greatest_depth: 0, counts_depth: false, fits: Vec::new() },
+        definitions => {
+            let bodies: Vec<_> = definitions.iter().map(|definition| definition.body.clone()).collect();
+            Calls::of(program, &[&[ast.main()], &bodies[..]].concat(), limits)
+        }
+    };
     let code = Bytecode {
         ops: Vec::with_capacity(capacity),
         spans: Vec::with_capacity(capacity),
         regions: Vec::new(),
-        functions: Vec::new(),
-        cells: program.ast().cells(),
+        functions: Vec::with_capacity(1 + ast.definitions().len()),
+        cells: ast.cells(),
         uses_memory: false,
-        greatest_depth: 0,
-        counts_depth: false,
+        greatest_depth: calls.greatest_depth,
+        counts_depth: calls.counts_depth,
         checks: Vec::new(),
         groups: Vec::new(),
         inputs: program.inputs(),
-        stack_limit,
+        stack_limit: limits.stack,
         metered,
     };
     let mut lowering = Lowering {
         program,
+        calls,
         code,
         group: Group::default(),
+        extent: limits.stack,
         height: 0,
         lowest: 0,
         innermost: None,
         loops: Vec::new(),
         is_dead: false,
-    };
-    let counters = with_room(|| lowering.body(0..length));
-    let end = program.ast().nodes().last().map_or(Span { start: 0, end: 0 }, |node| node.span);
-    lowering.branch(Op::Return, end);
-    let end = lowering.here();
-    lowering.code.functions.push(Function {
-        name: "".into(),
-        start: Pc(0),
-        end,
-        params: program.inputs() as u32,
-        results: 0,
-        counters,
         has_calls: false,
-        has_needs: lowering.code.ops.iter().any(|op| matches!(op, Op::Need { .. })),
+        has_needs: false,
+    };
+    with_room(|| {
+        lowering.function("", ast.main(), Span { start: 0, end: 0 }, program.inputs() as u32, 0);
+        for (definition, frame) in ast.definitions().iter().zip(program.frames()) {
+            lowering.extent = *frame;
+            let Definition { name, span, params, results, body } = definition;
+            lowering.function(name, body.clone(), *span, *params, *results);
+        }
     });
     Ok(lowering.code)
 }
 
 struct Lowering<'a> {
     program: &'a Program,
+    calls: Calls,
     code: Bytecode,
     group: Group,
-    /// The height of the stack at the start of the group, relative to the height at the start of the program; only
+    /// The number of values above the function's base for which there is certainly room: the stack limit in the main program, the
+    /// frame in a definition.
+    extent: u64,
+    /// The height of the stack at the start of the group, relative to the height at the start of the function; only
     /// meaningful within level regions.
     height: i64,
     /// The lowest height in the innermost open region so far, up to the start of the group.
@@ -87,6 +118,10 @@ struct Lowering<'a> {
     loops: Vec<(RegionId, i64)>,
     /// Whether the end of the current body cannot be reached, because it ends with a closing word.
     is_dead: bool,
+    /// Whether the function has calls so far.
+    has_calls: bool,
+    /// Whether it has [`Op::Need`] so far.
+    has_needs: bool,
 }
 
 /// The check group that is being lowered.
@@ -117,6 +152,25 @@ struct OpenRegion {
 }
 
 impl Lowering<'_> {
+    /// Lowers the main program or a definition. An empty body's last operation is attributed to `empty`.
+    fn function(&mut self, name: &str, body: Range<usize>, empty: Span, params: u32, results: u32) {
+        let start = self.here();
+        let end = self.program.ast().nodes()[body.clone()].last().map_or(empty, |node| node.span);
+        let counters = self.body(body);
+        self.branch(Op::Return, end);
+        self.code.functions.push(Function {
+            name: name.into(),
+            start,
+            end: self.here(),
+            params,
+            results,
+            counters,
+            has_calls: std::mem::take(&mut self.has_calls),
+            has_needs: std::mem::take(&mut self.has_needs),
+        });
+        (self.height, self.lowest, self.is_dead) = (0, 0, false);
+    }
+
     /// Lowers a body and returns the number of counters that it uses. The parser bounds the recursion.
     fn body(&mut self, range: Range<usize>) -> u32 {
         let program = self.program;
@@ -196,12 +250,7 @@ impl Lowering<'_> {
                     }
                     counters = counters.max(in_then).max(in_else);
                 }
-                NodeKind::Call(_) => {
-                    if let Some(id) = self.innermost {
-                        self.code.regions[id.index()].has_call = true;
-                    }
-                    todo!("calls")
-                }
+                NodeKind::Call(id) => self.call(word, id),
                 NodeKind::Address(id) => {
                     let start = program.ast().array(id).start;
                     self.word(word, Op::Literal(start.into()), 0, 1);
@@ -232,17 +281,46 @@ impl Lowering<'_> {
         self.code.spans.push(span);
     }
 
+    /// Calls a definition.
+    fn call(&mut self, (fact, span): (Fact, Span), id: DefinitionId) {
+        let Definition { params, results, .. } = *self.program.ast().definition(id);
+        let params = u64::from(params);
+        self.pop_and_push((fact, span), params, results.into());
+        self.fuel(span);
+        if self.calls.counts_depth {
+            self.branch(Op::CallDepth, span);
+        }
+        let frame = self.program.frames()[id.index()];
+        let callee = FunctionId::of(id);
+        // The frame has room for the parameters and for the results.
+        let may_exceed = values_below(fact, results).saturating_add(frame) > self.extent;
+        if frame > params && may_exceed && !self.calls.fits[callee.index()] {
+            self.branch(Op::Frame { values: frame - params }, span);
+        }
+        self.branch(Op::Call(callee), span);
+        self.has_calls = true;
+        if let Some(id) = self.innermost {
+            self.code.regions[id.index()].has_call = true;
+        }
+    }
+
     /// Applies a word's effect to the height, and records the checks that the verifier could not remove.
     #[inline(always)]
     fn effect(&mut self, (fact, at): (Fact, Span), pops: u64, pushes: u64) {
+        self.pop_and_push((fact, at), pops, pushes);
+        if pushes > pops && fact.greatest.may_exceed(self.extent) {
+            self.room(at);
+        }
+    }
+
+    /// Applies a word's effect to the height, and records the check of its operands if the verifier could not remove it.
+    #[inline(always)]
+    fn pop_and_push(&mut self, (fact, at): (Fact, Span), pops: u64, pushes: u64) {
         if fact.may_underflow {
             self.need(at, pops);
         }
         self.group.lowest = self.group.lowest.min(self.group.rise - pops.min(1 << 62) as i64);
         self.group.rise += pushes.wrapping_sub(pops) as i64;
-        if pushes > pops && fact.greatest.may_exceed(self.code.stack_limit) {
-            self.room(at);
-        }
     }
 
     #[inline(never)]
@@ -272,6 +350,7 @@ impl Lowering<'_> {
             let at = self.code.checks[checks].at;
             let group = CheckGroup(self.code.groups.len() as u32);
             self.code.groups.push(checks as u32);
+            self.has_needs |= need > 0;
             let need = (need > 0).then_some(Op::Need { values: need, group });
             let room = (room > 0).then_some(Op::Room { values: room, group });
             let ops: Vec<_> = need.into_iter().chain(room).collect();
@@ -342,7 +421,7 @@ impl Lowering<'_> {
         self.lowest = self.lowest.min(open.parent_lowest);
     }
 
-    /// Begins an iteration of a loop: emits the operation that uses fuel, if fuel is metered.
+    /// Begins an iteration of a loop or a call: emits the operation that uses fuel, if fuel is metered.
     fn fuel(&mut self, span: Span) {
         if self.code.metered {
             self.branch(Op::Fuel, span);
@@ -364,7 +443,8 @@ mod tests {
 
     fn lowered(text: &str, inputs: usize, limit: u64) -> Bytecode {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
-        lower(&verify(&ast, inputs).expect("the program verifies"), limit, false).expect("the program is small")
+        lower(&verify(&ast, inputs).expect("the program verifies"), Limits::of_stack(limit), false)
+            .expect("the program is small")
     }
 
     #[test]
@@ -473,5 +553,112 @@ mod tests {
         assert_eq!(reach("times 1 2 times dup drop end drop end"), [0, 1]);
         assert_eq!(reach("times 2 if swap end end times 1 drop end"), [2, 2, 0]);
         assert_eq!(reach("while dup do 1 - end"), [1]);
+    }
+
+    fn limited(text: &str, inputs: usize, stack: u64, calls: u64, metered: bool) -> Bytecode {
+        let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+        lower(&verify(&ast, inputs).expect("the program verifies"), Limits { stack, calls }, metered)
+            .expect("it is small")
+    }
+
+    #[test]
+    fn functions_follow_each_other_and_their_heights_begin_anew() {
+        let code = limited(
+            "f : g ( a b -- ) drop drop ; 3 times f end : f ( -- ) 3 times 2 times 1 2 g end end ;",
+            0,
+            9,
+            9,
+            false,
+        );
+        let rows = code.functions().iter().map(|f| (&*f.name, f.start.0..f.end.0, f.params, f.counters, f.has_calls));
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows, [("", 0..6, 0, 1, true), ("g", 6..9, 2, 0, false), ("f", 9..19, 0, 2, true)]);
+        assert_eq!((code.ops[0], code.ops[16 - 1]), (Op::Call(FunctionId(2)), Op::Call(FunctionId(1))));
+        for (index, function) in code.functions().iter().enumerate() {
+            assert_eq!(code.ops[function.end.index() - 1], Op::Return);
+            assert_eq!(code.function_of(Pc(function.end.0 - 1)), FunctionId(index as u32));
+        }
+        assert!(code.regions().iter().all(|region| region.is_level && region.reach == 0 && region.has_call));
+    }
+
+    #[test]
+    fn checks_of_a_call_are_in_order() {
+        let text = "times drop end 1 f drop : f ( a b -- c ) + dup dup drop swap f ;";
+        let code = limited(text, 3, 3, 5, true);
+        let call = code.ops.iter().position(|op| matches!(op, Op::Call(_))).expect("there is a call");
+        let group = CheckGroup(1);
+        let checks = [Op::Literal(1), Op::Fuel, Op::CallDepth, Op::Frame { values: 1 }, Op::Call(FunctionId(1))];
+        assert_eq!(code.ops[call - 4..=call], checks, "{:?}", code.ops);
+        assert_eq!(code.ops[call - 5], Op::Need { values: 1, group }, "{:?}", code.ops);
+        assert_eq!(code.failed(group, 0).at.start, 17);
+        assert!(code.main().has_needs && !code.functions()[1].has_needs);
+    }
+
+    #[test]
+    fn a_call_ends_its_group_and_only_the_main_program_needs_room() {
+        let code = limited("times 1 end f 1 : f ( -- ) 1 2 3 drop drop drop ;", 1, 2, 5, false);
+        let rooms = |range: Range<usize>| code.ops[range].iter().filter(|op| matches!(op, Op::Room { .. })).count();
+        let main = code.main().end.index();
+        let call = code.ops.iter().position(|op| matches!(op, Op::Call(_))).expect("there is a call");
+        assert_eq!((rooms(0..call), rooms(call..main), rooms(main..code.ops.len())), (1, 1, 0), "{:?}", code.ops);
+    }
+
+    /// The greatest depth, whether it is counted, and the number of operations that check the frame.
+    fn depth_and_frames(text: &str, stack: u64, calls: u64) -> (u64, bool, usize) {
+        let code = limited(text, 0, stack, calls, false);
+        let counted = code.ops.iter().filter(|op| matches!(op, Op::CallDepth)).count();
+        let all = code.ops.iter().filter(|op| matches!(op, Op::Call(_))).count();
+        assert_eq!(counted, if code.counts_depth() { all } else { 0 }, "{:?}", code.ops);
+        (
+            code.greatest_depth(),
+            code.counts_depth(),
+            code.ops.iter().filter(|op| matches!(op, Op::Frame { .. })).count(),
+        )
+    }
+
+    #[test]
+    fn depth_is_counted_only_if_more_calls_than_allowed_might_be_active() {
+        let chain = "c c a a : a ( -- ) b c ; : b ( -- ) c c ; : c ( -- ) ;";
+        assert_eq!(depth_and_frames(chain, 9, 3), (3, false, 0));
+        assert_eq!(depth_and_frames(chain, 9, u64::MAX), (3, false, 0));
+        assert_eq!(depth_and_frames(chain, 9, 2), (2, true, 0));
+        assert_eq!(depth_and_frames(": f ( -- ) f ; f", 9, 100), (100, true, 0));
+        assert_eq!(depth_and_frames(": f ( -- ) g ; : g ( -- ) f ; g", 9, 0), (0, true, 0));
+        // A definition that is never called does not matter.
+        assert_eq!(depth_and_frames(": f ( -- ) f ; : g ( -- ) ; g", 9, 100), (1, false, 0));
+        assert_eq!(depth_and_frames(": f ( -- ) f ; : g ( -- ) f ;", 9, 100), (0, false, 0));
+        assert_eq!(depth_and_frames("1 drop", 9, 100), (0, false, 0));
+    }
+
+    #[test]
+    fn the_frame_is_checked_only_if_it_might_not_fit() {
+        let chain = "1 a drop : a ( x -- y ) 1 b ; : b ( x y -- z ) 1 c c ; : c ( x y -- z ) 1 drop + ;";
+        // The deepest are the values of `b` below the parameters of the first `c`, and the frame of `c`.
+        assert_eq!(depth_and_frames(chain, 4, 9), (3, false, 0));
+        assert_eq!(depth_and_frames(chain, 3, 9), (3, false, 1));
+        assert_eq!(depth_and_frames("1 2 f drop drop : f ( -- ) 1 2 drop drop ;", 4, 9), (1, false, 0));
+        assert_eq!(depth_and_frames("1 2 f drop drop : f ( -- ) 1 2 drop drop ;", 3, 9), (1, false, 1));
+        // Each of these calls but the first rises by one value.
+        let fib = ": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; 30 fib";
+        assert_eq!(depth_and_frames(fib, 1000, 998), (998, true, 0));
+        assert_eq!(depth_and_frames(fib, 1000, 999), (999, true, 2));
+        assert_eq!(depth_and_frames(fib, u64::MAX, u64::MAX), (u64::MAX, false, 0));
+        // These do not rise at all. The wide definition is called from within only once.
+        let wide = "1 2 3 drop drop drop";
+        let flat = format!(": f ( n -- ) g {wide} ; : g ( n -- ) dup if f else h drop end ; : h ( -- ) {wide} ; 1 f");
+        assert_eq!(depth_and_frames(&flat, 4, u64::MAX - 1), (u64::MAX - 1, true, 0));
+        // The height of the main program has no bound, but only its own call rises without one.
+        let unbounded = "5 times 1 end f 5 times drop end : f ( -- ) g ; : g ( -- ) 1 drop ;";
+        assert_eq!(depth_and_frames(unbounded, 100, 9), (2, false, 1));
+    }
+
+    #[test]
+    fn long_chains_and_rings_of_calls_need_no_host_stack() {
+        let chain = |last: &str| {
+            let links = (0..20_000).map(|link| format!(": w{link} ( -- ) w{} ;\n", link + 1));
+            links.collect::<String>() + &format!(": w20000 ( -- ) {last} ; w0")
+        };
+        assert_eq!(depth_and_frames(&chain(""), 9, u64::MAX).0, 20_001);
+        assert_eq!(depth_and_frames(&chain("w5"), 9, u64::MAX).0, u64::MAX);
     }
 }

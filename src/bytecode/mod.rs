@@ -3,11 +3,12 @@
 //! Every run-time check that the verifier could not remove is a separate operation. The region table keeps the
 //! structure of loops and branches.
 
+mod calls;
 mod dump;
 mod lower;
 pub mod op;
 mod region;
 
-pub use lower::{TooLarge, lower};
+pub use lower::{Limits, TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};
 pub use region::{Region, RegionId, RegionKind};

@@ -6,7 +6,7 @@
 use super::{Region, RegionId, RegionKind};
 use crate::exec::Store;
 use crate::isa::Reserved;
-use crate::lang::{Span, Word};
+use crate::lang::{DefinitionId, Span, Word};
 use crate::outcome::{Trap, TrapKind};
 
 /// The index of an operation.
@@ -100,6 +100,11 @@ pub struct FunctionId(pub u32);
 impl FunctionId {
     /// The main program.
     pub const MAIN: FunctionId = FunctionId(0);
+
+    /// The function of a definition.
+    pub fn of(DefinitionId(index): DefinitionId) -> FunctionId {
+        FunctionId(index + 1)
+    }
 
     /// The index as a `usize`.
     #[inline]

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
-use crate::bytecode::{self, Bytecode, Op, Pc};
+use crate::bytecode::{self, Bytecode, Limits, Op, Pc};
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
@@ -109,7 +109,7 @@ impl Asm {
             Ok(program) => program,
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
-        let code = bytecode::lower(&program, stack_limit as u64, self.fuel.is_some())?;
+        let code = bytecode::lower(&program, Limits::of_stack(stack_limit as u64), self.fuel.is_some())?;
         if self.stage == Stage::Code {
             write!(out, "{}", code_listing(&code, &source))?;
             return Ok(Status::Ok);

@@ -79,7 +79,7 @@ impl PerfMap {
     ) -> Result<()> {
         let tier = tier(engine).context("`new` checked the engine")?;
         let (Some(compile), Some(sealed)) = (compiler(ARCH), ready.code()) else { bail!("there is no machine code") };
-        let code = bytecode::lower(program, options.stack_limit as u64, options.metered)?;
+        let code = bytecode::lower(program, options.limits(), options.metered)?;
         // Marks cost time, so the code that runs was compiled without them.
         let machine = compile(&code, tier, &Tuning::default(), true, Vec::new())?.machine;
         assert_eq!(machine.bytes, sealed, "compilation is deterministic");
@@ -170,7 +170,7 @@ mod tests {
     fn names(source: &Source, inputs: usize, isa: &str, engine: &str, detail: Detail) -> Vec<String> {
         let program = load(source, inputs).expect("it is a program");
         let tier = tier(engine).expect("the engine exists");
-        let code = bytecode::lower(&program, 65_536, true).expect("it is small");
+        let code = bytecode::lower(&program, Options::default().limits(), true).expect("it is small");
         let compile = compiler(isa).expect("it is one of ours");
         let machine = compile(&code, tier, &Tuning::default(), true, Vec::new()).expect("it is small").machine;
         let mut end = 0;

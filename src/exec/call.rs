@@ -89,11 +89,13 @@ impl Entry {
         self.frame[FUEL] = fuel;
         if cells > 0 || control_bytes > 0 {
             stack.reserve(cells, control_bytes).expect("the memory was available when the program was prepared");
+            stack.clear_memory(cells);
             self.frame[MEMORY] = stack.memory_start().expose_provenance() as u64;
             self.frame[CONTROL] = stack.control_end().expose_provenance() as u64;
             self.frame[DEPTH] = depth;
+        } else {
+            stack.clear_memory(0);
         }
-        stack.clear_memory(cells);
         // SAFETY: the caller of `new` promised what the code does with a frame, and the stack has room for the limit.
         let status = unsafe {
             match stack.poison() {

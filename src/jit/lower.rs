@@ -251,7 +251,7 @@ mod tests {
     fn lowered(text: &str, layout: Layout, pairs: bool) -> Vec<Op> {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
         let program = verify(&ast, 3).expect("it verifies");
-        let code = bytecode::lower(&program, 1000, false).expect("it is small");
+        let code = bytecode::lower(&program, bytecode::Limits::of_stack(1000), false).expect("it is small");
         let mut sink = Plain(Recorder::default());
         lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), layout, pairs, &mut sink);
         sink.0.ops.into_iter().map(|(_, op)| op).collect()

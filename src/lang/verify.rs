@@ -71,6 +71,11 @@ impl Bound {
     pub fn may_exceed(self, limit: u64) -> bool {
         self.0 > limit
     }
+
+    /// The bound, if there is one.
+    pub fn value(self) -> Option<u64> {
+        (self != Bound::NONE).then_some(self.0)
+    }
 }
 
 /// The reason why a program is rejected: a word can never succeed, or branches end at different depths.

@@ -193,7 +193,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::bytecode::lower;
+    use crate::bytecode::{Limits, lower};
     use crate::isa::aarch64::Emitter;
     use crate::lang::{Source, parse, verify};
     use crate::regs::inline::Inlined;
@@ -203,7 +203,7 @@ mod tests {
     fn homes(text: &str) -> String {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
         let program = verify(&ast, 6).expect("the program verifies");
-        let code = lower(&program, 100, false).expect("the program is small");
+        let code = lower(&program, Limits::of_stack(100), false).expect("the program is small");
         let homes = find(&code, &summarize::<Emitter>(&code, &Inlined::of(&code)).bodies);
         let words = code.ops().iter().zip(homes).filter_map(|(op, home)| match op {
             Op::Word(word) if home != NOWHERE => Some(format!("{}:{home}", word.spelling())),

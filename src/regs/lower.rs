@@ -246,7 +246,7 @@ mod tests {
     fn lowered(text: &str, inputs: usize) -> Vec<Op> {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
         let program = verify(&ast, inputs).expect("the program verifies");
-        let code = bytecode::lower(&program, 100, false).expect("the program is small");
+        let code = bytecode::lower(&program, bytecode::Limits::of_stack(100), false).expect("the program is small");
         let mut recorder = Recorder::default();
         lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), &mut recorder);
         recorder.ops.into_iter().map(|(_, op)| op).collect()

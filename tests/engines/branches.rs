@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use jitduel::bytecode;
+use jitduel::bytecode::{self, Limits};
 use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
 use jitduel::exec::{Store, is_emulated};
@@ -126,7 +126,8 @@ fn small_programs_use_no_long_forms() {
     let (mut programs, mut instructions, mut lengthened) = (0, 0, 0);
     for (name, _, cases) in corpus() {
         let (case, program) = &cases[0];
-        let code = bytecode::lower(program, case.stack_limit as u64, true).expect("the program is small");
+        let code =
+            bytecode::lower(program, Limits::of_stack(case.stack_limit as u64), true).expect("the program is small");
         for (variant, tier) in TIERS {
             let compile = |tuning: &Tuning| {
                 let compiled = tiers::compile::<aarch64::Emitter>(&code, tier, tuning, false, Vec::new());
@@ -193,7 +194,7 @@ fn loop_longer_than_a_mebibyte_runs() {
     let program = load(&source, 2).unwrap_or_else(|fault| panic!("{fault}"));
     let options = Options::default();
     let mut stack = Store::new(options.stack_limit).expect("memory for the stack");
-    let code = bytecode::lower(&program, options.stack_limit as u64, true).expect("the program is not too large");
+    let code = bytecode::lower(&program, options.limits(), true).expect("the program is not too large");
     // Each is executed without and with metering.
     let executions = [
         ([3, 12_345], 100),

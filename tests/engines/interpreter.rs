@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jitduel::bytecode;
+use jitduel::bytecode::{self, Limits};
 use jitduel::engine::Engine;
 use jitduel::generate::{Kind, trial};
 use jitduel::interp::bytecode::Interpreter;
@@ -15,7 +15,7 @@ use jitduel::oracle::judge::{Care, Judge};
 
 /// The instructions of a program, as text.
 fn code(program: &Program, metered: bool, is_fusing: bool) -> Vec<String> {
-    let bytecode = bytecode::lower(program, 64, metered).expect("it is small");
+    let bytecode = bytecode::lower(program, Limits::of_stack(64), metered).expect("it is small");
     listing(&bytecode, is_fusing).into_iter().map(|line| line.text).collect()
 }
 

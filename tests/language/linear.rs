@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use jitduel::bench::sizes::{Shape as Kind, Size};
-use jitduel::bytecode::{self, Bytecode};
+use jitduel::bytecode::{self, Bytecode, Limits};
 use jitduel::isa::{Forms, Isa, Machine, OutOfRange, Shape, Tuning, aarch64, x86_64};
 use jitduel::lang::{Source, parse, verify};
 use jitduel::lir::{AluOp, Op, Reg, Sink};
@@ -69,7 +69,7 @@ impl<I: Isa> Isa for Counted<I> {
 
 fn bytecode(source: &Source) -> Bytecode {
     let ast = Arc::new(parse(source).expect("it parses"));
-    bytecode::lower(&verify(&ast, 0).expect("it verifies"), 1000, false).expect("it is small")
+    bytecode::lower(&verify(&ast, 0).expect("it verifies"), Limits::of_stack(1000), false).expect("it is small")
 }
 
 /// The work of a tier per bytecode operation and round: LIR operations, applied rules and bytes of code. Also returns

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jitduel::bytecode;
+use jitduel::engine::Options;
 use jitduel::isa::disassemble::{Line, disassemble};
 use jitduel::isa::{Isa, Tuning, aarch64, x86_64};
 use jitduel::lang::{Source, load};
@@ -29,7 +30,7 @@ fn shortest_loop(lines: &[Line]) -> usize {
 fn inner_loop<I: Isa>(engine: &str, text: &str) -> usize {
     let tier = tier(engine).expect("the engine exists");
     let program = load(&Source::new("-e", text), 1).expect("it is a program");
-    let code = bytecode::lower(&program, 65_536, false).expect("it is small");
+    let code = bytecode::lower(&program, Options::default().limits(), false).expect("it is small");
     let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new()).expect("it is small");
     shortest_loop(&disassemble(I::NAME, &compiled.machine.bytes).expect("there is a decoder"))
 }

@@ -4,8 +4,8 @@
 use crate::bench::statistics::geometric_mean;
 use crate::bench::workloads::{WORKLOADS, Workload};
 use crate::bytecode;
+use crate::engine::Options;
 use crate::isa::{Isa, Tuning, aarch64, x86_64};
-use crate::outcome::DEFAULT_STACK_LIMIT;
 use crate::report::document::{Block, Row, Section, Table};
 use crate::report::format::{counts, number};
 use crate::report::plot::scale::Scale;
@@ -31,7 +31,7 @@ struct Sizes {
 fn sizes<I: Isa>() -> Sizes {
     let sizes = |workload: &Workload| {
         let program = workload.subject().program().expect("our workloads are programs");
-        let code = bytecode::lower(&program, DEFAULT_STACK_LIMIT as u64, false).expect("our workloads are small");
+        let code = bytecode::lower(&program, Options::default().limits(), false).expect("our workloads are small");
         let bytes = |(_, tier): (&str, AnyTier)| {
             let compiled = compile::<I>(&code, tier, &Tuning::default(), false, Vec::new());
             compiled.expect("our workloads are small").machine.bytes.len()
