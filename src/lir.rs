@@ -603,7 +603,12 @@ impl Op {
             | Op::Unary { a, .. }
             | Op::SetImm { a, .. }
             | Op::DivideImm { a, .. }
+            | Op::LoadCell { a, .. }
             | Op::BranchImm { a, .. } => {
+                replace(a);
+            }
+            Op::StoreCell { s, a, .. } => {
+                replace(s);
                 replace(a);
             }
             _ => unreachable!("only an operation with register operands gets new ones"),

@@ -1,11 +1,11 @@
 //! Lowering: bytecode to LIR, in one pass.
 //!
-//! This file handles control flow. `words` lowers all other words, and `stack` knows the slot of each value.
+//! This file handles control flow and calls. `words` lowers all other words, and `stack` knows the slot of each value.
 
 use super::contract::{BaselineSink, Plan, Roles};
 use super::operand::Operand;
 use super::stack::{Layout, Stack};
-use crate::bytecode::{Bytecode, Counter, Op as Code, Pc, TrapSite};
+use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, TrapSite};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Slot};
 
@@ -19,24 +19,35 @@ pub fn lower<I: Isa, S: BaselineSink>(
     sink: &mut S,
 ) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
-        stack: Stack::new(sink, layout, code.inputs() as i64),
+        code,
+        plan,
+        stack: Stack::new(sink, layout),
         // In the layout `Pushing`, pushing an operand moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
-        counters: plan.counters,
+        base: None,
         targets: Vec::new(),
         loops: Vec::new(),
         labels: 0,
         is_dead: false,
     };
-    lowering.program(code);
+    for (index, function) in code.functions().iter().enumerate() {
+        match FunctionId(index as u32) {
+            FunctionId::MAIN => lowering.begin_program(),
+            id => lowering.begin_function(id, function),
+        }
+        lowering.body(function);
+    }
     lowering.stack.sites
 }
 
 struct Lowering<'a, I, S> {
+    code: &'a Bytecode,
+    plan: &'a Plan,
     stack: Stack<'a, I, S>,
     /// Whether a word that pushes an operand is lowered together with the word that uses it.
     pairs: bool,
-    counters: &'static [Reg],
+    /// The frame slot that holds the base of the current function, if it has checks against its base.
+    base: Option<FrameSlot>,
     /// The targets of forward branches out of the open regions, the nearest last; `None` where THEN ends with a jump and so
     /// has no branch over ELSE.
     targets: Vec<Option<Target>>,
@@ -60,8 +71,17 @@ struct Target {
     above: i64,
 }
 
+/// Where the counter of a loop is kept.
+#[derive(Clone, Copy)]
+enum CounterPlace {
+    Register(Reg),
+    Frame(FrameSlot),
+}
+
 impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
-    fn program(&mut self, code: &Bytecode) {
+    /// Begins the main program. The data-stack pointer is at the bottom, below the inputs.
+    fn begin_program(&mut self) {
+        self.stack.above = self.code.inputs() as i64;
         if self.stack.layout == Layout::Pushing {
             self.stack.put(Op::MovePointer { slots: self.stack.above });
             self.stack.above = 0;
@@ -70,13 +90,34 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
             // If the stack is empty, this loads the spare slot.
             self.stack.sink.load_last(I::TOP, self.stack.slot(0));
         }
-        let mut next = 0;
-        while let Some(&op) = code.ops().get(next) {
+    }
+
+    /// Begins a definition. The data-stack pointer is at its base, or after the top in the layout `Pushing`.
+    fn begin_function(&mut self, id: FunctionId, function: &Function) {
+        let counters = self.plan.counter_slots(self.code, function);
+        self.base = function.has_needs.then_some(FrameSlot(counters));
+        let slots = counters + u32::from(function.has_needs);
+        self.stack.sink.at(function.start.0);
+        self.stack.put(Op::Function { function: id.0, slots, has_calls: function.has_calls });
+        self.stack.above = self.stack.above_base(function.params);
+        if let Some(slot) = self.base {
+            let base = Slot(self.stack.above - i64::from(function.params));
+            self.stack.put(Op::SaveBase { base, slot });
+        }
+        self.is_dead = false;
+    }
+
+    fn body(&mut self, function: &Function) {
+        let code = self.code;
+        let is_main = function.start == code.main().start;
+        let ops = &code.ops()[..function.end.index()];
+        let mut next = function.start.index();
+        while let Some(&op) = ops.get(next) {
             let pc = Pc(next as u32);
             next += 1;
             self.stack.sink.at(pc.0);
             if self.pairs
-                && let Some(&Code::Word(word)) = code.ops().get(next)
+                && let Some(&Code::Word(word)) = ops.get(next)
                 && let Some(operand) = Operand::of(op)
                 && self.stack.word_with_operand(word, operand, Pc(next as u32))
             {
@@ -89,15 +130,15 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 Code::Pick(depth) => self.stack.pick(depth as i64),
                 Code::Put(depth) => self.stack.put_word(depth as i64),
                 Code::Times(id) => {
-                    self.times(code.counter(id));
+                    self.times(self.counter(id));
                     // Padding before the header belongs to the loop.
                     self.stack.sink.at(pc.0 + 1);
                     self.header(self.targets.len() - 1);
                 }
-                Code::Next(id) => self.next(code.counter(id)),
+                Code::Next(id) => self.next(self.counter(id)),
                 Code::While(_) => self.header(self.targets.len()),
                 Code::If(_)
-                    if let [Code::Leave(_), Code::EndIf(_), ..] = code.ops()[next..]
+                    if let [Code::Leave(_), Code::EndIf(_), ..] = ops[next..]
                         && let Some(label) = self.exit_after_pop() =>
                 {
                     // The whole branch is one conditional jump out of the loop.
@@ -137,27 +178,59 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     }
                     self.bind();
                 }
-                Code::Call(_) | Code::CallDepth | Code::Frame { .. } => todo!(),
+                Code::Call(callee) => self.call(callee),
                 Code::Fuel => {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::Fuel { site });
                 }
+                Code::CallDepth => {
+                    let site = self.stack.site(pc);
+                    self.stack.put(Op::TakeDepth { site });
+                }
                 Code::Need { values, .. } => {
                     let site = self.stack.site(pc);
-                    self.stack.put(Op::Need { slot: Slot(self.stack.above.wrapping_sub_unsigned(values)), site });
+                    let slot = Slot(self.stack.above.wrapping_sub_unsigned(values));
+                    self.stack.put(match self.base {
+                        Some(base) if !is_main => Op::NeedAbove { site, slot, base },
+                        _ => Op::Need { site, slot },
+                    });
                 }
-                Code::Room { values, .. } => {
+                Code::Room { values, .. } | Code::Frame { values } => {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::Room { slot: Slot(self.stack.above.wrapping_add_unsigned(values)), site });
                 }
-                Code::Exit | Code::Return => {
-                    if self.stack.layout == Layout::TopInRegister {
-                        self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
-                    }
-                    self.stack.put(Op::Return { end: Slot(self.stack.above) });
-                    self.is_dead = true;
-                }
+                Code::Exit | Code::Return if is_main => self.end_program(),
+                Code::Exit | Code::Return => self.end_function(function),
             }
+        }
+    }
+
+    /// Ends the main program.
+    fn end_program(&mut self) {
+        if self.stack.layout == Layout::TopInRegister {
+            self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
+        }
+        self.stack.put(Op::Return { end: Slot(self.stack.above) });
+        self.is_dead = true;
+    }
+
+    /// Ends a definition, unless its end cannot be reached. It holds exactly its results.
+    fn end_function(&mut self, function: &Function) {
+        if !self.is_dead {
+            self.stack.reconcile(self.stack.above_base(function.results));
+            self.stack.put(Op::EndCall);
+            self.is_dead = true;
+        }
+    }
+
+    /// Calls a definition. Its parameters are in their slots already, or one of them in the register of the top.
+    fn call(&mut self, callee: FunctionId) {
+        let Function { params, results, .. } = self.code.functions()[callee.index()];
+        self.stack.reconcile(self.stack.above_base(params));
+        self.stack.put(Op::Call { function: callee.0 });
+        self.stack.above = self.stack.above_base(results);
+        if self.code.counts_depth() {
+            self.stack.put(Op::GiveDepth);
         }
     }
 
@@ -183,30 +256,40 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.stack.put(Op::Label(label));
     }
 
-    fn times(&mut self, counter: Counter) {
+    /// Where the counter of a `times` loop is kept. A call changes all registers that can hold counters.
+    fn counter(&self, id: RegionId) -> CounterPlace {
+        let counter = self.code.counter(id);
+        match self.plan.counters.get(counter.0 as usize) {
+            Some(&register) if !self.code.region(id).has_call => CounterPlace::Register(register),
+            _ => CounterPlace::Frame(FrameSlot(counter.0)),
+        }
+    }
+
+    fn times(&mut self, counter: CounterPlace) {
         let [a, ..] = I::TEMPORARIES;
-        let register = self.counters.get(counter.0 as usize).copied();
-        let count = register.unwrap_or(a);
+        let count = match counter {
+            CounterPlace::Register(register) => register,
+            CounterPlace::Frame(_) => a,
+        };
         self.stack.pop_top(count);
-        if register.is_none() {
-            self.stack.put(Op::StoreFrame { s: count, slot: FrameSlot(counter.0) });
+        if let CounterPlace::Frame(slot) = counter {
+            self.stack.put(Op::StoreFrame { s: count, slot });
         }
         let label = self.label();
         self.stack.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
         self.targets.push(Some(Target { label, above: self.stack.above }));
     }
 
-    fn next(&mut self, counter: Counter) {
+    fn next(&mut self, counter: CounterPlace) {
         let [a, ..] = I::TEMPORARIES;
         let header = self.loops.pop().expect("the loop is open").header;
         if self.is_dead {
             return self.bind();
         }
         self.stack.reconcile(header.above);
-        match self.counters.get(counter.0 as usize) {
-            Some(&d) => self.stack.put(Op::CountDown { d, to: header.label }),
-            None => {
-                let slot = FrameSlot(counter.0);
+        match counter {
+            CounterPlace::Register(d) => self.stack.put(Op::CountDown { d, to: header.label }),
+            CounterPlace::Frame(slot) => {
                 self.stack.put(Op::LoadFrame { d: a, slot });
                 self.stack.put(Op::AluImm { op: AluOp::Sub, d: a, a, imm: 1 });
                 self.stack.put(Op::StoreFrame { s: a, slot });

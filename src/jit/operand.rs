@@ -27,7 +27,8 @@ impl Operand {
     }
 }
 
-/// Whether the instruction set can encode a constant as the second operand of a word with this meaning.
+/// Whether a constant as the second operand of a word with this meaning need not be pushed. For most words, the instruction set
+/// must be able to encode it.
 #[inline(always)]
 pub(super) fn fits<I: Isa>(meaning: Meaning, imm: i64) -> bool {
     match meaning {
@@ -35,6 +36,8 @@ pub(super) fn fits<I: Isa>(meaning: Meaning, imm: i64) -> bool {
         Meaning::Compare(_) => I::fits_compare(imm),
         // Division by zero must trap.
         Meaning::Divide(_) => imm != 0,
-        Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => false,
+        // An address is loaded into a register.
+        Meaning::Store => true,
+        Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load => false,
     }
 }

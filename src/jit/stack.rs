@@ -33,8 +33,8 @@ pub(super) struct Stack<'a, I, S> {
 }
 
 impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
-    pub fn new(sink: &'a mut S, layout: Layout, above: i64) -> Stack<'a, I, S> {
-        Stack { sink, layout, above, sites: Vec::new(), isa: PhantomData }
+    pub fn new(sink: &'a mut S, layout: Layout) -> Stack<'a, I, S> {
+        Stack { sink, layout, above: 0, sites: Vec::new(), isa: PhantomData }
     }
 
     #[inline(always)]
@@ -45,6 +45,12 @@ impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
     /// The slot of the value `depth` below the top.
     pub fn slot(&self, depth: i64) -> Slot {
         Slot(self.above - 1 - depth)
+    }
+
+    /// How many values are above the data-stack pointer where a definition holds `values` values and the pointer is where it
+    /// is at a call: at the definition's base, or after the top in [`Layout::Pushing`].
+    pub fn above_base(&self, values: u32) -> i64 {
+        if self.layout == Layout::Pushing { 0 } else { values.into() }
     }
 
     /// A new trap site for a bytecode operation.

@@ -80,8 +80,55 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
                 self.sink.put(Op::Set { cond, d, a, b });
                 self.result(d);
             }
-            Meaning::Load | Meaning::Store => todo!(),
+            Meaning::Load => {
+                let site = self.site(pc);
+                let a = self.first_operand();
+                self.sink.put(Op::LoadCell { d: a, a, site, offset: 0 });
+                self.replace_top(a);
+            }
+            Meaning::Store => self.store_word(pc),
             Meaning::Shuffle => self.shuffle_word(word),
+        }
+    }
+
+    /// Pops an address and a value below it, and stores the value in that cell.
+    fn store_word(&mut self, pc: Pc) {
+        let [a, b, _] = I::TEMPORARIES;
+        let site = self.site(pc);
+        if self.layout == Layout::TopInRegister {
+            self.sink.load_last(a, self.slot(1));
+            self.sink.put(Op::StoreCell { s: a, a: I::TOP, site, offset: 0 });
+            self.above -= 2;
+            self.sink.load_last(I::TOP, self.slot(0));
+        } else {
+            self.pop(b);
+            self.pop(a);
+            self.sink.put(Op::StoreCell { s: a, a: b, site, offset: 0 });
+        }
+    }
+
+    /// Lowers `!` together with the previous word, which pushes the address.
+    fn store_word_with_operand(&mut self, address: Operand, pc: Pc) {
+        let [a, b, _] = I::TEMPORARIES;
+        let site = self.site(pc);
+        let loaded = match address {
+            Operand::Constant(value) => Some(Op::Constant { d: b, value }),
+            Operand::Copy(0) => None,
+            Operand::Copy(depth) => Some(Op::Load { d: b, slot: self.slot(depth as i64) }),
+        };
+        let s = if self.layout == Layout::TopInRegister {
+            self.above -= 1;
+            I::TOP
+        } else {
+            self.pop(a);
+            a
+        };
+        if let Some(load) = loaded {
+            self.sink.put(load);
+        }
+        self.sink.put(Op::StoreCell { s, a: if loaded.is_some() { b } else { s }, site, offset: 0 });
+        if self.layout == Layout::TopInRegister {
+            self.sink.load_last(I::TOP, self.slot(0));
         }
     }
 
@@ -105,11 +152,13 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
-            _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_) | Meaning::Load | Meaning::Store) => {
-                return false;
-            }
+            _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_) | Meaning::Load) => return false,
             Operand::Constant(imm) if !fits::<I>(meaning, imm) => return false,
             _ => self.sink.at(pc.0),
+        }
+        if meaning == Meaning::Store {
+            self.store_word_with_operand(second, pc);
+            return true;
         }
         let first = self.first_operand();
         match second {

@@ -27,7 +27,7 @@ rules! {
     DeadStore "dead-store";
     /// Turns a store and a load of its slot into a move.
     StoreLoad "store-load";
-    /// The same with one operation between them.
+    /// The same with one operation between them, or with a load from memory and the operation that computes its address.
     StoreOtherLoad "store-other-load";
     /// Removes a load of a slot that holds the same value as the top, or turns it into a move.
     LoadedTop "loaded-top";
@@ -51,6 +51,8 @@ rules! {
     ConstantOperand "constant-operand";
     /// Turns two additions of immediates into one.
     AddedImmediates "added-immediates";
+    /// Turns an addition of a constant to an address into the offset of a memory access.
+    AddedOffset "added-offset";
     /// Turns a comparison and a branch on its result into a compare-and-branch.
     CompareBranch "compare-branch";
 }

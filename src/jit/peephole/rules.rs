@@ -55,6 +55,8 @@ macro_rules! hold {
             Op::SetImm { cond, d, a, imm } => $self.hold_set_imm(pc, cond, d, a, imm),
             Op::DivideImm { op, d, a, imm } => $self.hold_divide_imm(pc, op, d, a, imm),
             Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
+            Op::LoadCell { d, a, site, offset } => $self.hold_load_cell(pc, d, a, site, offset),
+            Op::StoreCell { s, a, site, offset } => $self.hold_store_cell(pc, s, a, site, offset),
             op @ Op::StoreFrame { .. } => $self.window.push(pc, op),
             $barrier @ (Op::Align
             | Op::Label(_)
@@ -64,8 +66,6 @@ macro_rules! hold {
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
-            | Op::LoadCell { .. }
-            | Op::StoreCell { .. }
             | Op::Function { .. }
             | Op::Call { .. }
             | Op::EndCall
@@ -245,6 +245,25 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 }
             }
 
+            // The value is moved before a load from memory and the operation that computes its address.
+            [Op::Store { s, slot: stored }, address, Op::LoadCell { d: cell, a, .. }]
+                if last
+                    && stored == slot
+                    && s == I::TOP
+                    && ![s, cell, a].contains(&d)
+                    && self.window.facts(1).is_pure()
+                    && self.window.facts(1).defined != d
+                    && !self.window.facts(1).reads(d)
+                    && !address.loads(slot) =>
+            {
+                let (address, load) = (self.window.pc(1), self.window.pc(0));
+                self.fire(Rule::StoreOtherLoad, 3);
+                let index = self.window.len + 1;
+                hold!(self, pc, Op::Move { d, s });
+                self.hold_again(address, index);
+                self.hold_again(load, index + 1);
+            }
+
             _ if self.window.top_is_in(slot) => {
                 self.fire(Rule::LoadedTop, 0);
                 if d != I::TOP {
@@ -267,19 +286,22 @@ impl<I: Isa, S: Sink> Rules<I, S> {
     /// For a store of `s`, another operation, and a load of the same slot to `d`: returns the register to which `s` can
     /// be moved before that operation. The operation may overwrite `s`, but must not read or write the target. If it
     /// reads `d`, the target is a third register. There is no target if `s` is a temporary that the operation reads,
-    /// because the move would end its life too early.
+    /// because the move would end its life too early. A load from memory may trap, but then the stack is lost.
     #[inline(always)]
     fn early_move_target(&self, d: Reg, s: Reg, other: Op, slot: Slot) -> Option<Reg> {
         let facts = self.window.last();
-        if !facts.is_pure() || other.loads(slot) {
+        let is_load_cell = matches!(other, Op::LoadCell { d: cell, .. } if cell != d);
+        if !facts.is_pure() && !is_load_cell || other.loads(slot) {
             return None;
         }
         let is_dead = I::is_temporary(s) && facts.reads(s);
         if !is_dead && (d == s || !facts.reads(d) && self.may_move_from(s)) {
             return Some(d);
         }
-        let makes_room =
-            facts.defined == s && !I::is_temporary(s) && I::is_temporary(d) && !matches!(other, Op::Move { .. });
+        let makes_room = other.defines() == Some(s)
+            && !I::is_temporary(s)
+            && I::is_temporary(d)
+            && !matches!(other, Op::Move { .. });
         if makes_room { self.free([d, facts.read[0], facts.read[1]]) } else { None }
     }
 
@@ -399,6 +421,66 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 if d2 == d && a2 == d && I::fits_alu(AluOp::Add, addend(op1, imm).wrapping_add(addend(op2, imm2))) => {
                 self.fire(Rule::AddedImmediates, 1);
                 hold!(self, pc, Op::AluImm { op: AluOp::Add, d, a, imm: addend(op1, imm).wrapping_add(addend(op2, imm2)) });
+            }
+
+            _ => self.window.push(pc, user),
+        }
+    }
+
+    /// The rules for a load from a memory cell.
+    #[inline(never)]
+    fn hold_load_cell(&mut self, pc: u32, d: Reg, a: Reg, site: Site, offset: i64) {
+        let user = Op::LoadCell { d, a, site, offset };
+        let dies = |reg: Reg| I::is_temporary(reg) || reg == d;
+        match *self.window.before() {
+            _ if d != a && self.window.has_just_defined(d) => {
+                self.fire(Rule::DeadDefinition, 1);
+                hold!(self, pc, user);
+            }
+
+            [.., Op::Move { d: t, s }] if a == t && dies(t) => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, user.with_operand(t, s));
+            }
+
+            [.., Op::AluImm { op: op @ (AluOp::Add | AluOp::Sub), d: t, a: from, imm }] if a == t && dies(t) => {
+                self.fire(Rule::AddedOffset, 1);
+                hold!(self, pc, Op::LoadCell { d, a: from, site, offset: offset.wrapping_add(addend(op, imm)) });
+            }
+
+            // The instruction set cannot encode the constant as an operand of the addition.
+            [.., Op::Constant { d: c, value }, Op::Alu { op: AluOp::Add, d: t, a: from, b }]
+                if a == t && b == c && from != c && dies(t) && dies(c) =>
+            {
+                self.fire(Rule::AddedOffset, 2);
+                hold!(self, pc, Op::LoadCell { d, a: from, site, offset: offset.wrapping_add(value) });
+            }
+
+            _ => self.window.push(pc, user),
+        }
+    }
+
+    /// The rules for a store to a memory cell, which ends the life of its operands.
+    #[inline(never)]
+    fn hold_store_cell(&mut self, pc: u32, s: Reg, a: Reg, site: Site, offset: i64) {
+        let user = Op::StoreCell { s, a, site, offset };
+        match *self.window.before() {
+            [.., Op::Move { d: t, s: from }] if s == t || a == t => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, user.with_operand(t, from));
+            }
+
+            // The value is loaded between the addition and the store.
+            [
+                ..,
+                Op::AluImm { op: op @ (AluOp::Add | AluOp::Sub), d: t, a: from, imm },
+                Op::Load { d: loaded, slot },
+            ] if a == t && s == loaded && from != loaded && t != loaded => {
+                let (load, last) = (self.window.pc(0), self.window.is_last_load());
+                self.fire(Rule::AddedOffset, 2);
+                // Without rules, which might end the life of a temporary that holds the address.
+                self.window.push_load(load, loaded, slot, last);
+                hold!(self, pc, Op::StoreCell { s, a: from, site, offset: offset.wrapping_add(addend(op, imm)) });
             }
 
             _ => self.window.push(pc, user),

@@ -44,9 +44,9 @@ fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>)
 
 const ADD: AluOp = AluOp::Add;
 
-/// Because nothing is held, no rule can rewrite across the label or the branch.
+/// Because nothing is held, no rule can rewrite across the label, the branch or the call.
 #[test]
-fn nothing_is_held_after_a_label_or_a_branch() {
+fn nothing_is_held_after_a_label_a_branch_or_a_call() {
     let to = Label(0);
     let (a, imm) = (Reg(0), 0);
     for barrier in [
@@ -56,6 +56,9 @@ fn nothing_is_held_after_a_label_or_a_branch() {
         Op::Branch { cond: Cond::Eq, a, b: Reg(1), to },
         Op::BranchImm { cond: Cond::Eq, a, imm, to },
         Op::MovePointer { slots: 1 },
+        Op::Function { function: 1, slots: 0, has_calls: false },
+        Op::Call { function: 1 },
+        Op::EndCall,
     ] {
         let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
         pass.put(Op::Constant { d: a, value: 5 });
@@ -109,6 +112,15 @@ fn slot_of_the_top_is_known_after_a_branch_but_not_after_a_label() {
     assert_eq!(rewritten::<aarch64::Emitter>(&[load, label, store]).0, [load, label, store]);
 }
 
+/// The callee changes the register of the top and the slots.
+#[test]
+fn slot_of_the_top_is_unknown_after_a_call_and_in_a_new_function() {
+    let load = Op::Load { d: aarch64::Emitter::ALLOCATABLE[0], slot: Slot(0) };
+    for op in [Op::Call { function: 1 }, Op::Function { function: 1, slots: 0, has_calls: false }] {
+        assert_eq!(rewritten::<aarch64::Emitter>(&[load, op, load]).0, [load, op, load]);
+    }
+}
+
 #[test]
 fn division_invalidates_the_top_if_it_clobbers_its_register() {
     fn left<I: Isa>() -> usize {
@@ -139,6 +151,8 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
     let branch_imm = |a, imm| Input::Op(Op::BranchImm { cond: Cond::Ge, a, imm, to });
     let divide = |d, a, b| Input::Op(Op::Divide { op: DivOp::Quotient, d, a, b, site: Site(0) });
     let divide_imm = |d, a, imm| Input::Op(Op::DivideImm { op: DivOp::Quotient, d, a, imm });
+    let load_cell = |d, a, offset| Input::Op(Op::LoadCell { d, a, site: Site(0), offset });
+    let store_cell = |s, a, offset| Input::Op(Op::StoreCell { s, a, site: Site(0), offset });
     vec![
         (vec![Rule::SelfMove], vec![mov(t, t)], vec![]),
         // A value is moved to another register and back. The top remains live, but a temporary does not.
@@ -273,6 +287,48 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
         (vec![Rule::CompareBranch], vec![set(a, a, b), load(t, x), zero(a)], vec![load(t, x), branch(a, b)]),
         (vec![Rule::CompareBranch], vec![set(b, t, a), load(t, x), zero(b)], vec![mov(c, t), load(t, x), branch(c, a)]),
         (vec![Rule::CompareBranch], vec![set_imm(a, b, 5), load(t, x), zero(a)], vec![load(t, x), branch_imm(b, 5)]),
+        (vec![Rule::DeadDefinition], vec![constant(t, 1), load_cell(t, a, 0)], vec![load_cell(t, a, 0)]),
+        // A load from memory may trap.
+        (vec![], vec![load_cell(t, a, 0), constant(t, 1)], vec![load_cell(t, a, 0), constant(t, 1)]),
+        (vec![Rule::MovedOperand], vec![mov(a, t), load_cell(t, a, 3)], vec![load_cell(t, t, 3)]),
+        (vec![Rule::MovedOperand], vec![mov(a, t), store_cell(a, b, 3)], vec![store_cell(t, b, 3)]),
+        (vec![Rule::MovedOperand], vec![mov(t, a), store_cell(b, t, 3)], vec![store_cell(b, a, 3)]),
+        (vec![Rule::Retarget], vec![load_cell(a, t, 0), mov(t, a)], vec![load_cell(t, t, 0)]),
+        (vec![Rule::AddedOffset], vec![imm(ADD, t, t, 5), load_cell(t, t, 0)], vec![load_cell(t, t, 5)]),
+        (vec![Rule::AddedOffset], vec![imm(SUB, a, t, 5), load_cell(t, a, 1)], vec![load_cell(t, t, -4)]),
+        (vec![Rule::AddedOffset], vec![imm(ADD, t, t, i64::MAX), load_cell(t, t, 1)], vec![load_cell(t, t, i64::MIN)]),
+        (
+            vec![Rule::AddedOffset],
+            vec![constant(b, i64::MAX), alu(ADD, a, t, b), load_cell(a, a, 0)],
+            vec![load_cell(a, t, i64::MAX)],
+        ),
+        (
+            vec![],
+            vec![constant(b, i64::MAX), alu(SUB, a, t, b), load_cell(a, a, 0)],
+            vec![constant(b, i64::MAX), alu(SUB, a, t, b), load_cell(a, a, 0)],
+        ),
+        (
+            vec![Rule::AddedOffset],
+            vec![imm(ADD, t, t, 5), load(a, x), store_cell(a, t, 0)],
+            vec![load(a, x), store_cell(a, t, 5)],
+        ),
+        // The value goes to memory across a load that may trap, because a trap loses the stack.
+        (
+            vec![Rule::StoreOtherLoad],
+            vec![store(t, x), load_cell(t, t, 0), load(a, x)],
+            vec![mov(a, t), load_cell(t, t, 0)],
+        ),
+        (
+            vec![Rule::StoreOtherLoad],
+            vec![store(t, x), keep(t, y), load_cell(t, t, 0), load(a, x)],
+            vec![mov(a, t), keep(t, y), load_cell(t, t, 0)],
+        ),
+        // The load from memory overwrites the register.
+        (
+            vec![Rule::LoadedTop],
+            vec![store(t, x), load_cell(a, b, 0), load(a, x)],
+            vec![store(t, x), load_cell(a, b, 0), mov(a, t)],
+        ),
         // No rule rewrites across a label.
         (
             vec![],
@@ -306,7 +362,19 @@ fn near_misses<I: Isa>() -> Vec<Vec<Input>> {
     let set = |d, a, b| Input::Op(Op::Set { cond: Cond::Lt, d, a, b });
     let set_imm = |d, a| Input::Op(Op::SetImm { cond: Cond::Lt, d, a, imm: 5 });
     let zero = |a| Input::Op(Op::BranchImm { cond: Cond::Eq, a, imm: 0, to });
+    let load_cell = |d, a| Input::Op(Op::LoadCell { d, a, site: Site(0), offset: 0 });
+    let store_cell = |s, a| Input::Op(Op::StoreCell { s, a, site: Site(0), offset: 0 });
     vec![
+        // An address that remains live, that is the first operand, or that is overwritten by the load.
+        vec![imm(t, t), load_cell(a, t)],
+        vec![constant(t), Input::Op(Op::Alu { op: ADD, d: a, a: b, b: t }), load_cell(a, a)],
+        vec![imm(b, a), load(a, x), store_cell(a, b)],
+        vec![imm(t, t), load(a, x), store_cell(b, t)],
+        // The slot is needed again, or an operation in between reads or writes the register.
+        vec![store(t, x), load_cell(t, t), keep(a, x)],
+        vec![store(t, x), constant(t), load_cell(t, t), keep(a, x)],
+        vec![store(t, x), alu(t, a, b), load_cell(t, t), load(a, x)],
+        vec![store(t, x), constant(a), load_cell(t, a), load(a, x)],
         vec![store(t, x), keep(a, y)],
         vec![store(t, x), keep(t, y)],
         vec![load(b, y), store(b, x), keep(a, x)],

@@ -119,11 +119,17 @@ impl<I: Isa, S: Sink> Window<I, S> {
         &self.facts[self.end() - 1]
     }
 
+    /// The facts about an operation. `between` is the number of operations between it and the current one.
+    #[inline(always)]
+    pub fn facts(&self, between: usize) -> &Facts {
+        &self.facts[self.end() - 1 - between]
+    }
+
     /// The bytecode operation that an operation was made for. `between` is the number of operations between it and the
     /// current one.
     #[inline(always)]
     pub fn pc(&self, between: usize) -> u32 {
-        self.facts[self.end() - 1 - between].pc
+        self.facts(between).pc
     }
 
     /// Whether the slot is dead after the last operation, which must be a load.
