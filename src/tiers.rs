@@ -80,6 +80,7 @@ fn compile_with<I: Isa, T: Tier>(
         registers: T::registers(&plan),
         reserved: code.reserved(),
         cells: code.cells(),
+        functions: code.functions().len(),
         calls: code.has_calls(),
         metered: code.metered(),
         marked,

@@ -14,7 +14,7 @@ pub struct Entry {
 /// What generated code relies on when it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requirements {
-    /// The greatest number of frame slots that it uses.
+    /// The number of frame slots that the main program uses.
     pub frame_slots: usize,
     /// The number of values on the stack at entry.
     pub inputs: usize,
@@ -22,7 +22,8 @@ pub struct Requirements {
     pub stack_limit: usize,
     /// The number of memory cells.
     pub cells: usize,
-    /// The number of bytes of the control stack that all activations together need; 0 if there are no calls.
+    /// The number of bytes of the control stack that all activations together need, a multiple of 8. At least 8 if the code
+    /// runs on the control stack.
     pub control_bytes: usize,
     /// The greatest number of active calls.
     pub depth: u64,
@@ -60,9 +61,10 @@ impl Entry {
     ///
     /// # Safety
     /// The code must be for this machine and follow its C calling convention for `fn(u64) -> u64`. Called with the
-    /// address of a [`frame`] that meets the requirements, it must read and write only that frame, the machine stack,
-    /// the control stack, the memory cells, and the data stack from the spare slot up to the limit, for any values on the stack. It must return 0 after
-    /// setting the pointer to a height between 0 and the limit, or return the status of a [`Site`](crate::lir::Site).
+    /// address of a [`frame`] that meets the requirements, it must read and write only that frame, the machine stack, the
+    /// control stack, the memory cells, and the data stack from the spare slot up to the limit, for any values on the
+    /// stack. It must return 0 after setting the pointer to a height between 0 and the limit, or return the status of a
+    /// [`Site`](crate::lir::Site).
     pub(crate) unsafe fn new(code: Code, requirements: Requirements) -> Entry {
         Entry { code, frame: vec![0; SLOTS + requirements.frame_slots].into(), requirements }
     }
@@ -72,13 +74,14 @@ impl Entry {
         &self.code
     }
 
-    /// Runs the code on a stack that holds its inputs, with fuel for `fuel` loop iterations. On an armored stack,
-    /// everything that the code must not rely on is poisoned: registers, frame slots, and the cell where it reports the
-    /// stack pointer.
+    /// Runs the code on a stack that holds its inputs, with fuel for `fuel` loop iterations and calls. On an armored stack,
+    /// everything that the code must not rely on is poisoned: registers, frame slots, the control stack, and the cells that
+    /// the code itself writes.
     ///
     /// # Panics
-    /// If the number of values on the stack is not the number of inputs, or the stack is smaller than the code's limit.
-    /// On an armored stack, also if the code violates the calling convention.
+    /// If the number of values on the stack is not the number of inputs, the stack is smaller than the code's limit, or the
+    /// system has no memory left for the cells and the control stack. On an armored stack, also if the code violates the
+    /// calling convention.
     pub fn run(&mut self, stack: &mut Store, fuel: u64) -> Exit {
         let Requirements { inputs, stack_limit, cells, control_bytes, depth, .. } = self.requirements;
         assert_eq!(stack.values().len(), inputs, "the stack does not hold exactly the inputs");
@@ -90,6 +93,7 @@ impl Entry {
         if cells > 0 || control_bytes > 0 {
             stack.reserve(cells, control_bytes).expect("the memory was available when the program was prepared");
             stack.clear_memory(cells);
+            stack.clear_control(control_bytes);
             self.frame[MEMORY] = stack.memory_start().expose_provenance() as u64;
             self.frame[CONTROL] = stack.control_end().expose_provenance() as u64;
             self.frame[DEPTH] = depth;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::memory::{Access, Mapping, page_bytes};
-use super::store::{Armor, Edge};
+use super::store::{Armor, Edge, SLACK};
 
 /// The memory of a program. It can be reused for any number of executions.
 pub(super) struct Cells {
@@ -13,15 +13,19 @@ pub(super) struct Cells {
     capacity: usize,
     /// The index of cell 0 among them.
     first: usize,
+    /// The number of cells of the present program.
     used: usize,
+    /// Whether no execution has used the mapping, so that it is still zero.
+    is_fresh: bool,
 }
 
-/// The number of slots next to the cells that are checked for stray writes.
-const SLACK: usize = 32;
+/// A memory of at least this size is not filled with zeros. It gets new pages from the system, so that an execution pays only for
+/// the pages that it uses.
+const LARGE: usize = 1 << 20;
 
 impl Cells {
     pub fn new() -> Cells {
-        Cells { mapping: None, capacity: 0, first: 0, used: 0 }
+        Cells { mapping: None, capacity: 0, first: 0, used: 0, is_fresh: true }
     }
 
     /// Makes room for `cells` cells.
@@ -33,11 +37,15 @@ impl Cells {
             return Ok(());
         }
         let page = page_bytes();
-        let bytes = (cells * 8).next_multiple_of(page);
-        self.mapping = None;
+        let bytes = cells
+            .checked_mul(8)
+            .and_then(|bytes| bytes.checked_next_multiple_of(page))
+            .filter(|bytes| bytes.checked_add(2 * page).is_some_and(|all| all <= isize::MAX as usize))
+            .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        *self = Cells::new();
         let mut mapping = Mapping::new(bytes + 2 * page, Access::None)?;
         mapping.protect(page, bytes, Access::ReadWrite)?;
-        (self.mapping, self.capacity, self.used) = (Some(mapping), bytes / 8, 0);
+        (self.mapping, self.capacity) = (Some(mapping), bytes / 8);
         Ok(())
     }
 
@@ -53,14 +61,25 @@ impl Cells {
             Some(Armor { edge: Edge::Upper, .. }) => self.capacity - cells,
             _ => 0,
         };
-        // SAFETY: the cells are between the inaccessible pages, and nothing borrows them.
-        unsafe { std::ptr::write_bytes(self.start(), 0, cells) };
+        if !std::mem::replace(&mut self.is_fresh, false) {
+            self.clear();
+        }
         if let Some(armor) = armor {
             for slot in self.slack() {
-                // SAFETY: as above; the slack is between the inaccessible pages.
+                // SAFETY: the slack is between the inaccessible pages.
                 unsafe { self.all().add(slot).write(armor.pattern(slot as isize)) };
             }
         }
+    }
+
+    /// Fills the cells with zeros.
+    fn clear(&mut self) {
+        if self.used * 8 < LARGE {
+            // SAFETY: the cells are between the inaccessible pages, and nothing borrows them.
+            return unsafe { std::ptr::write_bytes(self.start(), 0, self.used) };
+        }
+        let mapping = self.mapping.as_mut().expect("the memory is reserved before an execution");
+        mapping.renew(page_bytes(), self.capacity * 8).expect("the system replaces pages that we own");
     }
 
     /// Whether the slots beside the cells are unchanged since they were filled.

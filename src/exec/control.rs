@@ -3,21 +3,25 @@
 use std::io;
 
 use super::memory::{Access, Mapping, page_bytes};
+use super::store::{Armor, SLACK};
 
 /// The control stack. It grows downward. The pages before and after it are inaccessible, and memory is committed only as it is
 /// used.
 pub(super) struct ControlStack {
     /// `None` until a program has calls.
     mapping: Option<Mapping>,
+    /// The number of bytes for activations.
     bytes: usize,
+    /// How many of them the present program may use.
+    used: usize,
 }
 
-/// Room that every control stack has besides the room for activations, for signal handlers that run on it.
+/// Room that every control stack has below the room for activations, for signal handlers that run on it.
 const HEADROOM: usize = 64 * 1024;
 
 impl ControlStack {
     pub fn new() -> ControlStack {
-        ControlStack { mapping: None, bytes: 0 }
+        ControlStack { mapping: None, bytes: 0, used: 0 }
     }
 
     /// Makes room for activations of `bytes` bytes in all. Zero bytes need no control stack.
@@ -34,12 +38,44 @@ impl ControlStack {
             .and_then(|bytes| bytes.checked_next_multiple_of(page))
             .filter(|bytes| bytes.checked_add(2 * page).is_some_and(|all| all <= isize::MAX as usize))
             .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        self.mapping = None;
-        self.bytes = 0;
+        *self = ControlStack::new();
         let mut mapping = Mapping::new(all + 2 * page, Access::None)?;
         mapping.protect(page, all, Access::ReadWrite)?;
         (self.mapping, self.bytes) = (Some(mapping), bytes);
         Ok(())
+    }
+
+    /// Begins an execution whose activations take at most this many bytes, a multiple of 8. With armor, the slots where they
+    /// will be are filled with poison, and so are the slots below.
+    pub fn begin(&mut self, bytes: usize, armor: Option<&Armor>) {
+        assert!(bytes <= self.bytes, "the control stack is reserved before an execution");
+        self.used = bytes;
+        if let Some(armor) = armor
+            && bytes > 0
+        {
+            for slot in (1..=(bytes / 8).min(armor.slots)).chain(self.slack()) {
+                // SAFETY: the slots for activations and the slack are between the inaccessible pages, and nothing borrows them.
+                unsafe { self.slot(slot).write(pattern(armor, slot)) };
+            }
+        }
+    }
+
+    /// Whether the slots below those that the program may use are unchanged since they were filled. A signal handler might change
+    /// them; this process handles no signal that arrives while code runs.
+    pub fn is_intact(&self, armor: &Armor) -> bool {
+        // SAFETY: the slack is between the inaccessible pages, and `begin` has filled it.
+        self.slack().all(|slot| unsafe { self.slot(slot).read() } == pattern(armor, slot))
+    }
+
+    /// The slots of the headroom that are checked for stray writes.
+    fn slack(&self) -> std::ops::Range<usize> {
+        let first = self.used / 8 + 1;
+        if self.used == 0 { 0..0 } else { first..first + SLACK }
+    }
+
+    /// The address of a slot, numbered from 1 at the end of the control stack downward.
+    fn slot(&self, slot: usize) -> *mut i64 {
+        self.end().wrapping_sub(8 * slot).cast()
     }
 
     /// The address after the control stack; dangling if none is reserved. A multiple of 16.
@@ -50,4 +86,9 @@ impl ControlStack {
             Some(mapping) => unsafe { mapping.start().as_ptr().add(mapping.bytes() - page_bytes()) },
         }
     }
+}
+
+/// The poison of a slot. It differs from that of every slot of the data stack and the memory.
+fn pattern(armor: &Armor, slot: usize) -> i64 {
+    !armor.pattern(slot as isize)
 }

@@ -191,6 +191,15 @@ impl Mapping {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Replaces `bytes` bytes at `offset` with zeros that can be read and written; both are multiples of the page size.
+    pub(super) fn renew(&mut self, offset: usize, bytes: usize) -> io::Result<()> {
+        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.bytes), "the range is not inside the mapping");
+        let flags = libc::MAP_PRIVATE | libc::MAP_NORESERVE | libc::MAP_ANON | libc::MAP_FIXED;
+        // SAFETY: the range is in a mapping that only we use, and `&mut self` ensures that nothing uses it now.
+        unsafe { map(self.start.as_ptr().add(offset), bytes, Access::ReadWrite, flags, -1)? };
+        Ok(())
+    }
+
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
     }

@@ -1,5 +1,5 @@
-//! Executable memory, the data stack of generated code, the call into generated code, and child processes in which that
-//! code may crash. All system calls are here.
+//! Executable memory, what generated code works on (the data stack, the memory cells, the control stack), the call into
+//! generated code, and child processes in which that code may crash. All system calls are here.
 //!
 //! This module knows nothing of the language. No mapping is ever writable and executable at once, and code can be
 //! called only through [`Code`], which only sealing produces. The memory of an arena does have a writable mapping in

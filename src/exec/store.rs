@@ -54,12 +54,14 @@ pub struct Armor {
 /// # Errors
 /// The system's error if there is not.
 pub fn can_reserve(cells: usize, control_bytes: usize) -> io::Result<()> {
-    Cells::new().reserve(cells)?;
-    ControlStack::new().reserve(control_bytes)
+    // Both at once.
+    let (mut memory, mut control) = (Cells::new(), ControlStack::new());
+    memory.reserve(cells)?;
+    control.reserve(control_bytes)
 }
 
 /// The maximum number of slots that are checked for stray writes.
-const SLACK: usize = 32;
+pub(super) const SLACK: usize = 32;
 
 impl Armor {
     /// The pattern of a slot, numbered from the bottom. The patterns of two slots differ by large numbers, so that two
@@ -107,7 +109,7 @@ impl Store {
     }
 
     /// Places the bottom so that the edge touches an inaccessible page. From now on, each [`set`](Store::set) fills the
-    /// slots that hold no value, and the slack at the other edge, with poison. Empties the stack. No system call is
+    /// slots that hold no value, and the slack at the other edge, with poison. Empties the stack and the memory. No system call is
     /// needed, so a stack can be armored anew for every execution.
     ///
     /// # Panics
@@ -120,6 +122,8 @@ impl Store {
         };
         self.armor = Some(armor);
         self.depth = 0;
+        self.cells.begin(0, None);
+        self.control.begin(0, None);
         // Fills only the spare slot and the slack. `set`, which precedes every execution, fills the slots for values.
         self.fill(&armor, armor.limit);
     }
@@ -130,11 +134,11 @@ impl Store {
     }
 
     /// Whether the slack is unchanged since it was filled. The slack is the slots beyond the edge that touches no
-    /// inaccessible page: 32 slots, or fewer if an inaccessible page is nearer. The memory has such slack too. A store without
-    /// armor has no slack and is always intact.
+    /// inaccessible page: 32 slots, or fewer if an inaccessible page is nearer. The memory has such slack too, and the control
+    /// stack below the part that the program may use. A store without armor has no slack and is always intact.
     pub fn is_intact(&self) -> bool {
         let Some(armor) = &self.armor else { return true };
-        if !self.cells.is_intact(armor) {
+        if !(self.cells.is_intact(armor) && self.control.is_intact(armor)) {
             return false;
         }
         let slack = self.slack(armor);
@@ -186,6 +190,12 @@ impl Store {
     /// Begins an execution with this many memory cells, all zero. [`reserve`](Store::reserve) has made room for them.
     pub(crate) fn clear_memory(&mut self, cells: usize) {
         self.cells.begin(cells, self.armor.as_ref());
+    }
+
+    /// Begins an execution whose activations take at most this many bytes of the control stack. [`reserve`](Store::reserve) has
+    /// made room for them.
+    pub(crate) fn clear_control(&mut self, bytes: usize) {
+        self.control.begin(bytes, self.armor.as_ref());
     }
 
     /// The memory cells of the last program that was executed.

@@ -1,19 +1,21 @@
-//! The offsets of labels, and the branches that wait for them, for both instruction sets.
+//! The offsets of labels and functions, and the branches and calls that wait for them, for both instruction sets.
 
 use super::{Forms, MAX_CODE_BYTES, OutOfRange, Reach, Tuning};
 use crate::lir::{Label, Site};
 
-/// The offset of a label that is not yet bound.
+/// The offset of a label or a function that is not yet bound.
 const UNBOUND: u32 = u32::MAX;
 
 /// The most labels that may be skipped when one is bound. Only labels of open bodies are skipped, a few for each of at
 /// most a thousand bodies. A number far beyond that is a bug, and would make the table huge.
 const LARGEST_GAP: usize = 1 << 16;
 
-/// The target of a branch.
+/// The target of a branch or a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Label(Label),
+    /// The entry of a function.
+    Function(u32),
     /// The exit of a trap site.
     Exit(Site),
 }
@@ -30,6 +32,8 @@ pub(super) struct Fixup<K> {
 pub(super) struct Labels<K> {
     offsets: Vec<u32>,
     next: u32,
+    /// The offset of each function. Any call can name any function, so the numbers may have gaps until all are bound.
+    functions: Vec<u32>,
     fixups: Vec<Fixup<K>>,
     pub forms: Forms,
     pub short_range: i64,
@@ -41,6 +45,7 @@ impl<K: Copy> Labels<K> {
         Labels {
             offsets: Vec::new(),
             next: 0,
+            functions: Vec::new(),
             fixups: Vec::new(),
             forms,
             short_range: tuning.short_range,
@@ -75,16 +80,36 @@ impl<K: Copy> Labels<K> {
         self.next = self.next.max(index as u32 + 1);
     }
 
-    /// The label's offset, if it is bound.
+    /// Binds a function's entry to this offset. The table gets as long as the number; the caller knows how many functions there
+    /// are.
+    ///
+    /// # Panics
+    /// If the function is bound already.
+    pub fn bind_function(&mut self, function: u32, offset: usize) {
+        let index = function as usize;
+        if index >= self.functions.len() {
+            self.functions.resize(index + 1, UNBOUND);
+        }
+        assert_eq!(self.functions[index], UNBOUND, "function {function} is bound twice");
+        self.functions[index] = offset as u32;
+    }
+
+    /// The target's offset, if it is bound. Exits are never bound.
     #[inline]
-    pub fn offset(&self, label: Label) -> Option<usize> {
-        self.offsets.get(label.0 as usize).filter(|offset| **offset != UNBOUND).map(|offset| *offset as usize)
+    pub fn offset(&self, target: Target) -> Option<usize> {
+        let offset = match target {
+            Target::Label(label) => self.offsets.get(label.0 as usize),
+            Target::Function(function) => self.functions.get(function as usize),
+            Target::Exit(_) => None,
+        };
+        offset.filter(|offset| **offset != UNBOUND).map(|offset| *offset as usize)
     }
 
     /// The form of a branch to a target that is not yet bound.
     pub fn form(&self, target: Target) -> Reach {
         match target {
             Target::Label(_) => self.forms.labels,
+            Target::Function(_) => self.forms.calls,
             Target::Exit(_) => self.forms.exits,
         }
     }
@@ -108,7 +133,7 @@ impl<K: Copy> Labels<K> {
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         self.fixups.iter().filter_map(|fixup| match fixup.target {
             Target::Exit(site) => Some(site),
-            Target::Label(_) => None,
+            Target::Label(_) | Target::Function(_) => None,
         })
     }
 
@@ -116,7 +141,7 @@ impl<K: Copy> Labels<K> {
     /// `exits` are the offsets of the exits, in the order of [`sites`](Labels::sites).
     ///
     /// # Panics
-    /// If a label was used and never bound.
+    /// If a label or a function was used and never bound.
     pub fn resolve(
         self,
         mut code: Vec<u8>,
@@ -131,8 +156,11 @@ impl<K: Copy> Labels<K> {
         let mut exits = exits.iter();
         for &fixup in &self.fixups {
             let to = match fixup.target {
-                Target::Label(label) => {
-                    self.offset(label).unwrap_or_else(|| panic!("label {} is never bound", label.0))
+                Target::Label(Label(label)) => {
+                    self.offset(fixup.target).unwrap_or_else(|| panic!("label {label} is never bound"))
+                }
+                Target::Function(function) => {
+                    self.offset(fixup.target).unwrap_or_else(|| panic!("function {function} is never bound"))
                 }
                 Target::Exit(_) => *exits.next().expect("every site has an exit"),
             };
@@ -140,6 +168,8 @@ impl<K: Copy> Labels<K> {
                 let forms = failed.get_or_insert(self.forms);
                 match fixup.target {
                     Target::Label(_) => forms.labels = longer(self.forms.labels),
+                    // Calls have no form between the shortest and the longest.
+                    Target::Function(_) => forms.calls = Reach::Far,
                     Target::Exit(_) => forms.exits = longer(self.forms.exits),
                 }
             }

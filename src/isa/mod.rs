@@ -17,8 +17,9 @@ use crate::lir::{AluOp, Reg, Sink};
 /// # Panics
 /// Emitters accept every LIR operation that a tier emits, and panic at once on an invalid one: a register that the
 /// machine does not have or that is not allocatable, a frame slot beyond the reach of its addressing mode, a division
-/// by the immediate zero, a label that is bound twice or leaves a gap of more than 65,536 in the label numbers, and, at
-/// the end, a label that is used but not bound, or the site `u32::MAX`.
+/// by the immediate zero, a label that is bound twice or leaves a gap of more than 65,536 in the label numbers, an operation
+/// that the [`Shape`] rules out, a function that is bound twice, and, at the end, a label or a function that is used but not
+/// bound, or the site `u32::MAX`.
 pub trait Isa: Sink + Sized {
     /// Its name, as in [`std::env::consts::ARCH`].
     const NAME: &'static str;
@@ -88,9 +89,11 @@ pub struct Shape {
     pub registers: usize,
     /// The registers that it reserves.
     pub reserved: Reserved,
-    /// The number of memory cells.
+    /// The number of memory cells, at most `i32::MAX`.
     pub cells: usize,
-    /// Whether it has [`crate::lir::Op::Call`].
+    /// The number of functions, the main program included. Their numbers are smaller.
+    pub functions: usize,
+    /// Whether it has [`crate::lir::Op::Call`]. Then it runs on the control stack.
     pub calls: bool,
     /// Whether it has [`crate::lir::Op::Fuel`].
     pub metered: bool,
@@ -137,13 +140,15 @@ pub enum Reach {
     Far,
 }
 
-/// The forms of forward branches. All start short; if one does not reach, the code is emitted again with longer forms.
+/// The forms of forward branches and calls. All start short; if one does not reach, the code is emitted again with longer forms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forms {
     /// For branches to labels.
     pub labels: Reach,
     /// For branches to trap exits, which follow the code.
     pub exits: Reach,
+    /// For calls. Their short form reaches as far as the near form of a branch.
+    pub calls: Reach,
 }
 
 /// Emitted code.
@@ -153,6 +158,9 @@ pub struct Machine {
     pub bytes: Vec<u8>,
     /// Where the code of each bytecode operation starts: offset and operation, ascending by offset.
     pub marks: Vec<(u32, Mark)>,
+    /// The number of bytes that an activation of a function takes on the control stack, return address included; of the largest
+    /// function.
+    pub activation_bytes: usize,
 }
 
 /// What a range of code was emitted for.

@@ -1,6 +1,7 @@
 //! A tier as an engine.
 
 use std::env::consts::ARCH;
+use std::io;
 use std::rc::Rc;
 
 use super::{AnyTier, Compiled, compiler};
@@ -23,9 +24,24 @@ fn unknown_host(host: &str) -> String {
     format!("the JIT engines emit code for AArch64 and x86-64, and this host is {host}")
 }
 
-/// The greatest number of frame slots that code needs: one for each counter, and a spare one.
+/// The number of frame slots that the main program needs: one for each counter, and a spare one. Those of functions are on the
+/// control stack.
 pub fn frame_slots(code: &Bytecode) -> usize {
     code.main().counters as usize + 1
+}
+
+/// The number of bytes of the control stack that the activations of a program need, if each takes at most `activation_bytes`.
+///
+/// # Errors
+/// If there are more bytes than any address space has.
+fn control_bytes(code: &Bytecode, activation_bytes: usize) -> io::Result<usize> {
+    if !code.has_calls() {
+        return Ok(0);
+    }
+    let calls = usize::try_from(code.greatest_depth()).ok();
+    let bytes = calls.and_then(|calls| calls.checked_mul(activation_bytes));
+    // Even if no activation takes any, the code runs on the control stack.
+    bytes.map(|bytes| bytes.max(8)).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
 /// A tier as an engine.
@@ -34,6 +50,9 @@ pub struct Native {
     tier: AnyTier,
     tuning: Tuning,
     memory: Vec<u8>,
+    /// The numbers of cells and of bytes of the control stack that the system has been able to give. As much again is not tried,
+    /// because that would take several system calls.
+    granted: (usize, usize),
 }
 
 impl Native {
@@ -44,7 +63,16 @@ impl Native {
 
     /// The same with a different tuning, for tests in which ordinary programs need long branches.
     pub fn with_tuning(name: &'static str, tier: AnyTier, tuning: Tuning) -> Native {
-        Native { name, tier, tuning, memory: Vec::new() }
+        Native { name, tier, tuning, memory: Vec::new(), granted: (0, 0) }
+    }
+
+    /// Checks that the system can give this many cells and bytes of the control stack.
+    fn can_reserve(&mut self, cells: usize, control_bytes: usize) -> io::Result<()> {
+        if cells > self.granted.0 || control_bytes > self.granted.1 {
+            can_reserve(cells, control_bytes)?;
+            self.granted = (cells, control_bytes);
+        }
+        Ok(())
     }
 }
 
@@ -63,19 +91,21 @@ impl Engine for Native {
         let Compiled { machine, sites, .. } = compile(&code, self.tier, &self.tuning, false, memory)?;
         clock.begin(Phase::Seal);
         let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
+        let activation_bytes = machine.activation_bytes;
         self.memory = machine.bytes;
         let requirements = Requirements {
             frame_slots: frame_slots(&code),
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
             cells: code.cells(),
-            control_bytes: 0,
+            control_bytes: control_bytes(&code, activation_bytes).map_err(PrepareError::Reserve)?,
             depth: code.greatest_depth(),
         };
-        can_reserve(requirements.cells, requirements.control_bytes).map_err(PrepareError::Reserve)?;
+        self.can_reserve(requirements.cells, requirements.control_bytes).map_err(PrepareError::Reserve)?;
         // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
         // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
-        // emitters follow the calling convention, and address only the frame and the data stack.
+        // emitters follow the calling convention, and address only the frame, the data stack, the memory cells that exist, and
+        // the control stack, which has room for as many activations as can be active at once.
         #[expect(unsafe_code, reason = "only this function knows what the code was compiled from")]
         let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(NativeProgram { entry, code, sites }))

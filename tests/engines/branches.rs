@@ -341,7 +341,7 @@ fn conditional_branches_change_form_at_one_mebibyte() {
         assert_eq!((code.len(), branch_target(&code, 0)), (4 * (WORDS - 1), 4 * (WORDS as i64 - 1)));
         let conditional = word(&code, 0) & !(0x7_ffff << 5);
         let error = distant_a64(*branch, true, WORDS - 1, &tuning, short).expect_err("one word too far");
-        let near = Forms { labels: Reach::Near, exits: Reach::Short };
+        let near = Forms { labels: Reach::Near, ..Forms::default() };
         assert_eq!((error.next, error.memory.len()), (Some(near), 4 * WORDS));
         let code = distant_a64(*branch, true, WORDS - 1, &tuning, near).expect("the branch reaches");
         assert_eq!(word(&code, 0) & !(0x7_ffff << 5), opposite(conditional));
@@ -362,7 +362,7 @@ fn conditional_branches_change_form_at_one_mebibyte() {
 fn unconditional_branches_change_form_at_the_end_of_their_range() {
     let b = BRANCHES_A64[0];
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
-    let of_labels = |labels| Forms { labels, exits: Reach::Short };
+    let of_labels = |labels| Forms { labels, ..Forms::default() };
     for words in [1, 2, 16, 1000] {
         let range = 4 * words as i64;
         let tuning = Tuning { short_range: 0, near_range: range, ..Tuning::default() };
@@ -403,7 +403,7 @@ fn unconditional_branches_change_form_at_128_mebibytes() {
     let code = distant_a64(b, true, WORDS - 2, &tuning, Forms::default()).expect("the branch reaches");
     assert_eq!(branch_target(&code, 0), 4 * (WORDS as i64 - 1));
     let error = distant_a64(b, true, WORDS - 1, &tuning, Forms::default()).expect_err("one word too far");
-    assert_eq!(error.next, Some(Forms { labels: Reach::Near, exits: Reach::Short }));
+    assert_eq!(error.next, Some(Forms { labels: Reach::Near, ..Forms::default() }));
     let code = distant_a64(b, false, WORDS, &tuning, Forms::default()).expect("the branch reaches");
     assert_eq!((code.len(), branch_target(&code, 4 * WORDS)), (4 * (WORDS + 1), 0));
     let code = distant_a64(b, false, WORDS + 1, &tuning, Forms::default()).expect("the branch reaches");
@@ -422,7 +422,7 @@ fn emit<I: Isa>(ops: &[Op], tuning: &Tuning, forms: Forms) -> Result<Vec<u8>, Ou
 fn labels_and_exits_request_longer_forms_independently() {
     let &[d, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("the emitter has registers") };
     let store = Op::Store { s: d, slot: Slot(0) };
-    let forms = |labels, exits| Forms { labels, exits };
+    let forms = |labels, exits| Forms { labels, exits, ..Forms::default() };
     let (short, near, far) = (Reach::Short, Reach::Near, Reach::Far);
     let tuning = Tuning { short_range: 64, near_range: 256, ..Tuning::default() };
     let next = |ops: &[Op], forms| emit::<aarch64::Emitter>(ops, &tuning, forms).err().map(|error| error.next);

@@ -238,16 +238,30 @@ impl Forms {
 
     fn three<A: Copy, B: Copy, C: Copy>(
         &mut self,
+        operands: (Ops<A>, Ops<B>, Ops<C>),
+        make: impl Fn(A, B, C) -> Inst,
+        text: impl Fn(&str, &str, &str) -> String,
+    ) {
+        self.legal_three(operands, |_, _| true, make, text);
+    }
+
+    /// Leaves out the combinations that `legal` rejects by the texts of the first two operands.
+    fn legal_three<A: Copy, B: Copy, C: Copy>(
+        &mut self,
         (a, b, c): (Ops<A>, Ops<B>, Ops<C>),
+        legal: impl Fn(&str, &str) -> bool,
         make: impl Fn(A, B, C) -> Inst,
         text: impl Fn(&str, &str, &str) -> String,
     ) {
         let cases = self.positions([a.len(), b.len(), c.len()]);
-        let cases = cases.iter().map(|&[i, j, k]| (make(a[i].0, b[j].0, c[k].0), text(&a[i].1, &b[j].1, &c[k].1)));
+        let cases = cases
+            .iter()
+            .filter(|&&[i, j, _]| legal(&a[i].1, &b[j].1))
+            .map(|&[i, j, k]| (make(a[i].0, b[j].0, c[k].0), text(&a[i].1, &b[j].1, &c[k].1)));
         self.collect(cases.collect());
     }
 
-    /// Unlike the others, leaves out the combinations that `legal` rejects by their texts.
+    /// Leaves out the combinations that `legal` rejects by the texts of the first three operands.
     fn four<A: Copy, B: Copy, C: Copy, D: Copy>(
         &mut self,
         (a, b, c, d): (Ops<A>, Ops<B>, Ops<C>, Ops<D>),
@@ -351,8 +365,14 @@ fn forms(choice: Choice) -> Forms {
     f.three((xz, xsp, unscaled), stur, offset("stur"));
     f.three((xs, xsp, xs), ldr_reg, offset("ldr"));
     f.three((xz, xsp, xs), str_reg, offset("str"));
+    let scaled_index = |name: &'static str| move |t: &str, b: &str, i: &str| format!("{name} {t}, [{b}, {i}, lsl #3]");
+    f.three((xs, xsp, xs), ldr_reg_lsl, scaled_index("ldr"));
+    f.three((xz, xsp, xs), str_reg_lsl, scaled_index("str"));
 
-    // The unpredictable pairs are left out; the constructors reject them.
+    // What is unpredictable is left out; the constructors reject it.
+    let differ = |t: &str, b: &str| t != b;
+    f.legal_three((xz, xsp, unscaled), differ, str_pre, |t, b, o| format!("str {t}, [{b}, {o}]!"));
+    f.legal_three((xs, xsp, unscaled), differ, ldr_post, |t, b, o| format!("ldr {t}, [{b}], {o}"));
     f.four((xs, xs, xsp, pairs), |t, u, _| t != u, ldp, |t, u, b, o| format!("ldp {t}, {u}, {}", at(b, o)));
     f.four((xz, xz, xsp, pairs), |_, _, _| true, stp, |t, u, b, o| format!("stp {t}, {u}, {}", at(b, o)));
     let apart = |t: &str, u: &str, b: &str| t != b && u != b;
@@ -844,6 +864,18 @@ mod refused {
     #[should_panic(expected = "STP of its own base")]
     fn pushing_a_pair_with_its_base_panics() {
         let _ = stp_pre(X1.into(), X0.into(), X0.into(), zero());
+    }
+
+    #[test]
+    #[should_panic(expected = "STR of its own base")]
+    fn pushing_a_register_with_its_base_panics() {
+        let _ = str_pre(X0.into(), X0.into(), Unscaled::new(0).expect("it is near"));
+    }
+
+    #[test]
+    #[should_panic(expected = "LDR to its own base")]
+    fn popping_a_register_to_its_base_panics() {
+        let _ = ldr_post(X0, X0.into(), Unscaled::new(0).expect("it is near"));
     }
 
     /// Number 31 stands for two different registers here, so this is legal.

@@ -387,12 +387,13 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
         f.case(movzx8(gp(d), gp(s)), M::Movzx, &[r32(d), r8(s)]);
     }
 
-    f.forms += 2;
+    f.forms += 3;
     for rel in i8::MIN..=i8::MAX {
         f.case(jmp_rel8(rel), M::Jmp, &[Op::Rel(rel.into())]);
     }
     for rel in IMMEDIATES {
         f.case(jmp_rel32(rel), M::Jmp, &[Op::Rel(rel)]);
+        f.case(call_rel32(rel), M::Call, &[Op::Rel(rel)]);
     }
     f.reg(jmp, M::Jmp, &[]);
     f.reg(call, M::Call, &[]);

@@ -1,8 +1,8 @@
 //! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A conditional branch reaches 1 MiB, `b` reaches 128 MiB, and a computed `br` reaches all code. A branch whose target
-//! is bound takes the shortest form that reaches. A forward branch takes the form that [`Forms`] specifies. If that
-//! turns out to be too short, [`Assembler::finish`] returns the form to try next.
+//! A conditional branch reaches 1 MiB, `b` and `bl` reach 128 MiB, and a computed `br` or `blr` reaches all code. A branch
+//! or call whose target is bound takes the shortest form that reaches. A forward one takes the form that [`Forms`]
+//! specifies. If that turns out to be too short, [`Assembler::finish`] returns the form to try next.
 
 use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
 use super::regs::{X, X16, X17};
@@ -11,7 +11,7 @@ use crate::isa::labels::{Fixup, Labels, Target};
 use crate::isa::{Forms, OutOfRange, Reach, Tuning};
 use crate::lir::{Label, Site};
 
-/// The registers that long branches overwrite.
+/// The registers that long branches and calls overwrite.
 const FAR: (X, X) = (X16, X17);
 
 /// Assembles AArch64 machine code.
@@ -48,11 +48,21 @@ pub struct Assembler {
 pub(crate) enum Kind {
     /// `b.cond`, `cbz`, `cbnz`.
     Rel19,
-    /// `b`.
+    /// `b`, `bl`.
     Rel26,
-    /// `movz`, `movk`, `adr`, `add`, `br`, relative to the `adr`.
+    /// `movz`, `movk`, `adr`, `add`, `br` or `blr`, relative to the `adr`.
     Far,
 }
+
+/// The two forms of an unconditional branch.
+#[derive(Clone, Copy)]
+struct Jump {
+    near: fn(Rel26) -> Inst,
+    far: fn(X) -> Inst,
+}
+
+const JUMP: Jump = Jump { near: a64::b, far: a64::br };
+const CALL: Jump = Jump { near: a64::bl, far: a64::blr };
 
 /// The condition of a branch.
 #[derive(Clone, Copy)]
@@ -125,7 +135,17 @@ impl Assembler {
 
     /// `B`: jumps to the label. Its long form, like that of every branch below, changes `x16` and `x17`.
     pub fn b(&mut self, to: Label) {
-        self.jump(Target::Label(to));
+        self.jump(JUMP, Target::Label(to));
+    }
+
+    /// Binds the entry of a function to the next instruction.
+    pub(super) fn bind_function(&mut self, function: u32) {
+        self.labels.bind_function(function, self.code.len());
+    }
+
+    /// `BL`: calls a function, and sets `x30` to the return address. Its long form changes `x16` and `x17`.
+    pub(super) fn call(&mut self, function: u32) {
+        self.jump(CALL, Target::Function(function));
     }
 
     /// `B.cond`: jumps to the label if the condition holds.
@@ -164,7 +184,7 @@ impl Assembler {
     /// [`OutOfRange`], if a branch does not reach its target.
     ///
     /// # Panics
-    /// If a label was used and never bound.
+    /// If a label or a function was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
         self.finish_with_exits(&[])
     }
@@ -174,18 +194,18 @@ impl Assembler {
         self.labels.resolve(self.code.finish(), exits, patch)
     }
 
-    fn jump(&mut self, target: Target) {
+    fn jump(&mut self, jump: Jump, target: Target) {
         let here = self.code.len();
         if let Some(distance) = self.distance(target, here) {
             match Rel26::new(distance).filter(|_| self.labels.is_near(distance)) {
-                Some(rel) => self.put(a64::b(rel)),
-                None => self.far(target),
+                Some(rel) => self.put((jump.near)(rel)),
+                None => self.far(jump, target),
             }
         } else if self.labels.form(target) == Reach::Far {
-            self.far(target);
+            self.far(jump, target);
         } else {
             self.labels.add_fixup(here, target, Kind::Rel26);
-            self.put(a64::b(ZERO26));
+            self.put((jump.near)(ZERO26));
         }
     }
 
@@ -208,14 +228,14 @@ impl Assembler {
     fn branch_over(&mut self, test: Test, target: Target) {
         let skip = self.code.len();
         self.put(test.inverted().branch(ZERO19));
-        self.jump(target);
+        self.jump(JUMP, target);
         let rel = Rel19::new((self.code.len() - skip) as i64).expect("a jump is a few instructions long");
         let inst = test.inverted().branch(rel);
         self.code.bytes_mut()[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
     }
 
     /// A computed jump: adds a distance of up to 2^32 bytes to the address of the `adr`, or subtracts it.
-    fn far(&mut self, target: Target) {
+    fn far(&mut self, jump: Jump, target: Target) {
         let adr = self.code.len() + 8;
         let distance = self.distance(target, adr);
         let [low, high] = far_distance(distance.unwrap_or(0));
@@ -226,17 +246,14 @@ impl Assembler {
             Some(..=0) => self.put(a64::sub(FAR.0.into(), FAR.1.into(), FAR.0.into())),
             _ => self.put(a64::add(FAR.0.into(), FAR.1.into(), FAR.0.into())),
         }
-        self.put(a64::br(FAR.0));
+        self.put((jump.far)(FAR.0));
         if distance.is_none() {
             self.labels.add_fixup(adr, target, Kind::Far);
         }
     }
 
     fn distance(&self, target: Target, from: usize) -> Option<i64> {
-        match target {
-            Target::Label(label) => self.labels.offset(label).map(|to| to as i64 - from as i64),
-            Target::Exit(_) => None,
-        }
+        self.labels.offset(target).map(|to| to as i64 - from as i64)
     }
 }
 
@@ -252,23 +269,24 @@ fn far_distance(distance: i64) -> [Inst; 2] {
 /// Writes the displacement of a waiting branch; false if it does not fit.
 fn patch(code: &mut [u8], fixup: Fixup<Kind>, distance: i64, ranges: &Tuning) -> bool {
     let word_at = |code: &[u8], at: usize| u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"));
-    let mut write = |at: usize, inst: Inst| code[at..at + 4].copy_from_slice(&inst.word().to_le_bytes());
+    let write = |code: &mut [u8], at: usize, inst: Inst| code[at..at + 4].copy_from_slice(&inst.word().to_le_bytes());
     match fixup.kind {
         Kind::Rel19 => {
             let rel = Rel19::new(distance).filter(|_| distance.abs() <= ranges.short_range);
             let Some(rel) = rel else { return false };
             let inst = Inst::from_word(word_at(code, fixup.at)).with_rel19(rel);
-            code[fixup.at..fixup.at + 4].copy_from_slice(&inst.word().to_le_bytes());
+            write(code, fixup.at, inst);
         }
         Kind::Rel26 => {
             let rel = Rel26::new(distance).filter(|_| distance.abs() <= ranges.near_range);
             let Some(rel) = rel else { return false };
-            write(fixup.at, a64::b(rel));
+            let inst = Inst::from_word(word_at(code, fixup.at)).with_rel26(rel);
+            write(code, fixup.at, inst);
         }
         Kind::Far => {
             let [low, high] = far_distance(distance);
-            write(fixup.at - 8, low);
-            write(fixup.at - 4, high);
+            write(code, fixup.at - 8, low);
+            write(code, fixup.at - 4, high);
         }
     }
     true

@@ -1,11 +1,13 @@
 //! The emitter: LIR to AArch64.
 //!
 //! `x8` holds the address of the frame, `x9` the data-stack pointer, `x15` the fuel. `x16` and `x17` are temporaries
-//! within one operation. `x18` belongs to the system and is never used.
+//! within one operation. `x18` belongs to the system and is never used. In a program with calls, `sp` is on the control
+//! stack and always a multiple of 16. An activation that calls others has its return address at `sp` and its frame slots
+//! after it. Other activations have only the slots.
 
 use super::assemble::Assembler;
 use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
-use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, XZR};
+use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, X30, XZR, Xs};
 use crate::isa::division::Divisor;
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, frame};
@@ -21,8 +23,24 @@ const OTHER: X = X17;
 #[derive(Debug)]
 pub struct Emitter {
     asm: Assembler,
-    /// The callee-saved registers that the code uses, in pairs: they are stored and loaded two at a time.
-    saved: &'static [Reg],
+    /// The callee-saved registers that the code uses, in pairs: they are stored and loaded two at a time. The first ones, the
+    /// reserved ones, and the link register.
+    saved: [&'static [Reg]; 3],
+    /// The register that holds the address of memory cell 0.
+    memory: Option<X>,
+    /// The register that holds the number of calls that may still begin.
+    depth: Option<X>,
+    /// The number of memory cells.
+    cells: i64,
+    /// The number of functions.
+    functions: usize,
+    /// Whether the code runs on the control stack.
+    calls: bool,
+    /// Where the frame slots of the current function are: a register, and the distance of the first slot from it in bytes.
+    slots: (Xs, i64),
+    /// What an activation of the current function has on the control stack.
+    activation: Activation,
+    activation_bytes: usize,
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
@@ -32,6 +50,17 @@ const ALLOCATABLE: [Reg; 23] =
     regs([0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
 const CALLEE_SAVED: [Reg; 10] = regs([19, 20, 21, 22, 23, 24, 25, 26, 27, 28]);
 const UNSAVED: usize = ALLOCATABLE.len() - CALLEE_SAVED.len();
+/// The frame pointer and the link register. Calls change the latter.
+const LINK: [Reg; 2] = regs([29, 30]);
+
+/// What an activation of a function has on the control stack.
+#[derive(Clone, Copy, Debug, Default)]
+struct Activation {
+    /// Its size, a multiple of 16.
+    bytes: i64,
+    /// Whether it has the return address.
+    has_link: bool,
+}
 
 impl Isa for Emitter {
     const NAME: &'static str = "aarch64";
@@ -64,19 +93,45 @@ impl Isa for Emitter {
     }
 
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
-        // Pairs keep the stack pointer aligned to 16 bytes.
-        let used = shape.registers.saturating_sub(UNSAVED).next_multiple_of(2);
-        let saved = &CALLEE_SAVED[..used];
-        let mut emitter =
-            Emitter { asm: Assembler::with(memory, tuning, forms), saved, marks: Vec::new(), marked: shape.marked };
+        let Shape { registers, reserved, cells, functions, calls, .. } = *shape;
+        let all = Self::CALLEE_SAVED;
+        // Pairs keep the stack pointer aligned to 16 bytes. They may save a register that is not used.
+        let used = registers.saturating_sub(UNSAVED).next_multiple_of(2);
+        let last = all.len() - reserved.count().next_multiple_of(2);
+        let mut globals = all.iter().rev().map(|reg| x(*reg));
+        let mut emitter = Emitter {
+            asm: Assembler::with(memory, tuning, forms),
+            saved: [&all[..used], &all[last.max(used)..], if calls { &LINK } else { &[] }],
+            memory: if reserved.memory { globals.next() } else { None },
+            depth: if reserved.depth { globals.next() } else { None },
+            cells: i32::try_from(cells).expect("a program has few cells").into(),
+            functions,
+            calls,
+            slots: (FRAME.into(), frame::SLOTS.into()),
+            activation: Activation::default(),
+            activation_bytes: 0,
+            marks: Vec::new(),
+            marked: shape.marked,
+        };
         emitter.mark(Mark::Prologue);
-        for pair in saved.chunks(2) {
+        for pair in emitter.saved.into_iter().flat_map(|regs| regs.chunks(2)) {
             emitter.put_inst(a64::stp_pre(x(pair[0]).into(), x(pair[1]).into(), SP, pair_offset(-16)));
         }
         emitter.put_inst(a64::mov(FRAME, X0.into()));
         emitter.load_field(POINTER, frame::BOTTOM);
         if shape.metered {
             emitter.load_field(FUEL, frame::FUEL);
+        }
+        if let Some(memory) = emitter.memory {
+            emitter.load_field(memory, frame::MEMORY);
+        }
+        if let Some(depth) = emitter.depth {
+            emitter.load_field(depth, frame::DEPTH);
+        }
+        if calls {
+            emitter.put_inst(a64::add_imm(SCRATCH.into(), SP, imm12(0)));
+            emitter.put_inst(a64::str_(SCRATCH.into(), FRAME.into(), field(frame::HOST)));
+            emitter.switch_stack(frame::CONTROL);
         }
         emitter
     }
@@ -98,7 +153,7 @@ impl Isa for Emitter {
             self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
-        Ok(Machine { bytes, marks: self.marks })
+        Ok(Machine { bytes, marks: self.marks, activation_bytes: self.activation_bytes })
     }
 }
 
@@ -113,15 +168,6 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
-            Op::LoadCell { .. }
-            | Op::StoreCell { .. }
-            | Op::Function { .. }
-            | Op::Call { .. }
-            | Op::EndCall
-            | Op::TakeDepth { .. }
-            | Op::GiveDepth
-            | Op::SaveBase { .. }
-            | Op::NeedAbove { .. } => todo!(),
             // Loops are not aligned: no AArch64 machine is available here to measure the effect.
             Op::Align => {}
             Op::Label(label) => self.asm.bind(label),
@@ -164,12 +210,44 @@ impl Sink for Emitter {
                 self.put_inst(a64::subs_imm(x(d).into(), x(d).into(), imm12(1)));
                 self.asm.b_cond(Cc::Ne, to);
             }
-            Op::LoadFrame { d, slot } => self.put_inst(a64::ldr(x(d), FRAME.into(), cell(slot))),
-            Op::StoreFrame { s, slot } => self.put_inst(a64::str_(x(s).into(), FRAME.into(), cell(slot))),
+            Op::LoadFrame { d, slot } => self.load_slot(x(d), slot),
+            Op::StoreFrame { s, slot } => self.store_slot(x(s), slot),
             Op::Fuel { site } => {
                 self.put_inst(a64::subs_imm(FUEL.into(), FUEL.into(), imm12(1)));
                 // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::Lo, site);
+            }
+            Op::LoadCell { d, a, site, offset } => {
+                let (memory, number) = self.cell(x(a), offset, site);
+                self.put_inst(a64::ldr_reg_lsl(x(d), memory.into(), number));
+            }
+            Op::StoreCell { s, a, site, offset } => {
+                let (memory, number) = self.cell(x(a), offset, site);
+                self.put_inst(a64::str_reg_lsl(x(s).into(), memory.into(), number));
+            }
+            Op::Function { function, slots, has_calls } => self.function(function, slots, has_calls),
+            Op::Call { function } => {
+                assert!(self.calls, "the code has no control stack");
+                self.asm.call(function);
+            }
+            Op::EndCall => self.end_call(),
+            Op::TakeDepth { site } => {
+                let depth = self.depth();
+                self.put_inst(a64::subs_imm(depth.into(), depth.into(), imm12(1)));
+                // A borrow: no call may begin.
+                self.asm.exit_if(Cc::Lo, site);
+            }
+            Op::GiveDepth => self.add(self.depth(), self.depth(), 1),
+            Op::SaveBase { base, slot } => {
+                self.add(OTHER, POINTER, base.bytes());
+                self.store_slot(OTHER, slot);
+            }
+            Op::NeedAbove { site, slot, base } => {
+                self.add(OTHER, POINTER, slot.bytes());
+                self.load_slot(SCRATCH, base);
+                self.put_inst(a64::str_(SCRATCH.into(), FRAME.into(), field(frame::BASE)));
+                self.put_inst(a64::cmp(OTHER.into(), SCRATCH.into()));
+                self.asm.exit_if(Cc::Lt, site);
             }
             // Addresses are far from the ends of their range, so comparing them as signed numbers cannot wrap, even at
             // a distance of many slots.
@@ -204,12 +282,97 @@ impl Emitter {
         }
     }
 
-    /// Restores the callee-saved registers and returns.
+    /// Leaves all activations, restores the callee-saved registers and returns to the host.
     fn epilogue(&mut self) {
-        for pair in self.saved.rchunks(2) {
+        if self.calls {
+            self.switch_stack(frame::HOST);
+        }
+        for pair in self.saved.into_iter().rev().flat_map(|regs| regs.rchunks(2)) {
             self.asm.put(a64::ldp_post(x(pair[0]), x(pair[1]), SP, pair_offset(16)));
         }
         self.put_inst(a64::ret());
+    }
+
+    /// Loads the stack pointer from the frame.
+    fn switch_stack(&mut self, offset: i32) {
+        self.load_field(SCRATCH, offset);
+        self.put_inst(a64::add_imm(SP, SCRATCH.into(), imm12(0)));
+    }
+
+    /// Begins a function.
+    fn function(&mut self, function: u32, slots: u32, has_link: bool) {
+        assert!((function as usize) < self.functions, "there is no function {function}");
+        self.asm.bind_function(function);
+        let link_bytes = if has_link { 8 } else { 0 };
+        let bytes = (link_bytes + 8 * i64::from(slots) + 15) & !15;
+        self.activation = Activation { bytes, has_link };
+        self.activation_bytes = self.activation_bytes.max(bytes as usize);
+        self.slots = (SP, link_bytes);
+        match Unscaled::new(-bytes) {
+            Some(offset) if has_link => self.put_inst(a64::str_pre(X30.into(), SP, offset)),
+            _ => {
+                self.move_stack(bytes, a64::sub_imm);
+                if has_link {
+                    self.put_inst(a64::str_(X30.into(), SP, slot_offset(0)));
+                }
+            }
+        }
+    }
+
+    /// Returns from a function to its caller.
+    fn end_call(&mut self) {
+        let Activation { bytes, has_link } = self.activation;
+        match Unscaled::new(bytes) {
+            Some(offset) if has_link => self.put_inst(a64::ldr_post(X30, SP, offset)),
+            _ => {
+                if has_link {
+                    self.put_inst(a64::ldr(X30, SP, slot_offset(0)));
+                }
+                self.move_stack(bytes, a64::add_imm);
+            }
+        }
+        self.put_inst(a64::ret());
+    }
+
+    /// Adds a multiple of 16 to the stack pointer or subtracts it.
+    fn move_stack(&mut self, bytes: i64, instruction: fn(Xs, Xs, Imm12) -> Inst) {
+        for part in [bytes & !0xfff, bytes & 0xfff].into_iter().filter(|part| *part > 0) {
+            self.put_inst(instruction(SP, SP, Imm12::new(part as u64).expect("at most a thousand loops are nested")));
+        }
+    }
+
+    fn load_slot(&mut self, d: X, slot: FrameSlot) {
+        let (base, first) = self.slots;
+        self.put_inst(a64::ldr(d, base, slot_offset(first + 8 * i64::from(slot.0))));
+    }
+
+    fn store_slot(&mut self, s: X, slot: FrameSlot) {
+        let (base, first) = self.slots;
+        self.put_inst(a64::str_(s.into(), base, slot_offset(first + 8 * i64::from(slot.0))));
+    }
+
+    /// The register that holds the number of calls that may still begin.
+    fn depth(&self) -> X {
+        self.depth.expect("the code reserves no register for the depth of calls")
+    }
+
+    /// The registers that hold the address of memory cell 0 and the number of the cell `a + offset`. Traps if there is no such
+    /// cell.
+    fn cell(&mut self, a: X, offset: i64, site: Site) -> (X, X) {
+        let memory = self.memory.expect("the code reserves no register for the memory");
+        let number = if offset == 0 { a } else { SCRATCH };
+        if offset != 0 {
+            self.add(SCRATCH, a, offset);
+        }
+        match Imm12::new(self.cells as u64) {
+            Some(cells) => self.put_inst(a64::cmp_imm(number.into(), cells)),
+            None => {
+                self.constant(OTHER, self.cells);
+                self.put_inst(a64::cmp(number.into(), OTHER.into()));
+            }
+        }
+        self.asm.exit_if(Cc::Hs, site);
+        (memory, number)
     }
 
     fn load_field(&mut self, d: X, offset: i32) {
@@ -465,6 +628,7 @@ fn field(offset: i32) -> Scaled {
     Scaled::new(offset.into()).expect("the frame's head is small")
 }
 
-fn cell(slot: FrameSlot) -> Scaled {
-    Scaled::new(i64::from(frame::SLOTS) + 8 * i64::from(slot.0)).expect("at most a thousand loops are nested")
+/// The offset of a frame slot in bytes, from the register that its address is relative to.
+fn slot_offset(bytes: i64) -> Scaled {
+    Scaled::new(bytes).expect("at most a thousand loops are nested")
 }

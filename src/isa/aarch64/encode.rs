@@ -236,7 +236,7 @@ impl Scaled {
     }
 }
 
-/// The byte offset of `LDUR` and `STUR`.
+/// The byte offset of `LDUR`, `STUR`, and the pre- and post-index forms of `LDR` and `STR`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Unscaled(i32);
 
@@ -616,6 +616,32 @@ pub const fn ldr_reg(t: X, base: Xs, index: X) -> Inst {
 /// `STR (register)` without shift: `[base + index] = t`, the index in bytes.
 pub const fn str_reg(t: Xz, base: Xs, index: X) -> Inst {
     dnm(0xf820_6800, t.number(), base.number(), index.number())
+}
+
+/// `LDR (register)` with `LSL #3`: `t = [base + 8 * index]`.
+pub const fn ldr_reg_lsl(t: X, base: Xs, index: X) -> Inst {
+    dnm(0xf860_7800, t.number(), base.number(), index.number())
+}
+
+/// `STR (register)` with `LSL #3`: `[base + 8 * index] = t`.
+pub const fn str_reg_lsl(t: Xz, base: Xs, index: X) -> Inst {
+    dnm(0xf820_7800, t.number(), base.number(), index.number())
+}
+
+/// `STR (immediate)`, pre-index: `base += offset`, then `[base] = t`.
+///
+/// The result is unpredictable if the base, unless it is `SP`, is also stored.
+pub const fn str_pre(t: Xz, base: Xs, offset: Unscaled) -> Inst {
+    debug_assert!(base.number() == 31 || base.number() != t.number(), "STR of its own base with write-back");
+    Inst(0xf800_0c00 | offset.field() | at5(base.number()) | at0(t.number()))
+}
+
+/// `LDR (immediate)`, post-index: `t = [base]`, then `base += offset`.
+///
+/// The result is unpredictable if `t` is the base.
+pub const fn ldr_post(t: X, base: Xs, offset: Unscaled) -> Inst {
+    debug_assert!(base.number() != t.number(), "LDR to its own base with write-back");
+    Inst(0xf840_0400 | offset.field() | at5(base.number()) | at0(t.number()))
 }
 
 /// The common layout of the pair forms.

@@ -1,7 +1,7 @@
 //! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A backward branch takes the form with an 8-bit displacement if that reaches. A forward branch takes the form with a
-//! 32-bit displacement, which reaches everything: code is never longer than 2 GiB.
+//! A backward branch takes the form with an 8-bit displacement if that reaches. A forward branch and a call take the form
+//! with a 32-bit displacement, which reaches everything: code is never longer than 2 GiB.
 
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale};
 use super::regs::RAX;
@@ -123,6 +123,17 @@ impl Assembler {
         self.branch(Some(cc), Target::Label(to));
     }
 
+    /// Binds the entry of a function to the next instruction.
+    pub(super) fn bind_function(&mut self, function: u32) {
+        self.labels.bind_function(function, self.code.len());
+    }
+
+    /// `CALL rel32`: calls a function.
+    pub(super) fn call(&mut self, function: u32) {
+        self.put(x64::call_rel32(0));
+        self.labels.add_fixup(self.code.len() - 4, Target::Function(function), Rel32);
+    }
+
     /// Jumps to the exit of a trap site if the condition holds.
     pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
         self.branch(Some(cc), Target::Exit(site));
@@ -158,7 +169,7 @@ impl Assembler {
     /// [`OutOfRange`], if the code is longer than 2 GiB.
     ///
     /// # Panics
-    /// If a label was used and never bound.
+    /// If a label or a function was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
         self.finish_with_exits(&[])
     }
@@ -170,11 +181,7 @@ impl Assembler {
 
     fn branch(&mut self, cc: Option<Cc>, target: Target) {
         let here = self.code.len();
-        let known = match target {
-            Target::Label(label) => self.labels.offset(label),
-            Target::Exit(_) => None,
-        };
-        if let Some(to) = known {
+        if let Some(to) = self.labels.offset(target) {
             // The displacement is relative to the end of the instruction, whose short form has two bytes.
             let distance = to as i64 - (here as i64 + 2);
             if let Some(rel) = i8::try_from(distance).ok().filter(|_| self.labels.is_short(distance)) {

@@ -1,11 +1,12 @@
 //! The emitter: LIR to x86-64.
 //!
 //! `rdi` holds the address of the frame, `rsi` the data-stack pointer, `r10` the fuel. `r11` is a temporary within one
-//! operation.
+//! operation. In a program with calls, `rsp` is on the control stack. An activation has its frame slots there, the first one
+//! at `rsp`, and its return address above them.
 
 use super::assemble::{Assembler, OutOfLine};
 use super::encode::{self as x64, Cc, Index, Inst, Mem, Scale, Shift6};
-use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI};
+use super::regs::{Gp, R10, R11, RAX, RCX, RDI, RDX, RSI, RSP};
 use crate::isa::division::{Divisor, Magic};
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
 use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, frame};
@@ -19,13 +20,30 @@ const SCRATCH: Gp = R11;
 /// Loop headers are aligned to this. Otherwise a short loop might span two instruction-cache lines, which would cost it
 /// a cycle per iteration.
 const LINE: usize = 32;
+/// Functions are aligned to this, so that their first instructions are fetched together.
+const ENTRY: usize = 16;
 
 /// Emits x86-64 machine code.
 #[derive(Debug)]
 pub struct Emitter {
     asm: Assembler,
-    /// The callee-saved registers that the code uses.
-    saved: &'static [Reg],
+    /// The callee-saved registers that the code uses: the first ones, and the reserved ones.
+    saved: [&'static [Reg]; 2],
+    /// The register that holds the address of memory cell 0.
+    memory: Option<Gp>,
+    /// The register that holds the number of calls that may still begin.
+    depth: Option<Gp>,
+    /// The number of memory cells.
+    cells: i32,
+    /// The number of functions.
+    functions: usize,
+    /// Whether the code runs on the control stack.
+    calls: bool,
+    /// Where the frame slots of the current function are: a register, and the distance of the first slot from it in bytes.
+    slots: (Gp, i32),
+    /// The number of bytes that they take on the control stack.
+    slot_bytes: i32,
+    activation_bytes: usize,
     /// Out-of-line divisions by -1: their branch, the requested result, and the offset at which to continue.
     out_of_line: Vec<(OutOfLine, DivOp, usize)>,
     marks: Vec<(u32, Mark)>,
@@ -70,22 +88,42 @@ impl Isa for Emitter {
     }
 
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
-        let saved = &CALLEE_SAVED[..shape.registers.saturating_sub(UNSAVED)];
+        let Shape { registers, reserved, cells, functions, calls, .. } = *shape;
+        let (others, last) = Self::CALLEE_SAVED.split_at(CALLEE_SAVED.len() - reserved.count());
+        let mut globals = last.iter().rev().map(|reg| gp(*reg));
         let mut emitter = Emitter {
             asm: Assembler::with(memory, tuning, forms),
-            saved,
+            saved: [&others[..registers.saturating_sub(UNSAVED)], last],
+            memory: if reserved.memory { globals.next() } else { None },
+            depth: if reserved.depth { globals.next() } else { None },
+            cells: i32::try_from(cells).expect("a program has few cells"),
+            functions,
+            calls,
+            slots: (FRAME, frame::SLOTS),
+            slot_bytes: 0,
+            activation_bytes: 0,
             out_of_line: Vec::new(),
             marks: Vec::new(),
             marked: shape.marked,
         };
         emitter.mark(Mark::Prologue);
-        for &reg in saved {
-            emitter.put_inst(x64::push(gp(reg)));
+        for reg in emitter.saved.into_iter().flatten() {
+            emitter.put_inst(x64::push(gp(*reg)));
         }
         // The argument is in `rdi`, which keeps the frame's address.
         emitter.put_inst(x64::load(POINTER, field(frame::BOTTOM)));
         if shape.metered {
             emitter.put_inst(x64::load(FUEL, field(frame::FUEL)));
+        }
+        if let Some(memory) = emitter.memory {
+            emitter.put_inst(x64::load(memory, field(frame::MEMORY)));
+        }
+        if let Some(depth) = emitter.depth {
+            emitter.put_inst(x64::load(depth, field(frame::DEPTH)));
+        }
+        if calls {
+            emitter.put_inst(x64::store(field(frame::HOST), RSP));
+            emitter.put_inst(x64::load(RSP, field(frame::CONTROL)));
         }
         emitter
     }
@@ -114,7 +152,7 @@ impl Isa for Emitter {
             self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
-        Ok(Machine { bytes, marks: self.marks })
+        Ok(Machine { bytes, marks: self.marks, activation_bytes: self.activation_bytes })
     }
 }
 
@@ -129,15 +167,6 @@ impl Sink for Emitter {
     #[inline(always)]
     fn put(&mut self, op: Op) {
         match op {
-            Op::LoadCell { .. }
-            | Op::StoreCell { .. }
-            | Op::Function { .. }
-            | Op::Call { .. }
-            | Op::EndCall
-            | Op::TakeDepth { .. }
-            | Op::GiveDepth
-            | Op::SaveBase { .. }
-            | Op::NeedAbove { .. } => todo!(),
             Op::Align => self.asm.align(LINE),
             Op::Label(label) => self.asm.bind(label),
             Op::Move { d, s } => self.move_to(gp(d), gp(s)),
@@ -183,17 +212,51 @@ impl Sink for Emitter {
                 self.put_inst(x64::dec(gp(d)));
                 self.asm.jcc(Cc::Ne, to);
             }
-            Op::LoadFrame { d, slot } => self.put_inst(x64::load(gp(d), cell(slot))),
-            Op::StoreFrame { s, slot } => self.put_inst(x64::store(cell(slot), gp(s))),
+            Op::LoadFrame { d, slot } => self.put_inst(x64::load(gp(d), self.slot(slot))),
+            Op::StoreFrame { s, slot } => self.put_inst(x64::store(self.slot(slot), gp(s))),
             Op::Fuel { site } => {
                 self.put_inst(x64::sub_imm(FUEL, 1));
                 // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::B, site);
             }
+            Op::LoadCell { d, a, site, offset } => {
+                let cell = self.cell(gp(a), offset, site);
+                self.put_inst(x64::load(gp(d), cell));
+            }
+            Op::StoreCell { s, a, site, offset } => {
+                let cell = self.cell(gp(a), offset, site);
+                self.put_inst(x64::store(cell, gp(s)));
+            }
+            Op::Function { function, slots, .. } => self.function(function, slots),
+            Op::Call { function } => {
+                assert!(self.calls, "the code has no control stack");
+                self.asm.call(function);
+            }
+            Op::EndCall => {
+                if self.slot_bytes > 0 {
+                    self.put_inst(x64::add_imm(RSP, self.slot_bytes));
+                }
+                self.put_inst(x64::ret());
+            }
+            Op::TakeDepth { site } => {
+                self.put_inst(x64::sub_imm(self.depth(), 1));
+                // A borrow: no call may begin.
+                self.asm.exit_if(Cc::B, site);
+            }
+            Op::GiveDepth => self.put_inst(x64::inc(self.depth())),
+            Op::SaveBase { base, slot } => {
+                self.add(SCRATCH, POINTER, base.bytes());
+                self.put_inst(x64::store(self.slot(slot), SCRATCH));
+            }
+            Op::NeedAbove { site, slot, base } => {
+                self.put_inst(x64::load(SCRATCH, self.slot(base)));
+                self.put_inst(x64::store(field(frame::BASE), SCRATCH));
+                self.check(slot.bytes(), self.slot(base), Cc::L, site);
+            }
             // Addresses are far from the ends of their range, so comparing them as signed numbers cannot wrap, even at
             // a distance of many slots.
-            Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::L, site),
-            Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::G, site),
+            Op::Need { slot, site } => self.check(slot.bytes(), field(frame::BOTTOM), Cc::L, site),
+            Op::Room { slot, site } => self.check(slot.bytes(), field(frame::LIMIT), Cc::G, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
             Op::Return { end } => {
                 self.add(SCRATCH, POINTER, end.bytes());
@@ -218,12 +281,51 @@ impl Emitter {
         }
     }
 
-    /// Restores the callee-saved registers and returns.
+    /// Leaves all activations, restores the callee-saved registers and returns to the host.
     fn epilogue(&mut self) {
-        for &reg in self.saved.iter().rev() {
-            self.asm.put(x64::pop(gp(reg)));
+        if self.calls {
+            self.put_inst(x64::load(RSP, field(frame::HOST)));
+        }
+        for reg in self.saved.into_iter().flatten().rev() {
+            self.asm.put(x64::pop(gp(*reg)));
         }
         self.put_inst(x64::ret());
+    }
+
+    /// Begins a function.
+    fn function(&mut self, function: u32, slots: u32) {
+        assert!((function as usize) < self.functions, "there is no function {function}");
+        self.asm.align(ENTRY);
+        self.asm.bind_function(function);
+        self.slots = (RSP, 0);
+        self.slot_bytes = slot_offset(slots);
+        if self.slot_bytes > 0 {
+            self.put_inst(x64::sub_imm(RSP, self.slot_bytes));
+        }
+        self.activation_bytes = self.activation_bytes.max(self.slot_bytes as usize + 8);
+    }
+
+    /// A frame slot of the current function.
+    #[inline]
+    fn slot(&self, slot: FrameSlot) -> Mem {
+        Mem::base(self.slots.0, self.slots.1 + slot_offset(slot.0))
+    }
+
+    /// The register that holds the number of calls that may still begin.
+    fn depth(&self) -> Gp {
+        self.depth.expect("the code reserves no register for the depth of calls")
+    }
+
+    /// The memory cell `a + offset`. Traps if there is no such cell.
+    fn cell(&mut self, a: Gp, offset: i64, site: Site) -> Mem {
+        let memory = self.memory.expect("the code reserves no register for the memory");
+        let number = if offset == 0 { a } else { SCRATCH };
+        if offset != 0 {
+            self.add(SCRATCH, a, offset);
+        }
+        self.put_inst(x64::cmp_imm(number, self.cells));
+        self.asm.exit_if(Cc::Ae, site);
+        Mem::indexed(memory, index(number), Scale::X8, 0)
     }
 
     #[inline(always)]
@@ -514,10 +616,10 @@ impl Emitter {
         self.put_inst(x64::mov(d, SCRATCH));
     }
 
-    /// Compares the address of a slot with a bound from the frame. Traps if the condition `fails` holds.
-    fn check(&mut self, bytes: i64, bound: i32, fails: Cc, site: Site) {
+    /// Compares the address of a slot with a bound in memory. Traps if the condition `fails` holds.
+    fn check(&mut self, bytes: i64, bound: Mem, fails: Cc, site: Site) {
         self.add(SCRATCH, POINTER, bytes);
-        self.put_inst(x64::cmp_load(SCRATCH, field(bound)));
+        self.put_inst(x64::cmp_load(SCRATCH, bound));
         self.asm.exit_if(fails, site);
     }
 }
@@ -610,7 +712,9 @@ fn field(offset: i32) -> Mem {
     Mem::base(FRAME, offset)
 }
 
-fn cell(slot: FrameSlot) -> Mem {
-    let offset = i32::try_from(slot.0).ok().and_then(|slot| slot.checked_mul(8)?.checked_add(frame::SLOTS));
-    Mem::base(FRAME, offset.expect("at most a thousand loops are nested"))
+/// The offset in bytes of the frame slot with this number, from the first one.
+fn slot_offset(number: u32) -> i32 {
+    const GREATEST: u32 = 1 << 20;
+    assert!(number < GREATEST, "at most a thousand loops are nested");
+    8 * number as i32
 }

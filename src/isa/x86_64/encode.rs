@@ -637,6 +637,12 @@ pub const fn jmp(s: Gp) -> Inst {
     near(4, s)
 }
 
+/// `CALL rel32`: calls the end of this instruction plus `rel`.
+#[inline(always)]
+pub const fn call_rel32(rel: i32) -> Inst {
+    Inst::EMPTY.byte(0xe8).dword(rel)
+}
+
 /// `CALL r/m64`: calls the address in `s`.
 #[inline(always)]
 pub const fn call(s: Gp) -> Inst {
