@@ -84,7 +84,6 @@ impl Engine for Native {
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
         let compile = compiler(ARCH).ok_or_else(unsupported)?;
-        PrepareError::decline(self.name, task.program())?;
         let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
