@@ -27,7 +27,7 @@ impl Engine for Tree {
     fn prepare_task(&mut self, task: &Task, _clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let program = task.program();
         let ast = Arc::clone(program.ast());
-        can_reserve(ast.cells(), 0).map_err(PrepareError::Reserve)?;
+        can_reserve(ast.cells(), list_bytes(&ast, task.options().call_limit)).map_err(PrepareError::Reserve)?;
         let frames = frames(&ast);
         Ok(Box::new(TreeProgram { ast, frames, inputs: program.inputs(), options: *task.options() }))
     }
@@ -56,6 +56,44 @@ impl Prepared for TreeProgram {
     }
 }
 
+/// The greatest size of the list of active calls, in bytes. Without recursion, there are at most as many as definitions.
+fn list_bytes(ast: &Ast, call_limit: u64) -> usize {
+    let calls = if is_recursive(ast) { call_limit } else { call_limit.min(ast.definitions().len() as u64) };
+    usize::try_from(calls).unwrap_or(usize::MAX).saturating_mul(size_of::<Open>())
+}
+
+/// Whether the main program can reach a definition that can call itself, directly or through others.
+fn is_recursive(ast: &Ast) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Seen {
+        No,
+        Open,
+        Done,
+    }
+    let mut seen = vec![Seen::No; ast.definitions().len()];
+    // The path of calls from the main program, each definition with the nodes that are still to be seen.
+    let mut path: Vec<(Option<usize>, Range<usize>)> = vec![(None, ast.main())];
+    while let Some((definition, rest)) = path.last_mut() {
+        let Some(index) = rest.next() else {
+            if let Some(definition) = *definition {
+                seen[definition] = Seen::Done;
+            }
+            path.pop();
+            continue;
+        };
+        let NodeKind::Call(id) = ast.nodes()[index].kind else { continue };
+        match seen[id.index()] {
+            Seen::Open => return true,
+            Seen::Done => {}
+            Seen::No => {
+                seen[id.index()] = Seen::Open;
+                path.push((Some(id.index()), ast.definition(id).body.clone()));
+            }
+        }
+    }
+    false
+}
+
 /// Executes a tree, verified or not.
 pub fn evaluate(ast: &Ast, run: Run) -> Outcome {
     measure(ast, run).outcome
@@ -80,6 +118,8 @@ pub struct Measured {
     /// The greatest number of values on the stack, the whole frames of calls included: the least stack limit that does not
     /// change the outcome.
     pub deepest: usize,
+    /// The same for the frames of calls alone.
+    pub deepest_frame: usize,
 }
 
 impl Measured {
@@ -200,14 +240,16 @@ fn execute(ast: &Ast, frames: &[Option<u64>], run: Run) -> Measured {
         calls: 0,
         call_depth: 0,
         deepest: run.inputs.len(),
+        deepest_frame: 0,
     };
     let ended = machine.run();
-    let Machine { stack, memory, words, iterations, calls, call_depth, deepest, .. } = machine;
+    let Machine { stack, memory, words, iterations, calls, call_depth, deepest, deepest_frame, .. } = machine;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),
         Err(trap) => Outcome::Trap(trap),
     };
-    Measured { outcome, memory, words, iterations, calls, call_depth, deepest }
+    let deepest = deepest.max(deepest_frame);
+    Measured { outcome, memory, words, iterations, calls, call_depth, deepest, deepest_frame }
 }
 
 struct Machine<'a> {
@@ -232,7 +274,9 @@ struct Machine<'a> {
     iterations: u64,
     calls: u64,
     call_depth: u64,
+    /// In the main program.
     deepest: usize,
+    deepest_frame: usize,
 }
 
 /// A body or a call that has begun and not ended. `at` is the index of the node that began it.
@@ -411,7 +455,7 @@ impl Machine<'_> {
         let base = self.stack.len() - params;
         let frame = self.frames[id.index()].and_then(|frame| usize::try_from(frame).ok());
         let deepest = frame.and_then(|frame| base.checked_add(frame)).filter(|deepest| *deepest <= self.stack_limit);
-        self.deepest = self.deepest.max(deepest.ok_or(trap(TrapKind::StackOverflow))?);
+        self.deepest_frame = self.deepest_frame.max(deepest.ok_or(trap(TrapKind::StackOverflow))?);
         self.active += 1;
         self.begin(Open::Call { at: index, base: self.base }, definition.body.clone());
         self.base = base;
@@ -521,7 +565,8 @@ impl Machine<'_> {
     /// The index of the value that is `depth` below the top.
     fn below_top(&self, depth: u64, at: Span) -> Result<usize, Trap> {
         let depth = usize::try_from(depth).ok().filter(|depth| *depth < self.own());
-        Ok(self.stack.len() - 1 - depth.ok_or(Trap { kind: TrapKind::StackUnderflow, at })?)
+        let depth = depth.ok_or(Trap { kind: TrapKind::StackUnderflow, at })?;
+        Ok(self.stack.len() - 1 - depth)
     }
 
     fn pop(&mut self, at: Span) -> Result<i64, Trap> {
@@ -574,16 +619,214 @@ fn effect(word: Word) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::{Source, parse};
+    use crate::engine::NoClock;
+    use crate::lang::{Source, load, parse};
+
+    fn parsed(text: &str) -> Ast {
+        parse(&Source::new("test", text)).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// Runs with ample fuel and the default limits.
+    fn measured(text: &str) -> Measured {
+        measure(&parsed(text), Run { fuel: Some(1_000), ..Run::default() })
+    }
+
+    /// The kind of the trap, and the trapping word.
+    fn trap(text: &str, run: Run) -> (TrapKind, String) {
+        let Outcome::Trap(trap) = evaluate(&parsed(text), run) else { panic!("`{text}` does not trap") };
+        (trap.kind, text[trap.at.start as usize..trap.at.end as usize].to_owned())
+    }
 
     #[test]
     fn measured_cost_matches_a_count_by_hand() {
-        let ast = parse(&Source::new("test", "2 times 1 while dup 3 < do 1 + end drop end")).expect("it parses");
+        let ast = parsed("2 times 1 while dup 3 < do 1 + end drop end");
         let measured = measure(&ast, Run { fuel: Some(100), stack_limit: 10, ..Run::default() });
         assert_eq!(measured.outcome, Outcome::Done(vec![]));
         // Two words, and in each of two iterations: two words, three conditions of three words, two bodies of two
         // words, and one word.
         assert_eq!((measured.words, measured.iterations, measured.deepest), (2 + 2 * (2 + 9 + 4 + 1), 2 + 2 * 3, 3));
         assert_eq!((measured.fuel(), measured.calls, measured.call_depth), (8, 0, 0));
+    }
+
+    #[test]
+    fn measured_cost_of_calls_matches_a_count_by_hand() {
+        let sum = measured(": sum ( n -- m ) dup if dup 1 - sum + end ;  9 3 sum  1 times 0 sum drop end");
+        assert_eq!(sum.outcome, Outcome::Done(vec![9, 6]));
+        // Three words, four calls of which three execute seven words and the last two; then two words, two more, one call of two
+        // words, and one word.
+        assert_eq!(sum.words, 3 + 3 * 7 + 2 + 2 + 2 + 2 + 1);
+        assert_eq!((sum.iterations, sum.calls, sum.fuel(), sum.call_depth), (1, 5, 6, 4));
+        // The frame is 3: `sum` reaches it before `-`. Below the parameter of the innermost call are 9, 3, 2 and 1.
+        assert_eq!(sum.deepest, 4 + 3);
+    }
+
+    /// A run with the measured limits has the same outcome, and with one less it traps.
+    #[test]
+    fn measured_needs_are_the_least_limits() {
+        for text in [
+            ": sum ( n -- m ) dup if dup 1 - sum + end ;  9 3 sum",
+            ": f ( -- ) 1 2 drop drop ;  : g ( a -- b ) f ;  3 times 7 g drop end f",
+            ": f ( n -- ) while dup do 1 - g end drop ;  : g ( -- ) 1 2 3 drop drop drop ;  1 2 3 f 9 9 9 9",
+        ] {
+            let ast = parsed(text);
+            let needs = measured(text);
+            let Measured { deepest: stack_limit, call_depth: call_limit, .. } = needs;
+            let least = Run { inputs: &[], fuel: Some(needs.fuel()), stack_limit, call_limit };
+            assert_eq!(measure(&ast, least), needs, "{text}");
+            assert!(matches!(needs.outcome, Outcome::Done(_)), "{text}");
+            let kind = |run| trap(text, run).0;
+            assert_eq!(kind(Run { fuel: Some(needs.fuel() - 1), ..least }), TrapKind::OutOfFuel, "{text}");
+            assert_eq!(kind(Run { call_limit: call_limit - 1, ..least }), TrapKind::CallDepthExceeded, "{text}");
+            assert_eq!(kind(Run { stack_limit: stack_limit - 1, ..least }), TrapKind::StackOverflow, "{text}");
+        }
+    }
+
+    #[test]
+    fn frames_match_a_count_by_hand() {
+        for (text, expected) in [
+            (": f ( -- ) ;", Some(0)),
+            (": f ( a b c -- ) drop drop drop ;", Some(3)),
+            (": f ( a -- b ) dup dup + + ;", Some(3)),
+            (": f ( a -- ) 1 2 over over over 7 put drop drop drop drop drop ;", Some(6)),
+            (": f ( -- a ) 5 4 3 2 pick 2 put nip nip ;", Some(4)),
+            (": f ( n -- m ) if 1 2 + exit else 7 end ;", Some(2)),
+            (": f ( n -- m ) if 1 2 + else 1 2 3 + + end ;", Some(3)),
+            (": f ( n -- ) times 1 2 3 drop drop drop leave end ;", Some(3)),
+            // The depth at the `leave` passes on: the sum needs two values, and then the depth is exact.
+            (": f ( n -- a ) times 1 2 leave end + ;", Some(2)),
+            (": f ( n -- a ) times 1 2 leave end + dup dup + + ;", Some(3)),
+            // An inner loop's `leave` says nothing about the outer loop.
+            (": f ( n -- ) times 1 times 1 2 leave end drop drop end ;", Some(2)),
+            (": f ( a n -- ) times drop end drop ;", Some(2)),
+            (": f ( n -- ) while dup do 1 - end drop ;", Some(2)),
+            (": f ( -- a b c ) g 1 ;  : g ( -- a b ) f drop ;", Some(3)),
+            (": f ( a b -- ) g drop drop ;  : g ( a b -- a b ) 1 2 3 drop drop drop ;", Some(2)),
+            ("9 array a  9 array b  : f ( -- ) a b ! ;", Some(2)),
+            (": f ( n -- ) times 1 end ;", None),
+            (": f ( -- ) while 1 dup do end ;", None),
+            (": f ( n -- ) if 1 times 1 end else end ;", None),
+        ] {
+            assert_eq!(frames(&parsed(text))[0], expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn frame_must_fit_at_the_call() {
+        let text = ": f ( a b -- c ) dup dup + + + ;  1 2 3 f";
+        let limited = |stack_limit| Run { stack_limit, ..Run::default() };
+        assert_eq!(evaluate(&parsed(text), limited(5)), Outcome::Done(vec![1, 2 + 3 + 3 + 3]));
+        assert_eq!(trap(text, limited(4)), (TrapKind::StackOverflow, "f".into()));
+        // No call fits a frame without bound; the verifier rejects the definition.
+        let endless = trap(": f ( n -- ) times 1 end ;  0 f", limited(usize::MAX));
+        assert_eq!(endless, (TrapKind::StackOverflow, "f".into()));
+    }
+
+    #[test]
+    fn underflow_in_a_call_concerns_its_own_values() {
+        for (text, word) in [
+            ("7 8 1 f  : f ( a n -- ) times drop end drop ;", "drop"),
+            ("7 8 9 1 f  : f ( a n -- ) times drop end 0 pick drop drop ;", "pick"),
+            ("7 8 9 1 f  : f ( a n -- ) times drop end 5 0 put drop ;", "put"),
+            ("7 8 9 1 f  : f ( a n -- ) times drop end g ;  : g ( a -- ) drop ;", "g"),
+            ("7 8 9 1 f  : f ( a n -- ) times drop end if end ;", "if"),
+            ("7 8 9 1 f  : f ( a n -- ) times drop end while do 0 end ;", "while"),
+            ("7 8 9 1 f  : f ( a n -- b ) times drop end @ ;", "@"),
+        ] {
+            assert_eq!(trap(text, Run::default()), (TrapKind::StackUnderflow, word.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn checks_at_a_call_have_an_order() {
+        let text = "1 1 times drop end f  : f ( a -- b c ) dup ;";
+        let strict = Run { fuel: Some(1), stack_limit: 2, call_limit: 0, inputs: &[] };
+        assert_eq!(trap(text, strict).0, TrapKind::StackUnderflow);
+        let text = ": f ( -- a ) 1 ;  f";
+        let mut run = Run { fuel: Some(0), stack_limit: 0, call_limit: 0, inputs: &[] };
+        assert_eq!(trap(text, run), (TrapKind::OutOfFuel, "f".into()));
+        run.fuel = Some(1);
+        assert_eq!(trap(text, run), (TrapKind::CallDepthExceeded, "f".into()));
+        run.call_limit = 1;
+        assert_eq!(trap(text, run), (TrapKind::StackOverflow, "f".into()));
+        run.stack_limit = 1;
+        assert_eq!(evaluate(&parsed(text), run), Outcome::Done(vec![1]));
+    }
+
+    #[test]
+    fn jumps_end_calls_and_loops() {
+        let find = ": index-of ( x n -- i )  0 while over over > do  2 pick over 10 * = if nip nip exit end  1 + end\n\
+            drop drop drop -1 ;  ";
+        for (text, expected) in [
+            ("30 9 index-of  35 9 index-of  90 9 index-of", vec![3, -1, -1]),
+            ("2 times 20 5 index-of end", vec![2, 2]),
+            (": f ( -- ) while 1 do 3 times exit end end ;  5 2 times f 1 + end", vec![7]),
+            (": f ( n -- m ) 9 times 9 times leave end dup 3 = if leave end 1 + end ;  0 f", vec![3]),
+            (": f ( n -- m ) dup 0 < if drop -1 exit end 2 * ;  -3 f 4 f", vec![-1, 8]),
+            (": f ( -- ) exit ;  1 f 2 1 if exit end 3", vec![1, 2]),
+            (": f ( -- ) ;  1 9 times f 2 exit end", vec![1, 2]),
+        ] {
+            assert_eq!(measured(&format!("{find}{text}")).outcome, Outcome::Done(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_is_zero_at_the_start_of_every_run() {
+        let text = "3 array a  2 array b  7 a 2 + !  b b 1 + !  : f ( -- x ) a 2 + @ b @ + ;  f b 1 + @";
+        let program = load(&Source::new("test", text), 0).expect("it is a program");
+        let options = Options::default();
+        let mut prepared = Tree.prepare(&program, &options, &mut NoClock).expect("there is memory");
+        let mut store = Store::new(options.stack_limit).expect("there is memory");
+        for _ in 0..2 {
+            assert_eq!(prepared.run(&[], None, &mut store), Ok(()));
+            assert_eq!((store.values(), store.memory()), (&[7, 3][..], &[0, 0, 7, 0, 3][..]));
+        }
+    }
+
+    #[test]
+    fn addresses_are_unsigned_and_bounded() {
+        for (address, word) in [("5", "@"), ("-1", "@"), ("0x8000000000000000", "@"), ("5", "!"), ("-5", "!")] {
+            let text = format!("3 array a  2 array b  9 {address} {word}");
+            assert_eq!(trap(&text, Run::default()), (TrapKind::OutOfBounds, word.into()), "{text}");
+        }
+        assert_eq!(trap("0 @", Run::default()).0, TrapKind::OutOfBounds);
+        assert_eq!(measured("3 array a  2 array b  9 4 !  4 @  b").memory, [0, 0, 0, 0, 9]);
+    }
+
+    /// Neither the number of calls nor the host's stack is a limit.
+    #[test]
+    fn ten_million_calls_are_active_on_a_small_thread() {
+        let text = ": f ( -- ) f ;  f";
+        for call_limit in [0, 1, 10_000, 10_000_000] {
+            let run = Run { call_limit, ..Run::default() };
+            let thread = std::thread::Builder::new().stack_size(128 << 10);
+            let small = thread.spawn(move || measure(&parsed(text), run)).expect("a thread");
+            let measured = small.join().expect("it does not panic");
+            let at = text.match_indices('f').map(|(at, _)| at as u32).nth(if call_limit == 0 { 2 } else { 1 });
+            let at = at.map(|start| Span { start, end: start + 1 }).expect("there are three");
+            assert_eq!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::CallDepthExceeded, at }));
+            assert_eq!((measured.calls, measured.call_depth), (call_limit + 1, call_limit));
+        }
+    }
+
+    #[test]
+    fn only_recursion_that_is_reached_makes_any_number_of_calls() {
+        for (text, expected) in [
+            ("1", false),
+            (": f ( -- ) ;  f f", false),
+            (": f ( -- ) g g ;  : g ( -- ) h ;  : h ( -- ) ;  f g h", false),
+            (": f ( -- ) f ;  1", false),
+            (": f ( -- ) f ;  1 if f end", true),
+            (": f ( -- ) g ;  : g ( -- ) 1 if h end ;  : h ( -- ) f ;  g", true),
+            (": f ( -- ) g ;  : g ( -- ) h g ;  : h ( -- ) ;  f", true),
+        ] {
+            assert_eq!(is_recursive(&parsed(text)), expected, "{text}");
+        }
+        let refusal = |text: &str| {
+            let program = load(&Source::new("test", text), 0).expect("it is a program");
+            let options = Options { call_limit: u64::MAX, ..Options::default() };
+            Tree.prepare(&program, &options, &mut NoClock).err()
+        };
+        assert!(refusal(": f ( -- ) ;  f").is_none());
+        assert!(matches!(refusal(": f ( -- ) f ;  f"), Some(PrepareError::Reserve(_))));
     }
 }

@@ -6,8 +6,9 @@ use crate::engine::{Engine, PrepareError, Run};
 use crate::generate::Trial;
 use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
-use crate::lang::{Fault, Node, NodeKind, Program, Source, parse};
+use crate::lang::{Fault, Node, NodeKind, Program, RejectionKind, Source, parse};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
+use crate::plural::count;
 use crate::registry;
 
 /// Compares engines with the referee.
@@ -21,7 +22,7 @@ pub struct Judge {
 pub enum Care {
     /// With its own fuel, and without metering.
     Quick,
-    /// Also with a sweep of fuel and stack limits around those that it needs. The printer is tested too.
+    /// Also with a sweep of fuel, stack limits and call limits around those that it needs. The printer is tested too.
     Thorough,
 }
 
@@ -92,10 +93,14 @@ impl Judge {
         comparison.metered(&mut self.oracle, &measured, &sweep)?;
         comparison.unmetered(&mut self.oracle, &measured)?;
         if care == Care::Thorough {
-            for stack_limit in limits(trial, &measured) {
-                comparison.run.stack_limit = stack_limit;
-                let measured = measure(program.ast(), comparison.run);
-                if stack_limit % 2 == 0 {
+            let stack_limits = stack_limits(trial, &measured).into_iter();
+            let stack_limits = stack_limits.map(|stack_limit| Run { stack_limit, ..trial.run() });
+            let call_limits = call_limits(trial, &measured).into_iter();
+            let call_limits = call_limits.map(|call_limit| Run { call_limit, ..trial.run() });
+            for (number, run) in stack_limits.chain(call_limits).enumerate() {
+                comparison.run = run;
+                let measured = measure(program.ast(), run);
+                if number % 2 == 0 {
                     comparison.metered(&mut self.oracle, &measured, &[])?;
                 } else {
                     comparison.unmetered(&mut self.oracle, &measured)?;
@@ -108,21 +113,31 @@ impl Judge {
 
 /// The fuel limits of a sweep: those around and below what a run needs, except the program's own.
 pub(super) fn fuels(trial: &Trial, measured: &Measured) -> Vec<u64> {
-    let iterations = measured.iterations;
-    let step = iterations.div_ceil(MAX_FUELS).max(1) as usize;
-    let mut fuels: Vec<u64> =
-        (0..iterations).step_by(step).chain([iterations.saturating_sub(1), iterations, iterations + 1]).collect();
+    let needed = measured.fuel();
+    let step = needed.div_ceil(MAX_FUELS).max(1) as usize;
+    let mut fuels: Vec<u64> = (0..needed).step_by(step).chain([needed.saturating_sub(1), needed, needed + 1]).collect();
     fuels.dedup();
     fuels.retain(|fuel| *fuel != trial.fuel);
     fuels
 }
 
-/// The stack limits of a sweep: those around what a run needs, except the program's own.
-pub(super) fn limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
+/// The stack limits of a sweep: those around what a run needs, and what its calls alone need, except the program's own.
+pub(super) fn stack_limits(trial: &Trial, measured: &Measured) -> Vec<usize> {
     let (least, deepest) = (trial.inputs.len(), measured.deepest);
-    let mut limits = vec![least, deepest.saturating_sub(1), deepest, deepest + 1];
+    let frame = measured.deepest_frame;
+    let mut limits = vec![least, frame.saturating_sub(1), frame, deepest.saturating_sub(1), deepest, deepest + 1];
     limits.retain(|limit| *limit >= least && *limit != trial.stack_limit);
     limits.sort_unstable();
+    limits.dedup();
+    limits
+}
+
+/// The call limits of a sweep: those around what a run needs, except the program's own. A program that makes no calls has none.
+pub(super) fn call_limits(trial: &Trial, measured: &Measured) -> Vec<u64> {
+    let deepest = measured.call_depth;
+    let mut limits =
+        if measured.calls == 0 { vec![] } else { vec![0, deepest.saturating_sub(1), deepest, deepest + 1] };
+    limits.retain(|limit| *limit != trial.call_limit);
     limits.dedup();
     limits
 }
@@ -141,10 +156,10 @@ impl Comparison<'_> {
     /// referee's. `measured` is the referee's result with the trial's own fuel.
     fn metered(&mut self, oracle: &mut Oracle, measured: &Measured, fuels: &[u64]) -> Result<(), Disagreement> {
         let mut round = oracle.prepare(self.program, &self.run.options()).map_err(unprepared)?;
-        self.compare(&mut round, self.run, &measured.outcome)?;
+        self.compare(&mut round, self.run, measured)?;
         for &fuel in fuels {
             let run = Run { fuel: Some(fuel), ..self.run };
-            self.compare(&mut round, run, &measure(self.program.ast(), run).outcome)?;
+            self.compare(&mut round, run, &measure(self.program.ast(), run))?;
         }
         Ok(())
     }
@@ -156,15 +171,16 @@ impl Comparison<'_> {
         }
         let run = Run { fuel: None, ..self.run };
         let mut round = oracle.prepare(self.program, &run.options()).map_err(unprepared)?;
-        self.compare(&mut round, run, &measure(self.program.ast(), run).outcome)
+        self.compare(&mut round, run, &measure(self.program.ast(), run))
     }
 
-    fn compare(&mut self, round: &mut Round, run: Run, expected: &Outcome) -> Result<(), Disagreement> {
+    fn compare(&mut self, round: &mut Round, run: Run, expected: &Measured) -> Result<(), Disagreement> {
+        let memory = if let Outcome::Done(_) = expected.outcome { &expected.memory[..] } else { &[] };
         let mut wrong = Vec::new();
         *self.runs += 1;
         for answer in round.run(run.inputs, run.fuel) {
             *self.runs += 1;
-            if answer.outcome != *expected {
+            if answer.outcome != expected.outcome || *answer.memory != *memory {
                 wrong.push(answer);
             }
         }
@@ -174,22 +190,34 @@ impl Comparison<'_> {
         let fuel = run.fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
         let (stack_limit, call_limit) = (run.stack_limit, run.call_limit);
         let mut detail =
-            format!("{fuel}, stack limit {stack_limit}, call limit {call_limit}\ntree: {}", show(expected));
+            format!("{fuel}, stack limit {stack_limit}, call limit {call_limit}\ntree: {}", show(&expected.outcome));
         for answer in &wrong {
             detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome));
+            if answer.outcome == expected.outcome {
+                detail += &format!("; {}", other_memory(memory, &answer.memory));
+            }
         }
-        let class = class(expected, &first.outcome);
+        let class = class(&expected.outcome, &first.outcome);
         Err(Disagreement { class, engines: wrong.iter().map(|answer| answer.engine).collect(), detail })
     }
 }
 
-/// The kind of disagreement between two different outcomes.
+/// How a memory differs from the expected one.
+pub fn other_memory(expected: &[i64], got: &[i64]) -> String {
+    match expected.iter().zip(got).position(|(expected, got)| expected != got) {
+        Some(cell) => format!("cell {cell} holds {} in place of {}", got[cell], expected[cell]),
+        None => format!("{} in place of {}", count(got.len(), "cell"), count(expected.len(), "cell")),
+    }
+}
+
+/// The kind of disagreement between two runs. If the outcomes are equal, the memory is not.
 fn class(expected: &Outcome, got: &Outcome) -> String {
     let name = |outcome: &Outcome| match outcome {
         Outcome::Done(_) => "done".into(),
         Outcome::Trap(trap) => trap.kind.to_string(),
     };
     match (expected, got) {
+        _ if expected == got => "other memory".into(),
         (Outcome::Done(_), Outcome::Done(_)) => "other values".into(),
         (Outcome::Trap(a), Outcome::Trap(b)) if a.kind == b.kind => format!("{} at another word", a.kind),
         _ => format!("{} in place of {}", name(got), name(expected)),
@@ -230,7 +258,12 @@ fn check_rejection(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
         return Ok(());
     }
     let place = trial.source().place(rejection.span);
-    let detail =
-        format!("rejected at {place}: {rejection}; but with these inputs the word has the values that it needs");
+    let but = match rejection.kind {
+        RejectionKind::WrongEffect { .. } => "but a call can leave another number of values",
+        RejectionKind::Underflow { .. } | RejectionKind::UnbalancedIf { .. } => {
+            "but with these inputs the word has the values that it needs"
+        }
+    };
+    let detail = format!("rejected at {place}: {rejection}; {but}");
     Err(Disagreement { class: "wrongly rejected".into(), engines: Vec::new(), detail })
 }

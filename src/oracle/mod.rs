@@ -1,6 +1,6 @@
-//! The oracle: every engine must produce the same outcome for a program.
+//! The oracle: every engine must produce the same outcome for a program, and leave the same memory.
 //!
-//! [`Oracle`] runs a program on several engines. The stack lies between inaccessible pages. It is filled with poison that
+//! [`Oracle`] runs a program on several engines. The stack and the memory lie between inaccessible pages. The stack is filled with poison that
 //! differs for each engine, as are the registers that generated code must not rely on. [`judge`] chooses the runs of a
 //! random program and compares them with the referee. [`campaign`] does so for many programs in separate processes.
 //! [`shrink`] reduces a program on which engines disagree to a small one.
@@ -11,6 +11,8 @@ pub mod refute;
 pub mod shrink;
 pub mod targets;
 mod worker;
+
+use std::sync::Arc;
 
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, Run, Task, outcome};
 use crate::exec::{Armor, Edge, Store};
@@ -25,13 +27,15 @@ pub struct Oracle {
     stack: Option<Store>,
 }
 
-/// The outcome of one run on one engine.
+/// The result of one run on one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The engine's name.
     pub engine: &'static str,
     /// The outcome.
     pub outcome: Outcome,
+    /// The memory cells at the end; none after a trap, which loses them.
+    pub memory: Arc<[i64]>,
 }
 
 /// A program, prepared by every engine.
@@ -39,6 +43,8 @@ pub struct Round<'o> {
     prepared: Vec<(&'static str, Box<dyn Prepared>)>,
     stack: &'o mut Store,
     stack_limit: usize,
+    /// The memory in the last answer. Engines that agree share it, because it may be large.
+    memory: Arc<[i64]>,
 }
 
 /// Slots above the inputs that are filled with poison before a run.
@@ -97,7 +103,7 @@ impl Oracle {
         refused.retain(|message| !self.skipped.contains(message));
         self.skipped.append(&mut refused);
         let stack = stack_for(&mut self.stack, options.stack_limit)?;
-        Ok(Round { prepared, stack, stack_limit: options.stack_limit })
+        Ok(Round { prepared, stack, stack_limit: options.stack_limit, memory: Arc::default() })
     }
 }
 
@@ -105,17 +111,21 @@ impl Round<'_> {
     /// Runs it on every engine in turn.
     ///
     /// # Panics
-    /// Panics if generated code wrote outside its stack or broke the calling convention.
+    /// Panics if generated code wrote outside its stack and memory or broke the calling convention.
     pub fn run(&mut self, inputs: &[i64], fuel: Option<u64>) -> impl Iterator<Item = Answer> {
-        let Round { prepared, stack, stack_limit } = self;
+        let Round { prepared, stack, stack_limit, memory } = self;
         let slots = inputs.len() + POISONED_SLOTS;
         // The edge depends only on the run, so every engine and every repetition uses the same one.
         let edge = if (inputs.len() + *stack_limit).is_multiple_of(2) { Edge::Lower } else { Edge::Upper };
         prepared.iter_mut().map(move |(engine, prepared)| {
             stack.arm(Armor { limit: *stack_limit, edge, poison: poison(engine), slots });
             let outcome = outcome(&mut **prepared, inputs, fuel, stack);
-            assert!(stack.is_intact(), "{engine} wrote outside its stack");
-            Answer { engine, outcome }
+            assert!(stack.is_intact(), "{engine} wrote outside its stack or memory");
+            let left = if let Outcome::Done(_) = outcome { stack.memory() } else { &[] };
+            if **memory != *left {
+                *memory = left.into();
+            }
+            Answer { engine, outcome, memory: Arc::clone(memory) }
         })
     }
 }

@@ -7,7 +7,7 @@ use super::Campaign;
 use crate::generate::Trial;
 use crate::interp::tree::evaluate;
 use crate::lang::{Fault, parse};
-use crate::oracle::judge::{Care, fuels, limits};
+use crate::oracle::judge::{Care, call_limits, fuels, stack_limits};
 use crate::oracle::refute::wrongly_rejected;
 use crate::oracle::shrink::shrink;
 use crate::oracle::worker::{Counts, Exit, Failure, Message, Reporter, Worker};
@@ -120,13 +120,16 @@ fn last_trial(work: impl Fn(&mut Reporter), patience: Duration) -> io::Result<Op
     Ok(last)
 }
 
-/// The program with a fuel and a stack limit that show the failure, in case only a sweep of limits showed it.
+/// The program with limits that show the failure, in case only a sweep of limits showed it.
 fn with_its_limits(trial: Trial, mut still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(program) = trial.load() else { return trial };
     let measured = trial.measure(program.ast());
     let fuels = fuels(&trial, &measured).into_iter().map(|fuel| Trial { fuel, ..trial.clone() });
-    let limits = limits(&trial, &measured).into_iter().map(|stack_limit| Trial { stack_limit, ..trial.clone() });
-    let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(limits);
+    let stack_limits = stack_limits(&trial, &measured).into_iter();
+    let stack_limits = stack_limits.map(|stack_limit| Trial { stack_limit, ..trial.clone() });
+    let call_limits = call_limits(&trial, &measured).into_iter();
+    let call_limits = call_limits.map(|call_limit| Trial { call_limit, ..trial.clone() });
+    let mut candidates = [trial.clone()].into_iter().chain(fuels).chain(stack_limits).chain(call_limits);
     candidates.find(|candidate| still_fails(candidate)).unwrap_or(trial)
 }
 
