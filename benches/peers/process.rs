@@ -13,11 +13,11 @@ use jitduel::bench::workloads::Workload;
 use jitduel::bench::{Subject, Untimed};
 use jitduel::corpus::cases;
 use jitduel::exec::children_processor_time;
-use jitduel::export::{Limits, c, forth};
+use jitduel::export::{Limits, Needs, c, forth};
 use jitduel::files;
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::load;
-use jitduel::outcome::{DEFAULT_STACK_LIMIT, Verdict};
+use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Verdict};
 
 /// A peer.
 #[derive(Clone, Copy, Debug)]
@@ -120,9 +120,9 @@ impl Peer {
                 vec![output.into()]
             }
             Kind::Forth => {
-                let (source, text) = (path("fs"), exported_forth(workload)?);
+                let (source, (text, needs)) = (path("fs"), exported_forth(workload)?);
                 files::replace(&source, &text)?;
-                let options = forth::options(text.len(), DEFAULT_STACK_LIMIT).map(OsString::from);
+                let options = forth::options(text.len(), needs).map(OsString::from);
                 [self.tool.into()].into_iter().chain(options).chain([source.into()]).collect()
             }
             Kind::Lua { options, .. } => {
@@ -146,12 +146,13 @@ fn compile(source: &Path, output: &Path) -> Result<()> {
     std::fs::rename(&new, output).with_context(|| format!("cannot write {}", output.display()))
 }
 
-const LIMITS: Limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
+const LIMITS: Limits = Limits { stack: DEFAULT_STACK_LIMIT, calls: DEFAULT_CALL_LIMIT, fuel: None };
 
 fn exported_c(workload: &Workload) -> Result<String> {
     let source = workload.source();
-    let function = c::function(&load(&source, 1)?, &source, "program", LIMITS);
-    let prelude = c::prelude();
+    let program = load(&source, 1)?;
+    let function = c::function(&program, &source, "program", LIMITS);
+    let prelude = c::prelude(Needs::of(&program, LIMITS)?);
     Ok(format!(
         "{prelude}
 {function}
@@ -159,25 +160,26 @@ int main(int argc, char **argv)
 {{
     if (argc != 3) return 2;
     uint64_t size = (uint64_t)strtoll(argv[1], NULL, 10);
-    uint64_t *bottom = memory({DEFAULT_STACK_LIMIT});
+    bottom = stack({DEFAULT_STACK_LIMIT});
     for (long times = atol(argv[2]); times > 1; times--) {{
-        struct stack stack = {{bottom, bottom + 1}};
         *bottom = size;
-        program(&stack);
+        program(bottom + 1);
         // The compiler must assume that the result is used, so it cannot drop a run.
         __asm__ volatile(\"\" : : \"r\"(bottom) : \"memory\");
     }}
-    return run(program, &size, 1, bottom);
+    return run(program, &size, 1);
 }}
 "
     ))
 }
 
-fn exported_forth(workload: &Workload) -> Result<String> {
+fn exported_forth(workload: &Workload) -> Result<(String, Needs)> {
     let source = workload.source();
-    let function = forth::function(&load(&source, 1)?, &source, "program", LIMITS);
-    let prelude = forth::prelude();
-    Ok(format!(
+    let program = load(&source, 1)?;
+    let function = forth::function(&program, &source, "program", LIMITS);
+    let needs = Needs::of(&program, LIMITS)?;
+    let prelude = forth::prelude(needs);
+    let text = format!(
         "{prelude}
 {function}
 variable size
@@ -185,7 +187,8 @@ variable size
 : main next-number size !  next-number 1 ?do size @ program clearstack loop  size @ ['] program run ;
 main status @ (bye)
 "
-    ))
+    );
+    Ok((text, needs))
 }
 
 /// A peer's program of a workload, ready to run.

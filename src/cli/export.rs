@@ -10,7 +10,7 @@ use super::input::{Inputs, ProgramArg, check_input_count, first_case, show};
 use super::output::Output;
 use crate::export::{Limits, c, forth};
 use crate::lang::load;
-use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// Translate a program to C or Forth, with the same outcome down to the trap and its location
 #[derive(Args)]
@@ -32,13 +32,17 @@ pub(super) struct Export {
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
     input: Option<Inputs>,
 
-    /// Maximum loop iterations of a run, over all loops [default: no limit]
+    /// Maximum loop iterations and calls of a run, all together [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
     /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
+
+    /// Maximum number of active calls [default: 10000]. At most 1000000 if the program can reach it
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    call_limit: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,6 +60,7 @@ impl Export {
         let case = if given.is_none() { first_case(&source)? } else { None };
         let limits = Limits {
             stack: self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT),
+            calls: self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT),
             fuel: self.fuel.or(case.as_ref().and_then(|case| case.fuel)),
         };
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
@@ -68,8 +73,8 @@ impl Export {
             }
         };
         let text = match self.to {
-            Language::C => c::file(&program, &source, limits, &inputs),
-            Language::Forth => forth::file(&program, &source, limits, &inputs),
+            Language::C => c::file(&program, &source, limits, &inputs)?,
+            Language::Forth => forth::file(&program, &source, limits, &inputs)?,
         };
         out.write_all(text.as_bytes())?;
         Ok(Status::Ok)

@@ -4,32 +4,33 @@
 //! convert them to `int64_t`, which keeps the bits, as gcc and clang guarantee. No undefined behavior occurs. Loops and
 //! branches become C's own, with the same nesting.
 //!
+//! The program and each definition become functions from the stack pointer before to the one after them. A trap jumps back to
+//! where the run began. Active calls are counted where they might exceed the limit: without a count, gcc would turn
+//! `: f ( -- ) f ;` into an endless loop. A program with calls runs on a thread whose stack has room for all of them.
+//!
 //! Compilers have limits for large programs. clang refuses more than 256 open brackets without `-fbracket-depth=2000`, and
 //! its optimizer needs minutes for a body of 100,000 words, while gcc's needs seconds.
 
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{Checks, Limits, Run, place, title};
+use super::{Calls, Checks, Limits, Needs, Run, TooManyCalls, function_name, place, signature, title, uses_fuel};
 use crate::host_stack::with_room;
 use crate::lang::words::Class;
-use crate::lang::{NodeKind, Place, Program, Source, Word};
+use crate::lang::{DefinitionId, NodeKind, Place, Program, Source, Word, printable};
 use crate::outcome::TrapKind;
 
 /// A complete file of one program. Its `main` accepts the inputs as arguments; without any it uses `inputs`.
-pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> String {
+///
+/// # Errors
+/// If the program may have too many active calls.
+pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> Result<String, TooManyCalls> {
+    let needs = Needs::of(program, limits)?;
     let function = function(program, source, "program", limits);
-    let (count, capacity) = (program.inputs(), capacity(limits.stack));
-    let values = values(inputs);
-    let title = title(program, source, limits);
-    format!(
-        "// {title}\n// cc -O2 -o program program.c && ./program [INPUT…]\n\n{}\n{function}\n{PARSE}
-// The inputs given at export; arguments replace them. The last 0 is not an input.
-static uint64_t inputs[] = {{{values}0}};
-
-int main(int argc, char **argv)
-{{
-    if (argc > 1 && argc - 1 != {count}) {{
+    let (title, prelude, count) = (title(program, source, limits), prelude(needs), program.inputs());
+    let (threads, values) = (if needs.calls > 0 { " -pthread" } else { "" }, values(inputs));
+    let setup = format!(
+        "    if (argc > 1 && argc - 1 != {count}) {{
         fprintf(stderr, \"error: the number of inputs must be {count}\\n\");
         return 2;
     }}
@@ -39,34 +40,77 @@ int main(int argc, char **argv)
             return 2;
         }}
     }}
-    return run(program, inputs, {count}, memory({capacity}));
-}}
-",
-        prelude()
-    )
+"
+    );
+    let main = main("int argc, char **argv", &setup, &format!("    return run(program, inputs, {count});\n"), needs);
+    Ok(format!(
+        "// {title}\n// cc -O2{threads} -o program program.c && ./program [INPUT…]\n\n{prelude}\n{function}\n{PARSE}
+// The inputs given at export; arguments replace them. The last 0 is not an input.
+static uint64_t inputs[] = {{{values}0}};
+
+{main}"
+    ))
 }
 
-/// The beginning of every file.
-pub fn prelude() -> &'static str {
-    PRELUDE
-}
-
-/// A program as a function. `name` must be a C identifier that the file uses for nothing else.
-pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
-    let text = format!("static struct end {name}(struct stack *stack)\n{{\n    uint64_t *sp = stack->top;\n");
-    let mut writer = Writer { program, source, limits, text };
-    let loops = |kind| matches!(kind, NodeKind::Times { .. } | NodeKind::While { .. });
-    // Without loops, the variable would be unused, and compilers would warn.
-    if let Some(fuel) = limits.fuel.filter(|_| program.ast().nodes().iter().any(|node| loops(node.kind))) {
-        writer.line(1, format_args!("uint64_t fuel = UINT64_C({fuel});"));
+/// The beginning of a file.
+pub fn prelude(needs: Needs) -> String {
+    let Needs { cells, .. } = needs;
+    let threads = if needs.calls > 0 { "#include <pthread.h>\n" } else { "" };
+    let mut text = format!("#include <errno.h>\n#include <inttypes.h>\n{threads}{STATE}");
+    if cells > 0 {
+        writeln!(text, "\n// The memory.\nstatic uint64_t cells[{cells}];").expect(INFALLIBLE);
     }
-    with_room(|| writer.body(0..program.ast().nodes().len(), 1));
-    writer.text + "    " + END + "\n}\n"
+    if needs.fuel {
+        text += "\n// The iterations and calls that may still begin.\nstatic uint64_t fuel;\n";
+    }
+    if needs.depth {
+        text +=
+            "\n// The number of calls that may become active in addition to those that are.\nstatic uint64_t calls;\n";
+    }
+    text + RUN
 }
 
-/// The main part of a file of many programs: executes the runs in order and prints a line for each. `stack` is the greatest
-/// stack limit of all programs.
-pub fn driver(runs: &[Run], stack: usize) -> String {
+/// A program as functions: one with its name, which sets up a run, and one for each definition, whose name begins with it. `name`
+/// must be a C identifier such that the file uses neither it nor it with `_` and a number for anything else.
+pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
+    let (ast, calls) = (program.ast(), Calls::of(program, limits));
+    let mut writer = Writer { program, source, name, limits, calls: &calls, in_main: false, text: String::new() };
+    for &id in calls.order.iter().filter(|id| calls.is_called_early(**id)) {
+        let function = function_name(name, id);
+        writer.line(0, format_args!("static uint64_t *{function}(uint64_t *sp);"));
+    }
+    if !writer.text.is_empty() {
+        writer.text.push('\n');
+    }
+    for &id in &calls.order {
+        let (definition, function) = (ast.definition(id), function_name(name, id));
+        let at = source.place(definition.span);
+        writer.line(0, format_args!("// {} {at}", signature(definition)));
+        writer.line(0, format_args!("static uint64_t *{function}(uint64_t *sp)\n{{"));
+        if definition.body.clone().any(|index| program.facts()[index].may_underflow) {
+            writer.line(1, format_args!("const uint64_t *base = sp - {};", definition.params));
+        }
+        with_room(|| writer.body(definition.body.clone(), 1));
+        writer.line(0, format_args!("    {END}\n}}\n"));
+    }
+    writer.in_main = true;
+    writer.line(0, format_args!("static uint64_t *{name}(uint64_t *sp)\n{{"));
+    if let Some(fuel) = limits.fuel.filter(|_| uses_fuel(program, &calls, limits)) {
+        writer.line(1, format_args!("fuel = UINT64_C({fuel});"));
+    }
+    if calls.counts_depth {
+        writer.line(1, format_args!("calls = UINT64_C({});", limits.calls));
+    }
+    if let Some(cells) = Some(ast.cells()).filter(|cells| *cells > 0 && calls.uses_memory(program)) {
+        writer.line(1, format_args!("memset(cells, 0, {cells} * sizeof *cells);"));
+    }
+    with_room(|| writer.body(ast.main(), 1));
+    writer.line(0, format_args!("    {END}\n}}"));
+    writer.text
+}
+
+/// The main part of a file of many programs: executes the runs in order and prints a line for each.
+pub fn driver(runs: &[Run], needs: Needs) -> String {
     let mut text = String::from("static const uint64_t inputs[] = {\n");
     for run in runs {
         writeln!(text, "    {}", values(run.inputs).trim_end()).expect(INFALLIBLE);
@@ -77,22 +121,49 @@ pub fn driver(runs: &[Run], stack: usize) -> String {
         writeln!(text, "    {{{function}, {first}, {}}},", inputs.len()).expect(INFALLIBLE);
         first += inputs.len();
     }
-    let (count, capacity) = (runs.len(), capacity(stack));
-    text + &format!(
-        "    {{NULL, 0, 0}}
-}};
-
-int main(void)
-{{
-    uint64_t *bottom = memory({capacity});
-    int status = 0;
-    for (size_t i = 0; i < {count}; i++) {{
-        status |= run(runs[i].function, inputs + runs[i].first, runs[i].count, bottom);
+    let execute = format!(
+        "    int status = 0;
+    for (size_t i = 0; i < {}; i++) {{
+        status |= run(runs[i].function, inputs + runs[i].first, runs[i].count);
     }}
     return status;
+",
+        runs.len()
+    );
+    text + "    {NULL, 0, 0}\n};\n\n" + &main("void", "", &execute, needs)
+}
+
+/// The function `main`, and `execute`, which it calls after it has allocated the stack.
+fn main(parameters: &str, setup: &str, execute: &str, needs: Needs) -> String {
+    let (thread, call) = if needs.calls > 0 {
+        (THREAD, format!("on_large_stack(UINT64_C({}))", call_stack_bytes(needs)))
+    } else {
+        ("", "execute()".into())
+    };
+    let capacity = needs.stack;
+    format!(
+        "static int execute(void)
+{{
+{execute}}}
+{thread}
+int main({parameters})
+{{
+{setup}    bottom = stack(UINT64_C({capacity}));
+    return {call};
 }}
 "
     )
+}
+
+/// The size of a C stack for all active calls. It holds what a compiler may keep there for each: a result of every word even if no
+/// two share a place, as without optimization, and what it inlines from other definitions.
+fn call_stack_bytes(needs: Needs) -> u64 {
+    const BYTES_FOR_A_NODE: u64 = 24;
+    const BYTES_FOR_INLINING: u64 = 4096;
+    const BYTES_FOR_MAIN: u64 = 1 << 20;
+    let per_call = BYTES_FOR_INLINING + BYTES_FOR_A_NODE * needs.longest as u64;
+    // Some systems accept only whole pages.
+    (BYTES_FOR_MAIN + needs.calls * per_call).next_multiple_of(1 << 16)
 }
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
@@ -103,22 +174,31 @@ const MAX_INDENT: usize = 40;
 /// No stack can hold this many values, whatever its limit, because they would exceed the address space.
 const MAX_VALUES: u64 = 1 << 60;
 
-const PRELUDE: &str = r#"#include <errno.h>
-#include <inttypes.h>
+const STATE: &str = r#"#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its location, or NULL if it finished.
-struct end { const char *trap; int line, column; };
+// A program or a definition: a function from the stack pointer before it to the one after it. It points past the topmost value.
+typedef uint64_t *function(uint64_t *);
 
-// The values; top points past the topmost one.
-struct stack { uint64_t *bottom, *top; };
+// The bottom of the stack.
+static uint64_t *bottom;
+"#;
 
-typedef struct end function(struct stack *);
+const RUN: &str = r#"
+// Where a run began.
+static jmp_buf start;
 
-static uint64_t *memory(uint64_t values)
+// Ends a run. Not static, because not every program needs it.
+_Noreturn void trap(const char *kind, unsigned line, unsigned column)
+{
+    printf("trap %s %u:%u\n", kind, line, column);
+    longjmp(start, 1);
+}
+
+static uint64_t *stack(uint64_t values)
 {
     uint64_t *bottom = values < SIZE_MAX / 8 ? malloc((size_t)(values + 1) * 8) : NULL;
     if (bottom == NULL) {
@@ -129,20 +209,42 @@ static uint64_t *memory(uint64_t values)
 }
 
 // Runs a program and prints its line.
-static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
+static int run(function *program, const uint64_t *inputs, size_t count)
 {
-    struct stack stack = {bottom, bottom + count};
     memcpy(bottom, inputs, count * sizeof *inputs);
-    struct end end = program(&stack);
-    if (end.trap != NULL) {
-        printf("trap %s %d:%d\n", end.trap, end.line, end.column);
+    if (setjmp(start) != 0) {
         return 1;
     }
-    for (uint64_t *value = bottom; value < stack.top; value++) {
+    uint64_t *top = program(bottom + count);
+    for (uint64_t *value = bottom; value < top; value++) {
         printf("%s%" PRId64, value == bottom ? "" : " ", (int64_t)*value);
     }
     printf("\n");
     return 0;
+}
+"#;
+
+const THREAD: &str = r#"
+static void *thread(void *status)
+{
+    *(int *)status = execute();
+    return NULL;
+}
+
+// Executes the runs on a stack with room for all active calls. The usual one may be too small.
+static int on_large_stack(uint64_t bytes)
+{
+    int status;
+    pthread_attr_t attributes;
+    pthread_t id;
+    if ((size_t)bytes != bytes || pthread_attr_init(&attributes) != 0
+        || pthread_attr_setstacksize(&attributes, (size_t)bytes) != 0
+        || pthread_create(&id, &attributes, thread, &status) != 0) {
+        fprintf(stderr, "error: no memory for a C stack of %" PRIu64 " bytes\n", bytes);
+        return 2;
+    }
+    pthread_join(id, NULL);
+    return status;
 }
 "#;
 
@@ -160,13 +262,8 @@ static int parse(const char *text, uint64_t *value)
 }
 "#;
 
-/// The statements that end the function.
-const END: &str = "stack->top = sp; return (struct end){NULL, 0, 0};";
-
-/// The stack's capacity as a C constant.
-fn capacity(limit: usize) -> String {
-    format!("UINT64_C({limit})")
-}
+/// The statement that ends a function.
+const END: &str = "return sp;";
 
 /// An integer constant. The minimum integer has no decimal form in C.
 fn constant(value: i64) -> String {
@@ -181,7 +278,12 @@ fn values(inputs: &[i64]) -> String {
 struct Writer<'a> {
     program: &'a Program,
     source: &'a Source,
+    /// The name of the program's function.
+    name: &'a str,
     limits: Limits,
+    calls: &'a Calls,
+    /// Whether the function at hand is the main program.
+    in_main: bool,
     text: String,
 }
 
@@ -214,7 +316,12 @@ impl Writer<'_> {
                     self.body(index + 1..end as usize, level + 1);
                     self.line(level, format_args!("}}"));
                 }
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
+                NodeKind::Call(id) => self.call(id, at, level),
+                NodeKind::Address(id) => {
+                    let array = self.program.ast().array(id);
+                    let (start, name) = (array.start, printable(&array.name));
+                    self.line(level, format_args!("*sp++ = {start}; // {name} {at}"));
+                }
                 NodeKind::Leave => self.line(level, format_args!("break; // leave {at}")),
                 NodeKind::Exit => self.line(level, format_args!("{END} // exit {at}")),
                 NodeKind::If { otherwise, end } => {
@@ -241,26 +348,57 @@ impl Writer<'_> {
     }
 
     fn word(&mut self, word: Word, at: Place, level: usize) {
-        if word.class() == Class::Division {
-            self.trap(level, "sp[-1] == 0", TrapKind::DivisionByZero, at);
+        match word.class() {
+            Class::Division => self.trap(level, "sp[-1] == 0", TrapKind::DivisionByZero, at),
+            Class::Memory => {
+                let cells = self.program.ast().cells();
+                if cells == 0 {
+                    // There is no array, and comparing an unsigned number with 0 would cause a warning.
+                    return self.trap(level, "1", TrapKind::OutOfBounds, at);
+                }
+                self.trap(level, &format!("sp[-1] >= {cells}"), TrapKind::OutOfBounds, at);
+            }
+            Class::Arithmetic | Class::Unary | Class::Comparison | Class::Shuffle => {}
         }
         let statements = statements(word);
         self.line(level, format_args!("{statements} // {} {at}", word.spelling()));
     }
 
-    fn checks(&mut self, index: usize, at: Place, level: usize) {
-        let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
-        if let Some(need) = checks.need {
-            let need = need.min(MAX_VALUES);
-            self.trap(level, &format!("sp - stack->bottom < {need}"), TrapKind::StackUnderflow, at);
+    fn call(&mut self, id: DefinitionId, at: Place, level: usize) {
+        self.take_fuel(at, level);
+        if self.calls.counts_depth {
+            self.trap(level, "calls == 0", TrapKind::CallDepthExceeded, at);
         }
-        if checks.room && (self.limits.stack as u64) < MAX_VALUES {
-            let full = format!("sp - stack->bottom >= {}", self.limits.stack);
-            self.trap(level, &full, TrapKind::StackOverflow, at);
+        if let Some(values) = self.calls.room(self.program, id, self.limits) {
+            self.room(values, at, level);
+        }
+        let (before, after) = if self.calls.counts_depth { ("calls--; ", " calls++;") } else { ("", "") };
+        let (function, name) = (function_name(self.name, id), printable(&self.program.ast().definition(id).name));
+        self.line(level, format_args!("{before}sp = {function}(sp);{after} // {name} {at}"));
+    }
+
+    fn checks(&mut self, index: usize, at: Place, level: usize) {
+        let checks = Checks::of(self.program, index, self.limits);
+        if let Some(need) = checks.need {
+            let (need, base) = (need.min(MAX_VALUES), if self.in_main { "bottom" } else { "base" });
+            self.trap(level, &format!("sp - {base} < {need}"), TrapKind::StackUnderflow, at);
+        }
+        if checks.room {
+            self.room(1, at, level);
         }
     }
 
-    /// Emits the check that takes the fuel for one iteration of a loop.
+    /// Emits the check that the stack has room for more values.
+    fn room(&mut self, values: u64, at: Place, level: usize) {
+        let limit = self.limits.stack as u64;
+        if limit < MAX_VALUES {
+            // Negative if the values never fit.
+            let most = i128::from(limit) - i128::from(values.min(MAX_VALUES));
+            self.trap(level, &format!("sp - bottom > {most}"), TrapKind::StackOverflow, at);
+        }
+    }
+
+    /// Emits the check that takes one unit of fuel.
     fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
             self.trap(level, "fuel-- == 0", TrapKind::OutOfFuel, at);
@@ -269,7 +407,7 @@ impl Writer<'_> {
 
     fn trap(&mut self, level: usize, condition: &str, kind: TrapKind, at: Place) {
         let Place { line, column } = at;
-        self.line(level, format_args!("if ({condition}) return (struct end){{\"{kind}\", {line}, {column}}};"));
+        self.line(level, format_args!("if ({condition}) trap(\"{kind}\", {line}, {column});"));
     }
 
     fn line(&mut self, level: usize, text: std::fmt::Arguments) {
@@ -286,6 +424,7 @@ fn statements(word: Word) -> String {
         0 => String::new(),
         1 => " sp++;".into(),
         -1 => " sp--;".into(),
+        by if by < 0 => format!(" sp -= {};", -by),
         by => format!(" sp += {by};"),
     };
     // The stack effect of a word names each operand with one letter.
@@ -293,7 +432,8 @@ fn statements(word: Word) -> String {
     let name = |operand: usize| char::from(entry.effect.as_bytes()[2 * operand]);
     if let Some(translation) = entry.translation {
         let value = |letter| (0..pops).find(|operand| name(*operand) == letter).map(slot);
-        return format!("{} = {};{move_pointer}", slot(0), with_names(translation.c, value));
+        let result = if pushes > 0 { slot(0) + " = " } else { String::new() };
+        return format!("{result}{};{move_pointer}", with_names(translation.c, value));
     }
     let moved: Vec<_> = word.origins().iter().copied().enumerate().filter(|(result, from)| result != from).collect();
     if let [(result, from)] = moved[..] {

@@ -4,52 +4,73 @@
 //! and more undefined, and `?do` runs for a negative count. Checks are words that receive the location of the word that they
 //! guard: `2 1 5 need` traps at 1:5 if there are fewer than two values.
 //!
+//! Definitions become words of their own, named after the program, so that no name collides with one of Forth's. A definition in
+//! a cycle of calls is called before it exists, so it is deferred. Where a definition checks for underflow, it keeps the height of
+//! the stack below its parameters in a variable, and its caller's on the return stack.
+//!
 //! While compiling, gforth keeps open control structures on the data stack, which has 2047 cells by default. [`options`]
 //! returns the options that a file needs.
 
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{Checks, Limits, Run, place, title};
+use super::{Calls, Checks, Limits, Needs, Run, TooManyCalls, function_name, place, signature, title, uses_fuel};
 use crate::host_stack::with_room;
 use crate::lang::words::Class;
-use crate::lang::{Ast, NodeKind, Place, Program, Source, Word};
+use crate::lang::{Ast, DefinitionId, NodeKind, Place, Program, Source, Word};
 use crate::outcome::TrapKind;
 
 /// A complete file of one program that runs on these inputs.
-pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> String {
+///
+/// # Errors
+/// If the program may have too many active calls.
+pub fn file(program: &Program, source: &Source, limits: Limits, inputs: &[i64]) -> Result<String, TooManyCalls> {
+    let needs = Needs::of(program, limits)?;
     let function = function(program, source, "program", limits);
     let driver = driver(&[Run { function: "program", inputs }]);
-    let body = format!("{}\n{function}\n{driver}", prelude());
-    let (title, options) = (title(program, source, limits), options(body.len(), limits.stack).join(" "));
-    format!("\\ {title}\n\\ gforth {options} program.fs\n\n{body}")
+    let body = format!("{}\n{function}\n{driver}", prelude(needs));
+    let (title, options) = (title(program, source, limits), options(body.len(), needs).join(" "));
+    Ok(format!("\\ {title}\n\\ gforth {options} program.fs\n\n{body}"))
 }
 
-/// The gforth options for a file: the size of the data stack in cells and of the dictionary in MB. `bytes` is the file's
-/// length, `stack` the greatest stack limit of its programs.
-pub fn options(bytes: usize, stack: usize) -> [String; 4] {
+/// The gforth options for a file of `bytes` bytes: the sizes of the data stack and the return stack in cells and of the dictionary in MB.
+pub fn options(bytes: usize, needs: Needs) -> [String; 6] {
     // At most a thousand bodies are open, each with a few cells, and words of the prelude use a few more.
-    let cells = stack.saturating_add(16_384);
+    const CELLS_FOR_OTHERS: usize = 16_384;
+    let cells = needs.stack.saturating_add(CELLS_FOR_OTHERS);
+    // A call returns to an address and may keep a height; each loop around the next call keeps a count or two.
+    let cells_for_calls = needs.calls as usize * (2 + 2 * needs.nesting);
+    let return_cells = CELLS_FOR_OTHERS + cells_for_calls;
     // A word has at least two characters and compiles to at most two cells.
-    let dictionary = 8 + bytes.div_ceil(1 << 17);
-    ["-d".into(), cells.to_string(), "-m".into(), format!("{dictionary}M")]
+    let dictionary = 8 + bytes.div_ceil(1 << 17) + needs.cells.div_ceil(1 << 17);
+    [("-d", cells.to_string()), ("-r", return_cells.to_string()), ("-m", format!("{dictionary}M"))]
+        .map(|(option, size)| [option.to_owned(), size])
+        .concat()
+        .try_into()
+        .expect("there are three options with a size each")
 }
 
-/// The beginning of every file.
-pub fn prelude() -> String {
+/// The beginning of a file.
+pub fn prelude(needs: Needs) -> String {
     let trap = |kind: TrapKind| format!("2r> s\" {kind}\" trap");
     format!(
         "decimal
 variable status  \\ 1 once a run has trapped
-variable fuel    \\ iterations that loops may still start
+variable fuel    \\ iterations and calls that may still begin
+variable calls   \\ calls that may become active in addition to those that are
+variable bottom  \\ values that belong to the callers of the current call
+create memory {} cells allot
 
 : trap ( line column c-addr u -- ) .\" trap \" type space swap 0 .r .\" :\" 0 .r cr 1 throw ;
 
 \\ Checks; each takes the location of the word that it guards.
-: need ( n line column -- ) 2>r depth 1- > if {} then 2rdrop ;
+: need ( n line column -- ) 2>r depth 1- bottom @ - > if {} then 2rdrop ;
 : room ( limit line column -- ) 2>r depth 1- <= if {} then 2rdrop ;
 : divisor ( n line column -- n ) 2>r dup 0= if {} then 2rdrop ;
-: iteration ( line column -- ) 2>r fuel @ 0= if {} then 2rdrop -1 fuel +! ;
+: address ( cell count line column -- a-addr ) 2>r over u> 0= if {} then 2rdrop cells memory + ;
+: begins ( line column -- ) 2>r fuel @ 0= if {} then 2rdrop -1 fuel +! ;
+: enters ( line column -- ) 2>r calls @ 0= if {} then 2rdrop -1 calls +! ;
+: returns ( -- ) 1 calls +! ;
 
 \\ Truncated toward zero. The minimum integer divided by -1 is itself, but sm/rem would throw.
 : quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
@@ -63,25 +84,63 @@ variable fuel    \\ iterations that loops may still start
 \\ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
 : run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
 ",
+        needs.cells,
         trap(TrapKind::StackUnderflow),
         trap(TrapKind::StackOverflow),
         trap(TrapKind::DivisionByZero),
+        trap(TrapKind::OutOfBounds),
         trap(TrapKind::OutOfFuel),
+        trap(TrapKind::CallDepthExceeded),
     )
 }
 
-/// A program as a Forth word. The file must not use its name for anything else.
+/// A program as Forth words: one with its name, which sets up a run, and one for each definition, whose name begins with it. The file
+/// must use neither `name` nor it with `_` and a number for anything else.
 pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) -> String {
-    let is_left = loops_with_leave(program.ast());
-    let mut writer =
-        Writer { program, source, limits, is_left, open: Vec::new(), text: format!(": {name}\n"), column: 0 };
-    if let Some(fuel) = limits.fuel {
+    let (ast, calls) = (program.ast(), Calls::of(program, limits));
+    let is_left = loops_with_leave(ast);
+    let (open, text) = (Vec::new(), String::new());
+    let mut writer = Writer { program, source, name, limits, calls: &calls, is_left, open, text, column: 0 };
+    for &id in calls.order.iter().filter(|id| calls.is_called_early(**id)) {
+        writer.line(0, &format!("defer {}", function_name(name, id)));
+    }
+    let may_underflow = |body: Range<usize>| program.facts()[body].iter().any(|fact| fact.may_underflow);
+    for &id in &calls.order {
+        let (definition, function) = (ast.definition(id), function_name(name, id));
+        let (begin, end) = if calls.is_called_early(id) {
+            (":noname".into(), format!("; is {function}\n"))
+        } else {
+            (format!(": {function}"), ";\n".into())
+        };
+        writer.line(0, &format!("\\ {}", signature(definition)));
+        writer.line(0, &begin);
+        if may_underflow(definition.body.clone()) {
+            writer.words(1, format_args!("bottom @ >r depth {} - bottom !", definition.params));
+            writer.open.push("r> bottom !");
+        }
+        with_room(|| writer.body(definition.body.clone(), 1));
+        if let Some(restore) = writer.open.pop() {
+            writer.words(1, format_args!("{restore}"));
+        }
+        writer.line(0, &end);
+    }
+    writer.line(0, &format!(": {name}"));
+    if let Some(fuel) = limits.fuel.filter(|_| uses_fuel(program, &calls, limits)) {
         // In hexadecimal, because it may exceed the greatest signed cell.
         writer.words(1, format_args!("${fuel:x} fuel !"));
     }
-    with_room(|| writer.body(0..program.ast().nodes().len(), 1));
-    writer.break_line();
-    writer.text + ";\n"
+    if calls.counts_depth {
+        writer.words(1, format_args!("{} calls !", limits.calls));
+    }
+    if calls.order.iter().any(|id| may_underflow(ast.definition(*id).body.clone())) {
+        writer.words(1, format_args!("0 bottom !"));
+    }
+    if let Some(cells) = Some(ast.cells()).filter(|cells| *cells > 0 && calls.uses_memory(program)) {
+        writer.words(1, format_args!("memory {cells} cells erase"));
+    }
+    with_room(|| writer.body(ast.main(), 1));
+    writer.line(0, ";");
+    writer.text
 }
 
 /// The main part: executes the runs in order, prints a line for each, and exits gforth.
@@ -107,10 +166,13 @@ const LAST_COLUMN: usize = 100;
 struct Writer<'a> {
     program: &'a Program,
     source: &'a Source,
+    /// The name of the program's word.
+    name: &'a str,
     limits: Limits,
+    calls: &'a Calls,
     /// For each node, whether it is a loop with a `leave`. Such a loop is a `do` loop, or is inside of one that runs once.
     is_left: Vec<bool>,
-    /// The words that remove what each open loop keeps on the return stack, innermost last.
+    /// The words that remove what the definition at hand and each open loop keep on the return stack, innermost last.
     open: Vec<&'static str>,
     text: String,
     column: usize,
@@ -157,11 +219,15 @@ impl Writer<'_> {
                     self.open.pop();
                     self.line(level, if is_left { "loop" } else { "r> 1- >r repeat rdrop" });
                 }
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
+                NodeKind::Call(id) => self.call(id, at, level),
+                NodeKind::Address(id) => {
+                    let start = self.program.ast().array(id).start;
+                    self.words(level, format_args!("{start}"));
+                }
                 NodeKind::Leave => self.words(level, format_args!("leave")),
                 NodeKind::Exit => {
-                    let open: Vec<_> = self.open.iter().rev().copied().collect();
-                    self.words(level, format_args!("{} exit", open.join(" ")));
+                    let words: Vec<_> = self.open.iter().rev().copied().chain(["exit"]).collect();
+                    self.words(level, format_args!("{}", words.join(" ")));
                 }
                 NodeKind::If { otherwise, end } => {
                     self.line(level, "if");
@@ -194,29 +260,55 @@ impl Writer<'_> {
     fn word(&mut self, word: Word, at: Place, level: usize) {
         let Place { line, column } = at;
         let words = word.entry().translation.as_ref().map_or(word.spelling(), |translation| translation.forth);
-        if word.class() == Class::Division {
-            return self.words(level, format_args!("{line} {column} {words}"));
+        match word.class() {
+            Class::Division => self.words(level, format_args!("{line} {column} {words}")),
+            Class::Memory => {
+                let cells = self.program.ast().cells();
+                self.words(level, format_args!("{cells} {line} {column} address {words}"));
+            }
+            Class::Arithmetic | Class::Unary | Class::Comparison | Class::Shuffle => {
+                self.words(level, format_args!("{words}"));
+            }
         }
-        self.words(level, format_args!("{words}"));
+    }
+
+    fn call(&mut self, id: DefinitionId, at: Place, level: usize) {
+        self.take_fuel(at, level);
+        if self.calls.counts_depth {
+            self.words(level, format_args!("{} {} enters", at.line, at.column));
+        }
+        if let Some(values) = self.calls.room(self.program, id, self.limits) {
+            self.room(values, at, level);
+        }
+        let returns = if self.calls.counts_depth { " returns" } else { "" };
+        self.words(level, format_args!("{}{returns}", function_name(self.name, id)));
     }
 
     fn checks(&mut self, index: usize, at: Place, level: usize) {
-        // No stack is large enough to reach a limit or a need above the greatest cell value.
-        let cell = |number: u64| number.min(i64::MAX as u64);
         let Place { line, column } = at;
-        let checks = Checks::of(self.program.ast().nodes()[index].kind, self.program.facts()[index], self.limits);
+        let checks = Checks::of(self.program, index, self.limits);
         if let Some(need) = checks.need {
-            self.words(level, format_args!("{} {line} {column} need", cell(need)));
+            // No stack is large enough for a need above the greatest cell value.
+            let need = need.min(i64::MAX as u64);
+            self.words(level, format_args!("{need} {line} {column} need"));
         }
         if checks.room {
-            self.words(level, format_args!("{} {line} {column} room", cell(self.limits.stack as u64)));
+            self.room(1, at, level);
         }
     }
 
-    /// Emits the check that takes the fuel for one iteration of a loop.
+    /// Emits the check that the stack has room for more values.
+    fn room(&mut self, values: u64, at: Place, level: usize) {
+        // The least depth without room. No stack is large enough to reach one above the greatest cell value.
+        let least = self.limits.stack as i128 - i128::from(values) + 1;
+        let least = least.clamp(i64::MIN.into(), i64::MAX.into());
+        self.words(level, format_args!("{least} {} {} room", at.line, at.column));
+    }
+
+    /// Emits the check that takes one unit of fuel.
     fn take_fuel(&mut self, at: Place, level: usize) {
         if self.limits.fuel.is_some() {
-            self.words(level, format_args!("{} {} iteration", at.line, at.column));
+            self.words(level, format_args!("{} {} begins", at.line, at.column));
         }
     }
 

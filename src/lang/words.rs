@@ -69,13 +69,13 @@ pub struct Entry {
     pub translation: Option<Translation>,
 }
 
-/// A word that computes, in other languages.
+/// A word that computes or accesses memory, in other languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Translation {
-    /// A C expression. Its operands have the type `uint64_t` and are named as in the effect.
+    /// A C expression. Its operands have the type `uint64_t` and are named as in the effect. `cells` is the memory.
     pub c: &'static str,
     /// Words of standard Forth. For a division, they expect the word's line and column on top of the stack, and report
-    /// them in a trap.
+    /// them in a trap. For an access to memory, they expect the cell's address in Forth's memory.
     pub forth: &'static str,
 }
 
@@ -199,9 +199,9 @@ macro_rules! word_rows {
             /// Inserts a copy of the top below the second value.
             Tuck "tuck" "a b -- b a b" Meaning::Shuffle;
             /// Loads a cell of memory.
-            Fetch "@" "a -- x" Meaning::Load;
+            Fetch "@" "a -- x" Meaning::Load, c "cells[a]" forth "@";
             /// Stores a value in a cell of memory.
-            Store "!" "x a --" Meaning::Store;
+            Store "!" "x a --" Meaning::Store, c "cells[a] = x" forth "!";
         }
     };
 }

@@ -16,21 +16,27 @@ fn shows(ended: &Ended, text: &str) {
 
 #[test]
 fn the_first_case_provides_default_inputs_and_limits() {
-    let text = "\\ case fuel=5 stack-limit=7: 3 -4 -> 1\n\\ case: 5 6 -> 7\ntimes 1 end";
+    let text = "\\ case fuel=5 stack-limit=7 call-limit=3: 3 -4 -> 1\n\\ case: 5 6 -> 7\ntimes 1 end";
     let path = file(&folder("case"), "case.stk", text);
     for (arguments, title, run) in [
-        (&[][..], "number of inputs: 2, stack limit: 7, fuel: 5\n", "3 -4 ' program run"),
-        (&["--fuel", "9"], "number of inputs: 2, stack limit: 7, fuel: 9\n", "3 -4 ' program run"),
-        (&["--stack-limit", "2"], "number of inputs: 2, stack limit: 2, fuel: 5\n", "3 -4 ' program run"),
-        (&["--input", "-1"], "number of inputs: 1, stack limit: 65536, fuel: no limit\n", "-1 ' program run"),
-        (&["--input", "1,2,3"], "number of inputs: 3, stack limit: 65536, fuel: no limit\n", "1 2 3 ' program run"),
+        (&[][..], "inputs: 2, stack limit: 7, call limit: 3, fuel: 5\n", "3 -4 ' program run"),
+        (&["--fuel", "9"], "inputs: 2, stack limit: 7, call limit: 3, fuel: 9\n", "3 -4 ' program run"),
+        (&["--stack-limit", "2"], "inputs: 2, stack limit: 2, call limit: 3, fuel: 5\n", "3 -4 ' program run"),
+        (&["--call-limit", "0"], "inputs: 2, stack limit: 7, call limit: 0, fuel: 5\n", "3 -4 ' program run"),
+        (&["--input", "-1"], "inputs: 1, stack limit: 65536, call limit: 10000, fuel: no limit\n", "-1 ' program run"),
+        (
+            &["--input", "1,2,3"],
+            "inputs: 3, stack limit: 65536, call limit: 10000, fuel: no limit\n",
+            "1 2 3 ' program run",
+        ),
     ] {
         let ended = export(&[&[&path, "--to", "forth"], arguments].concat());
         shows(&ended, title);
         shows(&ended, run);
         shows(&export(&[&[&path, "--to", "c"], arguments].concat()), title);
     }
-    shows(&export(&["-e", "1", "--to", "c"]), "number of inputs: 0, stack limit: 65536, fuel: no limit\n");
+    let title = "number of inputs: 0, stack limit: 65536, call limit: 10000, fuel: no limit\n";
+    shows(&export(&["-e", "1", "--to", "c"]), title);
 }
 
 /// A file name may contain characters that would end or extend a comment.
@@ -54,6 +60,27 @@ fn rejected_programs_are_diagnosed_and_not_translated() {
             let ended = export(&["-e", text, "--to", language]);
             assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
             assert!(ended.stderr.contains(message), "{}", ended.stderr);
+        }
+    }
+}
+
+/// No stack could hold so many calls. A limit that the program cannot reach does not matter.
+#[test]
+fn a_program_that_may_have_too_many_active_calls_is_refused() {
+    let (recursive, chain) = (": f ( -- ) f ; f", ": f ( -- ) g ; : g ( -- ) ; f");
+    for language in ["c", "forth"] {
+        for (text, limit, is_exported) in [
+            (recursive, "1000000", true),
+            (recursive, "1000001", false),
+            (recursive, "18446744073709551615", false),
+            (chain, "18446744073709551615", true),
+        ] {
+            let ended = export(&["-e", text, "--to", language, "--call-limit", limit]);
+            assert_eq!(ended.code == 0, is_exported, "{text} with {limit}: {}", ended.stderr);
+            if !is_exported {
+                let error = format!("error: at most 1000000 calls of an exported program can be active, but {limit}");
+                assert!(ended.code == 2 && ended.stderr.starts_with(&error), "{}", ended.stderr);
+            }
         }
     }
 }

@@ -1,22 +1,34 @@
-// Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 9, fuel: 100
+// Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 9, call limit: 10000, fuel: 100
 // cc -O2 -o program program.c && ./program [INPUT…]
 
 #include <errno.h>
 #include <inttypes.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its location, or NULL if it finished.
-struct end { const char *trap; int line, column; };
+// A program or a definition: a function from the stack pointer before it to the one after it. It points past the topmost value.
+typedef uint64_t *function(uint64_t *);
 
-// The values; top points past the topmost one.
-struct stack { uint64_t *bottom, *top; };
+// The bottom of the stack.
+static uint64_t *bottom;
 
-typedef struct end function(struct stack *);
+// The iterations and calls that may still begin.
+static uint64_t fuel;
 
-static uint64_t *memory(uint64_t values)
+// Where a run began.
+static jmp_buf start;
+
+// Ends a run. Not static, because not every program needs it.
+_Noreturn void trap(const char *kind, unsigned line, unsigned column)
+{
+    printf("trap %s %u:%u\n", kind, line, column);
+    longjmp(start, 1);
+}
+
+static uint64_t *stack(uint64_t values)
 {
     uint64_t *bottom = values < SIZE_MAX / 8 ? malloc((size_t)(values + 1) * 8) : NULL;
     if (bottom == NULL) {
@@ -27,66 +39,63 @@ static uint64_t *memory(uint64_t values)
 }
 
 // Runs a program and prints its line.
-static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
+static int run(function *program, const uint64_t *inputs, size_t count)
 {
-    struct stack stack = {bottom, bottom + count};
     memcpy(bottom, inputs, count * sizeof *inputs);
-    struct end end = program(&stack);
-    if (end.trap != NULL) {
-        printf("trap %s %d:%d\n", end.trap, end.line, end.column);
+    if (setjmp(start) != 0) {
         return 1;
     }
-    for (uint64_t *value = bottom; value < stack.top; value++) {
+    uint64_t *top = program(bottom + count);
+    for (uint64_t *value = bottom; value < top; value++) {
         printf("%s%" PRId64, value == bottom ? "" : " ", (int64_t)*value);
     }
     printf("\n");
     return 0;
 }
 
-static struct end program(struct stack *stack)
+static uint64_t *program(uint64_t *sp)
 {
-    uint64_t *sp = stack->top;
-    uint64_t fuel = UINT64_C(100);
+    fuel = UINT64_C(100);
     sp[0] = sp[-1]; sp++; // dup 1:1
     for (int64_t n = (int64_t)*--sp; n > 0; n--) { // times 1:5
-        if (fuel-- == 0) return (struct end){"out of fuel", 1, 5};
-        if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 1, 11};
+        if (fuel-- == 0) trap("out of fuel", 1, 5);
+        if (sp - bottom > 8) trap("stack overflow", 1, 11);
         *sp++ = 2; // 1:11
     }
     for (;;) { // while 2:1
-        if (fuel-- == 0) return (struct end){"out of fuel", 2, 1};
-        if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 2, 7};
+        if (fuel-- == 0) trap("out of fuel", 2, 1);
+        if (sp - bottom > 8) trap("stack overflow", 2, 7);
         sp[0] = sp[-1]; sp++; // dup 2:7
-        if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 2, 11};
+        if (sp - bottom > 8) trap("stack overflow", 2, 11);
         *sp++ = 7; // 2:11
         sp[-2] = (int64_t)sp[-2] < (int64_t)sp[-1]; sp--; // < 2:13
         if (*--sp == 0) break; // do
         sp--; // drop 2:18
-        if (sp - stack->bottom < 2) return (struct end){"stack underflow", 2, 23};
+        if (sp - bottom < 2) trap("stack underflow", 2, 23);
         { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 2:23
-        if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 2, 28};
+        if (sp - bottom > 8) trap("stack overflow", 2, 28);
         sp[0] = sp[-2]; sp++; // over 2:28
     }
-    if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 1};
+    if (sp - bottom > 8) trap("stack overflow", 3, 1);
     *sp++ = 100; // 3:1
     { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 3:5
-    if (sp[-1] == 0) return (struct end){"division by zero", 3, 10};
+    if (sp[-1] == 0) trap("division by zero", 3, 10);
     sp[-2] = sp[-1] == UINT64_MAX ? 0 - sp[-2] : (uint64_t)((int64_t)sp[-2] / (int64_t)sp[-1]); sp--; // / 3:10
-    if (sp - stack->bottom < 3) return (struct end){"stack underflow", 3, 12};
+    if (sp - bottom < 3) trap("stack underflow", 3, 12);
     { uint64_t a = sp[-3], b = sp[-2], c = sp[-1]; sp[-3] = b; sp[-2] = c; sp[-1] = a; } // rot 3:12
-    if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 3, 18};
+    if (sp - bottom > 8) trap("stack overflow", 3, 18);
     sp[0] = sp[-3]; sp++; // 2 pick 3:18
-    if (sp[-1] == 0) return (struct end){"division by zero", 3, 23};
+    if (sp[-1] == 0) trap("division by zero", 3, 23);
     sp[-2] = sp[-1] == UINT64_MAX ? 0 : (uint64_t)((int64_t)sp[-2] % (int64_t)sp[-1]); sp--; // mod 3:23
     if (*--sp != 0) { // if 4:1
-        if (sp - stack->bottom >= 9) return (struct end){"stack overflow", 4, 4};
+        if (sp - bottom > 8) trap("stack overflow", 4, 4);
         *sp++ = 3; // 4:4
     } else {
         sp--; // drop 4:11
     }
-    if (sp - stack->bottom < 2) return (struct end){"stack underflow", 4, 20};
+    if (sp - bottom < 2) trap("stack underflow", 4, 20);
     sp[-2] = sp[-2] << (sp[-1] & 63); sp--; // lshift 4:20
-    stack->top = sp; return (struct end){NULL, 0, 0};
+    return sp;
 }
 
 // Parses an integer in the language's notation.
@@ -105,6 +114,11 @@ static int parse(const char *text, uint64_t *value)
 // The inputs given at export; arguments replace them. The last 0 is not an input.
 static uint64_t inputs[] = {INT64_MIN, 0};
 
+static int execute(void)
+{
+    return run(program, inputs, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && argc - 1 != 1) {
@@ -117,5 +131,6 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    return run(program, inputs, 1, memory(UINT64_C(9)));
+    bottom = stack(UINT64_C(9));
+    return execute();
 }

@@ -1,17 +1,23 @@
-\ Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 9, fuel: 100
-\ gforth -d 16393 -m 9M program.fs
+\ Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 9, call limit: 10000, fuel: 100
+\ gforth -d 16393 -r 16384 -m 9M program.fs
 
 decimal
 variable status  \ 1 once a run has trapped
-variable fuel    \ iterations that loops may still start
+variable fuel    \ iterations and calls that may still begin
+variable calls   \ calls that may become active in addition to those that are
+variable bottom  \ values that belong to the callers of the current call
+create memory 0 cells allot
 
 : trap ( line column c-addr u -- ) ." trap " type space swap 0 .r ." :" 0 .r cr 1 throw ;
 
 \ Checks; each takes the location of the word that it guards.
-: need ( n line column -- ) 2>r depth 1- > if 2r> s" stack underflow" trap then 2rdrop ;
+: need ( n line column -- ) 2>r depth 1- bottom @ - > if 2r> s" stack underflow" trap then 2rdrop ;
 : room ( limit line column -- ) 2>r depth 1- <= if 2r> s" stack overflow" trap then 2rdrop ;
 : divisor ( n line column -- n ) 2>r dup 0= if 2r> s" division by zero" trap then 2rdrop ;
-: iteration ( line column -- ) 2>r fuel @ 0= if 2r> s" out of fuel" trap then 2rdrop -1 fuel +! ;
+: address ( cell count line column -- a-addr ) 2>r over u> 0= if 2r> s" out of bounds" trap then 2rdrop cells memory + ;
+: begins ( line column -- ) 2>r fuel @ 0= if 2r> s" out of fuel" trap then 2rdrop -1 fuel +! ;
+: enters ( line column -- ) 2>r calls @ 0= if 2r> s" call depth exceeded" trap then 2rdrop -1 calls +! ;
+: returns ( -- ) 1 calls +! ;
 
 \ Truncated toward zero. The minimum integer divided by -1 is itself, but sm/rem would throw.
 : quotient ( a b line column -- c ) divisor dup -1 = if drop negate else >r s>d r> sm/rem nip then ;
@@ -28,10 +34,10 @@ variable fuel    \ iterations that loops may still start
 : program
   $64 fuel ! dup
   ( times ) >r begin r@ 0> while
-    1 5 iteration 9 1 11 room 2
+    1 5 begins 9 1 11 room 2
   r> 1- >r repeat rdrop
   begin
-    2 1 iteration 9 2 7 room dup 9 2 11 room 7 < negate
+    2 1 begins 9 2 7 room dup 9 2 11 room 7 < negate
   while
     drop 2 2 23 need swap 9 2 28 room over
   repeat

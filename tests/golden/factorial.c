@@ -1,22 +1,31 @@
-// Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 65536, fuel: no limit
+// Made by `jitduel export` from "-e"; number of inputs: 1, stack limit: 65536, call limit: 10000, fuel: no limit
 // cc -O2 -o program program.c && ./program [INPUT…]
 
 #include <errno.h>
 #include <inttypes.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// How a run ended: the trap and its location, or NULL if it finished.
-struct end { const char *trap; int line, column; };
+// A program or a definition: a function from the stack pointer before it to the one after it. It points past the topmost value.
+typedef uint64_t *function(uint64_t *);
 
-// The values; top points past the topmost one.
-struct stack { uint64_t *bottom, *top; };
+// The bottom of the stack.
+static uint64_t *bottom;
 
-typedef struct end function(struct stack *);
+// Where a run began.
+static jmp_buf start;
 
-static uint64_t *memory(uint64_t values)
+// Ends a run. Not static, because not every program needs it.
+_Noreturn void trap(const char *kind, unsigned line, unsigned column)
+{
+    printf("trap %s %u:%u\n", kind, line, column);
+    longjmp(start, 1);
+}
+
+static uint64_t *stack(uint64_t values)
 {
     uint64_t *bottom = values < SIZE_MAX / 8 ? malloc((size_t)(values + 1) * 8) : NULL;
     if (bottom == NULL) {
@@ -27,25 +36,22 @@ static uint64_t *memory(uint64_t values)
 }
 
 // Runs a program and prints its line.
-static int run(function *program, const uint64_t *inputs, size_t count, uint64_t *bottom)
+static int run(function *program, const uint64_t *inputs, size_t count)
 {
-    struct stack stack = {bottom, bottom + count};
     memcpy(bottom, inputs, count * sizeof *inputs);
-    struct end end = program(&stack);
-    if (end.trap != NULL) {
-        printf("trap %s %d:%d\n", end.trap, end.line, end.column);
+    if (setjmp(start) != 0) {
         return 1;
     }
-    for (uint64_t *value = bottom; value < stack.top; value++) {
+    uint64_t *top = program(bottom + count);
+    for (uint64_t *value = bottom; value < top; value++) {
         printf("%s%" PRId64, value == bottom ? "" : " ", (int64_t)*value);
     }
     printf("\n");
     return 0;
 }
 
-static struct end program(struct stack *stack)
+static uint64_t *program(uint64_t *sp)
 {
-    uint64_t *sp = stack->top;
     *sp++ = 1; // 1:1
     { uint64_t a = sp[-2], b = sp[-1]; sp[-2] = b; sp[-1] = a; } // swap 1:3
     *sp++ = 1; // 1:8
@@ -58,7 +64,7 @@ static struct end program(struct stack *stack)
         sp[-2] = sp[-2] + sp[-1]; sp--; // + 2:17
     }
     sp--; // drop 3:5
-    stack->top = sp; return (struct end){NULL, 0, 0};
+    return sp;
 }
 
 // Parses an integer in the language's notation.
@@ -77,6 +83,11 @@ static int parse(const char *text, uint64_t *value)
 // The inputs given at export; arguments replace them. The last 0 is not an input.
 static uint64_t inputs[] = {20, 0};
 
+static int execute(void)
+{
+    return run(program, inputs, 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && argc - 1 != 1) {
@@ -89,5 +100,6 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    return run(program, inputs, 1, memory(UINT64_C(65536)));
+    bottom = stack(UINT64_C(65536));
+    return execute();
 }

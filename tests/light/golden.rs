@@ -118,7 +118,22 @@ fn exports() {
         "--fuel",
         "100",
     ];
+    // Accesses to memory, a call that needs no check, calls in a cycle with all checks, underflow in a definition, exits from
+    // loops.
+    let words = [
+        "-e",
+        "8 array a  2 array b\n: store ( x i -- ) a + ! ;\n: last ( x y n -- y ) times drop end swap drop ;\n\
+         : down ( n -- n ) dup 1 < if exit end 3 times 1 - dup 0 < if exit end dup if up else leave end end ;\n\
+         : up ( n -- n ) dup 2 - down max ;\n5 0 store  b a @ 0 last down  0 a 100 up",
+        "--stack-limit",
+        "40",
+        "--call-limit",
+        "40",
+        "--fuel",
+        "100",
+    ];
     for (language, ending) in [("c", "c"), ("forth", "fs")] {
+        export(&format!("words.{ending}"), &[&words[..], &["--to", language]].concat());
         export(&format!("factorial.{ending}"), &[&factorial[..], &["--to", language]].concat());
         export(&format!("checked.{ending}"), &[&checked[..], &["--to", language]].concat());
     }

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine;
-use jitduel::export::{Limits, Run, c, forth};
+use jitduel::export::{Limits, Needs, Run, c, forth};
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::words::WORDS;
 use jitduel::lang::{NodeKind, Program, Source, load};
-use jitduel::outcome::{DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
+use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 
 // The witnesses.
 
@@ -70,7 +70,7 @@ impl Witness {
     }
 
     /// A file with all runs, in which each program is translated once.
-    fn file(self, cases: &[&Case]) -> String {
+    fn file(self, cases: &[&Case], needs: Needs) -> String {
         let mut names = HashMap::new();
         let mut functions = String::new();
         let mut runs = Vec::new();
@@ -88,32 +88,36 @@ impl Witness {
         }
         let runs: Vec<_> = runs.iter().map(|(function, inputs)| Run { function, inputs }).collect();
         match self {
-            Witness::C => format!("{}\n{functions}\n{}", c::prelude(), c::driver(&runs, greatest(cases))),
-            Witness::Forth => format!("{}\n{functions}\n{}", forth::prelude(), forth::driver(&runs)),
+            Witness::C => format!("{}\n{functions}\n{}", c::prelude(needs), c::driver(&runs, needs)),
+            Witness::Forth => format!("{}\n{functions}\n{}", forth::prelude(needs), forth::driver(&runs)),
         }
     }
 
     /// Its output for a file of many runs.
-    fn testimony(self, path: &Path, text: &str, stack: usize) -> String {
+    fn testimony(self, path: &Path, text: &str, needs: Needs) -> String {
         std::fs::write(path, text).expect("the target folder can be written");
         match self {
             Witness::C => {
                 let program = path.with_extension("out");
                 let mut compiler = Command::new("gcc");
-                compiler.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-O2", "-o"]).arg(&program).arg(path);
+                // Endless recursion is what some programs do.
+                compiler.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Wno-infinite-recursion"]);
+                compiler.args(["-O2", "-pthread", "-o"]).arg(&program).arg(path);
                 assert_eq!(ended(&mut compiler, path), "");
                 ended(&mut Command::new(program), path)
             }
             Witness::Forth => {
                 let mut forth = Command::new("gforth");
-                ended(forth.args(forth::options(text.len(), stack)).arg(path), path)
+                ended(forth.args(forth::options(text.len(), needs)).arg(path), path)
             }
         }
     }
 }
 
-fn greatest(cases: &[&Case]) -> usize {
-    cases.iter().map(|case| case.limits.stack).max().unwrap_or(0)
+impl Case {
+    fn needs(&self) -> Needs {
+        Needs::of(&self.program, self.limits).expect("its calls are not too many")
+    }
 }
 
 /// Runs a command to its end and returns its standard output. It must print nothing to standard error and exit with 0, or
@@ -154,8 +158,9 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(batch) = batches.get(number) else { return wrong };
             let path = folder.join(format!("{number}.{}", witness.ending()));
-            let text = witness.file(batch);
-            let said = witness.testimony(&path, &text, greatest(batch));
+            let needs = batch.iter().fold(Needs::default(), |needs, case| needs.and(case.needs()));
+            let text = witness.file(batch, needs);
+            let said = witness.testimony(&path, &text, needs);
             // A missing line is a wrong answer, so a file that stops early fails.
             let mut lines = said.lines();
             for case in batch {
@@ -199,9 +204,9 @@ fn random_cases(count: usize) -> Vec<Case> {
         }
         let program = trial.load().expect("it is valid");
         let outcome = trial.measure(program.ast()).outcome;
-        let Trial { text, inputs, fuel, stack_limit, .. } = trial;
+        let Trial { text, inputs, fuel, stack_limit, call_limit } = trial;
         let source = Source::new(format!("random program {index}"), text);
-        let limits = Limits { stack: stack_limit, fuel: (index % 3 != 0).then_some(fuel) };
+        let limits = Limits { stack: stack_limit, calls: call_limit, fuel: (index % 3 != 0).then_some(fuel) };
         let out_of_fuel = matches!(&outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel);
         if limits.fuel.is_none() && out_of_fuel {
             endless += 1;
@@ -238,7 +243,7 @@ fn corpus_cases() -> Vec<Case> {
                 rejected += 1;
                 continue;
             };
-            let limits = Limits { stack: case.stack_limit, fuel: case.fuel };
+            let limits = Limits { stack: case.stack_limit, calls: case.call_limit, fuel: case.fuel };
             let (inputs, expected) = (case.inputs, case.expected.to_string());
             corpus_cases.push(Case { source: source.clone(), program, limits, inputs, expected });
         }
@@ -285,15 +290,16 @@ fn large_files(witness: Witness) {
     for (name, text, inputs) in [("nested", nested, vec![]), ("straight", straight, vec![]), ("high", high, vec![-8])] {
         let source = Source::new(name, text);
         let program = load(&source, inputs.len()).expect("it is a program");
-        let limits = Limits { stack: DEFAULT_STACK_LIMIT, fuel: None };
+        let limits = Limits { stack: DEFAULT_STACK_LIMIT, calls: DEFAULT_CALL_LIMIT, fuel: None };
         let outcome = evaluate(program.ast(), engine::Run { inputs: &inputs, ..engine::Run::default() });
         let expected = format!("{}\n", Verdict::of(&outcome, &source));
         let file = match witness {
             Witness::C => c::file(&program, &source, limits, &inputs),
             Witness::Forth => forth::file(&program, &source, limits, &inputs),
         };
+        let file = file.expect("its calls are not too many");
         let path = folder.join(format!("{name}.{}", witness.ending()));
-        let said = witness.testimony(&path, &file, limits.stack);
+        let said = witness.testimony(&path, &file, Needs::of(&program, limits).expect("its calls are not too many"));
         assert!(said == expected, "{name}: {} disagrees", witness.command());
     }
 }
@@ -321,9 +327,12 @@ fn arguments_in_c() {
     let path = folder("arguments").join("divide.c");
     let source = Source::new("divide", "/");
     let program = load(&source, 2).expect("it is a program");
-    let limits = Limits { stack: 2, fuel: None };
-    let text = c::file(&program, &source, limits, &[i64::MIN, -1]);
-    assert_eq!(Witness::C.testimony(&path, &text, limits.stack), "-9223372036854775808\n");
+    let limits = Limits { stack: 2, calls: DEFAULT_CALL_LIMIT, fuel: None };
+    let text = c::file(&program, &source, limits, &[i64::MIN, -1]).expect("it has no calls");
+    assert_eq!(
+        Witness::C.testimony(&path, &text, Needs::of(&program, limits).expect("it has no calls")),
+        "-9223372036854775808\n"
+    );
     let run = |arguments: &[&str]| {
         let output = Command::new(path.with_extension("out")).args(arguments).output().expect("it was built");
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

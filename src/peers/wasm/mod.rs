@@ -80,7 +80,7 @@ impl End {
 /// # Errors
 /// If no memory can hold the stack.
 pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDeep> {
-    let limits = Limits { stack: options.stack_limit, fuel: None };
+    let limits = Limits { stack: options.stack_limit, calls: options.call_limit, fuel: None };
     let most = most_values(program).filter(|most| *most <= MOST_LOCALS);
     let slots = most.unwrap_or(options.stack_limit).max(program.inputs());
     let pages = (slots as u64).checked_mul(8).map(|bytes| bytes.div_ceil(PAGE)).filter(|pages| *pages < MOST_PAGES);

@@ -253,8 +253,7 @@ impl Writer<'_> {
         if self.holds_flag {
             return;
         }
-        let kind = self.program.ast().nodes()[index].kind;
-        let checks = Checks::of(kind, self.program.facts()[index], self.limits);
+        let checks = Checks::of(self.program, index, self.limits);
         let limit = self.limits.stack;
         match &self.values {
             Values::Locals(values) => {
