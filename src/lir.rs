@@ -336,6 +336,10 @@ pub enum Op {
     LoadCell { d: Reg, a: Reg, site: Site, offset: i64 },
     /// The memory cell with the number `a + offset`, a wrapping sum, is set to `s`. Traps if there is no such cell.
     StoreCell { s: Reg, a: Reg, site: Site, offset: i64 },
+    /// `d` = the memory cell with this number, which exists.
+    LoadCellAt { d: Reg, cell: u32 },
+    /// The memory cell with this number, which exists, is set to `s`.
+    StoreCellAt { s: Reg, cell: u32 },
     /// Begins a function. Its frame slots are numbered from 0, and each activation has its own. `has_calls` says whether it
     /// contains a [`Op::Call`]. The operations before the first function are the main program.
     Function { function: u32, slots: u32, has_calls: bool },
@@ -432,6 +436,8 @@ impl Op {
             Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
             Op::BranchImm { a, .. } => (None, [Some(a), None]),
             Op::LoadCell { d, a, .. } => (Some(d), [Some(a), None]),
+            Op::LoadCellAt { d, .. } => (Some(d), [None, None]),
+            Op::StoreCellAt { s, .. } => (None, [Some(s), None]),
             Op::StoreCell { s, a, .. } => (None, [Some(s), Some(a)]),
             Op::CountDown { d, .. } => (Some(d), [None, None]),
             Op::Align
@@ -482,6 +488,8 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::LoadCell { .. }
+            | Op::LoadCellAt { .. }
+            | Op::StoreCellAt { .. }
             | Op::StoreCell { .. }
             | Op::Function { .. }
             | Op::Call { .. }
@@ -523,6 +531,8 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::LoadCell { .. }
+            | Op::LoadCellAt { .. }
+            | Op::StoreCellAt { .. }
             | Op::StoreCell { .. }
             | Op::Function { .. }
             | Op::EndCall
@@ -571,7 +581,8 @@ impl Op {
             | Op::Divide { d, .. }
             | Op::DivideImm { d, .. }
             | Op::LoadFrame { d, .. }
-            | Op::LoadCell { d, .. } => *d = to,
+            | Op::LoadCell { d, .. }
+            | Op::LoadCellAt { d, .. } => *d = to,
             _ => unreachable!("only an operation with a destination gets a new one"),
         }
     }
@@ -657,6 +668,8 @@ impl Op {
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
                 Op::Return { end } => write!(f, "return {}", s(end)),
+                Op::LoadCellAt { d, cell } => write!(f, "load-cell {}, {cell}", name(d)),
+                Op::StoreCellAt { s, cell } => write!(f, "store-cell {cell}, {}", name(s)),
                 Op::LoadCell { d, a, offset, site } => {
                     write!(f, "load-cell {}, {}{offset:+}, trap {}", name(d), name(a), site.0)
                 }

@@ -231,7 +231,23 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
     }
 
+    /// Pops an address if it is the constant number of a cell.
+    fn pop_known_address(&mut self) -> Option<u32> {
+        match self.stack.get(self.stack.slot(0)) {
+            Value::Const(number) if (0..self.cells as i64).contains(&number) => {
+                self.pop();
+                Some(number as u32)
+            }
+            _ => None,
+        }
+    }
+
     fn load_cell(&mut self, context: Context) {
+        if let Some(cell) = self.pop_known_address() {
+            let d = self.destination(context, &[], 0);
+            self.put(Op::LoadCellAt { d, cell });
+            return self.push_result(d, &[], 0);
+        }
         let site = self.site(context.pc);
         let (address, a, offset) = self.pop_address();
         let d = self.destination(context, &[address], 1);
@@ -240,6 +256,12 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 
     fn store_cell(&mut self, context: Context) {
+        if let Some(cell) = self.pop_known_address() {
+            let mut value = self.pop_loaded();
+            let s = self.ensure_register(&mut value);
+            self.put(Op::StoreCellAt { s, cell });
+            return self.release(value);
+        }
         let site = self.site(context.pc);
         let (address, a, offset) = self.pop_address();
         let mut value = self.pop_loaded();

@@ -60,7 +60,7 @@ impl Plan {
 
 /// Lowers a program into a sink and returns its trap sites.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
-    let state = State::<I, S>::new(sink, plan.pool);
+    let state = State::<I, S>::new(sink, plan.pool, code.cells());
     let mut walk = Walk { code, plan, state, open: Vec::new(), is_dead: false };
     for id in (0..code.functions().len() as u32).map(FunctionId) {
         if plan.inlined.body(code, id).is_none() {
@@ -280,6 +280,61 @@ mod tests {
         let ops = lowered("while over over > do 1 + end", 2);
         let branches = ops.iter().filter(|op| matches!(op, Op::Branch { .. })).count();
         assert!(branches == 2 && !ops.iter().any(|op| matches!(op, Op::Set { .. })), "{ops:?}");
+    }
+
+    #[test]
+    fn values_are_in_slots_and_parameters_in_registers_during_calls() {
+        let ops = lowered(": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; fib", 1);
+        let begin = ops.iter().position(|op| matches!(op, Op::Function { .. })).expect("fib is a function");
+        assert_eq!(ops[begin], Op::Function { function: 1, slots: 0, has_calls: true });
+        let fib = &ops[begin..];
+        let count = |is: fn(&Op) -> bool| fib.iter().filter(|op| is(op)).count();
+        // The argument is stored before the first call and loaded after it, the first result before and after the second call.
+        assert_eq!(count(|op| matches!(op, Op::Call { .. })), 2, "{fib:?}");
+        assert_eq!(count(|op| matches!(op, Op::Store { .. })), 2, "{fib:?}");
+        assert_eq!(count(|op| matches!(op, Op::Load { .. })), 2, "{fib:?}");
+        assert_eq!(count(|op| matches!(op, Op::TakeDepth { .. })), 2, "{fib:?}");
+    }
+
+    #[test]
+    fn short_words_are_inlined() {
+        for (called, written_out) in [
+            (": double ( a -- b ) dup + ; double", "dup +"),
+            (": 1+ ( a -- b ) 1 + ; 1+ 1+", "2 +"),
+            (": near ( a b -- f ) - 3 < ; times near if swap end 1 2 end", "times - 3 < if swap end 1 2 end"),
+        ] {
+            assert_eq!(lowered(called, 5), lowered(written_out, 5), "{called}");
+        }
+        let calls = |text| lowered(text, 5).iter().any(|op| matches!(op, Op::Call { .. }));
+        assert!(calls(": f ( a -- b ) dup if 1 + end ; f"), "a word with control flow");
+        assert!(calls(": f ( a -- b ) 1 + 2 * 3 - 4 xor 5 + 6 * 7 or ; f"), "a long word");
+    }
+
+    #[test]
+    fn calls_in_a_loop_clobber_its_counter() {
+        let in_frame = |text| lowered(text, 2).iter().any(|op| matches!(op, Op::StoreFrame { .. }));
+        assert!(in_frame(": f ( a -- b ) dup if 1 + end ; times f end"));
+        assert!(!in_frame(": f ( a -- b ) 1 + ; times f end"));
+    }
+
+    #[test]
+    fn addresses_are_part_of_the_access() {
+        let accesses = |text| {
+            let is_access = |op: &Op| {
+                matches!(
+                    op,
+                    Op::LoadCell { .. } | Op::LoadCellAt { .. } | Op::StoreCell { .. } | Op::StoreCellAt { .. }
+                )
+            };
+            lowered(text, 1).into_iter().filter(is_access).collect::<Vec<_>>()
+        };
+        assert!(matches!(accesses("9 array a 9 array b b + @")[..], [Op::LoadCell { offset: 9, .. }]));
+        assert!(matches!(accesses("9 array a a + 1 - 7 swap !")[..], [Op::StoreCell { offset: -1, .. }]));
+        assert!(matches!(accesses("9 array a a 8 + @")[..], [Op::LoadCellAt { cell: 8, .. }]));
+        assert!(matches!(accesses("9 array a a 8 + !")[..], [Op::StoreCellAt { cell: 8, .. }]));
+        // There is no cell 9.
+        assert!(matches!(accesses("9 array a a 9 + @")[..], [Op::LoadCell { .. }]));
+        assert!(matches!(accesses("9 array a -1 !")[..], [Op::StoreCell { .. }]));
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct State<'a, I, S> {
     pub spare: Option<FrameSlot>,
     /// The frame slot that holds the base of the function, if the function compares heights with it.
     pub base: Option<FrameSlot>,
+    /// The number of memory cells.
+    pub cells: usize,
     labels: u32,
     sites: Vec<TrapSite>,
     isa: PhantomData<I>,
@@ -77,7 +79,7 @@ pub struct State<'a, I, S> {
 
 impl<'a, I: Isa, S: Sink> State<'a, I, S> {
     /// Begins with an empty stack.
-    pub fn new(sink: &'a mut S, pool: &'static [Reg]) -> State<'a, I, S> {
+    pub fn new(sink: &'a mut S, pool: &'static [Reg], cells: usize) -> State<'a, I, S> {
         State {
             sink,
             stack: Stack::default(),
@@ -86,6 +88,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
             header: Stack::default(),
             spare: None,
             base: None,
+            cells,
             labels: 0,
             sites: Vec::new(),
             isa: PhantomData,

@@ -166,7 +166,12 @@ impl State<'_> {
                 Op::LoadCell { .. } | Op::StoreCell { .. } | Op::Function { .. } | Op::Call { .. } | Op::EndCall => {
                     todo!()
                 }
-                Op::TakeDepth { .. } | Op::GiveDepth | Op::SaveBase { .. } | Op::NeedAbove { .. } => todo!(),
+                Op::LoadCellAt { .. }
+                | Op::StoreCellAt { .. }
+                | Op::TakeDepth { .. }
+                | Op::GiveDepth
+                | Op::SaveBase { .. }
+                | Op::NeedAbove { .. } => todo!(),
                 Op::Align | Op::Label(_) => {}
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),

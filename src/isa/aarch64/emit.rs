@@ -217,6 +217,8 @@ impl Sink for Emitter {
                 // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::Lo, site);
             }
+            Op::LoadCellAt { d, cell } => self.access_cell(cell, Access::Load(x(d))),
+            Op::StoreCellAt { s, cell } => self.access_cell(cell, Access::Store(x(s))),
             Op::LoadCell { d, a, site, offset } => {
                 let (memory, number) = self.cell(x(a), offset, site);
                 self.put_inst(a64::ldr_reg_lsl(x(d), memory.into(), number));
@@ -408,21 +410,32 @@ impl Emitter {
     /// A load or store at this byte offset from the data-stack pointer.
     #[inline]
     fn access(&mut self, bytes: i64, access: Access) {
+        self.access_from(POINTER, bytes, access);
+    }
+
+    fn access_cell(&mut self, cell: u32, access: Access) {
+        let memory = self.memory.expect("the code reserves no register for the memory");
+        assert!(i64::from(cell) < self.cells, "there is no cell {cell}");
+        self.access_from(memory, 8 * i64::from(cell), access);
+    }
+
+    #[inline(always)]
+    fn access_from(&mut self, base: X, bytes: i64, access: Access) {
         if let Some(offset) = Scaled::new(bytes) {
             self.put_inst(match access {
-                Access::Load(d) => a64::ldr(d, POINTER.into(), offset),
-                Access::Store(s) => a64::str_(s.into(), POINTER.into(), offset),
+                Access::Load(d) => a64::ldr(d, base.into(), offset),
+                Access::Store(s) => a64::str_(s.into(), base.into(), offset),
             });
         } else if let Some(offset) = Unscaled::new(bytes) {
             self.put_inst(match access {
-                Access::Load(d) => a64::ldur(d, POINTER.into(), offset),
-                Access::Store(s) => a64::stur(s.into(), POINTER.into(), offset),
+                Access::Load(d) => a64::ldur(d, base.into(), offset),
+                Access::Store(s) => a64::stur(s.into(), base.into(), offset),
             });
         } else {
             self.constant(SCRATCH, bytes);
             self.put_inst(match access {
-                Access::Load(d) => a64::ldr_reg(d, POINTER.into(), SCRATCH),
-                Access::Store(s) => a64::str_reg(s.into(), POINTER.into(), SCRATCH),
+                Access::Load(d) => a64::ldr_reg(d, base.into(), SCRATCH),
+                Access::Store(s) => a64::str_reg(s.into(), base.into(), SCRATCH),
             });
         }
     }

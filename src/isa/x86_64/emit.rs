@@ -219,6 +219,14 @@ impl Sink for Emitter {
                 // A borrow: no fuel was left.
                 self.asm.exit_if(Cc::B, site);
             }
+            Op::LoadCellAt { d, cell } => {
+                let cell = self.cell_at(cell);
+                self.put_inst(x64::load(gp(d), cell));
+            }
+            Op::StoreCellAt { s, cell } => {
+                let cell = self.cell_at(cell);
+                self.put_inst(x64::store(cell, gp(s)));
+            }
             Op::LoadCell { d, a, site, offset } => {
                 let cell = self.cell(gp(a), offset, site);
                 self.put_inst(x64::load(gp(d), cell));
@@ -317,6 +325,12 @@ impl Emitter {
     }
 
     /// The memory cell `a + offset`. Traps if there is no such cell.
+    fn cell_at(&self, cell: u32) -> Mem {
+        let memory = self.memory.expect("the code reserves no register for the memory");
+        assert!((cell as usize) < self.cells as usize, "there is no cell {cell}");
+        Mem::base(memory, i32::try_from(8 * cell).expect("the memory has at most 128 MiB"))
+    }
+
     fn cell(&mut self, a: Gp, offset: i64, site: Site) -> Mem {
         let memory = self.memory.expect("the code reserves no register for the memory");
         let number = if offset == 0 { a } else { SCRATCH };

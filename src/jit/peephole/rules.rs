@@ -63,6 +63,8 @@ macro_rules! hold {
             | Op::Jump { .. }
             | Op::CountDown { .. }
             | Op::Fuel { .. }
+            | Op::LoadCellAt { .. }
+            | Op::StoreCellAt { .. }
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
