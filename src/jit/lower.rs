@@ -329,15 +329,152 @@ mod tests {
     use crate::isa::{Tuning, x86_64::Emitter};
     use crate::jit::contract::Plain;
     use crate::lang::{Source, parse, verify};
-    use crate::lir::Recorder;
+    use crate::lir::{Recorder, Site};
+
+    const LAYOUTS: [Layout; 3] = [Layout::Pushing, Layout::Memory, Layout::TopInRegister];
+    const TOP: Reg = Emitter::TOP;
 
     fn lowered(text: &str, layout: Layout, pairs: bool) -> Vec<Op> {
+        lowered_within(bytecode::Limits::of_stack(1000), text, layout, pairs)
+    }
+
+    fn lowered_within(limits: bytecode::Limits, text: &str, layout: Layout, pairs: bool) -> Vec<Op> {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("it parses"));
         let program = verify(&ast, 3).expect("it verifies");
-        let code = bytecode::lower(&program, bytecode::Limits::of_stack(1000), false).expect("it is small");
+        let code = bytecode::lower(&program, limits, true).expect("it is small");
         let mut sink = Plain(Recorder::default());
         lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), layout, pairs, &mut sink);
         sink.0.ops.into_iter().map(|(_, op)| op).collect()
+    }
+
+    /// The operations of the main program, and those of each definition after its [`Op::Function`].
+    fn functions(ops: &[Op]) -> Vec<&[Op]> {
+        ops.split(|op| matches!(op, Op::Function { .. })).collect()
+    }
+
+    fn count(ops: &[Op], matches: impl Fn(&Op) -> bool) -> usize {
+        ops.iter().filter(|op| matches(op)).count()
+    }
+
+    /// The data-stack pointer is at the callee's base during a call, and a definition moves it back there at its end.
+    #[test]
+    fn pointer_moves_to_the_base_of_a_callee_only_if_it_is_elsewhere() {
+        let text = ": f ( a b -- ) drop 5 f1 drop drop ; : f1 ( a -- b ) ; f 1 2 f";
+        for layout in [Layout::Memory, Layout::TopInRegister] {
+            let ops = lowered(text, layout, false);
+            let moved = |op: &Op| if let Op::MovePointer { slots } = op { Some(*slots) } else { None };
+            let moves = |ops: &[Op]| ops.iter().filter_map(moved).collect::<Vec<_>>();
+            let [main, f, f1] = functions(&ops)[..] else { panic!("three functions: {ops:?}") };
+            // Of the three inputs, two are parameters, and the second call takes two new values.
+            assert_eq!(moves(main), [1], "{main:?}");
+            assert_eq!(moves(f), [1, -1], "{f:?}");
+            assert_eq!(f1, [Op::EndCall], "{f1:?}");
+        }
+        // In this layout it is always after the top.
+        let ops = lowered(": f ( a b -- c ) drop ; f", Layout::Pushing, false);
+        let call = ops.iter().position(|op| matches!(op, Op::Call { .. })).expect("there is a call");
+        assert!(!matches!(ops[call - 1], Op::MovePointer { .. }), "{ops:?}");
+    }
+
+    #[test]
+    fn top_is_in_its_register_at_calls_and_returns() {
+        let ops = lowered(": f ( a -- b ) 1 + ; f 2 f", Layout::TopInRegister, true);
+        let [main, f] = functions(&ops)[..] else { panic!("two functions: {ops:?}") };
+        assert_eq!(f, [Op::AluImm { op: AluOp::Add, d: TOP, a: TOP, imm: 1 }, Op::EndCall]);
+        let second = [Op::Call { function: 1 }, Op::Store { s: TOP, slot: Slot(0) }, Op::Constant { d: TOP, value: 2 }];
+        assert!(main.windows(3).any(|window| window == second), "{main:?}");
+    }
+
+    #[test]
+    fn depth_is_given_back_after_each_call() {
+        let recursive = ": f ( n -- n ) dup if 1 - f end ; f";
+        for layout in LAYOUTS {
+            for function in functions(&lowered(recursive, layout, true)) {
+                let places = |op: fn(&Op) -> bool| function.iter().position(op).expect("each function has a call");
+                let take = places(|op| matches!(op, Op::TakeDepth { .. }));
+                let call = places(|op| matches!(op, Op::Call { .. }));
+                assert!(take < call && function[call + 1] == Op::GiveDepth, "{function:?}");
+            }
+            let limits = bytecode::Limits { stack: 9, calls: 1 };
+            let ops = lowered_within(limits, ": f ( -- ) ; f f", layout, true);
+            assert_eq!(count(&ops, |op| matches!(op, Op::TakeDepth { .. } | Op::GiveDepth)), 0, "{ops:?}");
+        }
+    }
+
+    #[test]
+    fn checks_of_a_call_are_in_order() {
+        let limits = bytecode::Limits { stack: 3, calls: 9 };
+        let ops = lowered_within(limits, ": f ( a -- b ) dup drop f ; f", Layout::Memory, true);
+        // Two values are below the parameter, and the frame has room for one more above it.
+        assert!(
+            matches!(ops[..], [Op::Fuel { .. }, Op::TakeDepth { .. }, Op::Room { slot: Slot(4), .. }, ..]),
+            "{ops:?}"
+        );
+        assert_eq!(ops[3..5], [Op::MovePointer { slots: 2 }, Op::Call { function: 1 }], "{ops:?}");
+    }
+
+    /// The base is saved only for checks against it.
+    #[test]
+    fn checks_in_a_definition_compare_with_its_base() {
+        let text = "times drop end f : f ( a b -- ) 1 times drop end drop drop g ; : g ( -- ) 3 times 2 drop end ;";
+        for layout in LAYOUTS {
+            let ops = lowered(text, layout, true);
+            let [main, f, g] = functions(&ops)[..] else { panic!("three functions: {ops:?}") };
+            assert_eq!(count(main, |op| matches!(op, Op::Need { .. })), 2, "{main:?}");
+            assert_eq!(count(f, |op| matches!(op, Op::Need { .. })), 0, "{f:?}");
+            let above = if layout == Layout::Pushing { 0 } else { 2 };
+            let base = FrameSlot(0);
+            assert_eq!(f[0], Op::SaveBase { base: Slot(above - 2), slot: base }, "{f:?}");
+            assert_eq!(count(f, |op| matches!(op, Op::NeedAbove { base: slot, .. } if *slot == base)), 2, "{f:?}");
+            assert_eq!(count(g, |op| matches!(op, Op::SaveBase { .. })), 0, "{g:?}");
+        }
+    }
+
+    /// A call changes all registers that can hold counters.
+    #[test]
+    fn counter_of_a_loop_with_a_call_is_in_the_frame() {
+        let text =
+            "9 times 2 times end 3 times f end end : f ( -- ) 2 times 2 times end end ; : g ( -- ) 2 times f end ;";
+        let ops = lowered(text, Layout::Memory, true);
+        let [main, f, g] = functions(&ops)[..] else { panic!("three functions: {ops:?}") };
+        let register = |op: &Op| if let Op::CountDown { d, .. } = op { Some(*d) } else { None };
+        let registers = |ops: &[Op]| ops.iter().filter_map(register).collect::<Vec<_>>();
+        let slot = |op: &Op| if let Op::LoadFrame { slot, .. } = op { Some(slot.0) } else { None };
+        let slots = |ops: &[Op]| ops.iter().filter_map(slot).collect::<Vec<_>>();
+        let [first, second] = [Emitter::ALLOCATABLE[4], Emitter::ALLOCATABLE[5]];
+        assert_eq!((registers(main), slots(main)), (vec![first], vec![0, 1]), "{main:?}");
+        assert_eq!((registers(f), slots(f)), (vec![first, second], vec![]), "{f:?}");
+        assert_eq!((registers(g), slots(g)), (vec![], vec![0]), "{g:?}");
+        let frame_slots = ops.iter().filter_map(|op| match op {
+            Op::Function { slots, .. } => Some(*slots),
+            _ => None,
+        });
+        assert_eq!(frame_slots.collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn an_exit_ends_the_call_and_an_end_that_cannot_be_reached_is_omitted() {
+        let text = ": f ( n -- m ) dup if exit end 1 + ; : g ( n -- ) if exit else exit end ; f g dup if exit end";
+        for layout in LAYOUTS {
+            let ops = lowered(text, layout, true);
+            let ends = functions(&ops).into_iter().map(|function| {
+                (count(function, |op| *op == Op::EndCall), count(function, |op| matches!(op, Op::Return { .. })))
+            });
+            assert_eq!(ends.collect::<Vec<_>>(), [(0, 2), (2, 0), (2, 0)], "{ops:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_accessed_with_addresses_in_registers() {
+        let a = Emitter::TEMPORARIES[0];
+        let site = Site(0);
+        let load = Op::LoadCell { d: TOP, a: TOP, site, offset: 0 };
+        let main = |text: &str| lowered(text, Layout::TopInRegister, true)[1..].to_vec();
+        assert_eq!(main("@")[0], load);
+        let [b, ..] = main("!")[..] else { unreachable!("a program has operations") };
+        assert_eq!(b, Op::Load { d: a, slot: Slot(1) });
+        assert_eq!(main("!")[1], Op::StoreCell { s: a, a: TOP, site, offset: 0 });
+        assert_eq!(main("dup !")[0], Op::StoreCell { s: TOP, a: TOP, site, offset: 0 });
     }
 
     fn has_immediates(ops: &[Op]) -> bool {
