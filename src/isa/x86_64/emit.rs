@@ -324,13 +324,14 @@ impl Emitter {
         self.depth.expect("the code reserves no register for the depth of calls")
     }
 
-    /// The memory cell `a + offset`. Traps if there is no such cell.
+    /// The memory cell with this number, which exists.
     fn cell_at(&self, cell: u32) -> Mem {
         let memory = self.memory.expect("the code reserves no register for the memory");
         assert!((cell as usize) < self.cells as usize, "there is no cell {cell}");
         Mem::base(memory, i32::try_from(8 * cell).expect("the memory has at most 128 MiB"))
     }
 
+    /// The memory cell `a + offset`. Traps if there is no such cell.
     fn cell(&mut self, a: Gp, offset: i64, site: Site) -> Mem {
         let memory = self.memory.expect("the code reserves no register for the memory");
         let number = if offset == 0 { a } else { SCRATCH };
