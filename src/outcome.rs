@@ -130,7 +130,7 @@ impl From<Trap> for Diagnostic {
             TrapKind::StackOverflow => ("would exceed the stack limit", Some("`--stack-limit N` sets a higher limit")),
             TrapKind::DivisionByZero => ("the divisor, on top, was 0", None),
             TrapKind::OutOfFuel => {
-                ("this loop may not start another iteration", Some("`--fuel N` allows more iterations"))
+                ("no fuel is left for this iteration or call", Some("`--fuel N` allows more iterations and calls"))
             }
             TrapKind::OutOfBounds => ("the address, on top, is not that of a cell", None),
             TrapKind::CallDepthExceeded => {

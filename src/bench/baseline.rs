@@ -1,6 +1,6 @@
 //! A saved race, and the rules for comparing its times with those of a new race.
 //!
-//! Two times are comparable if their programs have the same text, inputs and stack limit. The file contains the whole text,
+//! Two times are comparable if their programs have the same text, inputs and limits. The file contains the whole text,
 //! so this comparison is exact; names are ignored. The two races must also have run the same engines with the same turn
 //! length on the same processor.
 
@@ -13,6 +13,7 @@ use super::Subject;
 use super::machine::Machine;
 use super::saved::{BASELINE, Positive, SavedError, bytes, parse};
 use crate::lang::printable;
+use crate::outcome::DEFAULT_CALL_LIMIT;
 
 /// A saved race.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +36,13 @@ struct Program {
     text: String,
     inputs: Vec<i64>,
     stack_limit: u64,
+    /// Earlier versions had no calls.
+    #[serde(default = "default_call_limit")]
+    call_limit: u64,
+}
+
+fn default_call_limit() -> u64 {
+    DEFAULT_CALL_LIMIT
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +71,8 @@ impl Program {
             Some("different inputs")
         } else if self.stack_limit != subject.stack_limit as u64 {
             Some("a different stack limit")
+        } else if self.call_limit != subject.call_limit {
+            Some("a different call limit")
         } else {
             None
         }

@@ -33,7 +33,7 @@ use crate::engine::{NoClock, Options, PrepareError, Prepared, Run, outcome};
 use crate::exec::{Store, processor_time};
 use crate::interp::tree::measure;
 use crate::lang::{Fault, Program, Source, load};
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::registry;
 
 /// A program with inputs, to be timed.
@@ -47,6 +47,8 @@ pub struct Subject {
     pub inputs: Vec<i64>,
     /// The maximum number of values on the stack.
     pub stack_limit: usize,
+    /// The greatest number of active calls.
+    pub call_limit: u64,
 }
 
 /// The work of one run of a subject, as counted by the referee.
@@ -89,14 +91,15 @@ pub enum Untimed {
 const MAX_ITERATIONS: u64 = 1_000_000_000;
 
 impl Subject {
-    /// A subject with the default stack limit.
+    /// A subject with the default limits.
     pub fn new(name: impl Into<String>, source: Source, inputs: Vec<i64>) -> Subject {
-        Subject { name: name.into(), source, inputs, stack_limit: DEFAULT_STACK_LIMIT }
+        let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+        Subject { name: name.into(), source, inputs, stack_limit, call_limit }
     }
 
     /// Its run, without a limit of fuel.
     pub fn run(&self) -> Run<'_> {
-        Run { inputs: &self.inputs, stack_limit: self.stack_limit, ..Run::default() }
+        Run { inputs: &self.inputs, fuel: None, stack_limit: self.stack_limit, call_limit: self.call_limit }
     }
 
     /// The options with which engines prepare it.

@@ -146,9 +146,15 @@ impl Record {
         let options: serde_json::Map<_, _> =
             self.options.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
         let program = |subject: &Subject| {
-            let Subject { name, source, inputs, stack_limit } = subject;
+            let Subject { name, source, inputs, stack_limit, call_limit } = subject;
             let text = String::from_utf8_lossy(source.bytes());
-            json!({ "name": name, "text": text, "inputs": inputs, "stack_limit": stack_limit })
+            json!({
+                "name": name,
+                "text": text,
+                "inputs": inputs,
+                "stack_limit": stack_limit,
+                "call_limit": call_limit,
+            })
         };
         json!({
             "format": BASELINE.tag(),
@@ -350,6 +356,7 @@ mod tests {
         let only = |reason: &str| (format!("fact: the baseline has {reason}; only in the baseline: fact"), 3);
         assert_eq!(left_out(&|later| later.subjects[0].inputs = vec![3]), only("different inputs"));
         assert_eq!(left_out(&|later| later.subjects[0].stack_limit = 7), only("a different stack limit"));
+        assert_eq!(left_out(&|later| later.subjects[0].call_limit = 7), only("a different call limit"));
         assert_eq!(left_out(&|later| later.subjects[0].source = Source::new("x", "2")), only("a different text"));
         let renamed = left_out(&|later| {
             later.subjects[0].name = "other".into();

@@ -13,11 +13,11 @@ use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
 use crate::exec::Store;
 use crate::lang::Source;
-use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The newest version of the protocol. A task uses the oldest version that can express it, so that older builds can take
 /// part.
-pub const PROTOCOL: u64 = 2;
+pub const PROTOCOL: u64 = 3;
 
 /// The name under which the calibration kernel takes part.
 pub const CALIBRATION: &str = "calibration";
@@ -32,16 +32,20 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task as one line. Protocol 1 supports only the default stack limit.
+    /// The task as one line. Protocol 1 supports only the default limits, and protocol 2 only the default call limit.
     pub fn to_json(&self) -> Value {
-        let Subject { name, source, inputs, stack_limit } = &self.subject;
+        let Subject { name, source, inputs, stack_limit, call_limit } = &self.subject;
         let text = String::from_utf8_lossy(source.bytes());
         let contestants = &self.contestants;
         let mut task =
             json!({ "protocol": 1, "name": name, "text": text, "inputs": inputs, "contestants": contestants });
-        if *stack_limit != DEFAULT_STACK_LIMIT {
-            task["protocol"] = PROTOCOL.into();
+        if (*stack_limit, *call_limit) != (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT) {
+            task["protocol"] = 2.into();
             task["stack_limit"] = json!(stack_limit);
+        }
+        if *call_limit != DEFAULT_CALL_LIMIT {
+            task["protocol"] = PROTOCOL.into();
+            task["call_limit"] = json!(call_limit);
         }
         task
     }
@@ -49,9 +53,11 @@ impl Task {
     /// Parses a task; `None` if it is invalid.
     pub fn from_json(line: &Value) -> Option<Task> {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
-        let stack_limit = match line["protocol"].as_u64()? {
-            1 => DEFAULT_STACK_LIMIT,
-            PROTOCOL => line["stack_limit"].as_u64()?.try_into().ok()?,
+        let stack_limit = || line["stack_limit"].as_u64()?.try_into().ok();
+        let (stack_limit, call_limit) = match line["protocol"].as_u64()? {
+            1 => (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT),
+            2 => (stack_limit()?, DEFAULT_CALL_LIMIT),
+            PROTOCOL => (stack_limit()?, line["call_limit"].as_u64()?),
             _ => return None,
         };
         let inputs = line["inputs"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
@@ -59,7 +65,7 @@ impl Task {
         let name = text("name")?;
         let source = Source::new(name.clone(), text("text")?);
         Some(Task {
-            subject: Subject { name, source, inputs, stack_limit },
+            subject: Subject { name, source, inputs, stack_limit, call_limit },
             contestants: contestants.collect::<Option<_>>()?,
         })
     }
@@ -168,11 +174,13 @@ mod tests {
     #[test]
     fn task_uses_the_oldest_sufficient_protocol() {
         let subject = Subject::new("test", Source::new("test", "1"), vec![5]);
-        for (stack_limit, protocol) in [(DEFAULT_STACK_LIMIT, 1), (7, 2)] {
-            let task = Task { subject: Subject { stack_limit, ..subject.clone() }, contestants: Vec::new() };
-            let json = task.to_json();
+        let (stack, calls) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+        for (stack_limit, call_limit, protocol) in [(stack, calls, 1), (7, calls, 2), (stack, 5, 3), (7, u64::MAX, 3)] {
+            let subject = Subject { stack_limit, call_limit, ..subject.clone() };
+            let json = Task { subject, contestants: Vec::new() }.to_json();
             assert_eq!(json["protocol"], protocol);
-            assert_eq!(Task::from_json(&json).map(|task| task.subject.stack_limit), Some(stack_limit));
+            let subject = Task::from_json(&json).expect("it is a task").subject;
+            assert_eq!((subject.stack_limit, subject.call_limit), (stack_limit, call_limit));
         }
         let mut newer = Task { subject, contestants: Vec::new() }.to_json();
         newer["protocol"] = (PROTOCOL + 1).into();

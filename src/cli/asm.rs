@@ -17,7 +17,7 @@ use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::lang::{Fault, Source, parse, print, verify};
 use crate::lir::Recorder;
-use crate::outcome::DEFAULT_STACK_LIMIT;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::tiers::{AnyTier, compile, stream, tier};
 
 /// Show the output of each stage for a program: tree, bytecode, LIR, machine code
@@ -54,6 +54,10 @@ pub(super) struct Asm {
     /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
+
+    /// Maximum number of active calls [default: 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    call_limit: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,6 +91,7 @@ impl Asm {
         let case = if given.is_none() { first_case(&source)? } else { None };
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
+        let call_limit = self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT);
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
         let inputs = check_input_count(inputs, stack_limit)?.len();
         let tier = tier(&self.engine);
@@ -109,7 +114,8 @@ impl Asm {
             Ok(program) => program,
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
-        let code = bytecode::lower(&program, Limits::of_stack(stack_limit as u64), self.fuel.is_some())?;
+        let limits = Limits { stack: stack_limit as u64, calls: call_limit };
+        let code = bytecode::lower(&program, limits, self.fuel.is_some())?;
         if self.stage == Stage::Code {
             write!(out, "{}", code_listing(&code, &source))?;
             return Ok(Status::Ok);

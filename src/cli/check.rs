@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use super::input::{cases, engine_names, read, say, show};
 use super::output::Output;
 use super::programs::Programs;
-use super::run::add_verdict;
+use super::run::{Answer, agree};
 use super::{Status, print_error};
 use crate::corpus::{Case, programs};
 use crate::engine::Run;
 use crate::lang::{Diagnostic, Program, Source};
-use crate::oracle::Oracle;
+use crate::oracle::{self, Oracle};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 use crate::plural::count;
 use crate::registry;
@@ -27,9 +27,9 @@ use crate::registry;
     jitduel check corpus\n  \
     jitduel check corpus/basics/gcd.stk --engine tree,jit\n  \
     jitduel check -e '2 3 *'\n\n\
-    A case is a comment line `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`. A program without cases runs once\n\
-    without inputs; a rejection or a trap is then an error, because no case expects it. Each case runs with metered\n\
-    fuel and, unless it runs out of fuel, again without a limit.")]
+    A case is a comment line `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`. A program without\n\
+    cases runs once without inputs; a rejection or a trap is then an error, because no case expects it. Each case runs\n\
+    with metered fuel and, unless it runs out of fuel, again without a limit.")]
 pub(super) struct Check {
     /// Program files, or folders to search for *.stk files; `-` is standard input
     #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
@@ -43,7 +43,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
     engine: Vec<String>,
 
-    /// Maximum loop iterations per run, unless the case sets it
+    /// Maximum loop iterations and calls per run, unless the case sets it
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000, allow_negative_numbers = true)]
     fuel: u64,
 
@@ -168,13 +168,13 @@ struct Report {
     case: Option<Case>,
     /// The verdict of each engine with metered fuel, and its verdict without metering if the two differ. For a rejected program,
     /// only the front end's verdict.
-    answers: Vec<(String, Verdict)>,
+    answers: Vec<Answer>,
     /// The rejection, or the first trap that the case does not expect.
     diagnostic: Option<Diagnostic>,
 }
 
-/// The raw outcome and the verdict of each engine for one run.
-type Answers = Vec<(String, Outcome, Verdict)>;
+/// The raw answer of each engine for one run, and its verdict.
+type Answers = Vec<(oracle::Answer, Verdict)>;
 
 impl Checking {
     fn program(&mut self, source: &Source) -> Result<Vec<Report>> {
@@ -195,25 +195,34 @@ impl Checking {
         let program = match programs.with_inputs(inputs.len()) {
             Ok(program) => program,
             Err(fault) => {
-                let answers = vec![("front end".into(), Verdict::of_fault(fault, source))];
+                let answers = vec![Answer::new("front end", Verdict::of_fault(fault, source))];
                 return Ok(Report { case, answers, diagnostic: Some(fault.into()) });
             }
         };
-        let mut answers = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit, call_limit })?;
+        let metered = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit, call_limit })?;
         // A run that ends only because fuel runs out might never end without a limit.
-        if !answers.iter().any(|(_, _, verdict)| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. })) {
-            let mut unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit, call_limit })?;
-            unmetered.retain(|answer| !answers.contains(answer));
-            answers.extend(
-                unmetered.into_iter().map(|(engine, outcome, verdict)| (engine + " without fuel", outcome, verdict)),
-            );
+        let is_out_of_fuel = |verdict: &Verdict| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
+        let mut unmetered = Vec::new();
+        if !metered.iter().any(|(_, verdict)| is_out_of_fuel(verdict)) {
+            unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit, call_limit })?;
+            unmetered.retain(|answer| !metered.contains(answer));
         }
         let is_expected = |verdict: &Verdict| case.as_ref().is_some_and(|case| case.expected == *verdict);
-        let trap = answers.iter().find_map(|(_, outcome, verdict)| match outcome {
-            Outcome::Trap(trap) if !is_expected(verdict) => Some(*trap),
+        let trap = metered.iter().chain(&unmetered).find_map(|(answer, verdict)| match answer.outcome {
+            Outcome::Trap(trap) if !is_expected(verdict) => Some(trap),
             _ => None,
         });
-        let answers = answers.into_iter().map(|(engine, _, verdict)| (engine, verdict)).collect();
+        let first = &metered[0].0;
+        let answer = |(answer, verdict): &(oracle::Answer, Verdict), how: &str| {
+            let mut said = Answer::new(format!("{}{how}", answer.engine), verdict.clone());
+            // If the outcomes differ, the memory says nothing more.
+            if answer.outcome == first.outcome {
+                said.compare(&first.memory, &answer.memory);
+            }
+            said
+        };
+        let metered = metered.iter().map(|said| answer(said, ""));
+        let answers = metered.chain(unmetered.iter().map(|said| answer(said, " without fuel"))).collect();
         Ok(Report { case, answers, diagnostic: trap.map(Into::into) })
     }
 
@@ -228,10 +237,10 @@ impl Checking {
         for answer in answers {
             // Engines that agree share a location, which is looked up only once.
             let verdict = match said.last() {
-                Some((_, outcome, verdict)) if *outcome == answer.outcome => verdict.clone(),
+                Some((last, verdict)) if last.outcome == answer.outcome => verdict.clone(),
                 _ => Verdict::of(&answer.outcome, source),
             };
-            said.push((answer.engine.to_owned(), answer.outcome, verdict));
+            said.push((answer, verdict));
         }
         Ok(said)
     }
@@ -239,25 +248,25 @@ impl Checking {
 
 impl Report {
     fn agree(&self) -> bool {
-        self.answers.windows(2).all(|pair| pair[0].1 == pair[1].1)
+        agree(&self.answers)
     }
 
     fn met(&self) -> bool {
-        self.case.as_ref().is_none_or(|case| self.answers.iter().all(|(_, verdict)| *verdict == case.expected))
+        self.case.as_ref().is_none_or(|case| self.answers.iter().all(|answer| answer.verdict == case.expected))
     }
 
     fn status(&self) -> Status {
         match &self.answers[..] {
             _ if !self.agree() || !self.met() => Status::Disagreement,
             // A case may expect a trap or a rejection, so these are errors only without a case.
-            [(_, verdict), ..] if self.case.is_none() && !matches!(verdict, Verdict::Done(_)) => Status::Stopped,
+            [first, ..] if self.case.is_none() && !matches!(first.verdict, Verdict::Done(_)) => Status::Stopped,
             _ => Status::Ok,
         }
     }
 
     fn text(&self, source: &Source) -> String {
         let name = source.name();
-        let verdict = &self.answers[0].1;
+        let verdict = &self.answers[0].verdict;
         match (self.status(), verdict) {
             (Status::Disagreement, _) => {}
             (Status::Ok, _) => return format!("ok {name}: {verdict}"),
@@ -268,15 +277,15 @@ impl Report {
             Some(case) => format!("FAILED {name}:{}: expected {}", case.line, case.expected),
             None => format!("FAILED {name}: engines disagree"),
         };
-        for (engine, verdict) in &self.answers {
-            text += &format!("\n  {engine}: {verdict}");
+        for answer in &self.answers {
+            text += &format!("\n  {}: {answer}", answer.engine);
         }
         text
     }
 
     fn json(&self, source: &Source) -> Value {
         let mut line = json!({ "program": source.name(), "engine": "all", "isa": std::env::consts::ARCH });
-        add_verdict(&mut line, &self.answers[0].1, self.diagnostic.as_ref().map(|diagnostic| &*diagnostic.title));
+        self.answers[0].add_to(&mut line, self.diagnostic.as_ref().map(|diagnostic| &*diagnostic.title));
         line["agree"] = self.agree().into();
         if let Some(case) = &self.case {
             line["case"] = case.line.into();
@@ -286,10 +295,10 @@ impl Report {
             }
         }
         if !self.agree() {
-            let answers = self.answers.iter().map(|(engine, verdict)| {
-                let mut answer = json!({ "engine": engine });
-                add_verdict(&mut answer, verdict, None);
-                answer
+            let answers = self.answers.iter().map(|answer| {
+                let mut line = json!({ "engine": answer.engine });
+                answer.add_to(&mut line, None);
+                line
             });
             line["engines"] = answers.collect();
         }
@@ -302,17 +311,16 @@ mod tests {
     use super::*;
     use crate::lang::Place;
 
-    fn said(engine: &str, verdict: Verdict) -> (String, Verdict) {
-        (engine.into(), verdict)
-    }
-
     /// No program makes the engines disagree, so this output is tested with fabricated answers.
     #[test]
     fn every_disagreeing_engine_is_shown() {
         let source = Source::new("program.stk", "");
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
-        let answers =
-            vec![said("tree", Verdict::Done(vec![1])), said("bytecode", Verdict::Done(vec![1])), said("jit", trap)];
+        let answers = vec![
+            Answer::new("tree", Verdict::Done(vec![1])),
+            Answer::new("bytecode", Verdict::Done(vec![1])),
+            Answer::new("jit", trap),
+        ];
         let report = Report { case: None, answers, diagnostic: None };
         assert_eq!(report.status(), Status::Disagreement);
         assert_eq!(
@@ -332,11 +340,32 @@ mod tests {
     fn a_case_fails_if_one_engine_fails_it() {
         let source = Source::new("program.stk", "\\ case: -> 1\n");
         let case = cases(&source).expect("it is a case").remove(0);
-        let answers = vec![said("tree", Verdict::Done(vec![1])), said("jit", Verdict::Done(vec![2]))];
+        let answers = vec![Answer::new("tree", Verdict::Done(vec![1])), Answer::new("jit", Verdict::Done(vec![2]))];
         let report = Report { case: Some(case), answers, diagnostic: None };
         assert_eq!((report.agree(), report.met(), report.status()), (false, false, Status::Disagreement));
         assert_eq!(report.text(&source), "FAILED program.stk:1: expected 1\n  tree: 1\n  jit: 2");
         let line = report.json(&source);
         assert_eq!((&line["agree"], &line["met"], &line["expected"]), (&false.into(), &false.into(), &"1".into()));
+    }
+
+    #[test]
+    fn engines_disagree_if_one_leaves_other_memory() {
+        let source = Source::new("program.stk", "");
+        let done = |engine: &str| Answer::new(engine, Verdict::Done(vec![1]));
+        let mut answers = vec![done("tree"), done("jit"), done("regs")];
+        answers[1].compare(&[0, 5], &[0, -5]);
+        answers[2].compare(&[0, 5], &[]);
+        let report = Report { case: None, answers, diagnostic: None };
+        assert_eq!(report.status(), Status::Disagreement);
+        assert_eq!(
+            report.text(&source),
+            "FAILED program.stk: engines disagree\n  tree: 1\n  jit: 1; cell 1 holds -5 in place of 5\n  \
+            regs: 1; 0 cells in place of 2 cells"
+        );
+        let engines = &report.json(&source)["engines"];
+        assert_eq!(
+            (&engines[0]["memory"], &engines[1]["memory"]),
+            (&Value::Null, &"cell 1 holds -5 in place of 5".into())
+        );
     }
 }

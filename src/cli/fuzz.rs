@@ -25,8 +25,8 @@ use crate::registry;
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
     jitduel fuzz --seed 7 --first 1234 --programs 1  repeats one program\n  \
     jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n\n\
-    Each program runs with and without metered fuel. One program in 16 also runs with fuel and stack limits close to what\n\
-    it needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
+    Each program runs with and without metered fuel. One program in 16 also runs with fuel and limits close to what it\n\
+    needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
     as a program with a case; `jitduel check FILE` repeats it. Without --programs and --time, a campaign runs for 60\n\
     seconds.")]
 pub(super) struct Fuzz {
@@ -216,6 +216,7 @@ fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed:
             "inputs": trial.map(|trial| &trial.inputs),
             "fuel": trial.map(|trial| trial.fuel),
             "stack_limit": trial.map(|trial| trial.stack_limit),
+            "call_limit": trial.map(|trial| trial.call_limit),
             "file": kept.path(finding.index).map(|path| path.display().to_string()),
             "others": finding.others,
         })

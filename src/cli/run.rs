@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env::consts::ARCH;
+use std::fmt;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +18,8 @@ use crate::corpus::Case;
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Store;
 use crate::lang::{Program, Source};
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::oracle::judge::other_memory;
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict};
 use crate::plural::count;
 use crate::registry;
 
@@ -44,13 +46,17 @@ pub(super) struct Run {
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
     input: Vec<Inputs>,
 
-    /// Maximum loop iterations of a run, over all loops [default: no limit]
+    /// Maximum loop iterations and calls of a run, all together [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fuel: Option<u64>,
 
     /// Maximum number of values on the stack [default: 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
+
+    /// Maximum number of active calls [default: 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    call_limit: Option<u64>,
 
     /// Print one line of JSON per run and engine
     #[arg(long)]
@@ -69,13 +75,14 @@ impl Run {
         let fuel = self.fuel.or(case.as_ref().and_then(|case| case.fuel));
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
+        let call_limit = self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT);
         let runs = given.unwrap_or_else(|| vec![case.as_ref().map_or(Vec::new(), |case| case.inputs.clone())]);
         let runs: Vec<_> =
             runs.into_iter().map(|inputs| check_input_count(inputs, stack_limit)).collect::<Result<_, _>>()?;
         let mut duelists = self.duelists()?;
         let is_duel = duelists.len() > 1;
         let mut programs = Programs::new(&source);
-        let options = Options { metered: fuel.is_some(), stack_limit, ..Options::default() };
+        let options = Options { metered: fuel.is_some(), stack_limit, call_limit };
         let mut stack =
             Store::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
@@ -84,18 +91,29 @@ impl Run {
             let answers = match &program {
                 Ok(program) => {
                     let mut outcomes = Vec::new();
+                    let mut memory = Vec::new();
+                    let mut answers = Vec::new();
                     for duelist in &mut duelists {
-                        if let Some((name, prepared)) = duelist.prepare(program, &options, &source)? {
-                            outcomes.push((name, outcome(&mut **prepared, inputs, fuel, &mut stack)));
+                        let Some((name, prepared)) = duelist.prepare(program, &options, &source)? else { continue };
+                        let outcome = outcome(&mut **prepared, inputs, fuel, &mut stack);
+                        let mut answer = Answer::new(name, Verdict::of(&outcome, &source));
+                        match (outcomes.first(), &outcome) {
+                            (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
+                            (Some(first), Outcome::Done(_)) if *first == outcome => {
+                                answer.compare(&memory, stack.memory())
+                            }
+                            _ => {}
                         }
+                        answers.push(answer);
+                        outcomes.push(outcome);
                     }
                     show_traps(&outcomes, &source);
-                    outcomes.iter().map(|(name, outcome)| (*name, Verdict::of(outcome, &source))).collect()
+                    answers
                 }
                 Err(fault) => {
                     show(*fault, &source);
                     let name = if let [duelist] = &duelists[..] { duelist.name } else { "front end" };
-                    vec![(name, Verdict::of_fault(fault, &source))]
+                    vec![Answer::new(name, Verdict::of_fault(fault, &source))]
                 }
             };
             let message = program.err().map(ToString::to_string);
@@ -103,8 +121,9 @@ impl Run {
                 bail!("none of the engines accepts the program");
             }
             if self.json {
-                for (name, verdict) in &answers {
-                    let mut line = json_line(&source, name, verdict, message.as_deref());
+                for answer in &answers {
+                    let mut line = json!({ "program": source.name(), "engine": answer.engine, "isa": ARCH });
+                    answer.add_to(&mut line, message.as_deref());
                     if is_duel {
                         line["inputs"] = json!(inputs);
                         line["agree"] = agree(&answers).into();
@@ -117,7 +136,7 @@ impl Run {
                 }
                 write!(out, "{}", comparison(&answers))?;
             } else {
-                writeln!(out, "{}", answers[0].1)?;
+                writeln!(out, "{}", answers[0].verdict)?;
             }
             status = status.max(worst(&answers));
             if let Some(case) = &case {
@@ -162,13 +181,12 @@ impl Run {
     }
 
     /// Reports whether the case was met.
-    fn judge(&self, case: &Case, answers: &[(&str, Verdict)]) -> Status {
-        let (met, status) = match answers.iter().all(|(_, verdict)| *verdict == case.expected) {
+    fn judge(&self, case: &Case, answers: &[Answer]) -> Status {
+        let has_limits = self.fuel.is_some() || self.stack_limit.is_some() || self.call_limit.is_some();
+        let (met, status) = match answers.iter().all(|answer| answer.verdict == case.expected) {
             true => ("met", Status::Ok),
             // With different limits, a different result may be right.
-            false if self.fuel.is_some() || self.stack_limit.is_some() => {
-                ("not checked, because the limits differ", Status::Ok)
-            }
+            false if has_limits => ("not checked, because the limits differ", Status::Ok),
             false => ("NOT met", Status::Disagreement),
         };
         say(format_args!("case on line {} {met}: expected {}", case.line, case.expected));
@@ -226,25 +244,64 @@ impl Duelist {
 }
 
 /// Shows each distinct trap once.
-fn show_traps(outcomes: &[(&str, Outcome)], source: &Source) {
-    for (index, (_, outcome)) in outcomes.iter().enumerate() {
+fn show_traps(outcomes: &[Outcome], source: &Source) {
+    for (index, outcome) in outcomes.iter().enumerate() {
         if let Outcome::Trap(trap) = outcome
-            && !outcomes[..index].iter().any(|(_, shown)| shown == outcome)
+            && !outcomes[..index].contains(outcome)
         {
             show(*trap, source);
         }
     }
 }
 
-fn agree(answers: &[(&str, Verdict)]) -> bool {
-    answers.windows(2).all(|pair| pair[0].1 == pair[1].1)
+/// What an engine or the front end says about one run.
+pub(super) struct Answer {
+    pub engine: String,
+    pub verdict: Verdict,
+    /// How the memory at the end differs from that of the first engine, if it does.
+    memory: Option<String>,
+}
+
+impl Answer {
+    pub fn new(engine: impl Into<String>, verdict: Verdict) -> Answer {
+        Answer { engine: engine.into(), verdict, memory: None }
+    }
+
+    /// Compares the memory at the end with that of the first engine.
+    pub fn compare(&mut self, first: &[i64], memory: &[i64]) {
+        self.memory = (first != memory).then(|| other_memory(first, memory));
+    }
+
+    /// Adds the verdict, and how the memory differs, to a line of JSON.
+    pub fn add_to(&self, line: &mut Value, message: Option<&str>) {
+        add_verdict(line, &self.verdict, message);
+        if let Some(memory) = &self.memory {
+            line["memory"] = memory.as_str().into();
+        }
+    }
+}
+
+/// The verdict, and how the memory differs.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.memory {
+            None => write!(f, "{}", self.verdict),
+            Some(memory) => write!(f, "{}; {memory}", self.verdict),
+        }
+    }
+}
+
+/// Whether all verdicts and memories are equal.
+pub(super) fn agree(answers: &[Answer]) -> bool {
+    answers.windows(2).all(|pair| pair[0].verdict == pair[1].verdict)
+        && answers.iter().all(|answer| answer.memory.is_none())
 }
 
 /// The status of one run on several engines.
-fn worst(answers: &[(&str, Verdict)]) -> Status {
+fn worst(answers: &[Answer]) -> Status {
     if !agree(answers) {
         Status::Disagreement
-    } else if answers.iter().all(|(_, verdict)| matches!(verdict, Verdict::Done(_))) {
+    } else if answers.iter().all(|answer| matches!(answer.verdict, Verdict::Done(_))) {
         Status::Ok
     } else {
         Status::Stopped
@@ -252,9 +309,9 @@ fn worst(answers: &[(&str, Verdict)]) -> Status {
 }
 
 /// One line for each engine's verdict, and a last one that states whether they agree.
-fn comparison(answers: &[(&str, Verdict)]) -> String {
-    let width = answers.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let mut text: String = answers.iter().map(|(name, verdict)| format!("{name:<width$}  {verdict}\n")).collect();
+fn comparison(answers: &[Answer]) -> String {
+    let width = answers.iter().map(|answer| answer.engine.len()).max().unwrap_or(0);
+    let mut text: String = answers.iter().map(|answer| format!("{:<width$}  {answer}\n", answer.engine)).collect();
     text += &match (agree(answers), answers.len()) {
         (true, 1) => String::new(),
         (true, engines) => format!("{} agree\n", count(engines, "engine")),
@@ -263,15 +320,8 @@ fn comparison(answers: &[(&str, Verdict)]) -> String {
     text
 }
 
-/// The JSON line of one run.
-fn json_line(source: &Source, engine: &str, verdict: &Verdict, message: Option<&str>) -> Value {
-    let mut line = json!({ "program": source.name(), "engine": engine, "isa": ARCH });
-    add_verdict(&mut line, verdict, message);
-    line
-}
-
 /// Adds a verdict to a line of JSON.
-pub(super) fn add_verdict(line: &mut Value, verdict: &Verdict, message: Option<&str>) {
+fn add_verdict(line: &mut Value, verdict: &Verdict, message: Option<&str>) {
     match verdict {
         Verdict::Done(values) => {
             line["outcome"] = "done".into();
@@ -305,7 +355,8 @@ mod tests {
     #[test]
     fn every_disagreeing_engine_is_shown() {
         let trap = Verdict::Trap { kind: TrapKind::DivisionByZero, at: Place { line: 1, column: 5 } };
-        let answers = [("tree", Verdict::Done(vec![1, 2])), ("bytecode", Verdict::Done(vec![1, 2])), ("jit", trap)];
+        let done = |engine: &str| Answer::new(engine, Verdict::Done(vec![1, 2]));
+        let mut answers = [done("tree"), done("bytecode"), Answer::new("jit", trap)];
         assert_eq!(
             comparison(&answers),
             "tree      1 2\nbytecode  1 2\njit       trap division by zero 1:5\nthe engines DISAGREE\n"
@@ -315,5 +366,10 @@ mod tests {
             (Status::Disagreement, Status::Ok, Status::Stopped)
         );
         assert!(comparison(&answers[..2]).ends_with("\n2 engines agree\n"));
+        answers[1].compare(&[0, 7], &[0, 7]);
+        assert!(agree(&answers[..2]));
+        answers[1].compare(&[0, 7], &[0, 8]);
+        let said = "tree      1 2\nbytecode  1 2; cell 1 holds 8 in place of 7\nthe engines DISAGREE\n";
+        assert_eq!((comparison(&answers[..2]).as_str(), worst(&answers[..2])), (said, Status::Disagreement));
     }
 }

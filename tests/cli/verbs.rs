@@ -179,7 +179,7 @@ fn without_inputs_the_first_case_is_run_and_checked() {
         let ended = cli(&[verb, &path]);
         refused(&ended, &format!("{path}: line 2: "));
         assert!(
-            ended.stderr.contains("write `\\ case [fuel=N] [stack-limit=N]: INPUTS -> RESULT`"),
+            ended.stderr.contains("write `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`"),
             "{}",
             ended.stderr
         );
@@ -777,7 +777,7 @@ fn completions_and_the_manual_cover_the_verbs_and_options() {
     for shell in ["bash", "zsh", "fish"] {
         let ended = cli(&["completions", shell]);
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-        for known in ["run", "check", "asm", "stack-limit", "jit-peephole", "bytecode", "x86_64"] {
+        for known in ["run", "check", "asm", "stack-limit", "call-limit", "jit-peephole", "bytecode", "x86_64"] {
             assert!(ended.stdout.contains(known), "{shell} lacks {known}");
         }
     }

@@ -28,6 +28,10 @@ pub(super) struct Subjects {
     /// Maximum number of values on the stack [default: that of the case, or 65536]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     stack_limit: Option<usize>,
+
+    /// Maximum number of active calls [default: that of the case, or 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    call_limit: Option<u64>,
 }
 
 /// A subject whose name may not be unique, and its path.
@@ -85,8 +89,7 @@ impl Subjects {
     }
 
     /// A program with the inputs from `--input`. Without `--input`, a program with the same text as a workload gets the
-    /// workload's size as its input. Any other program gets the inputs and stack limit of its first case that does not
-    /// trap.
+    /// workload's size as its input. Any other program gets the inputs and limits of its first case that does not trap.
     fn program(&self, source: Source, name: String, path: Option<String>) -> Result<Candidate> {
         let is_same_text = |workload: &&Workload| workload.text.as_bytes() == source.bytes();
         let subject = if let Some(inputs) = &self.input {
@@ -100,7 +103,8 @@ impl Subjects {
                 None => Subject::new(name, source, Vec::new()),
                 Some(case) => {
                     say(format_args!("note: {name}: using the inputs of the case on line {}", case.line));
-                    Subject { name, source, inputs: case.inputs, stack_limit: case.stack_limit }
+                    let (stack_limit, call_limit) = (case.stack_limit, case.call_limit);
+                    Subject { name, source, inputs: case.inputs, stack_limit, call_limit }
                 }
             }
         };
@@ -109,8 +113,9 @@ impl Subjects {
 
     fn candidate(&self, subject: Subject, path: Option<String>) -> Result<Candidate> {
         let stack_limit = self.stack_limit.unwrap_or(subject.stack_limit);
+        let call_limit = self.call_limit.unwrap_or(subject.call_limit);
         let inputs = check_input_count(subject.inputs, stack_limit)?;
-        Ok(Candidate { subject: Subject { inputs, stack_limit, ..subject }, path })
+        Ok(Candidate { subject: Subject { inputs, stack_limit, call_limit, ..subject }, path })
     }
 }
 
