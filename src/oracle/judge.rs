@@ -267,3 +267,113 @@ fn check_rejection(trial: &Trial, fault: &Fault) -> Result<(), Disagreement> {
     let detail = format!("rejected at {place}: {rejection}; {but}");
     Err(Disagreement { class: "wrongly rejected".into(), engines: Vec::new(), detail })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Options, PhaseClock, Prepared, Task};
+    use crate::exec::Store;
+    use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
+
+    /// The referee under another name, with other options, which changes the memory at the end.
+    struct Wrong {
+        options: fn(Options) -> Options,
+        memory: fn(&mut Vec<i64>),
+    }
+
+    struct WrongProgram {
+        right: Box<dyn Prepared>,
+        memory: fn(&mut Vec<i64>),
+    }
+
+    impl Engine for Wrong {
+        fn name(&self) -> &'static str {
+            "wrong"
+        }
+
+        fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+            let options = (self.options)(*task.options());
+            let right = Tree.prepare_task(&Task::new(task.program(), &options), clock)?;
+            Ok(Box::new(WrongProgram { right, memory: self.memory }))
+        }
+    }
+
+    impl Prepared for WrongProgram {
+        fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
+            self.right.run(inputs, fuel, stack)?;
+            let mut memory = stack.memory().to_vec();
+            (self.memory)(&mut memory);
+            stack.set_memory(&memory);
+            Ok(())
+        }
+    }
+
+    fn trial(text: &str) -> Trial {
+        let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+        Trial { text: text.into(), inputs: vec![], fuel: 100, stack_limit, call_limit }
+    }
+
+    fn measured(trial: &Trial) -> Measured {
+        trial.measure(trial.load().expect("it is a program").ast())
+    }
+
+    fn judged(text: &str, wrong: Wrong, care: Care) -> Result<Judged, Disagreement> {
+        Judge::of(vec![Box::new(wrong)]).judge(&trial(text), care)
+    }
+
+    #[test]
+    fn other_memory_is_a_disagreement() {
+        let text = "3 array a  7 a 1 + !  5";
+        for (memory, difference) in [
+            ((|memory| memory[1] += 1) as fn(&mut Vec<i64>), "cell 1 holds 8 in place of 7"),
+            (|memory| memory[2] = -1, "cell 2 holds -1 in place of 0"),
+            (Vec::clear, "0 cells in place of 3 cells"),
+            (|memory| memory.push(0), "4 cells in place of 3 cells"),
+        ] {
+            let wrong = judged(text, Wrong { options: |options| options, memory }, Care::Quick);
+            let Err(Disagreement { class, engines, detail }) = wrong else { panic!("{difference}") };
+            assert_eq!((class.as_str(), engines), ("other memory", vec!["wrong"]));
+            let expected = format!("fuel 100, stack limit 65536, call limit 10000\ntree: 5\nwrong: 5; {difference}");
+            assert_eq!(detail, expected);
+        }
+        let right = Wrong { options: |options| options, memory: |_| {} };
+        assert!(judged(text, right, Care::Thorough).is_ok());
+    }
+
+    /// A trap loses the memory, so it may be anything.
+    #[test]
+    fn memory_after_a_trap_is_not_compared() {
+        let wrong = Wrong { options: |options| options, memory: |memory| memory.clear() };
+        assert!(judged("3 array a  7 a !  5 3 @", wrong, Care::Thorough).is_ok());
+    }
+
+    #[test]
+    fn a_sweep_finds_call_limits_that_are_off_by_one() {
+        let text = ": f ( n -- ) if 0 f end ;  1 f";
+        for (options, class) in [
+            ((|options| Options { call_limit: options.call_limit + 1, ..options }) as fn(Options) -> Options, "done"),
+            (|options| Options { call_limit: options.call_limit.saturating_sub(1), ..options }, "call depth exceeded"),
+        ] {
+            let wrong = || Wrong { options, memory: |_| {} };
+            assert!(judged(text, wrong(), Care::Quick).is_ok(), "the default limit is far away");
+            let found = judged(text, wrong(), Care::Thorough).expect_err("a limit is exact");
+            assert!(found.class.starts_with(class), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn sweeps_include_the_limits_around_the_needs() {
+        let of_calls = trial(": f ( n -- m ) dup dup + + ;  1 3 f drop drop 2 times 1 end");
+        let measured_calls = measured(&of_calls);
+        // The calls alone need 4 values, and so does nothing else.
+        assert_eq!(stack_limits(&of_calls, &measured_calls), [0, 3, 4, 5]);
+        assert_eq!(call_limits(&of_calls, &measured_calls), [0, 1, 2]);
+        assert_eq!(fuels(&of_calls, &measured_calls), [0, 1, 2, 3, 4]);
+        let of_main = trial(": f ( n -- m ) dup + ;  1 f 2 3 4 5 6");
+        assert_eq!(stack_limits(&of_main, &measured(&of_main)), [0, 1, 2, 5, 6, 7]);
+        let without_calls = trial("1 2 +");
+        assert!(call_limits(&without_calls, &measured(&without_calls)).is_empty());
+        let own_limit = Trial { call_limit: 2, ..of_calls };
+        assert_eq!(call_limits(&own_limit, &measured_calls), [0, 1]);
+    }
+}

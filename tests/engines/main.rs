@@ -4,6 +4,7 @@
 mod binary;
 
 mod branches;
+mod calls;
 mod exhaustive;
 mod interpreter;
 mod lir_ops;
