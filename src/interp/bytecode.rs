@@ -73,6 +73,8 @@ impl Prepared for ThreadedProgram {
             ip: self.code.start(),
             count: 0,
             registers: [0; REGISTERS],
+            #[cfg(debug_assertions)]
+            instructions: 0,
         };
         self.control.begin(&mut context);
         // SAFETY: the code comes from `lower`, there are as many counters as it uses, the stack holds the inputs that it expects and

@@ -29,6 +29,17 @@ pub const BUDGET: i64 = 32;
 /// The number of calls by which the depth may rise above that at a pause until there must be the next.
 pub const RISE: usize = 32;
 
+/// The greatest number of instructions between two pauses. In each of the main program and the function at hand: the longest path,
+/// and half as much for a loop. Besides those, the instructions that the budget and the units used last pay for, and those of
+/// all active calls that are not paid for yet. The calls that may have begun since the pause are at most [`RISE`] more than the
+/// returns.
+#[cfg(debug_assertions)]
+pub const MOST: usize = 2 * PATH + BUDGET as usize * SEGMENT + PATH + (RISE + BUDGET as usize) * (SEGMENT + 4);
+
+/// The longest path, with a loop at its end.
+#[cfg(debug_assertions)]
+const PATH: usize = LONGEST + LONGEST / 2;
+
 /// The code is an array of cells. Each instruction is a handler followed by its operands.
 #[derive(Clone, Copy)]
 pub union Cell {
@@ -92,6 +103,9 @@ pub struct Context {
     pub count: i64,
     /// The values in registers.
     pub registers: [i64; REGISTERS],
+    /// The number of instructions since the last pause.
+    #[cfg(debug_assertions)]
+    pub instructions: usize,
 }
 
 impl Context {
@@ -100,6 +114,10 @@ impl Context {
     /// # Safety
     /// The context must be as its documentation requires.
     pub unsafe fn run(&mut self) {
+        #[cfg(debug_assertions)]
+        {
+            self.instructions = 0;
+        }
         // SAFETY: the caller guarantees it.
         unsafe { dispatch(self.ip, self.count, self, self.registers) }
     }
@@ -141,6 +159,12 @@ macro_rules! handler {
 /// Continues with the instruction at `ip`.
 #[inline(always)]
 unsafe fn dispatch(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    #[cfg(debug_assertions)]
+    // SAFETY: see `Context`.
+    unsafe {
+        (*context).instructions += 1;
+        assert!((*context).instructions <= MOST, "too many instructions without a pause");
+    }
     // SAFETY: see `Context`.
     unsafe { ((*ip).handler)(ip, r[0], count, context, r[1], r[2]) }
 }
