@@ -127,16 +127,16 @@ const PROGRAMS: [(&str, &[i64]); 27] = [
     (": ack ( m n -- r ) over 0 = if nip 1 + exit end dup 0 = if drop 1 - 1 ack exit end over swap 1 - ack swap 1 - swap ack ;
       ack", &[2, 2]),
     // The results, parameters and values below them go through registers and slots.
-    (": swap2 ( a b c d -- c d a b ) 2 pick 4 put 3 pick 2 put ; 1 2 3 4 5 swap2", &[]),
+    (": swap2 ( a b c d -- c d a b ) 3 pick 3 pick 3 put 2 put ; 1 2 3 4 5 swap2", &[]),
     (": f ( a b c d e -- e d c ) nip swap rot drop rot drop dup 1 + ; : g ( a b c -- ) drop drop drop ; 9 1 2 3 4 5 f 6 f g", &[8, 7, 6]),
-    (": two ( -- a b ) 1 2 ; : three ( a -- a b c ) two rot tuck ; two three + three", &[]),
+    (": two ( -- a b ) 1 2 ; : three ( a -- a b c ) two rot ; 5 three + 6 three", &[]),
     (": same ( a b c -- a b c ) ; : none ( -- ) ; 1 2 3 same none same dup same", &[]),
     (": up ( a b -- c ) 3 swap - * ; 5 dup up 7 3 up up 1 2 up", &[0]),
     // Loops around calls, and calls around loops.
     (": f ( a -- b ) 3 * 1 + ; 0 swap times 1 f + f end", &[4]),
     (": f ( n -- s ) 0 swap times 2 times 1 + g end end ; : g ( a -- b ) 2 swap times 1 + end ; f f", &[3]),
-    (": f ( n d -- s ) dup 0 = if drop exit end 1 - 2 times 2 times swap 1 + swap 2dup f drop end end drop ;
-      : 2dup ( a b -- a b a b ) over over ; 0 swap f", &[3]),
+    (": f ( n d -- s ) dup 0 = if drop exit end 1 - 2 times 2 times swap 1 + swap both f drop end end drop ;
+      : both ( a b -- a b a b ) over over ; 0 swap f", &[3]),
     (": f ( n -- m ) while dup 5 > do dup 7 = if leave end 1 - g end ; : g ( n -- m ) dup 2 mod if exit end ; f", &[20]),
     (": f ( n -- m ) dup times dup 9 > if exit end 3 times 2 + dup 6 = if exit end end end ; f f 1 f", &[1]),
     (": f ( n -- m ) while dup do 1 - dup 3 = if dup f drop leave end while dup 4 > do 1 - end end ; f", &[9]),
@@ -144,14 +144,14 @@ const PROGRAMS: [(&str, &[i64]); 27] = [
     (": f ( a b n -- c ) times drop end drop drop 7 ; 3 4 f", &[1, 2, 0]),
     ("1 2 3 : f ( a b n -- c ) times drop end drop drop 7 ; f f", &[5, 6, 0]),
     (": f ( a b n -- c ) times drop end drop g ; : g ( a -- c ) 1 1 f ; 3 4 0 f", &[]),
-    (": f ( a b c n -- c ) times drop end + dup f + ; 3 4 5 0 f", &[]),
-    (": f ( a b c n -- c ) times drop h end h drop if 1 exit else drop 2 end ; : h ( a -- b ) 1 + ; 3 4 5 rot f", &[1]),
+    (": f ( a b c n -- c ) times drop end + dup dup dup f + ; 3 4 0 1 f", &[]),
+    (": f ( a b c n -- c ) times drop h end h drop drop if 1 exit else 2 end ; : h ( a -- b ) 1 + ; 3 4 5 rot f", &[1]),
     ("times 1 f end times drop end 3 f : f ( a -- b ) 2 * ;", &[3]),
-    ("times 1 2 g times f f end f f : f ( a b -- b ) nip ; : g ( a -- b c ) 1 ;", &[3]),
+    ("times 1 end 1 2 g times f f end f f : f ( a b -- b ) nip ; : g ( a -- b c ) 1 ;", &[3]),
     // Memory.
     ("10 array a   7 a 3 + !   a 3 + @   a @", &[]),
-    ("3 array a 2 array b : put ( x i -- ) a + ! ; : get ( i -- x ) dup 5 - b + @ swap a + @ + ; 5 7 over 3 put 1 put 3 get get", &[1]),
-    ("2 array a 8 a ! 9 a 1 + ! a @ 1 a - @ dup a + @ 7 0 ! 0 @ 1 0 a + @ a dup 1 + dup ! @", &[]),
+    ("3 array a 2 array b : set ( x i -- ) a + ! ; : get ( i -- x ) dup 5 - b + @ swap a + @ + ; 5 7 over 3 set 1 set 3 get get", &[1]),
+    ("2 array a 8 a ! 9 a 1 + ! a @ 1 a - @ drop 1 dup a + @ 7 0 ! 0 @ 1 0 a + @ a dup 1 + dup ! @", &[]),
     ("5 array a 5 times dup a + over swap ! 1 + end drop 0 5 times dup a + @ + end a 6 + @", &[0]),
     ("4 array a @ @ @ -1 @", &[0]),
 ];
@@ -199,7 +199,10 @@ fn deep_recursion_needs_little_of_the_host_stack() {
     let endless = program(": f ( -- ) f ; f");
     let down_and_up = program(": f ( n -- m ) dup if 1 - f 1 + end ; 9000 f 3 times 2000 f + end");
     let loops = program(
-        ": f ( n -- ) if 0 0 while dup 9 < do 1 + dup g 3 + dup g 3 + end drop f end ; : g ( a -- b ) 5 times 3 * end ; 5000 f",
+        ": f ( n -- ) dup if 1 - 0 while dup 9 < do 1 + dup g 3 + g drop end drop f else drop end ;
+         : g ( a -- b ) 5 times 3 * end ;
+         : h ( n -- ) dup if 2 times dup 1 - h end end drop ;
+         3000 f 13 h",
     );
     let work = move || {
         let mut stack = Store::new(Options::default().stack_limit).expect("memory");
@@ -213,7 +216,8 @@ fn deep_recursion_needs_little_of_the_host_stack() {
             let place = if call_limit == 0 { 15 } else { 11 };
             assert_eq!((trap.kind, trap.at.start), (TrapKind::CallDepthExceeded, place));
         }
-        assert_eq!(run(&down_and_up, u64::MAX), Outcome::Done(vec![9000]));
+        assert_eq!(run(&down_and_up, u64::MAX), Outcome::Done(vec![15_000]));
+        assert_eq!(run(&loops, 10_000), Outcome::Done(vec![]));
     };
     let small = std::thread::Builder::new().stack_size(128 << 10);
     small.spawn(work).expect("a thread").join().expect("the thread has enough of the stack");
