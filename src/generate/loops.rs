@@ -7,9 +7,10 @@
 
 use std::ops::Range;
 
+use super::Trial;
 use super::dice::Dice;
+use super::draft::Draft;
 use super::operands::{divisor, operand, shift};
-use super::{Trial, tree};
 use crate::lang::print::print;
 use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
@@ -31,7 +32,7 @@ pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
     let nodes = builder.nodes;
     let Cost { iterations, .. } = cost(&nodes, 0..nodes.len());
     let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
-    Trial { text: print(&tree(&nodes)), inputs, fuel: iterations, stack_limit, call_limit }
+    Trial { text: print(&Draft::new(nodes).ast()), inputs, fuel: iterations, stack_limit, call_limit }
 }
 
 /// The cost of executing nodes.

@@ -5,6 +5,8 @@
 //! exactly to its needs or close to them, which exposes engines that are off by one.
 
 pub mod dice;
+pub(crate) mod draft;
+mod features;
 pub mod invalid;
 pub mod layout;
 pub mod loops;
@@ -12,18 +14,16 @@ pub mod operands;
 pub mod random;
 pub mod statistics;
 
-use std::ops::Range;
-
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use crate::corpus::Case;
 use crate::engine::Run;
-use crate::host_stack::with_room;
 use crate::interp::tree::{Measured, measure};
-use crate::lang::{Ast, Fault, Node, NodeKind, Program, Rejection, RejectionKind, Source, Span, load};
+use crate::lang::{Ast, Fault, NodeKind, Program, Rejection, RejectionKind, Source, Word, load};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
+use draft::Draft;
 use serde::{Deserialize, Serialize};
 
 /// A program with inputs and limits: everything needed to repeat a run.
@@ -112,41 +112,56 @@ pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
 }
 
 /// The fuel for measuring a generated program, more than it should ever need.
-const MAX_ITERATIONS: u64 = 2_000;
+const MAX_FUEL: u64 = 2_000;
 
-/// Prints nodes as text and sets the limits. `trap` is the desired trap, if any.
-fn limited(dice: &mut Dice, nodes: &mut [NodeKind], inputs: Vec<i64>, trap: Option<TrapKind>) -> Option<Trial> {
-    let ast = tree(nodes);
+/// The fuel for measuring a program whose recursion ends only at a limit: enough for the default call limit.
+const MAX_FUEL_ENDLESS: u64 = 3 * DEFAULT_CALL_LIMIT;
+
+/// Prints a draft as text and sets the limits. `trap` is the desired trap, if any. `is_endless` says that the draft has words
+/// that call themselves without end.
+fn limited(
+    dice: &mut Dice,
+    mut draft: Draft,
+    inputs: Vec<i64>,
+    trap: Option<TrapKind>,
+    is_endless: bool,
+) -> Option<Trial> {
+    let most_fuel = if is_endless && dice.one_in(8) { MAX_FUEL_ENDLESS } else { MAX_FUEL };
     let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
-    let mut trial = Trial { text: String::new(), inputs, fuel: MAX_ITERATIONS, stack_limit, call_limit };
-    let mut measured = trial.measure(&ast);
-    if trap != Some(TrapKind::DivisionByZero) {
-        measured = without_division_by_zero(dice, nodes, &trial, measured);
-    }
-    let (iterations, deepest) = (measured.iterations, measured.deepest);
+    let mut trial = Trial { text: String::new(), inputs, fuel: most_fuel, stack_limit, call_limit };
+    let measured = without_undesired_traps(dice, &mut draft, &trial, trap);
+    let (fuel, deepest, calls) = (measured.fuel(), measured.deepest, measured.call_depth);
+    let has_words = !draft.definitions.is_empty();
     trial.fuel = match dice.below(8) {
-        0..=2 => iterations,
-        3 | 4 => iterations + 1 + u64::from(dice.below(3)),
-        _ => iterations + 1_000,
+        0..=2 => fuel,
+        3 | 4 => fuel + 1 + u64::from(dice.below(3)),
+        _ => fuel + 1_000,
     };
-    let most = deepest as u64;
     trial.stack_limit = match dice.below(8) {
         0..=3 => deepest,
         4 | 5 => deepest + 1 + dice.index(6),
         _ => DEFAULT_STACK_LIMIT.max(deepest),
     };
+    trial.call_limit = match dice.below(8) {
+        0..=2 if has_words || dice.one_in(4) => calls,
+        3 if has_words => calls + 1 + dice.long_below(3),
+        _ => DEFAULT_CALL_LIMIT.max(calls),
+    };
     match trap {
-        Some(TrapKind::OutOfFuel) if iterations > 0 => trial.fuel = dice.long_below(iterations),
-        Some(TrapKind::StackOverflow) if most > trial.inputs.len() as u64 => {
-            let spare = most - trial.inputs.len() as u64;
-            trial.stack_limit = trial.inputs.len() + dice.long_below(spare) as usize;
+        Some(TrapKind::OutOfFuel) if fuel > 0 => trial.fuel = dice.long_below(fuel),
+        Some(TrapKind::StackOverflow) if deepest > trial.inputs.len() => {
+            trial.stack_limit = trial.inputs.len() + dice.index(deepest - trial.inputs.len());
         }
+        Some(TrapKind::CallDepthExceeded) if calls > 0 => trial.call_limit = dice.long_below(calls),
         _ => {}
     }
     if measured.outcome_is(TrapKind::OutOfFuel) {
         trial.fuel = 1 + dice.long_below(200);
     }
-    trial.text = layout::text(dice, nodes);
+    if has_words && dice.one_in(4) {
+        tighten(dice, &mut trial, &draft);
+    }
+    trial.text = layout::text(dice, &draft);
     match trial.load() {
         Ok(_) => Some(trial),
         // Rarely, two branches end at different heights. Then the caller draws another program.
@@ -161,50 +176,43 @@ impl Measured {
     }
 }
 
-/// Replaces divisions by zero with other binary words, so that only desired traps remain.
-fn without_division_by_zero(
-    dice: &mut Dice,
-    nodes: &mut [NodeKind],
-    trial: &Trial,
-    mut measured: Measured,
-) -> Measured {
-    while let Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, at }) = measured.outcome {
-        nodes[at.start as usize] = NodeKind::Word(*dice.pick(random::HARMLESS));
-        measured = trial.measure(&tree(nodes));
+/// Lowers the limits to what the run needs up to its end or its trap. A call may then fail for several reasons at once, and
+/// the order of the checks decides which trap it is.
+fn tighten(dice: &mut Dice, trial: &mut Trial, draft: &Draft) {
+    let measured = trial.measure(&draft.ast());
+    if dice.one_in(2) {
+        trial.fuel = measured.fuel().saturating_sub(dice.below(2).into());
     }
-    measured
+    if dice.one_in(2) {
+        trial.stack_limit = measured.deepest;
+    }
+    if dice.one_in(2) {
+        trial.call_limit = measured.call_depth.saturating_sub(dice.below(2).into());
+    }
 }
 
-/// A tree of these nodes, for measuring. Its spans are node indices, so it needs no text.
-pub(crate) fn tree(nodes: &[NodeKind]) -> Ast {
-    let place = |index| Span { start: index, end: index + 1 };
-    Ast::new(nodes.iter().zip(0..).map(|(&kind, index)| Node { kind, span: place(index) }).collect())
-}
-
-/// The change in stack height when these nodes are executed once and no inner loop iterates.
-pub(crate) fn net_effect(nodes: &[NodeKind], range: Range<usize>) -> i64 {
-    with_room(|| net_effect_of_body(nodes, range)).unwrap_or(0)
-}
-
-/// `None` if the nodes end with a jump.
-fn net_effect_of_body(nodes: &[NodeKind], range: Range<usize>) -> Option<i64> {
-    let (mut net, mut index) = (0, range.start);
-    while index < range.end {
-        let kind = nodes[index];
-        net += match kind {
-            NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
-            NodeKind::Literal(_) | NodeKind::Pick(_) => 1,
-            NodeKind::Put(_) => -1,
-            NodeKind::Word(word) => word.pushes() as i64 - word.pops() as i64,
-            NodeKind::Times { .. } => -1,
-            NodeKind::If { otherwise, end } => {
-                let then = net_effect_of_body(nodes, index + 1..otherwise as usize);
-                then.or_else(|| net_effect_of_body(nodes, otherwise as usize..end as usize))? - 1
+/// Replaces divisions by zero with other binary words, and inserts addresses in bounds before accesses out of bounds, so that
+/// only desired traps remain.
+fn without_undesired_traps(dice: &mut Dice, draft: &mut Draft, trial: &Trial, desired: Option<TrapKind>) -> Measured {
+    loop {
+        let measured = trial.measure(&draft.ast());
+        let Outcome::Trap(Trap { kind, at }) = measured.outcome else { return measured };
+        if desired == Some(kind) {
+            return measured;
+        }
+        let at = at.start as usize;
+        match kind {
+            TrapKind::DivisionByZero => draft.nodes[at] = NodeKind::Word(*dice.pick(random::HARMLESS)),
+            TrapKind::OutOfBounds if !draft.arrays.is_empty() => {
+                let cells: u32 = draft.arrays.iter().sum();
+                let address = NodeKind::Literal(dice.below(cells).into());
+                *draft = draft.replaced(at..at + 1, &[NodeKind::Word(Word::Drop), address, draft.nodes[at]]);
             }
-            NodeKind::While { body, .. } => net_effect_of_body(nodes, index + 1..body as usize)? - 1,
-            NodeKind::Leave | NodeKind::Exit => return None,
-        };
-        index = kind.next(index);
+            TrapKind::OutOfBounds
+            | TrapKind::StackUnderflow
+            | TrapKind::StackOverflow
+            | TrapKind::OutOfFuel
+            | TrapKind::CallDepthExceeded => return measured,
+        }
     }
-    Some(net)
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Trial, net_effect};
+use super::Trial;
+use super::draft::Draft;
+use super::features::features;
 use crate::interp::tree::Measured;
-use crate::lang::{Ast, NodeKind};
+use crate::lang::{NodeKind, Program};
 use crate::outcome::Outcome;
 use crate::plural::count;
 
@@ -18,12 +20,17 @@ pub struct Statistics {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Valid programs by outcome: `done`, or the kind of trap.
     pub outcomes: BTreeMap<String, u64>,
-    /// Words of valid programs, by spelling; a literal is `N`, and `K pick` is `pick`.
+    /// Words of valid programs, by spelling; a literal is `N`, `K pick` is `pick`, a call is `CALL`, and the name of an array is
+    /// `ADDRESS`.
     pub words: BTreeMap<&'static str, u64>,
+    /// Valid programs that have a feature, by feature.
+    pub features: BTreeMap<&'static str, u64>,
     /// Executed words.
     pub executed: u64,
     /// Iterations that loops started.
     pub iterations: u64,
+    /// Calls that began.
+    pub calls: u64,
     /// Inputs.
     pub inputs: u64,
     /// Valid programs by nesting level: the maximum number of nested bodies.
@@ -34,8 +41,9 @@ pub struct Statistics {
     pub literals: BTreeMap<&'static str, u64>,
     /// Valid programs that started no iteration.
     pub without_iterations: u64,
-    /// The number of runs that finish exactly at their fuel limit, and of those that reach exactly their stack limit.
-    pub at_limits: [u64; 2],
+    /// The number of runs that finish exactly at their fuel limit, of those that reach exactly their stack limit, and of those
+    /// with calls that reach exactly their call limit.
+    pub at_limits: [u64; 3],
 }
 
 impl Statistics {
@@ -49,29 +57,34 @@ impl Statistics {
                 return;
             }
         };
-        self.valid(trial, program.ast(), &trial.measure(program.ast()));
+        self.valid(trial, &program, &trial.measure(program.ast()));
     }
 
-    fn valid(&mut self, trial: &Trial, ast: &Ast, measured: &Measured) {
-        let Measured { outcome, words, iterations, deepest, .. } = measured;
-        let outcome = match outcome {
+    fn valid(&mut self, trial: &Trial, program: &Program, measured: &Measured) {
+        let outcome = match &measured.outcome {
             Outcome::Done(_) => "done".to_owned(),
             Outcome::Trap(trap) => trap.kind.to_string(),
         };
         if outcome == "done" {
-            self.at_limits[0] += u64::from(*iterations > 0 && *iterations == trial.fuel);
-            self.at_limits[1] += u64::from(*deepest == trial.stack_limit);
+            self.at_limits[0] += u64::from(measured.fuel() > 0 && measured.fuel() == trial.fuel);
+            self.at_limits[1] += u64::from(measured.deepest == trial.stack_limit);
+            self.at_limits[2] += u64::from(measured.calls > 0 && measured.call_depth == trial.call_limit);
         }
         *self.outcomes.entry(outcome).or_default() += 1;
-        self.executed += words;
-        self.iterations += iterations;
+        self.executed += measured.words;
+        self.iterations += measured.iterations;
+        self.calls += measured.calls;
         self.inputs += trial.inputs.len() as u64;
-        self.without_iterations += u64::from(*iterations == 0);
-        *self.nesting.entry(ast.nesting()).or_default() += 1;
-        let kinds: Vec<NodeKind> = ast.nodes().iter().map(|node| node.kind).collect();
-        for (index, kind) in kinds.iter().enumerate() {
+        self.without_iterations += u64::from(measured.iterations == 0);
+        *self.nesting.entry(program.ast().nesting()).or_default() += 1;
+        for feature in features(trial, program, measured) {
+            *self.features.entry(feature).or_default() += 1;
+        }
+        let draft = Draft::of(program.ast());
+        for (index, kind) in draft.nodes.iter().enumerate() {
             let spelling = match *kind {
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
+                NodeKind::Call(_) => "CALL",
+                NodeKind::Address(_) => "ADDRESS",
                 NodeKind::Literal(value) => {
                     *self.literals.entry(class(value)).or_default() += 1;
                     "N"
@@ -84,13 +97,13 @@ impl Statistics {
                 NodeKind::Exit => "exit",
                 NodeKind::Times { end } => {
                     self.loops[0] += 1;
-                    self.loops[1] += u64::from(net_effect(&kinds, index + 1..end as usize) != 0);
+                    self.loops[1] += u64::from(draft.net_effect(index + 1..end as usize) != 0);
                     "times"
                 }
                 NodeKind::While { end, .. } => {
                     self.loops[0] += 1;
                     // The flag is popped between the two bodies.
-                    self.loops[1] += u64::from(net_effect(&kinds, index + 1..end as usize) != 1);
+                    self.loops[1] += u64::from(draft.net_effect(index + 1..end as usize) != 1);
                     "while"
                 }
             };
@@ -137,23 +150,26 @@ impl fmt::Display for Statistics {
         }
         writeln!(
             f,
-            "on average {:.1} words, {:.1} inputs, {:.1} executed words, {:.1} loop iterations",
+            "on average {:.1} words, {:.1} inputs, {:.1} executed words, {:.1} loop iterations, {:.1} calls",
             mean(self.words_in_all()),
             mean(self.inputs),
             mean(self.executed),
-            mean(self.iterations)
+            mean(self.iterations),
+            mean(self.calls)
         )?;
         shares(f, "outcomes", &self.outcomes, valid)?;
         shares(f, "words", &self.words, self.words_in_all())?;
+        shares(f, "features of programs", &self.features, valid)?;
         shares(f, "literals", &self.literals, self.literals.values().sum())?;
         shares(f, "nesting levels", &self.nesting, valid)?;
         writeln!(f, "loops whose body changes the stack height: {:.1} %", percent(self.loops[1], self.loops[0]))?;
         writeln!(f, "programs without an iteration: {:.1} %", percent(self.without_iterations, valid))?;
         writeln!(
             f,
-            "done with no fuel left: {:.1} %, done after filling the stack: {:.1} %",
+            "done with no fuel left: {:.1} %, after filling the stack: {:.1} %, at the call limit: {:.1} %",
             percent(self.at_limits[0], valid),
-            percent(self.at_limits[1], valid)
+            percent(self.at_limits[1], valid),
+            percent(self.at_limits[2], valid)
         )
     }
 }

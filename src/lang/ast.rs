@@ -89,15 +89,6 @@ pub struct Array {
 }
 
 impl Ast {
-    /// Builds the tree of a program without definitions and arrays from nodes in source order.
-    ///
-    /// # Panics
-    /// If a body does not end inside its parent, or the depth of a [`NodeKind::Pick`] or [`NodeKind::Put`] exceeds the greatest literal.
-    pub(crate) fn new(nodes: Vec<Node>) -> Ast {
-        let main = nodes.len();
-        Ast::with(nodes, main, Vec::new(), Vec::new())
-    }
-
     /// Builds a tree from nodes: `main` nodes of the main program, then the bodies of the definitions, in order and without gaps.
     ///
     /// # Panics

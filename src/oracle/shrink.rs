@@ -1,59 +1,68 @@
 //! Shrinking: reduces a failing program to a small one that still fails.
 //!
 //! The tree is a flat list of nodes, so that any of them can be removed and the rest is still a tree: if a body's opening
-//! word is removed, the body is spliced into the enclosing one. Each round removes ranges of nodes, from long to short, and
-//! may replace them with words that keep the height of the stack. It then starts the program at a later point, with the
-//! referee's stack at that point as inputs. Last, it simplifies literals, inputs and limits. Shrinking ends when a round
+//! word is removed, the body is spliced into the enclosing one. Each round removes definitions and then ranges of nodes, from
+//! long to short, and may replace them with words that keep the height of the stack. It replaces branches and loops by one of
+//! their bodies, inlines words, and removes parameters, results and arrays. It then starts the program at a later point, with
+//! the referee's stack at that point as inputs. Last, it simplifies literals, inputs and limits. Shrinking ends when a round
 //! finds nothing smaller.
 
-use std::ops::Range;
 use std::time::Instant;
+use std::{iter, ops::Range};
 
 use crate::engine::Run;
-use crate::generate::{Trial, net_effect, tree};
+use crate::generate::Trial;
+use crate::generate::draft::{Draft, mapped};
 use crate::interp::tree::measure;
 use crate::lang::print::print;
-use crate::lang::{NodeKind, Word, parse};
-use crate::outcome::{DEFAULT_STACK_LIMIT, Outcome};
+use crate::lang::{ArrayId, DefinitionId, NodeKind, Word, parse};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 
 /// The maximum number of values that a removed first part of a program may pass to the rest as inputs.
 const MAX_INPUTS: usize = 64;
 
-/// The maximum number of iterations when measuring a candidate.
-const MAX_ITERATIONS: u64 = 10_000;
+/// The maximum fuel when measuring a candidate.
+const MAX_FUEL: u64 = 10_000;
+
+/// The maximum number of nodes that one inlined word may add to a program.
+const MAX_INLINED: usize = 200;
 
 /// Shrinks a trial while `still_fails` holds, calling it at most `tries` times and not after `end`.
 pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_fails: impl FnMut(&Trial) -> bool) -> Trial {
     let Ok(ast) = parse(&trial.source()) else {
         return Words { still_fails, tries, end, best: trial.clone() }.shrink();
     };
-    let nodes = ast.nodes().iter().map(|node| node.kind).collect();
-    let mut shrinker = Shrinker { still_fails, tries, end, nodes, best: trial.clone() };
+    let mut shrinker = Shrinker { still_fails, tries, end, draft: Draft::of(&ast), best: trial.clone() };
     shrinker.shrink();
     shrinker.best
 }
 
-/// A program to shrink, as nodes.
+/// A program to shrink.
 struct Shrinker<F> {
     still_fails: F,
     /// The remaining number of calls of `still_fails`.
     tries: usize,
     end: Instant,
-    nodes: Vec<NodeKind>,
+    draft: Draft,
     best: Trial,
 }
 
 impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     fn shrink(&mut self) {
         loop {
-            let before = (self.nodes.len(), self.best.clone());
+            let before = (self.draft.clone(), self.best.clone());
+            self.fewer_definitions();
             self.shorter_ranges();
+            self.fewer_bodies();
+            self.inlined_words();
+            self.smaller_effects();
+            self.fewer_cells();
             self.later_start();
             self.fewer_inputs();
             self.simpler_nodes();
             self.simpler_inputs();
             self.simpler_limits();
-            if self.is_over() || (self.nodes.len(), &self.best) == (before.0, &before.1) {
+            if self.is_over() || (&self.draft, &self.best) == (&before.0, &before.1) {
                 return;
             }
         }
@@ -64,11 +73,11 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     }
 
     /// Accepts the candidate if it still fails.
-    fn accept(&mut self, nodes: Vec<NodeKind>, change: impl FnOnce(&mut Trial)) -> bool {
+    fn accept(&mut self, draft: Draft, change: impl FnOnce(&mut Trial)) -> bool {
         if self.is_over() {
             return false;
         }
-        let mut trial = Trial { text: print(&tree(&nodes)), ..self.best.clone() };
+        let mut trial = Trial { text: print(&draft.ast()), ..self.best.clone() };
         change(&mut trial);
         if trial == self.best {
             return false;
@@ -76,44 +85,59 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
         self.tries -= 1;
         let kept = (self.still_fails)(&trial);
         if kept {
-            (self.nodes, self.best) = (nodes, trial);
+            (self.draft, self.best) = (draft, trial);
         }
         kept
     }
 
-    fn accept_nodes(&mut self, nodes: Vec<NodeKind>) -> bool {
-        self.accept(nodes, |_| {})
+    fn accept_draft(&mut self, draft: Draft) -> bool {
+        self.accept(draft, |_| {})
+    }
+
+    /// Accepts a change of the trial alone if it still fails.
+    fn accept_change(&mut self, change: impl FnOnce(&mut Trial)) -> bool {
+        self.accept(self.draft.clone(), change)
+    }
+
+    /// Accepts the candidate if it still fails, with the same limits or with lower ones.
+    fn accept_with_any_limits(&mut self, draft: Draft) -> bool {
+        self.accept_draft(draft.clone()) || self.accept_with_its_limits(draft)
     }
 
     /// Accepts the candidate if it still fails with lower limits. The limits of the best program exceed its needs by some
     /// margin, and the limits of the candidate get the same margin. Otherwise a failure that shows only with a full stack or
     /// exhausted fuel would disappear.
-    fn accept_with_its_limits(&mut self, nodes: Vec<NodeKind>) -> bool {
-        let needs = |nodes: &[NodeKind]| {
-            let measured =
-                measure(&tree(nodes), Run { fuel: Some(MAX_ITERATIONS), stack_limit: usize::MAX, ..self.best.run() });
-            (measured.iterations, measured.deepest)
+    fn accept_with_its_limits(&mut self, draft: Draft) -> bool {
+        let needs = |draft: &Draft| {
+            let run = Run { fuel: Some(MAX_FUEL), stack_limit: usize::MAX, ..self.best.run() };
+            measure(&draft.ast(), Run { call_limit: DEFAULT_CALL_LIMIT, ..run })
         };
-        let (before, now) = (needs(&self.nodes), needs(&nodes));
+        let (before, now) = (needs(&self.draft), needs(&draft));
         let least = self.best.inputs.len();
-        let fuel = (self.best.fuel + now.0).saturating_sub(before.0);
-        let stack_limit = (self.best.stack_limit + now.1).saturating_sub(before.1).max(least);
-        let is_tight = fuel < self.best.fuel
-            || stack_limit < self.best.stack_limit && self.best.stack_limit != DEFAULT_STACK_LIMIT;
+        let Trial { fuel, stack_limit, call_limit, .. } = self.best;
+        let fuel = fuel.min((fuel + now.fuel()).saturating_sub(before.fuel()));
+        let stack_limit = match stack_limit {
+            DEFAULT_STACK_LIMIT => stack_limit,
+            _ => stack_limit.min((stack_limit + now.deepest).saturating_sub(before.deepest)).max(least),
+        };
+        let call_limit = match call_limit {
+            DEFAULT_CALL_LIMIT => call_limit,
+            _ => call_limit.min((call_limit.saturating_add(now.call_depth)).saturating_sub(before.call_depth)),
+        };
+        let is_tight = (fuel, stack_limit, call_limit) != (self.best.fuel, self.best.stack_limit, self.best.call_limit);
         is_tight
-            && self.accept(nodes, |trial| {
-                trial.fuel = fuel.min(trial.fuel);
-                trial.stack_limit = stack_limit.min(trial.stack_limit);
+            && self.accept(draft, |trial| {
+                (trial.fuel, trial.stack_limit, trial.call_limit) = (fuel, stack_limit, call_limit);
             })
     }
 
     /// Removes ranges of nodes, the longest first.
     fn shorter_ranges(&mut self) {
-        let mut length = self.nodes.len();
+        let mut length = self.draft.nodes.len();
         while length > 0 {
             let mut start = 0;
-            while start < self.nodes.len() && !self.is_over() {
-                let range = start..(start + length).min(self.nodes.len());
+            while start < self.draft.nodes.len() && !self.is_over() {
+                let range = start..(start + length).min(self.draft.nodes.len());
                 if !self.without(range) {
                     start += length.div_ceil(2);
                 }
@@ -124,45 +148,231 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
 
     /// Removes a range, or replaces it with words that change the height of the stack by the same amount.
     fn without(&mut self, range: Range<usize>) -> bool {
-        let rest = replaced(&self.nodes, range.clone(), &[]);
-        if self.accept_nodes(rest.clone()) || self.accept_with_its_limits(rest) {
+        if self.accept_with_any_limits(self.draft.replaced(range.clone(), &[])) {
             return true;
         }
-        let net = net_effect(&self.nodes, range.clone());
-        let (one, many) = match net {
-            0 => return false,
-            1.. => (NodeKind::Literal(1), net as usize),
-            _ => (NodeKind::Word(Word::Drop), net.unsigned_abs() as usize),
-        };
-        many < range.len() && self.accept_nodes(replaced(&self.nodes, range, &vec![one; many]))
+        let same_height = of_height(self.draft.net_effect(range.clone()));
+        let shorter = !same_height.is_empty() && same_height.len() < range.len();
+        shorter && self.accept_draft(self.draft.replaced(range, &same_height))
+    }
+
+    /// Replaces branches and loops by words that are executed once: one of the branches, or the body.
+    fn fewer_bodies(&mut self) {
+        let drop = [NodeKind::Word(Word::Drop)];
+        let mut index = 0;
+        while index < self.draft.nodes.len() && !self.is_over() {
+            let opener = index..index + 1;
+            let _ = match self.draft.nodes[index] {
+                NodeKind::If { otherwise, end } => {
+                    let (otherwise, end) = (otherwise as usize, end as usize);
+                    let without = |branch| self.draft.replaced(branch, &[]).replaced(opener.clone(), &drop);
+                    let [then, other] = [without(otherwise..end), without(index + 1..otherwise)];
+                    self.accept_with_any_limits(then) || self.accept_with_any_limits(other)
+                }
+                NodeKind::Times { .. } => self.accept_with_any_limits(self.draft.replaced(opener, &drop)),
+                NodeKind::While { body, .. } => {
+                    let flag = body as usize..body as usize;
+                    self.accept_with_any_limits(self.draft.replaced(flag, &drop).replaced(opener, &[]))
+                }
+                _ => false,
+            };
+            index += 1;
+        }
+    }
+
+    /// Removes definitions. Words that pop their parameters and push as many results replace their calls.
+    fn fewer_definitions(&mut self) {
+        for id in self.definitions().rev() {
+            let effect = self.draft.effect(id);
+            let same_height = of_height(i64::from(effect.results) - i64::from(effect.params));
+            for replacement in [self.placeholder(id), same_height] {
+                let by = |index| self.is_call(index, id).then(|| replacement.clone());
+                let without = self.draft.rewritten(by, None).without_definition(id);
+                if self.accept_with_any_limits(without) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Words with the effect of a definition: they pop its parameters and push literals.
+    fn placeholder(&self, id: DefinitionId) -> Vec<NodeKind> {
+        let effect = self.draft.effect(id);
+        let drops = iter::repeat_n(NodeKind::Word(Word::Drop), effect.params as usize);
+        drops.chain(iter::repeat_n(NodeKind::Literal(1), effect.results as usize)).collect()
+    }
+
+    /// The definitions of the best program.
+    fn definitions(&self) -> impl DoubleEndedIterator<Item = DefinitionId> + use<F> {
+        (0..self.draft.definitions.len() as u32).map(DefinitionId)
+    }
+
+    fn is_call(&self, index: usize, id: DefinitionId) -> bool {
+        self.draft.nodes[index] == NodeKind::Call(id)
+    }
+
+    /// Replaces all calls of a word by its body and removes its definition, or replaces only some of its calls.
+    fn inlined_words(&mut self) {
+        for id in self.definitions().rev() {
+            let Some(body) = self.inlinable(id) else { continue };
+            let calls = self.draft.nodes.iter().filter(|kind| **kind == NodeKind::Call(id)).count();
+            if calls * body.len() > MAX_INLINED && calls > 1 || self.is_over() {
+                continue;
+            }
+            if body.contains(&NodeKind::Call(id)) {
+                // One level of the recursion is inlined, and the next level calls nothing.
+                let (own, ends) = (self.draft.body(id), self.placeholder(id));
+                let by = |index| {
+                    let replacement = if own.contains(&index) { &ends } else { &body };
+                    self.is_call(index, id).then(|| replacement.clone())
+                };
+                self.accept_with_any_limits(self.draft.rewritten(by, None));
+                continue;
+            }
+            let inlined = self.draft.rewritten(|index| self.is_call(index, id).then(|| body.clone()), None);
+            if self.accept_with_any_limits(inlined.without_definition(id)) || calls == 1 {
+                continue;
+            }
+            // The other calls may be needed. A body without calls has fewer of them than before.
+            for index in (0..self.draft.nodes.len()).rev() {
+                if self.is_call(index, id) && !body.iter().any(|kind| matches!(kind, NodeKind::Call(_))) {
+                    let inlined = self.draft.rewritten(|at| (at == index).then(|| body.clone()), None);
+                    self.accept_with_any_limits(inlined);
+                }
+            }
+        }
+    }
+
+    /// The body of a definition, its bounds counted from its first node, if it can stand in place of a call.
+    fn inlinable(&self, id: DefinitionId) -> Option<Vec<NodeKind>> {
+        let body = self.draft.body(id);
+        let start = body.start as u32;
+        let mut nodes: Vec<_> =
+            self.draft.nodes[body].iter().map(|&kind| mapped(kind, |bound| bound - start)).collect();
+        nodes.pop_if(|last| *last == NodeKind::Exit);
+        // An `if` that ended with it has become one node shorter.
+        let end = nodes.len() as u32;
+        for kind in &mut nodes {
+            *kind = mapped(*kind, |bound| bound.min(end));
+        }
+        (!nodes.contains(&NodeKind::Exit)).then_some(nodes)
+    }
+
+    /// Removes parameters and results of words.
+    fn smaller_effects(&mut self) {
+        for id in self.definitions() {
+            while self.fewer_params(id) || self.fewer_results(id) {}
+        }
+    }
+
+    fn fewer_params(&mut self, id: DefinitionId) -> bool {
+        let effect = self.draft.effect(id);
+        if effect.params == 0 || self.is_over() {
+            return false;
+        }
+        // A parameter that is also a result may stay on the stack.
+        let passing = self.with_effect(&self.draft, id, effect.params - 1, effect.results.wrapping_sub(1));
+        if effect.results > 0 && self.accept_with_any_limits(passing) {
+            return true;
+        }
+        let call = NodeKind::Call(id);
+        let dropping = |index| self.is_call(index, id).then(|| vec![NodeKind::Word(Word::Drop), call]);
+        let dropped = self.draft.rewritten(dropping, None);
+        let dropped = self.with_effect(&dropped, id, effect.params - 1, effect.results);
+        // A literal may take its place.
+        let body = dropped.body(id);
+        let first = dropped.nodes[body.clone()].first().copied().filter(|first| !has_bodies(*first));
+        let literal = first.map(|first| {
+            let begins = |index| (index == body.start).then(|| vec![NodeKind::Literal(1), first]);
+            dropped.rewritten(begins, None)
+        });
+        self.accept_with_any_limits(dropped) || literal.is_some_and(|literal| self.accept_with_any_limits(literal))
+    }
+
+    fn fewer_results(&mut self, id: DefinitionId) -> bool {
+        let effect = self.draft.effect(id);
+        if effect.results == 0 || self.is_over() {
+            return false;
+        }
+        let (call, literal, drop) = (NodeKind::Call(id), NodeKind::Literal(1), NodeKind::Word(Word::Drop));
+        let body = self.draft.body(id);
+        for (pushes, drops) in [(false, false), (true, false), (false, true), (true, true)] {
+            let exit = NodeKind::Exit;
+            let is_exit = |index| body.contains(&index) && self.draft.nodes[index] == exit;
+            let closes = body.clone().next_back().is_some_and(is_exit);
+            let by = |index| match self.draft.nodes[index] {
+                kind if kind == call && pushes => Some(vec![call, literal]),
+                _ if drops && is_exit(index) => Some(vec![drop, exit]),
+                _ => None,
+            };
+            let changed = self.draft.rewritten(by, (drops && !closes).then_some((id, drop)));
+            let changed = self.with_effect(&changed, id, effect.params, effect.results - 1);
+            if self.accept_with_any_limits(changed) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn with_effect(&self, draft: &Draft, id: DefinitionId, params: u32, results: u32) -> Draft {
+        let mut changed = draft.clone();
+        let effect = &mut changed.definitions[id.index()];
+        (effect.params, effect.results) = (params, results);
+        changed
+    }
+
+    /// Removes arrays, or makes them smaller.
+    fn fewer_cells(&mut self) {
+        for id in (0..self.draft.arrays.len() as u32).rev().map(ArrayId) {
+            let cells = self.draft.arrays[id.index()];
+            let without = self.draft.without_array(id);
+            // Or one array has the cells of both.
+            let merged = id.index().checked_sub(1).map(|before| {
+                let mut merged = without.clone();
+                merged.arrays[before] += cells;
+                merged
+            });
+            if self.accept_draft(without) || merged.is_some_and(|merged| self.accept_draft(merged)) {
+                continue;
+            }
+            for fewer in [1, 2, cells / 16, cells / 2, cells - 1] {
+                if (1..cells).contains(&fewer) {
+                    let mut changed = self.draft.clone();
+                    changed.arrays[id.index()] = fewer;
+                    if self.accept_draft(changed) {
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     /// Removes the first words, and makes the referee's stack at that point the inputs of the rest. If the rest does not fail
     /// and begins with `times` or `if`, tries it again without that word, but with its body.
     fn later_start(&mut self) {
-        for cut in (1..=self.nodes.len()).rev() {
+        for cut in (1..=self.draft.main).rev() {
             if self.is_over() {
                 return;
             }
             // The first part can be run separately only if no body is open at the cut.
-            if !is_top_level(&self.nodes, cut) {
+            if !is_top_level(&self.draft.nodes, cut) {
                 continue;
             }
-            let part = tree(&self.nodes[..cut]);
-            let measured = measure(&part, Run { stack_limit: usize::MAX, ..self.best.run() });
+            let part = self.draft.replaced(cut..self.draft.main, &[]);
+            let measured = measure(&part.ast(), Run { stack_limit: usize::MAX, ..self.best.run() });
+            let fuel = self.best.fuel - measured.fuel();
             let Outcome::Done(mut inputs) = measured.outcome else { continue };
             if inputs.len() > MAX_INPUTS.max(self.best.inputs.len()) {
                 continue;
             }
-            let rest = replaced(&self.nodes, 0..cut, &[]);
-            let fuel = self.best.fuel - measured.iterations;
+            let rest = self.draft.replaced(0..cut, &[]);
             if self.accept(rest.clone(), |trial| (trial.inputs, trial.fuel) = (inputs.clone(), fuel)) {
                 return;
             }
             // Enter the body of a loop or branch: drop its count or flag.
-            let entered =
-                matches!(rest.first(), Some(NodeKind::Times { .. } | NodeKind::If { .. })) && inputs.pop().is_some();
-            if entered && self.accept(replaced(&rest, 0..1, &[]), |trial| (trial.inputs, trial.fuel) = (inputs, fuel)) {
+            let enters = rest.main > 0 && matches!(rest.nodes[0], NodeKind::Times { .. } | NodeKind::If { .. });
+            let entered = enters && inputs.pop().is_some();
+            if entered && self.accept(rest.replaced(0..1, &[]), |trial| (trial.inputs, trial.fuel) = (inputs, fuel)) {
                 return;
             }
         }
@@ -174,8 +384,7 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
             let mut start = 0;
             while start < self.best.inputs.len() {
                 let range = start..(start + length).min(self.best.inputs.len());
-                let fewer = |trial: &mut Trial| drop(trial.inputs.drain(range));
-                if !self.accept(self.nodes.clone(), fewer) {
+                if !self.accept_change(|trial| drop(trial.inputs.drain(range))) {
                     start += length;
                 }
             }
@@ -184,67 +393,101 @@ impl<F: FnMut(&Trial) -> bool> Shrinker<F> {
     }
 
     fn simpler_nodes(&mut self) {
-        for index in 0..self.nodes.len() {
+        let mut index = 0;
+        while index < self.draft.nodes.len() {
             if self.is_over() {
                 return;
             }
-            let simpler: Vec<NodeKind> = match self.nodes[index] {
-                NodeKind::Literal(value) => simpler_values(value).map(NodeKind::Literal).collect(),
-                NodeKind::Pick(depth) => [NodeKind::Word(Word::Dup), NodeKind::Word(Word::Over), NodeKind::Literal(1)]
-                    .into_iter()
-                    .chain(smaller_depths(depth).map(NodeKind::Pick))
-                    .collect(),
-                NodeKind::Put(depth) => [NodeKind::Word(Word::Drop), NodeKind::Word(Word::Nip)]
-                    .into_iter()
-                    .chain(smaller_depths(depth).map(NodeKind::Put))
-                    .collect(),
-                NodeKind::Word(word) if word.pops() < word.pushes() => vec![NodeKind::Literal(1)],
-                NodeKind::Word(word) if word.pops() == 2 && word.pushes() == 1 => {
-                    vec![NodeKind::Word(Word::Drop), NodeKind::Word(Word::Add)]
-                }
-                _ => continue,
-            };
-            for kind in simpler {
-                if kind != self.nodes[index] {
-                    let mut nodes = self.nodes.clone();
-                    nodes[index] = kind;
-                    if self.accept_nodes(nodes) {
-                        break;
-                    }
+            for simpler in self.simpler(self.draft.nodes[index]) {
+                if simpler != [self.draft.nodes[index]]
+                    && self.accept_draft(self.draft.rewritten(|at| (at == index).then(|| simpler.clone()), None))
+                {
+                    break;
                 }
             }
+            index += 1;
+        }
+    }
+
+    /// What may stand in place of a node, the simplest first.
+    fn simpler(&self, kind: NodeKind) -> Vec<Vec<NodeKind>> {
+        let [drop, dup, over, nip, add] = [Word::Drop, Word::Dup, Word::Over, Word::Nip, Word::Add].map(NodeKind::Word);
+        let literal = NodeKind::Literal(1);
+        let one = |kind| vec![kind];
+        match kind {
+            NodeKind::Literal(value) => simpler_values(value).map(NodeKind::Literal).map(one).collect(),
+            NodeKind::Pick(depth) => {
+                let smaller = smaller_depths(depth).map(NodeKind::Pick);
+                [dup, over, literal].into_iter().chain(smaller).map(one).collect()
+            }
+            NodeKind::Put(depth) => {
+                let smaller = smaller_depths(depth).map(NodeKind::Put);
+                [drop, nip].into_iter().chain(smaller).map(one).collect()
+            }
+            NodeKind::Call(id) => {
+                let effect = self.draft.effect(id);
+                vec![of_height(i64::from(effect.results) - i64::from(effect.params))]
+            }
+            NodeKind::Address(id) => vec![one(NodeKind::Literal(self.draft.start(id).into()))],
+            NodeKind::Word(Word::Store) => vec![vec![drop, drop]],
+            NodeKind::Word(word) if word.pops() < word.pushes() => vec![one(literal)],
+            NodeKind::Word(word) if word.pops() == 2 && word.pushes() == 1 => vec![one(drop), one(add)],
+            NodeKind::Word(_)
+            | NodeKind::Leave
+            | NodeKind::Exit
+            | NodeKind::Times { .. }
+            | NodeKind::If { .. }
+            | NodeKind::While { .. } => Vec::new(),
         }
     }
 
     fn simpler_inputs(&mut self) {
         for index in 0..self.best.inputs.len() {
             for value in simpler_values(self.best.inputs[index]) {
-                if self.accept(self.nodes.clone(), |trial| trial.inputs[index] = value) {
+                if self.accept_change(|trial| trial.inputs[index] = value) {
                     break;
                 }
             }
         }
     }
 
-    /// Tries the default stack limit, then simpler fuel limits, then lower stack limits.
+    /// Tries the default stack and call limits, then simpler fuel limits, then lower stack and call limits.
     fn simpler_limits(&mut self) {
-        self.accept(self.nodes.clone(), |trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
+        self.accept_change(|trial| trial.stack_limit = DEFAULT_STACK_LIMIT);
+        self.accept_change(|trial| trial.call_limit = DEFAULT_CALL_LIMIT);
         let before = self.best.fuel;
         for fuel in [1_000, 0, 1, before / 2, before.saturating_sub(1)] {
             // 1,000 is the simplest, then lower is simpler. Otherwise two rounds could undo each other's change forever.
             let simpler = before != 1_000 && (fuel == 1_000 || fuel < before);
-            if simpler && self.accept(self.nodes.clone(), |trial| trial.fuel = fuel) {
+            if simpler && self.accept_change(|trial| trial.fuel = fuel) {
                 break;
             }
         }
         let least = self.best.inputs.len();
         for limit in [least, (least + self.best.stack_limit) / 2, self.best.stack_limit.saturating_sub(1)] {
             let limited = self.best.stack_limit != DEFAULT_STACK_LIMIT;
-            if limited && limit >= least && self.accept(self.nodes.clone(), |trial| trial.stack_limit = limit) {
+            if limited && limit >= least && self.accept_change(|trial| trial.stack_limit = limit) {
+                break;
+            }
+        }
+        let before = self.best.call_limit;
+        for limit in [0, 1, before / 2, before.saturating_sub(1)] {
+            let lower = before != DEFAULT_CALL_LIMIT && limit < before;
+            if lower && self.accept_change(|trial| trial.call_limit = limit) {
                 break;
             }
         }
     }
+}
+
+/// Words that change the height of the stack by this much.
+fn of_height(change: i64) -> Vec<NodeKind> {
+    let word = if change > 0 { NodeKind::Literal(1) } else { NodeKind::Word(Word::Drop) };
+    vec![word; change.unsigned_abs() as usize]
+}
+
+fn has_bodies(kind: NodeKind) -> bool {
+    matches!(kind, NodeKind::Times { .. } | NodeKind::If { .. } | NodeKind::While { .. })
 }
 
 /// Smaller depths to try instead of the depth of a `pick` or `put`.
@@ -258,25 +501,6 @@ fn simpler_values(value: i64) -> impl Iterator<Item = i64> {
     [0, 1, -1, 2, value.wrapping_neg(), value / 1024, value / 2, value - value.signum()]
         .into_iter()
         .filter(move |simpler| size(*simpler) < size(value))
-}
-
-/// The tree with a range of nodes replaced by others. Bodies may open inside the range and end outside, or the reverse.
-fn replaced(nodes: &[NodeKind], range: Range<usize>, by: &[NodeKind]) -> Vec<NodeKind> {
-    let moved = |bound: u32| {
-        let bound = bound as usize;
-        if bound >= range.end { (bound + by.len() - range.len()) as u32 } else { bound.min(range.start) as u32 }
-    };
-    let mut kept: Vec<NodeKind> = nodes.to_vec();
-    for kind in &mut kept {
-        match kind {
-            NodeKind::Times { end } => *end = moved(*end),
-            NodeKind::If { otherwise, end } => (*otherwise, *end) = (moved(*otherwise), moved(*end)),
-            NodeKind::While { body, end } => (*body, *end) = (moved(*body), moved(*end)),
-            _ => {}
-        }
-    }
-    kept.splice(range, by.iter().copied());
-    kept
 }
 
 /// Whether no body is open at the cut.
@@ -328,8 +552,8 @@ mod tests {
 
     use super::*;
     use crate::generate::{Kind, trial};
-    use crate::lang::{Ast, Node};
-    use crate::outcome::{DEFAULT_CALL_LIMIT, TrapKind};
+    use crate::lang::Node;
+    use crate::outcome::TrapKind;
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(600)
@@ -342,16 +566,29 @@ mod tests {
 
     /// Whether a program exposes a planted bug that replaces `word` with `other`: its outcome differs.
     fn shows(trial: &Trial, word: Word, other: Word) -> bool {
-        let Ok(program) = trial.load() else { return false };
-        let ast = program.ast();
-        let mut wrong = ast.nodes().to_vec();
-        for node in &mut wrong {
-            if node.kind == NodeKind::Word(word) {
-                node.kind = NodeKind::Word(other);
+        shows_bug(trial, |draft| {
+            for kind in &mut draft.nodes {
+                if *kind == NodeKind::Word(word) {
+                    *kind = NodeKind::Word(other);
+                }
             }
-        }
-        let run = |ast| trial.measure(ast).outcome;
-        matches!((run(ast), run(&Ast::new(wrong))), (Outcome::Done(right), Outcome::Done(wrong)) if right != wrong)
+        })
+    }
+
+    /// Whether a program exposes a planted bug, which `plant` puts into the program itself: its outcome or its final memory
+    /// differs.
+    fn shows_bug(trial: &Trial, plant: impl Fn(&mut Draft)) -> bool {
+        let Ok(program) = trial.load() else { return false };
+        let mut wrong = Draft::of(program.ast());
+        plant(&mut wrong);
+        let run = |ast| {
+            let measured = trial.measure(ast);
+            match measured.outcome {
+                Outcome::Done(values) => Some((values, measured.memory)),
+                Outcome::Trap(_) => None,
+            }
+        };
+        matches!((run(program.ast()), run(&wrong.ast())), (Some(right), Some(wrong)) if right != wrong)
     }
 
     #[test]
@@ -373,6 +610,129 @@ mod tests {
             }
             assert!(tried > 20 || other == Word::Nip, "{word:?}: only {tried} programs show it");
         }
+    }
+
+    /// A planted bug of an engine, and what a small program needs to show it.
+    struct Planted {
+        plant: fn(&mut Draft),
+        nodes: usize,
+        definitions: usize,
+        cells: u32,
+    }
+
+    /// Bugs that concern calls and memory.
+    const PLANTED: [Planted; 4] = [
+        // The two topmost parameters of each word are swapped.
+        Planted {
+            plant: |draft| {
+                for id in (0..draft.definitions.len() as u32).map(DefinitionId) {
+                    let swapped = |index| {
+                        let swaps = draft.nodes[index] == NodeKind::Call(id) && draft.effect(id).params >= 2;
+                        swaps.then(|| vec![NodeKind::Word(Word::Swap), NodeKind::Call(id)])
+                    };
+                    *draft = draft.rewritten(swapped, None);
+                }
+            },
+            nodes: 4,
+            definitions: 1,
+            // The word may store.
+            cells: 2,
+        },
+        // A store does nothing.
+        Planted {
+            plant: |draft| {
+                let store = NodeKind::Word(Word::Store);
+                let drops = vec![NodeKind::Word(Word::Drop); 2];
+                *draft = draft.rewritten(|index| (draft.nodes[index] == store).then(|| drops.clone()), None);
+            },
+            nodes: 3,
+            definitions: 0,
+            cells: 1,
+        },
+        // A word that calls itself adds 1 to its top result.
+        Planted {
+            plant: |draft| {
+                let (one, add) = (NodeKind::Literal(1), NodeKind::Word(Word::Add));
+                for id in (0..draft.definitions.len() as u32).map(DefinitionId) {
+                    let (call, body) = (NodeKind::Call(id), draft.body(id));
+                    let adds = |index: usize| {
+                        let adds = body.contains(&index) && draft.nodes[index] == call && draft.effect(id).results > 0;
+                        adds.then(|| vec![call, one, add])
+                    };
+                    *draft = draft.rewritten(adds, None);
+                }
+            },
+            nodes: 16,
+            definitions: 1,
+            cells: 0,
+        },
+        // `rot` does nothing, in a word or not.
+        Planted {
+            plant: |draft| {
+                let rot = NodeKind::Word(Word::Rot);
+                *draft = draft.rewritten(|index| (draft.nodes[index] == rot).then(Vec::new), None);
+            },
+            nodes: 4,
+            definitions: 0,
+            cells: 0,
+        },
+    ];
+
+    #[test]
+    fn programs_with_words_and_arrays_shrink_to_what_shows_the_bug() {
+        for (which, planted) in PLANTED.iter().enumerate() {
+            let shown: Vec<Trial> = (0..3_000)
+                .map(|index| trial(Kind::Random, 2, index))
+                .filter(|trial| trial.text.len() < 5_000 && shows_bug(trial, planted.plant))
+                .take(12)
+                .collect();
+            assert_eq!(shown.len(), 12, "bug {which}");
+            for found in &shown {
+                let small = shrink(found, 5_000, later(), |trial| shows_bug(trial, planted.plant));
+                let draft = Draft::of(small.load().expect("it is valid").ast());
+                assert!(
+                    draft.nodes.len() <= planted.nodes
+                        && draft.definitions.len() <= planted.definitions
+                        && draft.arrays.len() <= 1
+                        && draft.arrays.iter().sum::<u32>() <= planted.cells,
+                    "bug {which}:\n{}\n{:?}\nfrom {}",
+                    small.text,
+                    small.inputs,
+                    found.text
+                );
+            }
+        }
+    }
+
+    /// An engine that allows one active call too few.
+    #[test]
+    fn the_call_limit_shrinks_to_where_the_bug_starts() {
+        let text = ": f ( n -- m ) dup 0 > if 1 - f 2 + else drop 7 end ; 3 f 2 f + : g ( -- ) ; g";
+        let whole = Trial { text: text.into(), inputs: vec![], fuel: 500, stack_limit: 300, call_limit: 4 };
+        let fails = |trial: &Trial| {
+            let Ok(program) = trial.load() else { return false };
+            let is_done = |trial: &Trial| matches!(trial.measure(program.ast()).outcome, Outcome::Done(_));
+            let fewer = trial.call_limit.checked_sub(1).map(|call_limit| Trial { call_limit, ..trial.clone() });
+            is_done(trial) && fewer.is_some_and(|fewer| !is_done(&fewer))
+        };
+        assert!(fails(&whole));
+        let small = shrink(&whole, 1_000, later(), fails);
+        assert_eq!((small.call_limit, size(&small)), (1, 1), "{}", small.text);
+    }
+
+    #[test]
+    fn words_are_inlined_where_their_bodies_may_stand() {
+        let text = ": f ( a b -- c ) + 2 times 1 + end ; : g ( a -- b ) dup 0 < if drop 1 exit end 5 ; 3 4 f g f g";
+        let ast = parse(&crate::lang::Source::new("test", text)).expect("it parses");
+        let draft = Draft::of(&ast);
+        let trial = Trial { text: text.into(), inputs: vec![], fuel: 9, stack_limit: 9, call_limit: 9 };
+        let shrinker = Shrinker { still_fails: |_: &Trial| false, tries: 0, end: later(), draft, best: trial };
+        assert_eq!(shrinker.inlinable(DefinitionId(1)), None, "an `exit` would leave more than the word");
+        let body = shrinker.inlinable(DefinitionId(0)).expect("it has no `exit`");
+        let inlined = shrinker.draft.rewritten(|at| shrinker.is_call(at, DefinitionId(0)).then(|| body.clone()), None);
+        let expected = ": g ( a -- b ) dup 0 < if drop 1 exit end 5 ; 3 4 + 2 times 1 + end g + 2 times 1 + end g";
+        let expected = parse(&crate::lang::Source::new("test", expected)).expect("it parses");
+        assert_eq!(parsed(&inlined.without_definition(DefinitionId(0))), Draft::of(&expected));
     }
 
     #[test]
@@ -412,17 +772,21 @@ mod tests {
         assert!(size(&small) + small.inputs.len() <= 4, "{} on {:?}", small.text, small.inputs);
     }
 
+    /// The draft, printed and parsed.
+    fn parsed(draft: &Draft) -> Draft {
+        let printed = print(&draft.ast());
+        Draft::of(&parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("a draft is a tree"))
+    }
+
     #[test]
     fn any_range_of_nodes_can_be_removed() {
-        let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end 7"))
+        let ast = parse(&crate::lang::Source::new("test", "1 2 if 3 while dup do 4 times end 5 end else 6 end g : f ( a -- b ) if 7 times 8 end end ; : g ( -- ) ; 2 array a f a"))
             .expect("it parses");
-        let nodes: Vec<_> = ast.nodes().iter().map(|node| node.kind).collect();
-        for start in 0..nodes.len() {
-            for end in start..=nodes.len() {
-                let rest = replaced(&nodes, start..end, &[]);
-                let printed = print(&tree(&rest));
-                let again = parse(&crate::lang::Source::new("test", printed.as_bytes())).expect("the rest is a tree");
-                assert_eq!(again.nodes().iter().map(|node| node.kind).collect::<Vec<_>>(), rest);
+        let draft = Draft::of(&ast);
+        for start in 0..draft.nodes.len() {
+            for end in start..=draft.nodes.len() {
+                let rest = draft.replaced(start..end, &[]);
+                assert_eq!(parsed(&rest), rest);
             }
         }
     }

@@ -8,7 +8,11 @@ use crate::lang::{NodeKind, Word};
 impl Grower<'_, '_> {
     /// A value to branch on.
     pub(super) fn flag(&mut self) {
+        if !self.callees.is_empty() && self.dice.one_in(6) && self.called_flag() {
+            return;
+        }
         match self.dice.below(6) {
+            0 if self.cells.any() && self.dice.one_in(2) => self.cell(),
             0 => self.need(1),
             1 => {
                 let value = operand(self.dice);
@@ -89,7 +93,9 @@ impl Grower<'_, '_> {
         }
         let count = 1 + self.dice.long_below(most);
         let change = match self.dice.below(100) {
+            // In a definition, the verifier must know the height exactly in the end.
             0..70 => 0,
+            _ if self.results.is_some() => 0,
             70..88 => 1 + self.dice.index(2) as i64,
             _ => -1 - self.dice.index(2) as i64,
         };
@@ -102,8 +108,7 @@ impl Grower<'_, '_> {
         }
         let opener = self.open();
         self.height -= 1;
-        let entry = (self.height, self.executions);
-        self.executions *= count;
+        let entry = (self.height, self.repeat(count));
         self.height -= taken.saturating_sub(change.unsigned_abs() as usize);
         let lowest = self.height;
         self.open_body(change == 0);

@@ -40,39 +40,63 @@ impl Grower<'_, '_> {
     /// Ends a branch with a closing word, now and then. Returns whether it did.
     pub(super) fn close_branch(&mut self) -> bool {
         let may_leave = matches!(self.loops.last(), Some(Some(_)));
-        if may_leave && self.dice.one_in(3) || self.dice.one_in(40) {
+        let exits = self.dice.one_in(if self.results.is_some() { 8 } else { 40 });
+        if may_leave && self.dice.one_in(3) || exits {
             self.jump();
         } else if may_leave && self.dice.one_in(30) {
-            // An `if` is a closing word if both of its branches are.
-            self.flag();
-            let opener = self.open();
-            self.height -= 1;
-            let entry = (self.height, self.exact);
-            self.items(2, 0);
-            self.jump();
-            let otherwise = self.nodes.len() as u32;
-            (self.height, self.exact) = entry;
-            self.items(2, 0);
-            self.jump();
-            let end = self.nodes.len() as u32;
-            self.nodes[opener] = NodeKind::If { otherwise, end };
+            self.close_both_branches(Self::jump);
         } else {
             return false;
         }
         true
     }
 
+    /// An `if` that is a closing word because both of its branches end with `closing`.
+    fn close_both_branches(&mut self, closing: impl Fn(&mut Self)) {
+        self.flag();
+        let opener = self.open();
+        self.height -= 1;
+        let entry = (self.height, self.exact);
+        self.items(2, 0);
+        closing(self);
+        let otherwise = self.nodes.len() as u32;
+        (self.height, self.exact) = entry;
+        self.items(2, 0);
+        closing(self);
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::If { otherwise, end };
+    }
+
+    /// Ends a definition with two `exit`s.
+    pub(super) fn exits_in_both_branches(&mut self) {
+        self.close_both_branches(Self::exit);
+    }
+
+    /// Appends `exit`. In a definition, the height becomes that of the results; afterwards it is what it was.
+    pub(super) fn exit(&mut self) {
+        if let Some(results) = self.results {
+            let entry = (self.height, self.below);
+            // Nothing follows, so words may pop even the values that the words around need.
+            self.height += std::mem::take(&mut self.below);
+            self.set_height(results);
+            self.put(NodeKind::Exit);
+            (self.height, self.below) = entry;
+        } else {
+            self.put(NodeKind::Exit);
+        }
+    }
+
     /// Appends `leave`, or sometimes `exit`.
     fn jump(&mut self) {
         let home = match self.loops.last() {
             Some(Some(open)) => open.home,
-            _ => return self.put(NodeKind::Exit),
+            _ => return self.exit(),
         };
-        if self.dice.one_in(8) {
-            return self.put(NodeKind::Exit);
+        if self.dice.one_in(if self.results.is_some() { 3 } else { 8 }) {
+            return self.exit();
         }
         if let Some(height) = home.and_then(|home| home.checked_sub(self.below))
-            && self.dice.percent(85)
+            && (self.results.is_some() || self.dice.percent(85))
         {
             self.set_height(height);
         }

@@ -3,19 +3,31 @@
 //! While a program grows, the generator tracks a height that the stack is certain to have at the current point. To make this
 //! possible, counts of loops that change the height are literals. A word is drawn only if the height suffices for it, unless
 //! an underflow is desired.
+//!
+//! A definition is drawn like a main program, but the verifier must know its height exactly where it ends. A word is called
+//! only after it was drawn, except for recursion, which a decreasing parameter bounds. So the cost of each call is known.
 
 mod bodies;
+mod calls;
 mod closing;
+mod definitions;
+mod memory;
 mod rare;
+mod recursion;
 mod whiles;
 
 use super::dice::Dice;
+use super::draft::Draft;
 use super::operands::{divisor, operand, shift};
 use super::{Trial, limited};
 use crate::lang::words::{Class, WORDS};
 use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
+use calls::Callee;
 use closing::OpenLoop;
+use definitions::Definitions;
+use memory::Cells;
+use recursion::Recursion;
 
 /// Binary words that cannot trap.
 pub(super) const HARMLESS: &[Word] = &[Word::Add, Word::Sub, Word::Mul, Word::Xor, Word::Or];
@@ -27,6 +39,12 @@ const JOINING: &[Word] =
 /// The maximum number of times that a word may be executed because of the literal counts of the loops around it.
 const MAX_EXECUTIONS: u64 = 500;
 
+/// The approximate maximum of the fuel that the loops and calls of the main program need.
+const MAX_FUEL: u64 = 1_400;
+
+/// The number of words of the longest programs.
+const LONG: u32 = 60_000;
+
 /// A valid program. About a quarter of them are meant to trap.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
@@ -37,13 +55,14 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
 }
 
 fn candidate(dice: &mut Dice) -> Option<Trial> {
-    let trap = match dice.below(100) {
-        0..8 => Some(TrapKind::DivisionByZero),
-        8..14 => Some(TrapKind::StackUnderflow),
-        14..20 => Some(TrapKind::StackOverflow),
-        20..26 => Some(TrapKind::OutOfFuel),
-        _ => None,
+    // More than a third of the programs use neither definitions nor arrays.
+    let (has_words, has_arrays) = match dice.below(100) {
+        0..40 => (false, false),
+        40..55 => (false, true),
+        55..75 => (true, false),
+        _ => (true, true),
     };
+    let trap = desired_trap(dice, has_words, has_arrays);
     let count = match dice.below(1000) {
         // Slots around the last one that an AArch64 load reaches with its immediate, and beyond.
         0 => 4_088 + dice.index(16),
@@ -54,41 +73,53 @@ fn candidate(dice: &mut Dice) -> Option<Trial> {
     };
     let inputs: Vec<i64> =
         (0..count).map(|_| if dice.one_in(4) { dice.below(9).into() } else { operand(dice) }).collect();
-    let size = match dice.below(1000) {
-        0 if dice.one_in(2) => 60_000,
+    let mut size = match dice.below(1000) {
+        0 if dice.one_in(2) => LONG,
         0..250 => 4 + dice.below(16),
         250..850 => 20 + dice.below(60),
         _ => 80 + dice.below(130),
     };
-    let mut grower = Grower {
-        dice,
-        nodes: Vec::new(),
-        height: count,
-        below: 0,
-        exact: true,
-        executions: 1,
-        loops: Vec::new(),
-        budget: size.into(),
-        safe: size > 1_000,
+    let cells = if has_arrays { Cells::draw(dice) } else { Cells::default() };
+    let definitions = if has_words {
+        let long = (size == LONG && dice.one_in(2)).then(|| std::mem::replace(&mut size, 40));
+        Definitions::draw(dice, &cells, trap, long)
+    } else {
+        Definitions::default()
     };
-    if trap.is_some_and(|kind| matches!(kind, TrapKind::DivisionByZero | TrapKind::StackUnderflow)) {
-        // The trap is placed between two parts of the program.
-        let rest = grower.dice.long_below(grower.budget as u64) as i64;
-        grower.budget -= rest;
-        grower.program();
-        if trap == Some(TrapKind::DivisionByZero) {
-            grower.division_by_zero();
-        } else {
-            grower.underflow();
-        }
-        grower.budget += rest;
+    if has_words && size < LONG {
+        // The definitions have the other words.
+        size = size.div_ceil(3);
     }
-    grower.program();
-    let mut nodes = grower.nodes;
-    limited(dice, &mut nodes, inputs, trap)
+    let mut grower = Grower::new(dice, &cells, &definitions.callees);
+    grower.height = count;
+    (grower.budget, grower.safe) = (size.into(), size == LONG);
+    if has_words {
+        grower.main_with_calls(&definitions, trap);
+    } else {
+        grower.halves(trap);
+    }
+    let mut draft = Draft::new(grower.nodes);
+    for body in &definitions.bodies {
+        draft.define(body.params as u32, body.results as u32, &body.nodes);
+    }
+    draft.arrays = cells.sizes();
+    limited(dice, draft, inputs, trap, !definitions.endless.is_empty())
 }
 
-/// A program under construction.
+/// The trap that a program should end with, if any.
+fn desired_trap(dice: &mut Dice, has_words: bool, has_arrays: bool) -> Option<TrapKind> {
+    match dice.below(100) {
+        0..8 => Some(TrapKind::DivisionByZero),
+        8..14 => Some(TrapKind::StackUnderflow),
+        14..20 => Some(TrapKind::StackOverflow),
+        20..26 => Some(TrapKind::OutOfFuel),
+        26..37 if has_arrays => Some(TrapKind::OutOfBounds),
+        37..47 if has_words => Some(TrapKind::CallDepthExceeded),
+        _ => None,
+    }
+}
+
+/// The main program or a definition under construction.
 struct Grower<'a, 'd> {
     dice: &'a mut Dice<'d>,
     nodes: Vec<NodeKind>,
@@ -106,10 +137,62 @@ struct Grower<'a, 'd> {
     budget: i64,
     /// Whether divisors must be literals. Otherwise one of the many divisions in a long program would be by zero.
     safe: bool,
+    cells: &'a Cells,
+    /// The words that may be called.
+    callees: &'a [Callee],
+    /// Whether each of them has been called.
+    called: Vec<bool>,
+    /// The number of results of the definition under construction; `None` in the main program.
+    results: Option<usize>,
+    /// The recursion that words drawn here may continue.
+    recursion: Option<Recursion>,
+    /// The approximate maximum of the fuel that the words so far need, apart from recursion.
+    fuel: u64,
+    /// The greatest such fuel to aim for.
+    most_fuel: u64,
+}
+
+impl<'a, 'd> Grower<'a, 'd> {
+    /// An empty main program.
+    fn new(dice: &'a mut Dice<'d>, cells: &'a Cells, callees: &'a [Callee]) -> Grower<'a, 'd> {
+        Grower {
+            dice,
+            nodes: Vec::new(),
+            height: 0,
+            below: 0,
+            exact: true,
+            executions: 1,
+            loops: Vec::new(),
+            budget: 0,
+            safe: false,
+            cells,
+            called: vec![false; callees.len()],
+            callees,
+            results: None,
+            recursion: None,
+            fuel: 0,
+            most_fuel: MAX_FUEL,
+        }
+    }
 }
 
 impl Grower<'_, '_> {
-    fn program(&mut self) {
+    /// Appends two parts, with the desired trap between them.
+    fn halves(&mut self, trap: Option<TrapKind>) {
+        match trap {
+            Some(TrapKind::DivisionByZero | TrapKind::StackUnderflow | TrapKind::OutOfBounds) => {
+                let rest = self.dice.long_below(self.budget.max(1) as u64) as i64;
+                self.budget -= rest;
+                self.part();
+                self.trap(trap);
+                self.budget += rest;
+            }
+            Some(TrapKind::StackOverflow | TrapKind::OutOfFuel | TrapKind::CallDepthExceeded) | None => {}
+        }
+        self.part();
+    }
+
+    fn part(&mut self) {
         if self.budget > 1_000 {
             return self.long_body();
         }
@@ -123,6 +206,18 @@ impl Grower<'_, '_> {
 
     /// Appends a group of words. `levels` is the number of nested bodies that it may still open.
     fn item(&mut self, levels: u32) {
+        if self.recursion.is_some() && self.dice.one_in(4) && self.recurse() {
+            return;
+        }
+        if !self.callees.is_empty() && self.dice.one_in(6) && self.some_call(levels) {
+            return;
+        }
+        if self.cells.any() && self.dice.one_in(5) {
+            return self.memory(levels);
+        }
+        if self.exact && levels > 0 && self.dice.one_in(if self.results.is_some() { 25 } else { 100 }) {
+            return self.detour(false);
+        }
         match self.dice.below(100) {
             0..12 => self.value(),
             12..33 => self.with_literal(),
@@ -179,6 +274,7 @@ impl Grower<'_, '_> {
             0 if self.height > 0 => self.word(Word::Dup),
             1 if self.height > 1 => self.word(Word::Over),
             2 if self.height + self.below > 0 => self.pick(),
+            3 if self.cells.any() && self.dice.one_in(2) => self.cell(),
             _ => {
                 let value = operand(self.dice);
                 self.literal(value);
@@ -197,6 +293,16 @@ impl Grower<'_, '_> {
         self.height += 1;
     }
 
+    /// Copies the value at an index from the bottom.
+    fn pick_at(&mut self, index: usize) {
+        match self.height + self.below - 1 - index {
+            0 if !self.dice.one_in(4) => self.put(NodeKind::Word(Word::Dup)),
+            1 if !self.dice.one_in(4) => self.put(NodeKind::Word(Word::Over)),
+            depth => self.put(NodeKind::Pick(depth as u64)),
+        }
+        self.height += 1;
+    }
+
     /// Appends a `put`. It may write any value that words may pop here.
     fn replace(&mut self) {
         self.need(2);
@@ -210,6 +316,10 @@ impl Grower<'_, '_> {
     /// Appends a word with one operand.
     fn unary(&mut self) {
         let word = self.draw(&[Class::Unary]);
+        if self.dice.one_in(8) {
+            let value = operand(self.dice);
+            self.literal(value);
+        }
         self.need(1);
         self.word(word);
     }
@@ -268,5 +378,13 @@ impl Grower<'_, '_> {
             self.word(if self.height >= 2 { word } else { Word::Drop });
         }
         self.need(height);
+    }
+
+    /// Makes words drawn from now on run `times` times as often. Returns what the caller restores.
+    fn repeat(&mut self, times: u64) -> u64 {
+        let before = self.executions;
+        self.executions = self.executions.saturating_mul(times);
+        self.fuel = self.fuel.saturating_add(self.executions);
+        before
     }
 }

@@ -16,7 +16,7 @@ impl Grower<'_, '_> {
             1..5 => self.while_once(levels),
             5..9 => self.while_euclid(),
             9..13 => self.while_halving(),
-            13..18 => self.while_depth_changes(most),
+            13..18 if self.results.is_none() => self.while_depth_changes(most),
             _ => self.while_counting(most, levels),
         }
     }
@@ -24,8 +24,7 @@ impl Grower<'_, '_> {
     /// `COND flag do BODY end` without any guarantee that it ends.
     pub(super) fn while_unbounded(&mut self, levels: u32) {
         let opener = self.open();
-        let entry = (self.height, self.executions);
-        self.executions = MAX_EXECUTIONS;
+        let entry = (self.height, self.repeat(MAX_EXECUTIONS / self.executions));
         self.open_condition();
         self.items(3, levels);
         self.flag();
@@ -62,6 +61,7 @@ impl Grower<'_, '_> {
 
     /// The greatest common divisor of the two topmost values.
     pub(super) fn while_euclid(&mut self) {
+        self.fuel += 20 * self.executions;
         self.need(2);
         let opener = self.open();
         self.word(Word::Dup);
@@ -76,6 +76,7 @@ impl Grower<'_, '_> {
 
     /// Shifts the top right until it is small.
     pub(super) fn while_halving(&mut self) {
+        self.fuel += 20 * self.executions;
         self.need(1);
         let opener = self.open();
         self.word(Word::Dup);
@@ -94,6 +95,7 @@ impl Grower<'_, '_> {
     pub(super) fn while_depth_changes(&mut self, most: u64) {
         let count = 1 + self.dice.index(most as usize);
         let grows = self.dice.one_in(2);
+        self.fuel += (count as u64 + 1) * self.executions;
         if !grows {
             self.need(count);
         }
@@ -127,11 +129,13 @@ impl Grower<'_, '_> {
         self.need(1);
         self.literal(count as i64);
         let opener = self.open();
-        let executions = self.executions;
-        self.executions *= count;
+        let executions = self.repeat(count + 1);
         let early = self.dice.one_in(4);
         if early {
             self.count_down();
+        }
+        if !self.callees.is_empty() && self.dice.one_in(3) {
+            self.call_above();
         }
         match self.dice.below(5) {
             0 => {

@@ -3,7 +3,6 @@
 
 mod code;
 mod compute;
-mod control;
 pub mod handlers;
 mod lower;
 mod moves;
@@ -13,6 +12,5 @@ mod window;
 mod words;
 
 pub use code::{Code, Line};
-pub use control::Control;
 pub use lower::{listing, lower};
 pub use tables::PAIRS;

@@ -3,15 +3,11 @@
 use crate::lang::Word;
 use crate::lang::words::{Meaning, WORDS as ALL};
 
-const fn computes(index: usize) -> bool {
-    !matches!(ALL[index].1.meaning, Meaning::Shuffle | Meaning::Load | Meaning::Store)
-}
-
 /// The number of words that compute.
 const COUNT: usize = {
     let (mut count, mut index) = (0, 0);
     while index < ALL.len() {
-        count += computes(index) as usize;
+        count += !matches!(ALL[index].1.meaning, Meaning::Shuffle) as usize;
         index += 1;
     }
     count
@@ -22,7 +18,7 @@ pub const WORDS: [Word; COUNT] = {
     let mut words = [Word::Add; COUNT];
     let (mut count, mut index) = (0, 0);
     while index < ALL.len() {
-        if computes(index) {
+        if !matches!(ALL[index].1.meaning, Meaning::Shuffle) {
             words[count] = ALL[index].0;
             count += 1;
         }
