@@ -237,6 +237,7 @@ pub enum PrepareError {
 
 impl PrepareError {
     /// Declines programs with memory or calls, for an engine that cannot run them yet.
+    #[cfg(feature = "peers")]
     pub(crate) fn decline(engine: &'static str, program: &Program) -> Result<(), PrepareError> {
         if program.ast().definitions().is_empty() && program.ast().arrays().is_empty() && !program.uses_memory() {
             return Ok(());

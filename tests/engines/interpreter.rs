@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jitduel::bytecode::{self, Limits};
-use jitduel::engine::Engine;
+use jitduel::engine::{Engine, NoClock, Options, Run, outcome};
+use jitduel::exec::Store;
 use jitduel::generate::{Kind, trial};
 use jitduel::interp::bytecode::Interpreter;
 use jitduel::interp::threaded::{PAIRS, listing};
-use jitduel::interp::tree::Tree;
+use jitduel::interp::tree::{Tree, measure};
 use jitduel::lang::{Program, Source, Word, load};
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
+use jitduel::outcome::{Outcome, TrapKind};
 
 /// The instructions of a program, as text.
 fn code(program: &Program, metered: bool, is_fusing: bool) -> Vec<String> {
@@ -115,4 +117,108 @@ fn fused_pairs_are_the_most_frequent_in_generated_programs() {
     let best: BTreeSet<_> = ranked.iter().take(PAIRS.len()).map(|(pair, _)| pair.clone()).collect();
     let ours = PAIRS.iter().map(|(a, b)| (a.spelling().to_owned(), b.spelling().to_owned())).collect();
     assert_eq!(best, ours, "{ranked:#?}");
+}
+
+/// Programs with calls, memory or both, and inputs for each.
+const PROGRAMS: [(&str, &[i64]); 27] = [
+    (": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; fib", &[9]),
+    (": fact ( n -- f ) dup 2 < if drop 1 else dup 1 - fact * end ; fact 7 swap", &[6]),
+    (": even ( n -- f ) dup if 1 - odd else drop 1 end ; : odd ( n -- f ) dup if 1 - even else drop 0 end ; even", &[7]),
+    (": ack ( m n -- r ) over 0 = if nip 1 + exit end dup 0 = if drop 1 - 1 ack exit end over swap 1 - ack swap 1 - swap ack ;
+      ack", &[2, 2]),
+    // The results, parameters and values below them go through registers and slots.
+    (": swap2 ( a b c d -- c d a b ) 3 pick 3 pick 3 put 2 put ; 1 2 3 4 5 swap2", &[]),
+    (": f ( a b c d e -- e d c ) nip swap rot drop rot drop dup 1 + ; : g ( a b c -- ) drop drop drop ; 9 1 2 3 4 5 f 6 f g", &[8, 7, 6]),
+    (": two ( -- a b ) 1 2 ; : three ( a -- a b c ) two rot ; 5 three + 6 three", &[]),
+    (": same ( a b c -- a b c ) ; : none ( -- ) ; 1 2 3 same none same dup same", &[]),
+    (": up ( a b -- c ) 3 swap - * ; 5 dup up 7 3 up up 1 2 up", &[0]),
+    // Loops around calls, and calls around loops.
+    (": f ( a -- b ) 3 * 1 + ; 0 swap times 1 f + f end", &[4]),
+    (": f ( n -- s ) 0 swap times 2 times 1 + g end end ; : g ( a -- b ) 2 swap times 1 + end ; f f", &[3]),
+    (": f ( n d -- s ) dup 0 = if drop exit end 1 - 2 times 2 times swap 1 + swap both f drop end end drop ;
+      : both ( a b -- a b a b ) over over ; 0 swap f", &[3]),
+    (": f ( n -- m ) while dup 5 > do dup 7 = if leave end 1 - g end ; : g ( n -- m ) dup 2 mod if exit end ; f", &[20]),
+    (": f ( n -- m ) dup times dup 9 > if exit end 3 times 2 + dup 6 = if exit end end end ; f f 1 f", &[1]),
+    (": f ( n -- m ) while dup do 1 - dup 3 = if dup f drop leave end while dup 4 > do 1 - end end ; f", &[9]),
+    // Loops that change the height, in definitions and around calls.
+    (": f ( a b n -- c ) times drop end drop drop 7 ; 3 4 f", &[1, 2, 0]),
+    ("1 2 3 : f ( a b n -- c ) times drop end drop drop 7 ; f f", &[5, 6, 0]),
+    (": f ( a b n -- c ) times drop end drop g ; : g ( a -- c ) 1 1 f ; 3 4 0 f", &[]),
+    (": f ( a b c n -- c ) times drop end + dup dup dup f + ; 3 4 0 1 f", &[]),
+    (": f ( a b c n -- c ) times drop h end h drop drop if 1 exit else 2 end ; : h ( a -- b ) 1 + ; 3 4 5 rot f", &[1]),
+    ("times 1 f end times drop end 3 f : f ( a -- b ) 2 * ;", &[3]),
+    ("times 1 end 1 2 g times f f end f f : f ( a b -- b ) nip ; : g ( a -- b c ) 1 ;", &[3]),
+    // Memory.
+    ("10 array a   7 a 3 + !   a 3 + @   a @", &[]),
+    ("3 array a 2 array b : set ( x i -- ) a + ! ; : get ( i -- x ) dup 5 - b + @ swap a + @ + ; 5 7 over 3 set 1 set 3 get get", &[1]),
+    ("2 array a 8 a ! 9 a 1 + ! a @ 1 a - @ drop 1 dup a + @ 7 0 ! 0 @ 1 0 a + @ a dup 1 + dup ! @", &[]),
+    ("5 array a 5 times dup a + over swap ! 1 + end drop 0 5 times dup a + @ + end a 6 + @", &[0]),
+    ("4 array a @ @ @ -1 @", &[0]),
+];
+
+#[test]
+fn calls_and_memory_agree_with_the_referee_at_every_limit() {
+    let mut stack = Store::new(100).expect("memory");
+    let mut kinds = BTreeSet::new();
+    for (text, inputs) in PROGRAMS {
+        let program = load(&Source::new("-e", text), inputs.len()).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+        let free = Run { inputs, stack_limit: 100, call_limit: 100, fuel: Some(3000) };
+        let needed = measure(program.ast(), free);
+        let limits = |most: usize| (0..=most).chain([100]);
+        let fuels = (0..needed.fuel().min(60)).map(Some).chain([Some(needed.fuel()), Some(3000)]);
+        let runs = fuels.map(|fuel| Run { fuel, ..free });
+        let runs = runs.chain(limits(12).flat_map(|stack_limit| {
+            limits(6).map(move |call_limit| Run { stack_limit, call_limit: call_limit as u64, ..free })
+        }));
+        let runs = runs.chain(limits(30).map(|call_limit| Run { call_limit: call_limit as u64, ..free }));
+        for run in runs.filter(|run| run.stack_limit >= inputs.len()) {
+            let expected = measure(program.ast(), run);
+            let unmetered = (run.fuel == Some(3000)).then_some(Run { fuel: None, ..run });
+            for run in unmetered.into_iter().chain([run]) {
+                for is_fusing in [false, true] {
+                    let mut engine = Interpreter { is_fusing };
+                    let mut prepared = engine.prepare(&program, &run.options(), &mut NoClock).expect("it is small");
+                    for _ in 0..2 {
+                        let found = outcome(&mut *prepared, run.inputs, run.fuel, &mut stack);
+                        assert_eq!(found, expected.outcome, "{text}\n{run:?} {is_fusing}");
+                        match found {
+                            Outcome::Done(_) => assert_eq!(stack.memory(), expected.memory, "{text}"),
+                            Outcome::Trap(trap) => drop(kinds.insert(trap.kind.to_string())),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(kinds.len(), TrapKind::ALL.len() - 1, "every kind but division by zero: {kinds:?}");
+}
+
+#[test]
+fn deep_recursion_needs_little_of_the_host_stack() {
+    let program = |text| load(&Source::new("-e", text), 0).expect("it is a program");
+    let endless = program(": f ( -- ) f ; f");
+    let down_and_up = program(": f ( n -- m ) dup if 1 - f 1 + end ; 9000 f 3 times 2000 f + end");
+    let loops = program(
+        ": f ( n -- ) dup if 1 - 0 while dup 9 < do 1 + dup g 3 + g drop end drop f else drop end ;
+         : g ( a -- b ) 5 times 3 * end ;
+         : h ( n -- ) dup if 2 times dup 1 - h end end drop ;
+         3000 f 13 h",
+    );
+    let work = move || {
+        let mut stack = Store::new(Options::default().stack_limit).expect("memory");
+        let mut run = |program: &Program, call_limit| {
+            let options = Options { call_limit, ..Options::default() };
+            let mut prepared = Interpreter::default().prepare(program, &options, &mut NoClock).expect("it is small");
+            outcome(&mut *prepared, &[], None, &mut stack)
+        };
+        for call_limit in [0, 1, 31, 32, 33, 10_000, 3_000_000] {
+            let Outcome::Trap(trap) = run(&endless, call_limit) else { panic!("the recursion is endless") };
+            let place = if call_limit == 0 { 15 } else { 11 };
+            assert_eq!((trap.kind, trap.at.start), (TrapKind::CallDepthExceeded, place));
+        }
+        assert_eq!(run(&down_and_up, u64::MAX), Outcome::Done(vec![15_000]));
+        assert_eq!(run(&loops, 10_000), Outcome::Done(vec![]));
+    };
+    let small = std::thread::Builder::new().stack_size(128 << 10);
+    small.spawn(work).expect("a thread").join().expect("the thread has enough of the stack");
 }

@@ -1,17 +1,29 @@
 //! The interpreter's code, under construction and finished.
 
-use super::handlers::{BACK, Cell, GO, Handler, Ip, LONGEST, NEXT, pause};
+use super::handlers::{self, BACK, Cell, GO, Handler, Ip, LONGEST, NEXT, SEGMENT, pause};
 use super::tables::Form;
 use super::window::Value;
 use crate::bytecode::{Pc, TrapSite};
+use crate::lang::Word;
 
 /// Executable code.
 pub struct Code {
     cells: Vec<Cell>,
     /// The instructions that can trap, in the order of the code.
     sites: Vec<(usize, TrapSite)>,
+    /// How many counters activations need.
+    pub counters: Counters,
     /// One line per instruction, if a listing was requested.
     pub listing: Option<Vec<Line>>,
+}
+
+/// Numbers of counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// Those of the main program.
+    pub main: usize,
+    /// The most that any definition needs.
+    pub definition: usize,
 }
 
 /// A line of the listing.
@@ -51,8 +63,8 @@ pub struct Builder {
     targets: Vec<(usize, usize)>,
     /// Whether instructions may be fused.
     is_fusing: bool,
-    /// The last instruction, if the next may still be fused with it.
-    last: Option<(usize, Form)>,
+    /// The last instruction and its last operand, if the next instruction may still be fused with it.
+    last: Option<(usize, Form, Value)>,
     /// The bytecode operation for which code is being generated.
     pub pc: Pc,
     /// The number of cells so far, less [`path_length`](Builder::path_length). In straight-line code, this is the cell of the
@@ -108,7 +120,12 @@ impl Builder {
     /// Starts an instruction that may trap with this many values above the base.
     pub fn begin_trapping(&mut self, handler: Handler, values_above: i64, text: impl FnOnce() -> String) {
         self.begin(handler, text);
-        self.sites.push((self.cells.len() - 1, TrapSite { pc: self.pc, values_above }));
+        self.traps_at(self.pc, values_above);
+    }
+
+    /// The instruction that was just started may trap at an operation, with this many values above the base.
+    pub fn traps_at(&mut self, pc: Pc, values_above: i64) {
+        self.sites.push((self.cells.len() - 1, TrapSite { pc, values_above }));
     }
 
     /// Appends a number that the instruction needs.
@@ -138,29 +155,53 @@ impl Builder {
     }
 
     /// Binds a target to the next instruction.
-    pub fn bind(&mut self, Patch(target): Patch) {
-        self.targets[target].1 = self.here();
+    pub fn bind(&mut self, patch: Patch) {
+        let here = self.here();
+        self.bind_to(patch, here);
+    }
+
+    /// Binds a target to the instruction at this cell.
+    pub fn bind_to(&mut self, Patch(target): Patch, cell: usize) {
+        self.targets[target].1 = cell;
     }
 
     /// Appends an instruction that can be fused: with the last one now, if possible, or else with the next.
     pub fn form(&mut self, form: Form, operand: Value) {
-        let pair = self.last.and_then(|(at, last)| Some((at, last.then(form)?)));
+        let pair = self.last.and_then(|(at, last, _)| Some((at, last.then(form)?)));
         if let Some((at, pair)) = pair {
             self.cells[at].handler = pair.ending(GO).expect("every form can continue with the next instruction");
             self.relabel(|text| format!("{text}; {}", form.text(operand)));
-            self.last = Some((at, pair));
+            self.last = Some((at, pair, operand));
         } else {
             self.begin(form.ending(GO).expect("every form can continue with the next instruction"), || {
                 form.text(operand)
             });
-            self.last = self.is_fusing.then_some((self.cells.len() - 1, form));
+            self.last = self.is_fusing.then_some((self.cells.len() - 1, form, operand));
         }
         self.operand(operand);
     }
 
     /// Whether the last instruction wrote this value and may still be fused with the next.
     pub fn wrote_last(&self, value: Value) -> bool {
-        matches!((self.last, value), (Some((_, Form::Compute { d, .. })), Value::Register(r)) if d == usize::from(r))
+        matches!((self.last, value), (Some((_, Form::Compute { d, .. }, _)), Value::Register(r)) if d == usize::from(r))
+    }
+
+    /// If the last instruction did nothing but set `sum` to the sum of a register and a constant, and may still be fused with the
+    /// next, removes it and returns the register and the constant.
+    pub fn take_back_sum(&mut self, sum: u8) -> Option<(u8, i64)> {
+        let (at, Form::Compute { word, d, a, .. }, Value::Constant(constant)) = self.last? else { return None };
+        let constant = match word {
+            Word::Add => constant,
+            Word::Sub => constant.wrapping_neg(),
+            _ => return None,
+        };
+        if d != usize::from(sum) {
+            return None;
+        }
+        self.cells.truncate(at);
+        self.listing.as_mut().and_then(Vec::pop);
+        self.last = None;
+        Some((a as u8, constant))
     }
 
     fn relabel(&mut self, text: impl FnOnce(&str) -> String) {
@@ -173,7 +214,7 @@ impl Builder {
 
     /// Ends an innermost loop whose header is the cell `head`.
     pub fn end_loop(&mut self, end: usize, head: usize) {
-        let fused = self.last.and_then(|(at, last)| Some((at, last.ending(end)?)));
+        let fused = self.last.and_then(|(at, last, _)| Some((at, last.ending(end)?)));
         let mnemonic = if end == NEXT { "next" } else { "back" };
         debug_assert!(end == NEXT || end == BACK, "only these end loops");
         if let Some((at, handler)) = fused {
@@ -208,12 +249,34 @@ impl Builder {
         self.paused = self.paused.min(self.cells.len() as i64 - path_length as i64);
     }
 
+    /// Begins a function with the next instruction, and returns its cell.
+    pub fn begin_function(&mut self) -> usize {
+        self.paused = self.cells.len() as i64;
+        self.here()
+    }
+
+    /// Uses the units that are due for the path to here, before an instruction that is followed by other activations' instructions.
+    pub fn use_units(&mut self) {
+        let units = self.path_length() / SEGMENT;
+        if units > 0 {
+            self.begin(handlers::units, || format!("use {units} units"));
+            self.value(units as i64);
+            self.paused += (units * SEGMENT) as i64;
+        }
+    }
+
+    /// The number of units for an iteration of a loop that contains calls, whose header is this cell.
+    pub fn units_since(&self, header: usize) -> i64 {
+        let length = self.path_length().min(self.cells.len() - header);
+        (length / SEGMENT + 1) as i64
+    }
+
     /// Returns the code.
-    pub fn finish(mut self) -> Code {
+    pub fn finish(mut self, counters: Counters) -> Code {
         let start = self.cells.as_ptr();
         for (cell, target) in self.targets {
             self.cells[cell].target = start.wrapping_add(target);
         }
-        Code { cells: self.cells, sites: self.sites, listing: self.listing }
+        Code { cells: self.cells, sites: self.sites, counters, listing: self.listing }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Words with constant operands are folded, except divisions. Shuffles emit no code apart from loads.
 
+use std::fmt;
+
 use super::state::State;
-use super::tables::{self, Form, number};
+use super::tables::{self, Form, Shown, number};
 use super::window::Value;
 use crate::lang::Word;
 use crate::lang::words::{Class, Meaning};
@@ -45,8 +47,7 @@ impl State {
         if word.class() == Class::Division {
             let handler = tables::divide(word, usize::from(d), a, number(b));
             let height = self.window.height + 2;
-            self.builder
-                .begin_trapping(handler, height, || format!("r{d} = r{a} {} {}", word.spelling(), tables::Shown(b)));
+            self.builder.begin_trapping(handler, height, || format!("r{d} = r{a} {} {}", word.spelling(), Shown(b)));
             self.builder.operand(b);
         } else {
             let form = Form::Compute { word, d: usize::from(d), a, b: number(b) };
@@ -108,6 +109,69 @@ impl State {
             self.window.set(index, value);
         } else {
             self.store(value, self.window.height - 1 - depth.min(1 << 62) as i64);
+        }
+    }
+}
+
+impl State {
+    /// Lowers `@` in a memory of this many cells.
+    pub fn load_cell(&mut self, cells: usize) {
+        let (a, offset) = self.address(cells);
+        self.window.pop();
+        let d = self.destination(&[a]);
+        let height = self.window.height;
+        let (shown, handler) = (Address(a, offset), tables::load_from(usize::from(d), number(a)));
+        self.builder.begin_trapping(handler, height, || format!("r{d} = {shown}"));
+        self.builder.value(offset);
+        self.window.push(Value::Register(d));
+    }
+
+    /// Lowers `!` in a memory of this many cells.
+    pub fn store_cell(&mut self, cells: usize) {
+        let (a, offset) = self.address(cells);
+        self.ensure_loaded(2);
+        let value = self.window.top(1);
+        self.window.pop();
+        self.window.pop();
+        let height = self.window.height;
+        let (shown, handler) = (Address(a, offset), tables::store_to(number(a), number(value)));
+        self.builder.begin_trapping(handler, height, || format!("{shown} = {}", Shown(value)));
+        self.builder.value(offset);
+        self.builder.operand(value);
+    }
+
+    /// The address on top, as a register and an offset, or as the number of one of `cells` cells. If the last instruction did
+    /// nothing but add the offset, it is taken back.
+    fn address(&mut self, cells: usize) -> (Value, i64) {
+        self.ensure_loaded(1);
+        match self.window.top(0) {
+            top @ Value::Constant(number) if (number as u64) < cells as u64 => (top, number),
+            Value::Constant(_) => {
+                self.ensure_register(0);
+                (self.window.top(0), 0)
+            }
+            Value::Register(sum) => {
+                self.window.pop();
+                let is_used = self.window.uses(sum);
+                let (register, offset) =
+                    if is_used { (sum, 0) } else { self.builder.take_back_sum(sum).unwrap_or((sum, 0)) };
+                let a = Value::Register(register);
+                self.window.push(a);
+                (a, offset)
+            }
+        }
+    }
+}
+
+/// The text of a memory cell.
+struct Address(Value, i64);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Address(Value::Constant(number), _) => write!(f, "cell {number}"),
+            Address(register, 0) => write!(f, "cell {}", Shown(register)),
+            Address(register, offset) => write!(f, "cell {} + {offset}", Shown(register)),
         }
     }
 }

@@ -15,8 +15,30 @@ pub const REGISTERS: usize = 3;
 /// Used in place of a register's number if the operand is in the code.
 pub const IMMEDIATE: usize = REGISTERS;
 
-/// The greatest number of instructions on a path through the code without a pause.
+/// The greatest number of instructions on a path through the main program or a definition without a pause.
 pub const LONGEST: usize = 1024;
+
+/// Calls and returns make paths of any length, so they count toward the pauses too. A return uses one unit of a budget, for at
+/// most this many instructions of its definition. For the instructions before a call or a return that exceed this number, the
+/// definition uses more units beforehand.
+pub const SEGMENT: usize = 32;
+
+/// The number of units that may be used between two pauses.
+pub const BUDGET: i64 = 32;
+
+/// The number of calls by which the depth may rise above that at a pause until there must be the next.
+pub const RISE: usize = 32;
+
+/// The greatest number of instructions between two pauses. In each of the main program and the function at hand: the longest path,
+/// and half as much for a loop. Besides those, the instructions that the budget and the units used last pay for, and those of
+/// all active calls that are not paid for yet. The calls that may have begun since the pause are at most [`RISE`] more than the
+/// returns.
+#[cfg(debug_assertions)]
+pub const MOST: usize = 2 * PATH + BUDGET as usize * SEGMENT + PATH + (RISE + BUDGET as usize) * (SEGMENT + 4);
+
+/// The longest path, with a loop at its end.
+#[cfg(debug_assertions)]
+const PATH: usize = LONGEST + LONGEST / 2;
 
 /// The code is an array of cells. Each instruction is a handler followed by its operands.
 #[derive(Clone, Copy)]
@@ -40,6 +62,8 @@ pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
 pub enum Stop {
     /// To be resumed with an empty machine stack.
     Pause,
+    /// The same, but first the call needs room for its return address. It traps if that would be more than the call limit allows.
+    Call,
     /// The program is done; the number of values is in the instruction.
     Done,
     /// The instruction trapped.
@@ -56,10 +80,21 @@ pub struct Context {
     pub base: *mut i64,
     /// The lowest slot of the stack.
     pub bottom: *mut i64,
-    /// The counts of loops that contain other loops.
+    /// The address after the counters of this activation: the counts of loops that contain other loops or calls. They are followed
+    /// by the activation's base, if the definition needs it.
     pub counters: *mut i64,
-    /// The number of loop iterations that may still start.
+    /// The number of loop iterations and calls that may still start.
     pub fuel: u64,
+    /// Where the next call stores its return address.
+    pub returns: *mut Ip,
+    /// The address after the last return address that may be stored now.
+    pub returns_end: *mut Ip,
+    /// The number of units that may be used until there must be a pause, see [`SEGMENT`].
+    pub budget: i64,
+    /// Memory cell 0.
+    pub memory: *mut i64,
+    /// The number of memory cells.
+    pub cells: u64,
     /// Why the code returned.
     pub stop: Stop,
     /// The instruction at which to continue, or that ended the execution.
@@ -68,6 +103,9 @@ pub struct Context {
     pub count: i64,
     /// The values in registers.
     pub registers: [i64; REGISTERS],
+    /// The number of instructions since the last pause.
+    #[cfg(debug_assertions)]
+    pub instructions: usize,
 }
 
 impl Context {
@@ -76,6 +114,10 @@ impl Context {
     /// # Safety
     /// The context must be as its documentation requires.
     pub unsafe fn run(&mut self) {
+        #[cfg(debug_assertions)]
+        {
+            self.instructions = 0;
+        }
         // SAFETY: the caller guarantees it.
         unsafe { dispatch(self.ip, self.count, self, self.registers) }
     }
@@ -117,6 +159,12 @@ macro_rules! handler {
 /// Continues with the instruction at `ip`.
 #[inline(always)]
 unsafe fn dispatch(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    #[cfg(debug_assertions)]
+    // SAFETY: see `Context`.
+    unsafe {
+        (*context).instructions += 1;
+        assert!((*context).instructions <= MOST, "too many instructions without a pause");
+    }
     // SAFETY: see `Context`.
     unsafe { ((*ip).handler)(ip, r[0], count, context, r[1], r[2]) }
 }
@@ -359,6 +407,148 @@ handler!(
         if (*context).base.offset_from((*context).bottom) as i64 > (*ip.add(1)).value {
             return stop(ip, context, Stop::Trap);
         }
+        dispatch(ip.add(2), count, context, r);
+    }
+);
+handler!(
+    /// Traps if the base is lower than a bound that is relative to the base of the activation.
+    need_above<> |ip, count, context, r| {
+        let first = *(*context).counters.sub(1);
+        if ((*context).base.addr() as i64).wrapping_sub(first) < (*ip.add(1)).value {
+            return stop(ip, context, Stop::Trap);
+        }
+        dispatch(ip.add(2), count, context, r);
+    }
+);
+handler!(
+    /// `d` = the memory cell with the number `a` + a constant. An immediate `a` stands for a constant that is a cell's number.
+    load_cell<D, A> |ip, count, context, r| {
+        let Some(cell) = accessed::<A>(ip, context, r) else { return stop(ip, context, Stop::Trap) };
+        r[D] = *cell;
+        dispatch(ip.add(2), count, context, r);
+    }
+);
+handler!(
+    /// The memory cell with the number `a` + a constant = `s`, where `s` may be a constant; see [`load_cell`].
+    store_cell<A, S> |ip, count, context, r| {
+        let Some(cell) = accessed::<A>(ip, context, r) else { return stop(ip, context, Stop::Trap) };
+        *cell = operand::<S>(ip.add(2), r);
+        dispatch(ip.add(2 + cells(S)), count, context, r);
+    }
+);
+
+/// The memory cell that an instruction accesses, if there is one.
+#[inline(always)]
+unsafe fn accessed<const A: usize>(ip: Ip, context: *mut Context, r: [i64; REGISTERS]) -> Option<*mut i64> {
+    // SAFETY: see `Context`. The offset stays within the memory, because the number is less than that of its cells.
+    unsafe {
+        let offset = (*ip.add(1)).value;
+        let number = if A == IMMEDIATE { offset } else { r[A].wrapping_add(offset) } as u64;
+        (A == IMMEDIATE || number < (*context).cells).then(|| (*context).memory.wrapping_add(number as usize))
+    }
+}
+
+handler!(
+    /// Calls a definition: its topmost parameters, top first, move from `a`, `b` and `c` to the registers in order. If `checked`,
+    /// there may be no room for the return address.
+    call<CHECKED, A, B, C> |ip, count, context, r| {
+        let top = (*context).returns;
+        if CHECKED == 1 && top == (*context).returns_end {
+            return need_returns(ip, r[0], count, context, r[1], r[2]);
+        }
+        *top = ip.add(3);
+        (*context).returns = top.add(1);
+        (*context).base = (*context).base.byte_offset((*ip.add(2)).value as isize);
+        dispatch((*ip.add(1)).target, count, context, [r[A], r[B], r[C]]);
+    }
+);
+handler!(
+    /// Stops at a call for which there may be no room.
+    call_depth<> |ip, count, context, r| {
+        if (*context).returns == (*context).returns_end {
+            return need_returns(ip, r[0], count, context, r[1], r[2]);
+        }
+        dispatch(ip.add(1), count, context, r);
+    }
+);
+handler!(
+    /// Stops because there may be no room for another return address.
+    #[cold]
+    need_returns<> |ip, count, context, r| {
+        pause_at(ip, count, context, r);
+        (*context).stop = Stop::Call;
+    }
+);
+handler!(
+    /// Returns from a definition: its topmost results, top first, move from `a` and `b` to the registers in order. Uses a unit.
+    end_call<A, B> |ip, count, context, r| {
+        let top = (*context).returns.sub(1);
+        (*context).returns = top;
+        let to = *top;
+        (*context).base = (*context).base.byte_offset(((*to.sub(1)).value as isize).wrapping_neg());
+        use_units(1, to, count, context, [r[A], r[B], r[2]]);
+    }
+);
+handler!(
+    /// Uses units.
+    units<> |ip, count, context, r| use_units((*ip.add(1)).value, ip.add(2), count, context, r)
+);
+handler!(
+    /// The end of a `times` that contains calls, but no other loops.
+    next_calling<> |ip, count, context, r| {
+        let left = (*context).counters.offset((*ip.add(2)).value as isize);
+        *left -= 1;
+        if *left == 0 {
+            return dispatch(ip.add(4), count, context, r);
+        }
+        use_units((*ip.add(3)).value, (*ip.add(1)).target, count, context, r);
+    }
+);
+handler!(
+    /// The end of a `while` that contains calls, but no other loops.
+    back_calling<> |ip, count, context, r| {
+        use_units((*ip.add(2)).value, (*ip.add(1)).target, count, context, r);
+    }
+);
+
+/// Uses units and continues at `to`, or pauses there if there are not that many left.
+#[inline(always)]
+unsafe fn use_units(units: i64, to: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+    // SAFETY: see `Context`.
+    unsafe {
+        let left = (*context).budget - units;
+        (*context).budget = left;
+        if left < 0 {
+            return out_of_units(to, r[0], count, context, r[1], r[2]);
+        }
+        dispatch(to, count, context, r);
+    }
+}
+
+handler!(
+    /// Pauses before this instruction.
+    #[cold]
+    out_of_units<> |ip, count, context, r| pause_at(ip, count, context, r)
+);
+handler!(
+    /// Begins an activation that has counters.
+    open_counters<> |ip, count, context, r| {
+        (*context).counters = (*context).counters.offset((*ip.add(1)).value as isize);
+        dispatch(ip.add(2), count, context, r);
+    }
+);
+handler!(
+    /// Begins an activation whose last counter is its base.
+    open_base<> |ip, count, context, r| {
+        (*context).counters = (*context).counters.offset((*ip.add(1)).value as isize);
+        *(*context).counters.sub(1) = (*context).base.addr() as i64;
+        dispatch(ip.add(2), count, context, r);
+    }
+);
+handler!(
+    /// Ends an activation that has counters.
+    close_counters<> |ip, count, context, r| {
+        (*context).counters = (*context).counters.offset(((*ip.add(1)).value as isize).wrapping_neg());
         dispatch(ip.add(2), count, context, r);
     }
 );

@@ -4,12 +4,12 @@
 //! the values that the loop uses are in the same registers, one register for each value. Where two paths join, their
 //! windows are reconciled.
 
-use super::code::{Builder, Code, Line, Patch};
+use super::code::{Builder, Code, Counters, Line, Patch};
 use super::handlers::*;
 use super::state::State;
-use super::tables::{self, number};
+use super::tables::{self, PARAMETERS, RESULTS, number};
 use super::window::{Value, Window};
-use crate::bytecode::{Bytecode, Op, Pc, Region, RegionId, RegionKind};
+use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::Word;
 use crate::lang::words::Class;
 
@@ -31,21 +31,28 @@ fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
             window: Window::new(code.inputs() as i64),
             header: None,
         },
+        activation: Activation { results: None, counters: code.main().counters as usize, has_base: false },
         loops: Vec::new(),
         targets: Vec::new(),
         is_dead: false,
+        calls: Vec::new(),
+        counted: None,
+        tails: Vec::new(),
     };
-    let mut index = 0;
-    while index < code.ops().len() {
-        index += walk.op(Pc(index as u32));
+    walk.ops(0, code.main().end.index());
+    let counters = Counters { main: code.main().counters as usize, definition: 0 };
+    match &code.functions()[1..] {
+        [] => walk.state.builder.finish(counters),
+        definitions => walk.definitions(definitions, counters),
     }
-    walk.state.builder.finish()
 }
 
 /// The walk over the bytecode. Only the walk handles control flow.
 struct Walk<'a> {
     code: &'a Bytecode,
     state: State,
+    /// The activations of the function.
+    activation: Activation,
     /// The open loops, innermost last.
     loops: Vec<OpenLoop>,
     /// The forward branches whose targets have not been reached yet, the nearest target last; `None` where a body ends with a
@@ -53,6 +60,39 @@ struct Walk<'a> {
     targets: Vec<Option<Target>>,
     /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
+    /// The calls so far, each with the function that is called.
+    calls: Vec<(Patch, FunctionId)>,
+    /// The operation that counts the depth of the next call, if no instruction has done that.
+    counted: Option<Pc>,
+    /// For each region of a definition, whether its end is followed by a return. Only the entries of `if`s are set.
+    tails: Vec<bool>,
+}
+
+/// What activations of a function look like.
+struct Activation {
+    /// The number of results; `None` for the main program.
+    results: Option<u32>,
+    /// The number of counters.
+    counters: usize,
+    /// Whether the base is kept after the counters.
+    has_base: bool,
+}
+
+impl Activation {
+    /// The number of counters, including that which holds the base.
+    fn slots(&self) -> usize {
+        self.counters + usize::from(self.has_base)
+    }
+}
+
+/// Whether the count of a loop stays in its register: calls would change it.
+fn is_tight(region: &Region) -> bool {
+    region.is_innermost && !region.has_call
+}
+
+/// The text of the topmost values that are in registers, lowest first.
+fn list(registers: &[usize], values: usize) -> String {
+    registers.iter().take(values).rev().map(|register| format!(" r{register}")).collect()
 }
 
 struct OpenLoop {
@@ -77,6 +117,115 @@ struct Target {
 }
 
 impl Walk<'_> {
+    /// Lowers the operations with these indices.
+    fn ops(&mut self, mut index: usize, end: usize) {
+        while index < end {
+            index += self.op(Pc(index as u32));
+        }
+    }
+
+    /// Lowers the definitions, and returns the code.
+    fn definitions(mut self, definitions: &[Function], mut counters: Counters) -> Code {
+        let regions = self.code.regions();
+        self.tails = vec![false; regions.len()];
+        let mut next_region = regions.partition_point(|region| region.start < definitions[0].start);
+        let mut starts = Vec::with_capacity(definitions.len());
+        for function in definitions {
+            let mut needed = 0;
+            while let Some(region) = regions.get(next_region).filter(|region| region.start < function.end) {
+                if let RegionKind::Times { counter } = region.kind
+                    && !is_tight(region)
+                {
+                    needed = needed.max(counter.0 as usize + 1);
+                }
+                next_region += 1;
+            }
+            self.activation =
+                Activation { results: Some(function.results), counters: needed, has_base: function.has_needs };
+            counters.definition = counters.definition.max(self.activation.slots());
+            self.state.window = Window::in_registers(function.params.into(), PARAMETERS.min(function.params as usize));
+            self.is_dead = false;
+            starts.push(self.begin_definition(function));
+            self.ops(function.start.index(), function.end.index());
+        }
+        for (call, callee) in self.calls {
+            self.state.builder.bind_to(call, starts[callee.index() - 1]);
+        }
+        self.state.builder.finish(counters)
+    }
+
+    fn begin_definition(&mut self, function: &Function) -> usize {
+        let start = self.state.builder.begin_function();
+        self.state.builder.pc = function.start;
+        let slots = self.activation.slots();
+        if slots > 0 {
+            let handler = if self.activation.has_base { open_base } else { open_counters };
+            self.state.builder.begin(handler, || format!("open {slots}"));
+            self.state.builder.value(slots as i64);
+        }
+        start
+    }
+
+    /// Returns from the definition or ends the program.
+    fn end_function(&mut self) {
+        self.is_dead = true;
+        let Some(results) = self.activation.results else {
+            self.state.flush(0);
+            let height = self.state.window.height;
+            return self.state.builder.begin_trapping(done, height, || "done".into());
+        };
+        let registers: [usize; RESULTS] = self.state.gather(results as usize);
+        self.state.rebase(self.state.window.height - i64::from(results));
+        let slots = self.activation.slots();
+        if slots > 0 {
+            self.state.builder.begin(close_counters, || format!("close {slots}"));
+            self.state.builder.value(slots as i64);
+        }
+        self.state.builder.use_units();
+        let list = list(&registers, results as usize);
+        self.state.builder.begin(tables::return_with(registers), || format!("return{list}"));
+    }
+
+    fn call(&mut self, id: FunctionId) {
+        let Function { params, results, ref name, .. } = self.code.functions()[id.index()];
+        let registers: [usize; PARAMETERS] = self.state.gather(params as usize);
+        if self.activation.results.is_some() {
+            self.state.builder.use_units();
+        }
+        let is_checked = self.code.counts_depth() || self.code.greatest_depth() > RISE as u64;
+        let list = list(&registers, params as usize);
+        self.state.builder.begin(tables::call_with(registers, is_checked), || format!("call {name}{list}"));
+        let base = self.state.window.height - i64::from(params);
+        if let Some(pc) = self.counted.take() {
+            self.state.builder.traps_at(pc, base);
+        }
+        let patch = self.state.builder.patch();
+        self.calls.push((patch, id));
+        self.state.builder.value(base * size_of::<i64>() as i64);
+        self.state.window = Window::in_registers(base + i64::from(results), RESULTS.min(results as usize));
+    }
+
+    /// Checks the room for the frame of the function that is called next.
+    fn frame(&mut self, values: u64) {
+        if let Some(pc) = self.counted.take() {
+            self.state.builder.begin(call_depth, || "call-depth".into());
+            self.state.builder.traps_at(pc, 0);
+        }
+        self.room("frame", values);
+    }
+
+    fn room(&mut self, name: &str, values: u64) {
+        let limit = self.code.stack_limit().min(i64::MAX as u64) as i64;
+        let height = self.state.window.height;
+        self.state.builder.begin_trapping(room, height, || format!("{name} {values}"));
+        self.state.builder.value(limit.saturating_sub(values.min(i64::MAX as u64) as i64).saturating_sub(height));
+    }
+
+    /// The number of a counter, relative to the end of the activation's counters.
+    fn slot(&self, counter: i64) -> i64 {
+        counter - self.activation.slots() as i64
+    }
+
     /// Lowers one operation, or two if they become one instruction, and returns how many it lowered. It has one caller, so the
     /// compiler inlines it.
     #[inline(always)]
@@ -90,45 +239,48 @@ impl Walk<'_> {
                 Class::Comparison => match self.code.ops()[pc.index() + 1] {
                     Op::If(id) | Op::LeaveIfZero(id) => {
                         self.state.builder.pc = Pc(pc.0 + 1);
+                        self.note_tail(id);
                         self.compare_and_branch(word, id);
                         return 2;
                     }
                     _ => self.state.compute(word),
                 },
-                _ => self.state.compute(word),
+                Class::Memory if word == Word::Fetch => self.state.load_cell(self.code.cells()),
+                Class::Memory => self.state.store_cell(self.code.cells()),
+                Class::Arithmetic | Class::Division => self.state.compute(word),
             },
             Op::Pick(depth) => self.state.pick(depth),
             Op::Put(depth) => self.state.put(depth),
             Op::Times(id) => self.times(id),
             Op::Next(_) => self.next(),
             Op::While(id) => self.begin_while(id),
-            Op::If(id) | Op::LeaveIfZero(id) => self.branch_if_zero(id),
+            Op::If(id) => {
+                self.note_tail(id);
+                self.branch_if_zero(id);
+            }
+            Op::LeaveIfZero(id) => self.branch_if_zero(id),
             Op::Repeat(_) => self.repeat(),
             Op::Leave(_) => self.leave(),
             Op::Else(id) => self.otherwise(id),
             Op::EndIf(_) => self.bind(),
-            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
+            Op::CallDepth => self.counted = Some(pc),
+            Op::Frame { values } => self.frame(values),
+            Op::Call(id) => self.call(id),
             Op::Fuel => self.state.builder.begin_trapping(fuel, 0, || "fuel".into()),
             Op::Need { values, .. } => {
                 let values = values.min(i64::MAX as u64) as i64;
                 let height = self.state.window.height;
-                self.state.builder.begin_trapping(need, height, || format!("need {values}"));
-                self.state.builder.value(values.saturating_sub(height));
+                let bound = values.saturating_sub(height);
+                let (handler, bound): (Handler, _) = match self.activation.results {
+                    None => (need, bound),
+                    Some(_) => (need_above, bound.saturating_mul(size_of::<i64>() as i64)),
+                };
+                self.state.builder.begin_trapping(handler, height, || format!("need {values}"));
+                self.state.builder.value(bound);
             }
-            Op::Room { values, .. } => {
-                let limit = self.code.stack_limit().min(i64::MAX as u64) as i64;
-                let height = self.state.window.height;
-                self.state.builder.begin_trapping(room, height, || format!("room {values}"));
-                self.state
-                    .builder
-                    .value(limit.saturating_sub(values.min(i64::MAX as u64) as i64).saturating_sub(height));
-            }
-            Op::Exit | Op::Return => {
-                self.state.flush(0);
-                let height = self.state.window.height;
-                self.state.builder.begin_trapping(done, height, || "done".into());
-                self.is_dead = true;
-            }
+            Op::Room { values, .. } => self.room("room", values),
+            Op::Return if self.is_dead && self.activation.results.is_some() => {}
+            Op::Exit | Op::Return => self.end_function(),
         }
         1
     }
@@ -159,13 +311,13 @@ impl Walk<'_> {
 
     /// Appends a target that is bound later.
     fn patch(&mut self, is_level: bool) -> Target {
-        let path_length = self.state.builder.path_length() + if self.is_in_innermost() { LONGEST / 2 } else { 0 };
+        let path_length = self.state.builder.path_length() + if self.is_in_tight_loop() { LONGEST / 2 } else { 0 };
         let patch = self.state.builder.patch();
         Target { patch, window: self.state.window, is_level, path_length }
     }
 
-    fn is_in_innermost(&self) -> bool {
-        self.loops.last().is_some_and(|open| open.region.is_innermost)
+    fn is_in_tight_loop(&self) -> bool {
+        self.loops.last().is_some_and(|open| is_tight(&open.region))
     }
 
     fn prepare_loop(&mut self, region: &Region) {
@@ -200,13 +352,13 @@ impl Walk<'_> {
         self.state.builder.operand(count);
         self.state.window.pop();
         self.prepare_loop(&region);
-        if region.is_innermost {
+        if is_tight(&region) {
             self.state.builder.begin(enter, || "enter".into());
             self.target(region.is_level);
         } else {
             self.state.builder.begin(enter_outer, || format!("enter c{counter}"));
             self.target(region.is_level);
-            self.state.builder.value(counter);
+            self.state.builder.value(self.slot(counter));
         }
         self.header(region);
     }
@@ -251,11 +403,15 @@ impl Walk<'_> {
         let OpenLoop { header, region, leaves, .. } = self.end_iteration();
         match region.kind {
             _ if self.is_dead => {}
-            RegionKind::Times { counter } if !region.is_innermost => {
+            RegionKind::Times { counter } if !is_tight(&region) => {
                 let counter = i64::from(counter.0);
-                self.state.builder.begin(next_outer, || format!("next c{counter} {header}"));
+                let handler: Handler = if region.is_innermost { next_calling } else { next_outer };
+                self.state.builder.begin(handler, || format!("next c{counter} {header}"));
                 self.state.builder.target(header);
-                self.state.builder.value(counter);
+                self.state.builder.value(self.slot(counter));
+                if region.is_innermost {
+                    self.state.builder.value(self.state.builder.units_since(header));
+                }
             }
             _ => self.state.builder.end_loop(NEXT, header),
         }
@@ -266,8 +422,12 @@ impl Walk<'_> {
         let OpenLoop { header, region, leaves, .. } = self.end_iteration();
         if self.is_dead {
             // No path reaches the end of an iteration.
-        } else if region.is_innermost {
+        } else if is_tight(&region) {
             self.state.builder.end_loop(BACK, header);
+        } else if region.is_innermost {
+            self.state.builder.begin(back_calling, || format!("back {header}"));
+            self.state.builder.target(header);
+            self.state.builder.value(self.state.builder.units_since(header));
         } else {
             self.state.builder.begin(back_outer, || format!("back {header}"));
             self.state.builder.target(header);
@@ -279,6 +439,12 @@ impl Walk<'_> {
     fn otherwise(&mut self, id: RegionId) {
         let to_else = self.targets.pop().expect("THEN began with a branch to ELSE");
         if self.is_dead {
+            self.targets.extend([None, to_else]);
+            return self.bind();
+        }
+        if self.tails.get(id.index()) == Some(&true) {
+            // The return takes the place of a jump to it.
+            self.end_function();
             self.targets.extend([None, to_else]);
             return self.bind();
         }
@@ -310,6 +476,17 @@ impl Walk<'_> {
             self.state.flush_and_rebase(operands);
         }
         is_level
+    }
+
+    /// In a definition, notes whether the end of a region is followed by a return.
+    fn note_tail(&mut self, id: RegionId) {
+        if self.activation.results.is_some() {
+            self.tails[id.index()] = match self.code.ops()[self.code.region(id).end.index()] {
+                Op::Return => true,
+                Op::EndIf(parent) => self.tails[parent.index()],
+                _ => false,
+            };
+        }
     }
 
     fn branch_if_zero(&mut self, id: RegionId) {

@@ -3,6 +3,7 @@
 
 mod code;
 mod compute;
+mod control;
 pub mod handlers;
 mod lower;
 mod moves;
@@ -12,5 +13,6 @@ mod window;
 mod words;
 
 pub use code::{Code, Line};
+pub use control::Control;
 pub use lower::{listing, lower};
 pub use tables::PAIRS;

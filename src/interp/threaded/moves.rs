@@ -72,11 +72,15 @@ impl State {
     /// Spills all values except the topmost `kept`, and moves the base up to the lowest value that is kept.
     pub fn flush_and_rebase(&mut self, kept: usize) {
         self.flush(kept);
-        let by = self.window.height - kept as i64;
+        self.rebase(self.window.height - kept as i64);
+    }
+
+    /// Moves the base up by this many slots, or down if negative.
+    pub fn rebase(&mut self, by: i64) {
         if by != 0 {
             self.builder.begin(rebase, || format!("base += {by}"));
             self.builder.value(by);
-            self.window.height = kept as i64;
+            self.window.height -= by;
         }
     }
 }

@@ -58,6 +58,21 @@ impl State {
         }
     }
 
+    /// Puts the topmost `values` values, or the topmost N if there are more, into registers and spills all others. Returns their
+    /// registers, top first.
+    pub fn gather<const N: usize>(&mut self, values: usize) -> [usize; N] {
+        let values = values.min(N);
+        self.flush(values);
+        self.ensure_loaded(values);
+        std::array::from_fn(|below| {
+            if below >= values {
+                return below;
+            }
+            self.ensure_register(below);
+            number(self.window.top(below))
+        })
+    }
+
     /// Selects a register for a result that will be the new top. The register holds no value of the window. The register in which
     /// the result must be at the end of the iteration is preferred, then an operand's register.
     pub fn destination(&mut self, operands: &[Value]) -> u8 {

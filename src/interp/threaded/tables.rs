@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::handlers::{
-    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, compute, compute_unary, divide_by, exchange,
-    fetch, jump_if_zero, load_slot, loop_end, pair, set, set_count, store_slot,
+    BACK, ENDS, GO, Handler, IMMEDIATE, NEXT, REGISTERS, branch_unless, call, compute, compute_unary, divide_by,
+    end_call, exchange, fetch, jump_if_zero, load_cell, load_slot, loop_end, pair, set, set_count, store_cell,
+    store_slot,
 };
 use super::window::Value;
 use crate::lang::Word;
@@ -128,6 +129,31 @@ macro_rules! exchanges {
 }
 /// Indexed by end and by pair of registers.
 static EXCHANGE: [[Handler; 3]; ENDS] = exchanges!(GO NEXT BACK);
+
+macro_rules! calls {
+    (@c $checked:tt $a:tt $b:tt $c:tt) => { call::<$checked, $a, $b, $c> as Handler };
+    (@b $checked:tt $a:tt $b:tt) => { over!(registers, calls!(@c $checked $a $b)) };
+    (@a $checked:tt $a:tt) => { over!(registers, calls!(@b $checked $a)) };
+    ($($checked:tt)*) => { [$(over!(registers, calls!(@a $checked))),*] };
+}
+/// Indexed by whether the call is checked and by the registers of the parameters.
+static CALLS: [[[[Handler; REGISTERS]; REGISTERS]; REGISTERS]; 2] = calls!(0 1);
+
+macro_rules! ends_of_calls {
+    (@b $a:tt $b:tt) => { end_call::<$a, $b> as Handler };
+    (@a $a:tt) => { over!(registers, ends_of_calls!(@b $a)) };
+}
+/// Indexed by the registers of the results.
+static ENDS_OF_CALLS: [[Handler; REGISTERS]; REGISTERS] = over!(registers, ends_of_calls!(@a));
+
+macro_rules! accesses {
+    (@b $handler:ident $x:tt $y:tt) => { $handler::<$x, $y> as Handler };
+    (@a $handler:ident $x:tt) => { over!(values, accesses!(@b $handler $x)) };
+}
+/// Indexed by destination and address.
+static LOADS: [[Handler; REGISTERS + 1]; REGISTERS] = over!(registers, accesses!(@a load_cell));
+/// Indexed by address and operand.
+static STORES: [[Handler; REGISTERS + 1]; REGISTERS + 1] = over!(values, accesses!(@a store_cell));
 
 /// Indexed by end (there is no form for `while`), destination and the operands `b` and `c` of [`Form::Pair`].
 type Pairs = [[[[Handler; REGISTERS + 1]; REGISTERS + 1]; REGISTERS]; 2];
@@ -280,6 +306,32 @@ pub fn times(a: usize) -> Handler {
 pub fn store(s: usize) -> Handler {
     over!(values, store_slot)[s]
 }
+
+/// The handler that loads a memory cell.
+pub fn load_from(d: usize, a: usize) -> Handler {
+    LOADS[d][a]
+}
+
+/// The handler that stores the operand to a memory cell.
+pub fn store_to(a: usize, s: usize) -> Handler {
+    STORES[a][s]
+}
+
+/// The handler that calls a definition whose topmost parameters are in these registers, top first.
+pub fn call_with([a, b, c]: [usize; PARAMETERS], is_checked: bool) -> Handler {
+    CALLS[usize::from(is_checked)][a][b][c]
+}
+
+/// The handler that returns from a definition whose topmost results are in these registers, top first.
+pub fn return_with([a, b]: [usize; RESULTS]) -> Handler {
+    ENDS_OF_CALLS[a][b]
+}
+
+/// The number of parameters that are in registers when a definition begins: the top in the first register, and so on.
+pub const PARAMETERS: usize = 3;
+
+/// The number of results that are in registers when a definition returns.
+pub const RESULTS: usize = 2;
 
 /// The text of an operand.
 pub struct Shown(pub Value);

@@ -30,6 +30,13 @@ impl Window {
         Window { values: [Value::Constant(0); MAX_WIDTH], len: 0, height }
     }
 
+    /// A window at this height whose topmost `values` values are in registers, the top in the first.
+    pub fn in_registers(height: i64, values: usize) -> Window {
+        let mut window = Window::new(height - values as i64);
+        (0..values).rev().for_each(|register| window.push(Value::Register(register as u8)));
+        window
+    }
+
     /// The number of values in the window.
     #[inline]
     pub fn len(&self) -> usize {

@@ -3,11 +3,15 @@
 use crate::lang::Word;
 use crate::lang::words::{Meaning, WORDS as ALL};
 
+const fn computes(index: usize) -> bool {
+    !matches!(ALL[index].1.meaning, Meaning::Shuffle | Meaning::Load | Meaning::Store)
+}
+
 /// The number of words that compute.
 const COUNT: usize = {
     let (mut count, mut index) = (0, 0);
     while index < ALL.len() {
-        count += !matches!(ALL[index].1.meaning, Meaning::Shuffle) as usize;
+        count += computes(index) as usize;
         index += 1;
     }
     count
@@ -18,7 +22,7 @@ pub const WORDS: [Word; COUNT] = {
     let mut words = [Word::Add; COUNT];
     let (mut count, mut index) = (0, 0);
     while index < ALL.len() {
-        if !matches!(ALL[index].1.meaning, Meaning::Shuffle) {
+        if computes(index) {
             words[count] = ALL[index].0;
             count += 1;
         }
