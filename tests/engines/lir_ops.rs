@@ -1,26 +1,26 @@
 //! Every LIR operation, executed on the host's instruction set and compared with a simple evaluator.
 //!
 //! The code under test loads every allocatable register from the stack, performs operations, and stores every register.
-//! The resulting registers, stack, frame, status and pointer must equal those of this file's evaluator, which is based
-//! on LIR alone.
+//! The resulting registers, stack, memory cells, frame, status and pointer must equal those of this file's evaluator, which
+//! is based on LIR alone. `lir_calls` uses it for calls and memory cells.
 #![allow(unsafe_code, reason = "calls generated code on frames and stacks of its own")]
 
 use std::collections::BTreeSet;
 
 use jitduel::exec::{Code, Store};
 use jitduel::isa::disassemble::disassemble;
-use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
+use jitduel::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot, UnaryOp, frame};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
 
 #[cfg(target_arch = "aarch64")]
-type Host = aarch64::Emitter;
+pub type Host = aarch64::Emitter;
 /// Hosts that support neither instruction set compile this file and report its tests as ignored.
 #[cfg(not(target_arch = "aarch64"))]
-type Host = x86_64::Emitter;
+pub type Host = x86_64::Emitter;
 
-const REGISTERS: &[Reg] = Host::ALLOCATABLE;
+pub const REGISTERS: &[Reg] = Host::ALLOCATABLE;
 /// The slots of the registers' initial values, from the bottom of the stack.
 const INPUTS: i64 = 0;
 /// The slots of their final values.
@@ -46,13 +46,31 @@ struct State<'a> {
     pointer: i64,
     limit: i64,
     fuel: u64,
+    /// The memory cells.
+    cells: &'a mut [i64],
+    /// The number of calls that may still begin.
+    depth: u64,
+    /// The active calls, innermost last.
+    calls: Vec<Activation>,
+    /// The greatest number of active calls so far.
+    deepest: usize,
+    /// The slot that the last check against a base reported.
+    base: Option<i64>,
+}
+
+/// A call that has not returned.
+struct Activation {
+    /// The index of the operation after the call.
+    back: usize,
+    /// Its frame slots; `None` before they are written.
+    slots: Vec<Option<u64>>,
 }
 
 /// How an execution ends: what the code returns, and the slot to which its frame then points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct End {
-    status: u64,
-    pointer: i64,
+pub struct End {
+    pub status: u64,
+    pub pointer: i64,
 }
 
 fn compute(op: AluOp, a: i64, b: i64) -> i64 {
@@ -127,6 +145,8 @@ fn destination(op: Op) -> Option<Reg> {
         | Op::Divide { d, .. }
         | Op::DivideImm { d, .. }
         | Op::CountDown { d, .. }
+        | Op::LoadCell { d, .. }
+        | Op::LoadCellAt { d, .. }
         | Op::LoadFrame { d, .. } => Some(d),
         _ => None,
     }
@@ -151,11 +171,27 @@ impl State<'_> {
         &mut self.memory[index as usize]
     }
 
-    fn frame_cell(&mut self, slot: FrameSlot) -> &mut u64 {
-        &mut self.frame[frame::SLOTS as usize / 8 + slot.0 as usize]
+    fn load_frame(&self, slot: FrameSlot) -> u64 {
+        match self.calls.last() {
+            None => self.frame[frame::SLOTS as usize / 8 + slot.0 as usize],
+            Some(call) => call.slots[slot.0 as usize].expect("a test reads a frame slot that was not written"),
+        }
     }
 
-    fn run(&mut self, ops: &[Op], labels: &[usize]) -> End {
+    fn store_frame(&mut self, slot: FrameSlot, value: u64) {
+        match self.calls.last_mut() {
+            None => self.frame[frame::SLOTS as usize / 8 + slot.0 as usize] = value,
+            Some(call) => call.slots[slot.0 as usize] = Some(value),
+        }
+    }
+
+    /// The memory cell with the number `a + offset`, if there is one.
+    fn memory_cell(&mut self, a: i64, offset: i64) -> Option<&mut i64> {
+        let number = (i128::from(a) + i128::from(offset)) as u64;
+        self.cells.get_mut(usize::try_from(number).ok()?)
+    }
+
+    fn run(&mut self, ops: &[Op], labels: &[usize], functions: &[usize]) -> End {
         let mut index = 0;
         loop {
             let op = ops[index];
@@ -163,15 +199,52 @@ impl State<'_> {
             let mut goes_to = None;
             let mut traps_at = None;
             match op {
-                Op::LoadCell { .. } | Op::StoreCell { .. } | Op::Function { .. } | Op::Call { .. } | Op::EndCall => {
-                    todo!()
+                Op::LoadCell { d, a, site, offset } => {
+                    let address = self.get(a);
+                    match self.memory_cell(address, offset).copied() {
+                        Some(value) => self.set(op, d, value),
+                        None => traps_at = Some(site),
+                    }
                 }
-                Op::LoadCellAt { .. }
-                | Op::StoreCellAt { .. }
-                | Op::TakeDepth { .. }
-                | Op::GiveDepth
-                | Op::SaveBase { .. }
-                | Op::NeedAbove { .. } => todo!(),
+                Op::StoreCell { s, a, site, offset } => {
+                    let (value, address) = (self.get(s), self.get(a));
+                    match self.memory_cell(address, offset) {
+                        Some(cell) => *cell = value,
+                        None => traps_at = Some(site),
+                    }
+                }
+                Op::LoadCellAt { d, cell } => self.set(op, d, self.cells[cell as usize]),
+                Op::StoreCellAt { s, cell } => self.cells[cell as usize] = self.get(s),
+                Op::Function { function, .. } => unreachable!("the operations before function {function} run into it"),
+                Op::Call { function } => {
+                    let entry = functions[function as usize];
+                    let Op::Function { slots, has_calls, .. } = ops[entry] else {
+                        unreachable!("it is a function's entry")
+                    };
+                    // An operation of a function is before the next function.
+                    let end = ops[entry + 1..].iter().position(|op| matches!(op, Op::Function { .. }));
+                    let body = &ops[entry + 1..][..end.unwrap_or(ops.len() - entry - 1)];
+                    assert!(
+                        has_calls || !body.iter().any(|op| matches!(op, Op::Call { .. })),
+                        "the function has calls"
+                    );
+                    self.calls.push(Activation { back: index, slots: vec![None; slots as usize] });
+                    self.deepest = self.deepest.max(self.calls.len());
+                    index = entry + 1;
+                }
+                Op::EndCall => index = self.calls.pop().expect("a call is active").back,
+                Op::TakeDepth { site } => match self.depth.checked_sub(1) {
+                    Some(left) => self.depth = left,
+                    None => traps_at = Some(site),
+                },
+                Op::GiveDepth => self.depth += 1,
+                // The slot's number stands for its address: only `NeedAbove` reads it.
+                Op::SaveBase { base, slot } => self.store_frame(slot, (self.pointer + base.0) as u64),
+                Op::NeedAbove { slot, base, site } => {
+                    let base = self.load_frame(base) as i64;
+                    self.base = Some(base);
+                    traps_at = (self.pointer + slot.0 < base).then_some(site);
+                }
                 Op::Align | Op::Label(_) => {}
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
@@ -200,11 +273,8 @@ impl State<'_> {
                     self.set(op, d, left);
                     goes_to = (left != 0).then_some(to);
                 }
-                Op::LoadFrame { d, slot } => {
-                    let value = *self.frame_cell(slot) as i64;
-                    self.set(op, d, value);
-                }
-                Op::StoreFrame { s, slot } => *self.frame_cell(slot) = self.get(s) as u64,
+                Op::LoadFrame { d, slot } => self.set(op, d, self.load_frame(slot) as i64),
+                Op::StoreFrame { s, slot } => self.store_frame(slot, self.get(s) as u64),
                 Op::Fuel { site } => match self.fuel.checked_sub(1) {
                     Some(left) => self.fuel = left,
                     None => traps_at = Some(site),
@@ -226,46 +296,60 @@ impl State<'_> {
 
 // Pieces of code.
 
-/// Operations under construction, after loads of every register.
-struct Builder {
-    ops: Vec<Op>,
+/// Operations under construction, after loads of every register that they may use.
+pub struct Builder {
+    pub ops: Vec<Op>,
+    pub shape: Shape,
     labels: u32,
     sites: u32,
-    outputs: i64,
+    pub outputs: i64,
     /// The number of operations that do not merely load inputs and store results.
-    subjects: u64,
+    pub subjects: u64,
 }
 
 impl Builder {
     fn new() -> Builder {
-        let load = |(slot, &d): (usize, &Reg)| Op::Load { d, slot: Slot(INPUTS + slot as i64) };
-        let ops = REGISTERS.iter().enumerate().map(load).collect();
-        Builder { ops, labels: 0, sites: 0, outputs: 0, subjects: 0 }
+        Builder::shaped(Shape::default())
     }
 
-    fn put(&mut self, op: Op) {
+    /// The same for code with reserved registers, memory cells or calls. The number of functions is counted here.
+    pub fn shaped(shape: Shape) -> Builder {
+        let registers = Host::usable(shape.reserved);
+        let load = |(slot, &d): (usize, &Reg)| Op::Load { d, slot: Slot(INPUTS + slot as i64) };
+        let ops = registers.iter().enumerate().map(load).collect();
+        let shape = Shape { registers: registers.len(), metered: true, functions: 1, ..shape };
+        Builder { ops, shape, labels: 0, sites: 0, outputs: 0, subjects: 0 }
+    }
+
+    /// A new function.
+    pub fn function(&mut self) -> u32 {
+        self.shape.functions += 1;
+        self.shape.functions as u32 - 1
+    }
+
+    pub fn put(&mut self, op: Op) {
         self.subjects += 1;
         self.ops.push(op);
     }
 
-    fn label(&mut self) -> Label {
+    pub fn label(&mut self) -> Label {
         self.labels += 1;
         Label(self.labels - 1)
     }
 
-    fn site(&mut self) -> Site {
+    pub fn site(&mut self) -> Site {
         self.sites += 1;
         Site(self.sites - 1)
     }
 
     /// Allocates a slot for a result.
-    fn output(&mut self) -> Slot {
+    pub fn output(&mut self) -> Slot {
         self.outputs += 1;
         Slot(OUTPUTS + self.outputs - 1)
     }
 
     /// Appends an operation, stores its result, and restores the registers that it may change.
-    fn observe(&mut self, op: Op) {
+    pub fn observe(&mut self, op: Op) {
         self.put(op);
         let d = destination(op).expect("the operation has a result");
         let slot = self.output();
@@ -282,32 +366,39 @@ impl Builder {
     }
 
     /// Stores every register after the operations, so that unintended changes are detected.
-    fn dump(&mut self) {
-        for (index, &s) in REGISTERS.iter().enumerate() {
+    pub fn dump(&mut self) {
+        for (index, &s) in Host::usable(self.shape.reserved).iter().enumerate() {
             self.ops.push(Op::Store { s, slot: Slot(DUMP + index as i64) });
         }
     }
 
-    fn finish(mut self) -> Piece {
+    pub fn finish(mut self) -> Piece {
         self.dump();
         let end = Slot(OUTPUTS + self.outputs);
         self.ops.push(Op::Return { end });
         self.seal(&Tuning::default())
     }
 
-    fn seal(self, tuning: &Tuning) -> Piece {
+    pub fn seal(self, tuning: &Tuning) -> Piece {
         let mut labels = vec![usize::MAX; self.labels as usize];
+        let mut functions = vec![usize::MAX; self.shape.functions];
         for (index, op) in self.ops.iter().enumerate() {
-            if let Op::Label(label) = op {
-                labels[label.0 as usize] = index + 1;
+            match op {
+                Op::Label(label) => labels[label.0 as usize] = index + 1,
+                Op::Function { function, .. } => functions[*function as usize] = index,
+                _ => {}
             }
         }
+        let machine = emit_shaped::<Host>(&self.ops, &self.shape, tuning);
         Piece {
-            code: Code::new(&emit::<Host>(&self.ops, tuning)).expect("the system gives executable memory"),
+            code: Code::new(&machine.bytes).expect("the system gives executable memory"),
+            activation_bytes: machine.activation_bytes,
             below: GUARD,
             above: OUTPUTS + self.outputs + GUARD,
             ops: self.ops,
+            shape: self.shape,
             labels,
+            functions,
             subjects: self.subjects,
         }
     }
@@ -315,39 +406,50 @@ impl Builder {
 
 fn emit<I: Isa>(ops: &[Op], tuning: &Tuning) -> Vec<u8> {
     let shape = Shape { registers: I::ALLOCATABLE.len(), metered: true, ..Shape::default() };
+    emit_shaped::<I>(ops, &shape, tuning).bytes
+}
+
+/// Emits operations, with longer forms of branches and calls until they reach.
+pub fn emit_shaped<I: Isa>(ops: &[Op], shape: &Shape, tuning: &Tuning) -> Machine {
     let mut forms = Forms::default();
     loop {
-        let mut emitter = I::begin(Vec::new(), &shape, tuning, forms);
+        let mut emitter = I::begin(Vec::new(), shape, tuning, forms);
         for &op in ops {
             emitter.put(op);
         }
         match emitter.finish() {
-            Ok(machine) => return machine.bytes,
+            Ok(machine) => return machine,
             Err(error) => forms = error.next.expect("there is a longer form"),
         }
     }
 }
 
 /// Operations, and the code for them.
-struct Piece {
-    ops: Vec<Op>,
+pub struct Piece {
+    pub ops: Vec<Op>,
+    shape: Shape,
     labels: Vec<usize>,
+    functions: Vec<usize>,
     code: Code,
+    /// The size of the largest activation on the control stack.
+    pub activation_bytes: usize,
     /// The number of slots of the stack below the bottom, and from it on.
-    below: i64,
-    above: i64,
+    pub below: i64,
+    pub above: i64,
     subjects: u64,
 }
 
 /// The initial state of an execution besides the registers.
 #[derive(Clone, Copy)]
-struct Start {
-    fuel: u64,
+pub struct Start {
+    pub fuel: u64,
     /// The greatest number of values on the stack.
-    limit: i64,
+    pub limit: i64,
+    /// The number of calls that may be active at once.
+    pub depth: u64,
 }
 
-const PLENTY: Start = Start { fuel: u64::MAX, limit: 1000 };
+pub const PLENTY: Start = Start { fuel: u64::MAX, limit: 1000, depth: 1 << 40 };
 /// Every frame has room for the counters of a thousand nested loops.
 const FRAME_SLOTS: usize = 1000;
 const FRAME_CELLS: usize = frame::SLOTS as usize / 8 + FRAME_SLOTS;
@@ -355,13 +457,23 @@ const BOTTOM: usize = frame::BOTTOM as usize / 8;
 const LIMIT: usize = frame::LIMIT as usize / 8;
 const POINTER: usize = frame::POINTER as usize / 8;
 const FUEL: usize = frame::FUEL as usize / 8;
+const MEMORY: usize = frame::MEMORY as usize / 8;
+const CONTROL: usize = frame::CONTROL as usize / 8;
+const DEPTH: usize = frame::DEPTH as usize / 8;
+const HOST: usize = frame::HOST as usize / 8;
+const BASE: usize = frame::BASE as usize / 8;
 
 /// The memory of both sides, reused for every execution, and the random numbers of a test.
-struct Rig {
+pub struct Rig {
     rng: Xoshiro256PlusPlus,
     canaries: Vec<i64>,
-    actual: Vec<i64>,
+    pub actual: Vec<i64>,
     expected: Vec<i64>,
+    /// The memory cells, between guards.
+    cells: Vec<i64>,
+    expected_cells: Vec<i64>,
+    /// The control stack, between guards. Its words are 16 bytes long, to which it must be aligned.
+    control: Vec<u128>,
     frame: Vec<u64>,
     expected_frame: Vec<u64>,
     /// Frame cells from here on are not compared; most pieces use none.
@@ -373,7 +485,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(seed: u64) -> Rig {
+    pub fn new(seed: u64) -> Rig {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let canaries = (0..4096).map(|_| rng.next_u64() as i64).collect();
         Rig {
@@ -381,6 +493,9 @@ impl Rig {
             canaries,
             actual: Vec::new(),
             expected: Vec::new(),
+            cells: Vec::new(),
+            expected_cells: Vec::new(),
+            control: Vec::new(),
             frame: vec![0; FRAME_CELLS],
             expected_frame: vec![0; FRAME_CELLS],
             frame_cells: frame::SLOTS as usize / 8 + 4,
@@ -390,7 +505,7 @@ impl Rig {
         }
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.rng.next_u64() % bound as u64) as usize
     }
 
@@ -400,7 +515,7 @@ impl Rig {
     }
 
     /// Usually an edge value, sometimes any number, sometimes a small one.
-    fn value(&mut self) -> i64 {
+    pub fn value(&mut self) -> i64 {
         match self.below(8) {
             0 => self.rng.next_u64() as i64,
             1 => self.below(130) as i64 - 65,
@@ -408,7 +523,7 @@ impl Rig {
         }
     }
 
-    fn values(&mut self) -> Vec<i64> {
+    pub fn values(&mut self) -> Vec<i64> {
         (0..REGISTERS.len()).map(|_| self.value()).collect()
     }
 
@@ -417,7 +532,7 @@ impl Rig {
     }
 
     /// Runs the code and the evaluator, and describes any difference.
-    fn compare(&mut self, piece: &Piece, registers: &[i64], start: Start) -> Result<End, String> {
+    pub fn compare(&mut self, piece: &Piece, registers: &[i64], start: Start) -> Result<End, String> {
         let slots = (piece.below + piece.above) as usize;
         while self.canaries.len() < slots {
             self.canaries.push(self.rng.next_u64() as i64);
@@ -432,8 +547,17 @@ impl Rig {
         let head = frame::SLOTS as usize / 8;
         self.frame[BOTTOM] = address;
         self.frame[LIMIT] = address.wrapping_add_signed(8 * start.limit);
-        self.frame[POINTER] = 0x5a5a_5a5a_5a5a_5a5a;
         self.frame[FUEL] = start.fuel;
+        self.frame[DEPTH] = start.depth;
+        for cell in [POINTER, CONTROL, HOST, BASE] {
+            self.frame[cell] = 0x5a5a_5a5a_5a5a_5a5a;
+        }
+        let cells = piece.shape.cells;
+        for memory in [&mut self.cells, &mut self.expected_cells] {
+            memory.clear();
+            memory.extend(self.canaries.iter().cycle().take(cells + 2 * GUARD as usize));
+        }
+        self.frame[MEMORY] = self.cells[GUARD as usize..].as_mut_ptr().expose_provenance() as u64;
         for (cell, canary) in self.frame[head..self.frame_cells].iter_mut().zip(&self.canaries) {
             *cell = *canary as u64;
         }
@@ -448,18 +572,49 @@ impl Rig {
             pointer: 0,
             limit: start.limit,
             fuel: start.fuel,
+            cells: &mut self.expected_cells[GUARD as usize..][..cells],
+            depth: start.depth,
+            calls: Vec::new(),
+            deepest: 0,
+            base: None,
         };
-        let end = state.run(&piece.ops, &piece.labels);
+        let end = state.run(&piece.ops, &piece.labels, &piece.functions);
+        let (deepest, base) = (state.deepest, state.base);
         self.expected_frame[POINTER] = address.wrapping_add_signed(8 * end.pointer);
+        if let Some(base) = base {
+            self.expected_frame[BASE] = address.wrapping_add_signed(8 * base);
+        }
+        let (top, canary) = (GUARD as usize + (deepest * piece.activation_bytes).div_ceil(16), u128::MAX / 3);
+        if piece.shape.calls {
+            self.control.clear();
+            self.control.resize(top + GUARD as usize, canary);
+            let control = self.control[top..].as_mut_ptr().expose_provenance() as u64;
+            (self.frame[CONTROL], self.expected_frame[CONTROL]) = (control, control);
+        }
 
-        // SAFETY: an emitter produced the code for this machine. The evaluator has performed the same operations
-        // without leaving the frame and the memory, both of which it indexes with bounds checks.
-        let status = unsafe { piece.code.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
+        // SAFETY: an emitter produced the code for this machine. The evaluator has performed the same operations without
+        // leaving the frame, the stack and the memory, all of which it indexes with bounds checks. The control stack has
+        // room for the greatest number of activations that were active in the evaluator.
+        let status = unsafe { piece.call(self.frame.as_mut_ptr().expose_provenance() as u64) };
         self.compared += piece.subjects;
         self.ends += 1;
 
         if status != end.status {
             return Err(format!("returned {status}, expected {}", end.status));
+        }
+        if piece.shape.calls {
+            // Where the host's stack pointer was saved.
+            self.expected_frame[HOST] = self.frame[HOST];
+            let is_guard = |index: &usize| *index < GUARD as usize || *index >= top;
+            if let Some(word) = (0..self.control.len()).filter(is_guard).find(|index| self.control[*index] != canary) {
+                return Err(format!("word {word} beside the control stack has changed, which ends at word {top}"));
+            }
+        }
+        if self.cells != self.expected_cells {
+            let index = (0..self.cells.len()).find(|&index| self.cells[index] != self.expected_cells[index]);
+            let index = index.expect("the memories differ");
+            let (is, expected) = (self.cells[index], self.expected_cells[index]);
+            return Err(format!("memory cell {} is {is:#x}, expected {expected:#x}", index as i64 - GUARD));
         }
         if self.frame[..self.frame_cells] != self.expected_frame[..self.frame_cells] {
             let cell = (0..self.frame_cells).find(|&cell| self.frame[cell] != self.expected_frame[cell]);
@@ -477,7 +632,7 @@ impl Rig {
         Ok(end)
     }
 
-    fn check_from(&mut self, piece: &Piece, registers: &[i64], start: Start) -> End {
+    pub fn check_from(&mut self, piece: &Piece, registers: &[i64], start: Start) -> End {
         self.compare(piece, registers, start).unwrap_or_else(|difference| {
             let named = REGISTERS.iter().zip(registers).map(|(reg, value)| format!("{}={value:#x}", name(*reg)));
             let listing: Vec<_> = piece.ops.iter().take(60).map(|op| op.display(name).to_string()).collect();
@@ -485,11 +640,11 @@ impl Rig {
         })
     }
 
-    fn check(&mut self, piece: &Piece, registers: &[i64]) {
+    pub fn check(&mut self, piece: &Piece, registers: &[i64]) {
         self.check_from(piece, registers, PLENTY);
     }
 
-    fn done(&self, at_least: u64) {
+    pub fn done(&self, at_least: u64) {
         println!("{} operations compared in {} calls on {}", self.compared, self.ends, Host::NAME);
         assert!(self.compared >= at_least, "only {} operations were compared, not {at_least}", self.compared);
     }
@@ -500,6 +655,25 @@ fn name(reg: Reg) -> String {
 }
 
 impl Piece {
+    /// These operations, with the code of others.
+    pub fn with_code_of(self, other: Piece) -> Piece {
+        Piece { code: other.code, ..self }
+    }
+
+    /// Calls the code; in a program with calls or reserved registers, checks that it preserves what it must.
+    ///
+    /// # Safety
+    /// The same as for [`Code::call`].
+    unsafe fn call(&self, frame: u64) -> u64 {
+        #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+        if self.shape.calls || self.shape.reserved.count() > 0 {
+            // SAFETY: the caller guarantees it.
+            return unsafe { self.code.call_poisoned(frame, 0x1357_9bdf_0246_8ace) };
+        }
+        // SAFETY: the caller guarantees it.
+        unsafe { self.code.call(frame) }
+    }
+
     /// Describes what the slot holds.
     fn about(&self, slot: i64) -> String {
         let stored = self.ops.iter().position(|op| matches!(op, Op::Store { slot: to, .. } if to.0 == slot));
@@ -1327,8 +1501,9 @@ fn pointer_moves_and_execution_can_end_at_any_height() {
 // All together.
 
 /// A random operation, together with what must follow it so that no undefined register is read.
-fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usize)>) {
-    let (d, a, b) = (rig.register(), rig.register(), rig.register());
+pub fn random_op(rig: &mut Rig, builder: &mut Builder, pending: &mut Vec<(Label, usize)>) {
+    let registers = Host::usable(builder.shape.reserved);
+    let [d, a, b] = [(); 3].map(|()| registers[rig.below(registers.len())]);
     let alu = AluOp::ALL[rig.below(8)];
     let cond = Cond::ALL[rig.below(6)];
     let division = DIVISIONS[rig.below(2)];
@@ -1406,7 +1581,7 @@ fn random_sequences_with_branches_of_every_form() {
         (piece.below, piece.above) = (600, 800);
         for _ in 0..4 {
             let values = rig.values();
-            let start = Start { fuel: rig.below(12) as u64, limit: 1000 };
+            let start = Start { fuel: rig.below(12) as u64, ..PLENTY };
             match rig.check_from(&piece, &values, start).status {
                 0 => done += 1,
                 _ => trapped += 1,
@@ -1446,7 +1621,7 @@ fn comparison_detects_wrong_code() {
     let piece = build(&[right]);
     assert!(rig.compare(&piece, &values, PLENTY).is_ok());
     for ops in wrong {
-        let piece = Piece { code: build(ops).code, ..build(&[right]) };
+        let piece = build(&[right]).with_code_of(build(ops));
         let difference = rig.compare(&piece, &values, PLENTY).expect_err("the code is wrong");
         println!("{difference}");
     }
@@ -1458,8 +1633,8 @@ fn comparison_detects_wrong_code() {
         builder.seal(&Tuning::default())
     };
     let (stays, moves) = (ends(Op::MovePointer { slots: 0 }), ends(Op::MovePointer { slots: 1 }));
-    assert!(rig.compare(&Piece { code: moves.code, ..stays }, &values, PLENTY).is_err());
+    assert!(rig.compare(&stays.with_code_of(moves), &values, PLENTY).is_err());
     let (fine, traps) =
         (ends(Op::Need { slot: Slot(0), site: Site(0) }), ends(Op::Need { slot: Slot(-1), site: Site(0) }));
-    assert!(rig.compare(&Piece { code: traps.code, ..fine }, &values, PLENTY).is_err());
+    assert!(rig.compare(&fine.with_code_of(traps), &values, PLENTY).is_err());
 }

@@ -7,6 +7,7 @@ mod branches;
 mod calls;
 mod exhaustive;
 mod interpreter;
+mod lir_calls;
 mod lir_ops;
 mod oracle;
 mod perf_map;

@@ -220,12 +220,12 @@ impl Sink for Emitter {
             Op::LoadCellAt { d, cell } => self.access_cell(cell, Access::Load(x(d))),
             Op::StoreCellAt { s, cell } => self.access_cell(cell, Access::Store(x(s))),
             Op::LoadCell { d, a, site, offset } => {
-                let (memory, number) = self.cell(x(a), offset, site);
-                self.put_inst(a64::ldr_reg_lsl(x(d), memory.into(), number));
+                let number = self.cell(x(a), offset, site);
+                self.access_scaled(number, Access::Load(x(d)));
             }
             Op::StoreCell { s, a, site, offset } => {
-                let (memory, number) = self.cell(x(a), offset, site);
-                self.put_inst(a64::str_reg_lsl(x(s).into(), memory.into(), number));
+                let number = self.cell(x(a), offset, site);
+                self.access_scaled(number, Access::Store(x(s)));
             }
             Op::Function { function, slots, has_calls } => self.function(function, slots, has_calls),
             Op::Call { function } => {
@@ -358,10 +358,13 @@ impl Emitter {
         self.depth.expect("the code reserves no register for the depth of calls")
     }
 
-    /// The registers that hold the address of memory cell 0 and the number of the cell `a + offset`. Traps if there is no such
-    /// cell.
-    fn cell(&mut self, a: X, offset: i64, site: Site) -> (X, X) {
-        let memory = self.memory.expect("the code reserves no register for the memory");
+    /// The register that holds the address of memory cell 0.
+    fn memory(&self) -> X {
+        self.memory.expect("the code reserves no register for the memory")
+    }
+
+    /// The register that holds the number of the memory cell `a + offset`. Traps if there is no such cell.
+    fn cell(&mut self, a: X, offset: i64, site: Site) -> X {
         let number = if offset == 0 { a } else { SCRATCH };
         if offset != 0 {
             self.add(SCRATCH, a, offset);
@@ -374,7 +377,7 @@ impl Emitter {
             }
         }
         self.asm.exit_if(Cc::Hs, site);
-        (memory, number)
+        number
     }
 
     fn load_field(&mut self, d: X, offset: i32) {
@@ -410,34 +413,46 @@ impl Emitter {
     /// A load or store at this byte offset from the data-stack pointer.
     #[inline]
     fn access(&mut self, bytes: i64, access: Access) {
-        self.access_from(POINTER, bytes, access);
-    }
-
-    fn access_cell(&mut self, cell: u32, access: Access) {
-        let memory = self.memory.expect("the code reserves no register for the memory");
-        assert!(i64::from(cell) < self.cells, "there is no cell {cell}");
-        self.access_from(memory, 8 * i64::from(cell), access);
-    }
-
-    #[inline(always)]
-    fn access_from(&mut self, base: X, bytes: i64, access: Access) {
         if let Some(offset) = Scaled::new(bytes) {
             self.put_inst(match access {
-                Access::Load(d) => a64::ldr(d, base.into(), offset),
-                Access::Store(s) => a64::str_(s.into(), base.into(), offset),
+                Access::Load(d) => a64::ldr(d, POINTER.into(), offset),
+                Access::Store(s) => a64::str_(s.into(), POINTER.into(), offset),
             });
         } else if let Some(offset) = Unscaled::new(bytes) {
             self.put_inst(match access {
-                Access::Load(d) => a64::ldur(d, base.into(), offset),
-                Access::Store(s) => a64::stur(s.into(), base.into(), offset),
+                Access::Load(d) => a64::ldur(d, POINTER.into(), offset),
+                Access::Store(s) => a64::stur(s.into(), POINTER.into(), offset),
             });
         } else {
             self.constant(SCRATCH, bytes);
             self.put_inst(match access {
-                Access::Load(d) => a64::ldr_reg(d, base.into(), SCRATCH),
-                Access::Store(s) => a64::str_reg(s.into(), base.into(), SCRATCH),
+                Access::Load(d) => a64::ldr_reg(d, POINTER.into(), SCRATCH),
+                Access::Store(s) => a64::str_reg(s.into(), POINTER.into(), SCRATCH),
             });
         }
+    }
+
+    /// A load or store of the memory cell with this number.
+    fn access_cell(&mut self, cell: u32, access: Access) {
+        assert!(i64::from(cell) < self.cells, "there is no cell {cell}");
+        match Scaled::new(8 * i64::from(cell)) {
+            Some(offset) => self.put_inst(match access {
+                Access::Load(d) => a64::ldr(d, self.memory().into(), offset),
+                Access::Store(s) => a64::str_(s.into(), self.memory().into(), offset),
+            }),
+            None => {
+                self.constant(SCRATCH, cell.into());
+                self.access_scaled(SCRATCH, access);
+            }
+        }
+    }
+
+    /// A load or store of the memory cell whose number is in a register.
+    fn access_scaled(&mut self, number: X, access: Access) {
+        self.put_inst(match access {
+            Access::Load(d) => a64::ldr_reg_lsl(d, self.memory().into(), number),
+            Access::Store(s) => a64::str_reg_lsl(s.into(), self.memory().into(), number),
+        });
     }
 
     fn alu(&mut self, op: AluOp, d: X, a: X, b: X) {

@@ -324,23 +324,26 @@ impl Emitter {
         self.depth.expect("the code reserves no register for the depth of calls")
     }
 
-    /// The memory cell with this number, which exists.
+    /// The register that holds the address of memory cell 0.
+    fn memory(&self) -> Gp {
+        self.memory.expect("the code reserves no register for the memory")
+    }
+
+    /// The memory cell with a number.
     fn cell_at(&self, cell: u32) -> Mem {
-        let memory = self.memory.expect("the code reserves no register for the memory");
-        assert!((cell as usize) < self.cells as usize, "there is no cell {cell}");
-        Mem::base(memory, i32::try_from(8 * cell).expect("the memory has at most 128 MiB"))
+        assert!(i64::from(cell) < self.cells.into(), "there is no cell {cell}");
+        Mem::base(self.memory(), imm32(8 * i64::from(cell)).expect("a program has few cells"))
     }
 
     /// The memory cell `a + offset`. Traps if there is no such cell.
     fn cell(&mut self, a: Gp, offset: i64, site: Site) -> Mem {
-        let memory = self.memory.expect("the code reserves no register for the memory");
         let number = if offset == 0 { a } else { SCRATCH };
         if offset != 0 {
             self.add(SCRATCH, a, offset);
         }
         self.put_inst(x64::cmp_imm(number, self.cells));
         self.asm.exit_if(Cc::Ae, site);
-        Mem::indexed(memory, index(number), Scale::X8, 0)
+        Mem::indexed(self.memory(), index(number), Scale::X8, 0)
     }
 
     #[inline(always)]
