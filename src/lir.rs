@@ -469,6 +469,7 @@ impl Op {
             | Op::Set { .. }
             | Op::SetImm { .. }
             | Op::LoadFrame { .. }
+            | Op::LoadCellAt { .. }
             | Op::Unary { .. }
             | Op::AluImm { .. } => true,
             // Shifts may clobber other registers.
@@ -488,7 +489,6 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::LoadCell { .. }
-            | Op::LoadCellAt { .. }
             | Op::StoreCellAt { .. }
             | Op::StoreCell { .. }
             | Op::Function { .. }
@@ -618,6 +618,7 @@ impl Op {
             | Op::BranchImm { a, .. } => {
                 replace(a);
             }
+            Op::StoreCellAt { s, .. } => replace(s),
             Op::StoreCell { s, a, .. } => {
                 replace(s);
                 replace(a);

@@ -11,7 +11,7 @@
 //! The pass relies on these promises of the lowering:
 //! - A temporary is dead after a `Move` that reads it. It is also dead after an operation that computes, compares,
 //!   divides, branches or accesses memory, if the operation reads it and does not write it. It is dead between words.
-//! - The register of the top is dead after a `StoreCell` that reads it.
+//! - The register of the top is dead after a store to a memory cell that reads it.
 //! - A slot is dead after a load that [`BaselineSink`] marks as the last: the slot is written before it is read again, also by
 //!   functions that are called and by callers. A function neither reads nor writes slots below its base, with one exception: the
 //!   register of the top and the slot below the base take each other's value where the function holds no value.

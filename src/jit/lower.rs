@@ -21,7 +21,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
     let mut lowering = Lowering::<I, S> {
         code,
         plan,
-        stack: Stack::new(sink, layout),
+        stack: Stack::new(sink, layout, code.cells()),
         // In the layout `Pushing`, pushing an operand moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
         base: None,
@@ -475,6 +475,15 @@ mod tests {
         assert_eq!(b, Op::Load { d: a, slot: Slot(1) });
         assert_eq!(main("!")[1], Op::StoreCell { s: a, a: TOP, site, offset: 0 });
         assert_eq!(main("dup !")[0], Op::StoreCell { s: TOP, a: TOP, site, offset: 0 });
+        // A cell whose number is a constant needs no check, but a naive variant does not know the constant.
+        let has_check = |text: &str, pairs| {
+            let ops = lowered(text, Layout::TopInRegister, pairs);
+            count(&ops, |op| matches!(op, Op::LoadCell { .. } | Op::StoreCell { .. })) > 0
+        };
+        for text in ["9 array a 8 @", "9 array a 8 !"] {
+            assert!(!has_check(text, true) && has_check(text, false), "{text}");
+        }
+        assert!(has_check("9 array a 9 @", true) && has_check("9 array a -1 !", true));
     }
 
     fn has_immediates(ops: &[Op]) -> bool {

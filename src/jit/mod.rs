@@ -34,7 +34,7 @@ pub struct Switches {
 /// Lowers a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
 pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, switches: Switches, sink: S) -> (S, Vec<TrapSite>, Fired) {
     if switches.peephole {
-        let mut peephole = Peephole::<I, S>::new(sink);
+        let mut peephole = Peephole::<I, S>::new(sink, code.cells());
         let sites = lower::lower::<I, _>(code, plan, switches.layout, true, &mut peephole);
         let (sink, fired) = peephole.finish();
         (sink, sites, fired)

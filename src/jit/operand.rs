@@ -41,3 +41,9 @@ pub(super) fn fits<I: Isa>(meaning: Meaning, imm: i64) -> bool {
         Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load => false,
     }
 }
+
+/// The memory cell with this number, if there is one.
+#[inline(always)]
+pub(super) fn existing_cell(number: i64, cells: usize) -> Option<u32> {
+    if (number as u64) < cells as u64 { u32::try_from(number).ok() } else { None }
+}

@@ -23,9 +23,10 @@ pub(super) struct Peephole<I, S> {
 }
 
 impl<I: Isa, S: Sink> Peephole<I, S> {
-    /// A pass in front of a sink. The instruction set decides which immediates fit.
-    pub fn new(sink: S) -> Peephole<I, S> {
-        Peephole { rules: Rules::new(sink) }
+    /// A pass in front of a sink, for a program with this many memory cells. The instruction set decides which immediates
+    /// fit.
+    pub fn new(sink: S, cells: usize) -> Peephole<I, S> {
+        Peephole { rules: Rules::new(sink, cells) }
     }
 
     /// Emits the held operations. Returns the sink and how often each rule fired.

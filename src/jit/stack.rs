@@ -28,13 +28,15 @@ pub(super) struct Stack<'a, I, S> {
     pub layout: Layout,
     /// How many values are above the data-stack pointer, including the top.
     pub above: i64,
+    /// The number of memory cells.
+    pub cells: usize,
     pub sites: Vec<TrapSite>,
     isa: PhantomData<I>,
 }
 
 impl<'a, I: Isa, S: BaselineSink> Stack<'a, I, S> {
-    pub fn new(sink: &'a mut S, layout: Layout) -> Stack<'a, I, S> {
-        Stack { sink, layout, above: 0, sites: Vec::new(), isa: PhantomData }
+    pub fn new(sink: &'a mut S, layout: Layout, cells: usize) -> Stack<'a, I, S> {
+        Stack { sink, layout, above: 0, cells, sites: Vec::new(), isa: PhantomData }
     }
 
     #[inline(always)]

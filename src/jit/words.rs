@@ -1,7 +1,7 @@
 //! Lowering of words without control flow: literals, picks, arithmetic, comparisons and shuffles.
 
 use super::contract::{BaselineSink, Roles};
-use super::operand::{Operand, fits};
+use super::operand::{Operand, existing_cell, fits};
 use super::shuffle::{Plan, Register, Step};
 use super::stack::{Layout, Stack};
 use crate::bytecode::Pc;
@@ -107,10 +107,26 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
         }
     }
 
+    /// Lowers `@` together with the previous word, which pushes this number. If there is no such cell, returns false and emits
+    /// nothing.
+    fn load_known_cell(&mut self, number: i64, pc: Pc) -> bool {
+        let Some(cell) = existing_cell(number, self.cells) else { return false };
+        let [a, ..] = I::TEMPORARIES;
+        self.sink.at(pc.0);
+        if self.layout == Layout::TopInRegister {
+            self.spill_top();
+            self.sink.put(Op::LoadCellAt { d: I::TOP, cell });
+        } else {
+            self.sink.put(Op::LoadCellAt { d: a, cell });
+            self.push(a);
+        }
+        true
+    }
+
     /// Lowers `!` together with the previous word, which pushes the address.
     fn store_word_with_operand(&mut self, address: Operand, pc: Pc) {
         let [a, b, _] = I::TEMPORARIES;
-        let site = self.site(pc);
+        let cell = if let Operand::Constant(number) = address { existing_cell(number, self.cells) } else { None };
         let loaded = match address {
             Operand::Constant(value) => Some(Op::Constant { d: b, value }),
             Operand::Copy(0) => None,
@@ -123,10 +139,16 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
             self.pop(a);
             a
         };
-        if let Some(load) = loaded {
-            self.sink.put(load);
+        if let Some(cell) = cell {
+            self.sink.put(Op::StoreCellAt { s, cell });
+        } else {
+            let a = loaded.map_or(s, |load| {
+                self.sink.put(load);
+                b
+            });
+            let site = self.site(pc);
+            self.sink.put(Op::StoreCell { s, a, site, offset: 0 });
         }
-        self.sink.put(Op::StoreCell { s, a: if loaded.is_some() { b } else { s }, site, offset: 0 });
         if self.layout == Layout::TopInRegister {
             self.sink.load_last(I::TOP, self.slot(0));
         }
@@ -152,6 +174,7 @@ impl<I: Isa, S: BaselineSink> Stack<'_, I, S> {
     pub fn word_with_operand(&mut self, word: Word, second: Operand, pc: Pc) -> bool {
         let meaning = word.meaning();
         match second {
+            Operand::Constant(number) if meaning == Meaning::Load => return self.load_known_cell(number, pc),
             _ if matches!(meaning, Meaning::Shuffle | Meaning::Unary(_) | Meaning::Load) => return false,
             Operand::Constant(imm) if !fits::<I>(meaning, imm) => return false,
             _ => self.sink.at(pc.0),

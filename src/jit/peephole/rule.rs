@@ -53,6 +53,8 @@ rules! {
     AddedImmediates "added-immediates";
     /// Turns an addition of a constant to an address into the offset of a memory access.
     AddedOffset "added-offset";
+    /// Accesses a memory cell directly if its number is a constant and it exists.
+    KnownCell "known-cell";
     /// Turns a comparison and a branch on its result into a compare-and-branch.
     CompareBranch "compare-branch";
 }

@@ -11,6 +11,7 @@
 //! the window. Operations that a rule removed do not affect it.
 
 use super::super::contract::{RegisterSet, Roles};
+use super::super::operand::existing_cell;
 use super::immediates::{addend, fits, with_immediate};
 use super::rule::{Fired, Rule};
 use super::window::{NO_PC, NO_SLOT, Window};
@@ -25,6 +26,8 @@ pub(super) struct Rules<I, S> {
     pc: u32,
     /// The registers that the current word has written so far.
     operands: RegisterSet,
+    /// The number of memory cells.
+    cells: usize,
     fired: Fired,
 }
 
@@ -57,14 +60,14 @@ macro_rules! hold {
             Op::BranchImm { cond, a, imm, to } => $self.hold_branch_imm(pc, cond, a, imm, to),
             Op::LoadCell { d, a, site, offset } => $self.hold_load_cell(pc, d, a, site, offset),
             Op::StoreCell { s, a, site, offset } => $self.hold_store_cell(pc, s, a, site, offset),
+            Op::LoadCellAt { d, cell } => $self.hold_load_cell_at(pc, d, cell),
+            Op::StoreCellAt { s, cell } => $self.hold_store_cell_at(pc, s, cell),
             op @ Op::StoreFrame { .. } => $self.window.push(pc, op),
             $barrier @ (Op::Align
             | Op::Label(_)
             | Op::Jump { .. }
             | Op::CountDown { .. }
             | Op::Fuel { .. }
-            | Op::LoadCellAt { .. }
-            | Op::StoreCellAt { .. }
             | Op::Need { .. }
             | Op::Room { .. }
             | Op::MovePointer { .. }
@@ -84,8 +87,9 @@ macro_rules! hold {
 /// output in turn. If a rule only moves an operation or changes its registers, the operation is still attributed to the
 /// same bytecode operation.
 impl<I: Isa, S: Sink> Rules<I, S> {
-    pub fn new(sink: S) -> Rules<I, S> {
-        Rules { window: Window::new(sink), pc: NO_PC, operands: RegisterSet::default(), fired: Fired::default() }
+    pub fn new(sink: S, cells: usize) -> Rules<I, S> {
+        let (operands, fired) = (RegisterSet::default(), Fired::default());
+        Rules { window: Window::new(sink), pc: NO_PC, operands, cells, fired }
     }
 
     /// Emits the held operations. Returns the sink and how often each rule fired.
@@ -379,6 +383,15 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 }
             }
 
+            [.., Op::Move { d: to, s: from }, Op::LoadCellAt { d, cell }]
+                if d == from && to != from && first == to && second == from && exchanges && I::is_temporary(to) =>
+            {
+                let load = self.window.pc(0);
+                self.fire(Rule::ExchangedOperands, 2);
+                hold!(self, load, Op::LoadCellAt { d: to, cell });
+                return hold!(self, pc, user.with_operands_swapped());
+            }
+
             [.., Op::Constant { d: c, value }, Op::Load { d: a, slot }]
                 if second == c && first == a && a != c && dies(c) && fits::<I>(user, value) =>
             {
@@ -458,8 +471,22 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 hold!(self, pc, Op::LoadCell { d, a: from, site, offset: offset.wrapping_add(value) });
             }
 
+            [.., Op::Constant { d: c, value }]
+                if a == c
+                    && dies(c)
+                    && let Some(cell) = existing_cell(value.wrapping_add(offset), self.cells) =>
+            {
+                self.fire(Rule::KnownCell, 1);
+                hold!(self, pc, Op::LoadCellAt { d, cell });
+            }
+
             _ => self.window.push(pc, user),
         }
+    }
+
+    #[inline(never)]
+    fn hold_load_cell_at(&mut self, pc: u32, d: Reg, cell: u32) {
+        self.hold_definition(pc, Op::LoadCellAt { d, cell });
     }
 
     /// The rules for a store to a memory cell, which ends the life of its operands.
@@ -485,6 +512,40 @@ impl<I: Isa, S: Sink> Rules<I, S> {
                 hold!(self, pc, Op::StoreCell { s, a: from, site, offset: offset.wrapping_add(addend(op, imm)) });
             }
 
+            [.., Op::Constant { d: c, value }, Op::Load { d: loaded, slot }]
+                if a == c
+                    && s == loaded
+                    && c != loaded
+                    && let Some(cell) = existing_cell(value.wrapping_add(offset), self.cells) =>
+            {
+                let (load, last) = (self.window.pc(0), self.window.is_last_load());
+                self.fire(Rule::KnownCell, 2);
+                self.hold_load(load, loaded, slot, last);
+                hold!(self, pc, Op::StoreCellAt { s, cell });
+            }
+
+            [.., Op::Constant { d: c, value }]
+                if a == c
+                    && s != c
+                    && let Some(cell) = existing_cell(value.wrapping_add(offset), self.cells) =>
+            {
+                self.fire(Rule::KnownCell, 1);
+                hold!(self, pc, Op::StoreCellAt { s, cell });
+            }
+
+            _ => self.window.push(pc, user),
+        }
+    }
+
+    /// The rules for a store to a memory cell that exists, which ends the life of its operand.
+    #[inline(never)]
+    fn hold_store_cell_at(&mut self, pc: u32, s: Reg, cell: u32) {
+        let user = Op::StoreCellAt { s, cell };
+        match *self.window.before() {
+            [.., Op::Move { d: t, s: from }] if s == t => {
+                self.fire(Rule::MovedOperand, 1);
+                hold!(self, pc, user.with_operand(t, from));
+            }
             _ => self.window.push(pc, user),
         }
     }

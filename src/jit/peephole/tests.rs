@@ -26,12 +26,15 @@ impl From<Op> for Input {
     }
 }
 
+/// The number of memory cells.
+const CELLS: usize = 5;
+
 fn ops(inputs: &[Input]) -> Vec<Op> {
     inputs.iter().map(|input| input.op()).collect()
 }
 
 fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>) {
-    let mut pass = Peephole::<I, Recorder>::new(Recorder::default());
+    let mut pass = Peephole::<I, Recorder>::new(Recorder::default(), CELLS);
     for &input in before {
         match input.into() {
             Input::Op(op) => pass.put(op),
@@ -60,7 +63,7 @@ fn nothing_is_held_after_a_label_a_branch_or_a_call() {
         Op::Call { function: 1 },
         Op::EndCall,
     ] {
-        let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+        let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
         pass.put(Op::Constant { d: a, value: 5 });
         assert_eq!((pass.rules.window.len, pass.rules.window.sink.ops.len()), (BEFORE + 1, 0));
         pass.put(barrier);
@@ -72,7 +75,7 @@ const SUB: AluOp = AluOp::Sub;
 #[test]
 fn retargeted_division_keeps_its_bytecode_operation() {
     let &[t, a, b, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are three registers") };
-    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
     pass.at(1);
     pass.put(Op::Divide { op: DivOp::Quotient, d: t, a, b, site: Site(0) });
     pass.at(2);
@@ -88,7 +91,7 @@ fn retargeted_division_keeps_its_bytecode_operation() {
 fn store_stays_if_two_words_load_its_slot() {
     let &[_, a, b, c, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are four registers") };
     let (x, y) = (Slot(0), Slot(1));
-    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default());
+    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
     pass.at(1);
     pass.load_last(b, y);
     pass.put(Op::Store { s: b, slot: x });
@@ -311,6 +314,44 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
             vec![Rule::AddedOffset],
             vec![imm(ADD, t, t, 5), load(a, x), store_cell(a, t, 0)],
             vec![load(a, x), store_cell(a, t, 5)],
+        ),
+        (
+            vec![Rule::KnownCell],
+            vec![constant(t, 3), load_cell(t, t, 1)],
+            vec![Input::Op(Op::LoadCellAt { d: t, cell: 4 })],
+        ),
+        // There is no cell 5, and none has a negative number.
+        (vec![], vec![constant(t, 4), load_cell(t, t, 1)], vec![constant(t, 4), load_cell(t, t, 1)]),
+        (vec![], vec![constant(b, -1), store_cell(t, b, 0)], vec![constant(b, -1), store_cell(t, b, 0)]),
+        (
+            vec![Rule::AddedOffset, Rule::KnownCell],
+            vec![constant(t, 7), imm(SUB, t, t, 3), load_cell(t, t, 0)],
+            vec![Input::Op(Op::LoadCellAt { d: t, cell: 4 })],
+        ),
+        (
+            vec![Rule::KnownCell],
+            vec![constant(b, 4), store_cell(t, b, 0)],
+            vec![Input::Op(Op::StoreCellAt { s: t, cell: 4 })],
+        ),
+        (
+            vec![Rule::KnownCell],
+            vec![constant(b, 4), load(a, x), store_cell(a, b, 0)],
+            vec![load(a, x), Input::Op(Op::StoreCellAt { s: a, cell: 4 })],
+        ),
+        (
+            vec![Rule::MovedOperand],
+            vec![mov(a, t), Input::Op(Op::StoreCellAt { s: a, cell: 0 })],
+            vec![Input::Op(Op::StoreCellAt { s: t, cell: 0 })],
+        ),
+        (
+            vec![Rule::DeadDefinition],
+            vec![constant(t, 1), Input::Op(Op::LoadCellAt { d: t, cell: 0 })],
+            vec![Input::Op(Op::LoadCellAt { d: t, cell: 0 })],
+        ),
+        (
+            vec![Rule::ExchangedOperands],
+            vec![mov(a, t), Input::Op(Op::LoadCellAt { d: t, cell: 0 }), alu(SUB, t, a, t)],
+            vec![Input::Op(Op::LoadCellAt { d: a, cell: 0 }), alu(SUB, t, t, a)],
         ),
         // The value goes to memory across a load that may trap, because a trap loses the stack.
         (
