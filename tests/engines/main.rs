@@ -5,6 +5,7 @@ mod binary;
 
 mod branches;
 mod calls;
+mod calls_and_memory;
 mod exhaustive;
 mod interpreter;
 mod lir_calls;
