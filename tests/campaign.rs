@@ -2,7 +2,7 @@
 //!
 //! A process can be forked safely only while it has one thread. So this file is a separate program that does not use the
 //! threads of the usual test harness. Arguments select the tests whose names contain one of them.
-#![allow(unsafe_code, reason = "one of the engines writes beyond its stack")]
+#![allow(unsafe_code, reason = "one of the engines writes beyond its stack, and one changes the memory at the end")]
 
 mod alone;
 
@@ -19,9 +19,10 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
 
-const TESTS: [alone::Test; 14] = [
+const TESTS: [alone::Test; 15] = [
     ("a_stopped_campaign_reports_no_hang", a_stopped_campaign_reports_no_hang),
     ("another_value_is_found_and_the_campaign_continues", another_value_is_found_and_the_campaign_continues),
+    ("other_memory_is_found", other_memory_is_found),
     ("a_signal_is_found", a_signal_is_found),
     ("a_hang_is_found", a_hang_is_found),
     ("a_panic_is_found", a_panic_is_found),
@@ -42,13 +43,23 @@ fn main() -> ExitCode {
 
 // Wrong engines.
 
-/// The referee under another name, which misbehaves for programs with the word `rot`.
+/// The referee under another name, which misbehaves for programs with the word `rot`, or `!` if it leaves other memory.
 struct Wrong {
     name: &'static str,
 }
 
-const NAMES: [&str; 9] =
-    ["other value", "signal", "hang", "panic", "wild", "fuel of two", "killed", "killed once", "killed later"];
+const NAMES: [&str; 10] = [
+    "other value",
+    "other memory",
+    "signal",
+    "hang",
+    "panic",
+    "wild",
+    "fuel of two",
+    "killed",
+    "killed once",
+    "killed later",
+];
 
 thread_local! {
     /// The number of runs of failing programs, summed over all processes. A test sets it before it forks.
@@ -81,7 +92,8 @@ impl Engine for Wrong {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let right = registry::engine("tree").expect("it exists").prepare_task(task, clock)?;
-        let shows = task.program().ast().nodes().iter().any(|node| node.kind == NodeKind::Word(Word::Rot));
+        let word = if self.name == "other memory" { Word::Store } else { Word::Rot };
+        let shows = task.program().ast().nodes().iter().any(|node| node.kind == NodeKind::Word(word));
         Ok(Box::new(WrongProgram { name: self.name, right, shows, limit: task.options().stack_limit }))
     }
 }
@@ -102,6 +114,11 @@ impl Prepared for WrongProgram {
         let mut values = stack.values().to_vec();
         match self.name {
             "other value" => values.iter_mut().for_each(|value| *value ^= 1),
+            "other memory" if !stack.memory().is_empty() => {
+                let first = stack.memory().as_ptr().cast_mut();
+                // SAFETY: there is a cell, its pages can be written, and nothing borrows it.
+                unsafe { *first ^= 1 };
+            }
             "signal" => std::process::abort(),
             "killed" => kill(),
             "killed once" if runs() == 0 => {
@@ -197,6 +214,18 @@ fn another_value_is_found_and_the_campaign_continues() {
     assert!(finding.others.len() > 30, "{} more", finding.others.len());
     assert!(finding.detail.contains("\ntree: 0 0 0\nother value: 1 1 1"), "{}", finding.detail);
     assert!(finding.file.contains(": 0 0 0 -> 0 0 0\n"), "{}", finding.file);
+}
+
+fn other_memory_is_found() {
+    let tally = run(&campaign(&["bytecode", "other memory"], 300));
+    let [finding] = <[Finding; 1]>::try_from(tally.findings).expect("one");
+    assert_eq!((finding.class.as_str(), finding.engines), ("other memory", vec!["other memory"]));
+    assert!(finding.detail.contains("; cell 0 holds "), "{}", finding.detail);
+    // Nothing is left but a cell, and a `!` with its operands, as literals or as inputs.
+    let trial = finding.trial.expect("the program is known");
+    let words: Vec<&str> = trial.text.split_whitespace().collect();
+    assert!(words.len() + trial.inputs.len() <= 6, "{}", finding.file);
+    assert!(words[..2] == ["1", "array"] && words.contains(&"!"), "{}", finding.file);
 }
 
 fn a_signal_is_found() {

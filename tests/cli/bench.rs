@@ -92,6 +92,11 @@ fn errors_name_what_cannot_be_timed() {
             1,
             "-e: the program ends with `trap stack overflow 1:5`",
         ),
+        (
+            &["-e", ": f ( -- ) f ; f", "--call-limit", "5"],
+            1,
+            "-e: the program ends with `trap call depth exceeded 1:12`",
+        ),
         (&["hold-out", "--input", "1"], 2, "--input cannot be used with hold-out"),
     ] {
         // An emulated program cannot start another one.

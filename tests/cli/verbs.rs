@@ -168,6 +168,20 @@ fn without_inputs_the_first_case_is_run_and_checked() {
         ended.stderr
     );
 
+    let text = "\\ case call-limit=1: -> trap call depth exceeded 2:12\n: f ( -- ) g ;  : g ( -- ) ;  f\n";
+    let path = file(&folder, "calls.stk", text);
+    let ended = cli(&["run", &path]);
+    expect(&ended, 1, "trap call depth exceeded 2:12\n");
+    assert!(ended.stderr.contains("case on line 1 met"), "{}", ended.stderr);
+    let ended = cli(&["run", &path, "--call-limit", "2"]);
+    expect(&ended, 0, "\n");
+    assert!(ended.stderr.contains("not checked, because the limits differ"), "{}", ended.stderr);
+    let ended = cli(&["check", &path]);
+    assert!(ended.code == 0 && ended.stdout.starts_with(&format!("ok {path}: 1 case\n")), "{}", ended.stdout);
+    // The bytecode is that of the case's limit too: a longer path of calls needs no check.
+    let bytecode = |arguments: &[&str]| cli(&[&["asm", &path, "--stage", "bytecode"], arguments].concat()).stdout;
+    assert!(bytecode(&[]).contains("call-depth") && !bytecode(&["--call-limit", "2"]).contains("call-depth"));
+
     // Rejections are results too.
     let ended = run("\\ case: -> rejected underflow 2:1\n+", &[]);
     expect(&ended, 1, "rejected underflow 2:1\n");
@@ -191,7 +205,7 @@ fn without_inputs_the_first_case_is_run_and_checked() {
 // run: limits.
 
 #[test]
-fn fuel_counts_the_iterations_of_all_loops() {
+fn fuel_counts_the_iterations_of_all_loops_and_the_calls() {
     for &engine in TRIED {
         let with = |text: &str, fuel: &str| run(text, &["--engine", engine, "--fuel", fuel]);
         expect(&with("3 times 1 end", "3"), 0, "1 1 1\n");
@@ -207,6 +221,10 @@ fn fuel_counts_the_iterations_of_all_loops() {
         expect(&with("2 times 2 times end end", "6"), 0, "\n");
         expect(&with("while 1 do end", "1000"), 1, "trap out of fuel 1:1\n");
         expect(&with("3 times 1 end", "18446744073709551615"), 0, "1 1 1\n");
+        expect(&with(": f ( -- ) ; f f", "1"), 1, "trap out of fuel 1:16\n");
+        expect(&with(": f ( -- ) ; f f", "2"), 0, "\n");
+        expect(&with(": f ( -- ) ; 2 times f end", "3"), 1, "trap out of fuel 1:22\n");
+        expect(&with(": f ( -- ) ; 2 times f end", "4"), 0, "\n");
     }
     for fuel in ["-1", "x", "", "1.5", "18446744073709551616"] {
         refused(&run("1", &["--fuel", fuel]), "--fuel");
@@ -263,6 +281,45 @@ fn a_huge_stack_limit_works_or_is_a_clear_error() {
             let ended = cli(&["asm", "-e", text, "--input", "1", "--isa", isa, "--stack-limit", &limit.to_string()]);
             assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
         }
+    }
+}
+
+#[test]
+fn the_call_limit_is_exact() {
+    for &engine in TRIED {
+        let with = |text: &str, limit: &str| run(text, &["--engine", engine, "--call-limit", limit]);
+        let down = |from: u32| format!(": f ( n -- ) dup if 1 - f else drop end ; {from} f");
+        expect(&with(&down(3), "4"), 0, "\n");
+        let ended = with(&down(3), "3");
+        expect(&ended, 1, "trap call depth exceeded 1:25\n");
+        assert!(ended.stderr.contains("`--call-limit N` sets a higher limit"), "{}", ended.stderr);
+        expect(&with(&down(3), "0"), 1, "trap call depth exceeded 1:45\n");
+        expect(&with("1", "0"), 0, "1\n");
+        expect(&run(&down(9_999), &["--engine", engine]), 0, "\n");
+        expect(&run(&down(10_000), &["--engine", engine]), 1, "trap call depth exceeded 1:25\n");
+        // The frame of a call that has room for its results must fit too.
+        let both = ["--engine", engine, "--call-limit", "1", "--stack-limit", "2"];
+        expect(&run(": f ( -- a ) 1 2 drop ; f", &both), 0, "1\n");
+        expect(&run(": f ( -- a ) 1 2 3 drop drop ; f", &both), 1, "trap stack overflow 1:32\n");
+    }
+    for limit in ["-1", "x", "", "1.5", "18446744073709551616"] {
+        refused(&run("1", &["--call-limit", limit]), "--call-limit");
+    }
+}
+
+#[test]
+fn a_huge_call_limit_works_or_is_a_clear_error() {
+    for &engine in TRIED {
+        let with = |text: &str, limit: u64| run(text, &["--engine", engine, "--call-limit", &limit.to_string()]);
+        let endless = ": f ( -- ) f ; f";
+        for limit in [u64::MAX, 1 << 63, 1 << 60] {
+            refused(&with(endless, limit), "no memory for the program's arrays and calls");
+            // A program without recursion needs no more memory than its longest path of calls.
+            expect(&with(": f ( -- a ) 5 ; : g ( -- a ) f ; g", limit), 0, "5\n");
+        }
+        let case = format!("\\ case call-limit={}: -> 1\n{endless}", u64::MAX);
+        let path = file(&folder("huge"), "huge.stk", case);
+        refused(&cli(&["check", &path, "--engine", engine]), "no memory for the program's arrays and calls");
     }
 }
 
@@ -791,7 +848,7 @@ fn completions_and_the_manual_cover_the_verbs_and_options() {
         assert!(manual.stdout.contains(&format!("\njitduel\\-{verb} \\- ")), "{verb}");
         assert!(manual.stdout.contains(&format!("\n\\fBjitduel {verb}\\fR ")), "{verb}");
     }
-    for option in ["\\-\\-input", "\\-\\-stack\\-limit", "\\-\\-isa", "Exit codes"] {
+    for option in ["\\-\\-input", "\\-\\-stack\\-limit", "\\-\\-call\\-limit", "\\-\\-isa", "Exit codes"] {
         assert!(manual.stdout.contains(option), "{option}");
     }
 }
