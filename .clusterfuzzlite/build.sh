@@ -18,9 +18,9 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 for target in fuzz/fuzz_targets/*.rs; do
   name=$(basename "$target" .rs)
   cp "fuzz/target/$host/release/$name" "$OUT/"
-  # Two targets do not read text, so they start with an empty corpus and no dictionary.
+  # Three targets do not read text, so they start with an empty corpus and no dictionary.
   case "$name" in
-    program | parallel_moves) ;;
+    program | words | parallel_moves) ;;
     *)
       cp fuzz/words.dict "$OUT/$name.dict"
       (cd "$seeds" && python3 -m zipfile -c "$OUT/${name}_seed_corpus.zip" ./*.stk)

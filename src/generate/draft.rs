@@ -187,6 +187,11 @@ impl Draft {
         with_room(|| self.net_effect_of_body(range)).unwrap_or(0)
     }
 
+    /// Whether each iteration of a loop changes the stack height by `change`, as far as it does not end with a jump.
+    pub fn changes_height_by(&self, change: i64, body: Range<usize>) -> bool {
+        with_room(|| self.net_effect_of_body(body)).is_none_or(|net| net == change)
+    }
+
     /// `None` if the nodes end with a jump.
     fn net_effect_of_body(&self, range: Range<usize>) -> Option<i64> {
         let (mut net, mut index) = (0, range.start);

@@ -144,7 +144,7 @@ impl Walk<'_> {
     fn loop_of(&mut self, body: Range<usize>, level: i64, place: Place) {
         if place.in_word {
             self.found.insert("loop in a word");
-            if self.draft.net_effect(body) != level {
+            if !self.draft.changes_height_by(level, body) {
                 self.found.insert("loop that changes the height in a word");
             }
         }

@@ -1,4 +1,5 @@
-//! Invalid programs: valid ones in which one word was changed, removed, doubled or replaced by another word of the program.
+//! Invalid programs: valid ones in which one word was changed, removed, doubled or replaced by another
+//! word of the program, or with a definition or a declaration inserted.
 
 use super::dice::Dice;
 use super::{Trial, operands, random};
@@ -33,6 +34,40 @@ const NONSENSE: [&str; 25] = [
     "1 drop put",
 ];
 
+/// Definitions and declarations, most of them invalid, and parts of them.
+const DECLARATIONS: [&str; 30] = [
+    ":",
+    ": (",
+    ": f ( -- ) ;",
+    ": f0 ( -- ) ;",
+    ": f ( a -- b ) ;",
+    ": f ( -- a ) ;",
+    ": f ( a -- ) dup ;",
+    ": f ( a b -- c ) drop exit ;",
+    ": f ( a -- b ) times exit end ;",
+    ": f ( -- ) 1 if exit end ;",
+    ": f ( -- ) 1 times 1 end ;",
+    ": f ( a -- a ) 1 times drop end ;",
+    ": dup ( -- ) ;",
+    ": -- ( -- ) ;",
+    ": ) ( -- ) ;",
+    ": 1 ( -- ) ;",
+    ": 0x1g ( -- ) ;",
+    ": -9223372036854775809 ( -- ) ;",
+    ": f ;",
+    ": f ( a b ) ;",
+    ": f ( -- -- ) ;",
+    ": f ( --",
+    "; exit",
+    "array",
+    "1 array",
+    "1 array a0",
+    "1 array -1",
+    "0 array a",
+    "-1 array a",
+    "16777217 array a",
+];
+
 /// An invalid program.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
     loop {
@@ -57,10 +92,11 @@ fn changed_text(dice: &mut Dice, text: &str) -> String {
     let words: Vec<(usize, &str)> =
         text.split_ascii_whitespace().map(|word| (word.as_ptr().addr() - text.as_ptr().addr(), word)).collect();
     let Some(&(at, word)) = (!words.is_empty()).then(|| dice.pick(&words)) else { return another(dice) };
-    let new = match dice.below(5) {
+    let new = match dice.below(6) {
         0 => String::new(),
         1 => format!("{word} {word}"),
         2 => dice.pick(&words).1.to_owned(),
+        3 if dice.one_in(2) => format!("{} {word}", dice.pick(&DECLARATIONS)),
         _ => another(dice),
     };
     format!("{}{new}{}", &text[..at], &text[at + word.len()..])

@@ -4,6 +4,7 @@
 //! text on every host. The referee measures the fuel and stack that a program needs. The program's limits are often set
 //! exactly to its needs or close to them, which exposes engines that are off by one.
 
+mod decoded;
 pub mod dice;
 pub(crate) mod draft;
 mod features;
@@ -109,6 +110,11 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
 pub fn trial_from_bytes(bytes: &[u8]) -> Trial {
     let mut stream = dice::Bytes::new(bytes);
     random::trial(&mut Dice::new(&mut stream))
+}
+
+/// The program that these bytes encode, nearly one word for each byte.
+pub fn decoded_trial(bytes: &[u8]) -> Trial {
+    decoded::trial(bytes)
 }
 
 /// The fuel for measuring a generated program, more than it should ever need.

@@ -97,13 +97,13 @@ impl Statistics {
                 NodeKind::Exit => "exit",
                 NodeKind::Times { end } => {
                     self.loops[0] += 1;
-                    self.loops[1] += u64::from(draft.net_effect(index + 1..end as usize) != 0);
+                    self.loops[1] += u64::from(!draft.changes_height_by(0, index + 1..end as usize));
                     "times"
                 }
                 NodeKind::While { end, .. } => {
                     self.loops[0] += 1;
                     // The flag is popped between the two bodies.
-                    self.loops[1] += u64::from(draft.net_effect(index + 1..end as usize) != 1);
+                    self.loops[1] += u64::from(!draft.changes_height_by(1, index + 1..end as usize));
                     "while"
                 }
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::judge::{Care, Judge};
 use crate::corpus::cases;
-use crate::generate::{Trial, trial_from_bytes};
+use crate::generate::{Trial, decoded_trial, trial_from_bytes};
 use crate::lang::print::print;
 use crate::lang::{Diagnostic, Fault, NodeKind, Source, parse, verify};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
@@ -16,6 +16,9 @@ const MAX_ITERATIONS: u64 = 1_000;
 
 /// The maximum number of cases per text.
 const MAX_CASES: usize = 4;
+
+/// The maximum number of memory cells, because every run zeroes them.
+const MAX_CELLS: usize = 1 << 16;
 
 /// Parses any bytes, prints and reparses the program, and verifies it. Renders a diagnostic if they are not a program.
 ///
@@ -48,6 +51,9 @@ pub fn front_end(bytes: &[u8]) {
 pub fn source(judge: &mut Judge, bytes: &[u8]) {
     let source = Source::new("fuzz", bytes);
     let Ok(text) = str::from_utf8(bytes) else { return front_end(bytes) };
+    if parse(&source).is_ok_and(|ast| ast.cells() > MAX_CELLS) {
+        return front_end(bytes);
+    }
     let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize, call_limit: u64| Trial {
         text: text.to_owned(),
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
@@ -70,6 +76,18 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
 /// Panics if the judge finds a disagreement.
 pub fn program(judge: &mut Judge, bytes: &[u8]) {
     judged(judge, &trial_from_bytes(bytes));
+}
+
+/// Runs the program that these bytes encode.
+///
+/// # Panics
+/// Panics if the judge finds a disagreement, or if the program is invalid.
+pub fn words(judge: &mut Judge, bytes: &[u8]) {
+    let trial = decoded_trial(bytes);
+    if let Err(fault) = trial.load() {
+        panic!("{fault}\n{trial:?}");
+    }
+    judged(judge, &trial);
 }
 
 fn judged(judge: &mut Judge, trial: &Trial) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jitduel::corpus::programs;
 use jitduel::lang::words::spellings;
 use jitduel::oracle::judge::Judge;
-use jitduel::oracle::targets::{front_end, parallel_moves, program, source};
+use jitduel::oracle::targets::{front_end, parallel_moves, program, source, words};
 use jitduel::registry::ENGINES;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -29,7 +29,7 @@ fn corpus() -> Vec<Vec<u8>> {
 /// Calls `target` with every text, and then with randomly changed texts until the time is over.
 fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let mut stream = ChaCha8Rng::seed_from_u64(1);
-    let words: Vec<&str> = spellings().collect();
+    let spellings: Vec<&str> = spellings().collect();
     let mut changed = 0;
     texts.iter().for_each(|text| target(text));
     let started = Instant::now();
@@ -41,7 +41,7 @@ fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
             let new = match stream.random_range(0..4) {
                 0 => Vec::new(),
                 1 => vec![stream.random()],
-                2 => format!(" {} ", words[stream.random_range(0..words.len())]).into_bytes(),
+                2 => format!(" {} ", spellings[stream.random_range(0..spellings.len())]).into_bytes(),
                 _ => text[end..].iter().take(9).copied().collect(),
             };
             text.splice(at..end, new);
@@ -82,6 +82,15 @@ fn engines_agree_on_the_program_generated_from_any_bytes() {
     // Repeating the same decision must end too.
     decisions.extend([vec![0; 4_000], vec![0xff; 4_000]]);
     with_changes(&decisions, |bytes| program(&mut judge, bytes));
+}
+
+#[test]
+fn engines_agree_on_the_words_that_any_bytes_encode() {
+    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let mut texts = random_bytes(4);
+    // Two definitions with two parameters and one result, and two arrays; then each byte once.
+    texts.push([0x1a, 255, 0, 0, 7, 7, 3, 3].into_iter().chain(0..=255).chain(0..=255).collect());
+    with_changes(&texts, |bytes| words(&mut judge, bytes));
 }
 
 #[test]

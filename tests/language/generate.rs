@@ -1,12 +1,13 @@
 //! The generator: the same programs on every host, valid by construction, with enough of every feature.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jitduel::engine::Run;
 use jitduel::generate::loops::MIN_WORK;
 use jitduel::generate::statistics::Statistics;
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::measure;
+use jitduel::lang::Fault;
 use jitduel::lang::words::spellings;
 use jitduel::outcome::{Outcome, TrapKind};
 
@@ -27,7 +28,7 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 fn a_seed_yields_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
     let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
-    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["80a3c72204c25f57", "c4778577ff993d95", "77a3514792de04b2"]);
+    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["d85da262127a6202", "c4778577ff993d95", "c401c2d60652949f"]);
 }
 
 #[test]
@@ -248,11 +249,44 @@ fn the_values_of_loops_are_spread_over_all_64_bits() {
     assert!(bits.iter().all(|count| (0.35..0.65).contains(&share(*count))), "{bits:?} of {values}");
 }
 
+/// Kinds of syntax errors.
+const FAULTS: [&str; 16] = [
+    "UnknownWord",
+    "LiteralOutOfRange",
+    "MissingEnd",
+    "MissingDo",
+    "Stray",
+    "NotLast",
+    "LeaveOutsideLoop",
+    "WithoutLiteral",
+    "NotTopLevel",
+    "TooManyCells",
+    "WithoutName",
+    "NameNotAllowed",
+    "WithoutEffect",
+    "EffectWithoutDashes",
+    "MissingSemicolon",
+    "UnclosedComment",
+];
+
 #[test]
 fn invalid_programs_have_every_kind_of_fault() {
     let mut statistics = Statistics::default();
     (0..2_000).for_each(|index| statistics.add(&trial(Kind::Invalid, 1, index)));
     assert_eq!(statistics.valid_programs(), 0);
+
+    // The parser's own faults: each but `NotUtf8` and `TooLong`, which a text cannot have here, and `TooDeep`.
+    let mut faults = BTreeMap::new();
+    for index in 0..8_000 {
+        if let Err(Fault::Syntax(error)) = trial(Kind::Invalid, 1, index).load() {
+            let shown = format!("{:?}", error.kind);
+            let name = shown.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+            *faults.entry(name).or_insert(0) += 1;
+        }
+    }
+    for name in FAULTS {
+        assert!(faults.contains_key(name), "{name}: {faults:?}");
+    }
 
     let mut changed = Statistics::default();
     (0..2_000).for_each(|index| changed.add(&trial(Kind::Changed, 1, index)));

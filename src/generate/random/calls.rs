@@ -39,6 +39,7 @@ impl Grower<'_, '_> {
         }
         self.part();
         match definitions.trapping.filter(|&index| self.deepest(index).is_some()) {
+            Some(index) if definitions.trapping_is_leaf => self.trapping_call(index, trap),
             Some(index) if self.dice.one_in(2) => self.call_in_loop(index),
             Some(index) => self.call(index),
             None => self.trap(trap),
@@ -57,6 +58,20 @@ impl Grower<'_, '_> {
                 self.call(index);
             }
         }
+    }
+
+    /// Calls a leaf word that traps for these arguments, now and then in a loop.
+    fn trapping_call(&mut self, index: usize, trap: Option<TrapKind>) {
+        let callee = self.callees[index];
+        let call = |grower: &mut Self| {
+            grower.need(callee.params.saturating_sub(1));
+            match trap {
+                Some(TrapKind::OutOfBounds) => grower.stray_address(),
+                _ => grower.literal(0),
+            }
+            grower.put_call(&callee);
+        };
+        if self.dice.one_in(2) { self.perhaps(call) } else { call(self) }
     }
 
     /// The greatest count with which a word may be called here, 0 if it is not recursive; `None` if a call is too expensive.

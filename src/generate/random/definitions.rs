@@ -21,6 +21,8 @@ pub(super) struct Definitions {
     pub endless: Vec<Callee>,
     /// The index of the word with the desired trap.
     pub trapping: Option<usize>,
+    /// Whether that word traps only if its arguments make it.
+    pub trapping_is_leaf: bool,
 }
 
 /// An effect and what has it.
@@ -61,7 +63,7 @@ impl Definitions {
         while let Some((at, id)) = ids.next() {
             if trapping == Some(at) {
                 drawing.drawn.trapping = Some(drawing.drawn.callees.len());
-                drawing.ordinary(id, None, trap);
+                drawing.trapping(id, trap);
                 continue;
             }
             match drawing.dice.below(40) {
@@ -128,28 +130,52 @@ impl Drawing<'_, '_> {
         self.define(id, body, fuel, None);
     }
 
+    /// A word with the desired trap.
+    fn trapping(&mut self, id: DefinitionId, trap: Option<TrapKind>) {
+        let words = match trap {
+            Some(TrapKind::DivisionByZero) => [Word::Div, Word::Mod],
+            Some(TrapKind::OutOfBounds) if self.cells.any() => [Word::Fetch, Word::Store],
+            _ => return self.ordinary(id, None, trap),
+        };
+        if !self.dice.one_in(3) {
+            return self.ordinary(id, None, trap);
+        }
+        self.drawn.trapping_is_leaf = true;
+        let word = *self.dice.pick(&words);
+        let before = self.dice.one_in(3).then_some(NodeKind::Word(Word::Negate));
+        let after = self.dice.one_in(3).then(|| NodeKind::Literal(operand(self.dice)));
+        self.define_leaf(id, before.into_iter().chain([NodeKind::Word(word)]).chain(after).collect());
+    }
+
     /// A word that consists of one or two words, or of none.
     fn leaf(&mut self, id: DefinitionId) {
-        loop {
-            let nodes = self.leaf_nodes();
-            let (mut params, mut height) = (0, 0);
-            for kind in &nodes {
-                let (pops, pushes) = match *kind {
-                    NodeKind::Word(word) => (word.pops(), word.pushes()),
-                    NodeKind::Pick(depth) => (depth as usize + 1, depth as usize + 2),
-                    NodeKind::Put(depth) => (depth as usize + 2, depth as usize + 1),
-                    _ => (0, 1),
-                };
-                let missing = pops.saturating_sub(height);
-                params += missing;
-                height = height + missing - pops + pushes;
-            }
-            let unused = if self.dice.one_in(4) { 1 + self.dice.index(2) } else { 0 };
-            let (params, results) = (params + unused, height + unused);
-            if params <= MAX_VALUES && results <= MAX_VALUES {
-                return self.define(id, Body { params, results, nodes }, 1, None);
-            }
+        let nodes = self.leaf_nodes();
+        if !self.define_leaf(id, nodes) {
+            self.leaf(id);
         }
+    }
+
+    /// Defines a word whose effect follows from its words. Returns whether it has few enough parameters and results.
+    fn define_leaf(&mut self, id: DefinitionId, nodes: Vec<NodeKind>) -> bool {
+        let (mut params, mut height) = (0, 0);
+        for kind in &nodes {
+            let (pops, pushes) = match *kind {
+                NodeKind::Word(word) => (word.pops(), word.pushes()),
+                NodeKind::Pick(depth) => (depth as usize + 1, depth as usize + 2),
+                NodeKind::Put(depth) => (depth as usize + 2, depth as usize + 1),
+                _ => (0, 1),
+            };
+            let missing = pops.saturating_sub(height);
+            params += missing;
+            height = height + missing - pops + pushes;
+        }
+        let unused = if self.dice.one_in(4) { 1 + self.dice.index(2) } else { 0 };
+        let (params, results) = (params + unused, height + unused);
+        let fits = params <= MAX_VALUES && results <= MAX_VALUES;
+        if fits {
+            self.define(id, Body { params, results, nodes }, 1, None);
+        }
+        fits
     }
 
     fn leaf_nodes(&mut self) -> Vec<NodeKind> {

@@ -262,7 +262,7 @@ impl Grower<'_, '_> {
     }
 
     /// Pushes an address that is at the border of the memory or far outside, or that only looks like one outside.
-    fn stray_address(&mut self) {
+    pub(super) fn stray_address(&mut self) {
         let array = self.array();
         let end = self.cells.all;
         match self.dice.below(12) {
@@ -339,6 +339,10 @@ impl Grower<'_, '_> {
         }
         let base = self.height + self.below - 1;
         for _ in 0..3 + self.dice.below(4) {
+            if !self.callees.is_empty() && self.dice.one_in(5) {
+                // Which may use the same cells.
+                self.call_above();
+            }
             let is_store = self.dice.one_in(2);
             if is_store {
                 self.value();
@@ -419,6 +423,9 @@ impl Grower<'_, '_> {
         self.below += entry;
         self.height = 0;
         self.items(2, levels);
+        if first + count < array.cells && self.dice.one_in(4) {
+            self.copy_to_neighbor(index, array, up);
+        }
         let is_store = self.dice.one_in(2);
         if is_store {
             self.need(1);
@@ -448,6 +455,28 @@ impl Grower<'_, '_> {
         if self.dice.one_in(2) {
             self.need(1);
             self.word(Word::Drop);
+        }
+    }
+
+    /// Stores a function of the cell with the index in the next cell or, if the loop runs down, the reverse.
+    fn copy_to_neighbor(&mut self, index: usize, array: Region, up: bool) {
+        for is_store in [false, true] {
+            self.pick_at(index);
+            self.push_address(array.id);
+            self.word(Word::Add);
+            if is_store == up {
+                self.literal(1);
+                self.word(Word::Add);
+            }
+            if is_store {
+                self.word(Word::Store);
+            } else {
+                self.word(Word::Fetch);
+                let value = operand(self.dice);
+                self.literal(value);
+                let word = self.draw(&[Class::Arithmetic]);
+                self.word(word);
+            }
         }
     }
 

@@ -1,0 +1,15 @@
+//! Takes any bytes as words, and runs the program on all engines.
+#![no_main]
+
+use std::cell::RefCell;
+
+use jitduel::oracle::judge::Judge;
+use jitduel::oracle::targets::words;
+use jitduel::registry::ENGINES;
+use libfuzzer_sys::fuzz_target;
+
+thread_local! {
+    static JUDGE: RefCell<Judge> = RefCell::new(Judge::new(&ENGINES).expect("the engines exist"));
+}
+
+fuzz_target!(|bytes: &[u8]| JUDGE.with_borrow_mut(|judge| words(judge, bytes)));
