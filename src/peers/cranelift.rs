@@ -3,19 +3,29 @@
 //! If the depth is known everywhere, each slot of the stack is a variable, so Cranelift sees values and no stack.
 //! The stack is loaded at entry and stored at the end. If loops change the depth, values are in memory and a
 //! variable points to them. The code is called like that of our own emitters, and is checked in the same way.
+//!
+//! Each definition is a function of Cranelift. Parameters and results are its own if the values are in variables. It also returns
+//! a status, which its caller tests: a trap returns through all calls. The code runs on the host's stack, or on a new one if that
+//! is too small.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use cranelift_codegen::Context;
+use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{AbiParam, Block, Function, InstBuilder, MemFlags, Signature, UserFuncName, Value, types};
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::ir::{
+    AbiParam, Block, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder, MemFlags, Signature, UserExternalName,
+    UserExternalNameRef, UserFuncName, Value, types,
+};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use super::operations::{cranelift_alu, cranelift_condition, cranelift_unary};
-use crate::bytecode::{Bytecode, Op, Pc, RegionId, RegionKind};
+use crate::bytecode::{Bytecode, FunctionId, Op, Pc, RegionId, RegionKind};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Code, Entry, Exit, Requirements, Store};
 use crate::lang::Word;
@@ -62,24 +72,37 @@ impl Engine for Cranelift {
             let reason = format!("Cranelift does not support {}", std::env::consts::ARCH);
             return Err(PrepareError::Unsupported { engine: NAME, reason });
         };
-        PrepareError::decline(NAME, task.program())?;
         if task.program().ast().nesting() > MOST_NESTING {
             let reason = format!("compiling more than {MOST_NESTING} nested bodies would take minutes");
             return Err(PrepareError::Peer { engine: NAME, reason });
         }
         let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
-        self.context.clear();
-        let mut signature = Signature::new(isa.default_call_conv());
-        signature.params.push(AbiParam::new(types::I64));
-        signature.returns.push(AbiParam::new(types::I64));
-        self.context.func = Function::with_name_signature(UserFuncName::user(0, 0), signature);
-        Translator::new(&code, FunctionBuilder::new(&mut self.context.func, &mut self.builder)).translate();
-        let compiled = self
-            .context
-            .compile(&**isa, &mut ControlPlane::default())
-            .map_err(|error| PrepareError::Peer { engine: NAME, reason: error.inner.to_string() })?;
-        assert!(compiled.buffer.relocs().is_empty(), "the code calls nothing");
+        let shape = Shape::of(&code);
+        let refuse = |reason: String| PrepareError::Peer { engine: NAME, reason };
+        let mut linker = Linker::default();
+        for id in (0..code.functions().len() as u32).map(FunctionId) {
+            self.context.clear();
+            let signature = shape.signature(&code, id, isa.default_call_conv());
+            self.context.func = Function::with_name_signature(UserFuncName::user(0, id.0), signature);
+            let function = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+            Translator::new(&code, &shape, id, function).translate(isa.default_call_conv());
+            let callees = self.context.func.params.user_named_funcs().clone();
+            let compiled = self
+                .context
+                .compile(&**isa, &mut ControlPlane::default())
+                .map_err(|error| refuse(error.inner.to_string()))?;
+            let frame = compiled.buffer.frame_layout().map_or(0, |layout| layout.frame_to_fp_offset as usize);
+            linker.add(compiled.buffer.data(), compiled.buffer.relocs(), frame, |name| callees[name].index);
+        }
+        let stack_bytes = linker.stack_bytes(&code).ok_or_else(|| {
+            refuse(format!(
+                "{} active calls do not fit {} MiB of the host's stack",
+                code.greatest_depth(),
+                MOST_STACK >> 20
+            ))
+        })?;
+        let bytes = linker.link().map_err(refuse)?;
         clock.begin(Phase::Seal);
         let requirements = Requirements {
             frame_slots: 0,
@@ -89,27 +112,105 @@ impl Engine for Cranelift {
             control_bytes: 0,
             depth: code.greatest_depth(),
         };
-        let sealed = Code::new(compiled.buffer.data()).map_err(|error| PrepareError::not_sealed(NAME, error))?;
+        let sealed = Code::new(&bytes).map_err(|error| PrepareError::not_sealed(NAME, error))?;
         // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
         // own tiers, with the same checks.
         #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
         let entry = unsafe { Entry::new(sealed, requirements) };
-        Ok(Box::new(CraneliftCode { entry, code }))
+        Ok(Box::new(CraneliftCode { entry, code, stack_bytes }))
     }
 }
 
 struct CraneliftCode {
     entry: Entry,
     code: Rc<Bytecode>,
+    /// The bytes of the host's stack that calls may need.
+    stack_bytes: usize,
+}
+
+/// The most bytes of the host's stack that calls may need.
+const MOST_STACK: usize = 1 << 30;
+
+/// Room for what is on the host's stack besides calls.
+const STACK_MARGIN: usize = 1 << 16;
+
+/// The code of all functions, and the calls that are not linked yet.
+#[derive(Default)]
+struct Linker {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+    /// The offset of each call and the function that it calls.
+    calls: Vec<(usize, Reloc, i64, u32)>,
+    largest_frame: usize,
+}
+
+impl Linker {
+    fn add(
+        &mut self,
+        code: &[u8],
+        relocs: &[FinalizedMachReloc],
+        frame: usize,
+        number: impl Fn(UserExternalNameRef) -> u32,
+    ) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(32), 0);
+        let start = self.bytes.len();
+        self.starts.push(start);
+        self.bytes.extend_from_slice(code);
+        self.largest_frame = self.largest_frame.max(frame);
+        for reloc in relocs {
+            let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else {
+                unreachable!("the code refers only to functions");
+            };
+            self.calls.push((start + reloc.offset as usize, reloc.kind, reloc.addend, number(name)));
+        }
+    }
+
+    /// The bytes of the host's stack that the calls need; `None` if they are more than [`MOST_STACK`].
+    fn stack_bytes(&self, code: &Bytecode) -> Option<usize> {
+        // Besides the frame: the return address, the saved frame pointer, and parameters and results that are on the stack.
+        let on_stack = code.functions().iter().map(|function| function.params as usize + function.results as usize);
+        let call = self.largest_frame + 64 + 8 * on_stack.max().unwrap_or(0);
+        let calls = usize::try_from(code.greatest_depth()).ok()?.checked_mul(call)?;
+        Some(calls).filter(|calls| *calls <= MOST_STACK)
+    }
+
+    /// Resolves the calls and returns the code.
+    fn link(mut self) -> Result<Vec<u8>, String> {
+        for (at, kind, addend, callee) in self.calls {
+            let distance = self.starts[callee as usize] as i64 + addend - at as i64;
+            let place = &mut self.bytes[at..at + 4];
+            let value = match kind {
+                Reloc::X86CallPCRel4 => i32::try_from(distance).map(|distance| distance as u32).ok(),
+                Reloc::Arm64Call => {
+                    let inst = u32::from_le_bytes(place.try_into().expect("four bytes"));
+                    let fits = (-(1 << 27)..1 << 27).contains(&distance);
+                    fits.then_some(inst & !0x3ff_ffff | (distance >> 2) as u32 & 0x3ff_ffff)
+                }
+                _ => return Err(format!("a call has the unknown relocation {kind:?}")),
+            };
+            let value = value.ok_or("a call does not reach its function")?;
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+        Ok(self.bytes)
+    }
 }
 
 impl Prepared for CraneliftCode {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        match self.entry.run(stack, fuel) {
+        let exit = match self.stack_bytes {
+            0 => self.entry.run(stack, fuel),
+            bytes => {
+                stacker::maybe_grow(bytes + STACK_MARGIN, bytes + 2 * STACK_MARGIN, || self.entry.run(stack, fuel))
+            }
+        };
+        match exit {
             Exit::Done => Ok(()),
             // The site is the number of the operation that trapped, and the pointer shows the depth.
-            Exit::Trap { site, pointer, .. } => Err(self.code.trap(Pc(site), || pointer as u64)),
+            Exit::Trap { site, pointer, base } => {
+                let base = if self.code.function_of(Pc(site)) == FunctionId::MAIN { 0 } else { base };
+                Err(self.code.trap(Pc(site), || (pointer - base) as u64))
+            }
         }
     }
 
@@ -118,22 +219,66 @@ impl Prepared for CraneliftCode {
     }
 }
 
-/// The depth before each operation that control reaches; `None` unless every region is level and no checks remain.
-fn depths(code: &Bytecode) -> Option<Vec<usize>> {
-    let has_checks = code.ops().iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. }));
-    if has_checks || code.regions().iter().any(|region| !region.is_level) {
-        return None;
+/// What all functions of a program have in common.
+struct Shape {
+    /// The depth before each operation that control reaches, relative to the base of its function; `None` unless every region is
+    /// level and no checks remain. Then values are in variables.
+    depths: Option<Vec<usize>>,
+    /// Whether definitions are told how many calls may still begin.
+    counts_depth: bool,
+    /// Whether definitions are told the depth of the stack at their base.
+    counts_values: bool,
+}
+
+impl Shape {
+    fn of(code: &Bytecode) -> Shape {
+        let has_checks = code.ops().iter().any(|op| matches!(op, Op::Need { .. } | Op::Room { .. }));
+        let are_known = !has_checks && code.regions().iter().all(|region| region.is_level);
+        let depths = are_known.then(|| {
+            let mut depths = Vec::with_capacity(code.ops().len());
+            (0..code.functions().len() as u32).for_each(|id| add_depths(code, FunctionId(id), &mut depths));
+            depths
+        });
+        let counts_values = depths.is_some() && code.ops().iter().any(|op| matches!(op, Op::Frame { .. }));
+        Shape { depths, counts_depth: code.counts_depth(), counts_values }
     }
-    let mut depth = code.inputs();
-    let mut depths = Vec::with_capacity(code.ops().len());
+
+    /// The number of parameters of a definition besides its values: the frame, and what the program counts. In memory, the address
+    /// above its topmost parameter takes the place of the values.
+    fn extra_params(&self) -> usize {
+        1 + usize::from(self.counts_depth) + usize::from(self.counts_values)
+    }
+
+    fn signature(&self, code: &Bytecode, id: FunctionId, host: CallConv) -> Signature {
+        let function = &code.functions()[id.index()];
+        let (params, results) = match (id, &self.depths) {
+            (FunctionId::MAIN, _) => (1, 0),
+            (_, Some(_)) => (self.extra_params() + function.params as usize, function.results as usize),
+            (_, None) => (self.extra_params() + 1, 0),
+        };
+        // The host's convention returns two values in registers. The other one returns any number.
+        let mut signature = Signature::new(if results > 1 { CallConv::Tail } else { host });
+        signature.params = vec![AbiParam::new(I64); params];
+        signature.returns = vec![AbiParam::new(I64); 1 + results];
+        signature
+    }
+}
+
+/// Appends the depth before each operation of a function, whose regions are level.
+fn add_depths(code: &Bytecode, id: FunctionId, depths: &mut Vec<usize>) {
+    let function = &code.functions()[id.index()];
+    let mut depth = function.params as usize;
     // For each open region, the depth at its end; for an `if` with ELSE, the depth at the start of ELSE, and then that at the end
     // of THEN if it can be reached.
     let mut open: Vec<(usize, Option<usize>)> = Vec::new();
     let mut is_dead = false;
-    for op in code.ops() {
+    for op in &code.ops()[function.start.index()..function.end.index()] {
         depths.push(depth);
         match *op {
-            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
+            Op::Call(id) => {
+                let callee = &code.functions()[id.index()];
+                depth = depth - callee.params as usize + callee.results as usize;
+            }
             Op::Literal(_) | Op::Pick(_) => depth += 1,
             Op::Put(_) => depth -= 1,
             Op::Word(word) => depth = depth - word.pops() + word.pushes(),
@@ -160,10 +305,9 @@ fn depths(code: &Bytecode) -> Option<Vec<usize>> {
                     (depth, is_dead) = (end, false);
                 }
             }
-            Op::Fuel | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
+            Op::Fuel | Op::CallDepth | Op::Frame { .. } | Op::Need { .. } | Op::Room { .. } | Op::Return => {}
         }
     }
-    Some(depths)
 }
 
 /// The operations that may execute directly after an operation.
@@ -184,99 +328,161 @@ enum Values {
 /// Translates bytecode into a Cranelift function.
 struct Translator<'a> {
     code: &'a Bytecode,
+    shape: &'a Shape,
+    id: FunctionId,
     function: FunctionBuilder<'a>,
-    depths: Option<Vec<usize>>,
     values: Values,
     counters: Vec<Variable>,
-    fuel: Variable,
-    /// The frame that the caller passes, and the address of the lowest slot.
+    /// The fuel, or `None` if it is in the frame, where all functions find it.
+    fuel: Option<Variable>,
+    /// The frame that the caller passes.
     frame: Value,
-    bottom: Value,
+    /// The number of calls that may still begin, if the program counts them.
+    calls_left: Option<Value>,
+    /// The number of values below the base, if the program counts them.
+    values_below: Option<Value>,
+    /// The address of the base, if the values are in memory.
+    base: Option<Value>,
+    /// The functions that have been called, by their number.
+    callees: HashMap<u32, FuncRef>,
 }
 
 const I64: types::Type = types::I64;
 
 impl<'a> Translator<'a> {
-    fn new(code: &'a Bytecode, mut function: FunctionBuilder<'a>) -> Translator<'a> {
+    fn new(code: &'a Bytecode, shape: &'a Shape, id: FunctionId, mut function: FunctionBuilder<'a>) -> Translator<'a> {
         let entry = function.create_block();
         function.append_block_params_for_function_params(entry);
         function.switch_to_block(entry);
         function.seal_block(entry);
-        let frame = function.block_params(entry)[0];
-        let load =
-            |function: &mut FunctionBuilder, offset| function.ins().load(I64, MemFlags::trusted(), frame, offset);
-        let bottom = load(&mut function, frame::BOTTOM);
-        let fuel = function.declare_var(I64);
-        let all = load(&mut function, frame::FUEL);
-        function.def_var(fuel, all);
-        let counters = (0..code.main().counters).map(|_| function.declare_var(I64)).collect();
-        let depths = depths(code);
-        let values = match &depths {
-            Some(depths) => {
-                let most = depths.iter().max().copied().unwrap_or(0);
-                // An operation may push, so the depth after it may be greater than any depth before an operation.
-                let slots: Vec<Variable> = (0..most + 2).map(|_| function.declare_var(I64)).collect();
-                for (index, slot) in slots[..code.inputs()].iter().enumerate() {
-                    let value = function.ins().load(I64, MemFlags::trusted(), bottom, offset(index));
-                    function.def_var(*slot, value);
-                }
-                Values::Variables { slots, depth: code.inputs() }
-            }
-            None => {
-                let pointer = function.declare_var(I64);
-                let begin = function.ins().iadd_imm(bottom, 8 * code.inputs() as i64);
-                function.def_var(pointer, begin);
-                Values::Memory { pointer }
-            }
+        let params: Vec<Value> = function.block_params(entry).to_vec();
+        let counters = (0..code.functions()[id.index()].counters).map(|_| function.declare_var(I64)).collect();
+        let mut translator = Translator {
+            code,
+            shape,
+            id,
+            function,
+            values: Values::Variables { slots: Vec::new(), depth: 0 },
+            counters,
+            fuel: None,
+            frame: params[0],
+            calls_left: None,
+            values_below: None,
+            base: None,
+            callees: HashMap::new(),
         };
-        Translator { code, function, depths, values, counters, fuel, frame, bottom }
+        translator.begin(&params);
+        translator
     }
 
-    fn translate(mut self) {
+    /// Puts parameters or inputs where values are.
+    fn begin(&mut self, params: &[Value]) {
+        let count = self.code.functions()[self.id.index()].params as usize;
+        let is_main = self.id == FunctionId::MAIN;
+        let mut extra = params[1..].iter().copied();
+        if self.shape.counts_depth {
+            self.calls_left = if is_main { Some(self.load(frame::DEPTH)) } else { extra.next() };
+        }
+        if self.shape.counts_values {
+            self.values_below = if is_main { Some(self.function.ins().iconst(I64, 0)) } else { extra.next() };
+        }
+        if is_main && !self.code.has_calls() {
+            let fuel = self.function.declare_var(I64);
+            let all = self.load(frame::FUEL);
+            self.function.def_var(fuel, all);
+            self.fuel = Some(fuel);
+        }
+        let Some(depths) = &self.shape.depths else {
+            let pointer = self.function.declare_var(I64);
+            let (base, above) = if is_main {
+                let bottom = self.bottom();
+                (bottom, self.function.ins().iadd_imm(bottom, 8 * count as i64))
+            } else {
+                let above = extra.next().expect("a definition is told where its values are");
+                (self.function.ins().iadd_imm(above, -8 * count as i64), above)
+            };
+            self.function.def_var(pointer, above);
+            self.base = Some(base);
+            self.values = Values::Memory { pointer };
+            return;
+        };
+        let function = &self.code.functions()[self.id.index()];
+        let most = depths[function.start.index()..function.end.index()].iter().max().copied().unwrap_or(0);
+        // An operation may push, so the depth after it may be greater than any depth before an operation.
+        let slots: Vec<Variable> = (0..most + 2).map(|_| self.function.declare_var(I64)).collect();
+        for (index, slot) in slots[..count].iter().enumerate() {
+            let value = if is_main {
+                let bottom = self.bottom();
+                self.function.ins().load(I64, MemFlags::trusted(), bottom, offset(index))
+            } else {
+                extra.next().expect("a definition gets its parameters")
+            };
+            self.function.def_var(*slot, value);
+        }
+        self.values = Values::Variables { slots, depth: count };
+    }
+
+    /// Loads a cell of the frame that does not change while the code runs.
+    fn load(&mut self, offset: i32) -> Value {
+        self.function.ins().load(I64, MemFlags::trusted().with_readonly().with_can_move(), self.frame, offset)
+    }
+
+    /// The address of the lowest slot.
+    fn bottom(&mut self) -> Value {
+        self.load(frame::BOTTOM)
+    }
+
+    fn translate(mut self, host: CallConv) {
         // A block starts at each target, and after each operation that branches. It is sealed when its last predecessor
         // is known: sealing it late would add parameters for variables that nothing changes.
+        let function = &self.code.functions()[self.id.index()];
+        let (start, end) = (function.start.index(), function.end.index());
         let ops = self.code.ops();
-        let mut blocks: Vec<Option<Block>> = vec![None; ops.len()];
-        let mut ways = vec![0_u32; ops.len()];
-        for (index, op) in ops.iter().enumerate() {
+        let mut blocks: Vec<Option<Block>> = vec![None; end - start];
+        let mut ways = vec![0_u32; end - start];
+        for index in start..end {
             for next in successors(self.code, index) {
-                ways[next] += 1;
+                ways[next - start] += 1;
             }
-            let target = self.code.target(*op);
-            let behind = target.is_some() && index + 1 < ops.len();
+            let target = self.code.target(ops[index]);
+            let behind = target.is_some() && index + 1 < end;
             for leader in target.map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
-                if blocks[leader].is_none() {
-                    blocks[leader] = Some(self.function.create_block());
+                if blocks[leader - start].is_none() {
+                    blocks[leader - start] = Some(self.function.create_block());
                 }
             }
         }
         // The function's entry precedes the first operation.
         ways[0] += 1;
         let mut is_reached = true;
-        for (index, &op) in ops.iter().enumerate() {
-            if let Some(block) = blocks[index] {
+        for index in start..end {
+            if let Some(block) = blocks[index - start] {
                 if is_reached {
                     self.function.ins().jump(block, &[]);
                 }
                 self.function.switch_to_block(block);
-                if index == 0 {
+                if index == start {
                     ways[0] -= 1;
                 }
-                if ways[index] == 0 {
+                if ways[index - start] == 0 {
                     self.function.seal_block(block);
                 }
                 is_reached = true;
             }
-            if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.depths) {
+            if let (Values::Variables { depth, .. }, Some(depths)) = (&mut self.values, &self.shape.depths) {
                 *depth = depths[index];
             }
             if is_reached {
-                is_reached = self.op(Pc(index as u32), op, &blocks);
+                let block = |pc: Pc| blocks[pc.index() - start].expect("every target starts a block");
+                is_reached = match ops[index] {
+                    Op::Call(callee) => self.call(callee, host),
+                    op => self.op(Pc(index as u32), op, block),
+                };
             }
             for next in successors(self.code, index) {
-                ways[next] -= 1;
+                ways[next - start] -= 1;
                 // Later blocks are sealed when they start, because their predecessors may not be emitted yet.
-                if let (true, 0, Some(block)) = (next <= index, ways[next], blocks[next]) {
+                if let (true, 0, Some(block)) = (next <= index, ways[next - start], blocks[next - start]) {
                     self.function.seal_block(block);
                 }
             }
@@ -285,18 +491,102 @@ impl<'a> Translator<'a> {
         self.function.finalize();
     }
 
+    /// Calls a definition. Returns with its status if that is not 0.
+    fn call(&mut self, id: FunctionId, host: CallConv) -> bool {
+        let callee = &self.code.functions()[id.index()];
+        let (params, results) = (callee.params as usize, callee.results as usize);
+        let reference = match self.callees.get(&id.0) {
+            Some(reference) => *reference,
+            None => {
+                let signature = self.shape.signature(self.code, id, host);
+                let signature = self.function.import_signature(signature);
+                let name = UserExternalName { namespace: 0, index: id.0 };
+                let name = ExternalName::user(self.function.func.declare_imported_user_function(name));
+                let data = ExtFuncData { name, signature, colocated: true, patchable: false };
+                let reference = self.function.import_function(data);
+                self.callees.insert(id.0, reference);
+                reference
+            }
+        };
+        let mut arguments = vec![self.frame];
+        arguments.extend(self.calls_left.map(|left| self.function.ins().iadd_imm(left, -1)));
+        if let (Some(below), Values::Variables { depth, .. }) = (self.values_below, &self.values) {
+            arguments.push(self.function.ins().iadd_imm(below, (*depth - params) as i64));
+        }
+        let in_memory = match self.values {
+            Values::Memory { pointer } => Some(pointer),
+            Values::Variables { .. } => None,
+        };
+        match in_memory {
+            Some(pointer) => arguments.push(self.function.use_var(pointer)),
+            None => {
+                let mut values: Vec<Value> = (0..params).map(|_| self.pop()).collect();
+                values.reverse();
+                arguments.append(&mut values);
+            }
+        }
+        let call = self.function.ins().call(reference, &arguments);
+        let returned: Vec<Value> = self.function.inst_results(call).to_vec();
+        let [failed, on] = [(); 2].map(|()| self.function.create_block());
+        self.function.set_cold_block(failed);
+        self.function.ins().brif(returned[0], failed, &[], on, &[]);
+        self.function.switch_to_block(failed);
+        self.function.seal_block(failed);
+        self.return_status(returned[0]);
+        self.function.switch_to_block(on);
+        self.function.seal_block(on);
+        match in_memory {
+            Some(pointer) => {
+                let above = self.function.use_var(pointer);
+                let above = self.function.ins().iadd_imm(above, 8 * (results as i64 - params as i64));
+                self.function.def_var(pointer, above);
+            }
+            None => returned[1..].iter().for_each(|value| self.push(*value)),
+        }
+        true
+    }
+
+    /// Returns with a status other than 0. The results do not matter.
+    fn return_status(&mut self, status: Value) {
+        let mut returned = vec![status];
+        if self.id != FunctionId::MAIN && self.shape.depths.is_some() {
+            let results = self.code.functions()[self.id.index()].results as usize;
+            if results > 0 {
+                let nothing = self.function.ins().iconst(I64, 0);
+                returned.resize(1 + results, nothing);
+            }
+        }
+        self.function.ins().return_(&returned);
+    }
+
     fn counter(&self, id: RegionId) -> Variable {
         self.counters[self.code.counter(id).0 as usize]
     }
 
     /// Translates one operation. Returns whether control falls through to the next operation in the same block.
-    fn op(&mut self, pc: Pc, op: Op, blocks: &[Option<Block>]) -> bool {
-        let block = |pc: Pc| blocks[pc.index()].expect("every target starts a block");
+    fn op(&mut self, pc: Pc, op: Op, block: impl Fn(Pc) -> Block) -> bool {
         let next = Pc(pc.0 + 1);
         let code = self.code;
         let target = || block(code.target(op).expect("a branch has a target"));
         match op {
-            Op::Call(_) | Op::CallDepth | Op::Frame { .. } => todo!(),
+            Op::Call(_) => unreachable!("calls are translated elsewhere"),
+            Op::CallDepth => {
+                let left = self.calls_left.expect("the program counts calls");
+                let is_none = self.function.ins().icmp_imm(IntCC::Equal, left, 0);
+                self.trap_if(is_none, pc);
+            }
+            Op::Word(Word::Fetch) => {
+                let address = self.pop();
+                let cell = self.cell(pc, address);
+                let value = self.function.ins().load(I64, MemFlags::trusted(), cell, 0);
+                self.push(value);
+            }
+            Op::Word(Word::Store) => {
+                let address = self.pop();
+                let value = self.pop();
+                let cell = self.cell(pc, address);
+                self.function.ins().store(MemFlags::trusted(), value, cell, 0);
+            }
             Op::Literal(value) => {
                 let value = self.function.ins().iconst(I64, value);
                 self.push(value);
@@ -350,11 +640,19 @@ impl<'a> Translator<'a> {
             }
             Op::While(_) | Op::EndIf(_) => {}
             Op::Fuel => {
-                let fuel = self.function.use_var(self.fuel);
+                let fuel = match self.fuel {
+                    Some(fuel) => self.function.use_var(fuel),
+                    None => self.function.ins().load(I64, MemFlags::trusted(), self.frame, frame::FUEL),
+                };
                 let is_empty = self.function.ins().icmp_imm(IntCC::Equal, fuel, 0);
                 self.trap_if(is_empty, pc);
                 let left = self.function.ins().iadd_imm(fuel, -1);
-                self.function.def_var(self.fuel, left);
+                match self.fuel {
+                    Some(fuel) => self.function.def_var(fuel, left),
+                    None => {
+                        self.function.ins().store(MemFlags::trusted(), left, self.frame, frame::FUEL);
+                    }
+                }
             }
             Op::Need { values, .. } => {
                 let depth = self.depth();
@@ -362,32 +660,57 @@ impl<'a> Translator<'a> {
                 let fails = self.function.ins().icmp(IntCC::UnsignedLessThan, depth, needed);
                 self.trap_if(fails, pc);
             }
-            Op::Room { values, .. } => {
-                let depth = self.depth();
+            Op::Room { values, .. } | Op::Frame { values } => {
+                let depth = self.whole_depth();
                 let limit = self.function.ins().iconst(I64, self.code.stack_limit() as i64);
                 let room = self.function.ins().isub(limit, depth);
                 let needed = self.function.ins().iconst(I64, values as i64);
                 let fails = self.function.ins().icmp(IntCC::UnsignedGreaterThan, needed, room);
                 self.trap_if(fails, pc);
             }
-            Op::Exit | Op::Return => {
+            Op::Exit | Op::Return if self.id == FunctionId::MAIN => {
                 self.leave(0);
+                return false;
+            }
+            Op::Exit | Op::Return => {
+                self.return_results();
                 return false;
             }
         }
         true
     }
 
+    /// Returns from a definition with its results, which are all of its values.
+    fn return_results(&mut self) {
+        let mut returned = vec![self.function.ins().iconst(I64, 0)];
+        if let Values::Variables { slots, .. } = &self.values {
+            let results = self.code.functions()[self.id.index()].results as usize;
+            returned.extend(slots[..results].iter().map(|slot| self.function.use_var(*slot)));
+        }
+        self.function.ins().return_(&returned);
+    }
+
+    /// The address of a memory cell. Traps if there is no such cell.
+    fn cell(&mut self, pc: Pc, number: Value) -> Value {
+        let cells = self.function.ins().iconst(I64, self.code.cells() as i64);
+        let is_beyond = self.function.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, number, cells);
+        self.trap_if(is_beyond, pc);
+        let memory = self.load(frame::MEMORY);
+        let bytes = self.function.ins().ishl_imm(number, 3);
+        self.function.ins().iadd(memory, bytes)
+    }
+
     fn word(&mut self, pc: Pc, word: Word, a: Value, b: Value) -> Value {
         match word.meaning() {
-            Meaning::Load | Meaning::Store => todo!(),
             Meaning::Alu(op) => cranelift_alu(&mut self.function, op, a, b),
             Meaning::Compare(cond) => {
                 let flag = self.function.ins().icmp(cranelift_condition(cond), a, b);
                 self.function.ins().uextend(I64, flag)
             }
             Meaning::Divide(op) => self.division(pc, op, a, b),
-            Meaning::Unary(_) | Meaning::Shuffle => unreachable!("only words with two operands and one result"),
+            Meaning::Unary(_) | Meaning::Shuffle | Meaning::Load | Meaning::Store => {
+                unreachable!("only words with two operands and one result")
+            }
         }
     }
 
@@ -430,33 +753,55 @@ impl<'a> Translator<'a> {
         self.function.seal_block(on);
     }
 
-    /// Emits a return with this status. It stores the address above the top value in the frame. If the status is 0, it also
-    /// stores the values that are in variables to memory.
+    /// Emits a return with this status. It stores the address above the top value in the frame, and in a definition whose values
+    /// are in memory also the base. If the status is 0, it stores the values of the main program that are in variables to memory.
     fn leave(&mut self, status: i64) {
-        let pointer = match &self.values {
-            Values::Memory { pointer } => self.function.use_var(*pointer),
-            Values::Variables { slots, depth } => {
+        let pointer = match self.values {
+            Values::Memory { pointer } => {
+                if let Some(base) = self.base {
+                    self.function.ins().store(MemFlags::trusted(), base, self.frame, frame::BASE);
+                }
+                self.function.use_var(pointer)
+            }
+            Values::Variables { ref slots, depth } => {
+                let (slots, bottom) = (slots[..depth].to_vec(), self.bottom());
                 if status == 0 {
-                    for (index, slot) in slots[..*depth].iter().enumerate() {
+                    for (index, slot) in slots.iter().enumerate() {
                         let value = self.function.use_var(*slot);
-                        self.function.ins().store(MemFlags::trusted(), value, self.bottom, offset(index));
+                        self.function.ins().store(MemFlags::trusted(), value, bottom, offset(index));
                     }
                 }
-                self.function.ins().iadd_imm(self.bottom, 8 * *depth as i64)
+                self.function.ins().iadd_imm(bottom, 8 * depth as i64)
             }
         };
         self.function.ins().store(MemFlags::trusted(), pointer, self.frame, frame::POINTER);
         let status = self.function.ins().iconst(I64, status);
-        self.function.ins().return_(&[status]);
+        self.return_status(status);
     }
 
-    /// The number of values.
+    /// The number of values above the base, which are in memory.
     fn depth(&mut self) -> Value {
-        match &self.values {
-            Values::Variables { depth, .. } => self.function.ins().iconst(I64, *depth as i64),
-            Values::Memory { pointer } => {
+        match (self.base, &self.values) {
+            (Some(base), Values::Memory { pointer }) => {
                 let pointer = self.function.use_var(*pointer);
-                let bytes = self.function.ins().isub(pointer, self.bottom);
+                let bytes = self.function.ins().isub(pointer, base);
+                self.function.ins().sshr_imm(bytes, 3)
+            }
+            _ => unreachable!("only values in memory are counted"),
+        }
+    }
+
+    /// The number of all values on the stack.
+    fn whole_depth(&mut self) -> Value {
+        match self.values {
+            Values::Variables { depth, .. } => {
+                let below = self.values_below.expect("the program counts values");
+                self.function.ins().iadd_imm(below, depth as i64)
+            }
+            Values::Memory { pointer } => {
+                let bottom = self.bottom();
+                let pointer = self.function.use_var(pointer);
+                let bytes = self.function.ins().isub(pointer, bottom);
                 self.function.ins().sshr_imm(bytes, 3)
             }
         }

@@ -5,8 +5,11 @@
 //! local of its slot. If loops change the depth, values are in the module's memory and a local points just above the
 //! topmost one.
 //!
-//! Everything that can fail is checked beforehand, so WebAssembly itself never traps; a check that fails returns the
-//! number of its trap.
+//! Each definition is a function of the module. In a program with calls, globals hold the fuel, the number of calls that may still
+//! begin and, if loops change the depth, the pointer.
+//!
+//! Everything that can fail is checked beforehand. In the main program, a check that fails returns the number of its trap. In a
+//! definition, it writes the number to a global, and `unreachable` ends all calls. Otherwise, WebAssembly itself never traps.
 
 mod values;
 mod words;
@@ -14,22 +17,36 @@ mod words;
 use std::ops::Range;
 
 use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, Function, FunctionSection, InstructionSink, MemorySection, MemoryType,
-    Module, TypeSection, ValType,
+    CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType,
+    InstructionSink, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
 use self::values::{Locals, Values};
 use crate::engine::Options;
 use crate::export::Limits;
 use crate::host_stack::with_room;
-use crate::lang::{Ast, NodeKind, Program};
+use crate::lang::{Ast, DefinitionId, NodeKind, Program};
 use crate::outcome::{Trap, TrapKind};
 
 /// The export name of the module's function, which takes the fuel and returns how the execution ended.
 pub const FUNCTION: &str = "run";
 
-/// The export name of its memory, which holds the inputs before an execution and the results after it.
+/// The export name of its memory, which holds the inputs before an execution and the results after it, and the program's cells.
 pub const MEMORY: &str = "memory";
+
+/// The export name of the global that holds the number of the trap if a definition trapped.
+pub const TRAP: &str = "trap";
+
+/// The export name of the global that holds the number of calls that may still begin.
+pub const CALLS: &str = "calls";
+
+/// The globals of a program with calls: the fuel, the calls that may still begin, the number of the trap, the number of values
+/// below the base, and the pointer.
+const GLOBAL_FUEL: u32 = 0;
+const GLOBAL_CALLS: u32 = 1;
+const GLOBAL_TRAP: u32 = 2;
+const GLOBAL_BELOW: u32 = 3;
+const GLOBAL_POINTER: u32 = 4;
 
 /// The maximum number of values that are kept in locals. Deeper stacks, which are rare, are in memory.
 const MOST_LOCALS: usize = 1_000;
@@ -40,10 +57,29 @@ const MOST_PAGES: u64 = 1 << 16;
 
 /// A stack limit that is too large for WebAssembly's memory.
 #[derive(Debug, thiserror::Error)]
-#[error("a stack of {values} values does not fit in the 4 GiB that 32 bits can address")]
+#[error("a stack of {values} values and the program's memory do not fit in the 4 GiB that 32 bits can address")]
 pub struct TooDeep {
     /// The limit.
     values: usize,
+}
+
+/// A program as a module.
+pub struct Translated {
+    /// The module.
+    pub module: Vec<u8>,
+    /// The address of the first memory cell in the module's memory.
+    pub cells_start: usize,
+    /// The most parameters and locals of a definition.
+    pub most_locals: usize,
+}
+
+/// The checks at calls that are necessary.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallChecks {
+    /// Whether calls are counted.
+    pub depth: bool,
+    /// Whether the frame of a call might exceed the stack limit.
+    pub frame: bool,
 }
 
 /// How an execution ended.
@@ -63,9 +99,14 @@ impl End {
         if let Ok(depth) = usize::try_from(returned) {
             return End::Done { depth };
         }
-        let number = !returned as usize;
+        End::Trap(End::trap(returned, ast))
+    }
+
+    /// Decodes a negative number that encodes a trap.
+    pub fn trap(number: i64, ast: &Ast) -> Trap {
+        let number = !number as usize;
         let kinds = TrapKind::ALL.len();
-        End::Trap(Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes()[number / kinds].span })
+        Trap { kind: TrapKind::ALL[number % kinds], at: ast.nodes()[number / kinds].span }
     }
 
     /// The function's result for a trap.
@@ -79,37 +120,64 @@ impl End {
 ///
 /// # Errors
 /// If no memory can hold the stack.
-pub fn translate(program: &Program, options: &Options) -> Result<Vec<u8>, TooDeep> {
+pub fn translate(program: &Program, options: &Options, calls: CallChecks) -> Result<Translated, TooDeep> {
     let limits = Limits { stack: options.stack_limit, calls: options.call_limit, fuel: None };
     let most = most_values(program).filter(|most| *most <= MOST_LOCALS);
     let slots = most.unwrap_or(options.stack_limit).max(program.inputs());
-    let pages = (slots as u64).checked_mul(8).map(|bytes| bytes.div_ceil(PAGE)).filter(|pages| *pages < MOST_PAGES);
-    let pages = pages.ok_or(TooDeep { values: options.stack_limit })?;
-    let mut writer = Writer {
-        program,
-        limits,
-        metered: options.metered,
-        code: Vec::new(),
-        locals: Locals::new(FIRST + program.ast().nesting() as u32),
-        values: if most.is_some() { Values::Locals(Vec::new()) } else { Values::Memory },
-        loops: 0,
-        labels: 0,
-        exits: Vec::new(),
-        is_dead: false,
-        holds_flag: false,
+    let too_deep = || TooDeep { values: options.stack_limit };
+    let cells_start = slots.checked_mul(8).ok_or_else(too_deep)?;
+    let bytes = cells_start as u64 + 8 * program.ast().cells() as u64;
+    let pages = Some(bytes.div_ceil(PAGE)).filter(|pages| *pages < MOST_PAGES).ok_or_else(too_deep)?;
+    let has_calls = !program.ast().definitions().is_empty();
+    let writer = |id: Option<DefinitionId>| {
+        let params = id.map_or(0, |id| program.ast().definition(id).params);
+        let first = if id.is_some() { params + 1 } else { FIRST };
+        let mut writer = Writer {
+            program,
+            limits,
+            metered: options.metered,
+            calls,
+            has_calls,
+            id,
+            cells_start: cells_start as u64,
+            code: Vec::new(),
+            first,
+            locals: Locals::new(params, first + program.ast().nesting() as u32),
+            values: if most.is_some() { Values::Locals(Vec::new()) } else { Values::Memory },
+            loops: 0,
+            labels: 0,
+            exits: Vec::new(),
+            is_dead: false,
+            holds_flag: false,
+        };
+        writer.begin();
+        let body = id.map_or(program.ast().main(), |id| program.ast().definition(id).body.clone());
+        with_room(|| writer.body(body, false));
+        writer.finish();
+        writer
     };
-    writer.begin();
-    with_room(|| writer.body(0..program.ast().nodes().len(), false));
-    writer.finish();
-    Ok(module(writer, pages))
+    let main = writer(None);
+    let definitions: Vec<Writer> =
+        (0..program.ast().definitions().len() as u32).map(|id| writer(Some(DefinitionId(id)))).collect();
+    let most_locals = definitions.iter().map(|writer| writer.locals.end() as usize).max().unwrap_or(0);
+    Ok(Translated { module: module(&main, &definitions, pages), cells_start, most_locals })
 }
 
-/// Wraps the function in a module.
-fn module(writer: Writer, pages: u64) -> Vec<u8> {
+/// Wraps the functions in a module.
+fn module(main: &Writer, definitions: &[Writer], pages: u64) -> Vec<u8> {
     let mut types = TypeSection::new();
-    types.ty().function([ValType::I64], [ValType::I64]);
     let mut functions = FunctionSection::new();
-    functions.function(0);
+    let mut code = CodeSection::new();
+    for (index, writer) in std::iter::once(main).chain(definitions).enumerate() {
+        let (params, results) = writer.signature();
+        types.ty().function(vec![ValType::I64; params], vec![ValType::I64; results]);
+        functions.function(index as u32);
+        // All locals after the parameters: the pointer or the base, then counters and values.
+        let integers = writer.locals.end() - writer.first;
+        let mut function = Function::new([(1, ValType::I32), (integers, ValType::I64)]);
+        function.raw(writer.code.iter().copied());
+        code.function(&function);
+    }
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
         minimum: pages,
@@ -120,14 +188,17 @@ fn module(writer: Writer, pages: u64) -> Vec<u8> {
     });
     let mut exports = ExportSection::new();
     exports.export(FUNCTION, ExportKind::Func, 0).export(MEMORY, ExportKind::Memory, 0);
-    // All locals after the parameter: the pointer, then counters and values.
-    let integers = writer.locals.end() - FIRST;
-    let mut function = Function::new([(1, ValType::I32), (integers, ValType::I64)]);
-    function.raw(writer.code);
-    let mut code = CodeSection::new();
-    code.function(&function);
+    let mut globals = GlobalSection::new();
+    if main.has_calls {
+        let mutable = |val_type| GlobalType { val_type, mutable: true, shared: false };
+        for _ in [GLOBAL_FUEL, GLOBAL_CALLS, GLOBAL_TRAP, GLOBAL_BELOW] {
+            globals.global(mutable(ValType::I64), &ConstExpr::i64_const(0));
+        }
+        globals.global(mutable(ValType::I32), &ConstExpr::i32_const(0));
+        exports.export(TRAP, ExportKind::Global, GLOBAL_TRAP).export(CALLS, ExportKind::Global, GLOBAL_CALLS);
+    }
     let mut module = Module::new();
-    module.section(&types).section(&functions).section(&memories).section(&exports).section(&code);
+    module.section(&types).section(&functions).section(&memories).section(&globals).section(&exports).section(&code);
     module.finish()
 }
 
@@ -146,8 +217,11 @@ fn most_values(program: &Program) -> Option<usize> {
         while index < range.end {
             let kind = ast.nodes()[index].kind;
             depth = match kind {
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
-                NodeKind::Literal(_) | NodeKind::Pick(_) => depth + 1,
+                NodeKind::Call(id) => {
+                    let definition = ast.definition(id);
+                    depth.checked_sub(definition.params as usize)? + definition.results as usize
+                }
+                NodeKind::Literal(_) | NodeKind::Pick(_) | NodeKind::Address(_) => depth + 1,
                 NodeKind::Put(_) => depth.checked_sub(1)?,
                 NodeKind::Word(word) => depth.checked_sub(word.pops())? + word.pushes(),
                 NodeKind::Times { end } => {
@@ -178,22 +252,38 @@ fn most_values(program: &Program) -> Option<usize> {
         }
         Some(Some(depth))
     }
+    let ast = program.ast();
     let mut most = program.inputs();
-    with_room(|| body(program.ast(), 0..program.ast().nodes().len(), program.inputs(), None, &mut most))?;
+    with_room(|| body(ast, ast.main(), program.inputs(), None, &mut most))?;
+    for definition in ast.definitions() {
+        let (params, results) = (definition.params as usize, definition.results as usize);
+        most = most.max(params).max(results);
+        with_room(|| body(ast, definition.body.clone(), params, None, &mut most))?;
+    }
     Some(most)
 }
 
-/// The function's parameter, then the pointer, then loop counters, then locals that hold values.
+/// The main function's parameter, then the pointer, then loop counters, then locals that hold values. The parameters of a
+/// definition are values; then come the base, loop counters and other values.
 const FUEL: u32 = 0;
 const POINTER: u32 = 1;
 const FIRST: u32 = 2;
 
-/// The translation of a program into a function body.
+/// The translation of the main program or of a definition into a function body.
 struct Writer<'a> {
     program: &'a Program,
     limits: Limits,
     metered: bool,
+    calls: CallChecks,
+    /// Whether the program has definitions.
+    has_calls: bool,
+    /// The definition; `None` for the main program.
+    id: Option<DefinitionId>,
+    /// The address of the first memory cell.
+    cells_start: u64,
     code: Vec<u8>,
+    /// The first local that is a loop counter.
+    first: u32,
     locals: Locals,
     values: Values,
     /// The number of open counted loops.
@@ -209,6 +299,50 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// The numbers of parameters and results of the function.
+    fn signature(&self) -> (usize, usize) {
+        match (self.id, &self.values) {
+            (None, _) => (1, 1),
+            (Some(_), Values::Memory) => (0, 0),
+            (Some(id), Values::Locals(_)) => {
+                let definition = self.program.ast().definition(id);
+                (definition.params as usize, definition.results as usize)
+            }
+        }
+    }
+
+    /// Pushes the pointer on WebAssembly's own stack.
+    fn get_pointer(&mut self) {
+        let has_calls = self.has_calls;
+        let mut code = self.code();
+        if has_calls {
+            code.global_get(GLOBAL_POINTER)
+        } else {
+            code.local_get(POINTER)
+        };
+    }
+
+    /// Pops the pointer from WebAssembly's own stack.
+    fn set_pointer(&mut self) {
+        let has_calls = self.has_calls;
+        let mut code = self.code();
+        if has_calls {
+            code.global_set(GLOBAL_POINTER)
+        } else {
+            code.local_set(POINTER)
+        };
+    }
+
+    /// Pushes the address of the lowest value that the function may use on WebAssembly's own stack.
+    fn get_base(&mut self) {
+        let base = self.id.map(|_| self.first - 1);
+        let mut code = self.code();
+        match base {
+            None => code.i32_const(0),
+            Some(base) => code.local_get(base),
+        };
+    }
+
     fn code(&mut self) -> InstructionSink<'_> {
         InstructionSink::new(&mut self.code)
     }

@@ -3,7 +3,7 @@
 use wasm_encoder::MemArgTarget::Memory;
 use wasm_encoder::{InstructionSink, MemArg};
 
-use super::{POINTER, Writer};
+use super::{FUEL, GLOBAL_BELOW, GLOBAL_FUEL, Writer};
 
 /// The location of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +34,32 @@ pub enum Values {
 
 /// The locals that hold values, with the use count of each.
 pub struct Locals {
+    /// The number of parameters, which are the locals of the lowest slots.
+    params: u32,
+    /// The local of the first slot after them.
     first: u32,
     uses: Vec<u32>,
 }
 
 impl Locals {
-    /// No locals yet; the first will have this number.
-    pub fn new(first: u32) -> Locals {
-        Locals { first, uses: Vec::new() }
+    /// No locals yet besides the parameters; the first will have this number.
+    pub fn new(params: u32, first: u32) -> Locals {
+        Locals { params, first, uses: vec![0; params as usize] }
     }
 
     /// The number after the last local.
     pub fn end(&self) -> u32 {
-        self.first + self.uses.len() as u32
+        self.first + self.uses.len() as u32 - self.params
+    }
+
+    /// The local of a slot.
+    fn local(&self, slot: usize) -> u32 {
+        if slot < self.params as usize { slot as u32 } else { self.first + slot as u32 - self.params }
+    }
+
+    /// The slot whose local this is.
+    fn slot(&self, local: u32) -> usize {
+        (if local < self.params { local } else { local - self.first + self.params }) as usize
     }
 
     /// The local of a slot, which holds its value where loops and branches begin and end.
@@ -54,7 +67,7 @@ impl Locals {
         if self.uses.len() <= slot {
             self.uses.resize(slot + 1, 0);
         }
-        self.first + slot as u32
+        self.local(slot)
     }
 
     /// A local that holds no value: this slot's if it is free, otherwise any.
@@ -69,7 +82,8 @@ impl Locals {
 
     fn count(&mut self, value: Value, change: i32) {
         if let Value::Local(local) = value {
-            let uses = &mut self.uses[(local - self.first) as usize];
+            let slot = self.slot(local);
+            let uses = &mut self.uses[slot];
             *uses = uses.checked_add_signed(change).expect("a use is counted before it is released");
         }
     }
@@ -81,8 +95,25 @@ pub fn slot(offset: u64) -> MemArg {
 }
 
 impl Writer<'_> {
-    /// Loads the inputs from memory.
+    /// Loads the inputs from memory, or begins with the parameters of a definition.
     pub fn begin(&mut self) {
+        if let Some(id) = self.id {
+            let params = self.program.ast().definition(id).params;
+            match &self.values {
+                Values::Locals(_) => self.set_homes(params as usize),
+                Values::Memory => {
+                    self.get_pointer();
+                    let base = self.first - 1;
+                    self.code().i32_const((8 * u64::from(params)) as u32 as i32).i32_sub().local_set(base);
+                    self.locals.home(2);
+                }
+            }
+            return;
+        }
+        if self.has_calls {
+            self.code().local_get(FUEL).global_set(GLOBAL_FUEL);
+            self.code().i64_const(0).global_set(GLOBAL_BELOW);
+        }
         let inputs = self.program.inputs();
         match &self.values {
             Values::Locals(_) => {
@@ -92,26 +123,38 @@ impl Writer<'_> {
                 }
             }
             Values::Memory => {
-                self.code().i32_const((8 * inputs) as u32 as i32).local_set(POINTER);
+                self.code().i32_const((8 * inputs) as u32 as i32);
+                self.set_pointer();
                 // Words load their operands into these locals temporarily.
                 self.locals.home(2);
             }
         }
     }
 
-    /// Stores the results to memory, and ends the function.
+    /// Leaves the results, and ends the function.
     pub fn finish(&mut self) {
-        self.results();
+        if self.is_dead {
+            self.code().unreachable();
+        } else {
+            self.results();
+        }
         self.code().end();
     }
 
-    /// Stores the results to memory, and pushes their number on WebAssembly's own stack.
+    /// Stores the results of the main program to memory, and pushes their number on WebAssembly's own stack. Pushes the results of a
+    /// definition there.
     pub fn results(&mut self) {
         let Values::Locals(values) = &self.values else {
-            self.code().local_get(POINTER).i32_const(3).i32_shr_u().i64_extend_i32_u();
+            if self.id.is_none() {
+                self.get_pointer();
+                self.code().i32_const(3).i32_shr_u().i64_extend_i32_u();
+            }
             return;
         };
         let values = values.clone();
+        if self.id.is_some() {
+            return values.iter().for_each(|value| self.get(*value));
+        }
         for (index, value) in values.iter().enumerate() {
             self.code().i32_const(0);
             self.get(*value);
@@ -133,21 +176,43 @@ impl Writer<'_> {
                 self.locals.count(value, 1);
             }
             Values::Memory => {
-                self.code().local_get(POINTER);
+                self.get_pointer();
                 self.get(value);
-                self.code().i64_store(slot(0)).local_get(POINTER).i32_const(8).i32_add().local_set(POINTER);
+                self.code().i64_store(slot(0));
+                self.move_pointer(8);
             }
         }
+    }
+
+    /// Adds this many bytes to the pointer.
+    pub fn move_pointer(&mut self, bytes: i32) {
+        self.get_pointer();
+        self.code().i32_const(bytes).i32_add();
+        self.set_pointer();
     }
 
     /// Pops the top of WebAssembly's own stack and pushes it as a value.
     pub fn push_result(&mut self) {
         let local = match &self.values {
             Values::Locals(values) => self.locals.free(values.len()),
-            Values::Memory => self.locals.first,
+            Values::Memory => self.locals.home(0),
         };
         self.code().local_set(local);
         self.push(Value::Local(local));
+    }
+
+    /// Pops the results of a call from WebAssembly's own stack and pushes them as values, if the locations are known.
+    pub fn push_results(&mut self, results: usize) {
+        let base = self.depth();
+        for slot in base..base + results {
+            let local = self.locals.free(slot);
+            self.push(Value::Local(local));
+        }
+        let Values::Locals(values) = &self.values else { return };
+        for value in values[base..].to_vec().into_iter().rev() {
+            let Value::Local(local) = value else { unreachable!("each result has a local") };
+            self.code().local_set(local);
+        }
     }
 
     /// Pops a value; from memory, into the temporary local with this index.
@@ -160,7 +225,8 @@ impl Writer<'_> {
             }
             Values::Memory => {
                 let local = self.locals.home(kept);
-                self.code().local_get(POINTER).i32_const(8).i32_sub().local_tee(POINTER);
+                self.move_pointer(-8);
+                self.get_pointer();
                 self.code().i64_load(slot(0)).local_set(local);
                 Value::Local(local)
             }
@@ -189,7 +255,7 @@ impl Writer<'_> {
     pub fn reconcile(&mut self) {
         let Values::Locals(values) = &self.values else { return };
         let (values, depth) = (values.clone(), values.len());
-        let is_misplaced = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.first + *slot as u32);
+        let is_misplaced = |(slot, value): &(usize, Value)| *value != Value::Local(self.locals.local(*slot));
         let moves: Vec<(usize, Value)> = values.into_iter().enumerate().filter(is_misplaced).collect();
         moves.iter().for_each(|(_, value)| self.get(*value));
         for (slot, _) in moves.iter().rev() {

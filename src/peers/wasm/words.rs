@@ -6,10 +6,10 @@ use wasm_encoder::{BlockType, ValType};
 
 use super::super::operations::{wasm_alu, wasm_compare, wasm_unary};
 use super::values::{Value, Values, slot};
-use super::{End, FIRST, FUEL, POINTER, Writer};
+use super::{End, FUEL, GLOBAL_BELOW, GLOBAL_CALLS, GLOBAL_FUEL, GLOBAL_TRAP, Writer};
 use crate::export::Checks;
 use crate::lang::words::Meaning;
-use crate::lang::{NodeKind, Word};
+use crate::lang::{DefinitionId, NodeKind, Word};
 use crate::lir::DivOp;
 use crate::outcome::TrapKind;
 
@@ -24,7 +24,8 @@ impl Writer<'_> {
                 self.checks(index);
             }
             match kind {
-                NodeKind::Call(_) | NodeKind::Address(_) => todo!(),
+                NodeKind::Call(id) => self.call(index, id),
+                NodeKind::Address(id) => self.push(Value::Constant(program.ast().array(id).start.into())),
                 NodeKind::Literal(value) => self.push(Value::Constant(value)),
                 NodeKind::Pick(depth) => self.pick(depth),
                 NodeKind::Put(depth) => self.put(depth),
@@ -56,7 +57,7 @@ impl Writer<'_> {
     }
 
     fn times(&mut self, index: usize, end: usize) {
-        let counter = FIRST + self.loops;
+        let counter = self.first + self.loops;
         let count = self.pop(0);
         self.get(count);
         self.code().local_set(counter);
@@ -153,6 +154,18 @@ impl Writer<'_> {
         let mut operands: Vec<Value> = (0..word.pops()).map(|which| self.pop(which)).collect();
         operands.reverse();
         match (word.meaning(), &operands[..]) {
+            (Meaning::Load, &[address]) => {
+                self.cell(index, address);
+                let start = self.cells_start;
+                self.code().i64_load(slot(start));
+                self.push_result();
+            }
+            (Meaning::Store, &[value, address]) => {
+                self.cell(index, address);
+                self.get(value);
+                let start = self.cells_start;
+                self.code().i64_store(slot(start));
+            }
             (Meaning::Shuffle, _) => word.origins().iter().for_each(|&operand| self.push(operands[operand])),
             (Meaning::Divide(op), &[a, b]) => {
                 self.division(index, op, a, b);
@@ -181,6 +194,64 @@ impl Writer<'_> {
                 }
             }
             _ => unreachable!("the meaning determines the number of operands"),
+        }
+    }
+
+    /// Pushes the address of a memory cell, less that of cell 0, on WebAssembly's own stack. Traps if there is no such cell.
+    fn cell(&mut self, index: usize, number: Value) {
+        let cells = self.program.ast().cells() as i64;
+        self.get(number);
+        self.code().i64_const(cells).i64_ge_u();
+        self.trap_if(index, TrapKind::OutOfBounds);
+        self.get(number);
+        self.code().i32_wrap_i64().i32_const(3).i32_shl();
+    }
+
+    /// Calls a definition. The checks before it are, in this order: fuel, call depth, room for the frame.
+    fn call(&mut self, index: usize, id: DefinitionId) {
+        let definition = self.program.ast().definition(id);
+        let (params, results) = (definition.params as usize, definition.results as usize);
+        let more = self.program.frames()[id.index()] as i64 - params as i64;
+        self.use_fuel(index);
+        if self.calls.depth {
+            self.code().global_get(GLOBAL_CALLS).i64_eqz();
+            self.trap_if(index, TrapKind::CallDepthExceeded);
+            self.code().global_get(GLOBAL_CALLS).i64_const(1).i64_sub().global_set(GLOBAL_CALLS);
+        }
+        let function = 1 + id.0;
+        let limit = self.limits.stack as i64;
+        let Values::Locals(values) = &self.values else {
+            if self.calls.frame {
+                self.get_pointer();
+                self.code().i64_extend_i32_u().i64_const(8 * more).i64_add().i64_const(8 * limit).i64_gt_s();
+                self.trap_if(index, TrapKind::StackOverflow);
+            }
+            self.code().call(function);
+            self.give_back();
+            return;
+        };
+        let below = (values.len() - params) as i64;
+        if self.calls.frame {
+            self.code().global_get(GLOBAL_BELOW).i64_const(below + params as i64 + more).i64_add();
+            self.code().i64_const(limit).i64_gt_s();
+            self.trap_if(index, TrapKind::StackOverflow);
+            self.code().global_get(GLOBAL_BELOW).i64_const(below).i64_add().global_set(GLOBAL_BELOW);
+        }
+        let mut arguments: Vec<Value> = (0..params).map(|which| self.pop(which)).collect();
+        arguments.reverse();
+        arguments.into_iter().for_each(|argument| self.get(argument));
+        self.code().call(function);
+        self.push_results(results);
+        self.give_back();
+        if self.calls.frame {
+            self.code().global_get(GLOBAL_BELOW).i64_const(below).i64_sub().global_set(GLOBAL_BELOW);
+        }
+    }
+
+    /// Gives back the unit of call depth that a call has taken.
+    fn give_back(&mut self) {
+        if self.calls.depth {
+            self.code().global_get(GLOBAL_CALLS).i64_const(1).i64_add().global_set(GLOBAL_CALLS);
         }
     }
 
@@ -225,7 +296,8 @@ impl Writer<'_> {
             Values::Memory => {
                 let distance = 8 * (depth + 1);
                 let kept = self.locals.home(0);
-                self.code().local_get(POINTER).i32_const(distance as u32 as i32).i32_sub().i64_load(slot(0));
+                self.get_pointer();
+                self.code().i32_const(distance as u32 as i32).i32_sub().i64_load(slot(0));
                 self.code().local_set(kept);
                 self.push(Value::Local(kept));
             }
@@ -241,7 +313,8 @@ impl Writer<'_> {
             }
             Values::Memory => {
                 let distance = 8 * (depth + 1);
-                self.code().local_get(POINTER).i32_const(distance as u32 as i32).i32_sub();
+                self.get_pointer();
+                self.code().i32_const(distance as u32 as i32).i32_sub();
                 self.get(value);
                 self.code().i64_store(slot(0));
             }
@@ -255,29 +328,38 @@ impl Writer<'_> {
         }
         let checks = Checks::of(self.program, index, self.limits);
         let limit = self.limits.stack;
+        // In a definition, only calls overflow the stack.
+        let room = checks.room && self.id.is_none();
         match &self.values {
             Values::Locals(values) => {
-                if checks.room && values.len() >= limit {
+                if room && values.len() >= limit {
                     self.trap(index, TrapKind::StackOverflow);
                 }
             }
             Values::Memory => {
                 if let Some(need) = checks.need {
                     let bytes = 8 * need.min(limit as u64 + 1);
-                    self.code().local_get(POINTER).i32_const(bytes as u32 as i32).i32_lt_u();
+                    self.get_pointer();
+                    self.get_base();
+                    self.code().i32_sub().i32_const(bytes as u32 as i32).i32_lt_u();
                     self.trap_if(index, TrapKind::StackUnderflow);
                 }
-                if checks.room {
-                    self.code().local_get(POINTER).i32_const((8 * limit) as u32 as i32).i32_ge_u();
+                if room {
+                    self.get_pointer();
+                    self.code().i32_const((8 * limit) as u32 as i32).i32_ge_u();
                     self.trap_if(index, TrapKind::StackOverflow);
                 }
             }
         }
     }
 
-    /// Subtracts one loop iteration from the fuel.
+    /// Subtracts one loop iteration or call from the fuel.
     fn use_fuel(&mut self, index: usize) {
-        if self.metered {
+        if self.metered && self.has_calls {
+            self.code().global_get(GLOBAL_FUEL).i64_eqz();
+            self.trap_if(index, TrapKind::OutOfFuel);
+            self.code().global_get(GLOBAL_FUEL).i64_const(1).i64_sub().global_set(GLOBAL_FUEL);
+        } else if self.metered {
             self.code().local_get(FUEL).i64_eqz();
             self.trap_if(index, TrapKind::OutOfFuel);
             self.code().local_get(FUEL).i64_const(1).i64_sub().local_set(FUEL);
@@ -291,6 +373,10 @@ impl Writer<'_> {
     }
 
     fn trap(&mut self, index: usize, kind: TrapKind) {
-        self.code().i64_const(End::number(index, kind)).return_();
+        self.code().i64_const(End::number(index, kind));
+        match self.id {
+            None => self.code().return_(),
+            Some(_) => self.code().global_set(GLOBAL_TRAP).unreachable(),
+        };
     }
 }
