@@ -90,13 +90,13 @@ impl Entry {
         self.frame[BOTTOM] = bottom.expose_provenance() as u64;
         self.frame[LIMIT] = bottom.wrapping_add(stack_limit).expose_provenance() as u64;
         self.frame[FUEL] = fuel;
+        self.frame[DEPTH] = depth;
         if cells > 0 || control_bytes > 0 {
             stack.reserve(cells, control_bytes).expect("the memory was available when the program was prepared");
             stack.clear_memory(cells);
             stack.clear_control(control_bytes);
             self.frame[MEMORY] = stack.memory_start().expose_provenance() as u64;
             self.frame[CONTROL] = stack.control_end().expose_provenance() as u64;
-            self.frame[DEPTH] = depth;
         } else {
             stack.clear_memory(0);
         }

@@ -130,7 +130,8 @@ pub fn translate(program: &Program, options: &Options, calls: CallChecks) -> Res
     let pages = Some(bytes.div_ceil(PAGE)).filter(|pages| *pages < MOST_PAGES).ok_or_else(too_deep)?;
     let has_calls = !program.ast().definitions().is_empty();
     let writer = |id: Option<DefinitionId>| {
-        let params = id.map_or(0, |id| program.ast().definition(id).params);
+        // Values in memory need no parameters.
+        let params = id.filter(|_| most.is_some()).map_or(0, |id| program.ast().definition(id).params);
         let first = if id.is_some() { params + 1 } else { FIRST };
         let mut writer = Writer {
             program,
