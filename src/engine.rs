@@ -236,15 +236,6 @@ pub enum PrepareError {
 }
 
 impl PrepareError {
-    /// Declines programs with memory or calls, for an engine that cannot run them yet.
-    #[cfg(feature = "peers")]
-    pub(crate) fn decline(engine: &'static str, program: &Program) -> Result<(), PrepareError> {
-        if program.ast().definitions().is_empty() && program.ast().arrays().is_empty() && !program.uses_memory() {
-            return Ok(());
-        }
-        Err(PrepareError::Peer { engine, reason: "it cannot run definitions, arrays, `@` and `!` yet".into() })
-    }
-
     /// The error if an engine's code could not be sealed: either the host allows no generated code at all, or memory for
     /// this code was not available.
     pub(crate) fn not_sealed(engine: &'static str, error: io::Error) -> PrepareError {
