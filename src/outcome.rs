@@ -137,6 +137,12 @@ impl From<Trap> for Diagnostic {
                 ("this call would exceed the limit of active calls", Some("`--call-limit N` sets a higher limit"))
             }
         };
-        Diagnostic { title: trap.kind.to_string(), label: label.into(), help: help.map(Into::into), span: trap.at }
+        Diagnostic {
+            title: trap.kind.to_string(),
+            label: label.into(),
+            note: None,
+            help: help.map(Into::into),
+            span: trap.at,
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! Diagnostics: the error, the source line with a caret under the position, and a suggestion.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 
-use super::{NameFault, Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind, words};
+use super::print::value_names;
+use super::verify::{Bound, depths};
+use super::{
+    NameFault, Opener, Place, Rejection, RejectionKind, Source, Span, SyntaxError, SyntaxErrorKind, Within, words,
+};
+use crate::plural::count;
 
 /// A message about one position of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +16,8 @@ pub struct Diagnostic {
     pub title: String,
     /// The label at the caret.
     pub label: String,
+    /// Another position that explains the error, with its label.
+    pub note: Option<(Span, String)>,
     /// A suggestion to fix it.
     pub help: Option<String>,
     /// The position.
@@ -24,17 +31,13 @@ impl Diagnostic {
     /// Renders the message with its source line, colored with ANSI escapes; the caller strips them if they are not
     /// wanted.
     pub fn render(&self, source: &Source) -> String {
-        let place = source.place(self.span);
         let window = Window::around(source, self.span);
-        let annotation = AnnotationKind::Primary.span(window.marked.clone()).label(self.label.as_str());
-        let snippet = Snippet::source(window.text.as_str()).line_start(place.line).annotation(annotation);
         let title = Level::ERROR.primary_title(self.title.as_str());
-        let mut report = vec![if window.cut {
-            // The snippet would count the column from where the line was cut, so the column is given explicitly.
-            title.element(Origin::path(source.name()).line(place.line).char_column(place.column)).element(snippet)
-        } else {
-            title.element(snippet.path(source.name()))
-        }];
+        let mut report = vec![window.show(title, &self.label, source)];
+        let note = self.note.as_ref().map(|(span, label)| (Window::around(source, *span), label));
+        if let Some((window, label)) = &note {
+            report.push(window.show(Level::NOTE.secondary_title(label.as_str()), "", source));
+        }
         if let Some(help) = &self.help {
             report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
         }
@@ -44,6 +47,7 @@ impl Diagnostic {
 
 /// The part of the source line around a position.
 struct Window {
+    place: Place,
     text: String,
     /// The position within `text`.
     marked: std::ops::Range<usize>,
@@ -82,14 +86,35 @@ impl Window {
         if after.chars().count() > SHOWN_AROUND {
             text.push('…');
         }
-        Window { text, marked: from..to, cut }
+        Window { place: source.place(span), text, marked: from..to, cut }
+    }
+
+    /// The line under a title, with the position marked.
+    fn show<'a>(&'a self, title: Title<'a>, label: &'a str, source: &'a Source) -> Group<'a> {
+        let mut annotation = AnnotationKind::Primary.span(self.marked.clone());
+        if !label.is_empty() {
+            annotation = annotation.label(label);
+        }
+        let snippet = Snippet::source(self.text.as_str()).line_start(self.place.line).annotation(annotation);
+        if self.cut {
+            // The snippet would count the column from where the line was cut, so the column is given explicitly.
+            let origin = Origin::path(source.name()).line(self.place.line).char_column(self.place.column);
+            title.element(origin).element(snippet)
+        } else {
+            title.element(snippet.path(source.name()))
+        }
     }
 }
+
+/// What a definition and an array declaration look like.
+const DEFINITION: &str =
+    "a definition is `: NAME ( a b -- c ) BODY ;`, with a name for each value that it takes and leaves";
+const ARRAY: &str = "an array of ten cells is `10 array NAME`";
 
 impl From<&SyntaxError> for Diagnostic {
     fn from(error: &SyntaxError) -> Diagnostic {
         use SyntaxErrorKind as Kind;
-        let (label, help) = match &error.kind {
+        let (label, help): (&str, Option<String>) = match &error.kind {
             Kind::NotUtf8 => ("invalid UTF-8 byte", Some("save the file as UTF-8".into())),
             Kind::TooLong => ("", None),
             Kind::UnknownWord { nearest: Some(nearest), .. } => {
@@ -115,24 +140,14 @@ impl From<&SyntaxError> for Diagnostic {
                 "expected `do` before this `end`",
                 Some("write `while CONDITION do BODY end`, where CONDITION leaves a flag".into()),
             ),
-            Kind::Stray("end") => (
-                "there is no open body to close",
-                Some("remove it, or open a body with `times`, `if` or `while`".into()),
-            ),
-            Kind::Stray("else") => (
-                "the innermost open body is not the first branch of an `if`",
-                Some("write `if THEN else ELSE end`".into()),
-            ),
-            Kind::Stray(_) => (
-                "the innermost open body is not the condition of a `while`",
-                Some("write `while CONDITION do BODY end`; a counted loop is `N times BODY end`".into()),
-            ),
+            Kind::MissingSemicolon => ("opened here and never closed", Some("close the definition with `;`".into())),
+            Kind::Stray { word, open } => stray(word, *open),
             Kind::NotLast("if") => (
                 "both branches of this `if` end with `leave` or `exit`, so nothing after its `end` can run",
                 Some("remove what follows, or let one branch end without a jump".into()),
             ),
             Kind::NotLast("exit") => (
-                "ends the program, so nothing after it in the same body can run",
+                "ends the program or the call of a definition, so nothing after it in the same body can run",
                 Some("write it at the end of a branch, as in `dup 0 < if exit end`".into()),
             ),
             Kind::NotLast(_) => (
@@ -143,6 +158,10 @@ impl From<&SyntaxError> for Diagnostic {
                 "there is no loop around it that it could end",
                 Some("`leave` ends the innermost loop whose BODY it is in; a COND ends the loop by leaving 0".into()),
             ),
+            Kind::WithoutLiteral("array") => (
+                "must directly follow the number of cells, a literal of at least 1",
+                Some(format!("{ARRAY}; the size cannot be computed")),
+            ),
             Kind::WithoutLiteral(word) => (
                 "must directly follow a literal that is not negative",
                 Some(if *word == "pick" {
@@ -152,19 +171,95 @@ impl From<&SyntaxError> for Diagnostic {
                         .into()
                 }),
             ),
-            Kind::NotTopLevel(_) => ("only at the top level", None),
-            Kind::TooManyCells => ("this array exceeds the limit", None),
-            Kind::WithoutName(_) => ("the text ends here", None),
-            Kind::NameNotAllowed { reason: NameFault::Word, .. } => ("a word of the language", None),
-            Kind::NameNotAllowed { reason: NameFault::Literal, .. } => ("has the form of a literal", None),
-            Kind::NameNotAllowed { reason: NameFault::Defined, .. } => ("is already defined", None),
-            Kind::WithoutEffect(_) => ("must be followed by its effect", None),
-            Kind::EffectWithoutDashes => ("the effect that opens here", None),
-            Kind::MissingSemicolon => ("opened here and never closed", Some("close the definition with `;`".into())),
+            Kind::NotTopLevel { word: "array", .. } => (
+                "an array must be declared outside of every body and definition",
+                Some("move the declaration to the start of the text; its memory exists during the whole run".into()),
+            ),
+            Kind::NotTopLevel { open: Opener { word: ":", .. }, .. } => (
+                "a definition cannot contain another one",
+                Some("close the outer definition with `;` first, or move the inner one out of it".into()),
+            ),
+            Kind::NotTopLevel { .. } => (
+                "a definition must be outside of every body",
+                Some("move the definition out of the body: it is visible in the whole text".into()),
+            ),
+            Kind::TooManyCells => (
+                "this array exceeds the limit",
+                Some("the limit applies to all arrays of the text together: 128 MiB".into()),
+            ),
+            Kind::WithoutName(":") => ("the text ends before the name", Some(DEFINITION.into())),
+            Kind::WithoutName(_) => ("the text ends before the name", Some(ARRAY.into())),
+            Kind::NameNotAllowed { reason: NameFault::Word, .. } => {
+                ("already a word of the language", Some("choose another name".into()))
+            }
+            Kind::NameNotAllowed { reason: NameFault::Literal, .. } => {
+                ("has the form of a literal", Some("choose a name that is not a number".into()))
+            }
+            Kind::NameNotAllowed { reason: NameFault::Defined(_), .. } => (
+                "defined a second time",
+                Some("choose another name: each name has one meaning in the whole text".into()),
+            ),
+            Kind::WithoutEffect { name, next } => {
+                let next = next.as_deref().unwrap_or_default();
+                let help = if next.starts_with('(') || name.contains('(') {
+                    "the `(` of an effect is a word of its own: write white space on both sides of it".into()
+                } else if next == "\\" || next.starts_with('\\') {
+                    "add a space after the start of the comment".into()
+                } else {
+                    format!("{DEFINITION}; `( -- )` is the effect of a word that takes and leaves none")
+                };
+                ("must be followed by its effect", Some(help))
+            }
+            Kind::Dashes { count: 0 } => (
+                "this effect has no `--`",
+                Some(
+                    "write `--` between the values that a call takes and those that it leaves, as in `( a b -- c )`"
+                        .into(),
+                ),
+            ),
+            Kind::Dashes { .. } => (
+                "this effect has more than one `--`",
+                Some("write one `--`, between the values that a call takes and those that it leaves".into()),
+            ),
+            Kind::UnclosedEffect => ("opened here and never closed", Some("close the effect with `)`".into())),
             Kind::UnclosedComment => ("opened here and never closed", Some("close the comment with `)`".into())),
             Kind::TooDeep => ("this body exceeds the limit", Some("at most 1000 bodies can be nested".into())),
         };
-        Diagnostic { title: error.to_string(), label: label.into(), help, span: error.span }
+        let note = match &error.kind {
+            Kind::Stray { open: Some(open), .. } | Kind::NotTopLevel { open, .. } => {
+                let what = if open.word == ":" { "open definition" } else { "innermost open body" };
+                Some((open.span, format!("the {what} begins here")))
+            }
+            Kind::NameNotAllowed { name, reason: NameFault::Defined(first) } => {
+                Some((*first, format!("`{name}` is first defined here")))
+            }
+            _ => None,
+        };
+        Diagnostic { title: error.to_string(), label: label.into(), note, help, span: error.span }
+    }
+}
+
+/// Label and help for a stray `end`, `else`, `do` or `;`.
+fn stray(word: &str, open: Option<Opener>) -> (&'static str, Option<String>) {
+    match (word, open.map(|open| open.word)) {
+        ("end", Some(":")) => (
+            "there is no open body to close",
+            Some("remove it, or open a body with `times`, `if` or `while`; a definition ends with `;`".into()),
+        ),
+        ("end", _) => {
+            ("there is no open body to close", Some("remove it, or open a body with `times`, `if` or `while`".into()))
+        }
+        ("else", _) => {
+            ("the innermost open body is not the first branch of an `if`", Some("write `if THEN else ELSE end`".into()))
+        }
+        (";", None) => ("there is no open definition to close", Some(DEFINITION.into())),
+        (";", Some(opener)) => {
+            ("a body of the definition is still open", Some(format!("close the `{opener}` with `end` first")))
+        }
+        _ => (
+            "the innermost open body is not the condition of a `while`",
+            Some("write `while CONDITION do BODY end`; a counted loop is `N times BODY end`".into()),
+        ),
     }
 }
 
@@ -172,6 +267,10 @@ impl From<&SyntaxError> for Diagnostic {
 fn unknown_word_help(word: &str) -> Option<String> {
     if let Some(advice) = words::advice(&word.to_lowercase()) {
         Some(advice.into())
+    } else if word.starts_with(':') {
+        Some(format!("add a space after the `:`; {DEFINITION}"))
+    } else if word.ends_with(';') {
+        Some("add a space before the `;`".into())
     } else if word.starts_with("\\") || word.starts_with('(') {
         Some("add a space after the start of the comment".into())
     } else if let Some(help) = word.chars().find_map(misleading_help) {
@@ -207,22 +306,79 @@ fn misleading_help(c: char) -> Option<String> {
 
 impl From<&Rejection> for Diagnostic {
     fn from(rejection: &Rejection) -> Diagnostic {
-        let (label, help) = match rejection.kind {
-            RejectionKind::WrongEffect { declared, least, .. } => {
-                (format!("leaves {least} or more, but its effect says {declared}"), "change the effect")
-            }
+        let Rejection { kind, span, within } = rejection;
+        let within = within.as_deref();
+        let (label, help) = match *kind {
             RejectionKind::Underflow { needed, greatest } => (
                 format!("needs {needed}, but there are at most {greatest}"),
-                "push more values before it, or give the program more inputs",
+                match within {
+                    Some(within) => {
+                        let missing = needed - greatest;
+                        let more = u64::from(within.params) + missing;
+                        format!(
+                            "push more values before it, or let `{}` take {missing} more: {}",
+                            within.name,
+                            effect(more, within.results.into())
+                        )
+                    }
+                    None => "push more values before it, or give the program more inputs".into(),
+                },
             ),
             RejectionKind::UnbalancedIf { then, otherwise } => (
                 format!("one branch leaves {then} on the stack, the other {otherwise}"),
-                "make both branches leave the same number of values; a missing `else` leaves the stack unchanged. Code \
-                 that runs at most once and changes the depth is a loop: `FLAG times BODY end`, where FLAG is 1 or 0",
+                format!(
+                    "make both branches leave the same number of values; a missing `else` leaves the stack unchanged. {}",
+                    if within.is_some() {
+                        "A branch that ends with `exit` or `leave` need not match the other"
+                    } else {
+                        "Code that runs at most once and changes the depth is a loop: `FLAG times BODY end`, where FLAG is 1 or 0"
+                    }
+                ),
             ),
+            RejectionKind::WrongEffect { declared, least, greatest } => {
+                let label = format!("leaves {}, but the effect says {declared}", depths(least, greatest));
+                let is_exit = within.is_some_and(|within| within.span != *span);
+                (label, wrong_effect_help(within.filter(|_| !is_exit), declared, least, greatest))
+            }
         };
-        Diagnostic { title: rejection.to_string(), label, help: Some(help.into()), span: rejection.span }
+        // The name of the definition, unless the error is there.
+        let note = within.filter(|within| within.span != *span).map(|within| {
+            let Within { ref name, span, params, results } = *within;
+            (span, format!("`{name}` takes {} and leaves {}", count(params, "value"), count(results, "value")))
+        });
+        Diagnostic { title: rejection.to_string(), label, note, help: Some(help), span: *span }
     }
+}
+
+/// How to mend a wrong effect. The definition is given if its end is wrong, and not an `exit` in it.
+fn wrong_effect_help(at_end: Option<&Within>, declared: u64, least: u64, greatest: Bound) -> String {
+    if depths(least, greatest) != least.to_string() {
+        return "a loop that changes the depth of the stack leaves an unknown number of values: let each iteration leave as many \
+                values as it finds, or undo the change before the end of the definition"
+            .into();
+    }
+    let change = if least > declared {
+        format!("drop {} before the end", count(least - declared, "value"))
+    } else {
+        format!("push {} more before the end", count(declared - least, "value"))
+    };
+    match at_end {
+        Some(of) => format!("{change}, or declare what the body does: {}", effect(of.params.into(), least)),
+        None => format!("{change}: the effect says what every `exit` leaves, too"),
+    }
+}
+
+/// An effect with these numbers of values.
+fn effect(params: u64, results: u64) -> String {
+    /// Longer effects are described.
+    const MOST_NAMES: u64 = 12;
+    if params + results > MOST_NAMES {
+        return format!("{} before the `--` and {} after it", count(params, "value"), count(results, "value"));
+    }
+    let mut names = value_names();
+    let mut some = |count: u64| names.by_ref().take(count as usize).map(|name| format!("{name} ")).collect::<String>();
+    let (params, results) = (some(params), some(results));
+    format!("`( {params}-- {results})`")
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ pub mod diagnostic;
 pub mod parse;
 pub mod print;
 pub mod source;
+mod syntax_error;
+mod token;
 pub mod verify;
 pub mod words;
 
@@ -15,9 +17,11 @@ use std::sync::Arc;
 
 pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
-pub use parse::{NameFault, SyntaxError, SyntaxErrorKind, integer, parse};
+pub use parse::parse;
 pub use source::{Place, Source, Span, printable};
-pub use verify::{Program, Rejection, RejectionKind, verify};
+pub use syntax_error::{NameFault, Opener, SyntaxError, SyntaxErrorKind};
+pub use token::integer;
+pub use verify::{Program, Rejection, RejectionKind, Within, verify};
 pub use words::Word;
 
 /// A reason why a text cannot run as a program: an error in its syntax or in its stack depth.

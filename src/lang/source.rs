@@ -92,6 +92,17 @@ fn after(place: Place, text: &[u8]) -> Place {
     })
 }
 
+/// Longer words are shortened in messages, and are too different from every known word to suggest one.
+pub(super) const LONGEST_SHOWN: usize = 40;
+
+/// A word as messages show it.
+pub(super) fn shortened(word: &str) -> String {
+    match word.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{}…", &word[..end]),
+        None => word.to_owned(),
+    }
+}
+
 /// Makes a text safe to print on a terminal. Characters that a terminal would interpret, or that reorder adjacent text,
 /// become escapes like `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {

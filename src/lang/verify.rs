@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::source::shortened;
 use super::{Ast, Definition, Node, NodeKind, Span, Word};
 use crate::host_stack::with_room;
 
@@ -84,8 +85,24 @@ impl Bound {
 pub struct Rejection {
     /// The kind of error.
     pub kind: RejectionKind,
-    /// The word that cannot succeed, or the `if` whose branches differ.
+    /// The word that cannot succeed, the `if` whose branches differ, or the name or the `exit` of a definition with another
+    /// effect.
     pub span: Span,
+    /// The definition that it is in; `None` in the main program.
+    pub within: Option<Box<Within>>,
+}
+
+/// A definition, as far as messages need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// Its name, shortened if it is very long.
+    pub name: String,
+    /// The position of its name.
+    pub span: Span,
+    /// The number of values that a call pops.
+    pub params: u32,
+    /// The number of values that a call pushes, as its effect says.
+    pub results: u32,
 }
 
 /// The kind of a rejection.
@@ -108,7 +125,7 @@ pub enum RejectionKind {
         otherwise: u64,
     },
     /// A definition leaves another number of values than its effect says, or an unknown number.
-    #[error("wrong effect")]
+    #[error("wrong effect: {declared} declared, but {} left", depths(*least, *greatest))]
     WrongEffect {
         /// The number of values that its effect says it leaves.
         declared: u64,
@@ -117,6 +134,15 @@ pub enum RejectionKind {
         /// The greatest number of values that it may leave.
         greatest: Bound,
     },
+}
+
+/// The numbers from `least` to `greatest`, in words.
+pub(super) fn depths(least: u64, greatest: Bound) -> String {
+    match greatest {
+        Bound::NONE => format!("{least} or more"),
+        Bound(greatest) if greatest == least => least.to_string(),
+        Bound(greatest) => format!("{least} to {greatest}"),
+    }
 }
 
 /// Verifies a program for a number of inputs, in time proportional to length times nesting.
@@ -174,16 +200,16 @@ struct Walk<'a> {
     seen: HashMap<(usize, Depth), Depth>,
     /// The depths at the `leave`s of the innermost loop in this walk of it.
     leaving: Option<Depth>,
-    /// In a definition: the number of values that a call must leave.
-    results: Option<u64>,
+    /// The definition at hand; `None` in the main program.
+    definition: Option<&'a Definition>,
     /// The number of nodes visited in all walks, to which the time is proportional.
     words_walked: usize,
 }
 
-impl Walk<'_> {
-    fn new(ast: &Ast) -> Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(ast: &'a Ast) -> Walk<'a> {
         let facts = vec![Fact::default(); ast.nodes().len()];
-        Walk { ast, facts, seen: HashMap::new(), leaving: None, results: None, words_walked: 0 }
+        Walk { ast, facts, seen: HashMap::new(), leaving: None, definition: None, words_walked: 0 }
     }
 
     /// Walks the definitions and then the main program, and returns the frame of each definition.
@@ -191,31 +217,31 @@ impl Walk<'_> {
         let definitions = self.ast.definitions().iter();
         with_room(|| {
             let frames = definitions.map(|definition| self.definition(definition)).collect::<Result<_, _>>()?;
-            self.results = None;
+            self.definition = None;
             self.body(self.ast.main(), Depth::exactly(inputs as u64))?;
             Ok(frames)
         })
     }
 
     /// Walks a definition and returns its frame.
-    fn definition(&mut self, definition: &Definition) -> Result<u64, Rejection> {
-        let (params, results) = (u64::from(definition.params), u64::from(definition.results));
-        self.results = Some(results);
+    fn definition(&mut self, definition: &'a Definition) -> Result<u64, Rejection> {
+        let params = u64::from(definition.params);
+        self.definition = Some(definition);
         if let Some(depth) = self.body(definition.body.clone(), Depth::exactly(params))? {
             self.check_results(depth, definition.span)?;
         }
         let facts = &self.facts[definition.body.clone()];
-        let Bound(frame) = facts.iter().map(|fact| fact.greatest).fold(Bound(params), Bound::max);
-        assert_ne!(Bound(frame), Bound::NONE, "a definition without a bound cannot leave an exact number of values");
-        Ok(frame)
+        let frame = facts.iter().map(|fact| fact.greatest).fold(Bound(params), Bound::max);
+        assert_ne!(frame, Bound::NONE, "a definition without a bound cannot leave an exact number of values");
+        Ok(frame.0)
     }
 
-    /// Checks the depth at an end of the definition at hand; in the main program every depth is right.
+    /// Checks the depth at an end of the definition at hand. In the main program every depth is right.
     fn check_results(&self, depth: Depth, span: Span) -> Result<(), Rejection> {
-        match self.results {
-            Some(declared) if depth != Depth::exactly(declared) => {
-                let Depth { least, greatest } = depth;
-                Err(Rejection { kind: RejectionKind::WrongEffect { declared, least, greatest }, span })
+        match self.definition {
+            Some(definition) if depth != Depth::exactly(definition.results.into()) => {
+                let (declared, Depth { least, greatest }) = (definition.results.into(), depth);
+                self.reject(span, RejectionKind::WrongEffect { declared, least, greatest })
             }
             _ => Ok(()),
         }
@@ -271,7 +297,7 @@ impl Walk<'_> {
         let other = self.body(otherwise..end, entry)?;
         match (then.and_then(Depth::exact), other.and_then(Depth::exact)) {
             (Some(then), Some(otherwise)) if then != otherwise => {
-                self.reject(index, RejectionKind::UnbalancedIf { then, otherwise })
+                self.reject(self.span(index), RejectionKind::UnbalancedIf { then, otherwise })
             }
             _ => Ok(spanned(then, other)),
         }
@@ -314,7 +340,8 @@ impl Walk<'_> {
     /// Applies one word's own pops and pushes.
     fn effect(&mut self, index: usize, depth: Depth, pops: u64, pushes: u64) -> Result<Depth, Rejection> {
         if depth.greatest < Bound(pops) {
-            return self.reject(index, RejectionKind::Underflow { needed: pops, greatest: depth.greatest.0 });
+            return self
+                .reject(self.span(index), RejectionKind::Underflow { needed: pops, greatest: depth.greatest.0 });
         }
         let greatest = match depth.greatest {
             Bound::NONE => Bound::NONE,
@@ -326,8 +353,16 @@ impl Walk<'_> {
         Ok(Depth { least: (depth.least.max(pops) - pops).saturating_add(pushes), greatest })
     }
 
-    fn reject<T>(&self, index: usize, kind: RejectionKind) -> Result<T, Rejection> {
-        Err(Rejection { kind, span: self.ast.nodes()[index].span })
+    fn reject<T>(&self, span: Span, kind: RejectionKind) -> Result<T, Rejection> {
+        let within = self.definition.map(|definition| {
+            let &Definition { ref name, span, params, results, .. } = definition;
+            Box::new(Within { name: shortened(name), span, params, results })
+        });
+        Err(Rejection { kind, span, within })
+    }
+
+    fn span(&self, index: usize) -> Span {
+        self.ast.nodes()[index].span
     }
 }
 

@@ -293,6 +293,9 @@ pub const FOREIGN: &[(&str, &str)] = &[
     ("~", "invert"),
     ("break", "leave"),
     ("return", "exit"),
+    ("fetch", "@"),
+    ("load", "@"),
+    ("store", "!"),
     ("pop", "drop"),
     ("add", "+"),
     ("sub", "-"),
@@ -328,26 +331,43 @@ pub const ADVICE: &[(&[&str], &str)] = &[
     ),
     (&["then", "endif"], "an `if` ends with `end`, as in `FLAG if THEN else ELSE end`"),
     (&["elif", "elseif", "elsif"], "each `if` has its own `end`, as in `A if X else B if Y else Z end end`"),
-    (&["{", "}", "[", "]"], "a body opens with `times`, `if` or `while` and ends with `end`"),
+    (&["{", "}"], "a body opens with `times`, `if` or `while` and ends with `end`"),
+    (&["[", "]"], "cell 3 of the array `a` has the address `a 3 +`: `a 3 + @` reads it, and `7 a 3 + !` writes it"),
     (&["continue", "goto"], "only `leave` and `exit` jump out of a body: put the rest of the body into an `if`"),
     (
         &[".", ".s", "print", "println", "puts", "echo", "emit", "cr", "type"],
         "a program cannot print: the values that it leaves on the stack are its result",
     ),
-    (&["#", "//", "--", ";;", "/*", "*/", "rem:"], "a comment is `\\ …` to the end of the line, or `( … )`"),
+    (
+        &["--"],
+        "`--` stands only in the effect of a definition, `: NAME ( a b -- c ) BODY ;`; a comment is `\\ …` or `( … )`",
+    ),
+    (&["#", "//", ";;", "/*", "*/", "rem:"], "a comment is `\\ …` to the end of the line, or `( … )`"),
     (&[")"], "this closes no comment: a comment opens with `(` and a space"),
     (
-        &[":", ";", "def", "fn", "fun", "func", "function", "proc"],
-        "there are no definitions: write the words where they are needed",
+        &["def", "define", "fn", "fun", "func", "function", "proc", "procedure", "word", "::", ":noname"],
+        "a definition is `: NAME ( a b -- c ) BODY ;`, with a name for each value that it takes and leaves",
     ),
+    (&["enddef", "endfunc", "endproc"], "a definition ends with `;`"),
+    (&["recurse", "self"], "a definition calls itself by its own name"),
     (
-        &["variable", "constant", "value", "let", "var", "@", "+!", "to", ":=", "->"],
-        "there are no variables: values stay on the stack, where `dup`, `over`, `rot` and `K pick` read them, and `K put` writes them",
+        &["variable", "value", "let", "var", "int", "global", "local", "locals|"],
+        "a variable is an array of one cell: `1 array NAME`; then `NAME @` reads it, and `7 NAME !` writes it",
     ),
-    (&[">r", "r>", "r@"], "there is only one stack: `rot` and `K pick` reach below its top, and `K put` writes there"),
+    (&["to", ":=", "->", "<-"], "`7 NAME !` writes 7 to the first cell of the array NAME"),
+    (&["constant", "const", "#define"], "a constant is a definition: `: NAME ( -- n ) 42 ;`"),
+    (&["+!"], "write `dup @ rot + swap !`, where the address is on top"),
+    (
+        &["allot", "create", "cells", "cell+", "buffer:", "malloc", "alloc", "here", ","],
+        "memory is declared: `10 array NAME` reserves ten cells, and `NAME 3 +` is the address of the fourth",
+    ),
+    (&["c@", "c!", "l@", "l!", "w@", "w!"], "a cell has 64 bits: `@` and `!` read and write whole cells"),
+    (
+        &[">r", "r>", "r@"],
+        "there is only one stack: `rot` and `K pick` reach below its top, `K put` writes there, and an array can hold the rest",
+    ),
     (&["roll"], "`rot` moves the third value to the top; `K pick` copies deeper ones, and `K put` replaces them"),
     (&["depth"], "a program cannot ask how many values are on the stack"),
-    (&["!"], "there are no variables: `K put` writes a value on the stack; to negate a flag write `0 =`"),
     (&["true"], "write `1`: a flag that is not 0 is true"),
     (&["false"], "write `0`"),
     (
@@ -415,6 +435,11 @@ pub fn is_invisible(c: char) -> bool {
 /// Every spelling in the language.
 pub fn spellings() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|(_, entry)| entry.spelling).chain(KEYWORDS.iter().copied())
+}
+
+/// Whether a word has a meaning of its own, at least in some places, so that it cannot be a name.
+pub fn is_spelling(word: &[u8]) -> bool {
+    matches!(word, b")" | b"--") || spellings().any(|spelling| spelling.as_bytes() == word)
 }
 
 /// The number of values left of `--` in an effect in which each value is one letter.

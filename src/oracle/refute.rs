@@ -122,13 +122,11 @@ fn marked(ast: &Ast, index: usize) -> Ast {
 
 /// The main program, which ends normally only at the `exit` at `index`, or else only after its last word.
 fn ending_at(ast: &Ast, index: Option<usize>) -> Ast {
-    let mut insertions = index.map_or(Vec::new(), |index| second_iterations(ast, index));
+    let stop = |at: usize| Insertion { at, part: None, words: TRAP.to_vec(), span: STOP };
     let others = ast.main().filter(|at| ast.nodes()[*at].kind == NodeKind::Exit && Some(*at) != index);
-    insertions.extend(others.map(|at| Insertion { at, part: None, words: TRAP.to_vec(), span: STOP }));
-    if index.is_some() {
-        let at = ast.main().end;
-        insertions.insert(0, Insertion { at, part: None, words: TRAP.to_vec(), span: STOP });
-    }
+    let mut insertions: Vec<_> = index.map(|_| ast.main().end).into_iter().chain(others).map(stop).collect();
+    // Last, so that they come first: the end of a loop's body precedes the `exit` after the loop.
+    insertions.extend(index.map_or(Vec::new(), |index| second_iterations(ast, index)));
     with_insertions(ast, insertions)
 }
 
@@ -313,6 +311,7 @@ mod tests {
             ": f ( n -- ) dup if times 1 end else drop end ;",
             ": f ( a n -- a ) times drop end ;",
             ": f ( n -- ) times 1 exit end 1 ;",
+            ": f ( a -- ) times 1 exit end exit ;",
             // The second iteration has another depth than the first.
             ": f ( n -- a ) times 1 1 if exit end end ;",
             // A word that is called leaves what its effect says, even if it is wrong too.
