@@ -1,7 +1,6 @@
-//! The front end against the language's definition. A checker written directly from the definition judges the same
-//! programs, and large programs would expose recursion, repeated walks or quadratic scans.
+//! The front end: printing, large programs, which would expose recursion, repeated walks or quadratic scans, messages, and the
+//! forms of literals, names and comments.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +10,12 @@ use jitduel::corpus::programs;
 use jitduel::engine::Run;
 use jitduel::lang::print::print;
 use jitduel::lang::words::spellings;
-use jitduel::lang::{Ast, Diagnostic, Fault, NodeKind, Program, Source, SyntaxErrorKind, load, parse, verify};
+use jitduel::lang::{
+    ArrayId, Ast, DefinitionId, Diagnostic, NodeKind, Program, Source, SyntaxErrorKind, load, parse, verify,
+};
 use jitduel::oracle::Oracle;
 use jitduel::outcome::{Outcome, TrapKind};
 use jitduel::registry::ENGINES;
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
 use snapbox::{Assert, Data};
 
 fn parsed(text: &str) -> Arc<Ast> {
@@ -47,7 +46,7 @@ fn on_every_engine(program: &Program, inputs: &[i64]) -> Outcome {
 fn round_trip(ast: &Ast) {
     let text = print(ast);
     let again = parsed(&text);
-    assert!(kinds(&again) == kinds(ast) && again.nesting() == ast.nesting(), "{}", &text[..text.len().min(1000)]);
+    assert!(again.without_positions() == ast.without_positions(), "{}", &text[..text.len().min(1000)]);
     assert!(print(&again) == text, "{}", &text[..text.len().min(1000)]);
     let shown = text.lines().map(|line| line.trim_start().len()).max().unwrap_or(0);
     assert!(shown <= 100 && (text.is_empty() || text.ends_with('\n')), "{shown}");
@@ -79,6 +78,10 @@ fn million_word_programs_parse_print_and_verify() {
         ("loops", "3 times 1 + end ".repeat(words / 5), words),
         ("loops that change the depth", "2 times 1 end 2 times drop end ".repeat(words / 8), words),
         ("branches", "dup if 1 + else 2 - end dup while 0 do end drop ".repeat(words / 13), words),
+        ("one definition", format!(": f ( -- ) {}; ", "1 drop ".repeat(words / 2)), words),
+        ("calls", format!(": f ( a -- b ) ; {}", "f ".repeat(words)), words),
+        ("calls before the definition", format!("{}: f ( a -- b ) ; ", "f ".repeat(words)), words),
+        ("many values", format!(": f ( {0}-- {0}) ; ", "a ".repeat(words / 2)), 0),
     ];
     for (name, text, words) in programs {
         let ast = parsed(&text);
@@ -89,6 +92,38 @@ fn million_word_programs_parse_print_and_verify() {
         let source = Source::new("test", text.clone() + "end");
         let error = parse(&source).expect_err("it is stray");
         assert_eq!((source.text(error.span), error.span.start as usize), ("end".to_owned(), text.len()), "{name}");
+    }
+}
+
+/// Names are looked up, never searched for.
+#[test]
+fn million_definitions_and_chains_of_calls_parse_print_and_verify() {
+    let count = size("definitions", 1_000_000, 50_000);
+    let names = |count: usize| (0..count).map(|index| format!("f{index}"));
+    let chain = |count: usize, calls: fn(usize) -> usize| {
+        let called = |index: usize| if index == 0 { String::new() } else { format!("f{} ", calls(index)) };
+        (0..count).map(|index| format!(": f{index} ( a -- b ) {}; ", called(index))).collect::<String>()
+    };
+    let longest = size("calls in a chain", 100_000, 10_000);
+    // Each name is used before its definition.
+    let ahead = (0..longest).map(|index| format!(": f{index} ( a -- b ) f{} ; ", (index + 1) % longest)).collect();
+    for (name, text, definitions, arrays) in [
+        ("definitions", names(count).map(|name| format!(": {name} ( a -- b ) 1 + ; ")).collect(), count, 0),
+        ("arrays", names(count).map(|name| format!("1 array {name} {name} drop ")).collect(), 0, count),
+        ("a chain of calls", chain(longest, |index| index - 1) + "f99", longest, 0),
+        ("a chain of calls to later definitions", ahead, longest, 0),
+        ("a cycle", chain(longest, |index| index), longest, 0),
+    ] {
+        let text: String = text;
+        let ast = parsed(&text);
+        assert_eq!((ast.definitions().len(), ast.arrays().len()), (definitions, arrays), "{name}");
+        round_trip(&ast);
+        let program = verify(&ast, 1).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
+        assert_eq!(program.frames().len(), definitions, "{name}");
+        // An unknown word at the end is compared with every name.
+        let source = Source::new("test", text.clone() + " f999999x9");
+        let error = parse(&source).expect_err("it is unknown");
+        assert!(matches!(error.kind, SyntaxErrorKind::UnknownWord { .. }), "{name}: {error}");
     }
 }
 
@@ -133,6 +168,11 @@ fn a_thousand_nested_bodies_run_on_every_engine_and_one_more_is_an_error() {
         let at = open.len() * levels + opener;
         assert_eq!((error.kind, error.span.start as usize), (SyntaxErrorKind::TooDeep, at), "{name}");
     }
+    // Definitions do not count, and their bodies are not nested in each other.
+    let deep = format!(": f ( -- ) {} ; ", nested("1 times ", "", "end ", 1000));
+    assert_eq!(parsed(&(deep.clone() + &deep.replace('f', "g"))).nesting(), 1000);
+    let error = parse(&Source::new("test", deep.replacen("1 times", "1 times 1 times", 1))).expect_err("too deep");
+    assert_eq!((error.kind, error.span.start as usize), (SyntaxErrorKind::TooDeep, ": f ( -- ) ".len() + 8 * 1000 + 2));
     // Consecutive bodies are not nested.
     let beside = "1 times end 1 if else end while 0 do end ".repeat(1001);
     assert_eq!(parsed(&beside).nesting(), 1);
@@ -191,6 +231,8 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
     ("pick without a literal", b"1 2 + pick", 0),
     ("pick of a negative literal", b"1 2 -1 pick", 0),
     ("put without a literal", b"1 2 dup put", 0),
+    ("array without a literal", b"1 2 + array a", 0),
+    ("array without cells", b"0 array a", 0),
     ("word after leave", b"1 times leave 2 end", 0),
     ("word after exit", b"1 if exit 2 end", 0),
     ("exit at the end", b"1 2 + exit", 0),
@@ -198,10 +240,44 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
     ("leave outside of a loop", b"1 if leave end", 0),
     ("leave in a condition", b"1 while if leave end do end", 0),
     ("unclosed comment", b"1 2 ( never\nclosed", 0),
+    ("unclosed effect", b": f ( a -- b", 0),
+    ("missing semicolon", b"1 : f ( -- )\n  2 if 3 drop end\n  f\n", 0),
+    ("stray semicolon", b"1 2 + ;", 0),
+    ("semicolon in a body", b": f ( a -- )\n  times 1 drop ;", 0),
+    ("stray end in a definition", b": f ( -- ) 1 drop end ;", 0),
+    ("definition in a body", b"1 if : f ( -- ) ; end", 0),
+    ("definition in a definition", b": f ( -- )\n  : g ( -- ) ;\n;", 0),
+    ("array in a definition", b": f ( -- ) 1 array a ;", 0),
+    ("array in a body", b"while 1 array a do end", 0),
+    ("too many cells", b"16777216 array a 1 array b", 0),
+    ("definition without a name", b"1 : ( f )", 0),
+    ("array without a name", b"1 array", 0),
+    ("name that is a word", b": dup ( a -- a a ) ;", 0),
+    ("name that is a literal", b"3 array 0x10", 0),
+    ("name defined before", b"3 array f\n: f ( -- ) ;", 0),
+    ("no effect", b": f 1 + ;", 0),
+    ("no effect at the end", b": f", 0),
+    ("effect without spaces", b": f (a -- b) ;", 0),
+    ("effect after a comment without a space", b": f \\comment\n( a -- b ) ;", 0),
+    ("effect without dashes", b": f ( a b ) + ;", 0),
+    ("effect with two dashes", b": f ( a -- b -- c ) + ;", 0),
+    ("misspelled name", b": square ( a -- b ) dup * ; 5 sqaure", 0),
+    ("definition without a space", b":f ( -- ) ;", 0),
+    ("semicolon without a space", b": f ( -- n ) 1;", 0),
+    ("dashes outside of an effect", b"1 -- 2", 0),
     ("underflow", b"1 +", 0),
     ("underflow of a pick", b"1 2 5 pick", 1),
     ("underflow of a put", b"1 2 1 put", 0),
     ("underflow of times", b"times end", 0),
+    ("underflow in a definition", b": f ( a -- b c )\n  dup rot ;", 0),
+    ("underflow of a call", b": f ( a b c -- ) drop drop drop ; 1 f", 0),
+    ("unbalanced if in a definition", b": f ( a -- b ) if 1 end ;", 0),
+    ("wrong effect, too many", b": double ( a -- b ) dup dup + ;", 0),
+    ("wrong effect, too few", b": f ( a -- b c ) drop ;", 0),
+    ("wrong effect, at exit", b": sign ( n -- f )\n  dup 0 < if -1 exit end\n  0 > ;", 0),
+    ("wrong effect, growing", b": f ( n -- ) times 1 end ;", 0),
+    ("wrong effect, unknown", b": f ( a b n -- ) times drop end ;", 0),
+    ("wrong effect, many values", b": f ( a b c d e f g h i j k l -- ) ;", 0),
     ("unbalanced if", b"1 if 2 3 else 4 end", 0),
     ("unbalanced if without else", b"1 if 2 end", 0),
     ("after wide characters", b"1 ( \xe6\xbc\xa2\xe5\xad\x97 \xf0\x9f\x98\x80 e\xcc\x81 )\t2 dpu", 0),
@@ -212,8 +288,13 @@ const FAULTY: &[(&str, &[u8], usize)] = &[
 #[test]
 fn diagnostics_match_the_golden_file() {
     let far = "1 drop ".repeat(40) + "dpu" + &" 1 drop".repeat(40);
+    let long = format!(": {} ( -- ) 1 drop{} exit ;", "long".repeat(20), " 1 drop".repeat(40) + " 1");
     let nested = "1 times\n".repeat(1001);
-    let built = [("far into a line", far.as_bytes(), 0), ("more than 1000 nested bodies", nested.as_bytes(), 0)];
+    let built = [
+        ("far into a line", far.as_bytes(), 0),
+        ("far from the name", long.as_bytes(), 0),
+        ("more than 1000 nested bodies", nested.as_bytes(), 0),
+    ];
     let mut text = String::from(
         "Compared by tests/language/front_end.rs. After an intended change, regenerate this file and review the diff:\n\
          SNAPSHOTS=overwrite cargo test --test language front_end\n",
@@ -230,7 +311,7 @@ fn diagnostics_match_the_golden_file() {
     Assert::new().action_env("SNAPSHOTS").eq(Data::text(text).raw(), Data::read_from(&path, None).raw());
 }
 
-fn nearest(word: &str) -> Option<&'static str> {
+fn nearest(word: &str) -> Option<String> {
     match parse(&Source::new("test", word)).map_err(|error| error.kind) {
         Err(SyntaxErrorKind::UnknownWord { nearest, .. }) => nearest,
         other => panic!("`{word}` is known: {other:?}"),
@@ -268,7 +349,7 @@ fn misspelled_word_gets_the_right_suggestion() {
                 "rrshift" | "ershift" => "arshift",
                 _ => word,
             };
-            assert_eq!(nearest(&slip), Some(meant), "{slip}");
+            assert_eq!(nearest(&slip).as_deref(), Some(meant), "{slip}");
             count += 1;
         }
     }
@@ -299,11 +380,35 @@ fn misspelled_word_gets_the_right_suggestion() {
         ("time", "times"),
         ("roto", "rot"),
     ] {
-        assert_eq!(nearest(foreign), Some(ours), "{foreign}");
+        assert_eq!(nearest(foreign).as_deref(), Some(ours), "{foreign}");
     }
     // If no word is near, none is suggested.
-    for word in ["x", "!", "?", "frobnicate", "hello", "emit", ".", "@", "constant", "dup+swap", "ü"] {
+    for word in ["x", "?", "frobnicate", "hello", "emit", ".", ",", "constant", "dup+swap", "ü"] {
         assert_eq!(nearest(word), None, "{word}");
+    }
+}
+
+#[test]
+fn names_of_the_text_are_suggested_too() {
+    for (text, near) in [
+        (": square ( a -- b ) dup * ; 5 sqare", "square"),
+        // Also a name that is defined later, and one that cannot be defined there.
+        ("5 sqare : square ( a -- b ) dup * ;", "square"),
+        ("fobo 1 if : foo ( -- ) ;", "foo"),
+        ("10 array Table table @", "Table"),
+        ("10 array Table TABEL @", "Table"),
+        (": größe ( -- n ) 1 ; grösse", "größe"),
+        // The nearest of all.
+        (": swaps ( -- ) ; : tucks ( -- ) ; 1 dupp", "dup"),
+        (": dupes ( -- ) ; : swapp ( -- ) ; 1 duped", "dupes"),
+        (": axy ( -- ) ; : axx ( -- ) ; axw", "axx"),
+        // The hint for another language's word is better.
+        (": prin ( -- ) ; 1 print", ""),
+        (": returns ( -- ) ; 1 return", "exit"),
+        (&format!(": {} ( -- ) ; {}", "x".repeat(41), "x".repeat(42)), ""),
+        (&format!(": {} ( -- ) ; {}", "x".repeat(39), "x".repeat(40)), &"x".repeat(39)),
+    ] {
+        assert_eq!(nearest(text).unwrap_or_default(), near, "{text}");
     }
 }
 
@@ -414,408 +519,104 @@ fn literals_have_the_documented_forms_and_no_others() {
     }
 }
 
-// The definition, implemented a second time.
-
-/// The error in a program: its kind in the words of case lines, and the index of the word.
-type Wrong = (&'static str, usize);
-
-/// A word with its effect, or a loop or branch; `at` is the index of the word.
-enum Tree {
-    Word { pops: u64, pushes: u64, at: usize },
-    Times { body: Vec<Tree>, at: usize },
-    If { then: Vec<Tree>, otherwise: Vec<Tree>, at: usize },
-    While { cond: Vec<Tree>, body: Vec<Tree>, at: usize },
-    Leave { at: usize },
-    Exit { at: usize },
-}
-
-/// "`exit` and `leave` are closing words. An `if` with an ELSE is a closing word itself if both of its branches end with one."
-fn closing(trees: &[Tree]) -> Option<usize> {
-    match trees.last()? {
-        Tree::Leave { at } | Tree::Exit { at } => Some(*at),
-        Tree::If { then, otherwise, at } => closing(then).and(closing(otherwise)).map(|_| *at),
-        _ => None,
-    }
-}
-
-/// "stray `end`, `else`, `do` (each belongs to the innermost open body alone)".
-#[derive(Clone, Copy, PartialEq)]
-enum Inside {
-    Program,
-    Times,
-    Then,
-    Else,
-    Cond,
-    Body,
-}
-
-struct Reader<'a> {
-    words: &'a [&'a str],
-    next: usize,
-}
-
-impl Reader<'_> {
-    /// Reads the words of a body opened at `opener` and the word that closes it. `in_body` says whether it is in the BODY, and
-    /// not in the COND, of the innermost loop around it.
-    fn body(&mut self, inside: Inside, in_body: bool, opener: usize) -> Result<(Vec<Tree>, &str), Wrong> {
-        let mut trees = Vec::new();
-        loop {
-            let at = self.next;
-            if let Some(closing) = closing(&trees)
-                && !matches!(self.words.get(at), Some(&"end" | &"else"))
-            {
-                return Err(("not last", closing));
-            }
-            let Some(&word) = self.words.get(at) else {
-                return if inside == Inside::Program { Ok((trees, "")) } else { Err(("missing end", opener)) };
-            };
-            self.next += 1;
-            let effect = |pops, pushes| Tree::Word { pops, pushes, at };
-            let tree = match word {
-                "end" if inside == Inside::Program => return Err(("stray end", at)),
-                "end" if inside == Inside::Cond => return Err(("missing do", at)),
-                "end" => return Ok((trees, "end")),
-                "else" if inside == Inside::Then => return Ok((trees, "else")),
-                "else" => return Err(("stray else", at)),
-                "do" if inside == Inside::Cond => return Ok((trees, "do")),
-                "do" => return Err(("stray do", at)),
-                "times" => Tree::Times { body: self.body(Inside::Times, true, at)?.0, at },
-                "if" => {
-                    let (then, closer) = self.body(Inside::Then, in_body, at)?;
-                    let divided = closer == "else";
-                    let otherwise = if divided { self.body(Inside::Else, in_body, at)?.0 } else { Vec::new() };
-                    Tree::If { then, otherwise, at }
-                }
-                "while" => {
-                    let cond = self.body(Inside::Cond, false, at)?.0;
-                    Tree::While { cond, body: self.body(Inside::Body, true, at)?.0, at }
-                }
-                "leave" if !in_body => return Err(("leave outside", at)),
-                "leave" => Tree::Leave { at },
-                "exit" => Tree::Exit { at },
-                "pick" => {
-                    // "K, a literal >= 0, is the word directly before".
-                    let depth = at.checked_sub(1).and_then(|before| self.words[before].parse::<u64>().ok());
-                    let depth = depth.ok_or(("without literal", at))?;
-                    trees.pop();
-                    effect(depth + 1, depth + 2)
-                }
-                "put" => {
-                    let depth = at.checked_sub(1).and_then(|before| self.words[before].parse::<u64>().ok());
-                    let depth = depth.ok_or(("without literal", at))?;
-                    trees.pop();
-                    effect(depth + 2, depth + 1)
-                }
-                "+" | "-" | "*" | "/" | "mod" | "and" | "or" | "xor" | "lshift" | "rshift" | "arshift" => effect(2, 1),
-                "=" | "<>" | "<" | ">" | "<=" | ">=" | "u<" | "min" | "max" => effect(2, 1),
-                "negate" | "invert" | "abs" => effect(1, 1),
-                "dup" => effect(1, 2),
-                "drop" => effect(1, 0),
-                "swap" => effect(2, 2),
-                "over" => effect(2, 3),
-                "rot" => effect(3, 3),
-                "nip" => effect(2, 1),
-                "tuck" => effect(2, 3),
-                literal if literal.parse::<i64>().is_ok() => effect(0, 1),
-                _ => return Err(("unknown word", at)),
-            };
-            trees.push(tree);
-        }
-    }
-}
-
-/// The least and the greatest depth; `None` means unbounded.
-type Depth = (u64, Option<u64>);
-
-/// The facts about a word from all walks: whether underflow must be checked, and the depths that it can leave.
-#[derive(Clone, Copy)]
-struct Seen {
-    may_underflow: bool,
-    greatest: Option<u64>,
-}
-
-/// "A word that pops p and pushes q needs greatest >= p, else it can never succeed in this walk".
-fn effect(
-    (least, greatest): Depth,
-    pops: u64,
-    pushes: u64,
-    at: usize,
-    seen: &mut BTreeMap<usize, Seen>,
-) -> Result<Depth, Wrong> {
-    if greatest.is_some_and(|greatest| greatest < pops) {
-        return Err(("underflow", at));
-    }
-    let greatest = greatest.map(|greatest| greatest - pops + pushes);
-    let seen = seen.entry(at).or_insert(Seen { may_underflow: false, greatest });
-    seen.may_underflow |= least < pops;
-    seen.greatest = seen.greatest.zip(greatest).map(|(before, now)| before.max(now));
-    Ok((least.max(pops) - pops + pushes, greatest))
-}
-
-/// "Where the end's least lies below the entry's, the entry's least becomes 0; where its greatest lies above, the
-/// entry's greatest becomes unbounded; only the side that moved."
-fn widened(entry: Depth, end: Depth) -> Depth {
-    let above = match (end.1, entry.1) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(end), Some(entry)) => end > entry,
-    };
-    (if end.0 < entry.0 { 0 } else { entry.0 }, if above { None } else { entry.1 })
-}
-
-/// The union of two intervals; "if one end is unreachable, the result is the other".
-fn spanned(one: Option<Depth>, other: Option<Depth>) -> Option<Depth> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.zip(other.1).map(|(one, other)| one.max(other)))),
-        _ => one.or(other),
-    }
-}
-
-/// The interval at the end; `None` if it is unreachable. `leaves` collects the intervals at the `leave`s of the innermost loop.
-fn walk(
-    trees: &[Tree],
-    mut depth: Depth,
-    leaves: &mut Option<Depth>,
-    seen: &mut BTreeMap<usize, Seen>,
-) -> Result<Option<Depth>, Wrong> {
-    for tree in trees {
-        depth = match tree {
-            Tree::Word { pops, pushes, at } => effect(depth, *pops, *pushes, *at, seen)?,
-            Tree::If { then, otherwise, at } => {
-                let entry = effect(depth, 1, 0, *at, seen)?;
-                let (then, otherwise) = (walk(then, entry, leaves, seen)?, walk(otherwise, entry, leaves, seen)?);
-                let is_exact = |depth: Option<Depth>| depth.is_some_and(|depth| Some(depth.0) == depth.1);
-                if is_exact(then) && is_exact(otherwise) && then != otherwise {
-                    return Err(("unbalanced if", *at));
-                }
-                match spanned(then, otherwise) {
-                    Some(depth) => depth,
-                    None => return Ok(None),
-                }
-            }
-            Tree::Leave { at } | Tree::Exit { at } => {
-                seen.insert(*at, Seen { may_underflow: false, greatest: Some(0) });
-                if let Tree::Leave { .. } = tree {
-                    *leaves = spanned(*leaves, Some(depth));
-                }
-                return Ok(None);
-            }
-            Tree::Times { body, at } => {
-                let mut entry = effect(depth, 1, 0, *at, seen)?;
-                loop {
-                    let mut left = None;
-                    let wide = walk(body, entry, &mut left, seen)?.map_or(entry, |end| widened(entry, end));
-                    if wide == entry {
-                        break spanned(Some(entry), left).expect("one is there");
-                    }
-                    entry = wide;
-                }
-            }
-            Tree::While { cond, body, at } => {
-                let mut entry = depth;
-                loop {
-                    let mut left = None;
-                    let flag = walk(cond, entry, &mut None, seen)?.expect("a COND never ends in a closing word");
-                    let leaving = effect(flag, 1, 0, *at, seen)?;
-                    let wide = walk(body, leaving, &mut left, seen)?.map_or(entry, |end| widened(entry, end));
-                    if wide == entry {
-                        break spanned(Some(leaving), left).expect("one is there");
-                    }
-                    entry = wide;
-                }
-            }
-        };
-    }
-    Ok(Some(depth))
-}
-
-/// The result of the front end for a program, in the terms of [`Wrong`].
-fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> Result<Program, (&'static str, u32)> {
-    use SyntaxErrorKind as Kind;
-    let fault = match ast {
-        Ok(ast) => match verify(ast, inputs) {
-            Ok(program) => return Ok(program),
-            Err(rejection) => Fault::from(rejection),
-        },
-        Err(error) => Fault::from(error.clone()),
-    };
-    let kind = match &fault {
-        Fault::Rejection(_) => fault.kind(),
-        Fault::Syntax(error) => match error.kind {
-            Kind::MissingEnd(_) => "missing end",
-            Kind::MissingDo => "missing do",
-            Kind::Stray("end") => "stray end",
-            Kind::Stray("else") => "stray else",
-            Kind::Stray("do") => "stray do",
-            Kind::WithoutLiteral(_) => "without literal",
-            Kind::NotLast(_) => "not last",
-            Kind::LeaveOutsideLoop => "leave outside",
-            Kind::UnknownWord { .. } => "unknown word",
-            _ => "another",
-        },
-    };
-    Err((kind, fault.span().start))
-}
-
-/// Compares the front end with the second implementation, and runs what both accept. Counts the outcomes.
-struct Judge {
-    oracle: Oracle,
-    rejected: usize,
-    done: usize,
-    trapped: usize,
-}
-
-impl Judge {
-    fn new() -> Judge {
-        let oracle = Oracle::new(&["tree", "bytecode", "jit"]).expect("the engines exist");
-        Judge { oracle, rejected: 0, done: 0, trapped: 0 }
-    }
-
-    fn program(&mut self, words: &[&str], stack_limit: usize) {
-        let text = words.join(" ");
-        let starts: Vec<usize> =
-            words.iter().scan(0, |next, word| Some(std::mem::replace(next, *next + word.len() + 1))).collect();
-        let source = Source::new("test", &*text);
-        let ast = parse(&source).map(Arc::new);
-        let read = Reader { words, next: 0 }.body(Inside::Program, false, 0).map(|(trees, _)| trees);
-        for inputs in 0..3 {
-            let mut seen = BTreeMap::new();
-            let depth = (inputs as u64, Some(inputs as u64));
-            let expected = read
-                .as_ref()
-                .map_err(|wrong| *wrong)
-                .and_then(|trees| walk(trees, depth, &mut None, &mut seen).map(|_depth| ()));
-            match (judged(&ast, inputs), expected) {
-                (Ok(program), Ok(())) => {
-                    // Nodes are in the order of their words, some of which have no effect.
-                    assert_eq!(program.facts().len(), seen.len(), "{text:?}");
-                    for (fact, seen) in program.facts().iter().zip(seen.values()) {
-                        assert_eq!(fact.may_underflow, seen.may_underflow, "{text:?} with {inputs} inputs");
-                        for limit in 0..8 {
-                            let exceeds = seen.greatest.is_none_or(|greatest| greatest > limit);
-                            assert_eq!(fact.greatest.may_exceed(limit), exceeds, "{text:?} with {inputs} inputs");
-                        }
-                    }
-                    self.run(&program, &text, &[2, 1][..inputs], stack_limit);
-                }
-                (Err((kind, start)), Err((expected, at))) if (kind, start as usize) == (expected, starts[at]) => {
-                    self.rejected += 1;
-                }
-                (judged, expected) => {
-                    let judged = judged.map(|_program| ());
-                    panic!("{text:?} with {inputs} inputs: {judged:?}, by the definition {expected:?} of {starts:?}")
-                }
-            }
-        }
-    }
-
-    fn run(&mut self, program: &Program, text: &str, inputs: &[i64], stack_limit: usize) {
-        for fuel in [0, 1, 7] {
-            let answers = self
-                .oracle
-                .run(program, Run { inputs, fuel: Some(fuel), stack_limit, ..Run::default() })
-                .expect("memory");
-            assert_eq!(answers.len(), 3, "{:?}", self.oracle.skipped());
-            for answer in &answers[1..] {
-                assert_eq!(
-                    answer.outcome, answers[0].outcome,
-                    "{text:?} on {inputs:?}, fuel {fuel}: {}",
-                    answer.engine
-                );
-            }
-            match answers[0].outcome {
-                Outcome::Done(_) => self.done += 1,
-                Outcome::Trap(trap) => {
-                    self.trapped += 1;
-                    // The verifier must not have excluded a trap that the referee met.
-                    let node = program.ast().nodes().iter().position(|node| node.span == trap.at).expect("a word");
-                    let fact = program.facts()[node];
-                    let foreseen = match trap.kind {
-                        TrapKind::OutOfBounds | TrapKind::CallDepthExceeded => todo!(),
-                        TrapKind::StackUnderflow => fact.may_underflow,
-                        TrapKind::StackOverflow => fact.greatest.may_exceed(stack_limit as u64),
-                        TrapKind::DivisionByZero | TrapKind::OutOfFuel => true,
-                    };
-                    assert!(foreseen, "{text:?} on {inputs:?}: {trap:?}, {fact:?}");
-                }
-            }
-        }
-    }
-}
-
-const SMALL_WORDS: [&str; 14] =
-    ["1", "0", "dup", "drop", "+", "swap", "times", "if", "else", "end", "while", "do", "leave", "exit"];
+// Names and effects.
 
 #[test]
-fn programs_of_up_to_five_words_match_the_definition_and_agree() {
-    let longest = size("words", 5, 4);
-    let mut judge = Judge::new();
-    for length in 0..=longest as u32 {
-        for number in 0..SMALL_WORDS.len().pow(length) {
-            let digits = (0..length).map(|place| number / SMALL_WORDS.len().pow(place) % SMALL_WORDS.len());
-            let words: Vec<_> = digits.map(|digit| SMALL_WORDS[digit]).collect();
-            judge.program(&words, 3);
+fn any_other_word_may_be_a_name() {
+    for name in [
+        "x",
+        "+5",
+        "--5",
+        "1+",
+        "2dup",
+        "0x",
+        "0xg",
+        "0X1",
+        "-0x1",
+        "(x",
+        "x)",
+        "()",
+        "\\x",
+        ":x",
+        ";x",
+        "x;",
+        "array2",
+        "Dup",
+        "---",
+        "->",
+        "ü",
+        "漢字",
+        "\u{feff}",
+        "a\u{a0}b",
+        "\u{1b}[31m",
+        "\0",
+        "'",
+        "f(a",
+        "case",
+        "then",
+    ] {
+        let ast = parsed(&format!("{name} : {name} ( a -- b c ) {name} {name} drop ; {name}"));
+        assert_eq!((&*ast.definitions()[0].name, ast.nodes().len()), (name, 5), "{name}");
+        round_trip(&ast);
+        let ast = parsed(&format!("{name} 7 array {name} {name}"));
+        assert_eq!((&*ast.arrays()[0].name, ast.nodes().len(), ast.cells()), (name, 2, 7), "{name}");
+        round_trip(&ast);
+    }
+    let words = spellings().chain([")", "--", "0", "-0", "007", "99999999999999999999", "0x0", "0xffffffffffffffffff"]);
+    for word in words {
+        for text in [format!(": {word} ( -- ) ;"), format!("1 array {word}"), format!(": ( c ) \\ c\n{word}")] {
+            let source = Source::new("test", text);
+            let error = parse(&source).expect_err("not a name");
+            assert!(matches!(error.kind, SyntaxErrorKind::NameNotAllowed { .. }), "{word}: {error}");
+            assert_eq!(source.text(error.span), word);
         }
     }
-    println!("rejected {}, done {}, trapped {}", judge.rejected, judge.done, judge.trapped);
-    assert!(judge.done > 1000 && judge.trapped > 100, "{} done, {} trapped", judge.done, judge.trapped);
 }
 
-/// Longer programs with all words. Loops and branches are closed most of the time, so that many programs are accepted.
 #[test]
-fn random_programs_match_the_definition_and_agree() {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(20_250_917);
-    let plain: Vec<_> = spellings()
-        .filter(|word| !["times", "if", "else", "while", "do", "end", "leave", "exit"].contains(word))
-        .collect();
-    let mut judge = Judge::new();
-    for _ in 0..size("programs", 60_000, 6_000) {
-        let mut words: Vec<&str> = Vec::new();
-        let mut open: Vec<Vec<&str>> = Vec::new();
-        while words.len() < 24 {
-            match random.random_range(0..100) {
-                0..40 => words.push(["0", "1", "2", "-1", "5", "9223372036854775807"][random.random_range(0..6)]),
-                40..75 => words.push(plain[random.random_range(0..plain.len())]),
-                75..85 if open.len() < 5 => {
-                    let (opener, closers) = [
-                        ("times", vec!["end"]),
-                        ("if", vec!["end"]),
-                        ("if", vec!["end", "else"]),
-                        ("while", vec!["end", "do"]),
-                    ][random.random_range(0..4)]
-                    .clone();
-                    words.push(opener);
-                    open.push(closers);
-                }
-                85..99 => {
-                    if let Some(closers) = open.last_mut() {
-                        // `leave` is often wrong here.
-                        match random.random_range(0..12) {
-                            0 => words.push("exit"),
-                            1 => words.push("leave"),
-                            _ => {}
-                        }
-                        words.push(closers.pop().expect("a body is closed at its last word"));
-                        if closers.is_empty() {
-                            open.pop();
-                        }
-                    }
-                }
-                99 => words.push(SMALL_WORDS[random.random_range(6..14)]),
-                _ => {}
-            }
-            if random.random_range(0..20) == 0 {
-                break;
-            }
-        }
-        while let Some(closer) = open.last_mut().and_then(Vec::pop) {
-            words.push(closer);
-            if open.last().is_some_and(Vec::is_empty) {
-                open.pop();
-            }
-        }
-        judge.program(&words, 5);
+fn effects_count_the_words_on_each_side() {
+    for (effect, counts) in [
+        ("( -- )", (0, 0)),
+        ("( --)", (0, 0)),
+        ("(\t--\n)", (0, 0)),
+        ("( a b -- c )", (2, 1)),
+        ("( a\nb -- c d)", (2, 2)),
+        ("( ( \\ 1 : -- ; dup )", (4, 2)),
+        ("( a - b -- c )", (3, 1)),
+        ("( ---- -- --a )", (1, 1)),
+        ("\\ ( x -- )\n\\ c\n( a -- )", (1, 0)),
+    ] {
+        let body = "drop ".repeat(counts.0 as usize) + &"1 ".repeat(counts.1 as usize);
+        // A word may follow the `)` directly.
+        let ast = parsed(&format!(": f {effect}{body};"));
+        let definition = &ast.definitions()[0];
+        assert_eq!((definition.params, definition.results), counts, "{effect}");
+        verify(&ast, 0).unwrap_or_else(|rejection| panic!("{effect}: {rejection}"));
     }
-    println!("rejected {}, done {}, trapped {}", judge.rejected, judge.done, judge.trapped);
-    assert!(judge.done > 1000 && judge.trapped > 1000, "{} done, {} trapped", judge.done, judge.trapped);
+}
+
+#[test]
+fn definitions_are_visible_in_the_whole_text_and_do_nothing_where_they_stand() {
+    let ast = parsed("1 b : f ( -- n ) a b ; 2 3 array a f 4 array b : g ( -- n ) f ; a g");
+    let names: Vec<_> = ast.nodes().iter().map(|node| (node.kind, node.span.start)).collect();
+    let (call, address) = (|id| NodeKind::Call(DefinitionId(id)), |id| NodeKind::Address(ArrayId(id)));
+    assert_eq!(
+        names,
+        [
+            (NodeKind::Literal(1), 0),
+            (address(1), 2),
+            (NodeKind::Literal(2), 23),
+            (call(0), 35),
+            (address(0), 64),
+            (call(1), 66),
+            (address(0), 17),
+            (address(1), 19),
+            (call(0), 60),
+        ]
+    );
+    assert_eq!((ast.main(), ast.definitions()[0].body.clone(), ast.definitions()[1].body.clone()), (0..6, 6..8, 8..9));
+    assert_eq!((ast.arrays()[0].start, ast.arrays()[1].start, ast.cells()), (0, 3, 7));
+    // A literal and its word are one, whatever is defined around them.
+    assert!(parse(&Source::new("test", "1 : f ( -- ) ; pick")).is_err());
+    assert!(parse(&Source::new("test", "1 2 array a pick")).is_err());
 }

@@ -47,7 +47,6 @@ fn idioms_do_what_the_foreign_word_does() {
         ("then", "FLAG if THEN else ELSE end"),
         ("elif", "A if X else B if Y else Z end end"),
         ("i", "0 10 times 1 + end"),
-        ("!", "0 ="),
         ("?dup", "dup if BODY else drop end"),
     ] {
         assert!(help(word).contains(&format!("`{template}`")), "{word}: {}", help(word));
@@ -96,7 +95,16 @@ fn common_mistakes_get_a_hint() {
         ("#comment", "a comment is `\\ …`"),
         ("//comment", "a comment is `\\ …`"),
         ("10 0 do", "a counted loop is `N times BODY end`"),
-        ("1 variable x", "there are no variables"),
+        ("variable x", "`1 array NAME`"),
+        ("5 constant five", "`: NAME ( -- n ) 42 ;`"),
+        ("def square", "`: NAME ( a b -- c ) BODY ;`"),
+        ("function", "`: NAME ( a b -- c ) BODY ;`"),
+        ("1 5 +!", "`dup @ rot + swap !`"),
+        ("100 allot", "`10 array NAME`"),
+        (":square ( a -- b ) dup * ;", "add a space after the `:`"),
+        (": f ( -- n ) 1;", "add a space before the `;`"),
+        (": f ( n -- m ) recurse ;", "calls itself by its own name"),
+        ("1 -- 2", "only in the effect"),
         ("\\case: 1 -> 2", "add a space after the start of the comment"),
         ("(case: 1 -> 2 )", "add a space after the start of the comment"),
         ("1 if 2 else 3 if 4 else 5 end", "an `if` after `else` needs its own `end`"),
@@ -125,4 +133,19 @@ fn a_loop_can_replace_an_unbalanced_if() {
     assert!(shown.help.expect("it has help").contains("`FLAG times BODY end`"));
     assert_eq!(values("0 3 times 1 + dup 2 mod times dup end end", &[]), [1, 3, 3]);
     assert_eq!(values("1 2 < times 5 end 1 2 > times 6 end", &[]), [5]);
+}
+
+/// The programs in the hints for definitions, variables and constants are right.
+#[test]
+fn hints_about_names_are_programs_once_they_are_filled_in() {
+    for (text, inputs, expected) in [
+        (": square ( a -- b ) dup * ; square", &[5][..], &[25][..]),
+        (": limit ( -- n ) 42 ; limit limit", &[], &[42, 42]),
+        ("1 array x 7 x ! x @", &[], &[7]),
+        // `+!`: adds 5 to the cell.
+        ("1 array x 7 x ! 5 x dup @ rot + swap ! x @", &[], &[12]),
+        ("10 array a 7 a 3 + ! a 3 + @ a 2 + @", &[], &[7, 0]),
+    ] {
+        assert_eq!(values(text, inputs), expected, "{text}");
+    }
 }

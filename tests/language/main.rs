@@ -3,6 +3,7 @@
 #[path = "../binary/mod.rs"]
 mod binary;
 
+mod definition;
 mod front_end;
 mod generate;
 mod hints;
