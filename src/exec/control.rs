@@ -92,3 +92,64 @@ impl ControlStack {
 fn pattern(armor: &Armor, slot: usize) -> i64 {
     !armor.pattern(slot as isize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::Edge;
+
+    const ARMOR: Armor = Armor { limit: 10, edge: Edge::Upper, poison: 7, slots: 20 };
+
+    fn read(control: &ControlStack, slot: usize) -> i64 {
+        // SAFETY: the tests read slots that are reserved.
+        unsafe { control.slot(slot).read() }
+    }
+
+    #[test]
+    fn stray_writes_below_the_activations_are_detected() {
+        let mut control = ControlStack::new();
+        assert!(control.is_intact(&ARMOR), "there is none");
+        for bytes in [8, 800, 80, 100_000] {
+            control.reserve(bytes).expect("memory");
+            control.begin(bytes, Some(&ARMOR));
+            assert!(control.end().addr() % 16 == 0 && control.is_intact(&ARMOR));
+            let last = bytes / 8;
+            for slot in [1, last, last + 1, last + SLACK, last + SLACK + 1] {
+                let before = read(&control, slot);
+                // SAFETY: there is headroom below the last slot.
+                unsafe { control.slot(slot).write(!before) };
+                assert_eq!(
+                    control.is_intact(&ARMOR),
+                    slot <= last || slot > last + SLACK,
+                    "{bytes} bytes, slot {slot}"
+                );
+                // SAFETY: the same as above.
+                unsafe { control.slot(slot).write(before) };
+            }
+            assert!(!control.is_intact(&Armor { poison: 8, ..ARMOR }));
+        }
+        control.begin(0, None);
+        assert!(control.is_intact(&ARMOR), "the last program does not count");
+    }
+
+    #[test]
+    fn unused_slots_have_distinct_poison() {
+        let mut control = ControlStack::new();
+        control.reserve(1000).expect("memory");
+        control.begin(1000, Some(&ARMOR));
+        let slots: Vec<i64> = (1..=ARMOR.slots + 1).map(|slot| read(&control, slot)).collect();
+        for (index, value) in slots[..ARMOR.slots].iter().enumerate() {
+            assert!(!slots[..index].contains(value) && *value != 0);
+        }
+        assert_eq!(slots[ARMOR.slots], 0, "only the first slots are filled");
+    }
+
+    #[test]
+    fn huge_control_stacks_are_errors() {
+        let mut control = ControlStack::new();
+        for bytes in [usize::MAX, usize::MAX - HEADROOM, isize::MAX as usize - HEADROOM, isize::MAX as usize, 1 << 57] {
+            assert!(control.reserve(bytes).is_err(), "{bytes} bytes");
+        }
+        control.reserve(100).expect("memory");
+    }
+}

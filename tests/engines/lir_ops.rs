@@ -555,7 +555,10 @@ impl Rig {
         let cells = piece.shape.cells;
         for memory in [&mut self.cells, &mut self.expected_cells] {
             memory.clear();
-            memory.extend(self.canaries.iter().cycle().take(cells + 2 * GUARD as usize));
+            let all = cells + 2 * GUARD as usize;
+            while memory.len() < all {
+                memory.extend_from_slice(&self.canaries[..self.canaries.len().min(all - memory.len())]);
+            }
         }
         self.frame[MEMORY] = self.cells[GUARD as usize..].as_mut_ptr().expose_provenance() as u64;
         for (cell, canary) in self.frame[head..self.frame_cells].iter_mut().zip(&self.canaries) {

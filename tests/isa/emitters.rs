@@ -4,7 +4,7 @@
 
 use std::panic::catch_unwind;
 
-use jitduel::isa::{Forms, Isa, Shape, Tuning, aarch64, x86_64};
+use jitduel::isa::{Forms, Isa, Reserved, Shape, Tuning, aarch64, x86_64};
 use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot};
 
 /// Limits this process to 4 GiB of address space, so that an excessive allocation ends it.
@@ -15,11 +15,25 @@ fn limit_memory() {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
 }
 
+/// The shape of code that may use everything.
+const EVERYTHING: Shape = Shape {
+    registers: 0,
+    reserved: Reserved { memory: true, depth: true },
+    cells: 1 << 24,
+    functions: 10,
+    calls: true,
+    metered: true,
+    marked: true,
+};
+
 /// Emits only these operations. Returns the length of the code, or the message of a panic.
 fn emit<I: Isa>(ops: &[Op]) -> Result<usize, String> {
+    emit_shaped::<I>(ops, EVERYTHING)
+}
+
+fn emit_shaped<I: Isa>(ops: &[Op], shape: Shape) -> Result<usize, String> {
     limit_memory();
     let emitted = catch_unwind(|| {
-        let shape = Shape { registers: 0, metered: true, marked: true, ..Shape::default() };
         let mut emitter = I::begin(Vec::new(), &shape, &Tuning::default(), Forms::default());
         ops.iter().for_each(|op| emitter.put(*op));
         emitter.finish().expect("it is small").bytes.len()
@@ -49,6 +63,19 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Room { site, slot },
         Op::MovePointer { slots: slot.0 },
         Op::Return { end: slot },
+        Op::LoadCell { d, a, site, offset: imm },
+        Op::StoreCell { s, a, site, offset: imm },
+        Op::LoadCellAt { d, cell: cell.0 },
+        Op::StoreCellAt { s, cell: cell.0 },
+        Op::Function { function: 1, slots: cell.0, has_calls: false },
+        Op::Function { function: 1, slots: cell.0, has_calls: true },
+        Op::Function { function: cell.0, slots: 0, has_calls: false },
+        Op::Call { function: cell.0 },
+        Op::EndCall,
+        Op::TakeDepth { site },
+        Op::GiveDepth,
+        Op::SaveBase { base: slot, slot: cell },
+        Op::NeedAbove { site, slot, base: cell },
     ];
     ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));
     ops.extend([DivOp::Quotient, DivOp::Remainder].map(|op| Op::DivideImm { d, a, op, imm }));
@@ -105,6 +132,25 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
     panics(&[Op::Jump { to: Label(7) }], "label 7 is never bound");
     panics(&[Op::Fuel { site: Site(u32::MAX) }], "sites are numbered from 0 without gaps");
     panics(&[Op::LoadFrame { d: I::ALLOCATABLE[0], slot: FrameSlot(u32::MAX) }], "at most a thousand loops are nested");
+    panics(&[Op::Function { function: 10, slots: 0, has_calls: false }], "there is no function 10");
+    panics(&[Op::Function { function: u32::MAX, slots: 0, has_calls: false }], "there is no function 4294967295");
+    panics(&[Op::Function { function: 1, slots: 1 << 24, has_calls: false }], "at most a thousand loops are nested");
+    let begin = Op::Function { function: 2, slots: 3, has_calls: true };
+    panics(&[begin, begin], "function 2 is bound twice");
+    panics(&[Op::Call { function: 3 }], "function 3 is never bound");
+    panics(&[Op::Call { function: u32::MAX }, begin], "function 4294967295 is never bound");
+    let (d, a, site) = (I::ALLOCATABLE[0], I::ALLOCATABLE[1], Site(0));
+    panics(&[Op::LoadCellAt { d, cell: 1 << 24 }], "there is no cell 16777216");
+    let excluded = |op: Op, with: &str| {
+        let shape = Shape { reserved: Reserved::default(), calls: false, ..EVERYTHING };
+        let message = emit_shaped::<I>(&[op, begin], shape).expect_err("the shape excludes it");
+        assert!(message.contains(with), "{op:?}: {message}");
+    };
+    excluded(Op::Call { function: 2 }, "the code has no control stack");
+    excluded(Op::TakeDepth { site }, "no register for the depth of calls");
+    excluded(Op::GiveDepth, "no register for the depth of calls");
+    excluded(Op::LoadCell { d, a, site, offset: 0 }, "no register for the memory");
+    excluded(Op::StoreCellAt { s: d, cell: 0 }, "no register for the memory");
     // The greatest values, which need no more memory than the smallest.
     assert!(emit::<I>(&[Op::Fuel { site: Site(u32::MAX - 1) }]).is_ok());
     assert!(emit::<I>(&[Op::Label(Label(1 << 16))]).is_ok());
@@ -132,4 +178,25 @@ fn alignment_is_a_power_of_two_of_at_most_a_page() {
         let message = panic.downcast_ref::<String>().expect("a message");
         assert!(message.contains("code cannot be aligned"), "{message}");
     }
+}
+
+fn a_million_functions_call_each_other<I: Isa>() {
+    const FUNCTIONS: u32 = 1_000_000;
+    let call = |function| Op::Call { function };
+    let mut ops = vec![call(FUNCTIONS), Op::Return { end: Slot(0) }];
+    for function in 1..=FUNCTIONS {
+        ops.push(Op::Function { function, slots: 0, has_calls: true });
+        ops.extend([call(FUNCTIONS + 1 - function), call(function), Op::EndCall]);
+    }
+    let bytes = emit_shaped::<I>(&ops, Shape { functions: FUNCTIONS as usize + 1, ..EVERYTHING }).expect("it is valid");
+    assert!(bytes < 40 * FUNCTIONS as usize, "{bytes} bytes");
+    // Not all functions need to be there.
+    let few = [call(FUNCTIONS), Op::Function { function: FUNCTIONS, slots: 0, has_calls: false }, Op::EndCall];
+    assert!(emit_shaped::<I>(&few, Shape { functions: FUNCTIONS as usize + 1, ..EVERYTHING }).is_ok());
+}
+
+#[test]
+fn a_million_functions_call_each_other_on_both_instruction_sets() {
+    a_million_functions_call_each_other::<aarch64::Emitter>();
+    a_million_functions_call_each_other::<x86_64::Emitter>();
 }
