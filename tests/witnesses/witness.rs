@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine;
-use jitduel::export::{Limits, Needs, Run, c, forth};
+use jitduel::export::{Limits, MAX_CALLS, Needs, Run, c, forth};
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::words::WORDS;
@@ -253,6 +253,76 @@ fn corpus_cases() -> Vec<Case> {
     corpus_cases
 }
 
+/// Programs with definitions and arrays that run into every limit and trap, if the limits are small enough.
+const WITH_DEFINITIONS: [&str; 13] = [
+    ": sum ( n -- s ) dup if dup 1 - sum + end ; 7 3 sum",
+    ": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; 4 fib 9",
+    ": even ( n -- f ) dup if 1 - odd else drop 1 end ; : odd ( n -- f ) dup if 1 - even else drop 0 end ; 1 2 3 even",
+    // No cycle, with frames larger than what is left.
+    ": a ( x -- y ) dup dup b + + ; : b ( x -- y ) dup c * ; : c ( x -- y ) 1 2 3 + + + ; 7 8 a swap b",
+    // A cycle, and definitions before and after it.
+    ": a ( -- x ) 1 2 3 + + ; : b ( n -- n ) dup if 1 - b a drop end a + ; a 2 b",
+    ": f ( n -- m ) 0 swap times 3 times 1 + dup 4 mod 0 = if exit end end end ; 1 f 2 f",
+    ": half ( n -- n f ) 2 / dup ; : g ( n -- n ) while half do dup 2 = if leave end 1 times negate leave end end ; 5 g 9 g",
+    // Underflow that concerns only the values of one call, below another one that checks for it too.
+    ": f ( a b c n -- d ) times drop end rot dup if nip nip exit end drop drop ;\n\
+     : g ( a b c n -- a ) while dup do 1 - 0 0 0 0 f drop dup 1 = times nip end end 3 pick drop drop drop drop ;\n\
+     1 2 3 0 f 0 2 3 0 f 4 5 6 1 g 1 2 3 2 g",
+    "4 array a : fill ( n -- ) dup if 1 - dup dup a + ! fill else drop end ; 2 array b 4 fill 3 a + @ b 1 + @ 7 fill",
+    "1 array a : q ( a b -- c ) 9 times a @ if leave end end / 3 a ! ; 6 3 times dup 1 - 6 swap q end",
+    // A depth that is known only in definitions.
+    "5 times 1 end : s ( a b -- c ) + ; 3 times s end s s",
+    // No array.
+    ": f ( a -- x ) dup if 1 - f else @ end ; 2 f",
+    ": sign ( n -- s ) dup 0 < if drop -1 exit else if 1 else 0 exit end end 1 * ; -5 sign 0 sign 7 sign dup if exit end 9",
+];
+
+/// Each of them with all combinations of small limits.
+fn limit_cases() -> Vec<Case> {
+    let (mut limit_cases, mut ends) = (Vec::new(), HashMap::new());
+    for text in WITH_DEFINITIONS {
+        let source = Source::new(text, text);
+        let program = load(&source, 0).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        for stack in 0..8 {
+            for (calls, fuel) in (0..5).map(|calls| (calls, None)).chain((0..6).map(|fuel| (4, Some(fuel)))) {
+                let run = engine::Run { inputs: &[], fuel, stack_limit: stack, call_limit: calls };
+                let expected = Verdict::of(&evaluate(program.ast(), run), &source).to_string();
+                let end = if expected.starts_with("trap") { expected.clone() } else { "no trap".to_owned() };
+                *ends.entry((text, end)).or_insert(0_usize) += 1;
+                let limits = Limits { stack, calls, fuel };
+                limit_cases.push(Case {
+                    source: source.clone(),
+                    program: program.clone(),
+                    limits,
+                    inputs: vec![],
+                    expected,
+                });
+            }
+        }
+    }
+    for kind in TrapKind::ALL {
+        let kind = format!("trap {kind}");
+        assert!(ends.keys().any(|(_, end)| end.starts_with(&kind)), "no program ends with {kind}");
+    }
+    let different = WITH_DEFINITIONS.map(|text| ends.keys().filter(|(other, _)| *other == text).count());
+    assert!(different.iter().all(|count| *count > 2), "{different:?}");
+    limit_cases
+}
+
+#[test]
+fn limits_in_c() {
+    if Witness::C.is_installed() {
+        compare(Witness::C, "limits_c", &limit_cases());
+    }
+}
+
+#[test]
+fn limits_in_forth() {
+    if Witness::Forth.is_installed() {
+        compare(Witness::Forth, "limits_forth", &limit_cases());
+    }
+}
+
 #[test]
 fn random_programs_in_c() {
     if Witness::C.is_installed() {
@@ -281,18 +351,31 @@ fn the_corpus_in_forth() {
     }
 }
 
-/// The deepest nesting, 100,000 words, and a full stack, each in its own file.
+/// The deepest nesting, 100,000 words, a full stack, the most cells, and the most active calls, each in its own file.
 fn large_files(witness: Witness) {
     let folder = folder(&format!("large_{}", witness.ending()));
     let nested = "1 times 1 if 1 while do 0 ".repeat(333) + "1 1 times 1 + end " + &"end end end ".repeat(333);
     let straight = "1 ".to_owned() + &"dup 1 + swap over xor - 3 * ".repeat(12_500);
     let high = format!("{} times 7 end", DEFAULT_STACK_LIMIT - 1);
-    for (name, text, inputs) in [("nested", nested, vec![]), ("straight", straight, vec![]), ("high", high, vec![-8])] {
+    let cells = "16777216 array a 7 a 16777215 + ! 16777215 @ 0 @ 16777216 @";
+    let chain = (0..3000).map(|index| format!(": f{index} ( n -- n ) 1 + f{} ; ", index + 1)).collect::<String>();
+    let deep =
+        format!(": down ( n -- n ) dup if 1 - 1 times while 1 do down leave end end end ; {} down", MAX_CALLS - 1);
+    let too_deep = deep.replace(&(MAX_CALLS - 1).to_string(), &MAX_CALLS.to_string());
+    for (name, text, inputs) in [
+        ("nested", nested, vec![]),
+        ("straight", straight, vec![]),
+        ("high", high, vec![-8]),
+        ("cells", cells.into(), vec![]),
+        ("chain", chain + ": f3000 ( n -- n ) ; 5 f0", vec![]),
+        ("deep", deep, vec![]),
+        ("too deep", too_deep, vec![]),
+    ] {
         let source = Source::new(name, text);
         let program = load(&source, inputs.len()).expect("it is a program");
-        let limits = Limits { stack: DEFAULT_STACK_LIMIT, calls: DEFAULT_CALL_LIMIT, fuel: None };
-        let outcome = evaluate(program.ast(), engine::Run { inputs: &inputs, ..engine::Run::default() });
-        let expected = format!("{}\n", Verdict::of(&outcome, &source));
+        let limits = Limits { stack: DEFAULT_STACK_LIMIT, calls: MAX_CALLS, fuel: None };
+        let run = engine::Run { inputs: &inputs, call_limit: MAX_CALLS, ..engine::Run::default() };
+        let expected = format!("{}\n", Verdict::of(&evaluate(program.ast(), run), &source));
         let file = match witness {
             Witness::C => c::file(&program, &source, limits, &inputs),
             Witness::Forth => forth::file(&program, &source, limits, &inputs),
