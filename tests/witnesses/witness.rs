@@ -193,11 +193,21 @@ fn compare(witness: Witness, name: &str, cases: &[Case]) {
 /// The maximum size of a program in bytes, because gcc's time grows faster than linearly.
 const LONGEST: usize = 4_000;
 
+/// Lets a program push a few of its cells at its end, so that its result shows what it stored. It stays as it is without arrays, or
+/// if it ends with a closing word.
+fn showing_memory(trial: Trial) -> Trial {
+    let cells = trial.load().expect("it is valid").ast().cells();
+    let Some(last) = cells.checked_sub(1) else { return trial };
+    let text = format!("{}\n0 @ {} @ {last} @", trial.text, cells / 2);
+    let shown = Trial { text, ..trial.clone() };
+    if shown.load().is_ok() { shown } else { trial }
+}
+
 /// Random programs with the referee's results. Two of three run with their own fuel, the others without a limit if they end.
 fn random_cases(count: usize) -> Vec<Case> {
     let (mut random_cases, mut long, mut endless, mut traps) = (Vec::new(), 0, 0, HashMap::new());
     for index in 0..count as u64 {
-        let trial = trial(Kind::Random, 7, index);
+        let trial = showing_memory(trial(Kind::Random, 7, index));
         if trial.text.len() > LONGEST || trial.inputs.len() > LONGEST / 10 {
             long += 1;
             continue;
@@ -254,7 +264,7 @@ fn corpus_cases() -> Vec<Case> {
 }
 
 /// Programs with definitions and arrays that run into every limit and trap, if the limits are small enough.
-const WITH_DEFINITIONS: [&str; 13] = [
+const WITH_DEFINITIONS: [&str; 15] = [
     ": sum ( n -- s ) dup if dup 1 - sum + end ; 7 3 sum",
     ": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; 4 fib 9",
     ": even ( n -- f ) dup if 1 - odd else drop 1 end ; : odd ( n -- f ) dup if 1 - even else drop 0 end ; 1 2 3 even",
@@ -262,14 +272,17 @@ const WITH_DEFINITIONS: [&str; 13] = [
     ": a ( x -- y ) dup dup b + + ; : b ( x -- y ) dup c * ; : c ( x -- y ) 1 2 3 + + + ; 7 8 a swap b",
     // A cycle, and definitions before and after it.
     ": a ( -- x ) 1 2 3 + + ; : b ( n -- n ) dup if 1 - b a drop end a + ; a 2 b",
-    ": f ( n -- m ) 0 swap times 3 times 1 + dup 4 mod 0 = if exit end end end ; 1 f 2 f",
+    ": f ( n -- m ) 0 swap times 3 times 1 + dup 4 mod 0 = if exit end dup 6 = if leave end end end ; 1 f 3 f",
     ": half ( n -- n f ) 2 / dup ; : g ( n -- n ) while half do dup 2 = if leave end 1 times negate leave end end ; 5 g 9 g",
     // Underflow that concerns only the values of one call, below another one that checks for it too.
     ": f ( a b c n -- d ) times drop end rot dup if nip nip exit end drop drop ;\n\
      : g ( a b c n -- a ) while dup do 1 - 0 0 0 0 f drop dup 1 = times nip end end 3 pick drop drop drop drop ;\n\
      1 2 3 0 f 0 2 3 0 f 4 5 6 1 g 1 2 3 2 g",
+    // The same if the main program checks for it.
+    ": f ( a b n -- b ) times drop end swap drop ; 4 times 7 end 0 f drop 0 f drop 1 f",
     "4 array a : fill ( n -- ) dup if 1 - dup dup a + ! fill else drop end ; 2 array b 4 fill 3 a + @ b 1 + @ 7 fill",
     "1 array a : q ( a b -- c ) 9 times a @ if leave end end / 3 a ! ; 6 3 times dup 1 - 6 swap q end",
+    "1 array a : f ( a -- x ) dup @ drop 1 - f ; 0 f",
     // A depth that is known only in definitions.
     "5 times 1 end : s ( a b -- c ) + ; 3 times s end s s",
     // No array.
@@ -283,7 +296,7 @@ fn limit_cases() -> Vec<Case> {
     for text in WITH_DEFINITIONS {
         let source = Source::new(text, text);
         let program = load(&source, 0).unwrap_or_else(|fault| panic!("{text}: {fault}"));
-        for stack in 0..8 {
+        for stack in (0..8).chain([20]) {
             for (calls, fuel) in (0..5).map(|calls| (calls, None)).chain((0..6).map(|fuel| (4, Some(fuel)))) {
                 let run = engine::Run { inputs: &[], fuel, stack_limit: stack, call_limit: calls };
                 let expected = Verdict::of(&evaluate(program.ast(), run), &source).to_string();
