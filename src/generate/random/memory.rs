@@ -169,7 +169,7 @@ impl Grower<'_, '_> {
             4 => {
                 let more = 1 + i64::from(self.dice.below(3));
                 self.push_address(array.id);
-                self.literal(cell + more);
+                self.literal(cell.wrapping_add(more));
                 self.word(Word::Add);
                 self.literal(more);
                 self.word(Word::Sub);
