@@ -1,7 +1,8 @@
 //! Host stack space for functions that recurse once for each nested body.
 //!
 //! The parser bounds nesting, so their recursion is bounded too. But a host may give a thread only a small stack, as
-//! `ulimit -s 128` does. Every public function that walks nested bodies runs inside [`with_room`].
+//! `ulimit -s 128` does. Every public function that walks nested bodies runs inside [`with_room`]. The interpreter's handlers do
+//! so too, because an unoptimized build needs the stack for each instruction between two pauses.
 
 /// The bytes of stack that must be left. No walk needs more for a thousand nested bodies, even in unoptimized builds.
 const MIN_BYTES_LEFT: usize = 1 << 20;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
-use crate::bytecode::{self, Bytecode, Limits, Op, Pc};
+use crate::bytecode::{self, Bytecode, FunctionId, Limits, Op, Pc};
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
@@ -139,12 +139,18 @@ fn stopped(fault: &Fault, source: &Source) -> Status {
     Status::Stopped
 }
 
-/// The interpreter's code: each instruction with the last word that it executes.
+/// The interpreter's code: each instruction with the last word that it executes. A line with the name precedes each definition.
 fn code_listing(code: &Bytecode, source: &Source) -> String {
-    let lines = threaded::listing(code, true);
-    let rows =
-        lines.iter().map(|line| format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0)));
-    rows.collect()
+    let mut text = String::new();
+    let mut function = FunctionId::MAIN;
+    for line in threaded::listing(code, true) {
+        if code.function_of(line.pc) != function {
+            function = code.function_of(line.pc);
+            text += &format!("\n{}\n", code.functions()[function.index()].header());
+        }
+        text += &format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0));
+    }
+    text
 }
 
 fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier, stage: Stage) -> Result<String> {

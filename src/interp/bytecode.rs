@@ -11,6 +11,7 @@ use super::threaded::{Code, Control, lower};
 use crate::bytecode::{Bytecode, FunctionId};
 use crate::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::{Store, can_reserve};
+use crate::host_stack::with_room;
 use crate::outcome::Trap;
 
 /// The bytecode interpreter.
@@ -79,7 +80,7 @@ impl Prepared for ThreadedProgram {
         self.control.begin(&mut context);
         // SAFETY: the code comes from `lower`, there are as many counters as it uses, the stack holds the inputs that it expects and
         // has room for its limit, there are as many memory cells as the context says, and the context is that of the entry.
-        unsafe { self.execute(&mut context) };
+        with_room(|| unsafe { self.execute(&mut context) });
         let site = self.code.site(context.ip);
         let depth = |base: usize| {
             let above_base = (context.base.addr() as i64 - base as i64) / size_of::<i64>() as i64;

@@ -211,7 +211,7 @@ fn deep_recursion_needs_little_of_the_host_stack() {
             let mut prepared = Interpreter::default().prepare(program, &options, &mut NoClock).expect("it is small");
             outcome(&mut *prepared, &[], None, &mut stack)
         };
-        for call_limit in [0, 1, 31, 32, 33, 10_000, 3_000_000] {
+        for call_limit in [0, 1, 7, 8, 9, 31, 32, 33, 10_000, 3_000_000] {
             let Outcome::Trap(trap) = run(&endless, call_limit) else { panic!("the recursion is endless") };
             let place = if call_limit == 0 { 15 } else { 11 };
             assert_eq!((trap.kind, trap.at.start), (TrapKind::CallDepthExceeded, place));
@@ -221,4 +221,74 @@ fn deep_recursion_needs_little_of_the_host_stack() {
     };
     let small = std::thread::Builder::new().stack_size(128 << 10);
     small.spawn(work).expect("a thread").join().expect("the thread has enough of the stack");
+}
+
+/// The instructions of a definition, without calls and returns around it.
+fn code_of_last(text: &str, inputs: usize) -> Vec<String> {
+    let lines = code_of(text, inputs);
+    let start = lines.iter().rposition(|line| line == "done").expect("the main program ends") + 1;
+    lines[start..].to_vec()
+}
+
+#[test]
+fn parameters_and_results_are_in_registers() {
+    let fib = code_of(": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; fib", 1);
+    let expected = [
+        "r0 = slot 0",
+        "call fib r0",
+        "slot 0 = r0",
+        "done",
+        "unless r0 < 2",
+        "return r0",
+        "r1 = r0 - 1",
+        "slot 0 = r0",
+        "call fib r1",
+        "r1 = slot 0; r1 = r1 - 2",
+        "slot 0 = r0",
+        "call fib r1",
+        "r1 = slot 0; r1 = r1 + r0",
+        "return r1",
+    ];
+    assert_eq!(fib, expected);
+    // The topmost three parameters and the topmost two results.
+    let many = code_of_last("1 2 3 4 f : f ( a b c d -- c d a ) rot rot nip over ;", 0);
+    assert_eq!(many, ["slot 0 = r1", "slot 1 = r2", "r1 = slot 0", "return r1 r2"], "{many:#?}");
+}
+
+#[test]
+fn an_early_exit_costs_one_instruction() {
+    let exits = code_of_last("1 f : f ( n -- m ) dup if exit end times 3 if 1 exit end end 2 ;", 0);
+    assert_eq!(exits.iter().filter(|line| line.starts_with("return")).count(), 3, "{exits:#?}");
+    assert_eq!(exits[..2], ["if-zero r0", "return r0"], "{exits:#?}");
+    // A return takes the place of the jumps to it, also from nested branches.
+    let nested = code_of_last("1 f : f ( n -- m ) dup if dup 3 < if 1 + else 2 + end else 3 + end ;", 0);
+    assert!(nested.iter().all(|line| line != "jump"), "{nested:#?}");
+    assert_eq!(nested.iter().filter(|line| line.starts_with("return")).count(), 3, "{nested:#?}");
+}
+
+#[test]
+fn memory_accesses_include_the_arithmetic_of_addresses() {
+    let array = |text: &str, inputs| code_of(&format!("3 array b 4 array a {text}"), inputs);
+    assert_eq!(array("a + @", 1)[1..2], ["r0 = cell r0 + 3"]);
+    assert_eq!(array("a swap + 2 - @", 1)[1..3], ["r0 = r0 + 3", "r0 = cell r0 + -2"]);
+    assert_eq!(array("7 swap a + !", 1)[1..2], ["cell r0 + 3 = 7"]);
+    assert_eq!(array("a + !", 2)[..3], ["r0 = slot 1", "r1 = slot 0", "cell r0 + 3 = r1"]);
+    assert_eq!(array("a 1 + @ a !", 0)[..2], ["r0 = cell 4", "cell 3 = r0"]);
+    // The sum is needed again, or is not the address.
+    assert_eq!(array("a + dup @", 1)[1..3], ["r0 = r0 + 3", "r1 = cell r0"]);
+    assert_eq!(array("a + dup !", 1)[1..3], ["r0 = r0 + 3", "cell r0 = r0"]);
+    assert_eq!(array("@ @", 1)[1..3], ["r0 = cell r0", "r0 = cell r0"]);
+    // There is no cell 7.
+    assert_eq!(array("7 @", 0)[..2], ["r0 = 7", "r0 = cell r0"]);
+}
+
+#[test]
+fn only_calls_that_may_lack_room_are_checked() {
+    let depths = |text: &str| code_of(text, 0).iter().filter(|line| line.starts_with("call-depth")).count();
+    assert_eq!(depths(": f ( n -- ) if 1 f end ; 1 f"), 0, "calls count the depth themselves");
+    let frames = ": f ( n -- ) dup dup dup dup if 1 f end drop drop drop drop ; 1 f";
+    assert_eq!(depths(frames), 1, "the depth is checked before the frame");
+    let lines = code_of(frames, 0);
+    let at = lines.iter().position(|line| line == "call-depth").expect("there is a check");
+    assert!(lines[at + 1].starts_with("frame") && lines[at + 2].starts_with("call f"), "{lines:#?}");
 }

@@ -15,30 +15,26 @@ pub const REGISTERS: usize = 3;
 /// Used in place of a register's number if the operand is in the code.
 pub const IMMEDIATE: usize = REGISTERS;
 
-/// The greatest number of instructions on a path through the main program or a definition without a pause.
-pub const LONGEST: usize = 1024;
+/// The greatest number of instructions on a path through the main program or a definition without a pause. An unoptimized build
+/// needs a large frame for each instruction, and so pauses more often.
+pub const LONGEST: usize = if cfg!(debug_assertions) { 256 } else { 1024 };
 
 /// Calls and returns make paths of any length, so they count toward the pauses too. A return uses one unit of a budget, for at
-/// most this many instructions of its definition. For the instructions before a call or a return that exceed this number, the
-/// definition uses more units beforehand.
+/// most this many instructions of its definition. For those before a call or a return that exceed this number, the definition uses
+/// more units beforehand.
 pub const SEGMENT: usize = 32;
 
 /// The number of units that may be used between two pauses.
-pub const BUDGET: i64 = 32;
+pub const BUDGET: i64 = if cfg!(debug_assertions) { 8 } else { 32 };
 
-/// The number of calls by which the depth may rise above that at a pause until there must be the next.
-pub const RISE: usize = 32;
+/// The number of calls by which the depth may rise above that at a pause until there must be another pause.
+pub const RISE: usize = if cfg!(debug_assertions) { 8 } else { 32 };
 
-/// The greatest number of instructions between two pauses. In each of the main program and the function at hand: the longest path,
-/// and half as much for a loop. Besides those, the instructions that the budget and the units used last pay for, and those of
-/// all active calls that are not paid for yet. The calls that may have begun since the pause are at most [`RISE`] more than the
-/// returns.
+/// The greatest number of instructions between two pauses: those that the budget and the last use of units pay for, those of the
+/// main program and of the definition that is being executed, and those of the other active calls. Only the calls that began
+/// since the pause count. They are at most as many as the depth may rise, and one more for each return.
 #[cfg(debug_assertions)]
-pub const MOST: usize = 2 * PATH + BUDGET as usize * SEGMENT + PATH + (RISE + BUDGET as usize) * (SEGMENT + 4);
-
-/// The longest path, with a loop at its end.
-#[cfg(debug_assertions)]
-const PATH: usize = LONGEST + LONGEST / 2;
+const MOST: usize = BUDGET as usize * SEGMENT + 3 * (LONGEST + LONGEST / 2) + (RISE + BUDGET as usize) * (SEGMENT + 4);
 
 /// The code is an array of cells. Each instruction is a handler followed by its operands.
 #[derive(Clone, Copy)]
