@@ -1,4 +1,4 @@
-//! The number of loop iterations from which compiling beats interpreting, for each workload and each engine that compiles.
+//! The number of iterations and calls from which compiling beats interpreting, for each workload and each engine that compiles.
 //! It does not use criterion: each process measures every workload once, and the intervals are over processes.
 //!
 //! `cargo bench --bench break_even [-- FILTER…]`. With `--test`, a single process measures, as a smoke test.
@@ -7,7 +7,7 @@ mod harness;
 
 use std::process::{ExitCode, Stdio};
 
-use harness::{Arguments, data_file, engines, say, warn};
+use harness::{Arguments, able, data_file, engines, refusal, say, warn};
 use jitduel::bench::break_even::{Point, break_even, points, times};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         chosen.iter().for_each(|workload| say(format_args!("{}: benchmark", name(workload))));
         return ExitCode::SUCCESS;
     }
-    let engines: Vec<&str> =
+    let engines: Vec<&'static str> =
         engines().into_iter().filter(|engine| *engine == INTERPRETER || compiles(engine)).collect();
     if arguments.has("--worker") {
         say(format_args!("{}", measure(&chosen, &engines)));
@@ -53,16 +53,16 @@ fn main() -> ExitCode {
     }
     let image = Image::of_this_process().expect("this program has a path");
     let runs: Vec<Value> = (0..processes).map(|_| worker(&image, &arguments.filters)).collect();
-    let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, engines.len(), &runs);
-    let sweeps: Vec<Sweep> = chosen.iter().enumerate().map(sweep).collect();
-    let level = level_of_each(CONFIDENCE, sweeps.len() * (engines.len() - 1));
+    let sweep = |(index, workload): (usize, &&Workload)| Sweep::of(index, workload, &engines, &runs);
+    let sweeps: Vec<Sweep> = chosen.iter().enumerate().filter_map(sweep).collect();
+    let level = level_of_each(CONFIDENCE, sweeps.iter().map(|sweep| sweep.engines.len()).sum());
     if arguments.is_test() {
         // The times of a smoke test would be misleading.
         sweeps.iter().for_each(|sweep| say(format_args!("break_even/{}: Success", sweep.workload)));
         return ExitCode::SUCCESS;
     }
-    show(&sweeps, &engines, level);
-    data_file("break-even.json", &to_json(&sweeps, &engines, level));
+    show(&sweeps, level);
+    data_file("break-even.json", &to_json(&sweeps, level));
     ExitCode::SUCCESS
 }
 
@@ -72,12 +72,14 @@ fn compiles(engine: &str) -> bool {
     prepare(engine, &program, &Options::default()).is_ok_and(|prepared| prepared.code_bytes().is_some())
 }
 
-/// Measures in this process: the nanoseconds at each point, for each workload and engine.
-fn measure(workloads: &[&Workload], engines: &[&str]) -> Value {
+/// Measures in this process: the nanoseconds at each point, for each workload and engine that can prepare it.
+fn measure(workloads: &[&Workload], engines: &[&'static str]) -> Value {
     let of = |workload: &&Workload| {
+        let subject = workload.subject();
+        let able = engines.iter().copied().filter(|engine| refusal(engine, &subject).is_none()).collect::<Vec<_>>();
         let points = points_of(workload);
-        let times = times(workload, &points, engines).unwrap_or_else(|reason| panic!("{}: {reason}", workload.name));
-        json!(times)
+        let times = times(workload, &points, &able).unwrap_or_else(|reason| panic!("{}: {reason}", workload.name));
+        able.into_iter().map(str::to_owned).zip(times.into_iter().map(Value::from)).collect::<Value>()
     };
     workloads.iter().map(of).collect()
 }
@@ -95,57 +97,58 @@ fn worker(image: &Image, filters: &[String]) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// One workload: its points, and its times by engine, process and point.
+/// One workload: its points, and its times by process and point, for the interpreter and for each engine that compiles it.
 struct Sweep {
     workload: &'static str,
     points: Vec<Point>,
-    times: Vec<Vec<Vec<f64>>>,
+    interpreter: Vec<Vec<f64>>,
+    engines: Vec<(&'static str, Vec<Vec<f64>>)>,
 }
 
 impl Sweep {
-    /// Extracts the workload with this index from the output of the processes.
-    fn of(index: usize, workload: &Workload, engines: usize, runs: &[Value]) -> Sweep {
-        let times = |engine: usize| -> Vec<Vec<f64>> {
+    /// Extracts the workload with this index from the output of the processes. Warns about engines that cannot prepare it;
+    /// `None` if the interpreter is one of them.
+    fn of(index: usize, workload: &Workload, engines: &[&'static str], runs: &[Value]) -> Option<Sweep> {
+        let times = |engine: &'static str| -> (&'static str, Vec<Vec<f64>>) {
             let of_process =
                 |run: &Value| serde_json::from_value(run[index][engine].clone()).expect("times are numbers");
-            runs.iter().map(of_process).collect()
+            (engine, runs.iter().map(of_process).collect())
         };
-        Sweep { workload: workload.name, points: points_of(workload), times: (0..engines).map(times).collect() }
+        let mut engines: Vec<_> = able(engines, &workload.subject()).into_iter().map(times).collect();
+        let interpreter = engines.iter().position(|(engine, _)| *engine == INTERPRETER)?;
+        let (_, interpreter) = engines.remove(interpreter);
+        Some(Sweep { workload: workload.name, points: points_of(workload), interpreter, engines })
     }
 
-    /// The number of iterations from which an engine beats the interpreter.
-    fn break_even(&self, engine: usize, interpreter: usize, level: f64) -> Estimate {
-        break_even(&self.points, &self.times[engine], &self.times[interpreter], level)
-    }
-
-    /// The median time at a point over processes.
-    fn time(&self, engine: usize, point: usize) -> f64 {
-        median(&self.times[engine].iter().map(|times| times[point]).collect::<Vec<_>>())
+    /// For each engine, the number of iterations from which it beats the interpreter.
+    fn break_evens(&self, level: f64) -> impl Iterator<Item = (&'static str, &[Vec<f64>], Estimate)> {
+        self.engines.iter().map(move |(engine, times)| {
+            (*engine, times.as_slice(), break_even(&self.points, times, &self.interpreter, level))
+        })
     }
 }
 
+/// The median over processes of the times at a point.
+fn time(times: &[Vec<f64>], point: usize) -> f64 {
+    median(&times.iter().map(|times| times[point]).collect::<Vec<_>>())
+}
+
 /// Prints the table, and lists where compiling never pays.
-fn show(sweeps: &[Sweep], engines: &[&str], level: f64) {
-    let processes = sweeps[0].times[0].len();
-    let interpreter = index_of_interpreter(engines);
+fn show(sweeps: &[Sweep], level: f64) {
     say(format_args!(
-        "Iterations from which an engine, including compiling, beats `{INTERPRETER}`; all intervals together hold with"
+        "Iterations from which an engine, including compiling, beats `{INTERPRETER}`; a call counts as an iteration. All intervals"
     ));
-    say(format_args!("{:.0} % confidence ({processes} processes):\n", 100.0 * CONFIDENCE));
+    say(format_args!("together hold with {:.0} % confidence ({PROCESSES} processes):\n", 100.0 * CONFIDENCE));
     let mut rows = vec![["workload", "engine", "iterations", "interval"].map(String::from)];
     rows.push(["---", "---", "--:", "---"].map(String::from));
     let mut never = Vec::new();
     for sweep in sweeps {
-        for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
-            let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
+        for (engine, _, Estimate { value, low, high }) in sweep.break_evens(level) {
             let interval = format!("{} to {}", iterations(low), iterations(high));
-            rows.push([sweep.workload.into(), engines[engine].into(), iterations(value), interval]);
+            rows.push([sweep.workload.into(), engine.into(), iterations(value), interval]);
             if value.is_infinite() {
                 let most = sweep.points.last().expect("a sweep has points").work.iterations;
-                never.push(format!(
-                    "{} beats {} up to {most} iterations of {}",
-                    INTERPRETER, engines[engine], sweep.workload
-                ));
+                never.push(format!("{INTERPRETER} beats {engine} up to {most} iterations of {}", sweep.workload));
             }
         }
     }
@@ -167,29 +170,23 @@ fn iterations(number: f64) -> String {
     }
 }
 
-fn index_of_interpreter(engines: &[&str]) -> usize {
-    engines.iter().position(|engine| *engine == INTERPRETER).expect("the interpreter runs everywhere")
-}
-
 /// The results as JSON. Infinity becomes `null`.
-fn to_json(sweeps: &[Sweep], engines: &[&str], level: f64) -> Value {
-    let interpreter = index_of_interpreter(engines);
+fn to_json(sweeps: &[Sweep], level: f64) -> Value {
     let mut lines = Vec::new();
     for sweep in sweeps {
-        for engine in (0..engines.len()).filter(|engine| *engine != interpreter) {
+        for (engine, times, Estimate { value, low, high }) in sweep.break_evens(level) {
             let point = |(index, point): (usize, &Point)| {
                 json!({
                     "size": point.size,
                     "words": point.work.words,
                     "iterations": point.work.iterations,
-                    "interpreter_ns": sweep.time(interpreter, index),
-                    "engine_ns": sweep.time(engine, index),
+                    "interpreter_ns": time(&sweep.interpreter, index),
+                    "engine_ns": time(times, index),
                 })
             };
-            let Estimate { value, low, high } = sweep.break_even(engine, interpreter, level);
             lines.push(json!({
                 "workload": sweep.workload,
-                "engine": engines[engine],
+                "engine": engine,
                 "points": sweep.points.iter().enumerate().map(point).collect::<Value>(),
                 "break_even": { "iterations": value, "low": low, "high": high },
             }));

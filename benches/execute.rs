@@ -5,7 +5,7 @@ mod harness;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use harness::{PerWord, criterion, engines};
+use harness::{PerWord, able, criterion, engines};
 use jitduel::bench::workloads::{WORKLOADS, hold_out};
 use jitduel::bench::{Subject, prepare, stack, time};
 use jitduel::engine::Prepared;
@@ -26,7 +26,8 @@ fn execute(criterion: &mut Criterion<PerWord>) {
         let group = criterion.benchmark_group(format!("execute/{}", workload.name));
         let check =
             |engine: &str| workload.check_cases(engine).unwrap_or_else(|wrong| panic!("{}: {wrong}", workload.name));
-        execute_all(group, &engines, &[workload.subject()], &check);
+        let subject = workload.subject();
+        execute_all(group, &able(&engines, &subject), &[subject], &check);
     }
     let subjects: Vec<Subject> = hold_out().collect();
     execute_all(criterion.benchmark_group("execute/hold-out"), &engines, &subjects, &|_| ());

@@ -1,5 +1,5 @@
-//! `oneshot/<workload>/<engine>`: from the text to the answer. The input is a hundredth of that of `execute`, so that compiling
-//! matters.
+//! `oneshot/<workload>/<engine>`: from the text to the answer. The input has a hundredth of the work of that of `execute`, so
+//! that compiling matters.
 //!
 //! `tiny/<engine>`: from the verified program to the answer of `1 2 +`, on an engine that has compiled before. This is the
 //! fixed cost of any program. For scale, `tiny/mprotect pair` makes a page executable and writable again.
@@ -9,7 +9,7 @@ mod harness;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use harness::{PerWord, criterion, engines};
+use harness::{PerWord, able, criterion, engines};
 use jitduel::bench::workloads::WORKLOADS;
 use jitduel::bench::{Subject, stack};
 use jitduel::engine::{NoClock, Options};
@@ -22,9 +22,9 @@ fn oneshot(criterion: &mut Criterion<PerWord>) {
     let engines = engines();
     let mut stack = stack(DEFAULT_STACK_LIMIT).expect("there is memory for a stack");
     for workload in WORKLOADS {
-        let subject = workload.of_size((workload.size / 100).max(1));
+        let subject = workload.of_size(workload.hundredth());
         let mut group = criterion.benchmark_group(format!("oneshot/{}", workload.name));
-        for &name in &engines {
+        for name in able(&engines, &subject) {
             let mut engine = registry::engine(name).expect("it exists");
             let mut checked = false;
             group.bench_function(name, |bencher| {

@@ -29,6 +29,14 @@ pub struct Case {
     pub expected: Verdict,
 }
 
+impl Case {
+    /// Whether it has the default limits, and so no limit of fuel.
+    pub fn has_default_limits(&self) -> bool {
+        let Case { fuel, stack_limit, call_limit, .. } = self;
+        (*fuel, *stack_limit, *call_limit) == (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT)
+    }
+}
+
 /// The case line, as [`cases`] parses it.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
+use jitduel::bench::{Subject, prepare};
+use jitduel::engine::PrepareError;
 use jitduel::files;
 use jitduel::registry::{self, ENGINES};
 
@@ -34,6 +36,24 @@ pub fn engines() -> Vec<&'static str> {
         found.is_ok()
     };
     ENGINES.into_iter().filter(runs).collect()
+}
+
+/// Those of the engines that can prepare a program. Warns about the others.
+pub fn able(engines: &[&'static str], subject: &Subject) -> Vec<&'static str> {
+    let able = |engine: &&'static str| {
+        let refusal = refusal(engine, subject);
+        if let Some(reason) = &refusal {
+            warn(format_args!("NOT RUN: engine `{engine}` on {}: {reason}", subject.name));
+        }
+        refusal.is_none()
+    };
+    engines.iter().copied().filter(able).collect()
+}
+
+/// Why an engine cannot prepare a program; `None` if it can.
+pub fn refusal(engine: &str, subject: &Subject) -> Option<PrepareError> {
+    let program = subject.program().unwrap_or_else(|reason| panic!("{}: {reason}", subject.name));
+    prepare(engine, &program, &subject.options()).err()
 }
 
 /// The command line of a benchmark without criterion.

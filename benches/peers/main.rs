@@ -118,7 +118,7 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
                 program.check(workload).with_context(|| peer.name)?;
                 contestants.programs.push((*peer, program));
             }
-            None => NotRun::add(not_run, peer.name, "doubles are not exact for this workload".into(), workload.name),
+            None => NotRun::add(not_run, peer.name, peer.absence(workload).unwrap_or_default().into(), workload.name),
         }
     }
     Ok((contestants, work))

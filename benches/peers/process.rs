@@ -9,9 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use jitduel::bench::workloads::Workload;
+use jitduel::bench::workloads::{Group, Workload};
 use jitduel::bench::{Subject, Untimed};
-use jitduel::corpus::cases;
+use jitduel::corpus::{Case, cases};
 use jitduel::exec::children_processor_time;
 use jitduel::export::{Limits, Needs, c, forth};
 use jitduel::files;
@@ -40,6 +40,8 @@ pub struct Peer {
 enum Kind {
     /// Written by hand in C.
     Reference,
+    /// Written by hand in C under the language's rules.
+    SameRules,
     /// Exported to C.
     ExportedC,
     /// Exported to Forth.
@@ -49,8 +51,17 @@ enum Kind {
 }
 
 /// All peers that run as separate processes.
-pub const PEERS: [Peer; 7] = [
-    gcc("gcc -O2", "written by hand, one barrier per iteration on each loop-carried value", Kind::Reference),
+pub const PEERS: [Peer; 8] = [
+    gcc(
+        "gcc -O2",
+        "written by hand; loops have one barrier per iteration on each loop-carried value, programs with calls and arrays have none",
+        Kind::Reference,
+    ),
+    gcc(
+        "gcc -O2, same rules",
+        "written by hand with cells of 64 bits, wrapping arithmetic, and checks at each call and memory access",
+        Kind::SameRules,
+    ),
     gcc("gcc -O2, exported C", "without barriers, so a loop may become a formula", Kind::ExportedC),
     Peer {
         name: "gforth-fast",
@@ -92,8 +103,24 @@ impl Peer {
         let Workload { name, .. } = workload;
         match self.kind {
             Kind::Reference => Some(programs().join(format!("c/{name}.c"))),
+            Kind::SameRules => Some(programs().join(format!("c/same-rules/{name}.c"))),
             Kind::Lua { folder, .. } => Some(programs().join(format!("{folder}/{name}.lua"))),
             Kind::ExportedC | Kind::Forth => None,
+        }
+    }
+
+    /// Why it has no program of a workload; `None` if it has one.
+    pub fn absence(&self, workload: &Workload) -> Option<&'static str> {
+        let is_there = || self.file(workload).is_some_and(|file| file.exists());
+        match self.kind {
+            Kind::SameRules if workload.group != Group::Fourteen => {
+                Some("without calls and arrays there are no further rules")
+            }
+            Kind::Lua { .. } if workload.group == Group::Fourteen => Some("it is not written in Lua"),
+            Kind::Lua { .. } if !self.has_our_arithmetic && !is_there() => {
+                Some("doubles are not exact for this workload")
+            }
+            Kind::Reference | Kind::SameRules | Kind::ExportedC | Kind::Forth | Kind::Lua { .. } => None,
         }
     }
 
@@ -102,21 +129,26 @@ impl Peer {
     /// # Errors
     /// If the compiler fails, or a file cannot be written.
     pub fn build(&self, workload: &Workload, folder: &Path) -> Result<Option<Program>> {
-        let file = self.file(workload);
-        if !self.has_our_arithmetic && file.as_ref().is_some_and(|file| !file.exists()) {
+        if self.absence(workload).is_some() {
             return Ok(None);
         }
+        let file = self.file(workload);
         let path = |ending: &str| folder.join(format!("{}.{ending}", workload.name));
         let command: Vec<OsString> = match self.kind {
             Kind::Reference => {
                 let output = path("reference");
-                compile(&file.expect("it was written by hand"), &output)?;
+                compile(&file.expect("it was written by hand"), &[], &output)?;
+                vec![output.into()]
+            }
+            Kind::SameRules => {
+                let output = path("same-rules");
+                compile(&file.expect("it was written by hand"), &SAME_RULES, &output)?;
                 vec![output.into()]
             }
             Kind::ExportedC => {
                 let (source, output) = (path("c"), path("exported"));
                 files::replace(&source, exported_c(workload)?)?;
-                compile(&source, &output)?;
+                compile(&source, &[], &output)?;
                 vec![output.into()]
             }
             Kind::Forth => {
@@ -136,11 +168,14 @@ impl Peer {
     }
 }
 
+/// The language's arithmetic wraps, and each of its calls is one, also at the end of a definition.
+const SAME_RULES: [&str; 2] = ["-fwrapv", "-fno-optimize-sibling-calls"];
+
 /// Compiles to a new file and then renames it: another run may be executing the old one.
-fn compile(source: &Path, output: &Path) -> Result<()> {
+fn compile(source: &Path, options: &[&str], output: &Path) -> Result<()> {
     let new = output.with_extension(format!("{}.new", std::process::id()));
     let mut gcc = Command::new("gcc");
-    let result = gcc.args(["-O2", "-o"]).arg(&new).arg(source).output().context("cannot start gcc")?;
+    let result = gcc.arg("-O2").args(options).arg("-o").arg(&new).arg(source).output().context("cannot start gcc")?;
     let errors = String::from_utf8_lossy(&result.stderr);
     ensure!(result.status.success(), "gcc cannot compile {}:\n{errors}", source.display());
     std::fs::rename(&new, output).with_context(|| format!("cannot write {}", output.display()))
@@ -247,10 +282,11 @@ impl Program {
     }
 }
 
-/// The sizes at which answers are compared: those of the cases without fuel, and the timed one.
+/// The sizes at which answers are compared: those of the cases without limits and traps, and the timed one.
 fn sizes(workload: &Workload) -> Vec<i64> {
     let cases = cases(&workload.source()).expect("the cases of the corpus are well-formed");
-    let small = cases.iter().filter(|case| case.fuel.is_none()).map(|case| case.inputs[0]);
+    let is_small = |case: &&Case| case.has_default_limits() && matches!(case.expected, Verdict::Done(_));
+    let small = cases.iter().filter(is_small).map(|case| case.inputs[0]);
     small.chain([workload.size]).collect()
 }
 

@@ -5,7 +5,7 @@ use jitduel::bench::record::{Line, Record};
 use jitduel::bench::saved::PEERS as SAVED_AS;
 use jitduel::bench::statistics::Estimate;
 use jitduel::bench::table::table;
-use jitduel::bench::workloads::workload;
+use jitduel::bench::workloads::{Group, workload};
 use jitduel::registry;
 use serde_json::{Value, json};
 
@@ -96,8 +96,8 @@ impl Results {
         self.means(|_| true)
     }
 
-    fn means_of_the_nine(&self) -> Vec<(String, Estimate, usize)> {
-        self.means(|subject| workload(subject).is_some_and(|workload| workload.is_of_the_nine))
+    fn means_of(&self, group: Group) -> Vec<(String, Estimate, usize)> {
+        self.means(|subject| workload(subject).is_some_and(|workload| workload.group == group))
     }
 
     /// A table with a row for each contestant and a column for each workload.
@@ -111,17 +111,19 @@ impl Results {
             }
         }
         let row = |name: &str, cells: Vec<String>| [name.to_owned()].into_iter().chain(cells).collect::<Vec<String>>();
-        let head = workloads.iter().map(|name| (*name).to_owned()).chain(["the nine".into(), "all".into()]).collect();
+        let groups = Group::ALL.map(|group| group.name().to_owned());
+        let head = workloads.iter().map(|name| (*name).to_owned()).chain(groups).chain(["all".into()]).collect();
         let mut rows = vec![row(&format!("time / time of `{BASE}`"), head)];
-        rows.push(row("---", vec!["--:".into(); workloads.len() + 2]));
-        let (nine, all) = (self.means_of_the_nine(), self.means_of_all());
+        rows.push(row("---", vec!["--:".into(); workloads.len() + Group::ALL.len() + 1]));
+        let means: Vec<_> =
+            Group::ALL.map(|group| self.means_of(group)).into_iter().chain([self.means_of_all()]).collect();
         for contestant in &contestants {
             let cell = |workload: &&str| self.cell(contestant, workload);
-            let mean = |means: &[(String, Estimate, usize)]| {
+            let mean = |means: &Vec<(String, Estimate, usize)>| {
                 let mean = means.iter().find(|(name, ..)| name == contestant);
                 mean.map_or(String::new(), |(_, mean, count)| format!("{} ({count})", number(mean.value)))
             };
-            let cells = workloads.iter().map(cell).chain([mean(&nine), mean(&all)]).collect();
+            let cells = workloads.iter().map(cell).chain(means.iter().map(mean)).collect();
             let mark = if about(contestant).0 { "" } else { " *" };
             rows.push(row(&format!("{contestant}{mark}"), cells));
         }
@@ -162,6 +164,7 @@ impl Results {
             };
             means.into_iter().map(mean).collect()
         };
+        let group = |group: Group| json!({"group": group.name(), "means": means(self.means_of(group))});
         let not_run = |not_run: &NotRun| json!({"contestant": not_run.contestant, "why": not_run.reason()});
         json!({
             "format": SAVED_AS.tag(),
@@ -171,7 +174,7 @@ impl Results {
             "confidence": self.record.confidence(),
             "lines": self.record.lines.iter().map(|line| self.line(line)).collect::<Value>(),
             "means": means(self.means_of_all()),
-            "means_of_the_nine": means(self.means_of_the_nine()),
+            "means_of_groups": Group::ALL.map(group).into_iter().collect::<Value>(),
             "not_run": self.not_run.iter().map(not_run).collect::<Value>(),
         })
     }

@@ -23,8 +23,9 @@ const SWEEP_WORDS: u64 = 1_000_000;
 /// How many times one process measures a point.
 const REPEATS: usize = 5;
 
-/// The sizes of a workload at which engines are compared: 0, 1, then four times the previous size. The last is at most
-/// the size at which the workload is timed. A size that starts no more iterations than the previous one is left out.
+/// The sizes of a workload at which engines are compared: from 0 on, each with about four times the work of the previous one.
+/// The last is at most the size at which the workload is timed. A size that starts no more iterations than the previous one is
+/// left out.
 ///
 /// # Errors
 /// If the workload cannot be timed.
@@ -39,7 +40,7 @@ pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
         if size == workload.size || work.words >= SWEEP_WORDS {
             return Ok(points);
         }
-        size = (4 * size).clamp(1, workload.size);
+        size = workload.next(size);
     }
 }
 
@@ -80,7 +81,7 @@ fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f6
     Ok(watch.elapsed().as_nanos() as f64)
 }
 
-/// The number of iterations from which an engine stays faster than another until the end of the sweep; infinity if it is
+/// The number of iterations and calls from which an engine stays faster than another until the end of the sweep; infinity if it is
 /// not faster at the end. Times are interpolated linearly between points.
 pub fn crossing(points: &[Point], engine: &[f64], other: &[f64]) -> f64 {
     let iterations = |index: usize| points[index].work.iterations as f64;

@@ -56,7 +56,7 @@ pub struct Subject {
 pub struct Work {
     /// Executed words; `end` is not counted.
     pub words: u64,
-    /// Loop iterations started.
+    /// Loop iterations and calls started.
     pub iterations: u64,
 }
 
@@ -87,7 +87,7 @@ pub enum Untimed {
     },
 }
 
-/// The referee stops after this many iterations, because they would take the slowest engine an hour.
+/// The referee stops after this many iterations and calls, because they would take the slowest engine an hour.
 const MAX_ITERATIONS: u64 = 1_000_000_000;
 
 impl Subject {
@@ -135,7 +135,7 @@ impl Subject {
                 return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
             }
         }
-        Ok(Work { words: measured.words, iterations: measured.iterations })
+        Ok(Work { words: measured.words, iterations: measured.fuel() })
     }
 }
 

@@ -25,7 +25,7 @@ pub const BASELINE: Format = Format { kind: "race", version: 2, command: "jitdue
 /// `break-even.json`.
 pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 3, command: "cargo bench --bench break_even" };
 /// `peers.json`.
-pub const PEERS: Format = Format { kind: "peers", version: 2, command: "cargo bench --features peers --bench peers" };
+pub const PEERS: Format = Format { kind: "peers", version: 3, command: "cargo bench --features peers --bench peers" };
 /// `instructions.json`.
 pub const INSTRUCTIONS: Format = Format { kind: "instructions", version: 3, command: "scripts/count" };
 
@@ -136,15 +136,15 @@ mod tests {
         let read = |text: &str| {
             parse::<Value>(Path::new("file"), text.as_bytes(), Some(PEERS)).map_err(|error| error.to_string())
         };
-        assert!(read(r#"{"format": "jitduel peers 2"}"#).is_ok());
+        assert!(read(r#"{"format": "jitduel peers 3"}"#).is_ok());
         for (text, found) in [
             ("{}", "no format, so it is from an older version"),
-            (r#"{"format": "jitduel peers 3"}"#, "the format `jitduel peers 3`"),
+            (r#"{"format": "jitduel peers 4"}"#, "the format `jitduel peers 4`"),
             (r#"{"format": "jitduel race 2"}"#, "the format `jitduel race 2`"),
             (r#"{"format": 2}"#, "the format `2`"),
         ] {
             let again = "make it again: cargo bench --features peers --bench peers";
-            let expected = format!("`file` has {found}, but this version reads `jitduel peers 2`; {again}");
+            let expected = format!("`file` has {found}, but this version reads `jitduel peers 3`; {again}");
             assert_eq!(read(text), Err(expected));
         }
         assert!(read("[").is_err_and(|error| error.starts_with("`file` is broken: ")));

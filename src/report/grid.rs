@@ -6,7 +6,7 @@ use super::format::{cell, number};
 use super::plot::scale::Scale;
 use super::plot::{Axis, Bar, Bars, Drawing, Group, Plot};
 use crate::bench::statistics::{Estimate, geometric_mean};
-use crate::bench::workloads::{WORKLOADS, workload};
+use crate::bench::workloads::{self, WORKLOADS, workload};
 use crate::registry::ENGINES;
 
 /// The name of the hold-out set.
@@ -79,18 +79,19 @@ impl Grid {
         self.workloads.iter().filter(|workload| among(workload) && has_all(workload)).cloned().collect()
     }
 
-    /// The means over all sixteen workloads and over the nine that other projects have measured. Workloads that an
-    /// engine did not run are excluded.
+    /// The means over all workloads and over each group. Workloads that an engine did not run are excluded.
     fn means(&self, comparisons: &[Comparison]) -> Vec<Mean> {
-        let mean = |all: &str, size: usize, workloads: Vec<String>| {
-            let part = format!("{} of {size}", workloads.len());
-            Mean { name: format!("mean of {}", if workloads.len() == size { all } else { &part }), workloads }
+        let mean = |group: &str, size: usize, workloads: Vec<String>| {
+            let part = if workloads.len() == size { String::new() } else { format!("{} of ", workloads.len()) };
+            Mean { name: format!("mean of {part}{group}"), workloads }
         };
-        let is_of_the_nine = |name: &str| workload(name).is_some_and(|workload| workload.is_of_the_nine);
-        let nine = self.common(comparisons, is_of_the_nine);
         let all = self.common(comparisons, |name| workload(name).is_some());
-        let means = [mean("all 16", WORKLOADS.len(), all), mean("the 9", 9, nine)];
-        means.into_iter().filter(|mean| !mean.workloads.is_empty()).collect()
+        let of_group = |group: workloads::Group| {
+            let has = |name: &str| workload(name).is_some_and(|workload| workload.group == group);
+            mean(group.name(), group.workloads().count(), self.common(comparisons, has))
+        };
+        let means = [mean(&format!("all {}", WORKLOADS.len()), WORKLOADS.len(), all)];
+        means.into_iter().chain(workloads::Group::ALL.map(of_group)).filter(|mean| !mean.workloads.is_empty()).collect()
     }
 
     /// The geometric mean of a comparison's speed-ups, with the name of the mean.

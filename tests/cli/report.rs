@@ -194,7 +194,7 @@ fn broken_file_is_named() {
 fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
         ("break-even", 3, "cargo bench --bench break_even"),
-        ("peers", 2, "cargo bench --features peers --bench peers"),
+        ("peers", 3, "cargo bench --features peers --bench peers"),
         ("instructions", 3, "scripts/count"),
     ] {
         let format = format!("\"jitduel {kind} {version}\"");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Positive;
 
-/// `break-even.json`: the time from the verified program to the answer, over loop iterations.
+/// `break-even.json`: the time from the verified program to the answer, over iterations and calls.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BreakEven {
     /// The machine that measured it.
@@ -38,7 +38,7 @@ pub struct Sweep {
 /// One size.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Point {
-    /// Loop iterations started.
+    /// Loop iterations and calls started.
     pub iterations: u64,
     /// The interpreter's time to prepare and run the program, in nanoseconds.
     pub interpreter_ns: Positive,
@@ -53,7 +53,7 @@ fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D
     if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep are not in ascending order")) }
 }
 
-/// Where two curves cross, in loop iterations. `None` means beyond the sweep.
+/// Where two curves cross, in iterations and calls. `None` means beyond the sweep.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Crossing {
     /// The crossing; zero if the engine is faster from the start.
@@ -75,8 +75,10 @@ pub struct Peers {
     pub base: String,
     /// A line for each workload and contestant.
     pub lines: Vec<PeerLine>,
-    /// Geometric means over workloads.
+    /// Geometric means over all workloads.
     pub means: Vec<PeerMean>,
+    /// The same over the workloads of each group.
+    pub means_of_groups: Vec<GroupMeans>,
     /// The confidence that all intervals hold at the same time.
     pub confidence: f64,
     /// The contestants that did not run.
@@ -102,6 +104,15 @@ pub struct PeerLine {
     pub low: Positive,
     /// The upper end of the ratio's interval.
     pub high: Positive,
+}
+
+/// The means over a group of workloads.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GroupMeans {
+    /// The group's name.
+    pub group: String,
+    /// A mean for each contestant that ran a workload of the group.
+    pub means: Vec<PeerMean>,
 }
 
 /// A geometric mean of ratios.

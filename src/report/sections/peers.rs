@@ -55,13 +55,17 @@ fn table(peers: &Peers) -> Table {
         };
         Row::new(workload, contestants.iter().map(cell).collect())
     };
-    let mean = |contestant: &String| match peers.means.iter().find(|mean| mean.contestant == *contestant) {
-        None => Cell::default(),
-        Some(PeerMean { ratio, workloads, .. }) => {
-            Cell { text: number(ratio.get()), detail: Some(format!("of {workloads}")) }
-        }
+    let summary = |name: &str, means: &[PeerMean]| {
+        let mean = |contestant: &String| match means.iter().find(|mean| mean.contestant == *contestant) {
+            None => Cell::default(),
+            Some(PeerMean { ratio, workloads, .. }) => {
+                Cell { text: number(ratio.get()), detail: Some(format!("of {workloads}")) }
+            }
+        };
+        Row::summary(name, contestants.iter().map(mean).collect())
     };
-    let means = Row::summary("geometric mean", contestants.iter().map(mean).collect());
+    let all = summary("geometric mean", &peers.means);
+    let groups = peers.means_of_groups.iter().map(|of| summary(&format!("mean of {}", of.group), &of.means));
     Table {
         caption: format!(
             "Time relative to `{}`, with intervals; all intervals together hold with {} % confidence.",
@@ -70,7 +74,7 @@ fn table(peers: &Peers) -> Table {
         ),
         columns: ["workload".to_owned()].into_iter().chain(contestants.iter().cloned()).collect(),
         is_numeric: true,
-        rows: [means].into_iter().chain(workloads.iter().map(row)).collect(),
+        rows: [all].into_iter().chain(groups).chain(workloads.iter().map(row)).collect(),
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) fn execution(data: &Data) -> Grid {
 pub(super) fn running(data: &Data) -> Section {
     let grid = execution(data);
     let text = "The base's time to execute a prepared program divided by each engine's time; larger is faster. The \
-        first mean is over all 16 workloads, the second over the 9 that other projects have measured as well. Means are \
-        geometric and exclude workloads that an engine of the table did not run. `hold-out` is a set of 50 generated \
+        first mean is over all workloads, the others over the nine loops that other projects have measured as well, the \
+        seven loops with branches and division, and the fourteen programs with calls and arrays. Means are geometric and exclude workloads that an engine of the table did not run. `hold-out` is a set of 50 generated \
         loops that nobody tunes for. The interval of a ratio takes the worst case, with one time at the upper end of \
         criterion's interval and the other at the lower end. Criterion measures in one process. For a close \
         comparison, use a race (`jitduel bench`).";
@@ -34,7 +34,7 @@ pub(super) fn running(data: &Data) -> Section {
 /// The section on times from the text to the answer.
 pub(super) fn one_shot(data: &Data) -> Section {
     let grid = Grid::new(&data.benchmarks, "oneshot", |benchmark| Some(benchmark.nanoseconds));
-    let text = "The same comparison from the text to the answer, with a hundredth of the input, so that parsing, verifying and \
+    let text = "The same comparison from the text to the answer, with a hundredth of the work, so that parsing, verifying and \
         compiling matter.";
     Section { title: "From text to answer", blocks: speed_ups(&grid, "one-shot", text, commands::ONESHOT) }
 }
