@@ -25,7 +25,8 @@ impl Slot {
     }
 }
 
-/// A cell of the frame. Each execution of the code has its own frame.
+/// A place for a value besides the data stack. Those of the main program are in the frame, and each execution of the code has
+/// its own frame. Those of a function are on the control stack, and each activation has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FrameSlot(pub u32);
 

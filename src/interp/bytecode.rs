@@ -25,6 +25,10 @@ impl Interpreter {
     pub const NAME: &str = "bytecode";
 }
 
+/// A control stack of at most this many bytes is not reserved for a test when a program is prepared, because that takes longer
+/// than translating a small program.
+const SURELY_AVAILABLE: usize = 16 << 20;
+
 impl Default for Interpreter {
     fn default() -> Interpreter {
         Interpreter { is_fusing: true }
@@ -38,9 +42,10 @@ impl Engine for Interpreter {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let bytecode = task.bytecode(clock)?;
-        can_reserve(bytecode.cells(), 0).map_err(PrepareError::Reserve)?;
         let code = lower(&bytecode, self.is_fusing);
         let control = Control::new(code.counters, bytecode.greatest_depth());
+        let control_bytes = Some(control.greatest_bytes()).filter(|bytes| *bytes > SURELY_AVAILABLE);
+        can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
         let has_calls = bytecode.has_calls();
         Ok(Box::new(ThreadedProgram { bytecode, code, control, has_calls }))
     }

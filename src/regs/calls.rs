@@ -42,11 +42,12 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.set_stack(Stack::in_memory(function.params.into(), 0));
     }
 
-    /// Begins a function. `is_crowded` says that it may need more registers than there are.
-    pub fn begin_function(&mut self, id: FunctionId, function: &Function, is_crowded: bool) {
+    /// Begins a function. `is_crowded` says that it may need more registers than there are, and `has_calls` that not all of its
+    /// calls are inlined.
+    pub fn begin_function(&mut self, id: FunctionId, function: &Function, is_crowded: bool, has_calls: bool) {
         let FrameSlots { spare, base, count } = FrameSlots::of(function, is_crowded, function.has_needs);
         (self.spare, self.base) = (spare, base);
-        self.put(Op::Function { function: id.0, slots: count, has_calls: function.has_calls });
+        self.put(Op::Function { function: id.0, slots: count, has_calls });
         if let Some(slot) = base {
             self.put(Op::SaveBase { base: Slot(0), slot });
         }

@@ -107,7 +107,9 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         } else {
             self.state.sink.at(function.start.0);
             let is_crowded = self.plan.wanted[id.index()] > self.plan.pool.len();
-            self.state.begin_function(id, function, is_crowded);
+            let is_made = |op: &Code| matches!(op, Code::Call(id) if self.plan.inlined.body(code, *id).is_none());
+            let has_calls = function.has_calls && ops[index..].iter().any(is_made);
+            self.state.begin_function(id, function, is_crowded, has_calls);
         }
         while let Some(&op) = ops.get(index) {
             let pc = Pc(index as u32);
@@ -308,6 +310,10 @@ mod tests {
         let calls = |text| lowered(text, 5).iter().any(|op| matches!(op, Op::Call { .. }));
         assert!(calls(": f ( a -- b ) dup if 1 + end ; f"), "a word with control flow");
         assert!(calls(": f ( a -- b ) 1 + 2 * 3 - 4 xor 5 + 6 * 7 or ; f"), "a long word");
+        // A function whose calls are all inlined need not save its return address.
+        let saves = |text| lowered(text, 5).iter().any(|op| matches!(op, Op::Function { has_calls: true, .. }));
+        assert!(!saves(": f ( a -- b ) 1 + ; : g ( a -- b ) dup if f end ; g"));
+        assert!(saves(": f ( a -- b ) dup if 1 + end ; : g ( a -- b ) f f ; g"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Grower<'_, '_> {
         }
     }
 
-    /// Calls a leaf word that traps for these arguments, now and then in a loop.
+    /// Calls a leaf word with arguments for which it traps, now and then in a branch.
     fn trapping_call(&mut self, index: usize, trap: Option<TrapKind>) {
         let callee = self.callees[index];
         let call = |grower: &mut Self| {

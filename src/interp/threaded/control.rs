@@ -1,5 +1,6 @@
 //! The control stack of the interpreter: the return addresses and the counters of all activations. It grows as calls need it, at
-//! pauses, so a high call limit costs nothing.
+//! pauses, so a high call limit costs nothing. A program is refused only if there is no address space for as many calls as its
+//! limit allows.
 
 use super::code::Counters;
 use super::handlers::{BUDGET, Context, Ip, RISE};
@@ -20,6 +21,13 @@ impl Control {
     /// A control stack for this many active calls.
     pub fn new(needed: Counters, greatest_depth: u64) -> Control {
         Control { returns: Vec::new(), counters: vec![0; needed.main], needed, greatest_depth }
+    }
+
+    /// Its size in bytes with the greatest number of active calls.
+    pub fn greatest_bytes(&self) -> usize {
+        let depth = usize::try_from(self.greatest_depth).unwrap_or(usize::MAX);
+        let values = depth.saturating_mul(1 + self.needed.definition).saturating_add(self.needed.main);
+        values.saturating_mul(size_of::<i64>())
     }
 
     /// Begins an execution, without active calls.

@@ -311,13 +311,25 @@ impl Walk<'_> {
 
     /// Appends a target that is bound later.
     fn patch(&mut self, is_level: bool) -> Target {
-        let path_length = self.state.builder.path_length() + if self.is_in_tight_loop() { LONGEST / 2 } else { 0 };
+        let path_length = self.state.builder.path_length();
         let patch = self.state.builder.patch();
         Target { patch, window: self.state.window, is_level, path_length }
     }
 
-    fn is_in_tight_loop(&self) -> bool {
-        self.loops.last().is_some_and(|open| is_tight(&open.region))
+    /// Appends a target at the end of a loop. The path includes the iterations before.
+    fn patch_to_end(&mut self, region: &Region, is_level: bool) -> Target {
+        let mut target = self.patch(is_level);
+        if is_tight(region) {
+            target.path_length += LONGEST / 2;
+        }
+        target
+    }
+
+    /// Appends the target of a branch that begins an `if`, or leaves a loop because of its condition.
+    fn target_of(&mut self, id: RegionId, is_level: bool) {
+        let region = self.code.region(id);
+        let target = if region.is_loop() { self.patch_to_end(region, is_level) } else { self.patch(is_level) };
+        self.targets.push(Some(target));
     }
 
     fn prepare_loop(&mut self, region: &Region) {
@@ -365,16 +377,16 @@ impl Walk<'_> {
 
     /// Leaves the innermost loop.
     fn leave(&mut self) {
-        let open = self.loops.last().expect("only a loop is left");
-        let is_level = open.region.is_level;
+        let &OpenLoop { region, exit, .. } = self.loops.last().expect("only a loop is left");
+        let is_level = region.is_level;
         if is_level {
-            let window = self.targets[open.exit].as_ref().expect("the loop's end is not bound yet").window;
+            let window = self.targets[exit].as_ref().expect("the loop's end is not bound yet").window;
             self.state.reconcile(&window);
         } else {
             self.state.flush_and_rebase(0);
         }
         self.state.builder.begin(jump, || "jump".into());
-        let target = self.patch(is_level);
+        let target = self.patch_to_end(&region, is_level);
         self.loops.last_mut().expect("the loop is open").leaves.push(target);
         self.is_dead = true;
     }
@@ -483,7 +495,7 @@ impl Walk<'_> {
         if self.activation.results.is_some() {
             self.tails[id.index()] = match self.code.ops()[self.code.region(id).end.index()] {
                 Op::Return => true,
-                Op::EndIf(parent) => self.tails[parent.index()],
+                Op::Else(parent) | Op::EndIf(parent) => self.tails[parent.index()],
                 _ => false,
             };
         }
@@ -496,7 +508,7 @@ impl Walk<'_> {
         let flag = self.state.window.top(0);
         self.state.builder.begin(tables::if_zero(number(flag)), || format!("if-zero {}", tables::Shown(flag)));
         self.state.window.pop();
-        self.target(is_level);
+        self.target_of(id, is_level);
     }
 
     fn compare_and_branch(&mut self, word: Word, id: RegionId) {
@@ -509,7 +521,7 @@ impl Walk<'_> {
         });
         self.state.window.pop();
         self.state.window.pop();
-        self.target(is_level);
+        self.target_of(id, is_level);
         self.state.builder.operand(b);
     }
 }
