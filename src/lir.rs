@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+use crate::plural::count;
+
 /// A register, by its number in the machine's encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u8);
@@ -631,8 +633,8 @@ impl Op {
 }
 
 impl Op {
-    /// The operation as text. `name` gives the name of a register.
-    pub fn display(self, name: fn(Reg) -> String) -> impl fmt::Display {
+    /// The operation as text. `name` gives the name of a register, and `function_name` that of a function.
+    pub fn display(self, name: fn(Reg) -> String, function_name: impl Fn(u32) -> String) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             let s = |slot: Slot| format!("[{:+}]", slot.0);
             match self {
@@ -678,8 +680,10 @@ impl Op {
                 Op::StoreCell { s: source, a, offset, site } => {
                     write!(f, "store-cell {}{offset:+}, {}, trap {}", name(a), name(source), site.0)
                 }
-                Op::Function { function, slots, .. } => write!(f, "function {function}, {slots} frame slots"),
-                Op::Call { function } => write!(f, "call function {function}"),
+                Op::Function { function, slots, .. } => {
+                    write!(f, "function {}, {}", function_name(function), count(slots, "frame slot"))
+                }
+                Op::Call { function } => write!(f, "call {}", function_name(function)),
                 Op::EndCall => write!(f, "end-call"),
                 Op::TakeDepth { site } => write!(f, "take-depth trap {}", site.0),
                 Op::GiveDepth => write!(f, "give-depth"),

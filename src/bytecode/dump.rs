@@ -1,9 +1,10 @@
 //! The bytecode listing: one line for each operation, with its index and the word that it was lowered from.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Bytecode, Function, Op, Pc};
-use crate::lang::Source;
+use crate::lang::{Source, printable};
 use crate::plural::count;
 
 impl Bytecode {
@@ -58,7 +59,7 @@ impl Bytecode {
             Op::Fuel => f.write_str("fuel"),
             Op::CallDepth => f.write_str("call-depth"),
             Op::Frame { values } => write!(f, "frame {values}"),
-            Op::Call(id) => write!(f, "call {}", self.functions[id.index()].name),
+            Op::Call(id) => write!(f, "call {}", self.functions[id.index()].printable_name()),
             Op::Need { values, group } => write!(f, "need {values}, group {}", group.0),
             Op::Room { values, group } => write!(f, "room {values}, group {}", group.0),
             Op::Return => f.write_str("return"),
@@ -67,9 +68,14 @@ impl Bytecode {
 }
 
 impl Function {
+    /// The name of a definition as [`printable`] shows it; empty for the main program.
+    pub fn printable_name(&self) -> Cow<'_, str> {
+        printable(&self.name)
+    }
+
     /// The line before a definition in listings.
     pub fn header(&self) -> String {
         let [params, results] = [(self.params, "parameter"), (self.results, "result")].map(|(n, noun)| count(n, noun));
-        format!("{}: {params}, {results}", self.name)
+        format!("{}: {params}, {results}", self.printable_name())
     }
 }

@@ -16,7 +16,7 @@ use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::lang::{Fault, Source, parse, print, verify};
-use crate::lir::Recorder;
+use crate::lir::{self, Recorder};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::tiers::{AnyTier, compile, stream, tier};
 
@@ -142,15 +142,21 @@ fn stopped(fault: &Fault, source: &Source) -> Status {
 /// The interpreter's code: each instruction with the last word that it executes. A line with the name precedes each definition.
 fn code_listing(code: &Bytecode, source: &Source) -> String {
     let mut text = String::new();
-    let mut function = FunctionId::MAIN;
+    let mut last = FunctionId::MAIN;
     for line in threaded::listing(code, true) {
-        if code.function_of(line.pc) != function {
-            function = code.function_of(line.pc);
-            text += &format!("\n{}\n", code.functions()[function.index()].header());
+        let function = code.function_of(line.pc);
+        if function != last {
+            text += &heading(code, function);
+            last = function;
         }
         text += &format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0));
     }
     text
+}
+
+/// The lines before the code of a definition.
+fn heading(code: &Bytecode, function: FunctionId) -> String {
+    format!("\n{}\n", code.functions()[function.index()].header())
 }
 
 fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier, stage: Stage) -> Result<String> {
@@ -165,6 +171,14 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier
     let mut text = format!("\\ {engine}, {}, {} bytes, {} instructions\n", I::NAME, machine.bytes.len(), lines.len());
     // An AArch64 instruction has 4 bytes, an x86-64 instruction rarely more than 10.
     let width = if I::NAME == aarch64::Emitter::NAME { 11 } else { 30 };
+    let entry = |(offset, mark): &(u32, Mark)| {
+        if let Mark::Function(function) = mark { Some((*offset as usize, FunctionId(*function))) } else { None }
+    };
+    let entries: Vec<_> = machine.marks.iter().filter_map(entry).collect();
+    let callee = |offset: usize| {
+        let (_, function) = entries.iter().find(|(entry, _)| *entry == offset).expect("only functions are called");
+        format!(" <{}>", code.functions()[function.index()].printable_name())
+    };
     let mut marks = machine.marks.iter().peekable();
     let mut last = None;
     for line in &lines {
@@ -172,16 +186,20 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier
         let mut mark = last;
         while let Some(&(_, next)) = marks.next_if(|(offset, _)| *offset as usize <= line.offset) {
             mark = Some(next);
+            if let Mark::Function(function) = next {
+                text += &heading(code, FunctionId(function));
+            }
         }
         let label = match mark {
             _ if mark == last => String::new(),
             Some(Mark::Op(pc)) => word(code, source, pc),
             Some(Mark::Exits) => "\\ trap exits".into(),
-            _ => "\\ prologue".into(),
+            Some(Mark::Prologue | Mark::Function(_)) | None => "\\ prologue".into(),
         };
         last = mark;
         let bytes = line.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-        let row = format!("{:>6x}  {bytes:<width$}  {:<32}  {label}", line.offset, line.text);
+        let instruction = line.text.clone() + &line.calls.map_or(String::new(), callee);
+        let row = format!("{:>6x}  {bytes:<width$}  {instruction:<32}  {label}", line.offset);
         text += row.trim_end();
         text.push('\n');
     }
@@ -209,10 +227,20 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Any
     let (recorder, _, fired) = stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
     let mut last = None;
+    let function_name = |function| code.functions()[FunctionId(function).index()].printable_name().into_owned();
     for (pc, op) in &recorder.ops {
-        let label = if last == Some(pc) { String::new() } else { word(code, source, *pc) };
-        last = Some(pc);
-        let row = format!("  {:<40}  {label}", op.display(I::reg_name).to_string());
+        let label = match op {
+            lir::Op::Function { function, .. } => {
+                text += &heading(code, FunctionId(*function));
+                String::new()
+            }
+            _ if last == Some(pc) => String::new(),
+            _ => {
+                last = Some(pc);
+                word(code, source, *pc)
+            }
+        };
+        let row = format!("  {:<40}  {label}", op.display(I::reg_name, function_name).to_string());
         text += row.trim_end();
         text.push('\n');
     }

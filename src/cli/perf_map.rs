@@ -1,4 +1,4 @@
-//! `run --perf-map`: the file from which `perf` maps generated code to source words or loops.
+//! `run --perf-map`: the file from which `perf` maps generated code to source words, loops or definitions.
 //!
 //! Its lines are `START SIZE NAME` with both numbers in hexadecimal, as specified in the kernel source under
 //! `tools/perf/Documentation/jit-interface.txt`.
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use super::input::say;
-use crate::bytecode::{self, Bytecode, Op, Pc};
+use crate::bytecode::{self, Bytecode, FunctionId, Op, Pc};
 use crate::engine::{Options, Prepared};
 use crate::exec::disable_double_mapping;
 use crate::isa::{Machine, Mark, Tuning};
@@ -27,6 +27,8 @@ pub(super) enum Detail {
     Words,
     /// Each loop, excluding its inner loops
     Loops,
+    /// Each definition
+    Definitions,
 }
 
 /// The map of this process.
@@ -103,6 +105,10 @@ fn regions(machine: &Machine, code: &Bytecode, source: &Source, detail: Detail) 
     let name = |mark| match mark {
         Mark::Prologue => "prologue".into(),
         Mark::Exits => "trap exits".into(),
+        Mark::Function(function) => {
+            let name = code.functions()[FunctionId(function).index()].printable_name();
+            if detail == Detail::Words { format!("prologue in {name}") } else { name.into_owned() }
+        }
         Mark::Op(pc) => op_name(code, source, Pc(pc), loops[pc as usize], detail),
     };
     // Source names have no control characters, so a file name cannot break a line of the map.
@@ -127,16 +133,19 @@ fn op_name(code: &Bytecode, source: &Source, pc: Pc, around: Option<Pc>, detail:
         let span = code.spans()[pc.index()];
         (source.place(span), source.text(span))
     };
-    let around = around.map(word);
-    match (detail, around) {
-        (Detail::Words, _) if code.ops()[pc.index()] == Op::Return => "return".into(),
+    let function = code.function_of(pc);
+    let definition = (function != FunctionId::MAIN).then(|| code.functions()[function.index()].printable_name());
+    let in_definition = definition.as_ref().map_or(String::new(), |name| format!(" in {name}"));
+    match (detail, around.map(word)) {
+        (Detail::Words, _) if code.ops()[pc.index()] == Op::Return => format!("return{in_definition}"),
         (Detail::Words, around) => {
             let (place, text) = word(pc);
             let around = around.map_or(String::new(), |(place, text)| format!(" in {text} {place}"));
-            format!("{place} {}{text}{around}", code.role(pc))
+            format!("{place} {}{text}{around}{in_definition}", code.role(pc))
         }
-        (Detail::Loops, Some((place, text))) => format!("{place} {text}"),
-        (Detail::Loops, None) => "outside of loops".into(),
+        (Detail::Loops, Some((place, text))) => format!("{place} {text}{in_definition}"),
+        (Detail::Loops, None) => definition.unwrap_or("outside of loops".into()).into_owned(),
+        (Detail::Definitions, _) => definition.unwrap_or("main program".into()).into_owned(),
     }
 }
 
@@ -204,6 +213,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn definitions_are_named() {
+        let source = Source::new(
+            "fib.stk",
+            ": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ;\n: f ( -- s ) 0 9 times 2 fib + end ; f",
+        );
+        for isa in ["aarch64", "x86_64"] {
+            for engine in ["jit", "regs"] {
+                let named = |detail, expected: &[&str]| {
+                    let names = names(&source, 0, isa, engine, detail);
+                    for name in expected {
+                        assert!(names.contains(&format!("fib.stk:{name}")), "{engine}: {name}: {names:?}");
+                    }
+                };
+                let words = [
+                    "1:38 fib in fib",
+                    "return in fib",
+                    "2:23 fib in times 2:16 in f",
+                    "2:32 end of times in f",
+                    "return",
+                ];
+                named(Detail::Words, &words[..3]);
+                named(Detail::Loops, &["fib", "2:16 times in f", "outside of loops"]);
+                named(Detail::Definitions, &["fib", "f", "main program", "prologue", "trap exits"]);
+            }
+        }
+    }
+
     /// For both instruction sets and all compiling engines, all code has a name, and every location in a name is that of its
     /// word.
     #[test]
@@ -232,14 +269,16 @@ mod tests {
     /// Whether a name has a location. Checks that the word is there.
     fn has_location(name: &str, source: &Source) -> bool {
         let name = name.strip_prefix("x:").expect("the program's name is first");
-        if ["prologue", "return", "trap exits"].contains(&name) {
+        if ["prologue", "return", "trap exits"].iter().any(|other| name.starts_with(other)) {
             return false;
         }
         let (place, word) = name.split_once(' ').expect("a location and a word");
-        let (word, around) = word.rsplit_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
+        let (word, around) = word.split_once(" in ").map_or((word, None), |(word, around)| (word, Some(around)));
+        let around = around.map(|around| around.split_once(" in ").map_or(around, |(around, _)| around));
         let word = word.rsplit_once(" for ").or(word.rsplit_once(" of ")).map_or(word, |(_, word)| word);
         assert_word_at(place, word, source);
-        if let Some((opener, place)) = around.map(|around| around.split_once(' ').expect("a word and a location")) {
+        // Without a location, it is the name of the definition.
+        if let Some((opener, place)) = around.and_then(|around| around.split_once(' ')) {
             assert!(["times", "while"].contains(&opener), "{name}");
             assert_word_at(place, opener, source);
         }

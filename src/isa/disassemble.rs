@@ -1,6 +1,6 @@
 //! Machine code as text, from third-party decoders.
 
-use iced_x86::{Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
+use iced_x86::{Code, Decoder, DecoderOptions, Formatter, Instruction, IntelFormatter};
 
 use super::{Isa, aarch64, x86_64};
 
@@ -13,6 +13,8 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// The instruction, with branch targets as offsets in the code.
     pub text: String,
+    /// The offset of the function that it calls, if it is a call.
+    pub calls: Option<usize>,
 }
 
 /// Disassembles code of the instruction set with this name; `None` if we have no decoder for it.
@@ -38,7 +40,10 @@ fn aarch64_lines(code: &[u8]) -> Vec<Line> {
             unknown if unknown.is_empty() => format!(".word {value:#010x}"),
             text => text,
         };
-        Line { offset, bytes: word.to_vec(), text }
+        // `BL imm26`, whose immediate counts instructions.
+        let distance = i64::from((value << 6) as i32 >> 4);
+        let calls = (value >> 26 == 0b10_0101).then(|| offset.wrapping_add_signed(distance as isize));
+        Line { offset, bytes: word.to_vec(), text, calls }
     };
     code.chunks_exact(4).enumerate().map(line).collect()
 }
@@ -59,7 +64,8 @@ fn x86_64_lines(code: &[u8]) -> Vec<Line> {
         decoder.decode_out(&mut instruction);
         let mut text = String::new();
         formatter.format(&instruction, &mut text);
-        lines.push(Line { offset, bytes: code[offset..decoder.position()].to_vec(), text });
+        let calls = (instruction.code() == Code::Call_rel32_64).then(|| instruction.near_branch_target() as usize);
+        lines.push(Line { offset, bytes: code[offset..decoder.position()].to_vec(), text, calls });
     }
     lines
 }

@@ -168,6 +168,8 @@ pub struct Machine {
 pub enum Mark {
     /// The entry: saves and loads registers.
     Prologue,
+    /// The entry of this function: makes room for its frame slots and stores its return address.
+    Function(u32),
     /// This bytecode operation.
     Op(u32),
     /// The exits of trap sites.

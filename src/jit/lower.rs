@@ -97,8 +97,9 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         let counters = self.plan.counter_slots(self.code, function);
         self.base = function.has_needs.then_some(FrameSlot(counters));
         let slots = counters + u32::from(function.has_needs);
-        self.stack.sink.at(function.start.0);
+        // Padding before the entry belongs to the function before.
         self.stack.put(Op::Function { function: id.0, slots, has_calls: function.has_calls });
+        self.stack.sink.at(function.start.0);
         self.stack.above = self.stack.above_base(function.params);
         if let Some(slot) = self.base {
             let base = Slot(self.stack.above - i64::from(function.params));

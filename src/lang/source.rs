@@ -60,9 +60,9 @@ impl Source {
         &self.bytes
     }
 
-    /// The text of a span; invalid UTF-8 is replaced.
+    /// The text of a span as [`printable`] shows it; invalid UTF-8 is replaced.
     pub fn text(&self, span: Span) -> String {
-        String::from_utf8_lossy(&self.bytes[span.start as usize..span.end as usize]).into_owned()
+        printable(&String::from_utf8_lossy(&self.bytes[span.start as usize..span.end as usize])).into_owned()
     }
 
     /// Line and column of a span's first byte.

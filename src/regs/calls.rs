@@ -47,7 +47,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     pub fn begin_function(&mut self, id: FunctionId, function: &Function, is_crowded: bool, has_calls: bool) {
         let FrameSlots { spare, base, count } = FrameSlots::of(function, is_crowded, function.has_needs);
         (self.spare, self.base) = (spare, base);
+        // Padding before the entry belongs to the function before.
         self.put(Op::Function { function: id.0, slots: count, has_calls });
+        self.sink.at(function.start.0);
         if let Some(slot) = base {
             self.put(Op::SaveBase { base: Slot(0), slot });
         }

@@ -105,7 +105,6 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         if id == FunctionId::MAIN {
             self.state.begin_main(function);
         } else {
-            self.state.sink.at(function.start.0);
             let is_crowded = self.plan.wanted[id.index()] > self.plan.pool.len();
             let is_made = |op: &Code| matches!(op, Code::Call(id) if self.plan.inlined.body(code, *id).is_none());
             let has_calls = function.has_calls && ops[index..].iter().any(is_made);

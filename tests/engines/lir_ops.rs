@@ -638,7 +638,8 @@ impl Rig {
     pub fn check_from(&mut self, piece: &Piece, registers: &[i64], start: Start) -> End {
         self.compare(piece, registers, start).unwrap_or_else(|difference| {
             let named = REGISTERS.iter().zip(registers).map(|(reg, value)| format!("{}={value:#x}", name(*reg)));
-            let listing: Vec<_> = piece.ops.iter().take(60).map(|op| op.display(name).to_string()).collect();
+            let listing: Vec<_> =
+                piece.ops.iter().take(60).map(|op| op.display(name, |number| number.to_string()).to_string()).collect();
             panic!("{difference}\nregisters: {}\n{}", named.collect::<Vec<_>>().join(" "), listing.join("\n"))
         })
     }
@@ -684,7 +685,10 @@ impl Piece {
             (Some(&reg), _) if slot >= DUMP => format!("{} at the end", name(reg)),
             (_, Some(index)) => {
                 let ops = &self.ops[index.saturating_sub(2)..=index];
-                ops.iter().map(|op| op.display(name).to_string()).collect::<Vec<_>>().join("; ")
+                ops.iter()
+                    .map(|op| op.display(name, |number| number.to_string()).to_string())
+                    .collect::<Vec<_>>()
+                    .join("; ")
             }
             _ => "nothing stores there".into(),
         }
@@ -1043,7 +1047,7 @@ fn check_fits<I: Isa>(scratch: &str) -> (usize, usize) {
         let code = code_of::<I>(op);
         let lines = disassemble(I::NAME, &code).expect("there is a decoder");
         let through_register = lines.iter().any(|line| line.text.contains(scratch));
-        assert_eq!(!through_register, fits, "{}: {lines:?}", op.display(I::reg_name));
+        assert_eq!(!through_register, fits, "{}: {lines:?}", op.display(I::reg_name, |number| number.to_string()));
         if fits {
             fitting += 1;
         } else {

@@ -58,5 +58,5 @@ fn engines_without_mappable_code_are_an_error() {
         assert!(ended.code == 2 && ended.stdout.is_empty() && ended.stderr.contains(reason), "{ended:?}");
     }
     let ended = jitduel(["run", "-e", "1", "--perf-map=lines"]).run();
-    assert!(ended.code == 2 && ended.stderr.contains("[possible values: words, loops]"), "{ended:?}");
+    assert!(ended.code == 2 && ended.stderr.contains("[possible values: words, loops, definitions]"), "{ended:?}");
 }

@@ -97,6 +97,26 @@ fn metered() {
     compare("metered", "0 swap times 3 times 1 + end while dup 1 and do 2 / end end", &["--input", "4", "--fuel", "9"]);
 }
 
+/// Recursion, a loop with calls whose counter is in the frame, and memory cells with known and computed numbers.
+#[test]
+fn definitions_and_memory() {
+    let text = ": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ;\n\
+        : fill ( n -- ) times count @ dup fib over fibs + ! 1 + count ! end ;\n\
+        1 array count 10 array fibs\n\
+        10 fill\n\
+        5 fibs + @";
+    compare("definitions_and_memory", text, &[]);
+}
+
+/// Every check of a call, and checks that compare with the base of a definition.
+#[test]
+fn checks_of_calls() {
+    let text = ": f ( a b n -- c ) times drop end drop drop 7 dup if exit end 0 g ;\n\
+        : g ( a b -- c ) 1 2 3 drop drop drop drop dup 1 f ;\n\
+        times drop end f";
+    compare("checks_of_calls", text, &["--input", "1,2,3,0", "--fuel", "100", "--stack-limit", "4"]);
+}
+
 /// A program with every check, exported to other languages. The witness tests compile and run such files with gcc and
 /// gforth.
 #[test]

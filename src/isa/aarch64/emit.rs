@@ -304,6 +304,7 @@ impl Emitter {
     /// Begins a function.
     fn function(&mut self, function: u32, slots: u32, has_link: bool) {
         assert!((function as usize) < self.functions, "there is no function {function}");
+        self.mark(Mark::Function(function));
         self.asm.bind_function(function);
         let link_bytes = if has_link { 8 } else { 0 };
         let bytes = (link_bytes + 8 * i64::from(slots) + 15) & !15;

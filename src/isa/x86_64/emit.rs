@@ -304,6 +304,7 @@ impl Emitter {
     fn function(&mut self, function: u32, slots: u32) {
         assert!((function as usize) < self.functions, "there is no function {function}");
         self.asm.align(ENTRY);
+        self.mark(Mark::Function(function));
         self.asm.bind_function(function);
         self.slots = (RSP, 0);
         self.slot_bytes = slot_offset(slots);

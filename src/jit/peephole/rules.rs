@@ -507,8 +507,12 @@ impl<I: Isa, S: Sink> Rules<I, S> {
             ] if a == t && s == loaded && from != loaded && t != loaded => {
                 let (load, last) = (self.window.pc(0), self.window.is_last_load());
                 self.fire(Rule::AddedOffset, 2);
-                // Without rules, which might end the life of a temporary that holds the address.
-                self.window.push_load(load, loaded, slot, last);
+                if I::is_temporary(from) {
+                    // A rule might end the life of the temporary, which is needed for longer now.
+                    self.window.push_load(load, loaded, slot, last);
+                } else {
+                    self.hold_load(load, loaded, slot, last);
+                }
                 hold!(self, pc, Op::StoreCell { s, a: from, site, offset: offset.wrapping_add(addend(op, imm)) });
             }
 

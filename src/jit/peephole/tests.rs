@@ -316,6 +316,17 @@ fn table<I: Isa>() -> Vec<(Vec<Rule>, Vec<Input>, Vec<Input>)> {
             vec![load(a, x), store_cell(a, t, 5)],
         ),
         (
+            vec![Rule::StoreOtherLoad, Rule::AddedOffset],
+            vec![store(t, x), keep(t, y), imm(ADD, t, t, 5), load(a, x), store_cell(a, t, 0)],
+            vec![mov(a, t), keep(t, y), store_cell(a, t, 5)],
+        ),
+        // A move of the temporary would end its life before the store to memory reads it.
+        (
+            vec![Rule::AddedOffset],
+            vec![store(b, x), imm(ADD, c, b, 5), load(a, x), store_cell(a, c, 0)],
+            vec![store(b, x), load(a, x), store_cell(a, b, 5)],
+        ),
+        (
             vec![Rule::KnownCell],
             vec![constant(t, 3), load_cell(t, t, 1)],
             vec![Input::Op(Op::LoadCellAt { d: t, cell: 4 })],
