@@ -9,8 +9,6 @@
 
 use std::fmt;
 
-use crate::plural::count;
-
 /// A register, by its number in the machine's encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reg(pub u8);
@@ -681,7 +679,7 @@ impl Op {
                     write!(f, "store-cell {}{offset:+}, {}, trap {}", name(a), name(source), site.0)
                 }
                 Op::Function { function, slots, .. } => {
-                    write!(f, "function {}, {}", function_name(function), count(slots, "frame slot"))
+                    write!(f, "function {}, frame slots: {slots}", function_name(function))
                 }
                 Op::Call { function } => write!(f, "call {}", function_name(function)),
                 Op::EndCall => write!(f, "end-call"),

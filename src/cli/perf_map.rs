@@ -228,14 +228,14 @@ mod tests {
                     }
                 };
                 let words = [
-                    "1:38 fib in fib",
+                    "1:42 fib in fib",
                     "return in fib",
-                    "2:23 fib in times 2:16 in f",
-                    "2:32 end of times in f",
+                    "2:26 fib in times 2:18 in f",
+                    "2:18 end of times in times 2:18 in f",
                     "return",
                 ];
                 named(Detail::Words, &words[..3]);
-                named(Detail::Loops, &["fib", "2:16 times in f", "outside of loops"]);
+                named(Detail::Loops, &["fib", "2:18 times in f", "outside of loops"]);
                 named(Detail::Definitions, &["fib", "f", "main program", "prologue", "trap exits"]);
             }
         }

@@ -82,7 +82,7 @@ create memory {} cells allot
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
 \\ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
-: run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
+: run ( inputs xt -- ) 0 bottom ! catch dup 1 = if 1 status ! clearstack else throw show then ;
 ",
         needs.cells,
         trap(TrapKind::StackUnderflow),
@@ -131,9 +131,6 @@ pub fn function(program: &Program, source: &Source, name: &str, limits: Limits) 
     }
     if calls.counts_depth {
         writer.words(1, format_args!("{} calls !", limits.calls));
-    }
-    if calls.order.iter().any(|id| may_underflow(ast.definition(*id).body.clone())) {
-        writer.words(1, format_args!("0 bottom !"));
     }
     if let Some(cells) = Some(ast.cells()).filter(|cells| *cells > 0 && calls.uses_memory(program)) {
         writer.words(1, format_args!("memory {cells} cells erase"));

@@ -351,7 +351,10 @@ mod tests {
     fn a_sweep_finds_call_limits_that_are_off_by_one() {
         let text = ": f ( n -- ) if 0 f end ;  1 f";
         for (options, class) in [
-            ((|options| Options { call_limit: options.call_limit + 1, ..options }) as fn(Options) -> Options, "done"),
+            (
+                (|options| Options { call_limit: options.call_limit + 1, ..options }) as fn(Options) -> Options,
+                "call depth exceeded",
+            ),
             (|options| Options { call_limit: options.call_limit.saturating_sub(1), ..options }, "call depth exceeded"),
         ] {
             let wrong = || Wrong { options, memory: |_| {} };

@@ -29,7 +29,7 @@ create memory 0 cells allot
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
 \ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
-: run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
+: run ( inputs xt -- ) 0 bottom ! catch dup 1 = if 1 status ! clearstack else throw show then ;
 
 : program
   $64 fuel ! dup

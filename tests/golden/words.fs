@@ -29,7 +29,7 @@ create memory 10 cells allot
 : show ( … -- ) depth begin dup 0> while dup pick 0 .r 1- dup if space then repeat drop cr clearstack ;
 
 \ Runs a program and prints its line. Any other exception is a bug in the translation, so it is rethrown.
-: run ( inputs xt -- ) catch dup 1 = if 1 status ! clearstack else throw show then ;
+: run ( inputs xt -- ) 0 bottom ! catch dup 1 = if 1 status ! clearstack else throw show then ;
 
 defer program_2
 \ store ( 2 -- 0 )
@@ -73,9 +73,9 @@ defer program_2
 ; is program_2
 
 : program
-  $64 fuel ! 40 calls ! 0 bottom ! memory 10 cells erase 5 0 6 5 begins 6 5 enters program_0 returns
-  8 0 10 6 16 address @ 0 6 20 begins 6 20 enters program_1 returns 6 25 begins 6 25 enters
-  39 6 25 room program_2 returns 0 0 100 6 39 begins 6 39 enters 39 6 39 room program_3 returns
+  $64 fuel ! 40 calls ! memory 10 cells erase 5 0 6 5 begins 6 5 enters program_0 returns 8 0
+  10 6 16 address @ 0 6 20 begins 6 20 enters program_1 returns 6 25 begins 6 25 enters 39 6 25 room
+  program_2 returns 0 0 100 6 39 begins 6 39 enters 39 6 39 room program_3 returns
 ;
 
 ' program run

@@ -264,7 +264,7 @@ const FAULTS: [&str; 16] = [
     "WithoutName",
     "NameNotAllowed",
     "WithoutEffect",
-    "EffectWithoutDashes",
+    "Dashes",
     "MissingSemicolon",
     "UnclosedComment",
 ];
