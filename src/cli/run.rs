@@ -100,7 +100,7 @@ impl Run {
                         match (outcomes.first(), &outcome) {
                             (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
                             (Some(first), Outcome::Done(_)) if *first == outcome => {
-                                answer.compare(&memory, stack.memory())
+                                answer.compare(&memory, stack.memory());
                             }
                             _ => {}
                         }

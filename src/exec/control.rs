@@ -112,7 +112,7 @@ mod tests {
         for bytes in [8, 800, 80, 100_000] {
             control.reserve(bytes).expect("memory");
             control.begin(bytes, Some(&ARMOR));
-            assert!(control.end().addr() % 16 == 0 && control.is_intact(&ARMOR));
+            assert!(control.end().addr().is_multiple_of(16) && control.is_intact(&ARMOR));
             let last = bytes / 8;
             for slot in [1, last, last + 1, last + SLACK, last + SLACK + 1] {
                 let before = read(&control, slot);

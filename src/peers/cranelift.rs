@@ -440,11 +440,11 @@ impl<'a> Translator<'a> {
         let ops = self.code.ops();
         let mut blocks: Vec<Option<Block>> = vec![None; end - start];
         let mut ways = vec![0_u32; end - start];
-        for index in start..end {
+        for (index, op) in ops.iter().enumerate().take(end).skip(start) {
             for next in successors(self.code, index) {
                 ways[next - start] += 1;
             }
-            let target = self.code.target(ops[index]);
+            let target = self.code.target(*op);
             let behind = target.is_some() && index + 1 < end;
             for leader in target.map(Pc::index).into_iter().chain(behind.then_some(index + 1)) {
                 if blocks[leader - start].is_none() {

@@ -224,9 +224,9 @@ impl Drawing<'_, '_> {
                 grower.set_height(entry);
             };
             if grower.dice.one_in(4) {
-                grower.perhaps(fill)
+                grower.perhaps(fill);
             } else {
-                fill(grower)
+                fill(grower);
             }
             grower.items(2, 1);
             grower.end_definition(results);

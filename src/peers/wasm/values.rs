@@ -209,7 +209,8 @@ impl Writer<'_> {
             self.push(Value::Local(local));
         }
         let Values::Locals(values) = &self.values else { return };
-        for value in values[base..].to_vec().into_iter().rev() {
+        let pushed = values[base..].to_vec();
+        for value in pushed.into_iter().rev() {
             let Value::Local(local) = value else { unreachable!("each result has a local") };
             self.code().local_set(local);
         }
