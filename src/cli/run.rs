@@ -62,7 +62,7 @@ pub(super) struct Run {
     #[arg(long)]
     json: bool,
 
-    /// Write /tmp/perf-PID.map, which tells perf the words or loops of the machine code (Linux; see docs/PERF.md)
+    /// Write /tmp/perf-PID.map, which tells perf the words, loops or definitions of the machine code (Linux; see docs/PERF.md)
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "words")]
     perf_map: Option<Detail>,
 }
