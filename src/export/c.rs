@@ -155,15 +155,16 @@ int main({parameters})
     )
 }
 
-/// The size of a C stack for all active calls. It holds what a compiler may keep there for each: a result of every word even if no
-/// two share a place, as without optimization, and what it inlines from other definitions.
+/// The size of a C stack for the main program and all active calls. It holds what a compiler may keep there for each: a result of
+/// every word, even if no two share a place, as without optimization, and what it inlines from other definitions.
 fn call_stack_bytes(needs: Needs) -> u64 {
     const BYTES_FOR_A_NODE: u64 = 24;
     const BYTES_FOR_INLINING: u64 = 4096;
-    const BYTES_FOR_MAIN: u64 = 1 << 20;
-    let per_call = BYTES_FOR_INLINING + BYTES_FOR_A_NODE * needs.longest as u64;
+    const BYTES_FOR_LIBRARY: u64 = 1 << 18;
+    let per_call = BYTES_FOR_INLINING + BYTES_FOR_A_NODE * needs.definition as u64;
+    let main = BYTES_FOR_LIBRARY + BYTES_FOR_A_NODE * needs.main as u64;
     // Some systems accept only whole pages.
-    (BYTES_FOR_MAIN + needs.calls * per_call).next_multiple_of(1 << 16)
+    (main + needs.calls * per_call).next_multiple_of(1 << 16)
 }
 
 const INFALLIBLE: &str = "writing to a string cannot fail";

@@ -62,8 +62,10 @@ pub struct Needs {
     depth: bool,
     /// The greatest number of active calls.
     calls: u64,
+    /// The number of nodes of the longest main program.
+    main: usize,
     /// The number of nodes of the longest definition.
-    longest: usize,
+    definition: usize,
     /// The greatest number of bodies around a node.
     nesting: usize,
 }
@@ -84,7 +86,8 @@ impl Needs {
             fuel: uses_fuel(program, &calls, limits),
             depth: calls.counts_depth,
             calls: calls.greatest_depth,
-            longest: calls.order.iter().map(|id| ast.definition(*id).body.len()).max().unwrap_or(0),
+            main: ast.main().len(),
+            definition: calls.order.iter().map(|id| ast.definition(*id).body.len()).max().unwrap_or(0),
             nesting: ast.nesting(),
         })
     }
@@ -98,7 +101,8 @@ impl Needs {
             fuel: self.fuel || other.fuel,
             depth: self.depth || other.depth,
             calls: self.calls.max(other.calls),
-            longest: self.longest.max(other.longest),
+            main: self.main.max(other.main),
+            definition: self.definition.max(other.definition),
             nesting: self.nesting.max(other.nesting),
         }
     }

@@ -222,5 +222,5 @@ int main(int argc, char **argv)
         }
     }
     bottom = stack(UINT64_C(40));
-    return on_large_stack(UINT64_C(1245184));
+    return on_large_stack(UINT64_C(458752));
 }

@@ -97,21 +97,24 @@ impl Witness {
     fn testimony(self, path: &Path, text: &str, needs: Needs) -> String {
         std::fs::write(path, text).expect("the target folder can be written");
         match self {
-            Witness::C => {
-                let program = path.with_extension("out");
-                let mut compiler = Command::new("gcc");
-                // Endless recursion is what some programs do.
-                compiler.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Wno-infinite-recursion"]);
-                compiler.args(["-O2", "-pthread", "-o"]).arg(&program).arg(path);
-                assert_eq!(ended(&mut compiler, path), "");
-                ended(&mut Command::new(program), path)
-            }
+            Witness::C => c_testimony(path, "-O2"),
             Witness::Forth => {
                 let mut forth = Command::new("gforth");
                 ended(forth.args(forth::options(text.len(), needs)).arg(path), path)
             }
         }
     }
+}
+
+/// Compiles a C file and returns its output.
+fn c_testimony(path: &Path, optimization: &str) -> String {
+    let program = path.with_extension("out");
+    let mut compiler = Command::new("gcc");
+    // Endless recursion is what some programs do.
+    compiler.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Wno-infinite-recursion"]);
+    compiler.args([optimization, "-pthread", "-o"]).arg(&program).arg(path);
+    assert_eq!(ended(&mut compiler, path), "");
+    ended(&mut Command::new(program), path)
 }
 
 impl Case {
@@ -297,7 +300,8 @@ fn limit_cases() -> Vec<Case> {
         let source = Source::new(text, text);
         let program = load(&source, 0).unwrap_or_else(|fault| panic!("{text}: {fault}"));
         for stack in (0..8).chain([20]) {
-            for (calls, fuel) in (0..5).map(|calls| (calls, None)).chain((0..6).map(|fuel| (4, Some(fuel)))) {
+            let unmetered = [0, 1, 2, 3, 4, 20].map(|calls| (calls, None));
+            for (calls, fuel) in unmetered.into_iter().chain((0..6).map(|fuel| (4, Some(fuel)))) {
                 let run = engine::Run { inputs: &[], fuel, stack_limit: stack, call_limit: calls };
                 let expected = Verdict::of(&evaluate(program.ast(), run), &source).to_string();
                 let end = if expected.starts_with("trap") { expected.clone() } else { "no trap".to_owned() };
@@ -411,6 +415,27 @@ fn large_files_in_c() {
 fn large_files_in_forth() {
     if Witness::Forth.is_installed() {
         large_files(Witness::Forth);
+    }
+}
+
+/// Without optimization, gcc gives every intermediate value its own place on the C stack.
+#[test]
+fn large_frames_in_c() {
+    if !Witness::C.is_installed() {
+        return;
+    }
+    let folder = folder("large_frames");
+    let shuffles = |count| "rot swap ".repeat(count);
+    let main = format!(": f ( -- ) ; f 1 2 3 {}", shuffles(10_000));
+    let definition = format!(": f ( n -- n ) dup if 1 - 1 2 3 {} drop drop drop f end ; 9999 f", shuffles(200));
+    for (name, text, expected) in [("main", main, "1 2 3\n"), ("definition", definition, "0\n")] {
+        let source = Source::new(name, text);
+        let program = load(&source, 0).expect("it is a program");
+        let limits = Limits { stack: 10, calls: DEFAULT_CALL_LIMIT, fuel: None };
+        let path = folder.join(format!("{name}.c"));
+        let file = c::file(&program, &source, limits, &[]).expect("its calls are not too many");
+        std::fs::write(&path, file).expect("the target folder can be written");
+        assert_eq!(c_testimony(&path, "-O0"), expected);
     }
 }
 
