@@ -194,9 +194,9 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
     let (mut fuel, mut stack_limit, mut call_limit) = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
     for option in options.split_whitespace() {
         match option.split_once('=') {
-            Some(("fuel", value)) => fuel = Some(number(value)?),
-            Some(("stack-limit", value)) => stack_limit = number(value)?,
-            Some(("call-limit", value)) => call_limit = number(value)?,
+            Some(("fuel", value)) => fuel = Some(limit(value)?),
+            Some(("stack-limit", value)) => stack_limit = limit(value)?,
+            Some(("call-limit", value)) => call_limit = limit(value)?,
             _ => return Err(format!("unknown option `{option}`")),
         }
     }
@@ -229,6 +229,14 @@ fn values(text: &str) -> Result<Vec<i64>, String> {
     text.split_whitespace().map(value).collect()
 }
 
+/// A limit: a literal without a sign, from 0 to 2^64 - 1.
+fn limit<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let value = if is_decimal { text.parse().ok() } else { integer(text).map(|value| value as u64) };
+    let value = value.filter(|_| !text.starts_with('-')).and_then(|value| T::try_from(value).ok());
+    value.ok_or(format!("`{text}` is not a number in range"))
+}
+
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not a number in range"))
 }
@@ -251,6 +259,13 @@ mod tests {
         let defaults = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
         assert_eq!((cases[1].fuel, cases[1].stack_limit, cases[1].call_limit), defaults);
         assert_eq!((cases.len(), &cases[1].expected), (2, &Verdict::Done(vec![])));
+    }
+
+    #[test]
+    fn limits_are_literals_of_64_bits() {
+        let text = "\\ case fuel=0x10 stack-limit=007 call-limit=0xffffffffffffffff: ->";
+        let case = &parsed(text).expect("the case is well-formed")[0];
+        assert_eq!((case.fuel, case.stack_limit, case.call_limit), (Some(16), 7, u64::MAX));
     }
 
     #[test]
@@ -319,6 +334,9 @@ mod tests {
             "\\ case: 1",
             "\\ case x=1: -> 2",
             "\\ case call-limit=-1: -> 2",
+            "\\ case fuel=+1: -> 2",
+            "\\ case fuel=-0x1: -> 2",
+            "\\ case stack-limit=: -> 2",
             "\\ case call-limit=18446744073709551616: -> 2",
             "\\ case: 1 -> trap explosion 1:1",
             "\\ case: 1 2 -> x",

@@ -33,9 +33,7 @@ pub fn parse(source: &Source) -> Result<Ast, SyntaxError> {
         return fault(SyntaxErrorKind::NotUtf8, at, at + 1);
     }
     let mut parser = Parser::new(bytes);
-    while let Some((word, span)) = parser.next_word() {
-        parser.word(word, span)?;
-    }
+    parser.words()?;
     parser.finish()
 }
 
@@ -110,6 +108,8 @@ struct Parser<'a> {
     /// The names defined in the rest of the text, from the first use of a name that was not yet defined.
     names_ahead: Option<HashSet<&'a [u8]>>,
     forward_uses: Vec<ForwardUse<'a>>,
+    /// The number of words that were read, to which the time is proportional.
+    words_read: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -130,7 +130,16 @@ impl<'a> Parser<'a> {
             names: HashMap::new(),
             names_ahead: None,
             forward_uses: Vec::new(),
+            words_read: 0,
         }
+    }
+
+    /// Reads all words.
+    fn words(&mut self) -> Result<(), SyntaxError> {
+        while let Some((word, span)) = self.next_word() {
+            self.word(word, span)?;
+        }
+        Ok(())
     }
 
     /// Reads up to the end of the next word that is not in a comment. `None` at the end of the text or at a comment that is
@@ -144,6 +153,7 @@ impl<'a> Parser<'a> {
                 Ok((after, token)) => {
                     self.rest = after;
                     if let Token::Word(word) = token {
+                        self.words_read += 1;
                         return Some((word, span(start, start + word.len())));
                     }
                 }
@@ -387,7 +397,7 @@ impl<'a> Parser<'a> {
             self.nodes.push(Node { kind, span });
             return Ok(());
         }
-        let names_ahead = self.names_ahead.get_or_insert_with(|| names(self.rest));
+        let names_ahead = self.names_ahead.get_or_insert_with(|| names(self.rest, &mut self.words_read));
         if !names_ahead.contains(name) {
             let names = self.names.keys().chain(names_ahead.iter()).map(|name| text(name));
             return Err(SyntaxError { kind: unknown_word(&text(name), names), span });
@@ -442,13 +452,14 @@ fn text(word: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(word)
 }
 
-/// The words of a text that follow a `:` or `array` and may be names.
-fn names(mut text: &[u8]) -> HashSet<&[u8]> {
+/// The words of a text that follow a `:` or `array` and may be names. Counts the words that it reads.
+fn names<'a>(mut text: &'a [u8], words_read: &mut usize) -> HashSet<&'a [u8]> {
     let mut names = HashSet::new();
     let mut is_due = false;
     while let Ok((rest, token)) = token(skip_space(text)) {
         text = rest;
         if let Token::Word(word) = token {
+            *words_read += 1;
             if is_due && !is_spelling(word) && literal(word).is_err() {
                 names.insert(word);
             }
@@ -456,4 +467,31 @@ fn names(mut text: &[u8]) -> HashSet<&[u8]> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts words instead of time: the rest of the text is searched for names at most once.
+    #[test]
+    fn words_are_read_at_most_twice() {
+        const COUNT: usize = 1000;
+        let each = |text: fn(usize) -> String| (0..COUNT).map(text).collect::<String>();
+        let backward = each(|index| format!(": f{index} ( -- ) {} ; ", if index == 0 { "" } else { "f0" }));
+        let forward = each(|index| format!(": f{index} ( -- ) f{} ; ", (index + 1) % COUNT));
+        let arrays = each(|index| format!("1 array a{index} a{} ", COUNT - 1 - index));
+        for (name, text, times) in [
+            ("no names", "1 2 + drop ".repeat(COUNT), 1),
+            ("only names that are already defined", backward, 1),
+            ("names that are not yet defined", forward, 2),
+            ("arrays that are not yet declared", arrays, 2),
+        ] {
+            let words = text.replace("( -- )", "").split_whitespace().count();
+            let mut parser = Parser::new(text.as_bytes());
+            parser.words().expect("the test's program parses");
+            assert!(parser.words_read <= times * words, "{name}: {} of {words} words", parser.words_read);
+            assert!(parser.words_read >= words, "{name}: {} of {words} words", parser.words_read);
+        }
+    }
 }

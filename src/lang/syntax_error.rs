@@ -143,10 +143,9 @@ pub(super) fn unknown_word<'a>(text: &str, names: impl Iterator<Item = Cow<'a, s
     }
     // The nearest word would be misleading: the help gives better advice.
     let is_glued = text.starts_with(':') || text.ends_with(';');
-    if words::advice(&lower).is_some() || text.contains(words::is_misleading) || is_glued {
-        return unknown(None);
-    }
-    if text.chars().count() > LONGEST_SHOWN {
+    let length = text.chars().count();
+    let has_advice = words::advice(&lower).is_some() || text.contains(words::is_misleading) || is_glued;
+    if has_advice || length > LONGEST_SHOWN {
         return unknown(None);
     }
     let letters = |word: &str| {
@@ -154,11 +153,15 @@ pub(super) fn unknown_word<'a>(text: &str, names: impl Iterator<Item = Cow<'a, s
         letters.sort_unstable();
         letters
     };
+    let distance = |known: &str| {
+        let distance = damerau_levenshtein(&lower, known);
+        if lower == text { distance } else { distance.min(damerau_levenshtein(text, known)) }
+    };
     let known = words::spellings().map(|word| -> Cow<'a, str> { word.into() }).chain(names);
     let nearest = known
-        // Most names differ so much in length that there is nothing to compare.
-        .filter(|known| known.len().abs_diff(text.len()) <= 2 * char::MAX_LEN_UTF8)
-        .map(|known| (damerau_levenshtein(&lower, &known).min(damerau_levenshtein(text, &known)), known))
+        // Most names of a large program need not be compared.
+        .filter(|known| known.chars().count().abs_diff(length) <= 2)
+        .map(|known| (distance(&known), known))
         // A suggestion must share at least half of its letters with the word.
         .filter(|(distance, known)| *distance <= 2 && distance * 2 <= known.chars().count())
         // Of equally near words, prefer one with the same letters, then the longest, because most of its letters match.

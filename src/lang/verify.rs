@@ -430,6 +430,15 @@ mod tests {
     }
 
     #[test]
+    fn definitions_are_walked_once_however_often_they_are_called() {
+        let twice = |index: usize| format!(": f{} ( a -- b ) f{index} f{index} ; ", index + 1);
+        let text =
+            ": f0 ( a -- b ) 3 times 1 + end ; ".to_owned() + &(0..1000).map(twice).collect::<String>() + "f1000 f1000";
+        let (visits, length) = walked(&text, 1);
+        assert_eq!(visits, length);
+    }
+
+    #[test]
     fn facts_show_which_checks_remain() {
         let ast = Arc::new(parse(&Source::new("test", "5 times drop 1 + end drop 7 +")).expect("it parses"));
         let program = verify(&ast, 9).expect("it verifies");
