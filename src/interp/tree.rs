@@ -210,7 +210,8 @@ impl Bounds<'_> {
                     None
                 }
                 NodeKind::Exit => None,
-                _ => Some(depth),
+                NodeKind::Literal(_) | NodeKind::Address(_) | NodeKind::Word(_) => Some(depth),
+                NodeKind::Pick(_) | NodeKind::Put(_) | NodeKind::Call(_) => Some(depth),
             };
             let Some(after) = after else { return Ok(None) };
             depth = after;
