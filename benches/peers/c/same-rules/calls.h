@@ -1,5 +1,5 @@
-// The checks of calls, for the programs with recursion. A recursive function has two more parameters: `calls`, how many more calls
-// may be active, and `base`, how many values lie below its own.
+// The checks of calls, for the programs with recursion. A recursive function has two more parameters: `calls` is how many more
+// calls may be active, and `base` is how many values lie below its own.
 #include "rules.h"
 
 // Checks a call whose definition has a frame of `size` values. The caller's own values, without the parameters, are `below`.
