@@ -4,7 +4,7 @@
 //! the length of the text. Only the first use of a name before its definition reads the rest of the text for names.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::shortened;
 use super::syntax_error::{NameFault, Opener, SyntaxError, SyntaxErrorKind, unknown_word};
@@ -103,10 +103,11 @@ struct Parser<'a> {
     definitions: Vec<Definition>,
     arrays: Vec<Array>,
     cells: u32,
-    /// The names defined so far, with what each of them does.
-    names: HashMap<&'a [u8], NodeKind>,
+    /// The names defined so far, with what each of them does. The order of a hash map would differ from process to process, and so
+    /// would the number of instructions that parsing takes, which `scripts/count` relies on.
+    names: BTreeMap<&'a [u8], NodeKind>,
     /// The names defined in the rest of the text, from the first use of a name that was not yet defined.
-    names_ahead: Option<HashSet<&'a [u8]>>,
+    names_ahead: Option<BTreeSet<&'a [u8]>>,
     forward_uses: Vec<ForwardUse<'a>>,
     /// The number of words that were read, to which the time is proportional.
     words_read: usize,
@@ -127,7 +128,7 @@ impl<'a> Parser<'a> {
             definitions: Vec::new(),
             arrays: Vec::new(),
             cells: 0,
-            names: HashMap::new(),
+            names: BTreeMap::new(),
             names_ahead: None,
             forward_uses: Vec::new(),
             words_read: 0,
@@ -453,8 +454,8 @@ fn text(word: &[u8]) -> Cow<'_, str> {
 }
 
 /// The words of a text that follow a `:` or `array` and may be names. Counts the words that it reads.
-fn names<'a>(mut text: &'a [u8], words_read: &mut usize) -> HashSet<&'a [u8]> {
-    let mut names = HashSet::new();
+fn names<'a>(mut text: &'a [u8], words_read: &mut usize) -> BTreeSet<&'a [u8]> {
+    let mut names = BTreeSet::new();
     let mut is_due = false;
     while let Ok((rest, token)) = token(skip_space(text)) {
         text = rest;

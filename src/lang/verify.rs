@@ -6,6 +6,7 @@
 //! walking a loop from an interval: otherwise nested loops that change the depth would take 2^nesting walks.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -196,8 +197,9 @@ struct Walk<'a> {
     ast: &'a Ast,
     /// Facts accumulate over all walks: if any walk needs a check, the check remains.
     facts: Vec<Fact>,
-    /// The result of a loop, by its node and the depth at its entry, after popping its count.
-    seen: HashMap<(usize, Depth), Depth>,
+    /// The result of a loop, by its node and the depth at its entry, after popping its count. The hasher has no random keys,
+    /// because `scripts/count` relies on verification taking the same number of instructions in every process.
+    seen: HashMap<(usize, Depth), Depth, BuildHasherDefault<DefaultHasher>>,
     /// The depths at the `leave`s of the innermost loop in this walk of it.
     leaving: Option<Depth>,
     /// The definition at hand; `None` in the main program.
@@ -209,7 +211,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(ast: &'a Ast) -> Walk<'a> {
         let facts = vec![Fact::default(); ast.nodes().len()];
-        Walk { ast, facts, seen: HashMap::new(), leaving: None, definition: None, words_walked: 0 }
+        Walk { ast, facts, seen: HashMap::default(), leaving: None, definition: None, words_walked: 0 }
     }
 
     /// Walks the definitions and then the main program, and returns the frame of each definition.
