@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::saved::{INSTRUCTIONS, Positive, SavedError, bytes, parse};
-use super::workloads::{Group, WORKLOADS, Workload};
+use super::workloads::{WORKLOADS, Workload};
 use super::{Subject, Untimed};
 use crate::interp::tree::{Measured, measure};
 use crate::lang::Source;
@@ -260,18 +260,18 @@ fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.2}") }
 }
 
-/// The two sizes of every workload of which instructions are counted. Those of the fourteen are not, because their counts under
-/// QEMU differ a little from run to run.
+/// The two sizes of every workload.
 ///
 /// # Errors
 /// The same as for [`SizePair::of`].
 pub fn pairs() -> Result<Vec<SizePair>, Untimed> {
-    WORKLOADS.iter().filter(|workload| workload.group != Group::Fourteen).map(SizePair::of).collect()
+    WORKLOADS.iter().map(SizePair::of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::workloads::Group;
 
     fn record() -> Vec<Count> {
         Record::checked_in().expect("it is a record").counts
