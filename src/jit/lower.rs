@@ -25,6 +25,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
         // In the layout `Pushing`, pushing an operand moves the pointer.
         pairs: pairs && layout != Layout::Pushing,
         base: None,
+        has_depth: false,
         targets: Vec::new(),
         loops: Vec::new(),
         labels: 0,
@@ -48,6 +49,8 @@ struct Lowering<'a, I, S> {
     pairs: bool,
     /// The frame slot that holds the base of the current function, if it has checks against its base.
     base: Option<FrameSlot>,
+    /// Whether the unit of call depth that the last call took is kept for the next call.
+    has_depth: bool,
     /// The targets of forward branches out of the open regions, the nearest last; `None` where THEN ends with a jump and so
     /// has no branch over ELSE.
     targets: Vec<Option<Target>>,
@@ -146,7 +149,12 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     self.branch_if(Cond::Ne, label);
                     next += 2;
                 }
-                Code::If(_) | Code::LeaveIfZero(_) => self.branch_if_zero(),
+                Code::If(_) if let [Code::Else(_), ..] = ops[next..] => {
+                    // With nothing in THEN, the branch is over ELSE.
+                    self.forward_branch(Cond::Ne);
+                    next += 1;
+                }
+                Code::If(_) | Code::LeaveIfZero(_) => self.forward_branch(Cond::Eq),
                 Code::Repeat(_) => {
                     let header = self.loops.pop().expect("the loop is open").header;
                     if !self.is_dead {
@@ -179,11 +187,13 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                     }
                     self.bind();
                 }
-                Code::Call(callee) => self.call(callee),
+                Code::Call(callee) => self.call(callee, &ops[next..]),
                 Code::Fuel => {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::Fuel { site });
                 }
+                // If there was a unit for the last call, there is one for this call.
+                Code::CallDepth if std::mem::take(&mut self.has_depth) => {}
                 Code::CallDepth => {
                     let site = self.stack.site(pc);
                     self.stack.put(Op::TakeDepth { site });
@@ -224,14 +234,18 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         }
     }
 
-    /// Calls a definition. Its parameters are in their slots already, or one of them in the register of the top.
-    fn call(&mut self, callee: FunctionId) {
+    /// Calls a definition. Its parameters are in their slots already, or one of them in the register of the top. `next` are the
+    /// operations after the call.
+    fn call(&mut self, callee: FunctionId, next: &[Code]) {
         let Function { params, results, .. } = self.code.functions()[callee.index()];
         self.stack.reconcile(self.stack.above_base(params));
         self.stack.put(Op::Call { function: callee.0 });
         self.stack.above = self.stack.above_base(results);
         if self.code.counts_depth() {
-            self.stack.put(Op::GiveDepth);
+            self.has_depth = reaches_call(next);
+            if !self.has_depth {
+                self.stack.put(Op::GiveDepth);
+            }
         }
     }
 
@@ -314,11 +328,24 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.stack.put(Op::BranchImm { cond, a, imm: 0, to });
     }
 
-    fn branch_if_zero(&mut self) {
+    /// Pops a flag, and branches forward if comparing it with zero holds.
+    fn forward_branch(&mut self, cond: Cond) {
         let label = self.label();
-        self.branch_if(Cond::Eq, label);
+        self.branch_if(cond, label);
         self.targets.push(Some(Target { label, above: self.stack.above }));
     }
+}
+
+/// Whether these operations take a unit of call depth before any control flow.
+fn reaches_call(ops: &[Code]) -> bool {
+    let is_end = |op: &&Code| match op {
+        Code::Times(_) | Code::Next(_) | Code::While(_) | Code::LeaveIfZero(_) | Code::Repeat(_) => true,
+        Code::If(_) | Code::Else(_) | Code::EndIf(_) | Code::Leave(_) | Code::Exit | Code::Return => true,
+        Code::CallDepth => true,
+        Code::Literal(_) | Code::Word(_) | Code::Pick(_) | Code::Put(_) | Code::Call(_) => false,
+        Code::Fuel | Code::Frame { .. } | Code::Need { .. } | Code::Room { .. } => false,
+    };
+    ops.iter().find(is_end) == Some(&Code::CallDepth)
 }
 
 #[cfg(test)]
@@ -399,6 +426,27 @@ mod tests {
             let limits = bytecode::Limits { stack: 9, calls: 1 };
             let ops = lowered_within(limits, ": f ( -- ) ; f f", layout, true);
             assert_eq!(count(&ops, |op| matches!(op, Op::TakeDepth { .. } | Op::GiveDepth)), 0, "{ops:?}");
+        }
+    }
+
+    /// If there is a unit of call depth for a call, there is one for the next.
+    #[test]
+    fn depth_is_kept_between_calls_of_a_basic_block() {
+        let depths = |text| {
+            let ops = lowered(text, Layout::Memory, true);
+            let [.., f] = functions(&ops)[..] else { panic!("there are definitions: {ops:?}") };
+            let is_depth = |op: &Op| matches!(op, Op::TakeDepth { .. } | Op::GiveDepth);
+            count(f, is_depth)
+        };
+        assert_eq!(depths(": f ( n -- n ) dup if f f 1 + f end ; f"), 2);
+        assert_eq!(depths(": f ( n -- n ) f dup if f else f f end f ; f"), 8);
+    }
+
+    #[test]
+    fn empty_branch_has_no_jump() {
+        for layout in LAYOUTS {
+            let ops = lowered("if else 1 + end", layout, true);
+            assert_eq!(count(&ops, |op| matches!(op, Op::Jump { .. })), 0, "{ops:?}");
         }
     }
 

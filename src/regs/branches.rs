@@ -8,9 +8,9 @@ use super::stack::{Stack, Value};
 use super::state::State;
 use super::summary::Body;
 use super::test::Test;
-use crate::bytecode::{Region, RegionKind};
+use crate::bytecode::Region;
 use crate::isa::Isa;
-use crate::lir::{Label, Op, Sink};
+use crate::lir::{Label, Op, Reg, Sink};
 
 /// An `if` that is being lowered.
 pub struct If {
@@ -26,16 +26,23 @@ pub struct If {
 }
 
 impl If {
-    /// Begins an `if`. Emits a branch that is taken if the test holds. Its target is ELSE, or the end if there is no
-    /// ELSE.
-    pub fn begin<I: Isa, S: Sink>(state: &mut State<I, S>, region: &Region, body: &Body, test: Test) -> If {
+    /// Begins an `if`. Emits a branch that is taken if the test holds. Its target is the other branch or, if there is only one, the
+    /// end.
+    pub fn begin<I: Isa, S: Sink>(
+        state: &mut State<I, S>,
+        region: &Region,
+        body: &Body,
+        test: Test,
+        has_other: bool,
+    ) -> If {
         let label = state.label();
         let (Region { is_level, is_joined, .. }, touched) = (*region, body.touched);
-        let has_else = region.kind != (RegionKind::If { otherwise: None });
         if !is_level {
             state.flush();
-        } else if is_joined && !has_else {
+        } else if is_joined && !has_other {
+            state.registers.tested = [test.a.reg(), test.b.reg()];
             state.canonicalize_for_join(touched, state.stack.height);
+            state.registers.tested = [None; 2];
         }
         state.release_operands(test);
         state.put(test.branch(label));
@@ -61,6 +68,12 @@ impl If {
         }
         state.put(Op::Label(label));
         state.set_stack(stack);
+    }
+
+    /// In the last branch, the register in which the join expects the topmost value.
+    pub fn top_at_join(&self) -> Option<Reg> {
+        let (_, stack) = self.target.as_ref()?;
+        stack.get(stack.slot(0)).reg()
     }
 
     /// Ends the last branch. `is_dead` says that its end cannot be reached. Returns whether the end of the `if` cannot be reached.

@@ -2,16 +2,17 @@
 //!
 //! A call clobbers all registers. So the values of the caller are in their slots during a call, and its counters are in its frame
 //! slots. The two topmost parameters and the topmost result are passed in registers, the others in their slots. Slots are relative
-//! to the data-stack pointer, which is at the base of the active function whenever a function begins or ends.
+//! to the data-stack pointer, which is at the base of the active function whenever a function begins or ends. After a call, it
+//! stays at the base of the callee until the next call or control flow, and so does the unit of call depth.
 
 use super::stack::{Stack, Value};
-use super::state::State;
-use crate::bytecode::{Function, FunctionId};
+use super::state::{AfterCall, State};
+use crate::bytecode::{Function, FunctionId, Pc};
 use crate::isa::Isa;
 use crate::lir::{FrameSlot, Op, Reg, Sink, Slot};
 
 /// The registers of the topmost parameters, that of the top first. The first also holds the topmost result.
-fn passed<I: Isa>() -> [Reg; 2] {
+pub fn passed<I: Isa>() -> [Reg; 2] {
     [I::ALLOCATABLE[0], I::ALLOCATABLE[1]]
 }
 
@@ -58,7 +59,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.set_stack(stack);
     }
 
-    /// Calls a function. With `counts_depth`, a unit of call depth has been taken and is given back after the call.
+    /// Calls a function. With `counts_depth`, a unit of call depth has been taken.
     pub fn call(&mut self, id: FunctionId, function: &Function, counts_depth: bool) {
         debug_assert_eq!(self.registers.pinned, 0, "loops with calls keep nothing else in registers");
         let base = self.stack.height - i64::from(function.params);
@@ -68,13 +69,31 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.reconcile(passed);
         self.move_pointer(base);
         self.put(Op::Call { function: id.0 });
-        self.move_pointer(-base);
-        if counts_depth {
-            self.put(Op::GiveDepth);
-        }
-        let mut stack = Stack::in_memory(base + i64::from(function.results), self.stack.known);
+        self.after_call.slots += base;
+        self.after_call.has_depth = counts_depth;
+        let mut stack = Stack::in_memory(function.results.into(), self.stack.known - base);
         pass::<I>(&mut stack, function.results.min(1));
         self.set_stack(stack);
+    }
+
+    /// Takes a unit of call depth for the next call, or keeps that of the last call. If there was one for the last call, there is
+    /// one for this call.
+    pub fn take_depth(&mut self, pc: Pc) {
+        if !std::mem::take(&mut self.after_call.has_depth) {
+            let site = self.site(pc);
+            self.put(Op::TakeDepth { site });
+        }
+    }
+
+    /// Moves the data-stack pointer and the call depth back to where they were before the last calls.
+    pub fn end_calls(&mut self) {
+        let AfterCall { slots, has_depth } = std::mem::take(&mut self.after_call);
+        self.move_pointer(-slots);
+        self.stack.height += slots;
+        self.stack.known += slots;
+        if has_depth {
+            self.put(Op::GiveDepth);
+        }
     }
 
     /// Ends a function: returns to its caller with the data-stack pointer at the base.
@@ -85,6 +104,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         pass::<I>(&mut passed, results.min(1));
         self.reconcile(passed);
         self.move_pointer(self.stack.height - i64::from(results));
+        if std::mem::take(&mut self.after_call).has_depth {
+            self.put(Op::GiveDepth);
+        }
         self.put(Op::EndCall);
     }
 

@@ -4,7 +4,6 @@
 //! rearrange the abstract stack. Adding a constant, or adding multiples of one register, is deferred until a register must hold
 //! the result.
 
-use super::homes::NOWHERE;
 use super::stack::{Value, WINDOW, bit};
 use super::state::State;
 use crate::bytecode::{Op as Code, Pc};
@@ -13,15 +12,14 @@ use crate::lang::Word;
 use crate::lang::words::Meaning;
 use crate::lir::{AluOp, Cond, DivOp, Op, Reg, Sink, Slot, UnaryOp};
 
-/// The position of an operation and the home of its result.
+/// The position of an operation and where its result should go.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub pc: Pc,
     /// The operations after it.
     pub next: &'a [Code],
-    /// The slot that the result will occupy when the next iteration of the innermost loop begins, counted downward from the top
-    /// of the stack at the loop header; [`NOWHERE`] if there is none.
-    pub home: u8,
+    /// The register in which the result is expected later, if that is known. It is only a hint.
+    pub home: Option<Reg>,
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {
@@ -46,10 +44,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
                 });
                 self.stack.assume_values_from(slot);
             }
-            Code::CallDepth => {
-                let site = self.site(pc);
-                self.put(Op::TakeDepth { site });
-            }
+            Code::CallDepth => self.take_depth(pc),
             Code::Room { values, .. } | Code::Frame { values } => {
                 let site = self.site(pc);
                 let slot = self.stack.height.wrapping_add_unsigned(values);
@@ -297,8 +292,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.push_new(plus(Value::Reg(d), more));
     }
 
-    /// Selects the register for a result, in order of preference: the register in which the next iteration expects it, the
-    /// register of one of the first `reusable` operands that no other value needs, a free register, or the register of
+    /// Selects the register for a result, in order of preference: the register in which it is expected later, the register of one of the first `reusable` operands that no other value needs, a free register, or the register of
     /// any operand that no other value needs. Spills a value if there is none of these.
     fn destination(&mut self, context: Context, operands: &[Value], reusable: usize) -> Reg {
         let registers = &self.registers;
@@ -306,7 +300,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             let held = operands.iter().filter(|operand| operand.reg() == Some(reg)).count();
             registers.pinned & bit(reg) == 0 && held > 0 && usize::from(registers.uses(reg)) == held
         };
-        let home = self.home(context);
+        let home = context.home;
         if let Some(home) = home.filter(|home| registers.is_free(*home) || becomes_free(*home)) {
             return home;
         }
@@ -320,16 +314,6 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         let reused = |of: &[Value]| of.iter().filter_map(|operand| operand.reg()).find(|reg| becomes_free(*reg));
         let reusable = reused(&operands[..reusable]).or_else(|| registers.find_free(0)).or_else(|| reused(operands));
         reusable.unwrap_or_else(|| self.allocate())
-    }
-
-    fn home(&self, context: Context) -> Option<Reg> {
-        if context.home == NOWHERE {
-            return None;
-        }
-        match self.header.get(self.header.slot(context.home.into())) {
-            Value::Reg(reg) => Some(reg),
-            _ => None,
-        }
     }
 
     fn compare(&mut self, cond: Cond, context: Context) {

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::compute::Context;
+use super::homes::NOWHERE;
 use super::stack::{Stack, Value, bit, bits};
 use super::state::{MIN_REGISTERS, State};
 use super::summary::Body;
@@ -239,7 +240,8 @@ impl Loop {
         for index in straight {
             let pc = Pc(index as u32);
             state.sink.at(pc.0);
-            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home: homes[index] });
+            let home = state.home(homes[index]);
+            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home });
         }
         state.sink.at(condition.end as u32);
         let Test { cond, a, b } = state.test(fused);
@@ -303,6 +305,17 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         }
         self.registers.expected = self.stack.registers();
         self.header = self.stack.clone();
+    }
+
+    /// The register in which the innermost loop's header expects the value with this home.
+    pub fn home(&self, home: u8) -> Option<Reg> {
+        if home == NOWHERE {
+            return None;
+        }
+        match self.header.get(self.header.slot(home.into())) {
+            Value::Reg(reg) => Some(reg),
+            _ => None,
+        }
     }
 
     /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the counter

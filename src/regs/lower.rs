@@ -7,13 +7,14 @@
 use std::ops::Range;
 
 use super::branches::If;
+use super::calls;
 use super::compute::Context;
 use super::homes;
 use super::inline::Inlined;
 use super::loops::{Loop, counters};
-use super::state::{State, pool};
+use super::state::{AfterCall, State, pool};
 use super::summary::{Body, summarize};
-use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, TrapSite};
+use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, RegionKind, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lir::{Cond, Op, Reg, Sink, Slot};
 
@@ -81,6 +82,18 @@ struct Walk<'a, I, S> {
     is_dead: bool,
 }
 
+/// Whether an operation begins or ends a basic block. A call does neither here, and the end of a function needs no preparation.
+fn is_control_flow(op: Code) -> bool {
+    match op {
+        Code::Times(_) | Code::Next(_) | Code::While(_) | Code::LeaveIfZero(_) | Code::Repeat(_) => true,
+        Code::If(_) | Code::Else(_) | Code::EndIf(_) | Code::Leave(_) => true,
+        Code::Literal(_) | Code::Word(_) | Code::Pick(_) | Code::Put(_) | Code::Call(_) | Code::Exit | Code::Return => {
+            false
+        }
+        Code::Fuel | Code::CallDepth | Code::Frame { .. } | Code::Need { .. } | Code::Room { .. } => false,
+    }
+}
+
 enum OpenRegion {
     Loop(Loop),
     If(If),
@@ -115,11 +128,15 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
             let next = &ops[index + 1..];
             index += 1;
             self.state.sink.at(pc.0);
+            if is_control_flow(op) {
+                self.state.end_calls();
+            }
             match op {
                 Code::Word(word)
                     if let Some(cond) = word.comparison()
                         && let Some(&(Code::If(id) | Code::LeaveIfZero(id))) = next.first() =>
                 {
+                    self.state.end_calls();
                     self.state.sink.at(pc.0 + 1);
                     index += 1 + self.branch(Some(cond), id, &next[1..]);
                 }
@@ -172,6 +189,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 Code::Return if self.is_dead => {}
                 Code::Exit | Code::Return => {
                     if id == FunctionId::MAIN {
+                        self.state.after_call = AfterCall::default();
                         self.state.flush();
                         self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                     } else {
@@ -179,7 +197,10 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     }
                     self.is_dead = true;
                 }
-                op => self.state.straight(op, Context { pc, next, home: self.plan.homes[pc.index()] }),
+                op => {
+                    let home = self.home(pc, next, function);
+                    self.state.straight(op, Context { pc, next, home });
+                }
             }
         }
     }
@@ -190,7 +211,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         let code = self.code;
         if code.counts_depth() {
             // The function calls nothing, so it does not matter when it gives its unit back.
-            self.state.put(Op::GiveDepth);
+            self.state.after_call.has_depth = true;
         }
         for index in body.clone() {
             let pc = Pc(index as u32);
@@ -200,18 +221,20 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 && let Some(cond) = word.comparison()
                 && let Some(&(Code::If(id) | Code::LeaveIfZero(id))) = next.first()
             {
+                self.state.end_calls();
                 return 1 + self.branch(Some(cond), id, &next[1..]);
             }
             self.state.sink.at(pc.0);
             let next = if is_last { next } else { &code.ops()[index + 1..] };
-            self.state.straight(op, Context { pc, next, home: self.plan.homes[index] });
+            let home = self.state.home(self.plan.homes[index]);
+            self.state.straight(op, Context { pc, next, home });
         }
         0
     }
 
     /// Emits the branch to ELSE or to the end of a region. It is taken if the comparison does not hold or, without a comparison,
-    /// if the flag on the stack is zero. `next` are the operations after it. Returns how many of them it lowered as well: the whole
-    /// branch, if it does nothing but leave a loop with the stack that is expected there.
+    /// if the flag on the stack is zero. `next` are the operations after it. Returns how many of them it lowered as well: an empty
+    /// THEN, or the whole branch, if it does nothing but leave a loop with the stack that is expected there.
     fn branch(&mut self, cond: Option<Cond>, id: RegionId, next: &[Code]) -> usize {
         let test = self.state.test(cond);
         if let [Code::Leave(_), Code::EndIf(_), ..] = next
@@ -221,16 +244,36 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
             self.state.put(test.branch(label));
             return 2;
         }
-        let test = test.inverted();
         let region = self.code.region(id);
         match self.open.last_mut() {
-            Some(OpenRegion::Loop(open)) if region.is_loop() => open.end_condition(&mut self.state, region, test),
+            Some(OpenRegion::Loop(open)) if region.is_loop() => {
+                open.end_condition(&mut self.state, region, test.inverted());
+                0
+            }
             _ => {
-                let open = If::begin(&mut self.state, region, &self.plan.bodies[id.index()], test);
+                let is_empty = matches!(next, [Code::Else(_), ..]);
+                // The branch is over THEN or, if there is nothing in THEN, over ELSE.
+                let test = if is_empty { test } else { test.inverted() };
+                let has_other = !is_empty && region.kind != RegionKind::If { otherwise: None };
+                let open = If::begin(&mut self.state, region, &self.plan.bodies[id.index()], test, has_other);
                 self.open.push(OpenRegion::If(open));
+                usize::from(is_empty)
             }
         }
-        0
+    }
+
+    /// The register in which the result of an operation is expected: at a join, in a call or in the next iteration. `next` are the
+    /// operations after it.
+    fn home(&self, pc: Pc, next: &[Code], function: &Function) -> Option<Reg> {
+        let passed = |count: u32| (count > 0).then(|| calls::passed::<I>()[0]);
+        match (next, self.open.last()) {
+            ([Code::EndIf(_), ..], Some(OpenRegion::If(open))) => open.top_at_join(),
+            ([Code::Exit | Code::Return, ..], _) => passed(function.results),
+            ([Code::CallDepth, Code::Call(id), ..] | [Code::Call(id), ..], _) => {
+                passed(self.code.functions()[id.index()].params)
+            }
+            _ => self.state.home(self.plan.homes[pc.index()]),
+        }
     }
 }
 
@@ -294,7 +337,25 @@ mod tests {
         assert_eq!(count(|op| matches!(op, Op::Call { .. })), 2, "{fib:?}");
         assert_eq!(count(|op| matches!(op, Op::Store { .. })), 2, "{fib:?}");
         assert_eq!(count(|op| matches!(op, Op::Load { .. })), 2, "{fib:?}");
-        assert_eq!(count(|op| matches!(op, Op::TakeDepth { .. })), 2, "{fib:?}");
+        // Between the calls, the data-stack pointer and the call depth stay as the callee left them.
+        assert_eq!(count(|op| matches!(op, Op::TakeDepth { .. } | Op::GiveDepth)), 2, "{fib:?}");
+        assert_eq!(count(|op| matches!(op, Op::MovePointer { .. })), 2, "{fib:?}");
+        // There is nothing to jump over, and the sum is computed where it is returned.
+        assert_eq!(count(|op| matches!(op, Op::Jump { .. } | Op::Move { .. })), 0, "{fib:?}");
+    }
+
+    #[test]
+    fn calls_are_ended_before_control_flow() {
+        let f = |body| {
+            let ops = lowered(&format!(": f ( a -- b ) {body} ; : g ( a -- b ) dup if 1 - f end ; f"), 1);
+            let functions: Vec<&[Op]> = ops.split(|op| matches!(op, Op::Function { .. })).collect();
+            let is_moved = |op: &&Op| matches!(op, Op::MovePointer { .. } | Op::TakeDepth { .. } | Op::GiveDepth);
+            functions[1].iter().filter(is_moved).count()
+        };
+        // Each sequence of calls moves the pointer, takes a unit of depth and undoes both.
+        assert_eq!(f("5 swap g g g +"), 4);
+        assert_eq!(f("5 swap g dup if g end g +"), 12);
+        assert_eq!(f("5 swap 3 times g end +"), 4);
     }
 
     #[test]

@@ -22,16 +22,23 @@ pub struct Registers {
     pub clobbered: u32,
     /// The registers in which the next iteration of this loop expects its values.
     pub expected: u32,
+    /// The registers that the next branch reads. They may also hold values on the stack.
+    pub tested: [Option<Reg>; 2],
 }
 
 impl Registers {
     pub fn new(pool: &'static [Reg]) -> Registers {
-        Registers { pool, uses: [0; 32], pinned: 0, clobbered: 0, expected: 0 }
+        Registers { pool, uses: [0; 32], pinned: 0, clobbered: 0, expected: 0, tested: [None; 2] }
     }
 
     /// The use count of a register.
     pub fn uses(&self, reg: Reg) -> u16 {
         self.uses[reg.0 as usize]
+    }
+
+    /// The use count of a register without the next branch.
+    fn uses_beside_branch(&self, reg: Reg) -> u16 {
+        self.uses(reg) - self.tested.iter().filter(|tested| **tested == Some(reg)).count() as u16
     }
 
     pub fn is_free(&self, reg: Reg) -> bool {
@@ -56,6 +63,15 @@ impl Registers {
     }
 }
 
+/// What a call has left behind. The next call often needs the same, so it is undone only before control flow.
+#[derive(Default)]
+pub struct AfterCall {
+    /// The number of slots from the data-stack pointer's place before the call to where it is now: the base of the callee.
+    pub slots: i64,
+    /// Whether the unit of call depth that the call took has not been given back.
+    pub has_depth: bool,
+}
+
 /// The stack, the registers and the sink that receives the LIR.
 pub struct State<'a, I, S> {
     pub sink: &'a mut S,
@@ -70,6 +86,8 @@ pub struct State<'a, I, S> {
     pub spare: Option<FrameSlot>,
     /// The frame slot that holds the base of the function, if the function compares heights with it.
     pub base: Option<FrameSlot>,
+    /// What the last call has left behind.
+    pub after_call: AfterCall,
     /// The number of memory cells.
     pub cells: usize,
     labels: u32,
@@ -88,6 +106,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
             header: Stack::default(),
             spare: None,
             base: None,
+            after_call: AfterCall::default(),
             cells,
             labels: 0,
             sites: Vec::new(),
@@ -351,15 +370,17 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.values.clear();
     }
 
-    /// Puts the value of a slot into a register that no other value needs, preferably one that no operation of this loop
+    /// Puts the value of a slot into a register that no other value on the stack needs, preferably one that no operation of this loop
     /// clobbers.
     pub fn make_exclusive(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         let clobbered = self.registers.clobbered;
         if let Some(reg) = value.reg() {
-            let is_exclusive = self.registers.uses(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
+            let is_exclusive =
+                self.registers.uses_beside_branch(reg) == 1 && (clobbered | self.registers.pinned) & bit(reg) == 0;
             if is_exclusive {
                 if value.is_deferred() {
+                    debug_assert_eq!(self.registers.uses(reg), 1, "the next branch still reads the register");
                     self.emit_deferred(reg, value);
                     self.set(slot, Value::Reg(reg));
                 }
