@@ -1,4 +1,4 @@
-//! Programs of a given size, with and without loops, for measuring how compile time grows.
+//! Programs of a given size, without control flow, with loops and with calls, for measuring how compile time grows.
 
 use std::fmt;
 
@@ -24,6 +24,8 @@ pub enum Shape {
     Straight,
     /// Short loops; one in eight steps of a body is followed by a nested loop.
     Loopy,
+    /// Definitions of about ten words, each called once. A branch in each prevents inlining.
+    Words,
 }
 
 /// The sizes that `benches/compile.rs` compiles.
@@ -32,8 +34,10 @@ pub const SIZES: &[Size] = &[
     Size { shape: Shape::Loopy, words: 100 },
     Size { shape: Shape::Straight, words: 10_000 },
     Size { shape: Shape::Loopy, words: 10_000 },
+    Size { shape: Shape::Words, words: 10_000 },
     Size { shape: Shape::Straight, words: 1_000_000 },
     Size { shape: Shape::Loopy, words: 1_000_000 },
+    Size { shape: Shape::Words, words: 1_000_000 },
 ];
 
 impl fmt::Display for Shape {
@@ -41,6 +45,7 @@ impl fmt::Display for Shape {
         f.write_str(match self {
             Shape::Straight => "straight",
             Shape::Loopy => "loops",
+            Shape::Words => "words",
         })
     }
 }
@@ -77,6 +82,7 @@ impl Size {
             match self.shape {
                 Shape::Straight => writer.step(),
                 Shape::Loopy => writer.repeated(3),
+                Shape::Words => writer.definition(),
             }
         }
         Source::new(self.name(), writer.text)
@@ -115,6 +121,18 @@ impl Writer<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Writes a definition and calls it.
+    fn definition(&mut self) {
+        let number = self.words;
+        self.put(&format!(": w{number} ( a b -- a b )"), 0);
+        while self.words < number + 5 {
+            self.step();
+        }
+        self.put(&format!("over if swap end ; w{number}"), 4);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +146,13 @@ mod tests {
             let words = program.ast().nodes().len();
             assert!((size.words..size.words + 60).contains(&words), "{}: {words} words", subject.name);
             let work = subject.check(&[]).expect("it ends");
-            assert_eq!(size.shape == Shape::Loopy, work.iterations > 0);
+            assert_eq!(size.shape != Shape::Straight, work.iterations > 0);
+            let definitions = program.ast().definitions().len();
+            assert_eq!(
+                size.shape == Shape::Words,
+                (words / 12..words / 10 + 5).contains(&definitions),
+                "{definitions}"
+            );
         }
     }
 }

@@ -63,8 +63,12 @@ fn a_process_killed_from_outside_is_not_a_disagreement() {
     // By programs and not by time, so that on a busy machine it still runs when its process is killed.
     let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "10000"];
     let signals = ["KILL", "TERM", "HUP", "INT", "XCPU"];
-    let campaigns = signals.map(|signal| (signal, jitduel(campaign).spawn()));
-    campaigns.iter().for_each(|(signal, fuzz)| kill_worker(fuzz, signal));
+    let campaigns = signals.map(|signal| {
+        let fuzz = jitduel(campaign).spawn();
+        // Before another campaign begins, because this one may soon end.
+        kill_worker(&fuzz, signal);
+        (signal, fuzz)
+    });
     for (signal, fuzz) in campaigns {
         let (code, stdout, stderr) = ended(fuzz);
         assert!(code == Some(0) && stdout.ends_with(": all agree\n"), "{code:?} {stdout}{stderr}");

@@ -20,7 +20,11 @@ pub(super) fn section(data: &Data) -> Section {
         the rows below it are its phases: `lower` produces bytecode, `generate` produces machine code, and `seal` makes it \
         executable.";
     let mut blocks = vec![Block::Text(text.into())];
-    let shapes = [(Shape::Straight, "straight-line programs"), (Shape::Loopy, "programs full of loops")];
+    let shapes = [
+        (Shape::Straight, "straight-line programs"),
+        (Shape::Loopy, "programs full of loops"),
+        (Shape::Words, "programs of many definitions"),
+    ];
     let shapes = shapes.map(|(shape, words)| Costs::new(data, shape, words));
     let costs: Vec<&Costs> = shapes.iter().filter(|costs| !costs.rows.is_empty()).collect();
     if costs.is_empty() {
