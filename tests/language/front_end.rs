@@ -99,6 +99,7 @@ fn million_word_programs_parse_print_and_verify() {
 #[test]
 fn million_definitions_and_chains_of_calls_parse_print_and_verify() {
     let count = size("definitions", 1_000_000, 50_000);
+    let arrays = size("arrays", 200_000, 50_000);
     let names = |count: usize| (0..count).map(|index| format!("f{index}"));
     let chain = |count: usize, calls: fn(usize) -> usize| {
         let called = |index: usize| if index == 0 { String::new() } else { format!("f{} ", calls(index)) };
@@ -107,16 +108,16 @@ fn million_definitions_and_chains_of_calls_parse_print_and_verify() {
     let longest = size("calls in a chain", 100_000, 10_000);
     // Each name is used before its definition.
     let ahead = (0..longest).map(|index| format!(": f{index} ( a -- b ) f{} ; ", (index + 1) % longest)).collect();
-    for (name, text, definitions, arrays) in [
+    for (name, text, definitions, declared) in [
         ("definitions", names(count).map(|name| format!(": {name} ( a -- b ) 1 + ; ")).collect(), count, 0),
-        ("arrays", names(count).map(|name| format!("1 array {name} {name} drop ")).collect(), 0, count),
+        ("arrays", names(arrays).map(|name| format!("1 array {name} {name} drop ")).collect(), 0, arrays),
         ("a chain of calls", chain(longest, |index| index - 1) + "f99", longest, 0),
         ("a chain of calls to later definitions", ahead, longest, 0),
         ("a cycle", chain(longest, |index| index), longest, 0),
     ] {
         let text: String = text;
         let ast = parsed(&text);
-        assert_eq!((ast.definitions().len(), ast.arrays().len()), (definitions, arrays), "{name}");
+        assert_eq!((ast.definitions().len(), ast.arrays().len()), (definitions, declared), "{name}");
         round_trip(&ast);
         let program = verify(&ast, 1).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
         assert_eq!(program.frames().len(), definitions, "{name}");
