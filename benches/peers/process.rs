@@ -116,7 +116,6 @@ impl Peer {
             Kind::SameRules if workload.group != Group::Fourteen => {
                 Some("without calls and arrays there are no further rules")
             }
-            Kind::Lua { .. } if workload.group == Group::Fourteen => Some("it is not written in Lua"),
             Kind::Lua { .. } if !self.has_our_arithmetic && !is_there() => {
                 Some("doubles are not exact for this workload")
             }

@@ -1,0 +1,13 @@
+-- Ackermann's function of 3 and n.
+local function ackermann(m, n)
+    if m == 0 then
+        return n + 1
+    elseif n == 0 then
+        return ackermann(m - 1, 1)
+    end
+    return ackermann(m - 1, ackermann(m, n - 1))
+end
+
+return function(n)
+    return ackermann(3, n)
+end

@@ -1,0 +1,11 @@
+-- Takeuchi's function of 3 n, 2 n and n in McCarthy's version.
+local function tak(x, y, z)
+    if y >= x then
+        return z
+    end
+    return tak(tak(x - 1, y, z), tak(y - 1, z, x), tak(z - 1, x, y))
+end
+
+return function(n)
+    return tak(3 * n, 2 * n, n)
+end
