@@ -24,7 +24,7 @@ use jitduel::bench::{Untimed, Work};
 use jitduel::engine::PrepareError;
 use jitduel::exec::is_emulated;
 use jitduel::registry;
-use process::{PEERS, Peer};
+use process::{PEERS, Peer, answers};
 use race::{BASE, Contestants, Effort};
 use results::{NotRun, Results};
 
@@ -112,10 +112,11 @@ fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotR
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
     std::fs::create_dir_all(&folder)?;
+    let answers = answers(workload)?;
     for peer in installed {
         match peer.build(workload, &folder)? {
             Some(program) => {
-                program.check(workload).with_context(|| peer.name)?;
+                program.check(&answers).with_context(|| peer.name)?;
                 contestants.programs.push((*peer, program));
             }
             None => NotRun::add(not_run, peer.name, peer.absence(workload).unwrap_or_default().into(), workload.name),

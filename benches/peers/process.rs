@@ -260,33 +260,31 @@ impl Program {
         Ok(elapsed)
     }
 
-    /// Checks its answers for the size at which the workload is timed and for the sizes of its cases, for one run and two.
+    /// Compares its answers with the referee's [`answers`], for one run and two.
     ///
     /// # Errors
-    /// The first answer that differs from the referee's.
-    pub fn check(&self, workload: &Workload) -> Result<()> {
-        for size in sizes(workload) {
-            let expected = referee(&workload.of_size(size))?;
+    /// The first answer that differs.
+    pub fn check(&self, answers: &[(i64, String)]) -> Result<()> {
+        for (size, expected) in answers {
             for times in [1, 2] {
-                let answer = self.answer(size, times)?;
-                ensure!(
-                    answer == expected,
-                    "{:?} gives {answer} for {} of size {size} instead of {expected}",
-                    self.command,
-                    workload.name
-                );
+                let answer = self.answer(*size, times)?;
+                ensure!(answer == *expected, "{:?} gives {answer} for size {size} instead of {expected}", self.command);
             }
         }
         Ok(())
     }
 }
 
-/// The sizes at which answers are compared: those of the cases without limits and traps, and the timed one.
-fn sizes(workload: &Workload) -> Vec<i64> {
+/// The referee's answers for each size at which answers are compared: those of the cases without limits and traps, and the timed
+/// one.
+///
+/// # Errors
+/// If the program is invalid or traps.
+pub fn answers(workload: &Workload) -> Result<Vec<(i64, String)>, Untimed> {
     let cases = cases(&workload.source()).expect("the cases of the corpus are well-formed");
     let is_small = |case: &&Case| case.has_default_limits() && matches!(case.expected, Verdict::Done(_));
     let small = cases.iter().filter(is_small).map(|case| case.inputs[0]);
-    small.chain([workload.size]).collect()
+    small.chain([workload.size]).map(|size| Ok((size, referee(&workload.of_size(size))?))).collect()
 }
 
 /// The referee's answer.

@@ -20,7 +20,7 @@ use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Verdict;
 use jitduel::registry;
-use process::{PEERS, Peer, referee};
+use process::{PEERS, Peer, answers, referee};
 
 #[test]
 fn every_peer_meets_the_cases_of_the_corpus() {
@@ -95,13 +95,15 @@ fn is_installed(peer: &Peer) -> bool {
 fn whole_processes_give_the_referees_answers() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-test");
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
+    let answers: Vec<_> =
+        WORKLOADS.iter().map(|workload| answers(workload).unwrap_or_else(|error| panic!("{error:?}"))).collect();
     for peer in PEERS.iter().filter(|peer| is_installed(peer)) {
         let mut checked = 0;
-        for workload in WORKLOADS {
+        for (workload, answers) in WORKLOADS.iter().zip(&answers) {
             let program = peer.build(workload, &folder).unwrap_or_else(|error| panic!("{}: {error:?}", peer.name));
             assert_eq!(program.is_none(), peer.absence(workload).is_some(), "{}: {}", peer.name, workload.name);
             let Some(program) = program else { continue };
-            program.check(workload).unwrap_or_else(|error| panic!("{}: {error:?}", peer.name));
+            program.check(answers).unwrap_or_else(|error| panic!("{}, {}: {error:?}", peer.name, workload.name));
             checked += 1;
         }
         assert!(checked > 0, "{}", peer.name);
@@ -119,7 +121,8 @@ fn wrong_answer_is_detected() {
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
     let [tri, fib] = ["tri", "fib"].map(|name| workload(name).expect("it is one"));
     let program = peer.build(tri, &folder).expect("it compiles").expect("there is one");
-    assert!(program.check(tri).is_ok() && program.check(fib).is_err());
+    let [of_tri, of_fib] = [tri, fib].map(|workload| answers(workload).expect("it ends"));
+    assert!(program.check(&of_tri).is_ok() && program.check(&of_fib).is_err());
     assert!(program.time(5, 1, "15 6").is_ok() && program.time(5, 1, "15 7").is_err());
 }
 
