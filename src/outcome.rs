@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::lang::{Diagnostic, Fault, Place, Source, Span};
+use crate::plural::count;
 
 /// The default maximum number of values on the stack.
 pub const DEFAULT_STACK_LIMIT: usize = 65_536;
@@ -144,5 +145,13 @@ impl From<Trap> for Diagnostic {
             help: help.map(Into::into),
             span: trap.at,
         }
+    }
+}
+
+/// How a memory differs from the expected one.
+pub(crate) fn other_memory(expected: &[i64], got: &[i64]) -> String {
+    match expected.iter().zip(got).position(|(expected, got)| expected != got) {
+        Some(cell) => format!("cell {cell} holds {} in place of {}", got[cell], expected[cell]),
+        None => format!("{} in place of {}", count(got.len(), "cell"), count(expected.len(), "cell")),
     }
 }

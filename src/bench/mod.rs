@@ -31,9 +31,9 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{NoClock, Options, PrepareError, Prepared, Run, outcome};
 use crate::exec::{Store, processor_time};
-use crate::interp::tree::measure;
+use crate::interp::tree::{Measured, measure};
 use crate::lang::{Fault, Program, Source, load};
-use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::registry;
 
 /// A program with inputs, to be timed.
@@ -85,6 +85,14 @@ pub enum Untimed {
         /// The referee's verdict.
         expected: Verdict,
     },
+    /// An engine leaves other memory than the referee.
+    #[error("{engine} leaves other memory than the referee: {difference}; the program is not timed")]
+    OtherMemory {
+        /// The engine.
+        engine: String,
+        /// The first difference.
+        difference: String,
+    },
 }
 
 /// The referee stops after this many iterations and calls, because they would take the slowest engine an hour.
@@ -123,19 +131,28 @@ impl Subject {
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
         let measured = measure(program.ast(), Run { fuel: Some(MAX_ITERATIONS), ..self.run() });
-        let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
         if let Outcome::Trap(_) = measured.outcome {
-            return Err(Untimed::Trap { verdict: verdict(&measured.outcome) });
+            return Err(Untimed::Trap { verdict: Verdict::of(&measured.outcome, &self.source) });
         }
         let mut stack = stack(self.stack_limit)?;
         for engine in engines {
             let got = outcome(&mut *prepare(engine, &program, &self.options())?, &self.inputs, None, &mut stack);
-            if got != measured.outcome {
-                let (got, expected) = (verdict(&got), verdict(&measured.outcome));
-                return Err(Untimed::Wrong { engine: (*engine).into(), got, expected });
-            }
+            self.compare(engine, &got, stack.memory(), &measured)?;
         }
         Ok(Work { words: measured.words, iterations: measured.fuel() })
+    }
+
+    /// Compares an engine's outcome and memory with the referee's.
+    fn compare(&self, engine: &str, got: &Outcome, memory: &[i64], expected: &Measured) -> Result<(), Untimed> {
+        let engine = engine.to_owned();
+        if *got != expected.outcome {
+            let verdict = |outcome: &Outcome| Verdict::of(outcome, &self.source);
+            return Err(Untimed::Wrong { engine, got: verdict(got), expected: verdict(&expected.outcome) });
+        }
+        if memory != expected.memory {
+            return Err(Untimed::OtherMemory { engine, difference: other_memory(&expected.memory, memory) });
+        }
+        Ok(())
     }
 }
 
@@ -194,4 +211,25 @@ pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs
     let begun = Instant::now();
     repeat(prepared, inputs, stack, runs);
     begun.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_a_wrong_answer_is_not_timed() {
+        let subject = Subject::new("test", Source::new("test", "2 array a 7 a ! 8"), Vec::new());
+        let program = subject.program().expect("it is a program");
+        let expected = measure(program.ast(), subject.run());
+        let compared = |stack: &[i64], memory: &[i64]| {
+            let got = Outcome::Done(stack.to_vec());
+            subject.compare("wrong", &got, memory, &expected).err().map(|error| error.to_string())
+        };
+        assert_eq!(compared(&[8], &[7, 0]), None);
+        let said = |said: &str| Some(format!("wrong {said}; the program is not timed"));
+        assert_eq!(compared(&[9], &[7, 0]), said("gives `9`, but the referee gives `8`"));
+        let other = "leaves other memory than the referee: cell 1 holds 1 in place of 0";
+        assert_eq!(compared(&[8], &[7, 1]), said(other));
+    }
 }

@@ -24,7 +24,7 @@ pub enum Shape {
     Straight,
     /// Short loops; one in eight steps of a body is followed by a nested loop.
     Loopy,
-    /// Definitions of about ten words, each called once. A branch in each prevents inlining.
+    /// Definitions of about ten words, each called once. `exit` at their ends prevents inlining.
     Words,
 }
 
@@ -126,10 +126,10 @@ impl Writer<'_> {
     fn definition(&mut self) {
         let number = self.words;
         self.put(&format!(": w{number} ( a b -- a b )"), 0);
-        while self.words < number + 5 {
+        while self.words < number + 7 {
             self.step();
         }
-        self.put(&format!("over if swap end ; w{number}"), 4);
+        self.put(&format!("exit ; w{number}"), 2);
     }
 }
 

@@ -18,8 +18,7 @@ use crate::corpus::Case;
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Store;
 use crate::lang::{Program, Source};
-use crate::oracle::judge::other_memory;
-use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict};
+use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::plural::count;
 use crate::registry;
 

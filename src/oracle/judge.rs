@@ -7,7 +7,7 @@ use crate::generate::Trial;
 use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
 use crate::lang::{Fault, Program, RejectionKind, Source, parse};
-use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
+use crate::outcome::{Outcome, Trap, TrapKind, Verdict, other_memory};
 use crate::plural::count;
 use crate::registry;
 
@@ -199,14 +199,6 @@ impl Comparison<'_> {
         }
         let class = class(&expected.outcome, &first.outcome);
         Err(Disagreement { class, engines: wrong.iter().map(|answer| answer.engine).collect(), detail })
-    }
-}
-
-/// How a memory differs from the expected one.
-pub fn other_memory(expected: &[i64], got: &[i64]) -> String {
-    match expected.iter().zip(got).position(|(expected, got)| expected != got) {
-        Some(cell) => format!("cell {cell} holds {} in place of {}", got[cell], expected[cell]),
-        None => format!("{} in place of {}", count(got.len(), "cell"), count(expected.len(), "cell")),
     }
 }
 

@@ -117,10 +117,14 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     }
 }
 
-/// Puts the topmost values of a stack, at most as many as there are registers for them, into the registers that pass them.
+/// Puts the topmost values of a stack in memory, at most as many as there are registers for them, into the registers that pass
+/// them.
 fn pass<I: Isa>(stack: &mut Stack, values: u32) {
-    for (depth, reg) in passed::<I>().into_iter().take(values as usize).enumerate() {
-        let slot = stack.slot(depth as i64);
-        *stack.get_mut(slot) = Value::Reg(reg);
+    debug_assert!(stack.values.is_empty(), "all values are in their slots");
+    let [first, second] = passed::<I>().map(Value::Reg);
+    match values {
+        0 => {}
+        1 => stack.values.push(first),
+        _ => stack.values.extend([second, first]),
     }
 }
