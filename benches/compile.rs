@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness::{PerWord, criterion, engines};
 use jitduel::bench::phases::Phases;
-use jitduel::bench::sizes::SIZES;
+use jitduel::bench::sizes::{INPUTS, SIZES};
 use jitduel::engine::{Options, Phase};
 use jitduel::lang::{parse, verify};
 use jitduel::registry;
@@ -23,9 +23,10 @@ fn compile(criterion: &mut Criterion<PerWord>) {
         group.throughput(Throughput::Elements(size.words as u64));
         group.bench_function("parse", |bencher| bencher.iter_with_large_drop(|| parse(&source).expect("it parses")));
         let ast = Arc::new(parse(&source).expect("it parses"));
-        group
-            .bench_function("verify", |bencher| bencher.iter_with_large_drop(|| verify(&ast, 0).expect("it verifies")));
-        let program = verify(&ast, 0).expect("it verifies");
+        group.bench_function("verify", |bencher| {
+            bencher.iter_with_large_drop(|| verify(&ast, INPUTS.len()).expect("it verifies"))
+        });
+        let program = verify(&ast, INPUTS.len()).expect("it verifies");
         // A peer that optimizes takes minutes for a million words.
         let peers = registry::PEERS.iter().filter(|_| size.words <= 10_000);
         for &name in engines.iter().chain(peers) {

@@ -8,7 +8,6 @@ use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
 use crate::lang::{Fault, Program, RejectionKind, Source, parse};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict, other_memory};
-use crate::plural::count;
 use crate::registry;
 
 /// Compares engines with the referee.

@@ -71,7 +71,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.put(Op::Call { function: id.0 });
         self.after_call.slots += base;
         self.after_call.has_depth = counts_depth;
-        let mut stack = Stack::in_memory(function.results.into(), self.stack.known - base);
+        let mut values = std::mem::take(&mut self.stack.values);
+        values.clear();
+        let mut stack = Stack { height: function.results.into(), known: self.stack.known - base, values };
         pass::<I>(&mut stack, function.results.min(1));
         self.set_stack(stack);
     }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use jitduel::bench::sizes::{Shape as Kind, Size};
+use jitduel::bench::sizes::{INPUTS, Shape as Kind, Size};
 use jitduel::bytecode::{self, Bytecode, Limits};
 use jitduel::isa::{Forms, Isa, Machine, OutOfRange, Shape, Tuning, aarch64, x86_64};
 use jitduel::lang::{Source, parse, verify};
@@ -69,7 +69,7 @@ impl<I: Isa> Isa for Counted<I> {
 
 fn bytecode(source: &Source) -> Bytecode {
     let ast = Arc::new(parse(source).expect("it parses"));
-    bytecode::lower(&verify(&ast, 0).expect("it verifies"), Limits::of_stack(1000), false).expect("it is small")
+    bytecode::lower(&verify(&ast, INPUTS.len()).expect("it verifies"), Limits::of_stack(1000), false).expect("it is small")
 }
 
 /// The work of a tier per bytecode operation and round: LIR operations, applied rules and bytes of code. Also returns
@@ -98,7 +98,7 @@ fn compare<I: Isa>(small: &Bytecode, great: &Bytecode, what: &str) {
 
 #[test]
 fn long_programs_take_the_same_work_per_word() {
-    for shape in [Kind::Straight, Kind::Loopy] {
+    for shape in [Kind::Straight, Kind::Loopy, Kind::Words] {
         let [small, great] = [2_000, 200_000].map(|words| bytecode(&Size { shape, words }.source()));
         compare::<x86_64::Emitter>(&small, &great, "long");
         compare::<aarch64::Emitter>(&small, &great, "long");
