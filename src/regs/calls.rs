@@ -54,8 +54,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         if let Some(slot) = base {
             self.put(Op::SaveBase { base: Slot(0), slot });
         }
-        let mut stack = Stack::in_memory(function.params.into(), 0);
-        pass::<I>(&mut stack, function.params);
+        let stack = self.passed(function.params.into(), 0, function.params);
         self.set_stack(stack);
     }
 
@@ -64,17 +63,13 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         debug_assert_eq!(self.registers.pinned, 0, "loops with calls keep nothing else in registers");
         let base = self.stack.height - i64::from(function.params);
         self.stack.assume_values_from(base);
-        let mut passed = Stack::in_memory(self.stack.height, self.stack.known);
-        pass::<I>(&mut passed, function.params);
+        let passed = self.passed(self.stack.height, self.stack.known, function.params);
         self.reconcile(passed);
         self.move_pointer(base);
         self.put(Op::Call { function: id.0 });
         self.after_call.slots += base;
         self.after_call.has_depth = counts_depth;
-        let mut values = std::mem::take(&mut self.stack.values);
-        values.clear();
-        let mut stack = Stack { height: function.results.into(), known: self.stack.known - base, values };
-        pass::<I>(&mut stack, function.results.min(1));
+        let stack = self.passed(function.results.into(), self.stack.known - base, function.results.min(1));
         self.set_stack(stack);
     }
 
@@ -102,8 +97,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     pub fn end_call(&mut self, function: &Function) {
         let results = function.results;
         self.stack.assume_values_from(self.stack.height - i64::from(results));
-        let mut passed = Stack::in_memory(self.stack.height, self.stack.known);
-        pass::<I>(&mut passed, results.min(1));
+        let passed = self.passed(self.stack.height, self.stack.known, results.min(1));
         self.reconcile(passed);
         self.move_pointer(self.stack.height - i64::from(results));
         if std::mem::take(&mut self.after_call).has_depth {
@@ -112,21 +106,22 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.put(Op::EndCall);
     }
 
+    /// A stack with its topmost `values` values, at most as many as there are registers for them, in the registers that pass them,
+    /// and all others in their slots.
+    fn passed(&mut self, height: i64, known: i64, values: u32) -> Stack {
+        let mut stack = Stack { height, known, values: std::mem::take(&mut self.recycled) };
+        let [first, second] = passed::<I>().map(Value::Reg);
+        match values {
+            0 => {}
+            1 => stack.values.push(first),
+            _ => stack.values.extend([second, first]),
+        }
+        stack
+    }
+
     fn move_pointer(&mut self, slots: i64) {
         if slots != 0 {
             self.put(Op::MovePointer { slots });
         }
-    }
-}
-
-/// Puts the topmost values of a stack in memory, at most as many as there are registers for them, into the registers that pass
-/// them.
-fn pass<I: Isa>(stack: &mut Stack, values: u32) {
-    debug_assert!(stack.values.is_empty(), "all values are in their slots");
-    let [first, second] = passed::<I>().map(Value::Reg);
-    match values {
-        0 => {}
-        1 => stack.values.push(first),
-        _ => stack.values.extend([second, first]),
     }
 }

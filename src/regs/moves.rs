@@ -39,11 +39,13 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             let to = target.get(slot);
             debug_assert!(!to.is_deferred(), "deferred values are computed before paths part");
             target_registers |= to.reg().map_or(0, bit);
-            if self.stack.get(slot) != to {
-                differs = true;
+            let value = self.stack.get(slot);
+            if value != to {
                 if to == Value::Slot {
                     self.spill(slot);
                 }
+                // A spill from a register moves nothing else. Other spills need a register, which may have held another value.
+                differs |= to != Value::Slot || !matches!(value, Value::Reg(_));
             }
         }
         if differs {

@@ -88,6 +88,8 @@ pub struct State<'a, I, S> {
     pub base: Option<FrameSlot>,
     /// What the last call has left behind.
     pub after_call: AfterCall,
+    /// An empty vector for the values of the next stack. It keeps its memory.
+    pub recycled: Vec<Value>,
     /// The number of memory cells.
     pub cells: usize,
     labels: u32,
@@ -107,6 +109,7 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
             spare: None,
             base: None,
             after_call: AfterCall::default(),
+            recycled: Vec::new(),
             cells,
             labels: 0,
             sites: Vec::new(),
@@ -444,7 +447,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
                 self.registers.uses[reg.0 as usize] += 1;
             }
         }
-        self.stack = stack;
+        self.recycled = std::mem::replace(&mut self.stack, stack).values;
+        self.recycled.clear();
     }
 }
 

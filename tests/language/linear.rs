@@ -69,7 +69,8 @@ impl<I: Isa> Isa for Counted<I> {
 
 fn bytecode(source: &Source) -> Bytecode {
     let ast = Arc::new(parse(source).expect("it parses"));
-    bytecode::lower(&verify(&ast, INPUTS.len()).expect("it verifies"), Limits::of_stack(1000), false).expect("it is small")
+    bytecode::lower(&verify(&ast, INPUTS.len()).expect("it verifies"), Limits::of_stack(1000), false)
+        .expect("it is small")
 }
 
 /// The work of a tier per bytecode operation and round: LIR operations, applied rules and bytes of code. Also returns
