@@ -24,7 +24,7 @@ fn compile(criterion: &mut Criterion<PerWord>) {
         group.bench_function("parse", |bencher| bencher.iter_with_large_drop(|| parse(&source).expect("it parses")));
         let ast = Arc::new(parse(&source).expect("it parses"));
         group.bench_function("verify", |bencher| {
-            bencher.iter_with_large_drop(|| verify(&ast, INPUTS.len()).expect("it verifies"))
+            bencher.iter_with_large_drop(|| verify(&ast, INPUTS.len()).expect("it verifies"));
         });
         let program = verify(&ast, INPUTS.len()).expect("it verifies");
         // A peer that optimizes takes minutes for a million words.
