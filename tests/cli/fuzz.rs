@@ -28,18 +28,21 @@ fn is_left_out(what: &str) -> bool {
 /// Waits for the worker process of this campaign, sends it a signal, and waits until it has ended.
 fn kill_worker(fuzz: &Child, signal: &str) {
     let started = Instant::now();
-    let children = format!("/proc/{0}/task/{0}/children", fuzz.id());
+    let file = format!("/proc/{0}/task/{0}/children", fuzz.id());
+    let children = || fs::read_to_string(&file).expect("the kernel lists children");
+    let is_there = |process: &str| children().split_whitespace().any(|child| child == process);
     let worker = loop {
-        let children = fs::read_to_string(&children).expect("the kernel lists children");
-        if let Some(worker) = children.split_whitespace().next() {
-            break worker.to_owned();
+        let first = children().split_whitespace().next().map(str::to_owned);
+        // Before its workers, the campaign starts short-lived processes that try out the host.
+        std::thread::sleep(Duration::from_millis(50));
+        if let Some(child) = first
+            && is_there(&child)
+        {
+            break child;
         }
         assert!(started.elapsed() < Duration::from_secs(60), "no process was started");
-        std::thread::sleep(Duration::from_millis(5));
     };
-    let is_there =
-        || fs::read_to_string(&children).is_ok_and(|all| all.split_whitespace().any(|child| child == worker));
-    while is_there() {
+    while is_there(&worker) {
         assert!(started.elapsed() < Duration::from_secs(60), "{signal} does not end it");
         // Sent repeatedly, because the first signal may arrive before the process has restored its signal handlers. A process
         // that has ended ignores it.
@@ -61,7 +64,7 @@ fn a_process_killed_from_outside_is_not_a_disagreement() {
         return;
     }
     // By programs and not by time, so that on a busy machine it still runs when its process is killed.
-    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "10000"];
+    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "20000"];
     let signals = ["KILL", "TERM", "HUP", "INT", "XCPU"];
     let campaigns = signals.map(|signal| {
         let fuzz = jitduel(campaign).spawn();
