@@ -26,22 +26,26 @@ fn is_left_out(what: &str) -> bool {
 }
 
 /// Waits for the worker process of this campaign, sends it a signal, and waits until it has ended.
-fn kill_worker(fuzz: &Child, signal: &str) {
+fn kill_worker(fuzz: &mut Child, signal: &str) {
     let started = Instant::now();
+    // Before it prints its second line, the campaign starts processes that try out the host.
+    if let Some(stderr) = &mut fuzz.stderr {
+        let (mut lines, mut byte) = (0, [0]);
+        while lines < 2 {
+            stderr.read_exact(&mut byte).expect("it prints two lines");
+            lines += usize::from(byte == *b"\n");
+        }
+    }
     let file = format!("/proc/{0}/task/{0}/children", fuzz.id());
     // Nothing can be read once the campaign has ended.
     let children = || fs::read_to_string(&file).unwrap_or_default();
     let is_there = |process: &str| children().split_whitespace().any(|child| child == process);
     let worker = loop {
-        let first = children().split_whitespace().next().map(str::to_owned);
-        // Before its workers, the campaign starts short-lived processes that try out the host.
-        std::thread::sleep(Duration::from_millis(50));
-        if let Some(child) = first
-            && is_there(&child)
-        {
-            break child;
+        if let Some(worker) = children().split_whitespace().next() {
+            break worker.to_owned();
         }
         assert!(started.elapsed() < Duration::from_secs(60), "no process was started");
+        std::thread::sleep(Duration::from_millis(5));
     };
     while is_there(&worker) {
         assert!(started.elapsed() < Duration::from_secs(60), "{signal} does not end it");
@@ -65,12 +69,12 @@ fn a_process_killed_from_outside_is_not_a_disagreement() {
         return;
     }
     // By programs and not by time, so that on a busy machine it still runs when its process is killed.
-    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "20000"];
+    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "10000"];
     let signals = ["KILL", "TERM", "HUP", "INT", "XCPU"];
     let campaigns = signals.map(|signal| {
-        let fuzz = jitduel(campaign).spawn();
+        let mut fuzz = jitduel(campaign).spawn();
         // Before another campaign begins, because this one may soon end.
-        kill_worker(&fuzz, signal);
+        kill_worker(&mut fuzz, signal);
         (signal, fuzz)
     });
     for (signal, fuzz) in campaigns {
@@ -91,7 +95,7 @@ fn a_crash_is_a_finding_even_if_nobody_reads_the_output() {
         let mut fuzz = jitduel(CAMPAIGN).current_dir(&folder).spawn();
         // Nobody reads its standard output.
         drop(fuzz.stdout.take());
-        kill_worker(&fuzz, signal);
+        kill_worker(&mut fuzz, signal);
         let (code, _, stderr) = ended(fuzz);
         assert!(code == Some(4) && stderr.contains(&format!(": killed by SIG{signal}; ")), "{code:?} {stderr}");
         let found = fs::read_dir(folder.join("corpus/regressions")).expect("it was made").count();
@@ -112,7 +116,7 @@ fn a_finding_that_cannot_be_saved_is_printed() {
         let mut begun = [0; 4];
         fuzz.stderr.as_mut().expect("it is piped").read_exact(&mut begun).expect("it prints the seed");
         file(&folder, "found", "");
-        kill_worker(&fuzz, "SEGV");
+        kill_worker(&mut fuzz, "SEGV");
         let (code, stdout, stderr) = ended(fuzz);
         assert!(code == Some(4) && stderr.contains("error: cannot write `found/fuzz-1-"), "{code:?} {stderr}");
         let whole = if json { "\"text\":\"" } else { "\\ case" };
@@ -135,8 +139,8 @@ fn an_older_finding_is_not_replaced() {
     for index in 0..20_000 {
         fs::write(taken(index), "older").expect("it is ours");
     }
-    let fuzz = jitduel(CAMPAIGN.iter().chain(&["--findings", "."])).current_dir(&folder).spawn();
-    kill_worker(&fuzz, "SEGV");
+    let mut fuzz = jitduel(CAMPAIGN.iter().chain(&["--findings", "."])).current_dir(&folder).spawn();
+    kill_worker(&mut fuzz, "SEGV");
     assert_eq!(ended(fuzz).0, Some(4));
     for index in 0..20_000 {
         assert_eq!(fs::read(taken(index)).expect("it is there"), b"older");
