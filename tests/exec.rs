@@ -951,7 +951,8 @@ fn large_memory_costs_only_the_pages_that_are_used() {
             assert_eq!(outcome(&mut *engine, &[], None, &mut stack), Outcome::Done(vec![0, 0]), "{name}");
         }
         let after = resident_pages();
-        assert!(after < before + 500, "{name}: {before} pages became {after}, out of 32,768 for the memory");
+        // The system may use huge pages, of 512 pages each.
+        assert!(after < before + 4_000, "{name}: {before} pages became {after}, out of 32,768 for the memory");
     }
 }
 
