@@ -122,9 +122,7 @@ impl Writer<'_> {
         }
         self.put("end", 0);
     }
-}
 
-impl Writer<'_> {
     /// Writes a definition and calls it.
     fn definition(&mut self) {
         let number = self.words;

@@ -93,6 +93,18 @@ pub enum Op {
     Return,
 }
 
+impl Op {
+    /// Whether the operation begins, ends, divides or leaves a region.
+    pub fn is_region_border(self) -> bool {
+        match self {
+            Op::Times(_) | Op::Next(_) | Op::While(_) | Op::LeaveIfZero(_) | Op::Repeat(_) => true,
+            Op::If(_) | Op::Else(_) | Op::EndIf(_) | Op::Leave(_) => true,
+            Op::Literal(_) | Op::Word(_) | Op::Pick(_) | Op::Put(_) | Op::Call(_) | Op::Exit | Op::Return => false,
+            Op::Fuel | Op::CallDepth | Op::Frame { .. } | Op::Need { .. } | Op::Room { .. } => false,
+        }
+    }
+}
+
 /// The index of a function. Function 0 is the main program; the others are the definitions, in reading order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionId(pub u32);

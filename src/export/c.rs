@@ -155,8 +155,8 @@ int main({parameters})
     )
 }
 
-/// The size of a C stack for the main program and all active calls. It holds what a compiler may keep there for each: a result of
-/// every word, even if no two share a place, as without optimization, and what it inlines from other definitions.
+/// The size of the C stack that the main program and all active calls need. Unoptimized code keeps the result of every word in a
+/// place of its own. Optimized code also keeps values of the definitions that it inlines.
 fn call_stack_bytes(needs: Needs) -> u64 {
     const BYTES_FOR_A_NODE: u64 = 24;
     const BYTES_FOR_INLINING: u64 = 4096;

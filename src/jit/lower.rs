@@ -338,13 +338,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
 
 /// Whether these operations take a unit of call depth before any control flow.
 fn reaches_call(ops: &[Code]) -> bool {
-    let is_end = |op: &&Code| match op {
-        Code::Times(_) | Code::Next(_) | Code::While(_) | Code::LeaveIfZero(_) | Code::Repeat(_) => true,
-        Code::If(_) | Code::Else(_) | Code::EndIf(_) | Code::Leave(_) | Code::Exit | Code::Return => true,
-        Code::CallDepth => true,
-        Code::Literal(_) | Code::Word(_) | Code::Pick(_) | Code::Put(_) | Code::Call(_) => false,
-        Code::Fuel | Code::Frame { .. } | Code::Need { .. } | Code::Room { .. } => false,
-    };
+    let is_end = |op: &&Code| op.is_region_border() || matches!(op, Code::CallDepth | Code::Exit | Code::Return);
     ops.iter().find(is_end) == Some(&Code::CallDepth)
 }
 

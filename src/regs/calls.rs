@@ -54,7 +54,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         if let Some(slot) = base {
             self.put(Op::SaveBase { base: Slot(0), slot });
         }
-        let stack = self.passed(function.params.into(), 0, function.params);
+        let stack = self.stack_passing(function.params.into(), 0, function.params);
         self.set_stack(stack);
     }
 
@@ -63,13 +63,13 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         debug_assert_eq!(self.registers.pinned, 0, "loops with calls keep nothing else in registers");
         let base = self.stack.height - i64::from(function.params);
         self.stack.assume_values_from(base);
-        let passed = self.passed(self.stack.height, self.stack.known, function.params);
+        let passed = self.stack_passing(self.stack.height, self.stack.known, function.params);
         self.reconcile(passed);
         self.move_pointer(base);
         self.put(Op::Call { function: id.0 });
         self.after_call.slots += base;
         self.after_call.has_depth = counts_depth;
-        let stack = self.passed(function.results.into(), self.stack.known - base, function.results.min(1));
+        let stack = self.stack_passing(function.results.into(), self.stack.known - base, function.results.min(1));
         self.set_stack(stack);
     }
 
@@ -97,7 +97,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     pub fn end_call(&mut self, function: &Function) {
         let results = function.results;
         self.stack.assume_values_from(self.stack.height - i64::from(results));
-        let passed = self.passed(self.stack.height, self.stack.known, results.min(1));
+        let passed = self.stack_passing(self.stack.height, self.stack.known, results.min(1));
         self.reconcile(passed);
         self.move_pointer(self.stack.height - i64::from(results));
         if std::mem::take(&mut self.after_call).has_depth {
@@ -106,9 +106,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.put(Op::EndCall);
     }
 
-    /// A stack with its topmost `values` values, at most as many as there are registers for them, in the registers that pass them,
-    /// and all others in their slots.
-    fn passed(&mut self, height: i64, known: i64, values: u32) -> Stack {
+    /// A stack of which the topmost values are in the registers that pass them, and the others are in their slots. `values` says
+    /// how many are passed; there are registers for two.
+    fn stack_passing(&mut self, height: i64, known: i64, values: u32) -> Stack {
         let mut stack = Stack { height, known, values: std::mem::take(&mut self.recycled) };
         let [first, second] = passed::<I>().map(Value::Reg);
         match values {

@@ -292,8 +292,9 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
         self.push_new(plus(Value::Reg(d), more));
     }
 
-    /// Selects the register for a result, in order of preference: the register in which it is expected later, the register of one of the first `reusable` operands that no other value needs, a free register, or the register of
-    /// any operand that no other value needs. Spills a value if there is none of these.
+    /// Selects the register for a result, in order of preference: the register in which it is expected later, the register of one
+    /// of the first `reusable` operands that no other value needs, a free register, or the register of any operand that no other
+    /// value needs. Spills a value if there is none of these.
     fn destination(&mut self, context: Context, operands: &[Value], reusable: usize) -> Reg {
         let registers = &self.registers;
         let becomes_free = |reg: Reg| {

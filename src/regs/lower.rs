@@ -82,18 +82,6 @@ struct Walk<'a, I, S> {
     is_dead: bool,
 }
 
-/// Whether an operation begins or ends a basic block. A call does neither here, and the end of a function needs no preparation.
-fn is_control_flow(op: Code) -> bool {
-    match op {
-        Code::Times(_) | Code::Next(_) | Code::While(_) | Code::LeaveIfZero(_) | Code::Repeat(_) => true,
-        Code::If(_) | Code::Else(_) | Code::EndIf(_) | Code::Leave(_) => true,
-        Code::Literal(_) | Code::Word(_) | Code::Pick(_) | Code::Put(_) | Code::Call(_) | Code::Exit | Code::Return => {
-            false
-        }
-        Code::Fuel | Code::CallDepth | Code::Frame { .. } | Code::Need { .. } | Code::Room { .. } => false,
-    }
-}
-
 enum OpenRegion {
     Loop(Loop),
     If(If),
@@ -128,7 +116,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
             let next = &ops[index + 1..];
             index += 1;
             self.state.sink.at(pc.0);
-            if is_control_flow(op) {
+            if op.is_region_border() {
                 self.state.end_calls();
             }
             match op {

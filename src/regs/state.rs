@@ -373,8 +373,8 @@ impl<'a, I: Isa, S: Sink> State<'a, I, S> {
         self.stack.values.clear();
     }
 
-    /// Puts the value of a slot into a register that no other value on the stack needs, preferably one that no operation of this loop
-    /// clobbers.
+    /// Puts the value of a slot into a register that no other value on the stack needs, preferably one that no operation of this
+    /// loop clobbers.
     pub fn make_exclusive(&mut self, slot: i64) {
         let value = self.stack.get(slot);
         let clobbered = self.registers.clobbered;
