@@ -87,6 +87,11 @@ pub trait Prepared {
     /// - If fuel is given, but the program was prepared without metering.
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap>;
 
+    /// How often the last run changed from an interpreter to machine code.
+    fn tier_changes(&self) -> u64 {
+        0
+    }
+
     /// The machine code in executable memory, if the engine generated any.
     fn code(&self) -> Option<&[u8]> {
         None

@@ -43,6 +43,7 @@
 //! | [`regs`] | the register tier: one pass with an abstract stack of registers and constants |
 //! | `peers` | compilers and interpreters from other projects as engines, with the feature `peers` |
 //! | [`tiers`] | the pipeline from bytecode to executable code for every tier, and all its switches |
+//! | [`tiered`] | begins in the interpreter and continues in machine code when a loop or a call is hot |
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | generates random programs: over the whole language, with many loops, or with a fault |
 //! | [`oracle`] | runs the same program on every engine and compares the outcomes |
@@ -108,4 +109,5 @@ mod plural;
 pub mod registry;
 pub mod regs;
 pub mod report;
+pub mod tiered;
 pub mod tiers;

@@ -54,9 +54,11 @@ pub mod frame {
     pub const BOTTOM: i32 = 0;
     /// The address after the highest slot that may be used.
     pub const LIMIT: i32 = 8;
-    /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer.
+    /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer. Input of [`Op::Entry`](super::Op::Entry):
+    /// the data-stack pointer.
     pub const POINTER: i32 = 16;
-    /// The number of iterations that loops may still start, plus the number of calls that may still begin.
+    /// The number of iterations that loops may still start, plus the number of calls that may still begin. [`Op::SaveFuel`](super::Op::SaveFuel)
+    /// updates it.
     pub const FUEL: i32 = 24;
     /// The address of memory cell 0.
     pub const MEMORY: i32 = 32;
@@ -363,8 +365,12 @@ pub enum Op {
     Room { site: Site, slot: Slot },
     /// Moves the data-stack pointer up by this many slots, or down if negative.
     MovePointer { slots: i64 },
+    /// Hands the fuel that is left back to [`frame::FUEL`].
+    SaveFuel,
     /// Returns from the code. `end` is the first slot after the topmost value.
     Return { end: Slot },
+    /// A second entry of the code, besides its first operation. The data-stack pointer is that of [`frame::POINTER`].
+    Entry,
 }
 
 /// A receiver of operations.
@@ -455,6 +461,8 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::SaveFuel
+            | Op::Entry
             | Op::Return { .. } => (None, [None, None]),
         };
         Operands { written, read }
@@ -499,6 +507,8 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::SaveFuel
+            | Op::Entry
             | Op::Return { .. } => false,
         }
     }
@@ -541,6 +551,8 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::SaveFuel
+            | Op::Entry
             | Op::Return { .. } => Clobbers::None,
             Op::Call { .. } => Clobbers::All,
         }
@@ -669,7 +681,9 @@ impl Op {
                 Op::Need { slot, site } => write!(f, "need {}, trap {}", s(slot), site.0),
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
+                Op::SaveFuel => write!(f, "save-fuel"),
                 Op::Return { end } => write!(f, "return {}", s(end)),
+                Op::Entry => write!(f, "entry"),
                 Op::LoadCellAt { d, cell } => write!(f, "load-cell {}, {cell}", name(d)),
                 Op::StoreCellAt { s, cell } => write!(f, "store-cell {cell}, {}", name(s)),
                 Op::LoadCell { d, a, offset, site } => {

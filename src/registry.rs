@@ -3,6 +3,7 @@
 use crate::engine::{Engine, NoClock, Options, PrepareError};
 use crate::interp::{bytecode::Interpreter, tree::Tree};
 use crate::lang::{Source, load};
+use crate::tiered::{Costs, Threshold, Tiered};
 use crate::tiers::{Native, TIERS, support};
 
 /// An engine's name and its description, for people who choose an engine.
@@ -15,7 +16,7 @@ pub struct Entry {
 }
 
 /// Our engines, the referee first.
-pub const TABLE: [Entry; 8] = [
+pub const TABLE: [Entry; 9] = [
     Entry {
         name: "tree",
         what: "the referee: a deliberately simple interpreter that walks the syntax tree and checks every word \
@@ -46,6 +47,22 @@ pub const TABLE: [Entry; 8] = [
         what: "the register tier: values stay in registers across words and loop iterations, shuffles cost nothing, \
             and constants are folded",
     },
+    Entry {
+        name: Tiered::NAME,
+        what: "begins in `bytecode`, compiles with `regs` what turns out to be hot, and continues in its machine code, \
+            even in the middle of a loop",
+    },
+];
+
+/// Engines with other switches, for the oracle and for experiments. The name says when [`Tiered`] compiles a function: at the first
+/// iteration of one of its loops or at its first call, and so on.
+pub const VARIANTS: [(&str, Threshold); 6] = [
+    ("tiered:0", Threshold::At(0)),
+    ("tiered:1", Threshold::At(1)),
+    ("tiered:2", Threshold::At(2)),
+    ("tiered:3", Threshold::At(3)),
+    ("tiered:never", Threshold::Never),
+    ("tiered:eager", Threshold::BreakEven(Costs::EAGER)),
 ];
 
 /// The names of our engines, the referee first.
@@ -91,6 +108,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     entries().map(|entry| entry.name)
 }
 
+/// Whether the engine of this name can change from the interpreter to machine code in the middle of a run.
+pub fn changes_tiers(name: &str) -> bool {
+    let threshold = VARIANTS.into_iter().find(|(variant, _)| *variant == name).map(|(_, threshold)| threshold);
+    name == Tiered::NAME || threshold.is_some_and(|threshold| !matches!(threshold, Threshold::At(0) | Threshold::Never))
+}
+
+/// The names of all engines and of their [`VARIANTS`]: what the oracle compares.
+pub fn all_names() -> impl Iterator<Item = &'static str> {
+    names().chain(VARIANTS.into_iter().map(|(name, _)| name))
+}
+
 /// Checks whether this host can run the engine of this name.
 ///
 /// # Errors
@@ -112,13 +140,17 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
         Tree::NAME => Some(Box::new(Tree)),
         Interpreter::NAME => Some(Box::new(Interpreter::default())),
+        Tiered::NAME => Some(Box::new(Tiered::new(Tiered::NAME, Threshold::BreakEven(Costs::MEASURED)))),
         #[cfg(feature = "peers")]
         crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),
         #[cfg(feature = "peers")]
         crate::peers::wasmi::NAME => Some(Box::new(crate::peers::wasmi::Wasmi::default())),
         _ => {
-            let (name, tier) = TIERS.into_iter().find(|(tier, _)| *tier == name)?;
-            Some(Box::new(Native::new(name, tier)))
+            if let Some((name, tier)) = TIERS.into_iter().find(|(tier, _)| *tier == name) {
+                return Some(Box::new(Native::new(name, tier)));
+            }
+            let (name, threshold) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
+            Some(Box::new(Tiered::new(name, threshold)))
         }
     }
 }
@@ -149,6 +181,6 @@ mod tests {
             let emits_code = TIERS.iter().any(|(tier, _)| *tier == name) || name == "cranelift";
             assert_eq!(availability(name).is_ok(), !emits_code || support().is_ok(), "{name}");
         }
-        assert_eq!(ENGINES.len(), 2 + TIERS.len());
+        assert_eq!(ENGINES.len(), 3 + TIERS.len());
     }
 }

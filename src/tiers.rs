@@ -11,7 +11,8 @@ use crate::engine::PrepareError;
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::{Fired, Layout, Switches};
 use crate::lir::Sink;
-pub use native::{Native, frame_slots, support};
+pub(crate) use native::depth;
+pub use native::{Native, Sealed, frame_slots, support};
 pub use tier::{Registers, Tier};
 
 /// One of the tiers.
@@ -20,7 +21,7 @@ pub enum AnyTier {
     /// The baseline with these switches.
     Baseline(Switches),
     /// The register tier.
-    Registers,
+    Registers(Registers),
 }
 
 /// The tiers by name. Each is an engine.
@@ -30,7 +31,7 @@ pub const TIERS: [(&str, AnyTier); 6] = [
     ("jit-tos", AnyTier::Baseline(Switches { layout: Layout::TopInRegister, peephole: false })),
     ("jit", AnyTier::Baseline(Switches { layout: Layout::TopInRegister, peephole: true })),
     ("jit-push", AnyTier::Baseline(Switches { layout: Layout::Pushing, peephole: false })),
-    ("regs", AnyTier::Registers),
+    ("regs", AnyTier::Registers(Registers { entry: None })),
 ];
 
 /// The tier of this name, if there is one.
@@ -63,7 +64,7 @@ pub fn compile<I: Isa>(
 ) -> Result<Compiled, PrepareError> {
     match tier {
         AnyTier::Baseline(switches) => compile_with::<I, _>(code, switches, tuning, marked, memory),
-        AnyTier::Registers => compile_with::<I, _>(code, Registers, tuning, marked, memory),
+        AnyTier::Registers(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
     }
 }
 
@@ -104,7 +105,7 @@ fn compile_with<I: Isa, T: Tier>(
 pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: AnyTier, tuning: &Tuning, sink: S) -> (S, Vec<TrapSite>, Fired) {
     match tier {
         AnyTier::Baseline(switches) => switches.put::<I, _>(code, &switches.plan::<I>(code, tuning), sink),
-        AnyTier::Registers => Registers.put::<I, _>(code, &Registers.plan::<I>(code, tuning), sink),
+        AnyTier::Registers(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
     }
 }
 

@@ -73,6 +73,7 @@ pub fn lower(program: &Program, limits: Limits, metered: bool) -> Result<Bytecod
         inputs: program.inputs(),
         stack_limit: limits.stack,
         metered,
+        is_called: false,
     };
     let mut lowering = Lowering {
         program,

@@ -8,7 +8,9 @@ mod dump;
 mod lower;
 pub mod op;
 mod region;
+mod unit;
 
 pub use lower::{Limits, TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};
 pub use region::{Region, RegionId, RegionKind};
+pub use unit::{Unit, unit_length};

@@ -220,6 +220,8 @@ pub struct Bytecode {
     pub(super) inputs: usize,
     pub(super) stack_limit: u64,
     pub(super) metered: bool,
+    /// Whether it is a unit whose main program was called, see [`Bytecode::is_called`].
+    pub(super) is_called: bool,
 }
 
 impl Bytecode {
@@ -343,6 +345,12 @@ impl Bytecode {
     /// Whether every iteration of a loop uses fuel.
     pub fn metered(&self) -> bool {
         self.metered
+    }
+
+    /// Whether its main program is the copy of a function that an interpreter called, and that returns to this interpreter. Then the
+    /// code hands the fuel back that is left.
+    pub fn is_called(&self) -> bool {
+        self.is_called
     }
 
     /// The checks of one group.

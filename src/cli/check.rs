@@ -56,7 +56,7 @@ impl Check {
     pub fn run(self, out: &mut Output) -> Result<Status> {
         let mut names: Vec<&str> = self.engine.iter().map(String::as_str).collect();
         if names.is_empty() {
-            names = registry::names().collect();
+            names = registry::all_names().collect();
         }
         let mut checking = Checking {
             oracle: Oracle::new(&names).context("clap accepts only names of engines")?,

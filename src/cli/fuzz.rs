@@ -106,7 +106,7 @@ impl Fuzz {
             programs: self.programs,
             time: self.time.or(self.programs.is_none().then_some(Duration::from_secs(60))),
             jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
-            engines: registry::names().filter(wanted).collect(),
+            engines: registry::all_names().filter(wanted).collect(),
             engine: registry::engine,
             patience: self.patience,
             enough: self.max_findings.map(|enough| usize::try_from(enough).unwrap_or(usize::MAX)),
@@ -203,7 +203,7 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
 }
 
 fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed: Duration) -> Value {
-    let Tally { programs, runs, words, trapped, rejected, wrong, findings, skipped, unjudged } = tally;
+    let Tally { programs, runs, tiered, changed, words, trapped, rejected, wrong, findings, skipped, unjudged } = tally;
     let finding = |finding: &Finding| {
         let trial = finding.trial.as_ref();
         json!({
@@ -230,6 +230,8 @@ fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed:
         "seconds": elapsed.as_secs_f64(),
         "programs": programs,
         "runs": runs,
+        "tiered_runs": tiered,
+        "tier_changes": changed,
         "words": words,
         "trapped": trapped,
         "rejected": rejected,
@@ -253,7 +255,7 @@ fn culprits(finding: &Finding) -> String {
 
 /// The summary of a campaign as text.
 fn summary(tally: &Tally, elapsed: Duration) -> String {
-    let Tally { programs, runs, words, trapped, rejected, wrong, findings, unjudged, .. } = tally;
+    let Tally { programs, runs, tiered, changed, words, trapped, rejected, wrong, findings, unjudged, .. } = tally;
     let mut found = match (wrong, findings.len()) {
         (0, _) if *programs == 0 => "no program was checked".into(),
         (0, _) => "all agree".into(),
@@ -262,8 +264,12 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
     if !unjudged.is_empty() {
         found += &format!("; {} NOT checked", unjudged.len());
     }
+    let changes = match tiered {
+        0 => String::new(),
+        tiered => format!(" ({} % of the {tiered} tiered runs changed tiers)", 100 * changed / tiered),
+    };
     format!(
-        "{} in {:.1} s, {}, {}, {trapped} trapped, {rejected} rejected: {found}",
+        "{} in {:.1} s, {}{changes}, {}, {trapped} trapped, {rejected} rejected: {found}",
         count(*programs, "program"),
         elapsed.as_secs_f64(),
         count(*runs, "run"),

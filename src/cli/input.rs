@@ -152,7 +152,7 @@ impl std::str::FromStr for Inputs {
 
 /// A clap parser that accepts names of engines.
 pub(super) fn engine_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(registry::names())
+    PossibleValuesParser::new(registry::all_names())
 }
 
 /// The name that selects all engines that the host can run.
@@ -160,7 +160,7 @@ pub(super) const ALL: &str = "all";
 
 /// A clap parser that accepts names of engines and [`ALL`].
 pub(super) fn engine_names_or_all() -> PossibleValuesParser {
-    PossibleValuesParser::new(registry::names().chain([ALL]))
+    PossibleValuesParser::new(registry::all_names().chain([ALL]))
 }
 
 /// Shows a diagnostic on stderr.

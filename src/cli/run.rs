@@ -159,7 +159,7 @@ impl Run {
             }
         } else {
             let is_wanted = |name: &&str| self.engine.iter().any(|wanted| wanted == name);
-            names.extend(registry::names().filter(is_wanted));
+            names.extend(registry::all_names().filter(is_wanted));
         }
         if self.perf_map.is_some() && names.len() > 1 {
             bail!("--perf-map needs exactly one engine");

@@ -56,6 +56,23 @@ pub enum Exit {
     },
 }
 
+/// A state in which another engine leaves the execution to the code.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The offset of the entry.
+    pub offset: usize,
+    /// The address of the lowest value of the function that the code begins with.
+    pub base: *mut i64,
+    /// The address after the topmost value.
+    pub pointer: *mut i64,
+    /// The number of loop iterations and calls that may still start.
+    pub fuel: u64,
+    /// The number of calls that may still begin while the present ones are active.
+    pub depth: u64,
+    /// The counters of the open loops, by number.
+    pub counters: Vec<Option<i64>>,
+}
+
 impl Entry {
     /// Wraps code together with its requirements.
     ///
@@ -83,60 +100,108 @@ impl Entry {
     /// system has no memory left for the cells and the control stack. On an armored stack, also if the code violates the
     /// calling convention.
     pub fn run(&mut self, stack: &mut Store, fuel: u64) -> Exit {
-        let Requirements { inputs, stack_limit, cells, control_bytes, depth, .. } = self.requirements;
+        let Requirements { inputs, cells, depth, .. } = self.requirements;
         assert_eq!(stack.values().len(), inputs, "the stack does not hold exactly the inputs");
+        self.reserve(stack);
+        stack.clear_memory(cells);
+        self.begin(stack, stack.bottom(), fuel, depth);
+        // SAFETY: the stack holds the inputs, and has room for the limit.
+        let exit = unsafe { self.call(stack, 0) };
+        if exit == Exit::Done {
+            let values = self.above_bottom(POINTER);
+            stack.set_depth(usize::try_from(values).expect("the stack pointer is not below the bottom"));
+        }
+        exit
+    }
+
+    /// Runs the code in the middle of an execution that another engine began on this stack. Leaves the memory and the number of
+    /// values on the stack as they are. [`pointer`](Entry::pointer) and [`fuel`](Entry::fuel) then say where the code stopped.
+    ///
+    /// # Panics
+    /// The same as for [`run`](Entry::run), and if there are more counters than frame slots.
+    ///
+    /// # Safety
+    /// The state must be one that the program can have at this entry.
+    pub(crate) unsafe fn resume(&mut self, stack: &mut Store, state: &State) -> Exit {
+        let State { offset, base, pointer, fuel, depth, ref counters } = *state;
+        self.reserve(stack);
+        self.begin(stack, base, fuel, depth);
+        self.frame[POINTER] = pointer.expose_provenance() as u64;
+        for (cell, counter) in self.frame[SLOTS..].iter_mut().zip(counters) {
+            if let Some(counter) = *counter {
+                *cell = counter as u64;
+            }
+        }
+        // SAFETY: the caller guarantees it.
+        unsafe { self.call(stack, offset) }
+    }
+
+    /// The address after the topmost value, after the code has run to its end.
+    pub(crate) fn pointer(&self) -> *mut i64 {
+        std::ptr::with_exposed_provenance_mut(self.frame[POINTER] as usize)
+    }
+
+    /// The fuel that the code has left, if its last operation before its end was [`SaveFuel`](crate::lir::Op::SaveFuel).
+    pub(crate) fn fuel(&self) -> u64 {
+        self.frame[FUEL]
+    }
+
+    /// Makes room for the cells and the control stack.
+    fn reserve(&self, stack: &mut Store) {
+        let Requirements { cells, control_bytes, stack_limit, .. } = self.requirements;
         assert!(stack_limit <= stack.capacity(), "the stack is smaller than the stack limit");
-        let bottom = stack.bottom();
-        self.frame[BOTTOM] = bottom.expose_provenance() as u64;
-        self.frame[LIMIT] = bottom.wrapping_add(stack_limit).expose_provenance() as u64;
-        self.frame[FUEL] = fuel;
-        self.frame[DEPTH] = depth;
         if cells > 0 || control_bytes > 0 {
             stack.reserve(cells, control_bytes).expect("the memory was available when the program was prepared");
-            stack.clear_memory(cells);
-            stack.clear_control(control_bytes);
-            self.frame[MEMORY] = stack.memory_start().expose_provenance() as u64;
-            self.frame[CONTROL] = stack.control_end().expose_provenance() as u64;
-        } else {
-            stack.clear_memory(0);
         }
-        // SAFETY: the caller of `new` promised what the code does with a frame, and the stack has room for the limit.
-        let status = unsafe {
-            match stack.poison() {
-                None => self.code.call(self.frame.as_mut_ptr().expose_provenance() as u64),
-                Some(poison) => self.call_poisoned(poison),
-            }
-        };
-        let above_bottom = |cell: usize| (self.frame[cell].wrapping_sub(self.frame[BOTTOM]) as i64) / 8;
-        let pointer = above_bottom(POINTER);
-        match status.checked_sub(1) {
-            None => {
-                stack.set_depth(usize::try_from(pointer).expect("the stack pointer is not below the bottom"));
-                Exit::Done
-            }
-            Some(site) => {
-                let site = u32::try_from(site).expect("a trap exit returns a 32-bit number");
-                Exit::Trap { site, pointer, base: above_bottom(BASE) }
+    }
+
+    /// Writes the frame, for a main program whose lowest value is at `base`.
+    fn begin(&mut self, stack: &mut Store, base: *mut i64, fuel: u64, depth: u64) {
+        let Requirements { stack_limit, control_bytes, .. } = self.requirements;
+        self.frame[BOTTOM] = base.expose_provenance() as u64;
+        self.frame[LIMIT] = stack.bottom().wrapping_add(stack_limit).expose_provenance() as u64;
+        self.frame[FUEL] = fuel;
+        self.frame[DEPTH] = depth;
+        stack.clear_control(control_bytes);
+        self.frame[MEMORY] = stack.memory_start().expose_provenance() as u64;
+        self.frame[CONTROL] = stack.control_end().expose_provenance() as u64;
+        if let Some(poison) = stack.poison() {
+            // The code must write these cells before it reads them. Values are odd, so that no cell holds the address of a slot.
+            let cell = |index: usize| poison.wrapping_add((index as u64).wrapping_mul(0x94d0_49bb_1331_11eb)) | 1;
+            for index in [POINTER, HOST, BASE].into_iter().chain(SLOTS..self.frame.len()) {
+                self.frame[index] = cell(index);
             }
         }
     }
 
-    /// Calls the code with poison in registers and in the cells of the frame that the code must write before it reads
-    /// them.
+    /// Calls the code.
     ///
     /// # Safety
-    /// The same as for [`Code::call`], with the frame as its argument.
-    unsafe fn call_poisoned(&mut self, poison: u64) -> u64 {
-        // Values are odd, so that no cell holds the address of a slot.
-        let cell = |index: usize| poison.wrapping_add((index as u64).wrapping_mul(0x94d0_49bb_1331_11eb)) | 1;
-        for index in [POINTER, HOST, BASE].into_iter().chain(SLOTS..self.frame.len()) {
-            self.frame[index] = cell(index);
-        }
+    /// The frame must be what the entry at this offset expects.
+    unsafe fn call(&mut self, stack: &Store, offset: usize) -> Exit {
         let frame = self.frame.as_mut_ptr().expose_provenance() as u64;
-        // SAFETY: the caller guarantees it.
-        #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
-        return unsafe { self.code.call_poisoned(frame, poison) };
-        #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-        unreachable!("no emitter produces code for this machine (frame {frame:x})")
+        // SAFETY: the caller of `new` promised what the code does with a frame.
+        let status = unsafe {
+            match stack.poison() {
+                None => self.code.call_at(offset, frame),
+                #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+                Some(poison) => self.code.call_poisoned(offset, frame, poison),
+                #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+                Some(_) => unreachable!("no emitter produces code for this machine"),
+            }
+        };
+        match status.checked_sub(1) {
+            None => Exit::Done,
+            Some(site) => Exit::Trap {
+                site: u32::try_from(site).expect("a trap exit returns a 32-bit number"),
+                pointer: self.above_bottom(POINTER),
+                base: self.above_bottom(BASE),
+            },
+        }
+    }
+
+    /// The distance in slots from the address of the lowest value to the address in another cell.
+    fn above_bottom(&self, cell: usize) -> i64 {
+        (self.frame[cell].wrapping_sub(self.frame[BOTTOM]) as i64) / 8
     }
 }

@@ -70,8 +70,21 @@ impl Code {
     /// The code must be for this machine, follow its C calling convention for `fn(u64) -> u64`, and do nothing that
     /// would break the guarantees of safe Rust.
     pub unsafe fn call(&self, argument: u64) -> u64 {
+        // SAFETY: the caller guarantees it.
+        unsafe { self.call_at(0, argument) }
+    }
+
+    /// The same, but calls the instruction at an offset.
+    ///
+    /// # Panics
+    /// If the offset is not within the code.
+    ///
+    /// # Safety
+    /// The same as for [`call`](Code::call). The instruction must be an entry of the code.
+    pub unsafe fn call_at(&self, offset: usize, argument: u64) -> u64 {
+        let first: *const u8 = &self.bytes()[offset];
         // SAFETY: the address points to sealed, executable memory; the caller guarantees what the code does.
-        let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(self.start.as_ptr()) };
+        let function: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(first) };
         function(argument)
     }
 }

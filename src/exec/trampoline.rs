@@ -8,16 +8,16 @@ use std::sync::{Mutex, PoisonError};
 use super::Code;
 
 impl Code {
-    /// Calls the first instruction as [`call`](Code::call) does, with registers full of values derived from the poison.
+    /// Calls the instruction at an offset as [`call_at`](Code::call_at) does, with registers full of values derived from the poison.
     /// Only one such call runs at a time in the process.
     ///
     /// # Panics
-    /// If the code violates the calling convention; the message names what it changed.
+    /// If the offset is not within the code, or the code violates the calling convention; the message names what it changed.
     ///
     /// # Safety
-    /// The same as for [`call`](Code::call), except that registers and the top words of the caller's stack may be
+    /// The same as for [`call_at`](Code::call_at), except that registers and the top words of the caller's stack may be
     /// changed.
-    pub unsafe fn call_poisoned(&self, argument: u64, poison: u64) -> u64 {
+    pub unsafe fn call_poisoned(&self, offset: usize, argument: u64, poison: u64) -> u64 {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         // The same pattern as on an armored stack, but with another factor.
         let word = |index: usize| poison.wrapping_add((index as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
@@ -27,7 +27,7 @@ impl Code {
         // context, and the caller guarantees that the code returns to the trampoline.
         let (result, changed) = unsafe {
             context.write(Context {
-                code: self.bytes().as_ptr(),
+                code: &self.bytes()[offset],
                 argument,
                 result: 0,
                 garbage: std::array::from_fn(|index| word(index + PRESERVED.len())),

@@ -158,6 +158,8 @@ pub struct Machine {
     pub bytes: Vec<u8>,
     /// Where the code of each bytecode operation starts: offset and operation, ascending by offset.
     pub marks: Vec<(u32, Mark)>,
+    /// The offset of the second entry, that of [`crate::lir::Op::Entry`].
+    pub entry: Option<usize>,
     /// The number of bytes that an activation of a function takes on the control stack, return address included; of the largest
     /// function.
     pub activation_bytes: usize,

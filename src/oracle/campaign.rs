@@ -87,6 +87,10 @@ pub struct Tally {
     pub programs: u64,
     /// Runs, summed over the engines. The last programs that a process judged before it died are not counted.
     pub runs: u64,
+    /// Runs on engines that can change from an interpreter to machine code, with the same omission.
+    pub tiered: u64,
+    /// Those of them that did.
+    pub changed: u64,
     /// Words that the referee executed under the programs' own limits, with the same omission.
     pub words: u64,
     /// Programs that trapped, with the same omission.
@@ -105,7 +109,9 @@ pub struct Tally {
 
 impl Tally {
     fn add(&mut self, counts: Counts) {
-        let Counts { programs, runs, words, trapped, rejected, skipped } = counts;
+        let Counts { programs, runs, tiered, changed, words, trapped, rejected, skipped } = counts;
+        self.tiered += tiered;
+        self.changed += changed;
         self.programs += programs;
         self.runs += runs;
         self.words += words;
@@ -250,6 +256,8 @@ impl Campaign {
             match judged {
                 Ok(judged) => {
                     counts.runs += judged.runs;
+                    counts.tiered += judged.tiered;
+                    counts.changed += judged.changed;
                     counts.words += judged.words;
                     counts.trapped += u64::from(judged.trapped);
                     counts.rejected += u64::from(judged.rejected);

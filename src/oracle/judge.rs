@@ -30,6 +30,10 @@ pub enum Care {
 pub struct Judged {
     /// Runs, summed over the engines and the referee.
     pub runs: u64,
+    /// Runs on engines that can change from an interpreter to machine code.
+    pub tiered: u64,
+    /// Those of them that did.
+    pub changed: u64,
     /// Words that the referee executed under the program's own limits; 0 if it was rejected.
     pub words: u64,
     /// Whether it trapped under its own limits.
@@ -87,7 +91,7 @@ impl Judge {
         if care == Care::Thorough {
             check_printer(&program)?;
         }
-        let mut comparison = Comparison { trial, program: &program, run: trial.run(), runs: &mut judged.runs };
+        let mut comparison = Comparison { trial, program: &program, run: trial.run(), judged: &mut judged };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
         comparison.metered(&mut self.oracle, &measured, &sweep)?;
         comparison.unmetered(&mut self.oracle, &measured)?;
@@ -147,7 +151,7 @@ struct Comparison<'a> {
     program: &'a Program,
     /// With the trial's own fuel.
     run: Run<'a>,
-    runs: &'a mut u64,
+    judged: &'a mut Judged,
 }
 
 impl Comparison<'_> {
@@ -176,9 +180,11 @@ impl Comparison<'_> {
     fn compare(&mut self, round: &mut Round, run: Run, expected: &Measured) -> Result<(), Disagreement> {
         let memory = if let Outcome::Done(_) = expected.outcome { &expected.memory[..] } else { &[] };
         let mut wrong = Vec::new();
-        *self.runs += 1;
+        self.judged.runs += 1;
         for answer in round.run(run.inputs, run.fuel) {
-            *self.runs += 1;
+            self.judged.runs += 1;
+            self.judged.tiered += u64::from(registry::changes_tiers(answer.engine));
+            self.judged.changed += u64::from(answer.tier_changes > 0);
             if answer.outcome != expected.outcome || *answer.memory != *memory {
                 wrong.push(answer);
             }

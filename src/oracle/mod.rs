@@ -36,6 +36,8 @@ pub struct Answer {
     pub outcome: Outcome,
     /// The memory cells at the end; none after a trap, which loses them.
     pub memory: Arc<[i64]>,
+    /// How often the run changed from an interpreter to machine code.
+    pub tier_changes: u64,
 }
 
 /// A program, prepared by every engine.
@@ -125,7 +127,7 @@ impl Round<'_> {
             if **memory != *left {
                 *memory = left.into();
             }
-            Answer { engine, outcome, memory: Arc::clone(memory) }
+            Answer { engine, outcome, memory: Arc::clone(memory), tier_changes: prepared.tier_changes() }
         })
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Message {
 pub(super) struct Counts {
     pub programs: u64,
     pub runs: u64,
+    pub tiered: u64,
+    pub changed: u64,
     pub words: u64,
     pub trapped: u64,
     pub rejected: u64,

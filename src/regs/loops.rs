@@ -36,7 +36,7 @@ pub struct Loop {
 
 #[derive(Clone, Copy)]
 enum CounterPlace {
-    Register(Reg),
+    Register(Reg, FrameSlot),
     Frame(FrameSlot),
 }
 
@@ -74,7 +74,7 @@ impl Loop {
         open.exit = Some((label, None));
         if let Some(held) = count.reg() {
             let (a, is_held) = match open.counter {
-                Some(CounterPlace::Register(reg)) => (reg, false),
+                Some(CounterPlace::Register(reg, _)) => (reg, false),
                 _ => (held, true),
             };
             state.put(Op::BranchImm { cond: Cond::Le, a, imm: 0, to: label });
@@ -95,6 +95,31 @@ impl Loop {
             open.put_header(state);
         }
         open
+    }
+
+    /// Whether the header has been passed: that of a loop whose condition is repeated is after the condition.
+    pub fn is_begun(&self) -> bool {
+        self.condition.is_none() || self.exit.is_some()
+    }
+
+    /// The register of its counter, if it is in one, and the counter's frame slot.
+    pub fn register_of_counter(&self) -> Option<(Reg, FrameSlot)> {
+        match self.counter {
+            Some(CounterPlace::Register(reg, slot)) => Some((reg, slot)),
+            Some(CounterPlace::Frame(_)) | None => None,
+        }
+    }
+
+    /// The label of the header.
+    pub fn header(&self) -> Label {
+        self.header
+    }
+
+    /// The operations of the condition, if it is repeated at the end of each iteration, and the label of the loop's end.
+    pub fn repeated(&self) -> Option<(Range<usize>, Label)> {
+        let condition = self.condition.clone()?;
+        let (exit, _) = self.exit.as_ref()?;
+        Some((condition, *exit))
     }
 
     /// Emits the label of the loop header.
@@ -200,7 +225,7 @@ impl Loop {
     pub fn next<I: Isa, S: Sink>(self, state: &mut State<I, S>) {
         self.end_iteration(state);
         match self.counter.expect("a `times` loop has a counter") {
-            CounterPlace::Register(d) => state.put(Op::CountDown { d, to: self.header }),
+            CounterPlace::Register(d, _) => state.put(Op::CountDown { d, to: self.header }),
             CounterPlace::Frame(slot) => {
                 let a = state.registers.find_free(0).expect("a register is free at the loop header");
                 state.put(Op::LoadFrame { d: a, slot });
@@ -215,41 +240,13 @@ impl Loop {
     /// Ends an iteration of a `while` loop.
     pub fn repeat<I: Isa, S: Sink>(mut self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
         match self.condition.take() {
-            Some(condition) => self.repeat_condition(condition, state, code, homes),
+            Some(condition) => repeat_condition(self.header, condition, state, code, homes),
             None => {
                 self.end_iteration(state);
                 state.put(Op::Jump { to: self.header });
             }
         }
         self.end(state);
-    }
-
-    /// Lowers the condition of a `while` loop again, with a branch to the header if it holds.
-    fn repeat_condition<I: Isa, S: Sink>(
-        &self,
-        condition: Range<usize>,
-        state: &mut State<I, S>,
-        code: &Bytecode,
-        homes: &[u8],
-    ) {
-        let fused = match code.ops()[condition.end - 1] {
-            Code::Word(word) => word.comparison(),
-            _ => None,
-        };
-        let straight = condition.start..condition.end - usize::from(fused.is_some());
-        for index in straight {
-            let pc = Pc(index as u32);
-            state.sink.at(pc.0);
-            let home = state.home(homes[index]);
-            state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home });
-        }
-        state.sink.at(condition.end as u32);
-        let Test { cond, a, b } = state.test(fused);
-        let a = state.preserve_operand(a);
-        let b = state.preserve_operand(b);
-        let header = std::mem::take(&mut state.header);
-        state.reconcile(header);
-        state.put(Test { cond, a, b }.branch(self.header));
     }
 
     /// Reconciles the stack with the stack at the header.
@@ -275,6 +272,35 @@ impl Loop {
             state.set_stack(stack);
         }
     }
+}
+
+/// Lowers the condition of a `while` loop again, with a branch to the header if it holds. The stack expected there is
+/// that of the state's header, which is then no longer set.
+pub fn repeat_condition<I: Isa, S: Sink>(
+    label: Label,
+    condition: Range<usize>,
+    state: &mut State<I, S>,
+    code: &Bytecode,
+    homes: &[u8],
+) {
+    let fused = match code.ops()[condition.end - 1] {
+        Code::Word(word) => word.comparison(),
+        _ => None,
+    };
+    let straight = condition.start..condition.end - usize::from(fused.is_some());
+    for index in straight {
+        let pc = Pc(index as u32);
+        state.sink.at(pc.0);
+        let home = state.home(homes[index]);
+        state.straight(code.ops()[index], Context { pc, next: &code.ops()[index + 1..], home });
+    }
+    state.sink.at(condition.end as u32);
+    let Test { cond, a, b } = state.test(fused);
+    let a = state.preserve_operand(a);
+    let b = state.preserve_operand(b);
+    let header = std::mem::take(&mut state.header);
+    state.reconcile(header);
+    state.put(Test { cond, a, b }.branch(label));
 }
 
 /// The operations of a `while` loop's condition if it can be repeated: there are at most [`REPEATED`], none is control flow,
@@ -321,6 +347,7 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
     /// Selects the place of a loop's counter and stores the count there. The count is a constant or in a register. If the counter
     /// gets a register, the loop uses that register for nothing else. A call in the loop would clobber the register.
     fn place_counter(&mut self, counter: Counter, count: Value, calls: bool) -> CounterPlace {
+        let slot = FrameSlot(counter.0);
         let registers = &self.registers;
         let is_own = |s: Reg| registers.uses(s) == 1 && (clobbers::<I>() | registers.pinned) & bit(s) == 0;
         let d = if !calls && (counter.0 as usize) < counters::<I>() && self.can_pin() {
@@ -332,9 +359,8 @@ impl<I: Isa, S: Sink> State<'_, I, S> {
             self.emit_into(d, count, 0);
             self.release(count);
             self.registers.pinned |= bit(d);
-            return CounterPlace::Register(d);
+            return CounterPlace::Register(d, slot);
         }
-        let slot = FrameSlot(counter.0);
         let s = count.reg().unwrap_or_else(|| {
             let d = self.allocate();
             self.emit_into(d, count, 0);

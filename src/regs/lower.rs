@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::branches::If;
 use super::calls;
 use super::compute::Context;
+use super::entry::Entry;
 use super::homes;
 use super::inline::Inlined;
 use super::loops::{Loop, counters};
@@ -59,13 +60,17 @@ impl Plan {
     }
 }
 
-/// Lowers a program into a sink and returns its trap sites.
-pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
+/// Lowers a program into a sink and returns its trap sites. `entry` is a loop of the main program at whose header the code gets a
+/// second entry.
+pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, entry: Option<RegionId>, sink: &mut S) -> Vec<TrapSite> {
     let state = State::<I, S>::new(sink, plan.pool, code.cells());
-    let mut walk = Walk { code, plan, state, open: Vec::new(), is_dead: false };
+    let mut walk = Walk { code, plan, state, open: Vec::new(), is_dead: false, wanted: entry, entry: None };
     for id in (0..code.functions().len() as u32).map(FunctionId) {
         if plan.inlined.body(code, id).is_none() {
             walk.function(id);
+            if let Some(entry) = walk.entry.take() {
+                entry.put(&mut walk.state, code, &plan.homes);
+            }
         }
     }
     walk.state.into_sites()
@@ -80,6 +85,10 @@ struct Walk<'a, I, S> {
     open: Vec<OpenRegion>,
     /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
+    /// The loop that gets an entry.
+    wanted: Option<RegionId>,
+    /// The entry at its header.
+    entry: Option<Entry>,
 }
 
 enum OpenRegion {
@@ -136,11 +145,13 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     self.state.sink.at(pc.0 + 1);
                     open.put_header(&mut self.state);
                     self.open.push(OpenRegion::Loop(open));
+                    self.note_entry(id);
                 }
                 Code::While(id) => {
                     let body = self.plan.bodies[id.index()];
                     let open = Loop::begin_while(&mut self.state, self.code, id, body);
                     self.open.push(OpenRegion::Loop(open));
+                    self.note_entry(id);
                 }
                 Code::Next(_) | Code::Repeat(_) => {
                     let open = match self.open.pop() {
@@ -179,6 +190,9 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                     if id == FunctionId::MAIN {
                         self.state.after_call = AfterCall::default();
                         self.state.flush();
+                        if code.is_called() && code.metered() {
+                            self.state.put(Op::SaveFuel);
+                        }
                         self.state.put(Op::Return { end: Slot(self.state.stack.height) });
                     } else {
                         self.state.end_call(function);
@@ -236,6 +250,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         match self.open.last_mut() {
             Some(OpenRegion::Loop(open)) if region.is_loop() => {
                 open.end_condition(&mut self.state, region, test.inverted());
+                self.note_entry(id);
                 0
             }
             _ => {
@@ -247,6 +262,22 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
                 self.open.push(OpenRegion::If(open));
                 usize::from(is_empty)
             }
+        }
+    }
+
+    /// If this loop, whose header was just passed, gets an entry, notes what the entry must establish. The header of a loop whose
+    /// condition is repeated is after the condition.
+    fn note_entry(&mut self, id: RegionId) {
+        if self.wanted == Some(id)
+            && let Some(OpenRegion::Loop(open)) = self.open.last()
+            && open.is_begun()
+        {
+            let counters = self.open.iter().filter_map(|open| match open {
+                OpenRegion::Loop(open) => open.register_of_counter(),
+                OpenRegion::If(_) => None,
+            });
+            self.entry = Some(Entry::at(open, &self.state, counters.collect()));
+            self.wanted = None;
         }
     }
 
@@ -280,7 +311,7 @@ mod tests {
         let program = verify(&ast, inputs).expect("the program verifies");
         let code = bytecode::lower(&program, bytecode::Limits::of_stack(100), false).expect("the program is small");
         let mut recorder = Recorder::default();
-        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), &mut recorder);
+        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), None, &mut recorder);
         recorder.ops.into_iter().map(|(_, op)| op).collect()
     }
 

@@ -2,12 +2,13 @@
 //!
 //! Two walks prepare the lowering: `summary` records which slots each region touches, and `homes` finds the slot in which a
 //! value ends an iteration. `inline` finds the calls that the operations of their functions replace. `lower` then walks the bytecode. It calls `compute` and `test` for words, `loops` and `branches`
-//! for regions, and `calls` for functions. These emit LIR and know nothing of the walk. They share `state`, which holds the abstract `stack` and the
+//! for regions, `calls` for functions, and `entry` for a second entry at a loop. These emit LIR and know nothing of the walk. They share `state`, which holds the abstract `stack` and the
 //! registers. `moves` reconciles the abstract stack with the one that a join or a loop header expects.
 
 mod branches;
 mod calls;
 mod compute;
+mod entry;
 mod homes;
 mod inline;
 mod loops;

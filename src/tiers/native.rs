@@ -82,22 +82,48 @@ impl Engine for Native {
     }
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
+        let code = task.bytecode(clock)?;
+        let Sealed { entry, sites, .. } = self.compile(&code, self.tier, clock)?;
+        Ok(Box::new(NativeProgram { entry, code, sites }))
+    }
+}
+
+/// A program in executable memory.
+pub struct Sealed {
+    /// The code with its requirements.
+    pub entry: Entry,
+    /// Its trap sites.
+    pub sites: Vec<TrapSite>,
+    /// The offset of its second entry, if it has one.
+    pub second: Option<usize>,
+}
+
+impl Native {
+    /// Compiles bytecode on a tier and makes the code executable.
+    ///
+    /// # Errors
+    /// The same as for [`Engine::prepare_task`].
+    pub fn compile(
+        &mut self,
+        code: &Bytecode,
+        tier: AnyTier,
+        clock: &mut dyn PhaseClock,
+    ) -> Result<Sealed, PrepareError> {
         let unsupported = || PrepareError::Unsupported { engine: self.name, reason: unknown_host(ARCH) };
         let compile = compiler(ARCH).ok_or_else(unsupported)?;
-        let code = task.bytecode(clock)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
-        let Compiled { machine, sites, .. } = compile(&code, self.tier, &self.tuning, false, memory)?;
+        let Compiled { machine, sites, .. } = compile(code, tier, &self.tuning, false, memory)?;
         clock.begin(Phase::Seal);
         let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
-        let activation_bytes = machine.activation_bytes;
+        let (activation_bytes, second) = (machine.activation_bytes, machine.entry);
         self.memory = machine.bytes;
         let requirements = Requirements {
-            frame_slots: frame_slots(&code),
+            frame_slots: frame_slots(code),
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
             cells: code.cells(),
-            control_bytes: control_bytes(&code, activation_bytes).map_err(PrepareError::Reserve)?,
+            control_bytes: control_bytes(code, activation_bytes).map_err(PrepareError::Reserve)?,
             depth: code.greatest_depth(),
         };
         self.can_reserve(requirements.cells, requirements.control_bytes).map_err(PrepareError::Reserve)?;
@@ -107,7 +133,7 @@ impl Engine for Native {
         // the control stack, which has room for as many activations as can be active at once.
         #[expect(unsafe_code, reason = "only this function knows what the code was compiled from")]
         let entry = unsafe { Entry::new(sealed, requirements) };
-        Ok(Box::new(NativeProgram { entry, code, sites }))
+        Ok(Sealed { entry, sites, second })
     }
 }
 
@@ -134,9 +160,16 @@ impl Prepared for NativeProgram {
 /// The trap at a site.
 fn trap(code: &Bytecode, sites: &[TrapSite], site: u32, pointer: i64, base: i64) -> Trap {
     let site = sites[site as usize];
+    code.trap(site.pc, || depth(code, site, pointer, base))
+}
+
+/// The depth of the stack above the base of the function in which a check failed. The pointer and the base are those of [`Exit::Trap`].
+///
+/// # Panics
+/// If the depth is negative.
+pub(crate) fn depth(code: &Bytecode, site: TrapSite, pointer: i64, base: i64) -> u64 {
     let base = if code.function_of(site.pc) == FunctionId::MAIN { 0 } else { base };
-    let depth = pointer + site.values_above - base;
-    code.trap(site.pc, || u64::try_from(depth).expect("a stack's depth is not negative"))
+    u64::try_from(pointer + site.values_above - base).expect("a stack's depth is not negative")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The trait of a tier, and its two implementations.
 
-use crate::bytecode::{Bytecode, TrapSite};
+use crate::bytecode::{Bytecode, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::jit::{self, Fired, Switches};
 use crate::lir::Sink;
@@ -40,7 +40,10 @@ impl Tier for Switches {
 
 /// The register tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Registers;
+pub struct Registers {
+    /// The loop of the main program at whose header the code has a second entry.
+    pub entry: Option<RegionId>,
+}
 
 impl Tier for Registers {
     type Plan = regs::Plan;
@@ -55,7 +58,7 @@ impl Tier for Registers {
 
     /// No peephole rule fires.
     fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &regs::Plan, mut sink: S) -> (S, Vec<TrapSite>, Fired) {
-        let sites = regs::lower::<I, S>(code, plan, &mut sink);
+        let sites = regs::lower::<I, S>(code, plan, self.entry, &mut sink);
         (sink, sites, Fired::default())
     }
 }

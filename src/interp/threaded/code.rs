@@ -2,6 +2,7 @@
 
 use super::handlers::{self, BACK, Cell, GO, Handler, Ip, LONGEST, NEXT, SEGMENT, pause};
 use super::tables::Form;
+use super::watch::Watch;
 use super::window::Value;
 use crate::bytecode::{Pc, TrapSite};
 use crate::lang::Word;
@@ -15,6 +16,8 @@ pub struct Code {
     pub counters: Counters,
     /// One line per instruction, if a listing was requested.
     pub listing: Option<Vec<Line>>,
+    /// What is known about watched code.
+    pub watch: Option<Watch>,
 }
 
 /// Numbers of counters.
@@ -43,12 +46,22 @@ impl Code {
         self.cells.as_ptr()
     }
 
+    /// The cell of an instruction.
+    pub fn cell(&self, ip: Ip) -> usize {
+        (ip as usize - self.start() as usize) / size_of::<Cell>()
+    }
+
+    /// Replaces the handler of the instruction at a cell, and returns the cell before.
+    pub fn replace(&mut self, cell: usize, handler: Handler) -> Cell {
+        std::mem::replace(&mut self.cells[cell], Cell { handler })
+    }
+
     /// The trap site of an instruction that trapped.
     ///
     /// # Panics
     /// If it cannot trap.
     pub fn site(&self, ip: Ip) -> TrapSite {
-        let cell = (ip as usize - self.start() as usize) / size_of::<Cell>();
+        let cell = self.cell(ip);
         let found = self.sites.binary_search_by_key(&cell, |(cell, _)| *cell);
         self.sites[found.expect("an instruction that traps has a site")].1
     }
@@ -95,6 +108,11 @@ impl Builder {
     #[inline]
     pub fn here(&mut self) -> usize {
         self.last = None;
+        self.cells.len()
+    }
+
+    /// The number of cells.
+    pub fn length(&self) -> usize {
         self.cells.len()
     }
 
@@ -212,8 +230,8 @@ impl Builder {
         }
     }
 
-    /// Ends an innermost loop whose header is the cell `head`.
-    pub fn end_loop(&mut self, end: usize, head: usize) {
+    /// Ends an innermost loop whose header is the cell `head`. Returns the number of iterations until it pauses.
+    pub fn end_loop(&mut self, end: usize, head: usize) -> i64 {
         let fused = self.last.and_then(|(at, last, _)| Some((at, last.ending(end)?)));
         let mnemonic = if end == NEXT { "next" } else { "back" };
         debug_assert!(end == NEXT || end == BACK, "only these end loops");
@@ -229,9 +247,11 @@ impl Builder {
         // The loop pauses after a power-of-two number of iterations, or after each iteration if it is long.
         let mask = (iterations + 1).next_power_of_two() / 2;
         self.target(head);
-        self.value(mask.max(1) as i64 - 1);
+        let mask = mask.max(1) as i64;
+        self.value(mask - 1);
         self.last = None;
         self.lengthen(LONGEST / 2);
+        mask
     }
 
     /// The greatest number of instructions on a path to here without a pause.
@@ -272,11 +292,11 @@ impl Builder {
     }
 
     /// Returns the code.
-    pub fn finish(mut self, counters: Counters) -> Code {
+    pub fn finish(mut self, counters: Counters, watch: Option<Watch>) -> Code {
         let start = self.cells.as_ptr();
         for (cell, target) in self.targets {
             self.cells[cell].target = start.wrapping_add(target);
         }
-        Code { cells: self.cells, sites: self.sites, counters, listing: self.listing }
+        Code { cells: self.cells, sites: self.sites, counters, listing: self.listing, watch }
     }
 }

@@ -36,6 +36,11 @@ impl Control {
         context.counters = self.counters.as_mut_ptr().wrapping_add(self.needed.main);
     }
 
+    /// The number of active calls.
+    pub fn depth(&self, context: &Context) -> u64 {
+        ((context.returns.addr() - self.returns.as_ptr().addr()) / size_of::<Ip>()) as u64
+    }
+
     /// Makes room for the calls that may begin until the next pause, and returns whether any may begin.
     pub fn resume(&mut self, context: &mut Context) -> bool {
         let elements = |bytes: usize| bytes / size_of::<i64>();

@@ -58,7 +58,14 @@ pub type Handler = unsafe fn(Ip, i64, i64, *mut Context, i64, i64);
 pub enum Stop {
     /// To be resumed with an empty machine stack.
     Pause,
-    /// The same, but first the call needs room for its return address. It traps if that would be more than the call limit allows.
+    /// To be resumed in the next iteration of an innermost `while` loop, whose end is [`Context::from`].
+    Back,
+    /// To be resumed at the header of a loop. The work that the loops of this function have done exceeds the limit.
+    Hot,
+    /// To be resumed at a header, or at the start of a function, that is watched.
+    Arrive,
+    /// The same as a pause, but first the call needs room for its return address. It traps if that would be more than the call
+    /// limit allows.
     Call,
     /// The program is done; the number of values is in the instruction.
     Done,
@@ -95,6 +102,10 @@ pub struct Context {
     pub stop: Stop,
     /// The instruction at which to continue, or that ended the execution.
     pub ip: Ip,
+    /// The operands of the end of an innermost `while` loop that paused.
+    pub from: Ip,
+    /// For each function, the work that its loops may still do before it is hot. Only used by watched code.
+    pub heats: *mut i64,
     /// The count of the innermost loop.
     pub count: i64,
     /// The values in registers.
@@ -110,12 +121,22 @@ impl Context {
     /// # Safety
     /// The context must be as its documentation requires.
     pub unsafe fn run(&mut self) {
+        // SAFETY: the caller guarantees it.
+        unsafe { self.run_with((*self.ip).handler) }
+    }
+
+    /// The same, but executes this handler in place of the first instruction's own.
+    ///
+    /// # Safety
+    /// The context must be as its documentation requires, and the handler must fit the instruction's operands.
+    pub unsafe fn run_with(&mut self, first: Handler) {
         #[cfg(debug_assertions)]
         {
             self.instructions = 0;
         }
+        let [r0, r1, r2] = self.registers;
         // SAFETY: the caller guarantees it.
-        unsafe { dispatch(self.ip, self.count, self, self.registers) }
+        unsafe { first(self.ip, r0, self.count, self, r1, r2) }
     }
 }
 
@@ -207,9 +228,13 @@ handler!(
     }
 );
 handler!(
-    /// Pauses and then continues at the target.
+    /// Pauses and then continues in the next iteration of an innermost `while`.
     #[cold]
-    pause_at_target<> |ip, count, context, r| pause_at((*ip).target, count, context, r)
+    pause_at_target<> |ip, count, context, r| {
+        pause_at((*ip).target, count, context, r);
+        (*context).from = ip;
+        (*context).stop = Stop::Back;
+    }
 );
 handler!(
     /// Returns to the caller, which continues after this instruction.
@@ -377,6 +402,85 @@ handler!(
 handler!(
     /// The end of a `while` that contains other loops.
     back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r)
+);
+handler!(
+    /// [`enter`] in watched code: notes the work that the loop is going to do.
+    enter_watched<> |ip, count, context, r| {
+        if count <= 0 {
+            return dispatch((*ip.add(1)).target, 0, context, r);
+        }
+        if work(context, ip.add(2), count) {
+            return hot_at(ip.add(4), r[0], count, context, r[1], r[2]);
+        }
+        dispatch(ip.add(4), count, context, r);
+    }
+);
+handler!(
+    /// [`enter_outer`] in watched code: notes the work that the loop is going to do.
+    enter_outer_watched<> |ip, count, context, r| {
+        if count <= 0 {
+            return dispatch((*ip.add(1)).target, 0, context, r);
+        }
+        *(*context).counters.offset((*ip.add(2)).value as isize) = count;
+        if work(context, ip.add(3), count) {
+            return hot_at(ip.add(5), r[0], 0, context, r[1], r[2]);
+        }
+        dispatch(ip.add(5), 0, context, r);
+    }
+);
+handler!(
+    /// [`next_outer`] in watched code: notes the work of `while` loops in the loop.
+    next_outer_watched<> |ip, count, context, r| {
+        let left = (*context).counters.offset((*ip.add(2)).value as isize);
+        *left -= 1;
+        if *left == 0 {
+            return dispatch(ip.add(5), count, context, r);
+        }
+        if work(context, ip.add(3), count.min(0).wrapping_neg()) {
+            return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
+        }
+        pause_at((*ip.add(1)).target, 0, context, r);
+    }
+);
+handler!(
+    /// [`back_outer`] in watched code: notes the work of an iteration, and then that of `while` loops in the loop.
+    back_outer_watched<> |ip, count, context, r| {
+        let of_iteration = work(context, ip.add(2), 1);
+        if work(context, ip.add(4), count.min(0).wrapping_neg()) || of_iteration {
+            return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
+        }
+        pause_at((*ip.add(1)).target, 0, context, r);
+    }
+);
+
+/// Notes the work of this many iterations. The operands are the number of a function and the work of an iteration. Returns whether
+/// the function is hot.
+#[inline(always)]
+pub unsafe fn work(context: *mut Context, operands: Ip, iterations: i64) -> bool {
+    // SAFETY: see `Context`.
+    unsafe {
+        let heat = (*context).heats.add((*operands).value as usize);
+        // Neither number is negative.
+        let left = (*heat).wrapping_sub(iterations.saturating_mul((*operands.add(1)).value));
+        *heat = left;
+        left < 0
+    }
+}
+
+handler!(
+    /// Stops at the header of a loop because it is hot.
+    #[cold]
+    hot_at<> |ip, count, context, r| {
+        pause_at(ip, count, context, r);
+        (*context).stop = Stop::Hot;
+    }
+);
+handler!(
+    /// Stops before this instruction. It takes the place of a handler where arrivals are watched.
+    arrive<> |ip, count, context, r| {
+        pause_at(ip, count, context, r);
+        (*context).stop = Stop::Arrive;
+    }
 );
 handler!(
     /// Takes one unit of fuel.

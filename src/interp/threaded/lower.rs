@@ -8,6 +8,7 @@ use super::code::{Builder, Code, Counters, Line, Patch};
 use super::handlers::*;
 use super::state::State;
 use super::tables::{self, PARAMETERS, RESULTS, number};
+use super::watch::{FunctionStart, Watching};
 use super::window::{Value, Window};
 use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::Word;
@@ -15,15 +16,20 @@ use crate::lang::words::Class;
 
 /// Lowers a program. Adjacent instructions are fused only if `is_fusing` is set.
 pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
-    lower_with(code, is_fusing, false)
+    lower_with(code, is_fusing, false, None)
+}
+
+/// Lowers a program to watched code: its loops note the work that they do, see [`Watch`].
+pub fn lower_watched(code: &Bytecode) -> Code {
+    lower_with(code, true, false, Some(Watching::new(code)))
 }
 
 /// The interpreter's code as text.
 pub fn listing(code: &Bytecode, is_fusing: bool) -> Vec<Line> {
-    lower_with(code, is_fusing, true).listing.expect("a listing was requested")
+    lower_with(code, is_fusing, true, None).listing.expect("a listing was requested")
 }
 
-fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
+fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool, watching: Option<Watching>) -> Code {
     let mut walk = Walk {
         code,
         state: State {
@@ -38,13 +44,17 @@ fn lower_with(code: &Bytecode, is_fusing: bool, is_listed: bool) -> Code {
         calls: Vec::new(),
         counted: None,
         tails: Vec::new(),
+        function: FunctionId::MAIN,
+        watching,
     };
     walk.ops(0, code.main().end.index());
-    let counters = Counters { main: code.main().counters as usize, definition: 0 };
-    match &code.functions()[1..] {
-        [] => walk.state.builder.finish(counters),
-        definitions => walk.definitions(definitions, counters),
-    }
+    let mut counters = Counters { main: code.main().counters as usize, definition: 0 };
+    let starts = match &code.functions()[1..] {
+        [] => Vec::new(),
+        definitions => walk.definitions(definitions, &mut counters),
+    };
+    let watch = walk.watching.map(|watching| watching.finish(starts));
+    walk.state.builder.finish(counters, watch)
 }
 
 /// The walk over the bytecode. Only the walk handles control flow.
@@ -66,6 +76,10 @@ struct Walk<'a> {
     counted: Option<Pc>,
     /// For each region of a definition, whether its end is followed by a return. Only the entries of `if`s are set.
     tails: Vec<bool>,
+    /// The function.
+    function: FunctionId,
+    /// What watched code needs besides.
+    watching: Option<Watching>,
 }
 
 /// What activations of a function look like.
@@ -86,7 +100,7 @@ impl Activation {
 }
 
 /// Whether the count of a loop stays in its register: calls would change it.
-fn is_tight(region: &Region) -> bool {
+pub fn is_tight(region: &Region) -> bool {
     region.is_innermost && !region.has_call
 }
 
@@ -96,6 +110,7 @@ fn list(registers: &[usize], values: usize) -> String {
 }
 
 struct OpenLoop {
+    id: RegionId,
     region: Region,
     /// The first cell of every iteration.
     header: usize,
@@ -124,13 +139,14 @@ impl Walk<'_> {
         }
     }
 
-    /// Lowers the definitions, and returns the code.
-    fn definitions(mut self, definitions: &[Function], mut counters: Counters) -> Code {
+    /// Lowers the definitions, and returns what is known about the code of each.
+    fn definitions(&mut self, definitions: &[Function], counters: &mut Counters) -> Vec<FunctionStart> {
         let regions = self.code.regions();
         self.tails = vec![false; regions.len()];
         let mut next_region = regions.partition_point(|region| region.start < definitions[0].start);
         let mut starts = Vec::with_capacity(definitions.len());
-        for function in definitions {
+        for (id, function) in (1..).map(FunctionId).zip(definitions) {
+            self.function = id;
             let mut needed = 0;
             while let Some(region) = regions.get(next_region).filter(|region| region.start < function.end) {
                 if let RegionKind::Times { counter } = region.kind
@@ -145,13 +161,14 @@ impl Walk<'_> {
             counters.definition = counters.definition.max(self.activation.slots());
             self.state.window = Window::in_registers(function.params.into(), PARAMETERS.min(function.params as usize));
             self.is_dead = false;
-            starts.push(self.begin_definition(function));
+            let cell = self.begin_definition(function);
+            starts.push(FunctionStart { cell, slots: self.activation.slots() });
             self.ops(function.start.index(), function.end.index());
         }
-        for (call, callee) in self.calls {
-            self.state.builder.bind_to(call, starts[callee.index() - 1]);
+        for (call, callee) in std::mem::take(&mut self.calls) {
+            self.state.builder.bind_to(call, starts[callee.index() - 1].cell);
         }
-        self.state.builder.finish(counters)
+        starts
     }
 
     fn begin_definition(&mut self, function: &Function) -> usize {
@@ -340,18 +357,38 @@ impl Walk<'_> {
         }
     }
 
-    fn header(&mut self, region: Region) {
+    fn header(&mut self, id: RegionId, region: Region) {
         let header = self.state.builder.here();
         let outer_header = self.state.header.replace(self.state.window);
         // A `times` has just branched to its end. The condition of a `while` will do so.
         let exit = self.targets.len() - usize::from(matches!(region.kind, RegionKind::Times { .. }));
-        self.loops.push(OpenLoop { region, header, exit, leaves: Vec::new(), outer_header });
+        self.loops.push(OpenLoop { id, region, header, exit, leaves: Vec::new(), outer_header });
+        if let Some(watching) = &mut self.watching {
+            watching.begin(id, header, self.function, self.state.window);
+        }
+    }
+
+    /// In watched code, appends the operands with which a loop notes `iterations` iterations' work: the function and the work of so
+    /// many iterations.
+    fn work(&mut self, id: RegionId, iterations: i64) {
+        if let Some(watching) = &self.watching {
+            self.state.builder.value(self.function.0.into());
+            self.state.builder.value(watching.work(id).saturating_mul(iterations));
+        }
+    }
+
+    /// The same for the `while` loops directly inside a loop.
+    fn work_inside(&mut self, id: RegionId) {
+        if let Some(watching) = &self.watching {
+            self.state.builder.value(self.function.0.into());
+            self.state.builder.value(watching.work_inside(id));
+        }
     }
 
     fn begin_while(&mut self, id: RegionId) {
         let region = *self.code.region(id);
         self.prepare_loop(&region);
-        self.header(region);
+        self.header(id, region);
     }
 
     fn times(&mut self, id: RegionId) {
@@ -364,15 +401,18 @@ impl Walk<'_> {
         self.state.builder.operand(count);
         self.state.window.pop();
         self.prepare_loop(&region);
+        let is_watched = self.watching.is_some();
         if is_tight(&region) {
-            self.state.builder.begin(enter, || "enter".into());
+            self.state.builder.begin(if is_watched { enter_watched } else { enter }, || "enter".into());
             self.target(region.is_level);
         } else {
-            self.state.builder.begin(enter_outer, || format!("enter c{counter}"));
+            let handler: Handler = if is_watched { enter_outer_watched } else { enter_outer };
+            self.state.builder.begin(handler, || format!("enter c{counter}"));
             self.target(region.is_level);
             self.state.builder.value(self.slot(counter));
         }
-        self.header(region);
+        self.work(id, 1);
+        self.header(id, region);
     }
 
     /// Leaves the innermost loop.
@@ -400,6 +440,10 @@ impl Walk<'_> {
     /// Reconciles the window with the window at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
+        let end = self.state.builder.length();
+        if let Some(watching) = &mut self.watching {
+            watching.end(end);
+        }
         let window = std::mem::replace(&mut self.state.header, open.outer_header).expect("the loop has a header");
         if self.is_dead {
             // No path reaches the end of an iteration.
@@ -412,37 +456,47 @@ impl Walk<'_> {
     }
 
     fn next(&mut self) {
-        let OpenLoop { header, region, leaves, .. } = self.end_iteration();
+        let OpenLoop { id, header, region, leaves, .. } = self.end_iteration();
         match region.kind {
             _ if self.is_dead => {}
             RegionKind::Times { counter } if !is_tight(&region) => {
                 let counter = i64::from(counter.0);
-                let handler: Handler = if region.is_innermost { next_calling } else { next_outer };
+                let handler: Handler = match (region.is_innermost, &self.watching) {
+                    (true, _) => next_calling,
+                    (false, None) => next_outer,
+                    (false, Some(_)) => next_outer_watched,
+                };
                 self.state.builder.begin(handler, || format!("next c{counter} {header}"));
                 self.state.builder.target(header);
                 self.state.builder.value(self.slot(counter));
                 if region.is_innermost {
                     self.state.builder.value(self.state.builder.units_since(header));
+                } else {
+                    self.work_inside(id);
                 }
             }
-            _ => self.state.builder.end_loop(NEXT, header),
+            _ => _ = self.state.builder.end_loop(NEXT, header),
         }
         self.end_loop(leaves);
     }
 
     fn repeat(&mut self) {
-        let OpenLoop { header, region, leaves, .. } = self.end_iteration();
+        let OpenLoop { id, header, region, leaves, .. } = self.end_iteration();
         if self.is_dead {
             // No path reaches the end of an iteration.
         } else if is_tight(&region) {
-            self.state.builder.end_loop(BACK, header);
+            let iterations = self.state.builder.end_loop(BACK, header);
+            self.work(id, iterations);
         } else if region.is_innermost {
             self.state.builder.begin(back_calling, || format!("back {header}"));
             self.state.builder.target(header);
             self.state.builder.value(self.state.builder.units_since(header));
         } else {
-            self.state.builder.begin(back_outer, || format!("back {header}"));
+            let handler: Handler = if self.watching.is_some() { back_outer_watched } else { back_outer };
+            self.state.builder.begin(handler, || format!("back {header}"));
             self.state.builder.target(header);
+            self.work(id, 1);
+            self.work_inside(id);
         }
         self.is_dead = true;
         self.end_loop(leaves);

@@ -8,11 +8,14 @@ pub mod handlers;
 mod lower;
 mod moves;
 mod state;
+mod machine;
 mod tables;
+mod watch;
 mod window;
 mod words;
 
 pub use code::{Code, Line};
-pub use control::Control;
-pub use lower::{listing, lower};
+pub use lower::{listing, lower, lower_watched};
+pub use machine::Machine;
+pub use watch::{Head, Watch};
 pub use tables::PAIRS;

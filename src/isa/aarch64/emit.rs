@@ -41,6 +41,10 @@ pub struct Emitter {
     /// What an activation of the current function has on the control stack.
     activation: Activation,
     activation_bytes: usize,
+    /// Whether the code counts fuel.
+    metered: bool,
+    /// The offset of the second entry.
+    entry: Option<usize>,
     marks: Vec<(u32, Mark)>,
     marked: bool,
 }
@@ -110,29 +114,13 @@ impl Isa for Emitter {
             slots: (FRAME.into(), frame::SLOTS.into()),
             activation: Activation::default(),
             activation_bytes: 0,
+            metered: shape.metered,
+            entry: None,
             marks: Vec::new(),
             marked: shape.marked,
         };
         emitter.mark(Mark::Prologue);
-        for pair in emitter.saved.into_iter().flat_map(|regs| regs.chunks(2)) {
-            emitter.put_inst(a64::stp_pre(x(pair[0]).into(), x(pair[1]).into(), SP, pair_offset(-16)));
-        }
-        emitter.put_inst(a64::mov(FRAME, X0.into()));
-        emitter.load_field(POINTER, frame::BOTTOM);
-        if shape.metered {
-            emitter.load_field(FUEL, frame::FUEL);
-        }
-        if let Some(memory) = emitter.memory {
-            emitter.load_field(memory, frame::MEMORY);
-        }
-        if let Some(depth) = emitter.depth {
-            emitter.load_field(depth, frame::DEPTH);
-        }
-        if calls {
-            emitter.put_inst(a64::add_imm(SCRATCH.into(), SP, imm12(0)));
-            emitter.put_inst(a64::str_(SCRATCH.into(), FRAME.into(), field(frame::HOST)));
-            emitter.switch_stack(frame::CONTROL);
-        }
+        emitter.prologue(frame::BOTTOM);
         emitter
     }
 
@@ -153,7 +141,7 @@ impl Isa for Emitter {
             self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
-        Ok(Machine { bytes, marks: self.marks, activation_bytes: self.activation_bytes })
+        Ok(Machine { bytes, marks: self.marks, entry: self.entry, activation_bytes: self.activation_bytes })
     }
 }
 
@@ -256,6 +244,16 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
             Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::Gt, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::SaveFuel => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(a64::str_(FUEL.into(), FRAME.into(), field(frame::FUEL)));
+            }
+            Op::Entry => {
+                assert!(self.entry.is_none(), "the code has a second entry already");
+                self.entry = Some(self.asm.offset());
+                self.slots = (FRAME.into(), frame::SLOTS.into());
+                self.prologue(frame::POINTER);
+            }
             Op::Return { end } => {
                 self.add(OTHER, POINTER, end.bytes());
                 self.put_inst(a64::str_(OTHER.into(), FRAME.into(), field(frame::POINTER)));
@@ -281,6 +279,29 @@ impl Emitter {
     fn mark(&mut self, mark: Mark) {
         if self.marked {
             self.marks.push((self.asm.offset() as u32, mark));
+        }
+    }
+
+    /// Saves the callee-saved registers and loads what the frame holds for registers. `pointer` is the field with the data-stack pointer.
+    fn prologue(&mut self, pointer: i32) {
+        for pair in self.saved.into_iter().flat_map(|regs| regs.chunks(2)) {
+            self.asm.put(a64::stp_pre(x(pair[0]).into(), x(pair[1]).into(), SP, pair_offset(-16)));
+        }
+        self.put_inst(a64::mov(FRAME, X0.into()));
+        self.load_field(POINTER, pointer);
+        if self.metered {
+            self.load_field(FUEL, frame::FUEL);
+        }
+        if let Some(memory) = self.memory {
+            self.load_field(memory, frame::MEMORY);
+        }
+        if let Some(depth) = self.depth {
+            self.load_field(depth, frame::DEPTH);
+        }
+        if self.calls {
+            self.put_inst(a64::add_imm(SCRATCH.into(), SP, imm12(0)));
+            self.put_inst(a64::str_(SCRATCH.into(), FRAME.into(), field(frame::HOST)));
+            self.switch_stack(frame::CONTROL);
         }
     }
 

@@ -44,6 +44,10 @@ pub struct Emitter {
     /// The number of bytes that they take on the control stack.
     slot_bytes: i32,
     activation_bytes: usize,
+    /// Whether the code counts fuel.
+    metered: bool,
+    /// The offset of the second entry.
+    entry: Option<usize>,
     /// Out-of-line divisions by -1: their branch, the requested result, and the offset at which to continue.
     out_of_line: Vec<(OutOfLine, DivOp, usize)>,
     marks: Vec<(u32, Mark)>,
@@ -102,29 +106,14 @@ impl Isa for Emitter {
             slots: (FRAME, frame::SLOTS),
             slot_bytes: 0,
             activation_bytes: 0,
+            metered: shape.metered,
+            entry: None,
             out_of_line: Vec::new(),
             marks: Vec::new(),
             marked: shape.marked,
         };
         emitter.mark(Mark::Prologue);
-        for reg in emitter.saved.into_iter().flatten() {
-            emitter.put_inst(x64::push(gp(*reg)));
-        }
-        // The argument is in `rdi`, which keeps the frame's address.
-        emitter.put_inst(x64::load(POINTER, field(frame::BOTTOM)));
-        if shape.metered {
-            emitter.put_inst(x64::load(FUEL, field(frame::FUEL)));
-        }
-        if let Some(memory) = emitter.memory {
-            emitter.put_inst(x64::load(memory, field(frame::MEMORY)));
-        }
-        if let Some(depth) = emitter.depth {
-            emitter.put_inst(x64::load(depth, field(frame::DEPTH)));
-        }
-        if calls {
-            emitter.put_inst(x64::store(field(frame::HOST), RSP));
-            emitter.put_inst(x64::load(RSP, field(frame::CONTROL)));
-        }
+        emitter.prologue(frame::BOTTOM);
         emitter
     }
 
@@ -152,7 +141,7 @@ impl Isa for Emitter {
             self.epilogue();
         }
         let bytes = self.asm.finish_with_exits(&exits)?;
-        Ok(Machine { bytes, marks: self.marks, activation_bytes: self.activation_bytes })
+        Ok(Machine { bytes, marks: self.marks, entry: self.entry, activation_bytes: self.activation_bytes })
     }
 }
 
@@ -266,6 +255,16 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), field(frame::BOTTOM), Cc::L, site),
             Op::Room { slot, site } => self.check(slot.bytes(), field(frame::LIMIT), Cc::G, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::SaveFuel => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(x64::store(field(frame::FUEL), FUEL));
+            }
+            Op::Entry => {
+                assert!(self.entry.is_none(), "the code has a second entry already");
+                self.entry = Some(self.asm.offset());
+                self.slots = (FRAME, frame::SLOTS);
+                self.prologue(frame::POINTER);
+            }
             Op::Return { end } => {
                 self.add(SCRATCH, POINTER, end.bytes());
                 self.put_inst(x64::store(field(frame::POINTER), SCRATCH));
@@ -286,6 +285,28 @@ impl Emitter {
     fn mark(&mut self, mark: Mark) {
         if self.marked {
             self.marks.push((self.asm.offset() as u32, mark));
+        }
+    }
+
+    /// Saves the callee-saved registers and loads what the frame holds for registers. `pointer` is the field with the data-stack pointer.
+    fn prologue(&mut self, pointer: i32) {
+        for reg in self.saved.into_iter().flatten() {
+            self.asm.put(x64::push(gp(*reg)));
+        }
+        // The argument is in `rdi`, which keeps the frame's address.
+        self.put_inst(x64::load(POINTER, field(pointer)));
+        if self.metered {
+            self.put_inst(x64::load(FUEL, field(frame::FUEL)));
+        }
+        if let Some(memory) = self.memory {
+            self.put_inst(x64::load(memory, field(frame::MEMORY)));
+        }
+        if let Some(depth) = self.depth {
+            self.put_inst(x64::load(depth, field(frame::DEPTH)));
+        }
+        if self.calls {
+            self.put_inst(x64::store(field(frame::HOST), RSP));
+            self.put_inst(x64::load(RSP, field(frame::CONTROL)));
         }
     }
 

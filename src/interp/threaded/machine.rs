@@ -1,0 +1,255 @@
+//! The machine that executes the interpreter's code, from pause to pause.
+#![allow(unsafe_code, reason = "the code and the stack are accessed without bounds checks")]
+
+use std::rc::Rc;
+
+use super::code::Code;
+use super::control::Control;
+use super::handlers::{Context, Handler, Ip, REGISTERS, Stop, arrive, work};
+use super::lower::is_tight;
+use super::watch::{Head, Watch};
+use crate::bytecode::{Bytecode, FunctionId, RegionKind, TrapSite};
+use crate::engine::PrepareError;
+use crate::exec::{State, Store, can_reserve};
+use crate::outcome::Trap;
+
+/// A program as the interpreter's code, with its control stack. It can execute the program any number of times.
+pub struct Machine {
+    bytecode: Rc<Bytecode>,
+    code: Code,
+    control: Control,
+    has_calls: bool,
+}
+
+/// A control stack of at most this many bytes is not reserved for a test when a program is prepared, because that takes longer
+/// than translating a small program.
+const SURELY_AVAILABLE: usize = 16 << 20;
+
+impl Machine {
+    /// A machine for code that was lowered from this bytecode.
+    ///
+    /// # Errors
+    /// If there is no address space for the program's cells and calls.
+    pub fn new(bytecode: Rc<Bytecode>, code: Code) -> Result<Machine, PrepareError> {
+        let control = Control::new(code.counters, bytecode.greatest_depth());
+        let control_bytes = Some(control.greatest_bytes()).filter(|bytes| *bytes > SURELY_AVAILABLE);
+        can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
+        let has_calls = bytecode.has_calls();
+        Ok(Machine { bytecode, code, control, has_calls })
+    }
+
+    /// Begins an execution: puts the inputs on the stack, clears the memory, and returns the context at the entry.
+    pub fn begin(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Context {
+        let fuel = self.bytecode.begin(inputs, fuel, stack);
+        let cells = self.bytecode.cells();
+        stack.reserve(cells, 0).expect("the memory was available when the program was prepared");
+        stack.clear_memory(cells);
+        let bottom = stack.bottom();
+        let mut context = Context {
+            base: bottom,
+            bottom,
+            counters: std::ptr::null_mut(),
+            fuel,
+            returns: std::ptr::null_mut(),
+            returns_end: std::ptr::null_mut(),
+            budget: 0,
+            memory: stack.memory_start(),
+            cells: cells as u64,
+            stop: Stop::Pause,
+            ip: self.code.start(),
+            from: self.code.start(),
+            heats: std::ptr::null_mut(),
+            count: 0,
+            registers: [0; REGISTERS],
+            #[cfg(debug_assertions)]
+            instructions: 0,
+        };
+        self.control.begin(&mut context);
+        context
+    }
+
+    /// Executes the program until it ends or traps.
+    ///
+    /// # Safety
+    /// The context must be that of the entry, and the stack and the memory those of [`begin`](Machine::begin).
+    pub unsafe fn execute(&mut self, context: &mut Context) {
+        // SAFETY: the context is that of the entry or of a pause.
+        while !matches!(context.stop, Stop::Done | Stop::Trap) && unsafe { self.advance(context, None) } {}
+    }
+
+    /// Executes the program until it stops for any reason. `first` takes the place of the handler of the first instruction. Returns
+    /// whether anything was executed: a call that the call limit does not allow traps.
+    ///
+    /// # Safety
+    /// The context must be that of the entry or one in which the program has stopped, and the stack and the memory those of
+    /// [`begin`](Machine::begin). The handler must fit the instruction.
+    #[inline(always)]
+    pub unsafe fn advance(&mut self, context: &mut Context, first: Option<Handler>) -> bool {
+        if self.has_calls {
+            // There is room for the calls that may begin until the next pause.
+            let may_call = self.control.resume(context);
+            if context.stop == Stop::Call && !may_call {
+                return false;
+            }
+        }
+        // SAFETY: the caller guarantees it.
+        unsafe {
+            match first {
+                None => context.run(),
+                Some(first) => context.run_with(first),
+            }
+        }
+        true
+    }
+
+    /// What is known about watched code.
+    ///
+    /// # Panics
+    /// If the code is not watched.
+    pub fn watch(&self) -> &Watch {
+        self.code.watch.as_ref().expect("the code is watched")
+    }
+
+    /// The cell of an instruction.
+    pub fn cell(&self, ip: Ip) -> usize {
+        self.code.cell(ip)
+    }
+
+    /// From now on, the execution stops before the instruction at a cell. Returns the instruction's handler.
+    ///
+    /// # Safety
+    /// An instruction must begin at the cell.
+    pub unsafe fn stop_at(&mut self, cell: usize) -> Handler {
+        // SAFETY: an instruction begins with its handler.
+        unsafe { self.code.replace(cell, arrive).handler }
+    }
+
+    /// Notes the work of an innermost `while` loop in watched code that has stopped with [`Stop::Back`]. Returns whether its function
+    /// is hot.
+    ///
+    /// # Safety
+    /// The program must have stopped for this reason, and the context must have a heat for each function.
+    pub unsafe fn note_work(context: &mut Context) -> bool {
+        // SAFETY: in watched code, two operands of `work` follow the target and the mask.
+        unsafe { work(context, context.from.add(2), 1) }
+    }
+
+    /// The state at the header of a loop, for machine code with an entry there. All values are moved to their slots.
+    ///
+    /// # Safety
+    /// The program must have stopped at this header.
+    pub unsafe fn state_at_header(&self, context: &Context, head: &Head, offset: usize) -> State {
+        let function = &self.bytecode.functions()[head.function.index()];
+        let lowest = head.height - head.values as i64;
+        for (slot, register) in (lowest..).zip(&head.registers[..head.values]) {
+            // SAFETY: the values of the window are on the stack.
+            unsafe { *context.base.offset(slot as isize) = context.registers[usize::from(*register)] };
+        }
+        let slots = self.slots(head.function);
+        let mut counters = vec![None; function.counters as usize];
+        let mut next = Some(head.region);
+        while let Some(id) = next {
+            let region = self.bytecode.region(id);
+            if let RegionKind::Times { counter } = region.kind {
+                let index = counter.0 as usize;
+                counters[index] = Some(if is_tight(region) {
+                    context.count
+                } else {
+                    // SAFETY: an activation has this counter.
+                    unsafe { *context.counters.offset(index as isize - slots as isize) }
+                });
+            }
+            next = region.parent;
+        }
+        let base = match head.function {
+            FunctionId::MAIN => context.bottom,
+            // SAFETY: a definition with checks keeps its base after its counters.
+            _ if function.has_needs => context.base.with_addr(unsafe { *context.counters.sub(1) } as usize),
+            // Nothing is compared with it.
+            _ => context.base,
+        };
+        // SAFETY: the height is that of the stack.
+        let pointer = unsafe { context.base.offset(head.height as isize) };
+        State { offset, base, pointer, fuel: context.fuel, depth: self.depth_left(context), counters }
+    }
+
+    /// The state at the start of a definition, for machine code that begins there. All parameters are moved to their slots.
+    ///
+    /// # Safety
+    /// The program must have stopped at this start.
+    pub unsafe fn state_at_start(&self, context: &Context, function: FunctionId) -> State {
+        let params = self.bytecode.functions()[function.index()].params as usize;
+        for (below, value) in context.registers.iter().take(params).enumerate() {
+            // SAFETY: the parameters are on the stack.
+            unsafe { *context.base.add(params - 1 - below) = *value };
+        }
+        let (base, depth) = (context.base, self.depth_left(context));
+        // SAFETY: as above.
+        let pointer = unsafe { base.add(params) };
+        State { offset: 0, base, pointer, fuel: context.fuel, depth, counters: Vec::new() }
+    }
+
+    /// Continues after a call of a definition, whose results are below `pointer` in their slots. `is_open` says whether the activation
+    /// has counters.
+    ///
+    /// # Safety
+    /// The program must have stopped in this definition, and the results must be there.
+    pub unsafe fn return_from(&self, context: &mut Context, function: FunctionId, is_open: bool, pointer: *mut i64) {
+        let results = self.bytecode.functions()[function.index()].results as usize;
+        // SAFETY: the caller guarantees it. The cell before the return address holds the distance between the bases.
+        unsafe {
+            for (below, register) in context.registers.iter_mut().enumerate().take(results) {
+                *register = *pointer.sub(1 + below);
+            }
+            if is_open {
+                context.counters = context.counters.sub(self.slots(function));
+            }
+            context.returns = context.returns.sub(1);
+            let to = *context.returns;
+            context.base = pointer.sub(results).byte_offset(((*to.sub(1)).value as isize).wrapping_neg());
+            context.ip = to;
+        }
+        context.count = 0;
+        context.stop = Stop::Pause;
+    }
+
+    /// The number of counters of a function's activations.
+    fn slots(&self, function: FunctionId) -> usize {
+        match function.index().checked_sub(1) {
+            None => self.bytecode.main().counters as usize,
+            Some(definition) => self.watch().starts[definition].slots,
+        }
+    }
+
+    /// The number of calls that may still begin.
+    fn depth_left(&self, context: &Context) -> u64 {
+        self.bytecode.greatest_depth() - self.depth(context)
+    }
+
+    /// The number of active calls.
+    fn depth(&self, context: &Context) -> u64 {
+        self.control.depth(context)
+    }
+
+    /// The end of an execution: leaves the values on the stack, or returns the trap.
+    ///
+    /// # Errors
+    /// The trap that ended the execution.
+    pub fn end(&self, context: &Context, stack: &mut Store) -> Result<(), Trap> {
+        let TrapSite { pc, values_above } = self.code.site(context.ip);
+        let depth = |base: usize| {
+            let above_base = (context.base.addr() as i64 - base as i64) / size_of::<i64>() as i64;
+            (above_base + values_above) as u64
+        };
+        let bottom = context.bottom.addr();
+        if context.stop == Stop::Done {
+            stack.set_depth(depth(bottom) as usize);
+            return Ok(());
+        }
+        Err(self.bytecode.trap(pc, || match self.bytecode.function_of(pc) {
+            FunctionId::MAIN => depth(bottom),
+            // SAFETY: a definition with checks keeps its base after its counters.
+            _ => depth(unsafe { *context.counters.sub(1) } as usize),
+        }))
+    }
+}
