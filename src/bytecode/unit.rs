@@ -1,6 +1,8 @@
 //! Units: the part of a program that is compiled when one of its functions is hot.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
 
 use super::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::words::Class;
@@ -9,55 +11,77 @@ use crate::lang::words::Class;
 /// copy of the function, so its parameters are the inputs. Code of a unit never has to call anything outside of it.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    code: Bytecode,
-    /// The functions of the unit in order, as functions of the whole program.
-    functions: Vec<FunctionId>,
-    /// For each function of the unit, its first operation in the whole program.
-    starts: Vec<Pc>,
+    code: Rc<Bytecode>,
+    /// For each function of the unit, its first operation in the whole program. `None` if the unit is the whole program.
+    starts: Option<Vec<Pc>>,
+    /// The number of regions of the whole program before those of the root.
+    regions_before: u32,
 }
 
 impl Unit {
     /// The unit of a function.
-    pub fn of(code: &Bytecode, root: FunctionId) -> Unit {
+    pub fn of(code: &Rc<Bytecode>, root: FunctionId) -> Unit {
         let mut functions = vec![root];
-        functions.extend(reachable(code, root));
+        if code.has_calls() {
+            functions.extend(reachable(code, root));
+        }
+        if functions.len() == code.functions.len() && root == FunctionId::MAIN {
+            return Unit { code: Rc::clone(code), starts: None, regions_before: 0 };
+        }
         let regions = |id: FunctionId| regions_of(code, &code.functions[id.index()]);
         let length = |id: &FunctionId| {
             let function = &code.functions[id.index()];
             function.end.index() - function.start.index()
         };
-        let mut unit = Unit {
-            code: Bytecode {
-                ops: Vec::with_capacity(functions.iter().map(length).sum()),
-                spans: Vec::new(),
-                regions: Vec::with_capacity(functions.iter().map(|id| regions(*id).len()).sum()),
-                functions: Vec::with_capacity(functions.len()),
-                cells: code.cells,
-                uses_memory: false,
-                greatest_depth: code.greatest_depth,
-                counts_depth: false,
-                checks: Vec::new(),
-                groups: Vec::new(),
-                inputs: code.functions[root.index()].params as usize,
-                stack_limit: code.stack_limit,
-                metered: code.metered,
-                is_called: root != FunctionId::MAIN,
-            },
-            functions: Vec::new(),
-            starts: Vec::new(),
+        let mut copy = Bytecode {
+            ops: Vec::with_capacity(functions.iter().map(length).sum()),
+            spans: Vec::new(),
+            regions: Vec::with_capacity(functions.iter().map(|id| regions(*id).len()).sum()),
+            functions: Vec::with_capacity(functions.len()),
+            cells: code.cells,
+            uses_memory: false,
+            greatest_depth: code.greatest_depth,
+            counts_depth: false,
+            checks: Vec::new(),
+            groups: Vec::new(),
+            inputs: code.functions[root.index()].params as usize,
+            stack_limit: code.stack_limit,
+            metered: code.metered,
+            is_called: root != FunctionId::MAIN,
         };
         for &id in &functions {
-            unit.add(code, &code.functions[id.index()], &functions);
+            copy.add(code, &code.functions[id.index()], &functions);
         }
-        unit.code.counts_depth = code.counts_depth && unit.code.has_calls();
-        unit.functions = functions;
-        unit
+        copy.counts_depth = code.counts_depth && copy.has_calls();
+        let starts = functions.iter().map(|id| code.functions[id.index()].start).collect();
+        Unit { code: Rc::new(copy), starts: Some(starts), regions_before: regions(root).start as u32 }
     }
 
-    /// Appends a function. `functions` are all functions of the unit; those after the first are in the order of the program.
+    /// The unit as a program. If it is not the whole program, it has no source positions.
+    pub fn code(&self) -> &Bytecode {
+        &self.code
+    }
+
+    /// The operation of the whole program that an operation of the unit was copied from.
+    pub fn origin(&self, pc: Pc) -> Pc {
+        let Some(starts) = &self.starts else { return pc };
+        let function = self.code.function_of(pc);
+        let start = self.code.functions[function.index()].start;
+        Pc(pc.0 - start.0 + starts[function.index()].0)
+    }
+
+    /// The region of the unit's main program that a region of the root was copied to.
+    pub fn region(&self, region: RegionId) -> RegionId {
+        RegionId(region.0 - self.regions_before)
+    }
+}
+
+impl Bytecode {
+    /// Appends a function of another program. `functions` are all functions of the unit; those after the first are in the order of the
+    /// program.
     fn add(&mut self, code: &Bytecode, function: &Function, functions: &[FunctionId]) {
         let first = regions_of(code, function).start;
-        let (ops, regions) = (self.code.ops.len() as u32, self.code.regions.len() as u32);
+        let (ops, regions) = (self.ops.len() as u32, self.regions.len() as u32);
         let pc = |pc: Pc| Pc(pc.0 - function.start.0 + ops);
         let id = |id: RegionId| RegionId(id.0 - first as u32 + regions);
         let callee = |callee: FunctionId| {
@@ -65,8 +89,8 @@ impl Unit {
             FunctionId(index as u32 + 1)
         };
         for &op in &code.ops[function.start.index()..function.end.index()] {
-            self.code.uses_memory |= matches!(op, Op::Word(word) if word.class() == Class::Memory);
-            self.code.ops.push(match op {
+            self.uses_memory |= matches!(op, Op::Word(word) if word.class() == Class::Memory);
+            self.ops.push(match op {
                 Op::Times(region) => Op::Times(id(region)),
                 Op::Next(region) => Op::Next(id(region)),
                 Op::While(region) => Op::While(id(region)),
@@ -96,32 +120,9 @@ impl Unit {
                 kind @ (RegionKind::Times { .. } | RegionKind::While) => kind,
             };
             let (start, end, parent) = (pc(region.start), pc(region.end), region.parent.map(id));
-            self.code.regions.push(Region { kind, start, end, parent, ..region });
+            self.regions.push(Region { kind, start, end, parent, ..region });
         }
-        self.starts.push(function.start);
-        self.code.functions.push(Function { start: pc(function.start), end: pc(function.end), ..function.clone() });
-    }
-
-    /// The unit as a program. It has no source positions.
-    pub fn code(&self) -> &Bytecode {
-        &self.code
-    }
-
-    /// The functions of the unit, as functions of the whole program. The first is the root. It occurs again if it is recursive.
-    pub fn functions(&self) -> &[FunctionId] {
-        &self.functions
-    }
-
-    /// The operation of the whole program that an operation of the unit was copied from.
-    pub fn origin(&self, pc: Pc) -> Pc {
-        let function = self.code.function_of(pc);
-        let start = self.code.functions[function.index()].start;
-        Pc(pc.0 - start.0 + self.starts[function.index()].0)
-    }
-
-    /// The region of the unit's main program that a region of the root is copied to.
-    pub fn region(&self, code: &Bytecode, region: RegionId) -> RegionId {
-        RegionId(region.0 - regions_of(code, &code.functions[self.functions[0].index()]).start as u32)
+        self.functions.push(Function { start: pc(function.start), end: pc(function.end), ..function.clone() });
     }
 }
 
@@ -175,7 +176,7 @@ fn calls(code: &Bytecode, function: FunctionId) -> impl Iterator<Item = Function
 }
 
 /// The indices of the regions of a function.
-fn regions_of(code: &Bytecode, function: &Function) -> std::ops::Range<usize> {
+fn regions_of(code: &Bytecode, function: &Function) -> Range<usize> {
     let before = |pc: Pc| code.regions.partition_point(|region| region.start < pc);
     before(function.start)..before(function.end)
 }

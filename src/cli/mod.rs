@@ -16,6 +16,7 @@ mod programs;
 mod progress;
 mod report;
 mod run;
+mod tiering;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use super::input::{ALL, Inputs, ProgramArg, check_input_count, engine_names_or_a
 use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
+use super::tiering::Tiering;
 use crate::corpus::Case;
 use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Store;
@@ -21,6 +22,7 @@ use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::plural::count;
 use crate::registry;
+use crate::tiered::{Tiered, TieredProgram};
 
 /// Run a program and print the stack that it leaves, bottom first
 #[derive(Args)]
@@ -61,6 +63,9 @@ pub(super) struct Run {
     #[arg(long)]
     json: bool,
 
+    #[command(flatten)]
+    tiering: Tiering,
+
     /// Write /tmp/perf-PID.map, which tells perf the words, loops or definitions of the machine code (Linux; see docs/PERF.md)
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "words")]
     perf_map: Option<Detail>,
@@ -93,8 +98,11 @@ impl Run {
                     let mut memory = Vec::new();
                     let mut answers = Vec::new();
                     for duelist in &mut duelists {
-                        let Some((name, prepared)) = duelist.prepare(program, &options, &source)? else { continue };
-                        let outcome = outcome(&mut **prepared, inputs, fuel, &mut stack);
+                        let tiering = &self.tiering;
+                        let Some((name, prepared)) = duelist.prepare(program, &options, &source, tiering)? else {
+                            continue;
+                        };
+                        let outcome = outcome(prepared.as_dyn(), inputs, fuel, &mut stack);
                         let mut answer = Answer::new(name, Verdict::of(&outcome, &source));
                         match (outcomes.first(), &outcome) {
                             (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
@@ -142,13 +150,20 @@ impl Run {
                 status = status.max(self.judge(case, &answers));
             }
         }
+        for prepared in duelists.iter().flat_map(|duelist| duelist.prepared.values()) {
+            if let Some(Ready::Tiered(prepared)) = prepared {
+                self.tiering.finish(prepared, &options, &source);
+            }
+        }
         Ok(status)
     }
 
     /// The requested engines.
     fn duelists(&self) -> Result<Vec<Duelist>> {
         let mut names: Vec<&'static str> = Vec::new();
-        if self.engine.is_empty() {
+        if self.engine.is_empty() && self.tiering.is_given() {
+            names.push(Tiered::NAME);
+        } else if self.engine.is_empty() {
             names.push(registry::FASTEST);
         } else if self.engine.iter().any(|name| name == ALL) {
             for name in registry::names() {
@@ -161,6 +176,7 @@ impl Run {
             let is_wanted = |name: &&str| self.engine.iter().any(|wanted| wanted == name);
             names.extend(registry::all_names().filter(is_wanted));
         }
+        self.tiering.check(&names)?;
         if self.perf_map.is_some() && names.len() > 1 {
             bail!("--perf-map needs exactly one engine");
         }
@@ -202,20 +218,50 @@ struct Duelist {
     /// Whether the interpreter may replace it if the host cannot run it: only if it was not requested by name.
     may_fall_back: bool,
     /// `None` if a peer's compiler refuses the program.
-    prepared: HashMap<usize, Option<Box<dyn Prepared>>>,
+    prepared: HashMap<usize, Option<Ready>>,
     map: Option<PerfMap>,
 }
 
+/// A program that an engine has prepared.
+enum Ready {
+    Any(Box<dyn Prepared>),
+    Tiered(Box<TieredProgram>),
+}
+
+impl Ready {
+    fn as_dyn(&mut self) -> &mut dyn Prepared {
+        match self {
+            Ready::Any(prepared) => &mut **prepared,
+            Ready::Tiered(prepared) => &mut **prepared,
+        }
+    }
+}
+
 impl Duelist {
+    /// Prepares a program on the engine, with the options for the engine `tiered` if they are given.
+    fn ready(
+        &mut self,
+        program: &Program,
+        options: &Options,
+        source: &Source,
+        tiering: &Tiering,
+    ) -> Result<Ready, PrepareError> {
+        if tiering.is_given() {
+            return Ok(Ready::Tiered(Box::new(tiering.prepare(program, options, source)?)));
+        }
+        Ok(Ready::Any(self.engine.prepare(program, options, &mut NoClock)?))
+    }
+
     fn prepare(
         &mut self,
         program: &Program,
         options: &Options,
         source: &Source,
-    ) -> Result<Option<(&'static str, &mut Box<dyn Prepared>)>> {
+        tiering: &Tiering,
+    ) -> Result<Option<(&'static str, &mut Ready)>> {
         let inputs = program.inputs();
         if !self.prepared.contains_key(&inputs) {
-            let ready = match self.engine.prepare(program, options, &mut NoClock) {
+            let mut ready = match self.ready(program, options, source, tiering) {
                 Err(error @ PrepareError::Peer { .. }) if !self.is_alone => {
                     say(format_args!("skipped: {error}"));
                     None
@@ -225,15 +271,15 @@ impl Duelist {
                     self.name = registry::PORTABLE;
                     self.engine = registry::engine(self.name).context("every host has this engine")?;
                     self.may_fall_back = false;
-                    Some(self.engine.prepare(program, options, &mut NoClock)?)
+                    Some(self.ready(program, options, source, tiering)?)
                 }
                 Err(error @ (PrepareError::Unsupported { .. } | PrepareError::Memory(_))) => {
                     bail!("{error}; `--engine {}` runs on every host", registry::PORTABLE)
                 }
                 ready => Some(ready?),
             };
-            if let (Some(map), Some(ready)) = (&mut self.map, &ready) {
-                map.add(program, options, self.name, &**ready, source)?;
+            if let (Some(map), Some(ready)) = (&mut self.map, &mut ready) {
+                map.add(program, options, self.name, ready.as_dyn(), source)?;
             }
             self.prepared.insert(inputs, ready);
         }

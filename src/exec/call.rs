@@ -57,8 +57,8 @@ pub enum Exit {
 }
 
 /// A state in which another engine leaves the execution to the code.
-#[derive(Clone, Debug)]
-pub struct State {
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
     /// The offset of the entry.
     pub offset: usize,
     /// The address of the lowest value of the function that the code begins with.
@@ -70,7 +70,7 @@ pub struct State {
     /// The number of calls that may still begin while the present ones are active.
     pub depth: u64,
     /// The counters of the open loops, by number.
-    pub counters: Vec<Option<i64>>,
+    pub counters: &'a [Option<i64>],
 }
 
 impl Entry {
@@ -123,7 +123,7 @@ impl Entry {
     /// # Safety
     /// The state must be one that the program can have at this entry.
     pub(crate) unsafe fn resume(&mut self, stack: &mut Store, state: &State) -> Exit {
-        let State { offset, base, pointer, fuel, depth, ref counters } = *state;
+        let State { offset, base, pointer, fuel, depth, counters } = *state;
         self.reserve(stack);
         self.begin(stack, base, fuel, depth);
         self.frame[POINTER] = pointer.expose_provenance() as u64;

@@ -17,7 +17,7 @@ pub struct Costs {
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs =
-        Costs { compile: 600.0, compile_operation: 60.0, interpreted_operation: 1.1, compiled_operation: 0.35 };
+        Costs { compile: 4200.0, compile_operation: 42.0, interpreted_operation: 1.0, compiled_operation: 0.3 };
 
     /// Costs with which little work is enough. For tests of the machinery.
     pub const EAGER: Costs =

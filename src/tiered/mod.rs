@@ -8,15 +8,32 @@
 //! begins at the function's start at the next call, or at the header of the hot loop, between two iterations. When the
 //! function returns, the interpreter goes on after the call.
 
+mod again;
+mod cache;
 mod costs;
+mod hot;
+mod interpreted;
+pub mod profile;
 mod program;
+mod timeline;
 mod units;
+mod worth;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use again::Again;
+pub use cache::{Cache, CacheCounts, SharedCache};
 pub use costs::Costs;
+pub use hot::Hot;
 pub use program::TieredProgram;
+pub use timeline::{Event, What, Why};
 
-use crate::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
+use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
+use crate::exec::Store;
+use crate::outcome::Trap;
 use crate::tiers::{self, Native, tier};
+use timeline::Timeline;
 use units::Compiler;
 
 /// When a function is compiled.
@@ -36,6 +53,8 @@ pub struct Tiered {
     name: &'static str,
     threshold: Threshold,
     compiler: Compiler,
+    cache: Option<SharedCache>,
+    explains: bool,
 }
 
 impl Tiered {
@@ -46,7 +65,17 @@ impl Tiered {
     pub fn new(name: &'static str, threshold: Threshold) -> Tiered {
         // On a host that cannot run machine code, everything stays interpreted.
         let native = tiers::support().ok().and_then(|()| Some(Native::new(name, tier("regs")?)));
-        Tiered { name, threshold, compiler: Compiler::new(native) }
+        Tiered { name, threshold, compiler: Compiler::new(native), cache: None, explains: false }
+    }
+
+    /// The same engine with a cache of prepared programs.
+    pub fn with_cache(self, cache: SharedCache) -> Tiered {
+        Tiered { cache: Some(cache), ..self }
+    }
+
+    /// The same engine with a time line for each program that it prepares.
+    pub fn with_time_line(self) -> Tiered {
+        Tiered { explains: true, ..self }
     }
 
     /// Prepares the program of a task.
@@ -54,7 +83,26 @@ impl Tiered {
     /// # Errors
     /// The same as for [`Engine::prepare_task`].
     pub fn prepare_tiered(&self, task: &Task, clock: &mut dyn PhaseClock) -> Result<TieredProgram, PrepareError> {
-        TieredProgram::new(task.bytecode(clock)?, self.threshold, self.compiler.clone())
+        self.prepare_remembering(task, &[], clock)
+    }
+
+    /// Prepares the program of a task, of which this was hot in an earlier run. What does not fit the program is ignored.
+    ///
+    /// # Errors
+    /// The same as for [`Engine::prepare_task`].
+    pub fn prepare_remembering(
+        &self,
+        task: &Task,
+        hot: &[Hot],
+        clock: &mut dyn PhaseClock,
+    ) -> Result<TieredProgram, PrepareError> {
+        let bytecode = task.bytecode(clock)?;
+        clock.begin(Phase::Generate);
+        let mut timeline = Timeline::default();
+        if self.explains {
+            timeline.start();
+        }
+        TieredProgram::new(bytecode, self.threshold, self.compiler.clone(), hot, timeline)
     }
 }
 
@@ -64,6 +112,29 @@ impl Engine for Tiered {
     }
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
-        Ok(Box::new(self.prepare_tiered(task, clock)?))
+        match &self.cache {
+            None => Ok(Box::new(self.prepare_tiered(task, clock)?)),
+            Some(cache) => {
+                let prepare = || self.prepare_tiered(task, clock);
+                Ok(Box::new(Cached(cache.borrow_mut().find_or_prepare(task, self.threshold, prepare)?)))
+            }
+        }
+    }
+}
+
+/// A program of a cache.
+struct Cached(Rc<RefCell<TieredProgram>>);
+
+impl Prepared for Cached {
+    fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
+        self.0.borrow_mut().run(inputs, fuel, stack)
+    }
+
+    fn tier_changes(&self) -> u64 {
+        self.0.borrow().tier_changes()
+    }
+
+    fn code_bytes(&self) -> Option<usize> {
+        self.0.borrow().code_bytes()
     }
 }

@@ -2,9 +2,12 @@
 #![allow(unsafe_code, reason = "the interpreter's state is handed to machine code")]
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Instant;
 
+use super::hot::Hot;
+use super::timeline::{Timeline, What, Why};
 use crate::bytecode::{Bytecode, FunctionId, RegionId, TrapSite, Unit};
 use crate::engine::{NoClock, PrepareError};
 use crate::exec::{Entry, Exit, State, Store};
@@ -27,23 +30,28 @@ impl Compiler {
     }
 
     /// Compiles the unit of a function, with a second entry at the header of a loop of this function.
-    fn compile(&self, code: &Bytecode, root: FunctionId, entry: Option<RegionId>) -> Result<Compiled, PrepareError> {
+    fn compile(
+        &self,
+        code: &Rc<Bytecode>,
+        root: FunctionId,
+        region: Option<RegionId>,
+    ) -> Result<Compiled, PrepareError> {
         let native = self.0.as_ref().expect("only a compiler that can compile is asked to");
         let unit = Unit::of(code, root);
-        let region = entry.map(|region| unit.region(code, region));
-        let tier = AnyTier::Registers(Registers { entry: region });
+        let tier = AnyTier::Registers(Registers { entry: region.map(|region| unit.region(region)) });
         let Sealed { entry, sites, second } = native.borrow_mut().compile(unit.code(), tier, &mut NoClock)?;
-        Ok(Compiled { unit, entry, sites, second })
+        Ok(Compiled { root, region, unit, entry, sites, second })
     }
 }
 
 /// A compiled unit.
 pub struct Compiled {
+    root: FunctionId,
+    region: Option<RegionId>,
     unit: Unit,
     entry: Entry,
     sites: Vec<TrapSite>,
-    /// The offset of the entry at a loop, if it has one.
-    pub second: Option<usize>,
+    second: Option<usize>,
 }
 
 /// How machine code has left a function.
@@ -57,23 +65,20 @@ pub struct Left {
 }
 
 impl Compiled {
-    /// Runs the whole program, whose inputs are on the stack. `code` is the program.
-    pub fn run(&mut self, code: &Bytecode, stack: &mut Store, fuel: u64) -> Result<(), Trap> {
-        let exit = self.entry.run(stack, fuel);
-        self.trapped(code, exit)
-    }
-
-    /// Executes the rest of the function from this state on. `code` is the program.
+    /// The offset of the entry at a loop.
     ///
-    /// # Safety
-    /// The same as for [`Entry::resume`].
-    pub unsafe fn resume(&mut self, code: &Bytecode, stack: &mut Store, state: &State) -> Left {
-        // SAFETY: the caller guarantees it.
-        let exit = unsafe { self.entry.resume(stack, state) };
-        Left { ended: self.trapped(code, exit), pointer: self.entry.pointer(), fuel: self.entry.fuel() }
+    /// # Panics
+    /// If it was compiled without one.
+    pub fn second_entry(&self) -> usize {
+        self.second.expect("the unit has an entry at a loop")
     }
 
-    /// The trap, if the code ended with one.
+    /// The number of its bytecode operations.
+    pub fn operations(&self) -> usize {
+        self.unit.code().ops().len()
+    }
+
+    /// The trap, if the code ended with one. `code` is the whole program.
     fn trapped(&self, code: &Bytecode, exit: Exit) -> Result<(), Trap> {
         let Exit::Trap { site, pointer, base } = exit else { return Ok(()) };
         let site = self.sites[site as usize];
@@ -81,51 +86,110 @@ impl Compiled {
     }
 }
 
+/// A compiled unit of a program, by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitId(usize);
+
 /// The compiled units of a program.
 pub struct Units {
+    code: Rc<Bytecode>,
     compiler: Compiler,
     compiled: Vec<Compiled>,
     /// The unit in which a function's machine code begins when it is called.
-    starts: HashMap<FunctionId, usize>,
-    /// The unit with an entry at a loop. `None` if it could not be compiled.
-    heads: HashMap<(FunctionId, Option<RegionId>), Option<usize>>,
+    starts: BTreeMap<FunctionId, UnitId>,
+    /// The unit that was compiled for the start of a function, or for an entry at one of its loops. `None` if that failed.
+    known: BTreeMap<(FunctionId, Option<RegionId>), Option<UnitId>>,
+    /// What was compiled when, and where it was entered.
+    pub timeline: Timeline,
 }
 
 impl Units {
-    /// No unit is compiled yet.
-    pub fn new(compiler: Compiler) -> Units {
-        Units { compiler, compiled: Vec::new(), starts: HashMap::new(), heads: HashMap::new() }
+    /// The units of a program, none of which is compiled yet.
+    pub fn new(code: Rc<Bytecode>, compiler: Compiler, timeline: Timeline) -> Units {
+        let (starts, known) = (BTreeMap::new(), BTreeMap::new());
+        Units { code, compiler, compiled: Vec::new(), starts, known, timeline }
     }
 
-    /// The unit of a function that can be entered at its start, if it is compiled.
-    pub fn of_start(&mut self, function: FunctionId) -> Option<&mut Compiled> {
-        self.starts.get(&function).map(|unit| &mut self.compiled[*unit])
+    /// Whether anything can be compiled on this host.
+    pub fn can_compile(&self) -> bool {
+        self.compiler.can_compile()
     }
 
-    /// The unit of a function that can be entered at a loop, if it is compiled.
-    pub fn of_head(&mut self, function: FunctionId, region: RegionId) -> Option<&mut Compiled> {
-        let unit = self.heads.get(&(function, Some(region))).copied().flatten()?;
-        Some(&mut self.compiled[unit])
+    /// A unit.
+    pub fn get(&self, UnitId(index): UnitId) -> &Compiled {
+        &self.compiled[index]
     }
 
-    /// Compiles the unit of a function with an entry at a loop, unless that is done. Returns whether there is one: the host may be
-    /// unable to run machine code, or the code may be too large.
-    pub fn compile(&mut self, code: &Bytecode, function: FunctionId, region: Option<RegionId>) -> bool {
-        if !self.compiler.can_compile() || region.is_none() && self.starts.contains_key(&function) {
-            return self.compiler.can_compile();
+    /// The unit of the main program, if it is compiled.
+    pub fn main(&self) -> Option<UnitId> {
+        self.starts.get(&FunctionId::MAIN).copied()
+    }
+
+    /// The functions whose calls can enter machine code.
+    pub fn compiled_functions(&self) -> impl Iterator<Item = FunctionId> {
+        self.starts.keys().copied()
+    }
+
+    /// What a profile should remember.
+    pub fn hot(&self) -> Vec<Hot> {
+        let of = |unit: &Compiled| Hot { function: unit.root.0, region: unit.region.map(|region| region.0) };
+        self.compiled.iter().map(of).collect()
+    }
+
+    /// The unit of a function that can be entered at its start and at a loop, if one is given. Compiles it unless that is done.
+    /// `None` if there is no such unit: the host may be unable to run machine code, or the code may be too large.
+    pub fn of(&mut self, function: FunctionId, region: Option<RegionId>, why: Why) -> Option<UnitId> {
+        if !self.compiler.can_compile() {
+            return None;
         }
-        if let Some(known) = self.heads.get(&(function, region)) {
-            return known.is_some();
+        if let (None, Some(unit)) = (region, self.starts.get(&function)) {
+            return Some(*unit);
         }
-        let made = self.compiler.compile(code, function, region).ok().map(|compiled| {
+        if let Some(known) = self.known.get(&(function, region)) {
+            return *known;
+        }
+        let begun = self.timeline.is_on().then(Instant::now);
+        let made = self.compiler.compile(&self.code, function, region);
+        if let Some(begun) = begun {
+            let what = match &made {
+                Ok(unit) => What::Compiled {
+                    why,
+                    operations: unit.operations(),
+                    bytes: unit.entry.code().bytes().len(),
+                    took: begun.elapsed(),
+                },
+                Err(error) => What::Refused(error.to_string()),
+            };
+            self.timeline.add(function, region, what);
+        }
+        let made = made.ok().map(|compiled| {
             self.compiled.push(compiled);
-            self.compiled.len() - 1
+            UnitId(self.compiled.len() - 1)
         });
-        self.heads.insert((function, region), made);
+        self.known.insert((function, region), made);
         if let Some(unit) = made {
             self.starts.entry(function).or_insert(unit);
         }
-        made.is_some()
+        made
+    }
+
+    /// Runs the main program, whose inputs are on the stack.
+    pub fn run(&mut self, UnitId(unit): UnitId, stack: &mut Store, fuel: u64) -> Result<(), Trap> {
+        let compiled = &mut self.compiled[unit];
+        let exit = compiled.entry.run(stack, fuel);
+        compiled.trapped(&self.code, exit)
+    }
+
+    /// Executes the rest of the unit's function from this state on.
+    ///
+    /// # Safety
+    /// The same as for [`Entry::resume`].
+    pub unsafe fn resume(&mut self, UnitId(unit): UnitId, stack: &mut Store, state: &State) -> Left {
+        let compiled = &mut self.compiled[unit];
+        // SAFETY: the caller guarantees it.
+        let exit = unsafe { compiled.entry.resume(stack, state) };
+        let ended = compiled.trapped(&self.code, exit);
+        Left { ended, pointer: compiled.entry.pointer(), fuel: compiled.entry.fuel() }
     }
 
     /// The machine code of all units, in bytes.

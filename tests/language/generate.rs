@@ -9,6 +9,7 @@ use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::measure;
 use jitduel::lang::Fault;
 use jitduel::lang::words::spellings;
+use jitduel::oracle::campaign::kind;
 use jitduel::outcome::{Outcome, TrapKind};
 
 /// 64-bit FNV-1a over all fields of the trials.
@@ -29,6 +30,13 @@ fn a_seed_yields_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
     let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
     assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["d85da262127a6202", "c4778577ff993d95", "c401c2d60652949f"]);
+}
+
+/// An address beyond all arrays was computed with an overflow, which ended an unoptimized campaign.
+#[test]
+fn stray_addresses_wrap() {
+    let trial = trial(kind(49_014), 3, 49_014);
+    assert!(trial.text.contains("array"), "{}", trial.text);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Grower<'_, '_> {
     /// Pushes the address of the cell at an index of an array. The index may be beyond the array.
     fn literal_address(&mut self, array: Region, cell: i64) {
         match self.dice.below(8) {
-            0 => self.literal(array.start + cell),
+            0 => self.literal(array.start.wrapping_add(cell)),
             1 => {
                 self.literal(cell);
                 self.push_address(array.id);

@@ -7,6 +7,7 @@
 //! the latest after [`LONGEST`] instructions.
 #![allow(unsafe_code, reason = "every handler relies on the invariants of the generated code")]
 
+use super::watch::Heat;
 use super::words::WORDS;
 
 /// The number of values kept in registers: what remains of the six arguments that x86-64 passes in registers.
@@ -105,7 +106,7 @@ pub struct Context {
     /// The operands of the end of an innermost `while` loop that paused.
     pub from: Ip,
     /// For each function, the work that its loops may still do before it is hot. Only used by watched code.
-    pub heats: *mut i64,
+    pub heats: *mut Heat,
     /// The count of the innermost loop.
     pub count: i64,
     /// The values in registers.
@@ -461,8 +462,8 @@ pub unsafe fn work(context: *mut Context, operands: Ip, iterations: i64) -> bool
     unsafe {
         let heat = (*context).heats.add((*operands).value as usize);
         // Neither number is negative.
-        let left = (*heat).wrapping_sub(iterations.saturating_mul((*operands.add(1)).value));
-        *heat = left;
+        let left = (*heat).left.wrapping_sub(iterations.saturating_mul((*operands.add(1)).value));
+        (*heat).left = left;
         left < 0
     }
 }

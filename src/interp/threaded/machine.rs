@@ -19,6 +19,8 @@ pub struct Machine {
     code: Code,
     control: Control,
     has_calls: bool,
+    /// The counters of the state that was handed over last.
+    counters: Vec<Option<i64>>,
 }
 
 /// A control stack of at most this many bytes is not reserved for a test when a program is prepared, because that takes longer
@@ -35,7 +37,7 @@ impl Machine {
         let control_bytes = Some(control.greatest_bytes()).filter(|bytes| *bytes > SURELY_AVAILABLE);
         can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
         let has_calls = bytecode.has_calls();
-        Ok(Machine { bytecode, code, control, has_calls })
+        Ok(Machine { bytecode, code, control, has_calls, counters: Vec::new() })
     }
 
     /// Begins an execution: puts the inputs on the stack, clears the memory, and returns the context at the entry.
@@ -138,7 +140,7 @@ impl Machine {
     ///
     /// # Safety
     /// The program must have stopped at this header.
-    pub unsafe fn state_at_header(&self, context: &Context, head: &Head, offset: usize) -> State {
+    pub unsafe fn state_at_header<'a>(&'a mut self, context: &Context, head: &Head, offset: usize) -> State<'a> {
         let function = &self.bytecode.functions()[head.function.index()];
         let lowest = head.height - head.values as i64;
         for (slot, register) in (lowest..).zip(&head.registers[..head.values]) {
@@ -146,13 +148,14 @@ impl Machine {
             unsafe { *context.base.offset(slot as isize) = context.registers[usize::from(*register)] };
         }
         let slots = self.slots(head.function);
-        let mut counters = vec![None; function.counters as usize];
+        self.counters.clear();
+        self.counters.resize(function.counters as usize, None);
         let mut next = Some(head.region);
         while let Some(id) = next {
             let region = self.bytecode.region(id);
             if let RegionKind::Times { counter } = region.kind {
                 let index = counter.0 as usize;
-                counters[index] = Some(if is_tight(region) {
+                self.counters[index] = Some(if is_tight(region) {
                     context.count
                 } else {
                     // SAFETY: an activation has this counter.
@@ -170,14 +173,14 @@ impl Machine {
         };
         // SAFETY: the height is that of the stack.
         let pointer = unsafe { context.base.offset(head.height as isize) };
-        State { offset, base, pointer, fuel: context.fuel, depth: self.depth_left(context), counters }
+        State { offset, base, pointer, fuel: context.fuel, depth: self.depth_left(context), counters: &self.counters }
     }
 
     /// The state at the start of a definition, for machine code that begins there. All parameters are moved to their slots.
     ///
     /// # Safety
     /// The program must have stopped at this start.
-    pub unsafe fn state_at_start(&self, context: &Context, function: FunctionId) -> State {
+    pub unsafe fn state_at_start(&self, context: &Context, function: FunctionId) -> State<'static> {
         let params = self.bytecode.functions()[function.index()].params as usize;
         for (below, value) in context.registers.iter().take(params).enumerate() {
             // SAFETY: the parameters are on the stack.
@@ -186,7 +189,7 @@ impl Machine {
         let (base, depth) = (context.base, self.depth_left(context));
         // SAFETY: as above.
         let pointer = unsafe { base.add(params) };
-        State { offset: 0, base, pointer, fuel: context.fuel, depth, counters: Vec::new() }
+        State { offset: 0, base, pointer, fuel: context.fuel, depth, counters: &[] }
     }
 
     /// Continues after a call of a definition, whose results are below `pointer` in their slots. `is_open` says whether the activation
@@ -224,6 +227,15 @@ impl Machine {
     /// The number of calls that may still begin.
     fn depth_left(&self, context: &Context) -> u64 {
         self.bytecode.greatest_depth() - self.depth(context)
+    }
+
+    /// The cells after the active calls, that of the innermost call first.
+    ///
+    /// # Safety
+    /// The program must have stopped.
+    pub unsafe fn return_cells(&self, context: &Context) -> impl Iterator<Item = usize> {
+        // SAFETY: there is a return address for each active call.
+        (1..=self.depth(context) as usize).map(|below| self.cell(unsafe { *context.returns.sub(below) }))
     }
 
     /// The number of active calls.

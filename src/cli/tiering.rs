@@ -1,0 +1,229 @@
+//! The options of `run` for the engine `tiered`: its threshold, a remembered profile, and the time line.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::input::say;
+use crate::bytecode::{Bytecode, FunctionId, RegionId};
+use crate::engine::{NoClock, Options, PrepareError, Task};
+use crate::files;
+use crate::lang::{Program, Source};
+use crate::plural::count;
+use crate::tiered::profile::{Key, MOST_BYTES, Profiles};
+use crate::tiered::{Costs, Event, Hot, Threshold, Tiered, TieredProgram, What, Why};
+
+/// The options.
+#[derive(Args)]
+pub(super) struct Tiering {
+    /// `tiered`: when to compile a function: at the Nth iteration of one of its loops or at its Nth call, before anything else (0), or
+    /// `never` [default: when it has done as much work in the interpreter as pays for compiling it]
+    #[arg(long, value_name = "N|never")]
+    threshold: Option<When>,
+
+    /// `tiered`: read what was hot in earlier runs from this file, compile it at once, and write what was hot in this run
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+
+    /// `tiered`: print to stderr what was compiled when and why, and where machine code was entered
+    #[arg(long)]
+    explain: bool,
+}
+
+/// A threshold on the command line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct When(Threshold);
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<When, String> {
+        match text {
+            "never" => Ok(When(Threshold::Never)),
+            number => match number.parse() {
+                Ok(number) => Ok(When(Threshold::At(number))),
+                Err(_) => Err(format!("`{number}` is neither a number from 0 on nor `never`")),
+            },
+        }
+    }
+}
+
+/// How long to wait for another process that updates the same profile.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Tiering {
+    /// Whether any of the options is given.
+    pub fn is_given(&self) -> bool {
+        self.threshold.is_some() || self.profile.is_some() || self.explain
+    }
+
+    /// Checks that the options fit the engines that are going to run.
+    pub fn check(&self, engines: &[&str]) -> Result<()> {
+        if self.is_given() && engines != [Tiered::NAME] {
+            bail!("--threshold, --profile and --explain belong to the engine `tiered`; use --engine tiered");
+        }
+        Ok(())
+    }
+
+    fn threshold(&self) -> Threshold {
+        self.threshold.map_or(Threshold::BreakEven(Costs::MEASURED), |When(threshold)| threshold)
+    }
+
+    /// Prepares a program on the tiered engine with these options.
+    pub fn prepare(
+        &self,
+        program: &Program,
+        options: &Options,
+        source: &Source,
+    ) -> Result<TieredProgram, PrepareError> {
+        let mut engine = Tiered::new(Tiered::NAME, self.threshold());
+        if self.explain {
+            engine = engine.with_time_line();
+        }
+        let mut hot = Vec::new();
+        if let Some(path) = &self.profile {
+            let key = Key::of(source, program.inputs(), options, self.threshold());
+            match read(path) {
+                Ok(None) => self.explain(format_args!("profile `{}`: there is none yet", path.display())),
+                Ok(Some(profiles)) => {
+                    hot = profiles.hot(&key).to_vec();
+                    let functions = count(hot.len(), "function");
+                    self.explain(format_args!("profile `{}`: {functions} remembered for this run", path.display()));
+                }
+                Err(reason) => say(format_args!("note: the profile `{}` is ignored: {reason}", path.display())),
+            }
+        }
+        engine.prepare_remembering(&Task::new(program, options), &hot, &mut NoClock)
+    }
+
+    fn explain(&self, line: std::fmt::Arguments) {
+        if self.explain {
+            say(line);
+        }
+    }
+
+    /// After the last run of a program: writes the profile, and prints the time line.
+    pub fn finish(&self, prepared: &TieredProgram, options: &Options, source: &Source) {
+        if self.explain {
+            time_line(prepared).iter().for_each(|line| say(format_args!("{line}")));
+        }
+        let Some(path) = &self.profile else { return };
+        let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
+        match update(path, key, &prepared.hot()) {
+            Ok(changed) => {
+                let what = if changed { "written" } else { "unchanged" };
+                self.explain(format_args!("profile `{}`: {what}", path.display()));
+            }
+            Err(reason) => say(format_args!("note: the profile `{}` was not written: {reason}", path.display())),
+        }
+    }
+}
+
+/// Reads a file of profiles. `None` if there is no such file.
+fn read(path: &Path) -> Result<Option<Profiles>, String> {
+    match files::read(path, MOST_BYTES as u64) {
+        Ok(text) => Profiles::parse(&text).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Adds what was hot to the file. Returns whether the file changed. While one process does this, others wait.
+fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
+    let text = |error: std::io::Error| error.to_string();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(text)?;
+    // The file itself is replaced, so its lock would be lost.
+    let lock = File::open(folder).map_err(text)?;
+    let begun = Instant::now();
+    while let Err(busy) = lock.try_lock() {
+        match busy {
+            std::fs::TryLockError::Error(error) => return Err(text(error)),
+            std::fs::TryLockError::WouldBlock if begun.elapsed() > PATIENCE => {
+                return Err("another process has locked its folder for too long".into());
+            }
+            std::fs::TryLockError::WouldBlock => sleep(Duration::from_millis(5)),
+        }
+    }
+    // A file that is not a profile is not replaced: it could be anything.
+    let mut profiles = read(path)?.unwrap_or_default();
+    let changed = profiles.add(key, hot);
+    if changed {
+        files::replace(path, profiles.text()).map_err(|error| format!("{error}: {}", error.source))?;
+    }
+    Ok(changed)
+}
+
+/// The time line as text.
+fn time_line(prepared: &TieredProgram) -> Vec<String> {
+    let code = prepared.bytecode();
+    let line = |event: &Event| {
+        let place = place(code, event.function, event.region);
+        let what = match &event.what {
+            What::Compiled { why, operations, bytes, took } => {
+                let why = match why {
+                    Why::Work { done, limit } => {
+                        format!("its work of {done} operations exceeds {limit}, so that compiling it pays")
+                    }
+                    Why::Visits(visits) => format!("visit {visits}, as the threshold says"),
+                    Why::First => "before it begins, as the threshold says".into(),
+                    Why::Remembered => "it was hot in an earlier run".into(),
+                };
+                let operations = count(*operations, "operation");
+                format!(
+                    "compiled {place}: {operations} to {bytes} bytes in {:.1} us; {why}",
+                    took.as_nanos() as f64 / 1e3
+                )
+            }
+            What::Refused(reason) => format!("could not compile {place}: {reason}"),
+            What::Entered { times } => format!(
+                "entered {place}{}",
+                match times {
+                    1 => String::new(),
+                    times => format!(", {times} times"),
+                }
+            ),
+        };
+        format!("{:>10.1} us  {what}", event.at.as_nanos() as f64 / 1e3)
+    };
+    let mut lines: Vec<String> = prepared.events().iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push("nothing was compiled".into());
+    }
+    lines
+}
+
+/// A function and a loop in words.
+fn place(code: &Bytecode, function: FunctionId, region: Option<RegionId>) -> String {
+    let function = match function {
+        FunctionId::MAIN => "the program".into(),
+        id => format!("`{}`", code.functions()[id.index()].printable_name()),
+    };
+    match region {
+        None => function,
+        Some(id) => {
+            let word =
+                if matches!(code.region(id).kind, crate::bytecode::RegionKind::While) { "while" } else { "times" };
+            format!("{function} at `{word}` (operation {})", code.region(id).start.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_numbers_or_never() {
+        assert_eq!("never".parse(), Ok(When(Threshold::Never)));
+        assert_eq!("3".parse(), Ok(When(Threshold::At(3))));
+        for text in ["-1", "", "Never", "1.5", "18446744073709551616"] {
+            assert!(text.parse::<When>().is_err(), "{text}");
+        }
+    }
+}

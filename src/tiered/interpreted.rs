@@ -1,0 +1,347 @@
+//! The part of an execution that is interpreted, and where machine code takes over.
+#![allow(unsafe_code, reason = "the interpreter's state is handed to machine code and back")]
+
+use std::rc::Rc;
+
+use super::Threshold;
+use super::timeline::Why;
+use super::units::{Left, UnitId, Units};
+use super::worth::Worth;
+use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
+use crate::engine::PrepareError;
+use crate::exec::Store;
+use crate::host_stack::with_room;
+use crate::interp::threaded::handlers::{Context, Handler, Stop};
+use crate::interp::threaded::{Heat, Machine, lower, lower_watched};
+use crate::outcome::Trap;
+
+/// The work in operations that calls and returns between two pauses are taken for.
+const WORK_BETWEEN_PAUSES: i64 = 300;
+
+/// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
+pub const WORK_OF_ENTERING: i64 = 100;
+
+/// A program in the interpreter, and what is known about how hot its parts are.
+pub struct Interpreted {
+    bytecode: Rc<Bytecode>,
+    machine: Machine,
+    threshold: Threshold,
+    /// Whether the interpreter's code is watched.
+    is_watched: bool,
+    worth: Worth,
+    /// How hot each function is.
+    heats: Vec<Heat>,
+    /// The instructions at which the execution stops, in the order of their cells.
+    watched: Vec<Watched>,
+    /// How often the present or the last run has entered machine code.
+    pub entries: u64,
+}
+
+/// An instruction at which the execution stops.
+struct Watched {
+    cell: usize,
+    /// Its handler.
+    handler: Handler,
+    /// What begins there.
+    place: Place,
+    /// How often the execution was there.
+    visits: u64,
+    /// The unit that is entered there, once it is known.
+    unit: Option<UnitId>,
+}
+
+/// Where machine code can take over.
+#[derive(Clone, Copy)]
+enum Place {
+    /// At the header of a loop, by index.
+    Head(usize),
+    /// At the start of a definition.
+    Start(FunctionId),
+}
+
+/// What happens next in an execution.
+enum Next {
+    /// The interpreter goes on.
+    Interpret,
+    /// The interpreter goes on with this handler in place of the first instruction's own.
+    InterpretWith(Handler),
+    /// The execution has ended.
+    End(Result<(), Trap>),
+}
+
+impl Interpreted {
+    /// Translates a program to the interpreter's code. Some units may be compiled already.
+    ///
+    /// # Errors
+    /// If there is no address space for the program's cells and calls.
+    pub fn new(bytecode: Rc<Bytecode>, threshold: Threshold, units: &Units) -> Result<Interpreted, PrepareError> {
+        let is_watched = units.can_compile() && threshold != Threshold::Never;
+        let code = if is_watched { lower_watched(&bytecode) } else { lower(&bytecode, true) };
+        let machine = Machine::new(Rc::clone(&bytecode), code)?;
+        let heat = |function: &Function| {
+            let limit = match threshold {
+                Threshold::BreakEven(costs) => costs.break_even((function.end.0 - function.start.0) as usize),
+                Threshold::At(_) | Threshold::Never => i64::MAX,
+            };
+            Heat { left: limit, limit }
+        };
+        let heats = if is_watched { bytecode.functions().iter().map(heat).collect() } else { Vec::new() };
+        let (watched, worth) = (Vec::new(), Worth::default());
+        let mut program = Interpreted { bytecode, machine, threshold, is_watched, worth, heats, watched, entries: 0 };
+        if is_watched && matches!(threshold, Threshold::At(_)) {
+            program.watch_all();
+        }
+        units.compiled_functions().for_each(|function| program.watch_start(function));
+        Ok(program)
+    }
+
+    /// From now on, the execution stops at all headers of loops and at the starts of all definitions.
+    fn watch_all(&mut self) {
+        let watch = self.machine.watch();
+        let heads = watch.heads.iter().map(|head| head.cell);
+        let starts = watch.starts.iter().map(|start| start.cell);
+        let mut cells: Vec<usize> = heads.chain(starts).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        self.watched = cells.into_iter().map(|cell| self.stop_at(cell)).collect();
+    }
+
+    /// From now on, the execution stops at a cell where a loop or a definition begins.
+    fn watch(&mut self, cell: usize) {
+        if let Err(index) = self.watched.binary_search_by_key(&cell, |watched| watched.cell) {
+            let watched = self.stop_at(cell);
+            self.watched.insert(index, watched);
+        }
+    }
+
+    /// Makes the execution stop at a cell where a loop or a definition begins.
+    fn stop_at(&mut self, cell: usize) -> Watched {
+        let watch = self.machine.watch();
+        // If a definition begins with a loop, the state at its start is that at the loop's header.
+        let place = watch.head(cell).map_or_else(|| Place::Start(watch.function(cell)), Place::Head);
+        // SAFETY: an instruction begins there, and it is not watched yet.
+        let handler = unsafe { self.machine.stop_at(cell) };
+        Watched { cell, handler, place, visits: 0, unit: None }
+    }
+
+    /// From now on, the execution stops when a definition is called.
+    fn watch_start(&mut self, function: FunctionId) {
+        if let Some(definition) = function.index().checked_sub(1) {
+            self.watch(self.machine.watch().starts[definition].cell);
+        }
+    }
+
+    /// If compiling a function pays that has done as much work as its limit, returns why. If not, it may do more work first.
+    fn pays(&mut self, function: FunctionId) -> Option<Why> {
+        let Threshold::BreakEven(costs) = self.threshold else { return None };
+        let Heat { left: heat, limit } = &mut self.heats[function.index()];
+        let done = limit.saturating_sub(*heat);
+        // Finding the length of the unit takes less time than the work that was done.
+        let length = unit_length(&self.bytecode, function, done as usize);
+        let needed = length.map_or(done.saturating_mul(2), |length| costs.break_even(length));
+        if done >= needed {
+            // If it stays interpreted in places, that must pay anew.
+            *heat = *limit;
+            return Some(Why::Work { done, limit: needed });
+        }
+        *limit = needed;
+        *heat = needed - done;
+        None
+    }
+
+    /// Continues at the header of a hot loop: in machine code, if compiling pays.
+    fn hot(&mut self, head: usize, units: &mut Units, context: &mut Context, stack: &mut Store) -> Next {
+        let place = Place::Head(head);
+        if let Some(why) = self.pays(self.machine.watch().heads[head].function)
+            && let Some(unit) = self.unit(place, why, units)
+        {
+            return self.enter(place, unit, units, context, stack);
+        }
+        Next::Interpret
+    }
+
+    /// Notes work of calls. It counts for the innermost function that is worth entering when it is called, and whose calls
+    /// are active.
+    fn note(&mut self, work: i64, units: &mut Units, context: &Context) {
+        let mut cell = self.machine.cell(context.ip);
+        let mut function = self.machine.watch().function(cell);
+        // SAFETY: the program has stopped.
+        let mut callers = unsafe { self.machine.return_cells(context) };
+        while function != FunctionId::MAIN && !self.worth.is_worth_entering(&self.bytecode, function) {
+            cell = callers.next().expect("a definition was called");
+            function = self.machine.watch().function(cell);
+        }
+        drop(callers);
+        let heat = &mut self.heats[function.index()].left;
+        *heat -= work;
+        if *heat >= 0 {
+            return;
+        }
+        let Some(why) = self.pays(function) else { return };
+        match self.machine.watch().innermost(cell) {
+            Some(head) => {
+                let cell = self.machine.watch().heads[head].cell;
+                let head = self.machine.watch().head(cell).expect("a loop begins there");
+                if self.unit(Place::Head(head), why, units).is_some() {
+                    self.watch(cell);
+                }
+            }
+            None if function != FunctionId::MAIN => _ = self.unit(Place::Start(function), why, units),
+            None => {}
+        }
+    }
+
+    /// The function and the loop of a place.
+    fn function_and_loop(&self, place: Place) -> (FunctionId, Option<RegionId>) {
+        match place {
+            Place::Head(head) => {
+                let head = &self.machine.watch().heads[head];
+                (head.function, Some(head.region))
+            }
+            Place::Start(function) => (function, None),
+        }
+    }
+
+    /// The unit that can be entered at a place. Compiles it unless that is done. From then on, calls of the function enter it.
+    fn unit(&mut self, place: Place, why: Why, units: &mut Units) -> Option<UnitId> {
+        let (function, region) = self.function_and_loop(place);
+        let unit = units.of(function, region, why)?;
+        self.watch_start(function);
+        Some(unit)
+    }
+
+    /// Continues where the execution stops because the place is watched.
+    fn arrive(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Next {
+        let cell = self.machine.cell(context.ip);
+        let index = self.watched.binary_search_by_key(&cell, |watched| watched.cell);
+        let index = index.expect("the execution stops only where it is watched");
+        let watched = &mut self.watched[index];
+        watched.visits += 1;
+        let Watched { handler, place, visits, unit, .. } = *watched;
+        let is_hot = match self.threshold {
+            Threshold::At(threshold) => visits >= threshold,
+            Threshold::BreakEven(_) | Threshold::Never => true,
+        };
+        let unit = if is_hot { unit.or_else(|| self.unit(place, Why::Visits(visits), units)) } else { None };
+        let Some(unit) = unit else { return Next::InterpretWith(handler) };
+        let index = self.watched.binary_search_by_key(&cell, |watched| watched.cell).expect("the place stays watched");
+        self.watched[index].unit = Some(unit);
+        self.enter(place, unit, units, context, stack)
+    }
+
+    /// Executes the rest of the present function as machine code.
+    fn enter(
+        &mut self,
+        place: Place,
+        unit: UnitId,
+        units: &mut Units,
+        context: &mut Context,
+        stack: &mut Store,
+    ) -> Next {
+        let (function, region) = self.function_and_loop(place);
+        self.entries += 1;
+        units.timeline.enter(function, region);
+        // SAFETY: the interpreter has stopped at this place, and the state is that of this execution.
+        let (is_open, left) = unsafe {
+            match place {
+                Place::Head(head) => {
+                    let head = self.machine.watch().heads[head];
+                    let state = self.machine.state_at_header(context, &head, units.get(unit).second_entry());
+                    (true, units.resume(unit, stack, &state))
+                }
+                Place::Start(function) => {
+                    let state = self.machine.state_at_start(context, function);
+                    (false, units.resume(unit, stack, &state))
+                }
+            }
+        };
+        let next = self.leave(function, is_open, left, context, stack);
+        if let (Next::Interpret, Threshold::BreakEven(_)) = (&next, self.threshold) {
+            // If this happens often, the caller should be machine code too.
+            self.note(WORK_OF_ENTERING, units, context);
+        }
+        next
+    }
+
+    /// Continues after machine code has executed a function.
+    fn leave(
+        &mut self,
+        function: FunctionId,
+        is_open: bool,
+        left: Left,
+        context: &mut Context,
+        stack: &mut Store,
+    ) -> Next {
+        let Left { ended, pointer, fuel } = left;
+        if ended.is_err() {
+            return Next::End(ended);
+        }
+        if function == FunctionId::MAIN {
+            // SAFETY: both are addresses in the stack.
+            let depth = unsafe { pointer.offset_from(context.bottom) };
+            stack.set_depth(usize::try_from(depth).expect("the stack pointer is not below the bottom"));
+            return Next::End(Ok(()));
+        }
+        if self.bytecode.metered() {
+            context.fuel = fuel;
+        }
+        // SAFETY: the machine code has left the results there.
+        unsafe { self.machine.return_from(context, function, is_open, pointer) };
+        Next::Interpret
+    }
+
+    /// Executes the program from its entry.
+    fn execute(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
+        let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
+        let mut first = None;
+        loop {
+            // SAFETY: the context is that of the entry, or one in which the execution has stopped.
+            if !unsafe { self.machine.advance(context, first.take()) } {
+                return self.machine.end(context, stack);
+            }
+            let stop = context.stop;
+            let next = match stop {
+                Stop::Done | Stop::Trap => return self.machine.end(context, stack),
+                Stop::Call => Next::Interpret,
+                Stop::Pause => {
+                    if samples {
+                        self.note(WORK_BETWEEN_PAUSES, units, context);
+                    }
+                    Next::Interpret
+                }
+                // SAFETY: the code is watched, and there is a heat for each function.
+                Stop::Back if !unsafe { Machine::note_work(context) } => Next::Interpret,
+                Stop::Back | Stop::Hot => {
+                    let head = self.machine.watch().head(self.machine.cell(context.ip));
+                    self.hot(head.expect("the execution stops at a header"), units, context, stack)
+                }
+                Stop::Arrive => self.arrive(units, context, stack),
+            };
+            match next {
+                Next::Interpret => {}
+                Next::InterpretWith(handler) => first = Some(handler),
+                Next::End(end) => return end,
+            }
+        }
+    }
+
+    /// Runs the program.
+    ///
+    /// # Errors
+    /// The trap that ended the run.
+    ///
+    /// # Panics
+    /// The same as for [`Prepared::run`](crate::engine::Prepared::run).
+    pub fn run(&mut self, units: &mut Units, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
+        self.entries = 0;
+        self.watched.iter_mut().for_each(|watched| watched.visits = 0);
+        let mut context = self.machine.begin(inputs, fuel, stack);
+        if !self.is_watched {
+            // SAFETY: the context is that of the entry, and nothing else uses the stack.
+            with_room(|| unsafe { self.machine.execute(&mut context) });
+            return self.machine.end(&context, stack);
+        }
+        context.heats = self.heats.as_mut_ptr();
+        with_room(|| self.execute(units, &mut context, stack))
+    }
+}
