@@ -13,9 +13,8 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use harness::{say, warn};
-use jitduel::bench::instructions::{Count, Record, SizePair, compare, page, pairs, to_json};
+use jitduel::bench::instructions::{Count, Record, SizePair, compare, engines, page, pairs, to_json};
 use jitduel::files;
-use jitduel::registry::ENGINES;
 use jitduel::tiers::tier;
 
 #[derive(Parser)]
@@ -61,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let counters = arguments.counters();
     ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");
     // rustc compiles the interpreters, so their counts change with its version and differ between debug and release builds.
-    let engines = ENGINES.into_iter().filter(|engine| !arguments.check || tier(engine).is_some());
+    let engines = engines().filter(|engine| !arguments.check || tier(engine).is_some());
     let engines: Vec<_> = engines.collect();
     if arguments.check {
         let record = Record::read(Path::new(RECORD))?.counts;

@@ -521,7 +521,7 @@ fn poisoned_call_names_what_was_not_preserved() {
     let innocent = Code::new(&plus_one()).expect("executable memory");
     for poison in [0, 1, u64::MAX, 0x5555_5555_5555_5555] {
         // SAFETY: the code returns its argument plus one.
-        assert_eq!(unsafe { innocent.call_poisoned(41, poison) }, 42);
+        assert_eq!(unsafe { innocent.call_poisoned(0, 41, poison) }, 42);
         for (name, bytes) in offenders() {
             if name == "x18" && cfg!(target_vendor = "apple") {
                 println!("NOT RUN: Apple's systems change x18 themselves");
@@ -529,7 +529,7 @@ fn poisoned_call_names_what_was_not_preserved() {
             }
             let code = Code::new(&bytes).expect("executable memory");
             // SAFETY: the code changes one thing and returns, with the stack pointer off by a few words at most.
-            let call = AssertUnwindSafe(|| unsafe { code.call_poisoned(1, poison) });
+            let call = AssertUnwindSafe(|| unsafe { code.call_poisoned(0, 1, poison) });
             let panic = std::panic::catch_unwind(call).expect_err(name);
             let message = panic.downcast_ref::<String>().expect("a message");
             assert!(message.ends_with(&format!("calling convention: it changed [{name:?}]")), "{name}: {message}");
@@ -568,7 +568,7 @@ fn poisoned_call_fills_every_undefined_register() {
         let read = |(_, bytes): &(String, Vec<u8>)| {
             let code = Code::new(bytes).expect("executable memory");
             // SAFETY: the code only reads a register.
-            unsafe { code.call_poisoned(1, poison) }
+            unsafe { code.call_poisoned(0, 1, poison) }
         };
         codes.iter().map(read).collect()
     };

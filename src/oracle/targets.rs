@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use super::judge::{Care, Judge};
 use crate::corpus::cases;
+use crate::engine::{NoClock, Options, Task, outcome};
+use crate::exec::Store;
 use crate::generate::{Trial, decoded_trial, trial_from_bytes};
 use crate::lang::print::print;
-use crate::lang::{Diagnostic, Fault, Source, parse, verify};
+use crate::lang::{Diagnostic, Fault, Source, load, parse, verify};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
+use crate::tiered::profile::Profiles;
+use crate::tiered::{Costs, Hot, Threshold, Tiered};
 
 /// The maximum fuel, so that no program takes long.
 const MAX_ITERATIONS: u64 = 1_000;
@@ -124,4 +128,40 @@ fn decoded_moves(bytes: &[u8], reserved: Option<u8>) -> Vec<Move<Value>> {
         }
     }
     moves
+}
+
+/// The program for which [`profile`] gives hints: nested loops, a recursive definition, and definitions with loops that call others.
+const HINTED: &str = ": a ( x -- y ) 3 * 7 xor ;
+: b ( n -- m ) 0 swap times a 1 + end ;
+: c ( n -- m ) dup 1 > if dup 1 - c + else b end ;
+: d ( n -- m ) while dup 5 > do 3 - end 2 times b end ;
+0 6 times 3 times 1 + end 2 times dup c + 31 and end end d";
+
+/// Takes these bytes as a file of profiles. Then executes a program with hints that they encode, three bytes each.
+///
+/// # Panics
+/// If a file that was read and written is not the same, or hints change the result of the program.
+pub fn profile(bytes: &[u8]) {
+    if let Ok(profiles) = Profiles::parse(bytes) {
+        assert_eq!(Profiles::parse(profiles.text().as_bytes()), Ok(profiles), "a file that was written can be read");
+    }
+    let region = |byte: u8| (byte % 4 > 0).then_some(u32::from(byte / 4));
+    let hint = |&[function, low, high]: &[u8; 3]| match high {
+        0..128 => Hot { function: u32::from(function % 8), region: region(low) },
+        _ => Hot { function: u32::from_le_bytes([function, low, high, 0]), region: region(low) },
+    };
+    let hints: Vec<Hot> = bytes.as_chunks().0.iter().take(100).map(hint).collect();
+    let program = load(&Source::new("hinted", HINTED), 0).expect("it is a program");
+    let options = Options::default();
+    let mut store = Store::new(options.stack_limit).expect("there is memory for a stack");
+    let threshold = bytes.first().map_or(0, |byte| u64::from(byte % 4));
+    let mut result = |threshold, hints: &[Hot]| {
+        let engine = Tiered::new(Tiered::NAME, threshold);
+        let prepared = engine.prepare_remembering(&Task::new(&program, &options), hints, &mut NoClock);
+        outcome(&mut prepared.expect("there is memory for the code"), &[], None, &mut store)
+    };
+    let expected = result(Threshold::Never, &[]);
+    for threshold in [Threshold::BreakEven(Costs::EAGER), Threshold::At(threshold)] {
+        assert_eq!(result(threshold, &hints), expected, "{threshold:?} with {hints:?}");
+    }
 }

@@ -302,8 +302,7 @@ impl Interpreted {
             let stop = context.stop;
             let next = match stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
-                Stop::Call => Next::Interpret,
-                Stop::Pause => {
+                Stop::Call | Stop::Pause => {
                     if samples {
                         self.note(WORK_BETWEEN_PAUSES, units, context);
                     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::binary::{Ended, SMALL, expect, file, folder, jitduel, refused, size};
 use jitduel::isa::disassemble::disassemble;
-use jitduel::registry::{ENGINES, names};
+use jitduel::registry::{ENGINES, all_names, names};
 use jitduel::tiers::TIERS;
 
 /// The engines to test one by one. In an emulator, where processes start slowly, one of each kind.
@@ -478,7 +478,7 @@ fn programs() -> std::path::PathBuf {
 fn check_takes_files_and_folders() {
     let folder = programs();
     let check = |arguments: &[&str]| jitduel([&["check"], arguments].concat()).current_dir(&folder).run();
-    let engines = names().count();
+    let engines = all_names().count();
     expect(
         &check(&["."]),
         0,
@@ -532,12 +532,12 @@ fn check_shows_each_engines_answer_for_a_failed_case() {
     assert_eq!(ended.code, 4);
     let mut lines = ended.stdout.lines();
     assert_eq!(lines.next(), Some("FAILED wrong.stk:2: expected 3"));
-    for engine in names() {
+    for engine in all_names() {
         assert_eq!(lines.next(), Some(&*format!("  {engine}: 2")));
     }
     assert_eq!(lines.next(), Some("FAILED wrong.stk:3: expected 3"));
     assert_eq!(lines.next(), Some("  front end: rejected underflow 4:3"));
-    let engines = names().count();
+    let engines = all_names().count();
     let summary = format!("1 program, 3 cases x {engines} engines, {} runs: 2 cases FAILED", 4 * engines);
     assert_eq!((lines.next(), lines.next()), (Some(&*summary), None));
 }

@@ -246,6 +246,7 @@ impl State<'_> {
                     traps_at = (self.pointer + slot.0 < base).then_some(site);
                 }
                 Op::Align | Op::Label(_) => {}
+                Op::SaveFuel | Op::Entry => unreachable!("only what an interpreter enters has these; see tiered.rs"),
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
                 Op::Load { d, slot } => {
@@ -672,7 +673,7 @@ impl Piece {
         #[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
         if self.shape.calls || self.shape.reserved.count() > 0 {
             // SAFETY: the caller guarantees it.
-            return unsafe { self.code.call_poisoned(frame, 0x1357_9bdf_0246_8ace) };
+            return unsafe { self.code.call_poisoned(0, frame, 0x1357_9bdf_0246_8ace) };
         }
         // SAFETY: the caller guarantees it.
         unsafe { self.code.call(frame) }

@@ -14,3 +14,4 @@ mod oracle;
 mod perf_map;
 mod registers;
 mod targets;
+mod tiered;

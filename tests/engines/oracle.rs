@@ -6,15 +6,18 @@ use crate::binary::{jitduel, size};
 use jitduel::generate::trial;
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
-use jitduel::registry::{ENGINES, names};
+use jitduel::registry::all_names;
+use jitduel::tiers::support;
 use serde_json::Value;
 
 /// Judges random programs of every kind, each with a sweep of limits around its needs.
 #[test]
 fn random_programs_agree_on_all_engines() {
     let programs = size("random programs", 6_000, 300) as u64;
-    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let engines: Vec<_> = all_names().collect();
+    let mut judge = Judge::new(&engines).expect("the engines exist");
     let (mut trapped, mut rejected, mut runs) = (0, 0, 0);
+    let (mut tiered, mut changed) = (0, 0);
     for index in 0..programs {
         let trial = trial(kind(index), 2, index);
         let judged = judge.judge(&trial, Care::Thorough).unwrap_or_else(|disagreement| {
@@ -23,8 +26,13 @@ fn random_programs_agree_on_all_engines() {
         trapped += u64::from(judged.trapped);
         rejected += u64::from(judged.rejected);
         runs += judged.runs;
+        tiered += judged.tiered;
+        changed += judged.changed;
     }
-    println!("{programs} programs, {runs} runs, {trapped} trapped, {rejected} rejected");
+    println!(
+        "{programs} programs, {runs} runs, {trapped} trapped, {rejected} rejected, {changed} of {tiered} changed tiers"
+    );
+    assert!(support().is_err() || 10 * changed > 3 * tiered, "{changed} of {tiered} tiered runs changed tiers");
     assert!(judge.skipped().is_empty(), "{:?}", judge.skipped());
     assert!(trapped > programs / 8 && rejected >= programs / 50 && runs > 50 * programs);
 }
@@ -45,7 +53,7 @@ fn a_campaign_reports_its_counts_and_is_reproducible_from_its_seed() {
         (&whole["findings"], &whole["skipped"], &whole["seed"]),
         (&Value::Array(vec![]), &Value::Array(vec![]), &5.into())
     );
-    assert_eq!(whole["engines"].as_array().map(Vec::len), Some(names().count()));
+    assert_eq!(whole["engines"].as_array().map(Vec::len), Some(all_names().count()));
 
     // Two shards, with two processes each, have the same total.
     let half = (programs / 2).to_string();
@@ -105,7 +113,7 @@ fn generated_programs_can_be_printed_saved_and_checked() {
     }
     let checked = jitduel(["check", out]).run();
     assert_eq!(checked.code, 0, "{}", checked.stdout);
-    let summary = format!("\n60 programs, 60 cases x {} engines, ", names().count());
+    let summary = format!("\n60 programs, 60 cases x {} engines, ", all_names().count());
     assert!(checked.stdout.contains(&summary), "{}", checked.stdout);
     std::fs::remove_dir_all(&folder).expect("it is ours");
 

@@ -8,13 +8,13 @@ use jitduel::interp::tree::Tree;
 use jitduel::isa::Tuning;
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
-use jitduel::tiers::{AnyTier, Native};
+use jitduel::tiers::{AnyTier, Native, Registers};
 
 /// The referee, and the register tier with 6 to 11 value registers; 6 is the fewest that it uses.
 fn judge_of_few() -> Judge {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
-        Box::new(Native::with_tuning("regs", AnyTier::Registers, tuning)) as Box<dyn Engine>
+        Box::new(Native::with_tuning("regs", AnyTier::Registers(Registers { entry: None }), tuning)) as Box<dyn Engine>
     };
     let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain((6..=11).map(few)).collect();
     Judge::of(engines)

@@ -4,10 +4,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jitduel::corpus::programs;
+use jitduel::engine::Options;
+use jitduel::lang::Source;
 use jitduel::lang::words::spellings;
 use jitduel::oracle::judge::Judge;
-use jitduel::oracle::targets::{front_end, parallel_moves, program, source, words};
-use jitduel::registry::ENGINES;
+use jitduel::oracle::targets::{front_end, parallel_moves, profile, program, source, words};
+use jitduel::registry::all_names;
+use jitduel::tiered::profile::{Key, Profiles};
+use jitduel::tiered::{Hot, Threshold};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -16,6 +20,11 @@ const TIME: Duration = Duration::from_secs(2);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A judge of all engines and their variants.
+fn judge() -> Option<Judge> {
+    Judge::new(&all_names().collect::<Vec<_>>())
 }
 
 fn corpus() -> Vec<Vec<u8>> {
@@ -71,13 +80,13 @@ fn front_end_accepts_any_bytes() {
 
 #[test]
 fn engines_agree_on_any_source() {
-    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let mut judge = judge().expect("the engines exist");
     with_changes(&corpus(), |text| source(&mut judge, text));
 }
 
 #[test]
 fn engines_agree_on_the_program_generated_from_any_bytes() {
-    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let mut judge = judge().expect("the engines exist");
     let mut decisions = random_bytes(2);
     // Repeating the same decision must end too.
     decisions.extend([vec![0; 4_000], vec![0xff; 4_000]]);
@@ -86,7 +95,7 @@ fn engines_agree_on_the_program_generated_from_any_bytes() {
 
 #[test]
 fn engines_agree_on_the_words_that_any_bytes_encode() {
-    let mut judge = Judge::new(&ENGINES).expect("the engines exist");
+    let mut judge = judge().expect("the engines exist");
     let mut texts = random_bytes(4);
     // Two definitions with two parameters and one result, and two arrays; then each byte once.
     texts.push([0x1a, 255, 0, 0, 7, 7, 3, 3].into_iter().chain(0..=255).chain(0..=255).collect());
@@ -100,6 +109,18 @@ fn parallel_moves_that_any_bytes_encode_are_resolved() {
     moves.push([0].into_iter().chain((0..32).flat_map(|to| [to, (to + 1) % 32])).collect());
     moves.push([31].into_iter().chain((0..32).flat_map(|to| [to, to ^ 1])).collect());
     with_changes(&moves, parallel_moves);
+}
+
+#[test]
+fn profiles_that_any_bytes_encode_change_no_result() {
+    let mut files = random_bytes(5);
+    // Each function and each loop of the program.
+    files.push((0..6).flat_map(|function| (0..16).flat_map(move |region| [function, 4 * region + 1, 0])).collect());
+    let key = Key::of(&Source::new("test", "1"), 0, &Options::default(), Threshold::At(3));
+    let mut profiles = Profiles::default();
+    profiles.add(key, &[Hot { function: 1, region: Some(2) }]);
+    files.push(profiles.text().into_bytes());
+    with_changes(&files, profile);
 }
 
 /// The dictionary is written by hand and must match the table of words.

@@ -76,6 +76,8 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::GiveDepth,
         Op::SaveBase { base: slot, slot: cell },
         Op::NeedAbove { site, slot, base: cell },
+        Op::SaveFuel,
+        Op::Entry,
     ];
     ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));
     ops.extend([DivOp::Quotient, DivOp::Remainder].map(|op| Op::DivideImm { d, a, op, imm }));
@@ -139,14 +141,16 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
     panics(&[begin, begin], "function 2 is bound twice");
     panics(&[Op::Call { function: 3 }], "function 3 is never bound");
     panics(&[Op::Call { function: u32::MAX }, begin], "function 4294967295 is never bound");
+    panics(&[Op::Entry, Op::Entry], "the code has a second entry already");
     let (d, a, site) = (I::ALLOCATABLE[0], I::ALLOCATABLE[1], Site(0));
     panics(&[Op::LoadCellAt { d, cell: 1 << 24 }], "there is no cell 16777216");
     let excluded = |op: Op, with: &str| {
-        let shape = Shape { reserved: Reserved::default(), calls: false, ..EVERYTHING };
+        let shape = Shape { reserved: Reserved::default(), calls: false, metered: false, ..EVERYTHING };
         let message = emit_shaped::<I>(&[op, begin], shape).expect_err("the shape excludes it");
         assert!(message.contains(with), "{op:?}: {message}");
     };
     excluded(Op::Call { function: 2 }, "the code has no control stack");
+    excluded(Op::SaveFuel, "the code counts no fuel");
     excluded(Op::TakeDepth { site }, "no register for the depth of calls");
     excluded(Op::GiveDepth, "no register for the depth of calls");
     excluded(Op::LoadCell { d, a, site, offset: 0 }, "no register for the memory");

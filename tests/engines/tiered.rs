@@ -1,0 +1,239 @@
+//! The tiered engine: it may continue in machine code at every iteration and at every call without any effect on the result.
+
+use std::fmt::Write;
+
+use jitduel::engine::{NoClock, Options, Prepared, Task, outcome};
+use jitduel::exec::Store;
+use jitduel::generate::Trial;
+use jitduel::lang::{Program, Source, load};
+use jitduel::oracle::judge::{Care, Judge};
+use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
+use jitduel::tiered::{Costs, Hot, Threshold, Tiered, TieredProgram, What};
+use jitduel::tiers::support;
+
+fn program(text: &str, inputs: usize) -> Program {
+    load(&Source::new("test", text), inputs).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+}
+
+fn prepared(program: &Program, threshold: Threshold, hot: &[Hot]) -> TieredProgram {
+    let options = Options::default();
+    let engine = Tiered::new("tiered", threshold).with_time_line();
+    engine.prepare_remembering(&Task::new(program, &options), hot, &mut NoClock).expect("there is memory")
+}
+
+fn run(prepared: &mut TieredProgram, inputs: &[i64]) -> Vec<i64> {
+    let mut stack = Store::new(DEFAULT_STACK_LIMIT).expect("there is memory");
+    match outcome(prepared, inputs, None, &mut stack) {
+        Outcome::Done(values) => values,
+        Outcome::Trap(trap) => panic!("{trap:?}"),
+    }
+}
+
+/// Programs whose loops have every property that matters where machine code is entered: a text, inputs and fuel.
+const LOOPS: [(&str, &[i64], u64); 22] = [
+    // Counters in registers and in the frame, and values of the outer loops.
+    ("0 swap times 3 times 1 + end end", &[5], 40),
+    ("0 4 times 1 + 3 times 2 + 2 times 3 + 2 times dup * 7 mod end end end end", &[], 200),
+    // Conditions that are repeated at the end of an iteration, with a comparison, a flag and fuel.
+    ("while dup 0 > do 1 - end", &[6], 20),
+    ("1 while over do over * swap 1 - swap end nip", &[6], 20),
+    ("while over over < do swap 2 + swap end drop", &[0, 13], 20),
+    // A condition that is too long to be repeated, and one that traps.
+    ("while dup dup * 3 + 7 xor 1 + 2 - 5 mod 4 < do 1 + end", &[-30], 60),
+    ("while 100 over / do 30 - end", &[120], 20),
+    // Loops that change the height of the stack, and that go below their start.
+    ("times dup 1 + end", &[1, 5], 20),
+    ("while dup 3 > do 1 - dup end", &[7], 20),
+    ("1 2 3 4 5 6 4 times + end", &[], 20),
+    // Loops left in the middle.
+    ("0 10 times 1 + dup 4 > if leave end end", &[], 30),
+    ("0 while 1 do 1 + dup 7 = if leave end end", &[], 30),
+    ("0 6 times 5 times 1 + dup 13 = if leave end end end", &[], 60),
+    // Many values, constants that no instruction holds, shifts and divisions.
+    ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 5 times 13 pick + 12 put 0x123456789abcdef xor end", &[], 20),
+    ("9 times dup 3 lshift over 5 rshift xor over 7 / + swap 3 mod + 1 end", &[1, 2], 20),
+    // Values that are equal, constant or untouched at the header.
+    ("dup 7 5 times 2 pick + end", &[3], 20),
+    // Loops in words deep in calls, recursive words, and words that are called in loops.
+    (": h ( n -- m ) 0 swap times 2 + end ; : g ( n -- m ) h 1 + h ; : f ( n -- m ) g g ; f", &[2], 100),
+    (": fib ( n -- f ) dup 2 < if else dup 1 - fib swap 2 - fib + end ; fib", &[7], 100),
+    (": t ( n -- m ) 0 over times over 1 - dup 0 > if t + else drop end end + ; t", &[4], 300),
+    (": w ( a b c d -- c d ) 3 pick times + over end rot rot drop drop ; 1 2 3 9 times 4 w end", &[], 200),
+    // Memory.
+    ("9 array a 9 times a 3 + @ 1 + a 3 + ! end a 3 + @", &[], 20),
+    (": down ( n -- ) while dup do 1 - dup 0 > if dup down end end drop ; down", &[4], 200),
+];
+
+/// Entered at the first iteration, at the second and so on, with fuel that ends at every place, and with limits around what is needed.
+#[test]
+fn entries_at_every_iteration_are_unobservable() {
+    let names =
+        ["tiered", "tiered:0", "tiered:1", "tiered:2", "tiered:3", "tiered:never", "tiered:eager", "tiered:again"];
+    let mut judge = Judge::new(&names).expect("they exist");
+    let (mut tiered, mut changed) = (0, 0);
+    for (text, inputs, fuel) in LOOPS {
+        let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
+        for fuel in (0..=fuel).chain([1_000]) {
+            let trial = Trial { text: text.into(), inputs: inputs.to_vec(), fuel, stack_limit, call_limit };
+            let care = if fuel == 1_000 { Care::Thorough } else { Care::Quick };
+            let judged = judge.judge(&trial, care).unwrap_or_else(|wrong| panic!("{text}, fuel {fuel}: {wrong:?}"));
+            tiered += judged.tiered;
+            changed += judged.changed;
+        }
+    }
+    let least = if support().is_ok() { tiered / 2 } else { 0 };
+    assert!(changed >= least, "{changed} of {tiered} runs changed tiers");
+}
+
+/// With each threshold, machine code takes over at exactly that iteration.
+#[test]
+fn a_threshold_is_exact() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let program = program("0 swap times 1 + end", 1);
+    for threshold in 1..6 {
+        for iterations in 0..8 {
+            let mut prepared = prepared(&program, Threshold::At(threshold), &[]);
+            // Every run counts anew.
+            for _ in 0..2 {
+                assert_eq!(run(&mut prepared, &[iterations]), [iterations]);
+                let is_reached = iterations >= threshold as i64;
+                assert_eq!(prepared.tier_changes(), u64::from(is_reached), "threshold {threshold}, {iterations}");
+            }
+        }
+    }
+}
+
+/// A `times` loop is decided when it begins, and other work when it has been done. Either way, less work than pays stays interpreted.
+#[test]
+fn work_that_pays_is_compiled_and_less_is_not() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let costs = Costs { compile: 1_000.0, compile_operation: 0.0, interpreted_operation: 2.0, compiled_operation: 1.0 };
+    let cases = [
+        ("0 swap times 1 + end", 100, 1_000),
+        ("while dup do 1 - end", 100, 1_000),
+        ("0 swap times 0 7 times 1 + end + end", 10, 200),
+        ("0 swap times 30 while dup do 1 - end + end", 5, 200),
+        (": f ( n -- m ) dup if 1 - f 1 + end ; f", 50, 3_000),
+        (": w ( a -- b ) 1 + ; 0 swap times w end", 50, 2_000),
+        (": w ( a -- b ) 1 + ; 0 swap while dup do 1 - swap w swap end drop", 50, 2_000),
+    ];
+    for (text, few, many) in cases {
+        let program = program(text, 1);
+        for (size, is_hot) in [(0, false), (1, false), (few, false), (many, true)] {
+            let mut prepared = prepared(&program, Threshold::BreakEven(costs), &[]);
+            run(&mut prepared, &[size]);
+            assert_eq!(prepared.tier_changes() > 0, is_hot, "{text} with {size}: {:?}", prepared.events());
+            let expected = run(&mut self::prepared(&program, Threshold::Never, &[]), &[size]);
+            // What is hot stays hot, and the next run begins in machine code.
+            assert_eq!(run(&mut prepared, &[size]), expected);
+        }
+    }
+}
+
+/// Small words are not entered one by one: what calls them is compiled.
+#[test]
+fn a_small_word_is_compiled_with_its_caller() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let program = program(
+        ": a ( x -- y ) 3 * ; : b ( x -- y ) a 1 + a ; : loop ( x -- y ) 1000 times b b end ; 1 30 times loop end",
+        0,
+    );
+    let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);
+    run(&mut prepared, &[]);
+    let compiled = |what: &What| matches!(what, What::Compiled { .. });
+    let roots = prepared.events().iter().filter(|event| compiled(&event.what)).map(|event| event.function.0);
+    let roots: Vec<u32> = roots.collect();
+    assert!(!roots.is_empty() && roots.iter().all(|root| [0, 3].contains(root)), "{:?}", prepared.events());
+}
+
+/// Of a program of a million words, only the function with the hot loop is compiled, and what it calls.
+#[test]
+fn only_the_hot_function_of_a_large_program_is_compiled() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let mut text = String::from(": twice ( x -- y ) dup + exit ; : hot ( x -- y ) 100000 times 3 xor twice end ;\n");
+    for index in 0..10_000 {
+        let _ = writeln!(text, ": w{index} ( x -- y ) {} ;", "1 + 3 * 7 xor ".repeat(16));
+    }
+    text.push_str("1 hot w7 w9999");
+    let program = program(&text, 0);
+    assert!(program.ast().nodes().len() > 950_000);
+    let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);
+    let result = run(&mut prepared, &[]);
+    assert_eq!(result, run(&mut self::prepared(&program, Threshold::Never, &[]), &[]));
+    let compiled: Vec<usize> = prepared
+        .events()
+        .iter()
+        .filter_map(|event| match event.what {
+            What::Compiled { operations, .. } => Some(operations),
+            _ => None,
+        })
+        .collect();
+    assert!(!compiled.is_empty() && compiled.iter().sum::<usize>() < 100, "{compiled:?}");
+}
+
+/// What was hot is compiled at once in the next run. If the main program was hot, nothing is interpreted.
+#[test]
+fn a_remembered_program_begins_in_machine_code() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let program = program(": f ( n -- m ) 0 swap times 1 + end ; 10000 f 10000 times 1 + end", 0);
+    let threshold = Threshold::BreakEven(Costs::MEASURED);
+    let mut first = prepared(&program, threshold, &[]);
+    assert_eq!((run(&mut first, &[]), first.tier_changes()), (vec![20_000], 2));
+    let hot = first.hot();
+    assert_eq!(hot.len(), 2, "{hot:?}");
+    let mut second = prepared(&program, threshold, &hot);
+    assert_eq!((run(&mut second, &[]), second.tier_changes()), (vec![20_000], 0));
+    // If only the definition was hot, calls of it enter its code.
+    let of_definition: Vec<Hot> = hot.into_iter().filter(|hot| hot.function == 1).collect();
+    let mut third = prepared(&program, threshold, &of_definition);
+    assert_eq!((run(&mut third, &[]), third.tier_changes()), (vec![20_000], 2));
+    let at = third.events().iter().position(|event| matches!(event.what, What::Entered { .. }));
+    assert_eq!(at, Some(1), "the definition was compiled before the run: {:?}", third.events());
+}
+
+/// Hints that fit no function or loop are ignored, and many that are large are not all followed.
+#[test]
+fn hostile_profiles_change_nothing_but_the_time() {
+    let program = program(": f ( n -- m ) if 1 else 2 end ; 3 times 1 f drop end 5", 0);
+    let region = |function, region| Hot { function, region: Some(region) };
+    let hot = [region(0, 7), region(1, 1), region(0, 0), region(9, 0), region(u32::MAX, u32::MAX), region(1, 0)];
+    for threshold in [Threshold::BreakEven(Costs::MEASURED), Threshold::At(0), Threshold::At(2), Threshold::Never] {
+        for hints in [&hot[..], &hot[..2], &hot[1..2]] {
+            assert_eq!(run(&mut prepared(&program, threshold, hints), &[]), [5], "{threshold:?} {hints:?}");
+        }
+    }
+    let mut text = String::from(": w0 ( -- ) ;");
+    for index in 1..2_000 {
+        let _ = write!(text, " : w{index} ( -- ) w{} 1 drop exit ;", index - 1);
+    }
+    let program = self::program(&(text + " w1999 6"), 0);
+    let all: Vec<Hot> = (1..2_000).rev().map(|function| Hot { function, region: None }).collect();
+    let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &all);
+    assert_eq!(run(&mut prepared, &[]), [6]);
+    let compiled = prepared.events().iter().filter(|event| matches!(event.what, What::Compiled { .. })).count();
+    assert!(compiled < 10, "{compiled} units");
+}
+
+/// Depth and fuel are exact across the border, in both directions.
+#[test]
+fn limits_are_exact_across_tiers() {
+    let text = ": f ( n -- m ) dup if 1 - f 1 + end ; : g ( n -- m ) f 0 over times 1 + end nip ; g g";
+    let mut judge = Judge::new(&["tiered:1", "tiered:2", "tiered:3", "tiered:eager", "tiered"]).expect("they exist");
+    for call_limit in 0..12 {
+        for fuel in 0..40 {
+            let (stack_limit, inputs) = (DEFAULT_STACK_LIMIT, vec![6]);
+            let trial = Trial { text: text.into(), inputs, fuel, stack_limit, call_limit };
+            judge.judge(&trial, Care::Quick).unwrap_or_else(|wrong| panic!("{call_limit}, {fuel}: {wrong:?}"));
+        }
+    }
+}
