@@ -56,12 +56,13 @@ pub const TABLE: [Entry; 9] = [
 
 /// Engines with other switches, for the oracle and for experiments. The name says when [`Tiered`] compiles a function: at the first
 /// iteration of one of its loops or at its first call, and so on.
-pub const VARIANTS: [(&str, Threshold); 6] = [
+pub const VARIANTS: [(&str, Threshold); 7] = [
     ("tiered:0", Threshold::At(0)),
     ("tiered:1", Threshold::At(1)),
     ("tiered:2", Threshold::At(2)),
     ("tiered:3", Threshold::At(3)),
     ("tiered:never", Threshold::Never),
+    ("tiered:watching", Threshold::BreakEven(Costs::FORBIDDING)),
     ("tiered:eager", Threshold::BreakEven(Costs::EAGER)),
 ];
 
@@ -113,10 +114,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Whether the engine of this name can change from the interpreter to machine code in the middle of a run.
 pub fn changes_tiers(name: &str) -> bool {
-    let threshold = VARIANTS.into_iter().find(|(variant, _)| *variant == name).map(|(_, threshold)| threshold);
-    name == Tiered::NAME
-        || name == AGAIN
-        || threshold.is_some_and(|threshold| !matches!(threshold, Threshold::At(0) | Threshold::Never))
+    let changes = |threshold| match threshold {
+        Threshold::At(0) | Threshold::Never => false,
+        Threshold::BreakEven(costs) => costs != Costs::FORBIDDING,
+        Threshold::At(_) => true,
+    };
+    let variant = VARIANTS.into_iter().find(|(variant, _)| *variant == name);
+    name == Tiered::NAME || name == AGAIN || variant.is_some_and(|(_, threshold)| changes(threshold))
 }
 
 /// The names of all engines and of their [`VARIANTS`]: what the oracle compares.

@@ -19,6 +19,9 @@ impl Costs {
     pub const MEASURED: Costs =
         Costs { compile: 4200.0, compile_operation: 42.0, interpreted_operation: 1.0, compiled_operation: 0.3 };
 
+    /// Costs with which nothing is ever compiled, although all work is noted. For measuring what that costs.
+    pub const FORBIDDING: Costs = Costs { compile: f64::INFINITY, ..Costs::MEASURED };
+
     /// Costs with which little work is enough. For tests of the machinery.
     pub const EAGER: Costs =
         Costs { compile: 10.0, compile_operation: 1.0, interpreted_operation: 2.0, compiled_operation: 1.0 };

@@ -11,4 +11,5 @@ mod hostile_hosts;
 mod lost_output;
 mod output;
 mod report;
+mod tiering;
 mod verbs;

@@ -8,6 +8,7 @@ use jitduel::generate::Trial;
 use jitduel::lang::{Program, Source, load};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
+use jitduel::registry::all_names;
 use jitduel::tiered::{Costs, Hot, Threshold, Tiered, TieredProgram, What};
 use jitduel::tiers::support;
 
@@ -67,8 +68,7 @@ const LOOPS: [(&str, &[i64], u64); 22] = [
 /// Entered at the first iteration, at the second and so on, with fuel that ends at every place, and with limits around what is needed.
 #[test]
 fn entries_at_every_iteration_are_unobservable() {
-    let names =
-        ["tiered", "tiered:0", "tiered:1", "tiered:2", "tiered:3", "tiered:never", "tiered:eager", "tiered:again"];
+    let names: Vec<_> = all_names().filter(|name| name.starts_with("tiered")).collect();
     let mut judge = Judge::new(&names).expect("they exist");
     let (mut tiered, mut changed) = (0, 0);
     for (text, inputs, fuel) in LOOPS {
