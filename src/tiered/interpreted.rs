@@ -11,8 +11,8 @@ use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
 use crate::engine::PrepareError;
 use crate::exec::Store;
 use crate::host_stack::with_room;
-use crate::interp::threaded::handlers::{Context, Handler, Stop};
-use crate::interp::threaded::{Heat, Machine, lower, lower_watched};
+use crate::interp::threaded::handlers::{Context, Handler, Heat, Stop};
+use crate::interp::threaded::{Machine, lower, lower_watched};
 use crate::outcome::Trap;
 
 /// The work in operations that calls and returns between two pauses are taken for.

@@ -7,7 +7,6 @@
 //! the latest after [`LONGEST`] instructions.
 #![allow(unsafe_code, reason = "every handler relies on the invariants of the generated code")]
 
-use super::watch::Heat;
 use super::words::WORDS;
 
 /// The number of values kept in registers: what remains of the six arguments that x86-64 passes in registers.
@@ -72,6 +71,15 @@ pub enum Stop {
     Done,
     /// The instruction trapped.
     Trap,
+}
+
+/// How hot a function is.
+#[derive(Clone, Copy, Debug)]
+pub struct Heat {
+    /// The work, in operations, that it may still do in the interpreter until it is hot.
+    pub left: i64,
+    /// The work after which it was or will be hot.
+    pub limit: i64,
 }
 
 /// Rarely used state, and the state of a paused execution.

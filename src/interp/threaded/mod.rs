@@ -18,4 +18,4 @@ pub use code::{Code, Line};
 pub use lower::{listing, lower, lower_watched};
 pub use machine::Machine;
 pub use tables::PAIRS;
-pub use watch::{Head, Heat, Watch};
+pub use watch::{Head, Watch};

@@ -8,15 +8,6 @@ use super::handlers::REGISTERS;
 use super::window::{Value, Window};
 use crate::bytecode::{Bytecode, FunctionId, RegionId};
 
-/// How hot a function is.
-#[derive(Clone, Copy, Debug)]
-pub struct Heat {
-    /// The work, in operations, that it may still do in the interpreter until it is hot.
-    pub left: i64,
-    /// The work after which it was or will be hot.
-    pub limit: i64,
-}
-
 /// What is known about watched code.
 pub struct Watch {
     /// The loops, in the order of their headers.
