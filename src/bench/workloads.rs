@@ -128,11 +128,11 @@ impl Workload {
         [self.part(20.0).min(tenth - 1), tenth]
     }
 
-    /// The next input of a sweep, with about four times the work of this one; at most the timed input.
-    pub fn next(&self, size: i64) -> i64 {
+    /// The next input of a sweep, with about `ratio` times the work of this one; at most the timed input.
+    pub fn next(&self, size: i64, ratio: f64) -> i64 {
         let next = match self.growth {
-            Power(power) => (size as f64 * root(4.0, power)) as i64,
-            Factor(factor) => size + (4.0_f64.ln() / factor.ln()).round() as i64,
+            Power(power) => (size as f64 * root(ratio, power)) as i64,
+            Factor(factor) => size + (ratio.ln() / factor.ln()).round() as i64,
         };
         next.max(size + 1).min(self.size)
     }
