@@ -4,6 +4,8 @@
 // Each benchmark uses a different part.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+pub mod sweeps;
+
 use std::fmt::Arguments as Text;
 use std::io::{self, Write};
 use std::path::Path;

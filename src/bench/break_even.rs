@@ -1,85 +1,7 @@
-//! The break-even point of compiling: a sweep over input sizes that times each run from the verified program to its answer.
+//! The break-even point of compiling: the number of iterations from which an engine stays ahead of the interpreter.
 
-use super::statistics::{Estimate, median, median_with_interval};
-use super::workloads::Workload;
-use super::{Stopwatch, Untimed, Work, stack};
-use crate::engine::{Engine, NoClock, Options, PrepareError};
-use crate::lang::Program;
-use crate::outcome::DEFAULT_STACK_LIMIT;
-use crate::registry;
-
-/// A workload with an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// The input.
-    pub size: i64,
-    /// The work of a run.
-    pub work: Work,
-}
-
-/// A sweep ends at the first size whose run executes this many words.
-const SWEEP_WORDS: u64 = 1_000_000;
-
-/// How many times one process measures a point.
-const REPEATS: usize = 5;
-
-/// The sizes of a workload at which engines are compared: from 0 on, each with about four times the work of the previous one.
-/// The last is at most the size at which the workload is timed. A size that starts no more iterations than the previous one is
-/// left out.
-///
-/// # Errors
-/// If the workload cannot be timed.
-pub fn points(workload: &Workload) -> Result<Vec<Point>, Untimed> {
-    let mut points: Vec<Point> = Vec::new();
-    let mut size = 0;
-    loop {
-        let work = workload.of_size(size).check(&[])?;
-        if points.last().is_none_or(|last| last.work.iterations < work.iterations) {
-            points.push(Point { size, work });
-        }
-        if size == workload.size || work.words >= SWEEP_WORDS {
-            return Ok(points);
-        }
-        size = workload.next(size);
-    }
-}
-
-/// For each engine and each point, the processor time of preparing the program and running it once, in nanoseconds. It is
-/// the median of `REPEATS` measurements; engines take turns.
-///
-/// # Errors
-/// If an engine cannot prepare the program, or its answer differs from the referee's.
-///
-/// # Panics
-/// If one of the names is not the name of an engine.
-pub fn times(workload: &Workload, points: &[Point], engines: &[&str]) -> Result<Vec<Vec<f64>>, Untimed> {
-    let mut instances: Vec<Box<dyn Engine>> =
-        engines.iter().map(|name| registry::engine(name).expect("the caller names engines that exist")).collect();
-    let mut times = vec![Vec::new(); engines.len()];
-    for point in points {
-        let subject = workload.of_size(point.size);
-        subject.check(engines)?;
-        let program = subject.program()?;
-        let mut at_point = vec![Vec::new(); engines.len()];
-        for _ in 0..REPEATS {
-            for (engine, times) in instances.iter_mut().zip(&mut at_point) {
-                times.push(time(&mut **engine, &program, &subject.inputs)?);
-            }
-        }
-        times.iter_mut().zip(&at_point).for_each(|(times, at_point)| times.push(median(at_point)));
-    }
-    Ok(times)
-}
-
-/// Nanoseconds from the verified program to the answer.
-fn time(engine: &mut dyn Engine, program: &Program, inputs: &[i64]) -> Result<f64, PrepareError> {
-    let mut stack = stack(DEFAULT_STACK_LIMIT)?;
-    let watch = Stopwatch::start();
-    let mut prepared = engine.prepare(program, &Options::default(), &mut NoClock)?;
-    prepared.run(inputs, None, &mut stack).expect("a subject that was checked does not trap");
-    drop(prepared);
-    Ok(watch.elapsed().as_nanos() as f64)
-}
+use super::statistics::{Estimate, median_with_interval};
+use super::sweep::Point;
 
 /// The number of iterations and calls from which an engine stays faster than another until the end of the sweep; infinity if it is
 /// not faster at the end. Times are interpolated linearly between points.
@@ -105,7 +27,7 @@ pub fn break_even(points: &[Point], engine: &[Vec<f64>], other: &[Vec<f64>], lev
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::workloads::{WORKLOADS, workload};
+    use crate::bench::Work;
 
     fn points_of(iterations: &[u64]) -> Vec<Point> {
         iterations.iter().map(|&iterations| Point { size: 0, work: Work { words: 0, iterations } }).collect()
@@ -141,21 +63,5 @@ mod tests {
         assert_eq!((never.low, never.value), (f64::INFINITY, f64::INFINITY));
         let unsure = break_even(&[81.0, 81.0, 95.0]);
         assert!(unsure.value.is_finite() && unsure.high == f64::INFINITY, "{unsure:?}");
-    }
-
-    #[test]
-    fn every_sweep_ascends_from_zero_to_the_word_limit() {
-        for workload in WORKLOADS {
-            let points = points(workload).expect("it can be timed");
-            assert_eq!(points[0].size, 0);
-            let last = points.last().expect("there is one");
-            assert!(last.size == workload.size || last.work.words >= SWEEP_WORDS);
-            assert!(points.windows(2).all(|two| two[0].work.iterations < two[1].work.iterations), "{points:?}");
-            assert!((2..=12).contains(&points.len()));
-        }
-        let fact = workload("fact").expect("it exists");
-        let points = &points(fact).expect("it can be timed")[..3];
-        let times = times(fact, points, &["bytecode", "tree"]).expect("both run everywhere");
-        assert!(times.len() == 2 && times.iter().all(|times| times.len() == 3 && times.iter().all(|time| *time > 0.0)));
     }
 }

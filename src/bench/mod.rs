@@ -2,7 +2,9 @@
 //!
 //! [`workloads`] holds the programs, each with the size at which it is timed. A [`Subject`] is a program with its inputs;
 //! every engine must produce the referee's answer before any engine is timed. [`sizes`] generates programs of any length,
-//! [`phases`] times each phase of preparing a program, and [`break_even`] finds the size from which compiling pays.
+//! [`phases`] times each phase of preparing a program. A [`sweep`] times engines from the verified program to its answer, at
+//! many sizes. From it, [`break_even`] finds the size from which compiling pays, and [`regret`] how much longer the tiered
+//! engine takes than the best choice. [`costs`] measures the constants by which that engine decides.
 //!
 //! A [`race`] compares engines over many processes. In each process a [`worker`] executes the requests of a [`client`], and
 //! all processes execute the same [`image`]. [`statistics`] computes intervals, and [`machine`] describes the host.
@@ -13,15 +15,18 @@ pub mod baseline;
 pub mod break_even;
 pub mod calibration;
 pub mod client;
+pub mod costs;
 pub mod image;
 pub mod instructions;
 pub mod machine;
 pub mod phases;
 pub mod race;
 pub mod record;
+pub mod regret;
 pub mod saved;
 pub mod sizes;
 pub mod statistics;
+pub mod sweep;
 pub mod table;
 pub mod worker;
 pub mod workloads;

@@ -128,11 +128,11 @@ impl Workload {
         [self.part(20.0).min(tenth - 1), tenth]
     }
 
-    /// The next input of a sweep, with about four times the work of this one; at most the timed input.
-    pub fn next(&self, size: i64) -> i64 {
+    /// The next input of a sweep, with about `ratio` times the work of this one; at most the timed input.
+    pub fn next(&self, size: i64, ratio: f64) -> i64 {
         let next = match self.growth {
-            Power(power) => (size as f64 * root(4.0, power)) as i64,
-            Factor(factor) => size + (4.0_f64.ln() / factor.ln()).round() as i64,
+            Power(power) => (size as f64 * root(ratio, power)) as i64,
+            Factor(factor) => size + (ratio.ln() / factor.ln()).round() as i64,
         };
         next.max(size + 1).min(self.size)
     }
@@ -187,6 +187,19 @@ pub fn workload(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
 }
 
+/// The workloads whose warm-up is shown, because they warm up in different ways, and what each of them does.
+const WARM_UP: [(&str, &str); 4] = [
+    ("xorshift", "a times loop"),
+    ("primes", "while loops"),
+    ("collatz", "a while loop in a times loop"),
+    ("fib-recursive", "recursion"),
+];
+
+/// The workloads whose warm-up is shown, and what each of them does.
+pub fn warm_up() -> impl Iterator<Item = (&'static Workload, &'static str)> {
+    WARM_UP.into_iter().filter_map(|(name, what)| Some((workload(name)?, what)))
+}
+
 /// The seed of the hold-out set, chosen before anything was measured on it.
 const HOLD_OUT_SEED: u64 = 20_261_121;
 
@@ -231,6 +244,11 @@ mod tests {
             let ratio = whole as f64 / part as f64 / parts;
             assert!((0.25..4.0).contains(&ratio), "{} of size {size}: {ratio}", workload.name);
         }
+    }
+
+    #[test]
+    fn every_warm_up_is_of_a_workload() {
+        assert_eq!(warm_up().count(), WARM_UP.len());
     }
 
     #[test]

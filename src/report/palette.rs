@@ -11,7 +11,7 @@ const COLORS: [(&str, &str, &str); 12] = [
     ("jit-tos", "#0072b2", "#5fb0ea"),
     ("jit", "#d55e00", "#ff8a45"),
     ("regs", "#8c2d19", "#ffb59a"),
-    ("tiered", "#3b5b00", "#b9dd6c"),
+    ("tiered", "#1b7f2a", "#8fe39a"),
     ("parse", "#56b4e9", "#9ad4f5"),
     ("verify", "#8c7b00", "#f0e442"),
     // Any other series.

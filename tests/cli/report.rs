@@ -1,8 +1,9 @@
 //! The command `report`, with a small set of real measurements (`tests/data/report`) and with none. `scripts/look-at-report`
 //! checks how the page looks in a browser.
 //!
-//! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads, a race converted to
-//! the format of `peers`, and the instruction counts of two workloads.
+//! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads and three engines,
+//! `warm_up` for one workload and a third of its sizes, `costs`, a race converted to the format of `peers`, and the instruction
+//! counts of two workloads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,15 @@ const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After an intended ch
      SNAPSHOTS=overwrite cargo test --test cli report -->\n\n";
 
 /// The sections that need data, and the commands that measure it.
-const MISSING: [(&str, &str); 6] = [
+const MISSING: [(&str, &str); 9] = [
     ("Speed-up", "cargo bench --bench execute"),
     ("Ablation", "cargo bench --bench execute"),
     ("From text to answer", "cargo bench --bench oneshot"),
     ("Compile cost", "cargo bench --bench compile"),
     ("Break-even", "cargo bench --bench break_even"),
+    ("Warm-up", "cargo bench --bench warm_up"),
+    ("Regret", "cargo bench --bench break_even"),
+    ("Costs of changing tiers", "cargo bench --bench costs"),
     ("Peers", "cargo bench --features peers --bench peers"),
 ];
 
@@ -89,13 +93,16 @@ fn section_without_data_names_the_command_that_makes_it() {
     assert!(section(&markdown, "The machine").replace('\\', "").contains(std::env::consts::ARCH));
 }
 
-/// Parts that vary between reports are left out: the time, the code sizes and the machine.
+/// Parts that vary between reports are left out: the time, the code sizes and the machine. So are the costs, since the table has
+/// those that this build uses.
 #[test]
 fn markdown_matches_the_golden_file() {
     let out = folder("report_whole");
     let (_, markdown) = written(Path::new(DATA), &out);
     let (before, _) = markdown.split_once("\n## The machine\n").expect("it is the last section");
     let text = before.replace(section(before, "Code size"), "\n(…)\n");
+    let costs = section(&text, "Costs of changing tiers").to_owned();
+    let text = text.replace(&costs, "\n(…)\n");
     let (begin, after) = text.split_once("Written ").expect("it has a date");
     let (_, after) = after.split_once(" UTC.").expect("it has a date");
     let text = format!("{HEADER}{begin}Written (…).{after}");
@@ -125,6 +132,7 @@ fn page_is_self_contained_and_matches_the_markdown() {
         assert!(!plot.contains("NaN") && !plot.contains("inf"), "{name}");
     }
     assert!(images.contains(&"speed-up") && images.contains(&"break-even-nested") && images.contains(&"peers"));
+    assert!(images.contains(&"warm-up-xorshift") && images.contains(&"regret-fact"));
     // The page contains each number in a table.
     let cells = markdown.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split([' ', '(', ')', '*']));
     let numbers: Vec<&str> = cells.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit())).collect();
@@ -132,6 +140,24 @@ fn page_is_self_contained_and_matches_the_markdown() {
     for number in numbers {
         assert!(page.contains(number), "{number}");
     }
+}
+
+#[test]
+fn measured_costs_are_in_a_table() {
+    let (_, markdown) = written(Path::new(DATA), &folder("report_costs"));
+    let text = section(&markdown, "Costs of changing tiers");
+    assert!(text.contains("| compiling anything at all | 744 | "), "{text}");
+    assert!(text.contains("the geometric mean of 30 workloads |"), "{text}");
+}
+
+#[test]
+fn first_change_to_machine_code_is_marked() {
+    let (page, markdown) = written(Path::new(DATA), &folder("report_regret"));
+    let text = section(&markdown, "Regret");
+    assert!(text.contains("| fact | 10 | ") && text.contains(" | 336 |\n"), "{text}");
+    assert!(text.contains("\n| **all** | **12** | "), "{text}");
+    assert!(page.contains("<title>machine code from 336 iterations</title>"));
+    assert!(page.contains("<title>tiered changes to machine code from 155 iterations</title>"));
 }
 
 #[test]
@@ -156,9 +182,9 @@ fn broken_file_is_named() {
         ("jitduel/break-even.json", "\"lines\"", "\"linen\"", "missing field `lines`"),
         (
             "jitduel/break-even.json",
-            "\"interpreter_ns\": 3795",
-            "\"interpreter_ns\": -3795",
-            "-3795 is not greater than zero at line",
+            "\"interpreter_ns\": 2200.3125",
+            "\"interpreter_ns\": -2200.3125",
+            "-2200.3125 is not greater than zero at line",
         ),
         (
             "jitduel/break-even.json",
@@ -166,6 +192,15 @@ fn broken_file_is_named() {
             "\"iterations\": 0",
             "the points of a sweep are not in ascending order",
         ),
+        (
+            "jitduel/warm-up.json",
+            "\"ns_per_iteration\": ",
+            "\"ns_per_iteration\": -1, \"x\": ",
+            "-1 is not greater than zero at line",
+        ),
+        ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 0,", "expected a nonzero u64"),
+        ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 9,", "are not in ascending order"),
+        ("jitduel/costs.json", "\"compile_ns\"", "\"compile\"", "missing field `compile_ns`"),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
@@ -194,6 +229,8 @@ fn broken_file_is_named() {
 fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
         ("break-even", 3, "cargo bench --bench break_even"),
+        ("warm-up", 1, "cargo bench --bench warm_up"),
+        ("costs", 1, "cargo bench --bench costs"),
         ("peers", 3, "cargo bench --features peers --bench peers"),
         ("instructions", 3, "scripts/count"),
     ] {

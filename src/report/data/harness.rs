@@ -1,5 +1,7 @@
 //! The files that our own measuring commands write to `jitduel/`.
 
+use std::num::NonZero;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -28,6 +30,8 @@ pub struct Sweep {
     pub workload: String,
     /// The engine.
     pub engine: String,
+    /// The number of iterations from which the engine changes from the interpreter to machine code within its first run, if it does.
+    pub change: Option<u64>,
     /// The sizes, ascending.
     #[serde(deserialize_with = "ascending")]
     pub points: Vec<Point>,
@@ -38,6 +42,8 @@ pub struct Sweep {
 /// One size.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Point {
+    /// The input.
+    pub size: i64,
     /// Loop iterations and calls started.
     pub iterations: u64,
     /// The interpreter's time to prepare and run the program, in nanoseconds.
@@ -46,10 +52,25 @@ pub struct Point {
     pub engine_ns: Positive,
 }
 
+/// A point of a curve over iterations.
+trait OverIterations {
+    fn iterations(&self) -> u64;
+}
+
+impl OverIterations for Point {
+    fn iterations(&self) -> u64 {
+        self.iterations
+    }
+}
+
 /// Accepts only ascending points, through which a curve can be drawn.
-fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Point>, D::Error> {
-    let points = Vec::<Point>::deserialize(deserializer)?;
-    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.iterations < other.iterations);
+fn ascending<'de, D, P>(deserializer: D) -> Result<Vec<P>, D::Error>
+where
+    D: Deserializer<'de>,
+    P: Deserialize<'de> + OverIterations,
+{
+    let points = Vec::<P>::deserialize(deserializer)?;
+    let is_curve = !points.is_empty() && points.is_sorted_by(|one, other| one.iterations() < other.iterations());
     if is_curve { Ok(points) } else { Err(D::Error::custom("the points of a sweep are not in ascending order")) }
 }
 
@@ -62,6 +83,69 @@ pub struct Crossing {
     pub low: Option<f64>,
     /// The upper end of its interval.
     pub high: Option<f64>,
+}
+
+/// `warm-up.json`: the time per iteration, over the number of iterations.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WarmUp {
+    /// The machine that measured it.
+    pub machine: Map<String, Value>,
+    /// The command that measured it.
+    pub command: String,
+    /// A curve for each workload and engine.
+    pub lines: Vec<WarmUpLine>,
+}
+
+/// One engine on one workload, over its sizes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WarmUpLine {
+    /// The workload.
+    pub workload: String,
+    /// The engine.
+    pub engine: String,
+    /// The same as in a [`Sweep`].
+    pub change: Option<u64>,
+    /// The sizes, ascending.
+    #[serde(deserialize_with = "ascending")]
+    pub points: Vec<WarmUpPoint>,
+}
+
+/// One size.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct WarmUpPoint {
+    /// Loop iterations and calls started.
+    pub iterations: NonZero<u64>,
+    /// The time to prepare and run the program, in nanoseconds per iteration.
+    pub ns_per_iteration: Positive,
+}
+
+impl OverIterations for WarmUpPoint {
+    fn iterations(&self) -> u64 {
+        self.iterations.get()
+    }
+}
+
+/// `costs.json`: the constants by which the tiered engine decides.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Costs {
+    /// The machine that measured it.
+    pub machine: Map<String, Value>,
+    /// The command that measured it.
+    pub command: String,
+    /// Compiling anything at all, in nanoseconds.
+    pub compile_ns: Positive,
+    /// Compiling one operation.
+    pub compile_operation_ns: Positive,
+    /// Executing one operation in the interpreter.
+    pub interpreted_operation_ns: Positive,
+    /// Executing one operation as machine code.
+    pub compiled_operation_ns: Positive,
+    /// The number of programs that were compiled.
+    pub programs: usize,
+    /// The median relative error of the compile times that follow from the constants.
+    pub error: f64,
+    /// The number of workloads that were run.
+    pub workloads: usize,
 }
 
 /// `peers.json`: our engines and other compilers and interpreters, in one run.

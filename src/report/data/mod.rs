@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bench::instructions::Record;
 use criterion::Benchmark;
-use harness::{BreakEven, Peers};
+use harness::{BreakEven, Costs, Peers, WarmUp};
 
 pub use crate::bench::saved::Positive;
 use crate::bench::saved::{self, Format, SavedError};
@@ -24,6 +24,10 @@ pub struct Data {
     pub benchmarks: Vec<Benchmark>,
     /// The sizes from which compiling pays.
     pub break_even: Option<Dated<BreakEven>>,
+    /// The time per iteration, over the number of iterations.
+    pub warm_up: Option<Dated<WarmUp>>,
+    /// The constants by which the tiered engine decides.
+    pub costs: Option<Dated<Costs>>,
     /// Executed instructions.
     pub instructions: Counted,
     /// Other compilers and interpreters.
@@ -67,6 +71,8 @@ impl Data {
         Ok(Data {
             benchmarks: criterion::read(&target.join("criterion"))?,
             break_even: read(&harness.join("break-even.json"), Some(saved::BREAK_EVEN))?,
+            warm_up: read(&harness.join("warm-up.json"), Some(saved::WARM_UP))?,
+            costs: read(&harness.join("costs.json"), Some(saved::COSTS))?,
             instructions: Counted::read(&harness.join("instructions.json"))?,
             peers: read(&harness.join("peers.json"), Some(saved::PEERS))?,
         })

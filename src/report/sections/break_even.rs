@@ -34,7 +34,7 @@ fn iterations(iterations: Option<f64>) -> String {
     iterations.map_or("never".into(), number)
 }
 
-fn workloads(data: &BreakEven) -> Vec<String> {
+pub(super) fn workloads(data: &BreakEven) -> Vec<String> {
     in_order(data.lines.iter().map(|line| &line.workload), WORKLOADS.iter().map(|workload| workload.name))
 }
 
@@ -77,7 +77,7 @@ fn interpreter_wins(data: &BreakEven) -> Block {
 }
 
 /// Width and height of one of many plots.
-const PANEL: (f64, f64) = (380.0, 190.0);
+pub(super) const PANEL: (f64, f64) = (380.0, 190.0);
 
 fn plot(data: &BreakEven, workload: &str) -> Plot {
     let sweeps: Vec<&Sweep> = data.lines.iter().filter(|line| line.workload == workload).collect();
@@ -147,7 +147,7 @@ fn samples(points: &[(f64, f64)], start: f64) -> Vec<(f64, f64)> {
 
 /// The value at `x` of the curve through ascending points. It is linear between points, as in the computation of crossings,
 /// and constant outside of them.
-fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
+pub(super) fn interpolated(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let next = points.iter().position(|point| point.0 >= x);
     match next {
         None => points.last().map(|point| point.1),

@@ -31,6 +31,8 @@ fn machines(data: &Data, now: &Machine) -> Table {
     let mut columns: Vec<(&str, &Map<String, Value>)> =
         now.as_object().map(|now| ("this report", now)).into_iter().collect();
     columns.extend(data.break_even.as_ref().map(|dated| ("break-even", &dated.content.machine)));
+    columns.extend(data.warm_up.as_ref().map(|dated| ("warm-up", &dated.content.machine)));
+    columns.extend(data.costs.as_ref().map(|dated| ("costs", &dated.content.machine)));
     columns.extend(data.peers.as_ref().map(|dated| ("peers", &dated.content.machine)));
     let row = |name: &String| {
         let cell = |(_, machine): &(&str, &Map<String, Value>)| match machine.get(name) {
@@ -76,7 +78,9 @@ fn sets(data: &Data, now: SystemTime) -> Table {
     let harness = |name: &str, command: &str, modified: Option<SystemTime>| {
         file_row(name, command, modified.map_or("missing".into(), written))
     };
-    let (break_even, peers) = (data.break_even.as_ref(), data.peers.as_ref());
+    // The command that was run may have been another than the usual one.
+    let (break_even, warm_up) = (data.break_even.as_ref(), data.warm_up.as_ref());
+    let (costs, peers) = (data.costs.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
     Table {
         caption: "The data of this report.".into(),
@@ -90,6 +94,16 @@ fn sets(data: &Data, now: SystemTime) -> Table {
                 "break-even",
                 &command(break_even.map(|dated| &dated.content.command), commands::BREAK_EVEN),
                 break_even.map(|dated| dated.modified),
+            ),
+            harness(
+                "warm-up",
+                &command(warm_up.map(|dated| &dated.content.command), commands::WARM_UP),
+                warm_up.map(|dated| dated.modified),
+            ),
+            harness(
+                "costs",
+                &command(costs.map(|dated| &dated.content.command), commands::COSTS),
+                costs.map(|dated| dated.modified),
             ),
             match data.instructions.modified {
                 None => file_row("instructions", commands::INSTRUCTIONS, "the checked-in record".into()),

@@ -4,11 +4,14 @@ mod ablation;
 mod break_even;
 mod code_size;
 mod compile;
+mod costs;
 mod instructions;
 mod machine;
 mod peers;
+mod regret;
 mod speed_up;
 mod summary;
+mod warm_up;
 
 use std::time::SystemTime;
 
@@ -30,6 +33,8 @@ mod commands {
     pub const ONESHOT: &str = "cargo bench --bench oneshot";
     pub const COMPILE: &str = "cargo bench --bench compile";
     pub const BREAK_EVEN: &str = saved::BREAK_EVEN.command;
+    pub const WARM_UP: &str = saved::WARM_UP.command;
+    pub const COSTS: &str = saved::COSTS.command;
     pub const INSTRUCTIONS: &str = saved::INSTRUCTIONS.command;
     pub const PEERS: &str = saved::PEERS.command;
 }
@@ -42,6 +47,9 @@ pub fn document(data: &Data, now: SystemTime) -> Document {
         speed_up::one_shot(data),
         compile::section(data),
         break_even::section(data),
+        warm_up::section(data),
+        regret::section(data),
+        costs::section(data),
         code_size::section(),
         instructions::section(data),
         peers::section(data),

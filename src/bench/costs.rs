@@ -1,0 +1,227 @@
+//! The constants by which the tiered engine decides when to compile, measured on this machine.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use super::phases::Phases;
+use super::sizes::{INPUTS, Shape, Size};
+use super::statistics::{geometric_mean, median};
+use super::workloads::WORKLOADS;
+use super::{Stopwatch, Subject, Untimed, prepare, stack};
+use crate::bytecode::{FunctionId, Unit};
+use crate::engine::{NoClock, Phase, Task};
+use crate::registry::{self, FASTEST, PORTABLE};
+use crate::tiered::Costs;
+
+/// The lengths in words of the generated programs.
+const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How often each program is compiled.
+    pub compiles: usize,
+    /// How often each workload is run on each engine.
+    pub runs: usize,
+    /// The number of workloads.
+    pub workloads: usize,
+}
+
+impl Effort {
+    /// The whole measurement.
+    pub const FULL: Effort = Effort { compiles: 51, runs: 7, workloads: WORKLOADS.len() };
+
+    /// A smoke test, whose results are meaningless.
+    pub const SMOKE: Effort = Effort { compiles: 1, runs: 1, workloads: 2 };
+}
+
+/// The measured constants, and what they are based on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// The constants.
+    pub costs: Costs,
+    /// The number of programs that were compiled.
+    pub programs: usize,
+    /// The median over these programs of the relative error of the compile time that follows from the constants.
+    pub error: f64,
+    /// The number of workloads that were run.
+    pub workloads: usize,
+}
+
+/// One program: its length and its compile time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Compiled {
+    /// Operations of the bytecode.
+    length: f64,
+    /// Nanoseconds.
+    time: f64,
+}
+
+/// Measures the constants.
+///
+/// # Errors
+/// If the host cannot run machine code, or a workload cannot be timed.
+pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
+    let workloads: Vec<Subject> = WORKLOADS.iter().take(effort.workloads).map(|workload| workload.subject()).collect();
+    let sizes = [Shape::Straight, Shape::Loopy, Shape::Words]
+        .into_iter()
+        .flat_map(|shape| WORDS.map(|words| Size { shape, words }))
+        .map(|size| Subject::new(size.name(), size.source(), INPUTS.to_vec()));
+    let compiled = workloads
+        .iter()
+        .cloned()
+        .chain(sizes)
+        .map(|subject| compile(&subject, effort.compiles))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (compile, compile_operation) = fit(&compiled);
+    let per_operation = |engine: &str| -> Result<f64, Untimed> {
+        let times =
+            workloads.iter().map(|subject| execute(engine, subject, effort.runs)).collect::<Result<Vec<_>, _>>()?;
+        Ok(geometric_mean(times))
+    };
+    let costs = Costs {
+        compile,
+        compile_operation,
+        interpreted_operation: per_operation(PORTABLE)?,
+        compiled_operation: per_operation(FASTEST)?,
+    };
+    let error = |one: &Compiled| ((compile + compile_operation * one.length) / one.time - 1.0).abs();
+    let error = median(&compiled.iter().map(error).collect::<Vec<_>>());
+    Ok(Measured { costs, programs: compiled.len(), error, workloads: workloads.len() })
+}
+
+/// Compiles a program as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes
+/// it executable. The bytecode exists before, since the interpreter needs it too.
+fn compile(subject: &Subject, times: usize) -> Result<Compiled, Untimed> {
+    let (program, options) = (subject.program()?, subject.options());
+    let task = Task::new(&program, &options);
+    let code = task.bytecode(&mut NoClock)?;
+    let mut engine = registry::engine(FASTEST).expect("it exists");
+    let mut once = || -> Result<f64, Untimed> {
+        let begun = Instant::now();
+        black_box(Unit::of(&code, FunctionId::MAIN));
+        let select = begun.elapsed();
+        let mut phases = Phases::default();
+        let prepared = engine.prepare_task(&task, &mut phases)?;
+        phases.end();
+        drop(prepared);
+        let time = select + phases.get(Phase::Generate) + phases.get(Phase::Seal);
+        Ok(time.as_nanos() as f64)
+    };
+    // The first time is not counted, because the engine's buffers grow.
+    once()?;
+    let all = (0..times).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
+    Ok(Compiled { length: code.ops().len() as f64, time: median(&all).max(1.0) })
+}
+
+/// Nanoseconds per executed operation of the bytecode, in runs of a program that is prepared and warm.
+///
+/// The operations are the words that the referee counts, which are without `end`, and one more for each iteration and each
+/// call: the operation that ends it.
+fn execute(engine: &str, subject: &Subject, runs: usize) -> Result<f64, Untimed> {
+    let work = subject.check(&[engine])?;
+    let mut prepared = prepare(engine, &subject.program()?, &subject.options())?;
+    let mut stack = stack(subject.stack_limit)?;
+    let mut once = || {
+        let watch = Stopwatch::start();
+        prepared.run(&subject.inputs, None, &mut stack).expect("a subject that was checked does not trap");
+        watch.elapsed().as_nanos() as f64
+    };
+    once();
+    let times: Vec<f64> = (0..runs).map(|_| once()).collect();
+    Ok(median(&times).max(1.0) / (work.words + work.iterations) as f64)
+}
+
+/// The time of compiling anything at all, and the time for each operation: the line with the least sum of squares of relative
+/// errors. Relative, because long programs would decide alone otherwise.
+fn fit(compiled: &[Compiled]) -> (f64, f64) {
+    // With u = 1 / time and v = length / time, the line minimizes the sum of (1 - fixed u - each v)^2.
+    let sum = |term: fn(f64, f64) -> f64| -> f64 {
+        compiled.iter().map(|one| term(1.0 / one.time, one.length / one.time)).sum()
+    };
+    let (u, v) = (sum(|u, _| u), sum(|_, v| v));
+    let (uu, uv, vv) = (sum(|u, _| u * u), sum(|u, v| u * v), sum(|_, v| v * v));
+    let determinant = uu * vv - uv * uv;
+    let fixed = (u * vv - v * uv) / determinant;
+    let each = (v * uu - u * uv) / determinant;
+    // A time is positive, whatever noise says.
+    if fixed.is_finite() && fixed > 1.0 && each > 0.0 { (fixed, each) } else { (1.0, v / vv) }
+}
+
+/// The constants as source text of `src/tiered/costs.rs`.
+pub fn source(costs: &Costs) -> String {
+    let Costs { compile, compile_operation, interpreted_operation, compiled_operation } = *costs;
+    let [compile, compile_operation] = [compile, compile_operation].map(literal);
+    let [interpreted_operation, compiled_operation] = [interpreted_operation, compiled_operation].map(literal);
+    format!(
+        "    pub const MEASURED: Costs = Costs {{\n        compile: {compile},\n        compile_operation: \
+         {compile_operation},\n        interpreted_operation: {interpreted_operation},\n        compiled_operation: \
+         {compiled_operation},\n    }};"
+    )
+}
+
+/// A float literal with three significant digits.
+fn literal(value: f64) -> String {
+    let exponent = value.log10().floor() as i32;
+    let step = 10_f64.powi(exponent - 2);
+    let rounded = format!("{:.*}", (2 - exponent).max(1) as usize, (value / step).round() * step);
+    // As Rust writes it: without needless zeros.
+    format!("{:?}", rounded.parse::<f64>().unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tiers::support;
+
+    fn line(fixed: f64, each: f64) -> Vec<Compiled> {
+        [5.0, 40.0, 300.0, 9_000.0].map(|length| Compiled { length, time: fixed + each * length }).to_vec()
+    }
+
+    #[test]
+    fn fit_of_a_line_is_exact() {
+        let (fixed, each) = fit(&line(600.0, 60.0));
+        assert!((fixed - 600.0).abs() < 1e-3 && (each - 60.0).abs() < 1e-6, "{fixed} {each}");
+    }
+
+    #[test]
+    fn long_programs_do_not_decide_alone() {
+        let mut programs = line(600.0, 60.0);
+        programs.last_mut().expect("there is one").time *= 1.5;
+        let (fixed, _) = fit(&programs);
+        assert!((300.0..900.0).contains(&fixed), "{fixed}");
+    }
+
+    #[test]
+    fn costs_are_positive_even_if_the_line_is_not() {
+        let (fixed, each) = fit(&line(-100.0, 60.0));
+        assert!(fixed >= 1.0 && each > 0.0, "{fixed} {each}");
+        let (fixed, each) = fit(&[Compiled { length: 10.0, time: 50.0 }]);
+        assert!(fixed == 1.0 && (each - 5.0).abs() < 1e-9, "{fixed} {each}");
+    }
+
+    #[test]
+    fn constants_are_source_text() {
+        let costs = Costs {
+            compile: 1_234.5,
+            compile_operation: 61.26,
+            interpreted_operation: 1.0,
+            compiled_operation: 0.045678,
+        };
+        let expected = "    pub const MEASURED: Costs = Costs {\n        compile: 1230.0,\n        compile_operation: 61.3,\n        \
+            interpreted_operation: 1.0,\n        compiled_operation: 0.0457,\n    };";
+        assert_eq!(source(&costs), expected);
+    }
+
+    #[test]
+    fn smoke_test_measures_everything() {
+        if support().is_err() {
+            return;
+        }
+        let Measured { costs, programs, workloads, error } = measure(Effort::SMOKE).expect("it can be measured");
+        let Costs { compile, compile_operation, interpreted_operation, compiled_operation } = costs;
+        let all = [compile, compile_operation, interpreted_operation, compiled_operation];
+        assert!(all.into_iter().all(|cost| cost.is_finite() && cost > 0.0), "{costs:?}");
+        assert!(error.is_finite() && (programs, workloads) == (2 + 3 * WORDS.len(), 2));
+    }
+}

@@ -1,0 +1,74 @@
+//! The constants by which the tiered engine decides when to compile.
+
+use super::commands;
+use crate::bench::regret::ENGINE;
+use crate::registry::{FASTEST, PORTABLE};
+use crate::report::data::harness::Costs;
+use crate::report::data::{Data, Positive};
+use crate::report::document::{Block, Cell, Row, Section, Table};
+use crate::report::format::number;
+use crate::tiered;
+
+pub(super) fn section(data: &Data) -> Section {
+    let text = format!(
+        "`{ENGINE}` compiles a function when it has done as much work in the interpreter as pays for compiling it. These constants \
+         say how much that is. Those in use are fixed in the source text, so that a program is compiled at the same point in \
+         every run; only their ratios matter."
+    );
+    let mut blocks = vec![Block::Text(text)];
+    match &data.costs {
+        Some(dated) => blocks.push(Block::Table(table(&dated.content))),
+        None => blocks.push(Block::NoData { command: commands::COSTS }),
+    }
+    Section { title: "Costs of changing tiers", blocks }
+}
+
+fn table(data: &Costs) -> Table {
+    let used = tiered::Costs::MEASURED;
+    let fitted = format!(
+        "a line through the compile times of {} programs, whose relative error is {} % in the median",
+        data.programs,
+        number(100.0 * data.error)
+    );
+    let executed = |engine: &str| {
+        format!("`{engine}` on prepared, warm programs; the geometric mean of {} workloads", data.workloads)
+    };
+    let row = |name: &str, measured: Positive, used: f64, how: String| {
+        Row::new(name, [number(measured.get()), number(used), how].map(Cell::from).to_vec())
+    };
+    Table {
+        caption: "Costs in nanoseconds.".into(),
+        columns: ["cost", "measured", "in use", "how it is measured"].map(String::from).to_vec(),
+        is_numeric: false,
+        rows: vec![
+            row("compiling anything at all", data.compile_ns, used.compile, fitted.clone()),
+            row("compiling an operation", data.compile_operation_ns, used.compile_operation, fitted),
+            row(
+                "interpreting an operation",
+                data.interpreted_operation_ns,
+                used.interpreted_operation,
+                executed(PORTABLE),
+            ),
+            row("an operation as machine code", data.compiled_operation_ns, used.compiled_operation, executed(FASTEST)),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_costs_are_beside_those_in_use() {
+        let data = r#"{
+            "machine": {}, "command": "", "compile_ns": 700, "compile_operation_ns": 70,
+            "interpreted_operation_ns": 0.7, "compiled_operation_ns": 0.07, "programs": 51, "error": 0.1, "workloads": 30
+        }"#;
+        let table = table(&serde_json::from_str(data).expect("it is the data of costs"));
+        let cells = |column: usize| table.rows.iter().map(|row| row.cells[column].text.clone()).collect::<Vec<_>>();
+        assert_eq!(cells(0), ["700", "70.0", "0.700", "0.0700"]);
+        let tiered::Costs { compile, compile_operation, interpreted_operation, compiled_operation } =
+            tiered::Costs::MEASURED;
+        assert_eq!(cells(1), [compile, compile_operation, interpreted_operation, compiled_operation].map(number));
+    }
+}
