@@ -16,7 +16,7 @@ use crate::files;
 use crate::lang::{Program, Source};
 use crate::plural::count;
 use crate::tiered::profile::{Key, MOST_BYTES, Profiles};
-use crate::tiered::{Costs, Event, Hot, Threshold, Tiered, TieredProgram, What, Why};
+use crate::tiered::{Costs, Event, Threshold, Tiered, TieredProgram, What, Why};
 
 /// The options.
 #[derive(Args)]
@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<Option<Profiles>, String> {
 }
 
 /// Adds what was hot to the file. Returns whether the file changed. While one process does this, others wait.
-fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
+fn update(path: &Path, key: Key, hot: &[u32]) -> Result<bool, String> {
     let text = |error: std::io::Error| error.to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(text)?;

@@ -45,4 +45,4 @@ pub use code_memory::{CodeMemory, can_execute, code_memory, disable_double_mappi
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
 pub use start::{stdout_was_closed, survive_file_size_limit};
-pub use store::{Armor, Edge, Store, can_reserve};
+pub use store::{Armor, Edge, Granted, Store, can_reserve};

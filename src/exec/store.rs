@@ -1,5 +1,6 @@
 //! What a run works on: the data stack, the memory of the program and the control stack. Each lies between inaccessible pages.
 
+use std::cell::Cell;
 use std::io;
 
 use super::cells::Cells;
@@ -58,6 +59,26 @@ pub fn can_reserve(cells: usize, control_bytes: usize) -> io::Result<()> {
     let (mut memory, mut control) = (Cells::new(), ControlStack::new());
     memory.reserve(cells)?;
     control.reserve(control_bytes)
+}
+
+/// The greatest reservations that the system has been able to grant. As much again is not tried, because that would take several
+/// system calls.
+#[derive(Debug, Default)]
+pub struct Granted(Cell<(usize, usize)>);
+
+impl Granted {
+    /// [`can_reserve`], unless as much was granted before.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn can_reserve(&self, cells: usize, control_bytes: usize) -> io::Result<()> {
+        let (most_cells, most_bytes) = self.0.get();
+        if cells > most_cells || control_bytes > most_bytes {
+            can_reserve(cells, control_bytes)?;
+            self.0.set((cells, control_bytes));
+        }
+        Ok(())
+    }
 }
 
 /// The maximum number of slots that are checked for stray writes.

@@ -6,7 +6,7 @@
 
 use super::threaded::{Machine, lower};
 use crate::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::Store;
+use crate::exec::{Granted, Store};
 use crate::host_stack::with_room;
 use crate::outcome::Trap;
 
@@ -14,6 +14,8 @@ use crate::outcome::Trap;
 pub struct Interpreter {
     /// Whether several words may be fused into one instruction. Tests switch it off to observe single words.
     pub is_fusing: bool,
+    /// What the system has been able to reserve.
+    pub granted: Granted,
 }
 
 impl Interpreter {
@@ -23,7 +25,7 @@ impl Interpreter {
 
 impl Default for Interpreter {
     fn default() -> Interpreter {
-        Interpreter { is_fusing: true }
+        Interpreter { is_fusing: true, granted: Granted::default() }
     }
 }
 
@@ -35,7 +37,7 @@ impl Engine for Interpreter {
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         let bytecode = task.bytecode(clock)?;
         let code = lower(&bytecode, self.is_fusing);
-        Ok(Box::new(ThreadedProgram(Machine::new(bytecode, code)?)))
+        Ok(Box::new(ThreadedProgram(Machine::new(bytecode, code, &self.granted)?)))
     }
 }
 

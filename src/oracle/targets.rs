@@ -13,7 +13,7 @@ use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
 use crate::tiered::profile::Profiles;
-use crate::tiered::{Costs, Hot, Threshold, Tiered};
+use crate::tiered::{Costs, Threshold, Tiered};
 
 /// The maximum fuel, so that no program takes long.
 const MAX_ITERATIONS: u64 = 1_000;
@@ -137,7 +137,7 @@ const HINTED: &str = ": a ( x -- y ) 3 * 7 xor ;
 : d ( n -- m ) while dup 5 > do 3 - end 2 times b end ;
 0 6 times 3 times 1 + end 2 times dup c + 31 and end end d";
 
-/// Takes these bytes as a file of profiles. Then executes a program with hints that they encode, three bytes each.
+/// Takes these bytes as a file of profiles. Then executes a program with hints that they encode, two bytes each.
 ///
 /// # Panics
 /// If a file that was read and written is not the same, or hints change the result of the program.
@@ -145,17 +145,14 @@ pub fn profile(bytes: &[u8]) {
     if let Ok(profiles) = Profiles::parse(bytes) {
         assert_eq!(Profiles::parse(profiles.text().as_bytes()), Ok(profiles), "a file that was written can be read");
     }
-    let region = |byte: u8| (byte % 4 > 0).then_some(u32::from(byte / 4));
-    let hint = |&[function, low, high]: &[u8; 3]| match high {
-        0..128 => Hot { function: u32::from(function % 8), region: region(low) },
-        _ => Hot { function: u32::from_le_bytes([function, low, high, 0]), region: region(low) },
-    };
-    let hints: Vec<Hot> = bytes.as_chunks().0.iter().take(100).map(hint).collect();
+    let hint =
+        |&[low, high]: &[u8; 2]| if high < 128 { u32::from(low % 8) } else { u32::from_le_bytes([low, high, high, 0]) };
+    let hints: Vec<u32> = bytes.as_chunks().0.iter().take(100).map(hint).collect();
     let program = load(&Source::new("hinted", HINTED), 0).expect("it is a program");
     let options = Options::default();
     let mut store = Store::new(options.stack_limit).expect("there is memory for a stack");
     let threshold = bytes.first().map_or(0, |byte| u64::from(byte % 4));
-    let mut result = |threshold, hints: &[Hot]| {
+    let mut result = |threshold, hints: &[u32]| {
         let engine = Tiered::new(Tiered::NAME, threshold);
         let prepared = engine.prepare_remembering(&Task::new(&program, &options), hints, &mut NoClock);
         outcome(&mut prepared.expect("there is memory for the code"), &[], None, &mut store)

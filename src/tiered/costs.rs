@@ -16,12 +16,8 @@ pub struct Costs {
 
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
-    pub const MEASURED: Costs = Costs {
-        compile: 1210.0,
-        compile_operation: 70.2,
-        interpreted_operation: 0.647,
-        compiled_operation: 0.134,
-    };
+    pub const MEASURED: Costs =
+        Costs { compile: 1210.0, compile_operation: 70.2, interpreted_operation: 0.647, compiled_operation: 0.134 };
 
     /// Costs with which nothing is ever compiled, although all work is noted. For measuring what that costs.
     pub const FORBIDDING: Costs = Costs { compile: f64::INFINITY, ..Costs::MEASURED };

@@ -9,14 +9,14 @@ use super::units::{Left, UnitId, Units};
 use super::worth::Worth;
 use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
 use crate::engine::PrepareError;
-use crate::exec::Store;
+use crate::exec::{Granted, Store};
 use crate::host_stack::with_room;
-use crate::interp::threaded::handlers::{Context, Handler, Heat, Stop};
+use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, Stop};
 use crate::interp::threaded::{Machine, lower, lower_watched};
 use crate::outcome::Trap;
 
 /// The work in operations that calls and returns between two pauses are taken for.
-const WORK_BETWEEN_PAUSES: i64 = 300;
+const WORK_BETWEEN_PAUSES: i64 = 10 * BUDGET;
 
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
 pub const WORK_OF_ENTERING: i64 = 100;
@@ -74,10 +74,15 @@ impl Interpreted {
     ///
     /// # Errors
     /// If there is no address space for the program's cells and calls.
-    pub fn new(bytecode: Rc<Bytecode>, threshold: Threshold, units: &Units) -> Result<Interpreted, PrepareError> {
+    pub fn new(
+        bytecode: Rc<Bytecode>,
+        threshold: Threshold,
+        units: &Units,
+        granted: &Granted,
+    ) -> Result<Interpreted, PrepareError> {
         let is_watched = units.can_compile() && threshold != Threshold::Never;
         let code = if is_watched { lower_watched(&bytecode) } else { lower(&bytecode, true) };
-        let machine = Machine::new(Rc::clone(&bytecode), code)?;
+        let machine = Machine::new(Rc::clone(&bytecode), code, granted)?;
         let heat = |function: &Function| {
             let limit = match threshold {
                 Threshold::BreakEven(costs) => costs.break_even((function.end.0 - function.start.0) as usize),

@@ -11,7 +11,6 @@
 mod again;
 mod cache;
 mod costs;
-mod hot;
 mod interpreted;
 pub mod profile;
 mod program;
@@ -25,7 +24,6 @@ use std::rc::Rc;
 pub use again::Again;
 pub use cache::{Cache, CacheCounts, SharedCache};
 pub use costs::Costs;
-pub use hot::Hot;
 pub use program::TieredProgram;
 pub use timeline::{Event, What, Why};
 
@@ -86,14 +84,15 @@ impl Tiered {
         self.prepare_remembering(task, &[], clock)
     }
 
-    /// Prepares the program of a task, of which this was hot in an earlier run. What does not fit the program is ignored.
+    /// Prepares the program of a task, of which these functions were hot in an earlier run: 0 is the main program, and the definitions are
+    /// numbered from 1 in reading order. Numbers that fit no function are ignored.
     ///
     /// # Errors
     /// The same as for [`Engine::prepare_task`].
     pub fn prepare_remembering(
         &self,
         task: &Task,
-        hot: &[Hot],
+        hot: &[u32],
         clock: &mut dyn PhaseClock,
     ) -> Result<TieredProgram, PrepareError> {
         let bytecode = task.bytecode(clock)?;

@@ -7,7 +7,7 @@ use std::env::consts::ARCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hot, Threshold};
+use super::Threshold;
 use crate::engine::Options;
 use crate::lang::Source;
 
@@ -67,7 +67,8 @@ impl Key {
 #[serde(deny_unknown_fields)]
 struct Profile {
     key: Key,
-    hot: Vec<Hot>,
+    /// The functions that were hot, by number.
+    hot: Vec<u32>,
 }
 
 /// The profiles of several programs, the one that was used last at the end.
@@ -114,12 +115,12 @@ impl Profiles {
     }
 
     /// What was hot with this key.
-    pub fn hot(&self, key: &Key) -> &[Hot] {
+    pub fn hot(&self, key: &Key) -> &[u32] {
         self.profiles.iter().find(|profile| profile.key == *key).map_or(&[], |profile| &profile.hot)
     }
 
     /// Adds what was hot in a run to what was hot before. Returns whether that changes anything but the order.
-    pub fn add(&mut self, key: Key, hot: &[Hot]) -> bool {
+    pub fn add(&mut self, key: Key, hot: &[u32]) -> bool {
         let known = self.profiles.iter().position(|profile| profile.key == key);
         let mut profile = known.map_or(Profile { key, hot: Vec::new() }, |index| self.profiles.remove(index));
         let before = profile.hot.clone();
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn profiles_round_trip_and_merge() {
-        let (first, second) = (Hot { function: 0, region: Some(3) }, Hot { function: 2, region: None });
+        let (first, second) = (0, 2);
         let mut profiles = Profiles::default();
         assert!(profiles.add(key("a"), &[second]) && !profiles.add(key("b"), &[]));
         assert!(profiles.add(key("a"), &[first, second]) && !profiles.add(key("a"), &[second]));
@@ -196,7 +197,7 @@ mod tests {
         others.push(foreign(|key| key.isa = "riscv64".into()));
         others.push(foreign(|key| key.cpu_features = "avx2".into()));
         let mut profiles = Profiles::default();
-        profiles.add(base.clone(), &[Hot { function: 0, region: None }]);
+        profiles.add(base.clone(), &[0]);
         for other in &others {
             assert!(profiles.hot(other).is_empty(), "{other:?}");
         }
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn a_file_stays_small() {
         let mut profiles = Profiles::default();
-        let hot: Vec<Hot> = (0..10_000).map(|function| Hot { function, region: Some(u32::MAX) }).collect();
+        let hot: Vec<u32> = (u32::MAX - 10_000..u32::MAX).collect();
         for index in 0..300 {
             profiles.add(key(&index.to_string()), &hot);
         }

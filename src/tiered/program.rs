@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::Threshold;
-use super::hot::Hot;
 use super::interpreted::Interpreted;
 use super::timeline::{Event, Timeline, Why};
 use super::units::{Compiler, Units};
@@ -29,7 +28,7 @@ impl TieredProgram {
         bytecode: Rc<Bytecode>,
         threshold: Threshold,
         compiler: Compiler,
-        hot: &[Hot],
+        hot: &[u32],
         timeline: Timeline,
     ) -> Result<TieredProgram, PrepareError> {
         let units = Units::new(Rc::clone(&bytecode), compiler, timeline);
@@ -46,15 +45,16 @@ impl TieredProgram {
     }
 
     /// Compiles what was hot before.
-    fn remember(&mut self, hot: &[Hot]) {
-        let places = hot.iter().filter_map(|hot| hot.place(&self.bytecode));
-        if places.clone().any(|(function, _)| function == FunctionId::MAIN) {
+    fn remember(&mut self, hot: &[u32]) {
+        let functions = self.bytecode.functions().len();
+        let hot = hot.iter().map(|function| FunctionId(*function)).filter(|function| function.index() < functions);
+        if hot.clone().any(|function| function == FunctionId::MAIN) {
             self.units.of(FunctionId::MAIN, None, Why::Remembered);
             return;
         }
         // A hostile profile may name functions that reach nearly everything.
         let mut operations = 4 * self.bytecode.ops().len();
-        for (function, _) in places {
+        for function in hot {
             if operations == 0 {
                 return;
             }
@@ -67,14 +67,14 @@ impl TieredProgram {
     /// Translates the program to the interpreter's code, unless that is done.
     fn interpret(&mut self) -> Result<&mut Interpreted, PrepareError> {
         if self.interpreted.is_none() {
-            let made = Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units)?;
+            let made = Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, self.units.granted())?;
             self.interpreted = Some(made);
         }
         Ok(self.interpreted.as_mut().expect("it was just made"))
     }
 
-    /// What was hot so far: what a profile should remember.
-    pub fn hot(&self) -> Vec<Hot> {
+    /// The functions that were hot so far, by number: what a profile should remember.
+    pub fn hot(&self) -> Vec<u32> {
         self.units.hot()
     }
 

@@ -6,27 +6,30 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::hot::Hot;
 use super::timeline::{Timeline, What, Why};
 use crate::bytecode::{Bytecode, FunctionId, RegionId, TrapSite, Unit};
 use crate::engine::{NoClock, PrepareError};
-use crate::exec::{Entry, Exit, State, Store};
+use crate::exec::{Entry, Exit, Granted, State, Store};
 use crate::outcome::Trap;
 use crate::tiers::{AnyTier, Native, Registers, Sealed, depth};
 
 /// Compiles units. Clones share its buffers.
 #[derive(Clone)]
-pub struct Compiler(Option<Rc<RefCell<Native>>>);
+pub struct Compiler {
+    /// `None` if the host cannot run machine code.
+    native: Option<Rc<RefCell<Native>>>,
+    granted: Rc<Granted>,
+}
 
 impl Compiler {
     /// A compiler that uses this one; without it, nothing can be compiled.
     pub fn new(native: Option<Native>) -> Compiler {
-        Compiler(native.map(|native| Rc::new(RefCell::new(native))))
+        Compiler { native: native.map(|native| Rc::new(RefCell::new(native))), granted: Rc::default() }
     }
 
     /// Whether it can compile anything on this host.
     pub fn can_compile(&self) -> bool {
-        self.0.is_some()
+        self.native.is_some()
     }
 
     /// Compiles the unit of a function, with a second entry at the header of a loop of this function.
@@ -36,18 +39,16 @@ impl Compiler {
         root: FunctionId,
         region: Option<RegionId>,
     ) -> Result<Compiled, PrepareError> {
-        let native = self.0.as_ref().expect("only a compiler that can compile is asked to");
+        let native = self.native.as_ref().expect("only a compiler that can compile is asked to");
         let unit = Unit::of(code, root);
         let tier = AnyTier::Registers(Registers { entry: region.map(|region| unit.region(region)) });
         let Sealed { entry, sites, second } = native.borrow_mut().compile(unit.code(), tier, &mut NoClock)?;
-        Ok(Compiled { root, region, unit, entry, sites, second })
+        Ok(Compiled { unit, entry, sites, second })
     }
 }
 
 /// A compiled unit.
 pub struct Compiled {
-    root: FunctionId,
-    region: Option<RegionId>,
     unit: Unit,
     entry: Entry,
     sites: Vec<TrapSite>,
@@ -130,10 +131,14 @@ impl Units {
         self.starts.keys().copied()
     }
 
-    /// What a profile should remember.
-    pub fn hot(&self) -> Vec<Hot> {
-        let of = |unit: &Compiled| Hot { function: unit.root.0, region: unit.region.map(|region| region.0) };
-        self.compiled.iter().map(of).collect()
+    /// The functions whose units are compiled, by number.
+    pub fn hot(&self) -> Vec<u32> {
+        self.starts.keys().map(|function| function.0).collect()
+    }
+
+    /// What the system has been able to reserve.
+    pub fn granted(&self) -> &Granted {
+        &self.compiler.granted
     }
 
     /// The unit of a function that can be entered at its start and at a loop, if one is given. Compiles it unless that is done.

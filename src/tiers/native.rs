@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{AnyTier, Compiled, compiler};
 use crate::bytecode::{Bytecode, FunctionId, TrapSite};
 use crate::engine::{Engine, Phase, PhaseClock, PrepareError, Prepared, Task};
-use crate::exec::{Code, Entry, Exit, Requirements, Store, can_execute, can_reserve};
+use crate::exec::{Code, Entry, Exit, Granted, Requirements, Store, can_execute};
 use crate::isa::Tuning;
 use crate::outcome::Trap;
 
@@ -50,9 +50,7 @@ pub struct Native {
     tier: AnyTier,
     tuning: Tuning,
     memory: Vec<u8>,
-    /// The numbers of cells and of bytes of the control stack that the system has been able to give. As much again is not tried,
-    /// because that would take several system calls.
-    granted: (usize, usize),
+    granted: Granted,
 }
 
 impl Native {
@@ -63,16 +61,7 @@ impl Native {
 
     /// The same with a different tuning, for tests in which ordinary programs need long branches.
     pub fn with_tuning(name: &'static str, tier: AnyTier, tuning: Tuning) -> Native {
-        Native { name, tier, tuning, memory: Vec::new(), granted: (0, 0) }
-    }
-
-    /// Checks that the system can give this many cells and bytes of the control stack.
-    fn can_reserve(&mut self, cells: usize, control_bytes: usize) -> io::Result<()> {
-        if cells > self.granted.0 || control_bytes > self.granted.1 {
-            can_reserve(cells, control_bytes)?;
-            self.granted = (cells, control_bytes);
-        }
-        Ok(())
+        Native { name, tier, tuning, memory: Vec::new(), granted: Granted::default() }
     }
 }
 
@@ -126,7 +115,8 @@ impl Native {
             control_bytes: control_bytes(code, activation_bytes).map_err(PrepareError::Reserve)?,
             depth: code.greatest_depth(),
         };
-        self.can_reserve(requirements.cells, requirements.control_bytes).map_err(PrepareError::Reserve)?;
+        let granted = self.granted.can_reserve(requirements.cells, requirements.control_bytes);
+        granted.map_err(PrepareError::Reserve)?;
         // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
         // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
         // emitters follow the calling convention, and address only the frame, the data stack, the memory cells that exist, and

@@ -32,7 +32,7 @@ fn code_of(text: &str, inputs: usize) -> Vec<String> {
 
 #[test]
 fn random_programs_agree_with_and_without_fusion() {
-    let engine = |is_fusing| Box::new(Interpreter { is_fusing }) as Box<dyn Engine>;
+    let engine = |is_fusing| Box::new(Interpreter { is_fusing, ..Interpreter::default() }) as Box<dyn Engine>;
     let mut judge = Judge::of(vec![Box::new(Tree), engine(true), engine(false)]);
     for index in 0..if cfg!(target_arch = "aarch64") { 500 } else { 10_000 } {
         let trial = trial(kind(index), 17, index);
@@ -184,7 +184,7 @@ fn calls_and_memory_agree_with_the_referee_at_every_limit() {
             let unmetered = (run.fuel == Some(3000)).then_some(Run { fuel: None, ..run });
             for run in unmetered.into_iter().chain([run]) {
                 for is_fusing in [false, true] {
-                    let mut engine = Interpreter { is_fusing };
+                    let mut engine = Interpreter { is_fusing, ..Interpreter::default() };
                     let mut prepared = engine.prepare(&program, &run.options(), &mut NoClock).expect("it is small");
                     for _ in 0..2 {
                         let found = outcome(&mut *prepared, run.inputs, run.fuel, &mut stack);

@@ -9,14 +9,14 @@ use jitduel::lang::{Program, Source, load};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 use jitduel::registry::all_names;
-use jitduel::tiered::{Costs, Hot, Threshold, Tiered, TieredProgram, What};
+use jitduel::tiered::{Costs, Threshold, Tiered, TieredProgram, What};
 use jitduel::tiers::support;
 
 fn program(text: &str, inputs: usize) -> Program {
     load(&Source::new("test", text), inputs).unwrap_or_else(|fault| panic!("{text}: {fault}"))
 }
 
-fn prepared(program: &Program, threshold: Threshold, hot: &[Hot]) -> TieredProgram {
+fn prepared(program: &Program, threshold: Threshold, hot: &[u32]) -> TieredProgram {
     let options = Options::default();
     let engine = Tiered::new("tiered", threshold).with_time_line();
     engine.prepare_remembering(&Task::new(program, &options), hot, &mut NoClock).expect("there is memory")
@@ -117,7 +117,7 @@ fn work_that_pays_is_compiled_and_less_is_not() {
         ("while dup do 1 - end", 100, 1_000),
         ("0 swap times 0 7 times 1 + end + end", 10, 200),
         ("0 swap times 30 while dup do 1 - end + end", 5, 200),
-        (": f ( n -- m ) dup if 1 - f 1 + end ; f", 50, 3_000),
+        (": f ( n -- m ) dup if 1 - f 1 + end ; f", 20, 3_000),
         (": w ( a -- b ) 1 + ; 0 swap times w end", 50, 2_000),
         (": w ( a -- b ) 1 + ; 0 swap while dup do 1 - swap w swap end drop", 50, 2_000),
     ];
@@ -190,12 +190,11 @@ fn a_remembered_program_begins_in_machine_code() {
     let mut first = prepared(&program, threshold, &[]);
     assert_eq!((run(&mut first, &[]), first.tier_changes()), (vec![20_000], 2));
     let hot = first.hot();
-    assert_eq!(hot.len(), 2, "{hot:?}");
+    assert_eq!(hot, [0, 1]);
     let mut second = prepared(&program, threshold, &hot);
     assert_eq!((run(&mut second, &[]), second.tier_changes()), (vec![20_000], 0));
     // If only the definition was hot, calls of it enter its code.
-    let of_definition: Vec<Hot> = hot.into_iter().filter(|hot| hot.function == 1).collect();
-    let mut third = prepared(&program, threshold, &of_definition);
+    let mut third = prepared(&program, threshold, &[1]);
     assert_eq!((run(&mut third, &[]), third.tier_changes()), (vec![20_000], 2));
     let at = third.events().iter().position(|event| matches!(event.what, What::Entered { .. }));
     assert_eq!(at, Some(1), "the definition was compiled before the run: {:?}", third.events());
@@ -205,8 +204,7 @@ fn a_remembered_program_begins_in_machine_code() {
 #[test]
 fn hostile_profiles_change_nothing_but_the_time() {
     let program = program(": f ( n -- m ) if 1 else 2 end ; 3 times 1 f drop end 5", 0);
-    let region = |function, region| Hot { function, region: Some(region) };
-    let hot = [region(0, 7), region(1, 1), region(0, 0), region(9, 0), region(u32::MAX, u32::MAX), region(1, 0)];
+    let hot = [9, u32::MAX, 1, 2, 0, 1];
     for threshold in [Threshold::BreakEven(Costs::MEASURED), Threshold::At(0), Threshold::At(2), Threshold::Never] {
         for hints in [&hot[..], &hot[..2], &hot[1..2]] {
             assert_eq!(run(&mut prepared(&program, threshold, hints), &[]), [5], "{threshold:?} {hints:?}");
@@ -217,7 +215,7 @@ fn hostile_profiles_change_nothing_but_the_time() {
         let _ = write!(text, " : w{index} ( -- ) w{} 1 drop exit ;", index - 1);
     }
     let program = self::program(&(text + " w1999 6"), 0);
-    let all: Vec<Hot> = (1..2_000).rev().map(|function| Hot { function, region: None }).collect();
+    let all: Vec<u32> = (1..2_000).rev().collect();
     let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &all);
     assert_eq!(run(&mut prepared, &[]), [6]);
     let compiled = prepared.events().iter().filter(|event| matches!(event.what, What::Compiled { .. })).count();

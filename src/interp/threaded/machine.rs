@@ -10,7 +10,7 @@ use super::lower::is_tight;
 use super::watch::{Head, Watch};
 use crate::bytecode::{Bytecode, FunctionId, RegionKind, TrapSite};
 use crate::engine::PrepareError;
-use crate::exec::{State, Store, can_reserve};
+use crate::exec::{Granted, State, Store};
 use crate::outcome::Trap;
 
 /// A program as the interpreter's code, with its control stack. It can execute the program any number of times.
@@ -23,8 +23,7 @@ pub struct Machine {
     counters: Vec<Option<i64>>,
 }
 
-/// A control stack of at most this many bytes is not reserved for a test when a program is prepared, because that takes longer
-/// than translating a small program.
+/// A control stack of at most this many bytes is not reserved for a test when a program is prepared.
 const SURELY_AVAILABLE: usize = 16 << 20;
 
 impl Machine {
@@ -32,10 +31,10 @@ impl Machine {
     ///
     /// # Errors
     /// If there is no address space for the program's cells and calls.
-    pub fn new(bytecode: Rc<Bytecode>, code: Code) -> Result<Machine, PrepareError> {
+    pub fn new(bytecode: Rc<Bytecode>, code: Code, granted: &Granted) -> Result<Machine, PrepareError> {
         let control = Control::new(code.counters, bytecode.greatest_depth());
         let control_bytes = Some(control.greatest_bytes()).filter(|bytes| *bytes > SURELY_AVAILABLE);
-        can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
+        granted.can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
         let has_calls = bytecode.has_calls();
         Ok(Machine { bytecode, code, control, has_calls, counters: Vec::new() })
     }
