@@ -59,7 +59,7 @@
 //!
 //! # What is absent
 //!
-//! No tier recompiles a program to improve it. There is no garbage collector. Generated code never calls into the
+//! No tier recompiles machine code to improve it. There is no garbage collector. Generated code never calls into the
 //! runtime: if a check fails, it leaves through a trap exit. The 64-bit integer is the only type of value.
 //!
 //! # Run a program

@@ -16,6 +16,9 @@ use crate::tiered::Costs;
 /// The lengths in words of the generated programs.
 const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 
+/// What is written before each compilation: more than the caches of a core hold.
+const OTHER_BYTES: usize = 4 << 20;
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -97,7 +100,11 @@ fn compile(subject: &Subject, times: usize) -> Result<Compiled, Untimed> {
     let task = Task::new(&program, &options);
     let code = task.bytecode(&mut NoClock)?;
     let mut engine = registry::engine(FASTEST).expect("it exists");
+    // A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data.
+    let mut other = vec![0_u8; OTHER_BYTES];
     let mut once = || -> Result<f64, Untimed> {
+        other.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
+        black_box(&other);
         let begun = Instant::now();
         black_box(Unit::of(&code, FunctionId::MAIN));
         let select = begun.elapsed();

@@ -17,7 +17,7 @@ pub struct Costs {
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs =
-        Costs { compile: 1210.0, compile_operation: 70.2, interpreted_operation: 0.647, compiled_operation: 0.134 };
+        Costs { compile: 3070.0, compile_operation: 132.0, interpreted_operation: 0.559, compiled_operation: 0.119 };
 
     /// Costs with which nothing is ever compiled, although all work is noted. For measuring what that costs.
     pub const FORBIDDING: Costs = Costs { compile: f64::INFINITY, ..Costs::MEASURED };

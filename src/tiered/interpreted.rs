@@ -1,6 +1,7 @@
 //! The part of an execution that is interpreted, and where machine code takes over.
 #![allow(unsafe_code, reason = "the interpreter's state is handed to machine code and back")]
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::Threshold;
@@ -15,8 +16,8 @@ use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, Stop};
 use crate::interp::threaded::{Machine, lower, lower_watched};
 use crate::outcome::Trap;
 
-/// The work in operations that calls and returns between two pauses are taken for.
-const WORK_BETWEEN_PAUSES: i64 = 10 * BUDGET;
+/// The least and the greatest work in operations that a call is taken for.
+const WORK_OF_CALL: RangeInclusive<i64> = 8..=200;
 
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
 pub const WORK_OF_ENTERING: i64 = 100;
@@ -165,6 +166,25 @@ impl Interpreted {
         Next::Interpret
     }
 
+    /// The work since the last pause of calls, of which there may have been as many as the budget allows: that of as many iterations of
+    /// the innermost loop here, or else of calls of the function. About a quarter of the operations are executed in each,
+    /// because the others are in other branches or are checks.
+    fn work_of_calls(&self, context: &Context) -> i64 {
+        let watch = self.machine.watch();
+        let cell = self.machine.cell(context.ip);
+        let (start, end) = match watch.innermost(cell) {
+            Some(head) => {
+                let region = self.bytecode.region(watch.heads[head].region);
+                (region.start, region.end)
+            }
+            None => {
+                let function = &self.bytecode.functions()[watch.function(cell).index()];
+                (function.start, function.end)
+            }
+        };
+        BUDGET * i64::from((end.0 - start.0) / 4).clamp(*WORK_OF_CALL.start(), *WORK_OF_CALL.end())
+    }
+
     /// Notes work of calls. It counts for the innermost function that is worth entering when it is called, and whose calls
     /// are active.
     fn note(&mut self, work: i64, units: &mut Units, context: &Context) {
@@ -309,7 +329,7 @@ impl Interpreted {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
                     if samples {
-                        self.note(WORK_BETWEEN_PAUSES, units, context);
+                        self.note(self.work_of_calls(context), units, context);
                     }
                     Next::Interpret
                 }

@@ -368,6 +368,11 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether a loop notes its work.
+    fn notes_work(&self, id: RegionId) -> bool {
+        self.watching.as_ref().is_some_and(|watching| !watching.is_counted_outside(id))
+    }
+
     /// In watched code, appends the operands with which a loop notes `iterations` iterations' work: the function and the work of so
     /// many iterations.
     fn work(&mut self, id: RegionId, iterations: i64) {
@@ -401,7 +406,7 @@ impl Walk<'_> {
         self.state.builder.operand(count);
         self.state.window.pop();
         self.prepare_loop(&region);
-        let is_watched = self.watching.is_some();
+        let is_watched = self.notes_work(id);
         if is_tight(&region) {
             self.state.builder.begin(if is_watched { enter_watched } else { enter }, || "enter".into());
             self.target(region.is_level);
@@ -411,7 +416,9 @@ impl Walk<'_> {
             self.target(region.is_level);
             self.state.builder.value(self.slot(counter));
         }
-        self.work(id, 1);
+        if is_watched {
+            self.work(id, 1);
+        }
         self.header(id, region);
     }
 
@@ -461,17 +468,18 @@ impl Walk<'_> {
             _ if self.is_dead => {}
             RegionKind::Times { counter } if !is_tight(&region) => {
                 let counter = i64::from(counter.0);
-                let handler: Handler = match (region.is_innermost, &self.watching) {
+                let is_watched = !region.is_innermost && self.notes_work(id);
+                let handler: Handler = match (region.is_innermost, is_watched) {
                     (true, _) => next_calling,
-                    (false, None) => next_outer,
-                    (false, Some(_)) => next_outer_watched,
+                    (false, false) => next_outer,
+                    (false, true) => next_outer_watched,
                 };
                 self.state.builder.begin(handler, || format!("next c{counter} {header}"));
                 self.state.builder.target(header);
                 self.state.builder.value(self.slot(counter));
                 if region.is_innermost {
                     self.state.builder.value(self.state.builder.units_since(header));
-                } else {
+                } else if is_watched {
                     self.work_inside(id);
                 }
             }

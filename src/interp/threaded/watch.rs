@@ -1,12 +1,12 @@
 //! Watched code: notes the work that loops do, so that an engine can tell what is hot, and knows the state at each loop's header.
 //!
 //! Work is counted in operations of the bytecode, for each function. A `times` loop notes the work of all its iterations when it
-//! begins. An innermost `while` loop notes it when it pauses, and the ends of other loops note what `while` loops inside have done
+//! begins, including that of short inner loops whose count is a literal. An innermost `while` loop notes it when it pauses, and the ends of other loops note what `while` loops inside have done
 //! since.
 
 use super::handlers::REGISTERS;
 use super::window::{Value, Window};
-use crate::bytecode::{Bytecode, FunctionId, RegionId};
+use crate::bytecode::{Bytecode, FunctionId, Op, Region, RegionId, RegionKind};
 
 /// What is known about watched code.
 pub struct Watch {
@@ -76,33 +76,50 @@ pub struct Watching {
     heads: Vec<Head>,
     /// The open loops, innermost last, as indices.
     open: Vec<usize>,
-    /// For each loop, by region, the number of operations of an iteration that are in no inner loop, and the greatest such number of the
-    /// loops directly inside.
-    work: Vec<(u32, u32)>,
+    /// The work of each loop, by region.
+    work: Vec<Work>,
 }
+
+/// The work of a loop.
+#[derive(Clone, Copy, Default)]
+struct Work {
+    /// The operations of an iteration that are in no inner loop, and those of inner loops that are counted with it.
+    iteration: i64,
+    /// The greatest work of an iteration of the loops directly inside.
+    inside: i64,
+    /// Whether the loop around it counts its work.
+    is_counted_outside: bool,
+}
+
+/// The work of an inner loop with a known count is counted with the loop around it, up to this much. It is then known when
+/// the outer loop begins.
+const MOST_KNOWN: i64 = 1_000;
 
 impl Watching {
     pub fn new(code: &Bytecode) -> Watching {
-        let mut work: Vec<(u32, u32)> = vec![(0, 0); code.regions().len()];
+        let mut work = vec![Work::default(); code.regions().len()];
+        // Inner loops come after the loops around them.
         for (index, region) in code.regions().iter().enumerate().rev() {
             if !region.is_loop() {
                 continue;
             }
-            let length = region.end.0 - region.header().0;
-            work[index].0 = work[index].0.wrapping_add(length);
-            let own = work[index].0;
-            let mut parent = region.parent;
-            while let Some(id) = parent {
-                let outer = code.region(id);
-                if outer.is_loop() {
-                    let (of_outer, inside) = &mut work[id.index()];
-                    // Wraps below zero until the outer loop's own length is added.
-                    *of_outer = of_outer.wrapping_sub(length);
-                    *inside = own.max(*inside);
-                    break;
-                }
-                parent = outer.parent;
+            let length = i64::from(region.end.0 - region.header().0);
+            work[index].iteration += length;
+            let iteration = work[index].iteration;
+            let mut around = region.parent;
+            while let Some(id) = around
+                && !code.region(id).is_loop()
+            {
+                around = code.region(id).parent;
             }
+            let Some(around) = around else { continue };
+            let known = known_count(code, region).map(|count| count.max(0).saturating_mul(iteration));
+            let known = known.filter(|known| *known <= MOST_KNOWN);
+            work[index].is_counted_outside = known.is_some();
+            let outer = &mut work[around.index()];
+            // Below zero until the outer loop's own length is added.
+            outer.iteration += known.unwrap_or(0) - length;
+            outer.inside = iteration.max(outer.inside);
         }
         let heads = Vec::with_capacity(code.regions().len());
         Watching { heads, open: Vec::new(), work }
@@ -128,17 +145,31 @@ impl Watching {
         self.heads[index].end = cell.max(self.heads[index].cell + 1);
     }
 
-    /// The work of an iteration without inner loops.
+    /// Whether the loop around it counts the loop's work.
+    pub fn is_counted_outside(&self, region: RegionId) -> bool {
+        self.work[region.index()].is_counted_outside
+    }
+
+    /// The work of an iteration.
     pub fn work(&self, region: RegionId) -> i64 {
-        self.work[region.index()].0.into()
+        self.work[region.index()].iteration
     }
 
     /// The work of an iteration of the largest loop directly inside.
     pub fn work_inside(&self, region: RegionId) -> i64 {
-        self.work[region.index()].1.into()
+        self.work[region.index()].inside
     }
 
     pub fn finish(self, starts: Vec<FunctionStart>) -> Watch {
         Watch { heads: self.heads, starts }
+    }
+}
+
+/// The count of a `times` loop, if the program has it as a literal.
+fn known_count(code: &Bytecode, region: &Region) -> Option<i64> {
+    let before = region.start.index().checked_sub(1)?;
+    match (region.kind, code.ops()[before]) {
+        (RegionKind::Times { .. }, Op::Literal(count)) => Some(count),
+        _ => None,
     }
 }
