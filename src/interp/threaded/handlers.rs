@@ -464,6 +464,9 @@ handler!(
 
 /// Notes the work of this many iterations. The operands are the number of a function and the work of an iteration. Returns whether
 /// the function is hot.
+///
+/// # Safety
+/// See [`Context`]. It has a heat for each function.
 #[inline(always)]
 pub unsafe fn work(context: *mut Context, operands: Ip, iterations: i64) -> bool {
     // SAFETY: see `Context`.
