@@ -320,6 +320,8 @@ impl Interpreted {
         let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
         let mut first = None;
         loop {
+            // Between pauses, only the interpreter's code uses the heats.
+            context.heats = self.heats.as_mut_ptr();
             // SAFETY: the context is that of the entry, or one in which the execution has stopped.
             if !unsafe { self.machine.advance(context, first.take()) } {
                 return self.machine.end(context, stack);
@@ -365,7 +367,6 @@ impl Interpreted {
             with_room(|| unsafe { self.machine.execute(&mut context) });
             return self.machine.end(&context, stack);
         }
-        context.heats = self.heats.as_mut_ptr();
         with_room(|| self.execute(units, &mut context, stack))
     }
 }

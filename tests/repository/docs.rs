@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::binary::jitduel;
-use jitduel::registry::ENGINES;
+use jitduel::registry::{PEERS, all_names};
 
 /// A fenced block of a page.
 struct Block {
@@ -101,7 +101,8 @@ fn arguments(command: &str) -> Option<Vec<String>> {
     }
     // The pages show a build without the peers.
     if cfg!(feature = "peers") && ["check", "fuzz"].contains(&&*arguments[0]) {
-        arguments.extend(["--engine".into(), ENGINES.join(",")]);
+        let ours: Vec<&str> = all_names().filter(|name| !PEERS.contains(name)).collect();
+        arguments.extend(["--engine".into(), ours.join(",")]);
     }
     Some(arguments)
 }
