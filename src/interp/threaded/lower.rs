@@ -19,7 +19,7 @@ pub fn lower(code: &Bytecode, is_fusing: bool) -> Code {
     lower_with(code, is_fusing, false, None)
 }
 
-/// Lowers a program to watched code: its loops note the work that they do, see [`Watch`].
+/// Lowers a program to watched code: its loops note the work that they do, see [`Watch`](super::Watch).
 pub fn lower_watched(code: &Bytecode) -> Code {
     lower_with(code, true, false, Some(Watching::new(code)))
 }
