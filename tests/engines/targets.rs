@@ -18,6 +18,9 @@ use rand::{Rng, RngExt, SeedableRng};
 /// How long each function is called.
 const TIME: Duration = Duration::from_secs(2);
 
+/// The least number of changed texts, in case an emulator is slow.
+const LEAST_CHANGED: usize = 20;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -42,7 +45,7 @@ fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
     let mut changed = 0;
     texts.iter().for_each(|text| target(text));
     let started = Instant::now();
-    while started.elapsed() < TIME {
+    while started.elapsed() < TIME || changed < LEAST_CHANGED {
         let mut text = texts[stream.random_range(0..texts.len())].clone();
         for _ in 0..stream.random_range(1..6) {
             let at = stream.random_range(0..=text.len());
@@ -59,7 +62,6 @@ fn with_changes(texts: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
         changed += 1;
     }
     println!("{} texts, {changed} changed ones", texts.len());
-    assert!(changed > 10);
 }
 
 /// Random bytes of 40 lengths.
