@@ -19,6 +19,9 @@ use crate::outcome::Trap;
 /// The least and the greatest work in operations that a call is taken for.
 const WORK_OF_CALL: RangeInclusive<i64> = 8..=200;
 
+/// The work of calls is noted at one in so many pauses, because that takes longer than a pause.
+const PAUSES_NOTED: i64 = 8;
+
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
 pub const WORK_OF_ENTERING: i64 = 100;
 
@@ -318,7 +321,7 @@ impl Interpreted {
     /// Executes the program from its entry.
     fn execute(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
         let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
-        let mut first = None;
+        let (mut first, mut pauses) = (None, 0);
         loop {
             // Between pauses, only the interpreter's code uses the heats.
             context.heats = self.heats.as_mut_ptr();
@@ -330,8 +333,9 @@ impl Interpreted {
             let next = match stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
-                    if samples {
-                        self.note(self.work_of_calls(context), units, context);
+                    pauses += 1;
+                    if samples && pauses % PAUSES_NOTED == 0 {
+                        self.note(PAUSES_NOTED * self.work_of_calls(context), units, context);
                     }
                     Next::Interpret
                 }
