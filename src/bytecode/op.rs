@@ -290,6 +290,12 @@ impl Bytecode {
         &self.functions
     }
 
+    /// The operations of a function.
+    pub fn ops_of(&self, id: FunctionId) -> &[Op] {
+        let function = &self.functions[id.index()];
+        &self.ops[function.start.index()..function.end.index()]
+    }
+
     /// The main program.
     pub fn main(&self) -> &Function {
         &self.functions[0]

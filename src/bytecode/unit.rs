@@ -29,12 +29,8 @@ impl Unit {
             return Unit { code: Rc::clone(code), starts: None, regions_before: 0 };
         }
         let regions = |id: FunctionId| regions_of(code, &code.functions[id.index()]);
-        let length = |id: &FunctionId| {
-            let function = &code.functions[id.index()];
-            function.end.index() - function.start.index()
-        };
         let mut copy = Bytecode {
-            ops: Vec::with_capacity(functions.iter().map(length).sum()),
+            ops: Vec::with_capacity(functions.iter().map(|id| code.ops_of(*id).len()).sum()),
             spans: Vec::new(),
             regions: Vec::with_capacity(functions.iter().map(|id| regions(*id).len()).sum()),
             functions: Vec::with_capacity(functions.len()),
@@ -50,7 +46,7 @@ impl Unit {
             is_called: root != FunctionId::MAIN,
         };
         for &id in &functions {
-            copy.add(code, &code.functions[id.index()], &functions);
+            copy.add(code, id, &functions);
         }
         copy.counts_depth = code.counts_depth && copy.has_calls();
         let starts = functions.iter().map(|id| code.functions[id.index()].start).collect();
@@ -79,7 +75,8 @@ impl Unit {
 impl Bytecode {
     /// Appends a function of another program. `functions` are all functions of the unit; those after the first are in the order of the
     /// program.
-    fn add(&mut self, code: &Bytecode, function: &Function, functions: &[FunctionId]) {
+    fn add(&mut self, code: &Bytecode, added: FunctionId, functions: &[FunctionId]) {
+        let function = &code.functions[added.index()];
         let first = regions_of(code, function).start;
         let (ops, regions) = (self.ops.len() as u32, self.regions.len() as u32);
         let pc = |pc: Pc| Pc(pc.0 - function.start.0 + ops);
@@ -88,7 +85,7 @@ impl Bytecode {
             let index = functions[1..].binary_search(&callee).expect("the unit has every function that it calls");
             FunctionId(index as u32 + 1)
         };
-        for &op in &code.ops[function.start.index()..function.end.index()] {
+        for &op in code.ops_of(added) {
             self.uses_memory |= matches!(op, Op::Word(word) if word.class() == Class::Memory);
             self.ops.push(match op {
                 Op::Times(region) => Op::Times(id(region)),
@@ -129,11 +126,7 @@ impl Bytecode {
 /// The number of operations in the unit of a function, or `None` if there are more than `most`. Takes time for at most that many
 /// operations.
 pub fn unit_length(code: &Bytecode, root: FunctionId, most: usize) -> Option<usize> {
-    let length = |id: FunctionId| {
-        let function = &code.functions[id.index()];
-        function.end.index() - function.start.index()
-    };
-    let mut total = length(root);
+    let mut total = code.ops_of(root).len();
     let mut seen = HashSet::new();
     let mut open = vec![root];
     while total <= most
@@ -141,7 +134,7 @@ pub fn unit_length(code: &Bytecode, root: FunctionId, most: usize) -> Option<usi
     {
         if code.functions[function.index()].has_calls {
             for callee in calls(code, function).filter(|callee| seen.insert(*callee)) {
-                total += length(callee);
+                total += code.ops_of(callee).len();
                 open.push(callee);
             }
         }
@@ -168,8 +161,7 @@ fn reachable(code: &Bytecode, root: FunctionId) -> Vec<FunctionId> {
 
 /// The functions that a function calls, once for each call.
 fn calls(code: &Bytecode, function: FunctionId) -> impl Iterator<Item = FunctionId> {
-    let Function { start, end, .. } = code.functions[function.index()];
-    code.ops[start.index()..end.index()].iter().filter_map(|op| match op {
+    code.ops_of(function).iter().filter_map(|op| match op {
         Op::Call(callee) => Some(*callee),
         _ => None,
     })

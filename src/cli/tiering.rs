@@ -26,7 +26,7 @@ pub(super) struct Tiering {
     #[arg(long, value_name = "N|never")]
     threshold: Option<When>,
 
-    /// `tiered`: read what was hot in earlier runs from this file, compile it at once, and write what was hot in this run
+    /// `tiered`: compile at once what this file remembers as hot, and add what was hot in this run
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
 
@@ -133,7 +133,7 @@ fn read(path: &Path) -> Result<Option<Profiles>, String> {
     }
 }
 
-/// Adds what was hot to the file. Returns whether the file changed. While one process does this, others wait.
+/// Adds hot functions to the file. Returns whether the file changed. Other processes that update it wait.
 fn update(path: &Path, key: Key, hot: &[u32]) -> Result<bool, String> {
     let text = |error: std::io::Error| error.to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

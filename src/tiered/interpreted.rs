@@ -250,8 +250,14 @@ impl Interpreted {
             Threshold::At(threshold) => visits >= threshold,
             Threshold::BreakEven(_) | Threshold::Never => true,
         };
-        let unit = if is_hot { unit.or_else(|| self.unit(place, Why::Visits(visits), units)) } else { None };
-        let Some(unit) = unit else { return Next::InterpretWith(handler) };
+        if !is_hot {
+            return Next::InterpretWith(handler);
+        }
+        if let Some(unit) = unit {
+            return self.enter(place, unit, units, context, stack);
+        }
+        let Some(unit) = self.unit(place, Why::Visits(visits), units) else { return Next::InterpretWith(handler) };
+        // Now that the unit is compiled, other places may be watched before this one.
         let index = self.watched.binary_search_by_key(&cell, |watched| watched.cell).expect("the place stays watched");
         self.watched[index].unit = Some(unit);
         self.enter(place, unit, units, context, stack)

@@ -16,7 +16,7 @@ pub struct TieredProgram {
     bytecode: Rc<Bytecode>,
     threshold: Threshold,
     units: Units,
-    /// `None` until the program is interpreted.
+    /// `None` if the whole program was compiled before its first run.
     interpreted: Option<Interpreted>,
     /// How often the last run has entered machine code from the interpreter.
     tier_changes: u64,
@@ -39,7 +39,8 @@ impl TieredProgram {
             program.remember(hot);
         }
         if program.units.main().is_none() {
-            program.interpret()?;
+            let code = Rc::clone(&program.bytecode);
+            program.interpreted = Some(Interpreted::new(code, threshold, &program.units, program.units.granted())?);
         }
         Ok(program)
     }
@@ -64,18 +65,9 @@ impl TieredProgram {
         }
     }
 
-    /// Translates the program to the interpreter's code, unless that is done.
-    fn interpret(&mut self) -> Result<&mut Interpreted, PrepareError> {
-        if self.interpreted.is_none() {
-            let made = Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, self.units.granted())?;
-            self.interpreted = Some(made);
-        }
-        Ok(self.interpreted.as_mut().expect("it was just made"))
-    }
-
     /// The functions that were hot so far, by number: what a profile should remember.
     pub fn hot(&self) -> Vec<u32> {
-        self.units.hot()
+        self.units.compiled_functions().map(|function| function.0).collect()
     }
 
     /// The time line, if it was requested.

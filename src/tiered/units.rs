@@ -131,11 +131,6 @@ impl Units {
         self.starts.keys().copied()
     }
 
-    /// The functions whose units are compiled, by number.
-    pub fn hot(&self) -> Vec<u32> {
-        self.starts.keys().map(|function| function.0).collect()
-    }
-
     /// What the system has been able to reserve.
     pub fn granted(&self) -> &Granted {
         &self.compiler.granted

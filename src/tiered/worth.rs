@@ -1,7 +1,7 @@
 //! Which functions are worth entering as machine code when they are called.
 
 use super::interpreted::WORK_OF_ENTERING;
-use crate::bytecode::{Bytecode, Function, FunctionId, Op};
+use crate::bytecode::{Bytecode, FunctionId, Op};
 
 /// What is known about the functions of a program.
 #[derive(Default)]
@@ -43,10 +43,10 @@ impl Worth {
             return Work::Unbounded;
         }
         self.0[id.index()] = Work::Open;
-        let Function { start, end, .. } = code.functions()[id.index()];
-        let mut work = i64::from(end.0 - start.0);
+        let ops = code.ops_of(id);
+        let mut work = ops.len() as i64;
         let mut is_bounded = true;
-        for op in &code.ops()[start.index()..end.index()] {
+        for op in ops {
             match *op {
                 Op::Times(_) | Op::While(_) => is_bounded = false,
                 Op::Call(callee) => match self.work(code, callee, chain + 1) {

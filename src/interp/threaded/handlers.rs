@@ -233,30 +233,29 @@ handler!(
     /// Leaves a `times`, or pauses in it.
     #[cold]
     leave_or_pause<> |ip, count, context, r| {
-        if count == 0 { dispatch(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r) }
+        if count == 0 { dispatch(ip.add(2), count, context, r) } else { pause_at((*ip).target, count, context, r, Stop::Pause) }
     }
 );
 handler!(
     /// Pauses and then continues in the next iteration of an innermost `while`.
     #[cold]
     pause_at_target<> |ip, count, context, r| {
-        pause_at((*ip).target, count, context, r);
         (*context).from = ip;
-        (*context).stop = Stop::Back;
+        pause_at((*ip).target, count, context, r, Stop::Back);
     }
 );
 handler!(
     /// Returns to the caller, which continues after this instruction.
-    pause<> |ip, count, context, r| pause_at(ip.add(1), count, context, r)
+    pause<> |ip, count, context, r| pause_at(ip.add(1), count, context, r, Stop::Pause)
 );
 
 #[inline(always)]
-unsafe fn pause_at(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS]) {
+unsafe fn pause_at(ip: Ip, count: i64, context: *mut Context, r: [i64; REGISTERS], why: Stop) {
     // SAFETY: see `Context`.
     unsafe {
         (*context).registers = r;
         (*context).count = count;
-        stop(ip, context, Stop::Pause);
+        stop(ip, context, why);
     }
 }
 
@@ -405,12 +404,12 @@ handler!(
         if *left == 0 {
             return dispatch(ip.add(3), count, context, r);
         }
-        pause_at((*ip.add(1)).target, count, context, r);
+        pause_at((*ip.add(1)).target, count, context, r, Stop::Pause);
     }
 );
 handler!(
     /// The end of a `while` that contains other loops.
-    back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r)
+    back_outer<> |ip, count, context, r| pause_at((*ip.add(1)).target, count, context, r, Stop::Pause)
 );
 handler!(
     /// [`enter`] in watched code: notes the work that the loop is going to do.
@@ -448,7 +447,7 @@ handler!(
         if work(context, ip.add(3), count.min(0).wrapping_neg()) {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }
-        pause_at((*ip.add(1)).target, 0, context, r);
+        pause_at((*ip.add(1)).target, 0, context, r, Stop::Pause);
     }
 );
 handler!(
@@ -458,7 +457,7 @@ handler!(
         if work(context, ip.add(4), count.min(0).wrapping_neg()) || of_iteration {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }
-        pause_at((*ip.add(1)).target, 0, context, r);
+        pause_at((*ip.add(1)).target, 0, context, r, Stop::Pause);
     }
 );
 
@@ -483,15 +482,13 @@ handler!(
     /// Stops at the header of a loop because it is hot.
     #[cold]
     hot_at<> |ip, count, context, r| {
-        pause_at(ip, count, context, r);
-        (*context).stop = Stop::Hot;
+        pause_at(ip, count, context, r, Stop::Hot);
     }
 );
 handler!(
     /// Stops before this instruction. It takes the place of a handler where arrivals are watched.
     arrive<> |ip, count, context, r| {
-        pause_at(ip, count, context, r);
-        (*context).stop = Stop::Arrive;
+        pause_at(ip, count, context, r, Stop::Arrive);
     }
 );
 handler!(
@@ -587,8 +584,7 @@ handler!(
     /// Stops because there may be no room for another return address.
     #[cold]
     need_returns<> |ip, count, context, r| {
-        pause_at(ip, count, context, r);
-        (*context).stop = Stop::Call;
+        pause_at(ip, count, context, r, Stop::Call);
     }
 );
 handler!(
@@ -640,7 +636,7 @@ unsafe fn use_units(units: i64, to: Ip, count: i64, context: *mut Context, r: [i
 handler!(
     /// Pauses before this instruction.
     #[cold]
-    out_of_units<> |ip, count, context, r| pause_at(ip, count, context, r)
+    out_of_units<> |ip, count, context, r| pause_at(ip, count, context, r, Stop::Pause)
 );
 handler!(
     /// Begins an activation that has counters.

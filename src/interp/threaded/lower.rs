@@ -139,7 +139,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Lowers the definitions, and returns what is known about the code of each.
+    /// Lowers the definitions. Returns where each one starts.
     fn definitions(&mut self, definitions: &[Function], counters: &mut Counters) -> Vec<FunctionStart> {
         let regions = self.code.regions();
         self.tails = vec![false; regions.len()];

@@ -1,8 +1,8 @@
-//! Watched code: notes the work that loops do, so that an engine can tell what is hot, and knows the state at each loop's header.
+//! Watched code: it notes the work of loops, which shows an engine what is hot. A table describes the state at each loop's header.
 //!
 //! Work is counted in operations of the bytecode, for each function. A `times` loop notes the work of all its iterations when it
-//! begins, including that of short inner loops whose count is a literal. An innermost `while` loop notes it when it pauses, and the ends of other loops note what `while` loops inside have done
-//! since.
+//! begins, including that of short inner loops whose count is a literal. An innermost `while` loop notes it when it pauses. The
+//! ends of other loops note what the `while` loops inside have done since.
 
 use super::handlers::REGISTERS;
 use super::window::{Value, Window};
