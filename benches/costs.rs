@@ -11,6 +11,7 @@ use harness::{Arguments, data_file, say, warn};
 use jitduel::bench::costs::{Effort, Measured, measure, source};
 use jitduel::bench::machine::Machine;
 use jitduel::bench::saved::COSTS;
+use jitduel::tiered::TierCosts;
 use jitduel::tiers;
 use serde_json::{Value, json};
 
@@ -46,14 +47,17 @@ fn main() -> ExitCode {
 
 fn to_json(measured: &Measured) -> Value {
     let Measured { costs, programs, error, workloads } = measured;
+    let tier = |tier: &TierCosts| {
+        let TierCosts { compile, compile_operation, operation } = tier;
+        json!({ "compile_ns": compile, "compile_operation_ns": compile_operation, "operation_ns": operation })
+    };
     json!({
         "format": COSTS.tag(),
         "machine": Machine::now().to_json(),
         "command": COSTS.command,
-        "compile_ns": costs.compile,
-        "compile_operation_ns": costs.compile_operation,
-        "interpreted_operation_ns": costs.interpreted_operation,
-        "compiled_operation_ns": costs.compiled_operation,
+        "interpreted_ns": costs.interpreted,
+        "baseline": tier(&costs.baseline),
+        "registers": tier(&costs.registers),
         "programs": programs,
         "error": error,
         "workloads": workloads,

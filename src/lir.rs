@@ -48,6 +48,9 @@ impl Site {
     }
 }
 
+/// The greatest number of units that an [`Op::Tick`] takes.
+pub const MOST_WORK: u32 = 4_095;
+
 /// The layout of the frame, whose address is the only argument of generated code. Offsets are in bytes.
 pub mod frame {
     /// The address of the lowest slot of the data stack.
@@ -58,7 +61,7 @@ pub mod frame {
     /// the data-stack pointer.
     pub const POINTER: i32 = 16;
     /// The number of iterations that loops may still start, plus the number of calls that may still begin. [`Op::SaveFuel`](super::Op::SaveFuel)
-    /// updates it.
+    /// updates it. In code that counts its work, the units of work until it leaves.
     pub const FUEL: i32 = 24;
     /// The address of memory cell 0.
     pub const MEMORY: i32 = 32;
@@ -365,6 +368,11 @@ pub enum Op {
     Room { site: Site, slot: Slot },
     /// Moves the data-stack pointer up by this many slots, or down if negative.
     MovePointer { slots: i64 },
+    /// In code that counts its work in the place of fuel: takes `work` units, at most [`MOST_WORK`]. Leaves the code through the site if
+    /// the rest is negative then.
+    Tick { work: u32, site: Site },
+    /// In code that counts its work in the place of fuel: takes `a` units.
+    Count { a: Reg },
     /// Hands the fuel that is left back to [`frame::FUEL`].
     SaveFuel,
     /// Returns from the code. `end` is the first slot after the topmost value.
@@ -447,6 +455,7 @@ impl Op {
             Op::StoreCellAt { s, .. } => (None, [Some(s), None]),
             Op::StoreCell { s, a, .. } => (None, [Some(s), Some(a)]),
             Op::CountDown { d, .. } => (Some(d), [None, None]),
+            Op::Count { a } => (None, [Some(a), None]),
             Op::Align
             | Op::Label(_)
             | Op::Jump { .. }
@@ -461,6 +470,7 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::Tick { .. }
             | Op::SaveFuel
             | Op::Entry
             | Op::Return { .. } => (None, [None, None]),
@@ -507,6 +517,8 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::Tick { .. }
+            | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
             | Op::Return { .. } => false,
@@ -551,6 +563,8 @@ impl Op {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::Tick { .. }
+            | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
             | Op::Return { .. } => Clobbers::None,
@@ -681,6 +695,8 @@ impl Op {
                 Op::Need { slot, site } => write!(f, "need {}, trap {}", s(slot), site.0),
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
+                Op::Tick { work, site } => write!(f, "tick {work}, trap {}", site.0),
+                Op::Count { a } => write!(f, "count {}", name(a)),
                 Op::SaveFuel => write!(f, "save-fuel"),
                 Op::Return { end } => write!(f, "return {}", s(end)),
                 Op::Entry => write!(f, "entry"),

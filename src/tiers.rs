@@ -9,30 +9,35 @@ mod tier;
 use crate::bytecode::{Bytecode, TrapSite};
 use crate::engine::PrepareError;
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
-use crate::jit::{Fired, Layout, Switches};
+use crate::jit::{Fired, Handover, Layout, Switches};
 use crate::lir::Sink;
 pub(crate) use native::depth;
 pub use native::{Native, Sealed, frame_slots, support};
-pub use tier::{Registers, Tier};
+pub use tier::{Baseline, Registers, Tier};
 
 /// One of the tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnyTier {
-    /// The baseline with these switches.
-    Baseline(Switches),
+    /// The baseline.
+    Baseline(Baseline),
     /// The register tier.
     Registers(Registers),
 }
 
 /// The tiers by name. Each is an engine.
 pub const TIERS: [(&str, AnyTier); 6] = [
-    ("jit-naive", AnyTier::Baseline(Switches { layout: Layout::Memory, peephole: false })),
-    ("jit-peephole", AnyTier::Baseline(Switches { layout: Layout::Memory, peephole: true })),
-    ("jit-tos", AnyTier::Baseline(Switches { layout: Layout::TopInRegister, peephole: false })),
-    ("jit", AnyTier::Baseline(Switches { layout: Layout::TopInRegister, peephole: true })),
-    ("jit-push", AnyTier::Baseline(Switches { layout: Layout::Pushing, peephole: false })),
+    ("jit-naive", baseline(Layout::Memory, false)),
+    ("jit-peephole", baseline(Layout::Memory, true)),
+    ("jit-tos", baseline(Layout::TopInRegister, false)),
+    ("jit", baseline(Layout::TopInRegister, true)),
+    ("jit-push", baseline(Layout::Pushing, false)),
     ("regs", AnyTier::Registers(Registers { entry: None })),
 ];
+
+const fn baseline(layout: Layout, peephole: bool) -> AnyTier {
+    let handover = Handover { entry: None, counts_work: false };
+    AnyTier::Baseline(Baseline { switches: Switches { layout, peephole }, handover })
+}
 
 /// The tier of this name, if there is one.
 pub fn tier(name: &str) -> Option<AnyTier> {
@@ -63,7 +68,7 @@ pub fn compile<I: Isa>(
     memory: Vec<u8>,
 ) -> Result<Compiled, PrepareError> {
     match tier {
-        AnyTier::Baseline(switches) => compile_with::<I, _>(code, switches, tuning, marked, memory),
+        AnyTier::Baseline(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
         AnyTier::Registers(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
     }
 }
@@ -83,7 +88,7 @@ fn compile_with<I: Isa, T: Tier>(
         cells: code.cells(),
         functions: code.functions().len(),
         calls: code.has_calls(),
-        metered: code.metered(),
+        metered: code.metered() || tier.counts_work(),
         marked,
     };
     let mut forms = Forms::default();
@@ -104,7 +109,7 @@ fn compile_with<I: Isa, T: Tier>(
 /// Puts the LIR of a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
 pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: AnyTier, tuning: &Tuning, sink: S) -> (S, Vec<TrapSite>, Fired) {
     match tier {
-        AnyTier::Baseline(switches) => switches.put::<I, _>(code, &switches.plan::<I>(code, tuning), sink),
+        AnyTier::Baseline(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
         AnyTier::Registers(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
     }
 }

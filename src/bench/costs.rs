@@ -10,8 +10,8 @@ use super::workloads::WORKLOADS;
 use super::{Stopwatch, Subject, Untimed, prepare, stack};
 use crate::bytecode::{FunctionId, Unit};
 use crate::engine::{NoClock, Phase, Task};
-use crate::registry::{self, FASTEST, PORTABLE};
-use crate::tiered::Costs;
+use crate::registry::{self, PORTABLE};
+use crate::tiered::{Choice, Costs, TierCosts};
 
 /// The lengths in words of the generated programs.
 const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
@@ -45,7 +45,7 @@ pub struct Measured {
     pub costs: Costs,
     /// The number of programs that were compiled.
     pub programs: usize,
-    /// The median over these programs of the relative error of the compile time that follows from the constants.
+    /// The median over these programs and both tiers of the relative error of the compile time that follows from the constants.
     pub error: f64,
     /// The number of workloads that were run.
     pub workloads: usize,
@@ -70,36 +70,33 @@ pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
         .into_iter()
         .flat_map(|shape| WORDS.map(|words| Size { shape, words }))
         .map(|size| Subject::new(size.name(), size.source(), INPUTS.to_vec()));
-    let compiled = workloads
-        .iter()
-        .cloned()
-        .chain(sizes)
-        .map(|subject| compile(&subject, effort.compiles))
-        .collect::<Result<Vec<_>, _>>()?;
-    let (compile, compile_operation) = fit(&compiled);
+    let subjects: Vec<Subject> = workloads.iter().cloned().chain(sizes).collect();
     let per_operation = |engine: &str| -> Result<f64, Untimed> {
         let times =
             workloads.iter().map(|subject| execute(engine, subject, effort.runs)).collect::<Result<Vec<_>, _>>()?;
         Ok(geometric_mean(times))
     };
-    let costs = Costs {
-        compile,
-        compile_operation,
-        interpreted_operation: per_operation(PORTABLE)?,
-        compiled_operation: per_operation(FASTEST)?,
+    let mut errors = Vec::new();
+    let mut tier = |choice: Choice| -> Result<TierCosts, Untimed> {
+        let engine = choice.name();
+        let compiled =
+            subjects.iter().map(|subject| compile(engine, subject, effort.compiles)).collect::<Result<Vec<_>, _>>()?;
+        let (compile, compile_operation) = fit(&compiled);
+        errors.extend(compiled.iter().map(|one| ((compile + compile_operation * one.length) / one.time - 1.0).abs()));
+        Ok(TierCosts { compile, compile_operation, operation: per_operation(engine)? })
     };
-    let error = |one: &Compiled| ((compile + compile_operation * one.length) / one.time - 1.0).abs();
-    let error = median(&compiled.iter().map(error).collect::<Vec<_>>());
-    Ok(Measured { costs, programs: compiled.len(), error, workloads: workloads.len() })
+    let (baseline, registers) = (tier(Choice::Baseline)?, tier(Choice::Registers)?);
+    let costs = Costs { interpreted: per_operation(PORTABLE)?, baseline, registers };
+    Ok(Measured { costs, programs: subjects.len(), error: median(&errors), workloads: workloads.len() })
 }
 
 /// Compiles a program as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes
 /// it executable. The bytecode exists before, since the interpreter needs it too.
-fn compile(subject: &Subject, times: usize) -> Result<Compiled, Untimed> {
+fn compile(engine: &str, subject: &Subject, times: usize) -> Result<Compiled, Untimed> {
     let (program, options) = (subject.program()?, subject.options());
     let task = Task::new(&program, &options);
     let code = task.bytecode(&mut NoClock)?;
-    let mut engine = registry::engine(FASTEST).expect("it exists");
+    let mut engine = registry::engine(engine).expect("it exists");
     // A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data.
     let mut other = vec![0_u8; OTHER_BYTES];
     let mut once = || -> Result<f64, Untimed> {
@@ -157,13 +154,17 @@ fn fit(compiled: &[Compiled]) -> (f64, f64) {
 
 /// The constants as source text of `src/tiered/costs.rs`.
 pub fn source(costs: &Costs) -> String {
-    let Costs { compile, compile_operation, interpreted_operation, compiled_operation } = *costs;
-    let [compile, compile_operation] = [compile, compile_operation].map(literal);
-    let [interpreted_operation, compiled_operation] = [interpreted_operation, compiled_operation].map(literal);
+    let tier = |tier: &TierCosts| {
+        let TierCosts { compile, compile_operation, operation } = *tier;
+        let [compile, compile_operation, operation] = [compile, compile_operation, operation].map(literal);
+        format!("TierCosts {{ compile: {compile}, compile_operation: {compile_operation}, operation: {operation} }}")
+    };
+    let Costs { interpreted, baseline, registers } = costs;
     format!(
-        "    pub const MEASURED: Costs = Costs {{\n        compile: {compile},\n        compile_operation: \
-         {compile_operation},\n        interpreted_operation: {interpreted_operation},\n        compiled_operation: \
-         {compiled_operation},\n    }};"
+        "    pub const MEASURED: Costs = Costs {{\n        interpreted: {},\n        baseline: {},\n        registers: {},\n    }};",
+        literal(*interpreted),
+        tier(baseline),
+        tier(registers)
     )
 }
 
@@ -209,14 +210,11 @@ mod tests {
 
     #[test]
     fn constants_are_source_text() {
-        let costs = Costs {
-            compile: 1_234.5,
-            compile_operation: 61.26,
-            interpreted_operation: 1.0,
-            compiled_operation: 0.045678,
-        };
-        let expected = "    pub const MEASURED: Costs = Costs {\n        compile: 1230.0,\n        compile_operation: 61.3,\n        \
-            interpreted_operation: 1.0,\n        compiled_operation: 0.0457,\n    };";
+        let baseline = TierCosts { compile: 1_234.5, compile_operation: 61.26, operation: 0.045678 };
+        let costs = Costs { interpreted: 1.0, baseline, registers: TierCosts { compile: 2.0, ..baseline } };
+        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreted: 1.0,\n        baseline: TierCosts { compile: 1230.0, \
+            compile_operation: 61.3, operation: 0.0457 },\n        registers: TierCosts { compile: 2.0, compile_operation: 61.3, \
+            operation: 0.0457 },\n    };";
         assert_eq!(source(&costs), expected);
     }
 
@@ -226,8 +224,9 @@ mod tests {
             return;
         }
         let Measured { costs, programs, workloads, error } = measure(Effort::SMOKE).expect("it can be measured");
-        let Costs { compile, compile_operation, interpreted_operation, compiled_operation } = costs;
-        let all = [compile, compile_operation, interpreted_operation, compiled_operation];
+        let Costs { interpreted, baseline, registers } = costs;
+        let costs_of = |tier: TierCosts| [tier.compile, tier.compile_operation, tier.operation];
+        let all = [[interpreted; 3], costs_of(baseline), costs_of(registers)].concat();
         assert!(all.into_iter().all(|cost| cost.is_finite() && cost > 0.0), "{costs:?}");
         assert!(error.is_finite() && (programs, workloads) == (2 + 3 * WORDS.len(), 2));
     }

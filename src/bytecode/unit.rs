@@ -70,6 +70,11 @@ impl Unit {
     pub fn region(&self, region: RegionId) -> RegionId {
         RegionId(region.0 - self.regions_before)
     }
+
+    /// The region of the root that a region of the unit's main program was copied from.
+    pub fn region_of_root(&self, region: RegionId) -> RegionId {
+        RegionId(region.0 + self.regions_before)
+    }
 }
 
 impl Bytecode {

@@ -245,7 +245,7 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Any
         text.push('\n');
     }
     let fired: Vec<_> = fired.counts().map(|(rule, count)| format!("{} {count}", rule.name())).collect();
-    if matches!(tier, AnyTier::Baseline(switches) if switches.peephole) {
+    if matches!(tier, AnyTier::Baseline(tier) if tier.switches.peephole) {
         text += &format!("\\ rules fired: {}\n", if fired.is_empty() { "none".into() } else { fired.join(", ") });
     }
     text

@@ -15,7 +15,7 @@ use crate::engine::{NoClock, Options, PrepareError, Task};
 use crate::files;
 use crate::lang::{Program, Source};
 use crate::plural::count;
-use crate::tiered::profile::{Key, MOST_BYTES, Profiles};
+use crate::tiered::profile::{Hot, Key, MOST_BYTES, Profiles};
 use crate::tiered::{Costs, Event, Threshold, Tiered, TieredProgram, What, Why};
 
 /// The options.
@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<Option<Profiles>, String> {
 }
 
 /// Adds hot functions to the file. Returns whether the file changed. Other processes that update it wait.
-fn update(path: &Path, key: Key, hot: &[u32]) -> Result<bool, String> {
+fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
     let text = |error: std::io::Error| error.to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(text)?;
@@ -165,7 +165,7 @@ fn time_line(prepared: &TieredProgram) -> Vec<String> {
     let line = |event: &Event| {
         let place = place(code, event.function, event.region);
         let what = match &event.what {
-            What::Compiled { why, operations, bytes, took } => {
+            What::Compiled { tier, why, operations, bytes, took } => {
                 let why = match why {
                     Why::Work { done, limit } => {
                         format!("its work of {done} operations exceeds {limit}, so that compiling it pays")
@@ -176,7 +176,8 @@ fn time_line(prepared: &TieredProgram) -> Vec<String> {
                 };
                 let operations = count(*operations, "operation");
                 format!(
-                    "compiled {place}: {operations} to {bytes} bytes in {:.1} us; {why}",
+                    "compiled {place} with `{}`: {operations} to {bytes} bytes in {:.1} us; {why}",
+                    tier.name(),
                     took.as_nanos() as f64 / 1e3
                 )
             }

@@ -146,6 +146,11 @@ impl Entry {
         self.frame[FUEL]
     }
 
+    /// A frame slot, after the code has stopped.
+    pub(crate) fn slot(&self, slot: usize) -> i64 {
+        self.frame[SLOTS + slot] as i64
+    }
+
     /// Makes room for the cells and the control stack.
     fn reserve(&self, stack: &mut Store) {
         let Requirements { cells, control_bytes, stack_limit, .. } = self.requirements;

@@ -2,7 +2,9 @@
 //!
 //! This file handles control flow and calls. `words` lowers all other words, and `stack` knows the slot of each value.
 
+use super::Handover;
 use super::contract::{BaselineSink, Plan, Roles};
+use super::handover::{Entry, Work};
 use super::operand::Operand;
 use super::stack::{Layout, Stack};
 use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, TrapSite};
@@ -16,6 +18,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
     plan: &Plan,
     layout: Layout,
     pairs: bool,
+    handover: Handover,
     sink: &mut S,
 ) -> Vec<TrapSite> {
     let mut lowering = Lowering::<I, S> {
@@ -30,6 +33,10 @@ pub fn lower<I: Isa, S: BaselineSink>(
         loops: Vec::new(),
         labels: 0,
         is_dead: false,
+        in_main: true,
+        wanted: handover.entry,
+        entry: None,
+        work: handover.counts_work.then(|| Work::of(code)),
     };
     for (index, function) in code.functions().iter().enumerate() {
         match FunctionId(index as u32) {
@@ -37,6 +44,10 @@ pub fn lower<I: Isa, S: BaselineSink>(
             id => lowering.begin_function(id, function),
         }
         lowering.body(function);
+        if let Some(entry) = lowering.entry.take() {
+            entry.put(&mut lowering.stack);
+        }
+        lowering.in_main = false;
     }
     lowering.stack.sites
 }
@@ -59,10 +70,20 @@ struct Lowering<'a, I, S> {
     labels: u32,
     /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
+    /// Whether the main program is being lowered.
+    in_main: bool,
+    /// The loop that gets an entry.
+    wanted: Option<RegionId>,
+    /// The entry at its header.
+    entry: Option<Entry>,
+    /// In code that counts its work, what must be known for that.
+    work: Option<Work>,
 }
 
 struct OpenLoop {
     header: Target,
+    /// The register and the frame slot of its counter, if a register holds it.
+    counter: Option<(Reg, FrameSlot)>,
     /// The index of its end in [`Lowering::targets`].
     exit: usize,
 }
@@ -108,6 +129,10 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
             let base = Slot(self.stack.above - i64::from(function.params));
             self.stack.put(Op::SaveBase { base, slot });
         }
+        if let Some(work) = &self.work {
+            let work = work.of_call(function);
+            self.count(work);
+        }
         self.is_dead = false;
     }
 
@@ -134,13 +159,18 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
                 Code::Pick(depth) => self.stack.pick(depth as i64),
                 Code::Put(depth) => self.stack.put_word(depth as i64),
                 Code::Times(id) => {
-                    self.times(self.counter(id));
+                    let counter = self.counter(id);
+                    self.times(id, counter);
                     // Padding before the header belongs to the loop.
                     self.stack.sink.at(pc.0 + 1);
-                    self.header(self.targets.len() - 1);
+                    let counter = match counter {
+                        CounterPlace::Register(register) => Some((register, FrameSlot(self.code.counter(id).0))),
+                        CounterPlace::Frame(_) => None,
+                    };
+                    self.header(id, counter, self.targets.len() - 1);
                 }
                 Code::Next(id) => self.next(self.counter(id)),
-                Code::While(_) => self.header(self.targets.len()),
+                Code::While(id) => self.header(id, None, self.targets.len()),
                 Code::If(_)
                     if let [Code::Leave(_), Code::EndIf(_), ..] = ops[next..]
                         && let Some(label) = self.exit_after_pop() =>
@@ -221,6 +251,9 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         if self.stack.layout == Layout::TopInRegister {
             self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
         }
+        if self.work.is_some() || (self.code.is_called() && self.code.metered()) {
+            self.stack.put(Op::SaveFuel);
+        }
         self.stack.put(Op::Return { end: Slot(self.stack.above) });
         self.is_dead = true;
     }
@@ -263,24 +296,58 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         }
     }
 
-    /// Begins the iterations of a loop, whose end will be at this index of [`Lowering::targets`].
-    fn header(&mut self, exit: usize) {
+    /// Begins the iterations of a loop, whose end will be at this index of [`Lowering::targets`]. `counter` is the register of its counter
+    /// with the frame slot.
+    fn header(&mut self, id: RegionId, counter: Option<(Reg, FrameSlot)>, exit: usize) {
         let label = self.label();
-        self.loops.push(OpenLoop { header: Target { label, above: self.stack.above }, exit });
+        self.loops.push(OpenLoop { header: Target { label, above: self.stack.above }, counter, exit });
         self.stack.put(Op::Align);
         self.stack.put(Op::Label(label));
+        if self.wanted == Some(id) {
+            let counters = self.loops.iter().filter_map(|open| open.counter).collect();
+            self.entry = Some(Entry { header: label, above: self.stack.above, counters });
+            self.wanted = None;
+        }
+        if let Some(work) = &self.work
+            && !work.is_known(id)
+        {
+            let work = work.of_iteration(id);
+            if self.in_main {
+                self.leave_if_hot(id, work);
+            } else {
+                self.count(work.into());
+            }
+        }
     }
 
-    /// Where the counter of a `times` loop is kept. A call changes all registers that can hold counters.
+    /// Counts work. Leaves the code at the header of a loop of the main program once enough was done.
+    fn leave_if_hot(&mut self, id: RegionId, work: u32) {
+        if self.stack.layout == Layout::TopInRegister {
+            self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
+        }
+        let site = self.stack.site(self.code.region(id).start);
+        self.stack.put(Op::Tick { work, site });
+    }
+
+    /// Counts work.
+    fn count(&mut self, work: i64) {
+        let [a, ..] = I::TEMPORARIES;
+        self.stack.put(Op::Constant { d: a, value: work });
+        self.stack.put(Op::Count { a });
+    }
+
+    /// Where the counter of a `times` loop is kept. A call changes all registers that can hold counters. When code is left, the counters
+    /// must be in the frame.
     fn counter(&self, id: RegionId) -> CounterPlace {
         let counter = self.code.counter(id);
+        let is_left = self.in_main && self.work.as_ref().is_some_and(|work| !work.is_known(id));
         match self.plan.counters.get(counter.0 as usize) {
-            Some(&register) if !self.code.region(id).has_call => CounterPlace::Register(register),
+            Some(&register) if !self.code.region(id).has_call && !is_left => CounterPlace::Register(register),
             _ => CounterPlace::Frame(FrameSlot(counter.0)),
         }
     }
 
-    fn times(&mut self, counter: CounterPlace) {
+    fn times(&mut self, id: RegionId, counter: CounterPlace) {
         let [a, ..] = I::TEMPORARIES;
         let count = match counter {
             CounterPlace::Register(register) => register,
@@ -293,6 +360,13 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         let label = self.label();
         self.stack.put(Op::BranchImm { cond: Cond::Le, a: count, imm: 0, to: label });
         self.targets.push(Some(Target { label, above: self.stack.above }));
+        if let (Some(work), CounterPlace::Register(count)) = (&self.work, counter)
+            && work.is_known(id)
+        {
+            // Eight operations are not the work of an iteration, but cost one instruction and no multiplication.
+            self.stack.put(Op::AluImm { op: AluOp::Shl, d: a, a: count, imm: 3 });
+            self.stack.put(Op::Count { a });
+        }
     }
 
     fn next(&mut self, counter: CounterPlace) {

@@ -6,6 +6,7 @@
 //! compile time.
 
 mod contract;
+mod handover;
 mod lower;
 mod operand;
 mod peephole;
@@ -13,7 +14,7 @@ mod shuffle;
 mod stack;
 mod words;
 
-use crate::bytecode::{Bytecode, TrapSite};
+use crate::bytecode::{Bytecode, RegionId, TrapSite};
 use crate::isa::Isa;
 use crate::lir::Sink;
 use contract::Plain;
@@ -31,16 +32,33 @@ pub struct Switches {
     pub peephole: bool,
 }
 
+/// What code has besides if an interpreter enters it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handover {
+    /// The loop of the main program at whose header the code has a second entry.
+    pub entry: Option<RegionId>,
+    /// Whether the code counts its work in the place of fuel. Once it has done as much as it got, it leaves at the next header
+    /// of a loop of the main program, with all values in their slots and all counters of open loops in the frame. The site's operation
+    /// is the loop's first. Loops whose count is known when they begin, and that contain no others, are not left.
+    pub counts_work: bool,
+}
+
 /// Lowers a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
-pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, switches: Switches, sink: S) -> (S, Vec<TrapSite>, Fired) {
+pub fn lower<I: Isa, S: Sink>(
+    code: &Bytecode,
+    plan: &Plan,
+    switches: Switches,
+    handover: Handover,
+    sink: S,
+) -> (S, Vec<TrapSite>, Fired) {
     if switches.peephole {
         let mut peephole = Peephole::<I, S>::new(sink, code.cells());
-        let sites = lower::lower::<I, _>(code, plan, switches.layout, true, &mut peephole);
+        let sites = lower::lower::<I, _>(code, plan, switches.layout, true, handover, &mut peephole);
         let (sink, fired) = peephole.finish();
         (sink, sites, fired)
     } else {
         let mut plain = Plain(sink);
-        let sites = lower::lower::<I, _>(code, plan, switches.layout, false, &mut plain);
+        let sites = lower::lower::<I, _>(code, plan, switches.layout, false, handover, &mut plain);
         (plain.0, sites, Fired::default())
     }
 }

@@ -12,8 +12,8 @@ use crate::lang::{Diagnostic, Fault, Source, load, parse, verify};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
-use crate::tiered::profile::Profiles;
-use crate::tiered::{Costs, Threshold, Tiered};
+use crate::tiered::profile::{Hot, Profiles};
+use crate::tiered::{Choice, Costs, Threshold, Tiered};
 
 /// The maximum fuel, so that no program takes long.
 const MAX_ITERATIONS: u64 = 1_000;
@@ -145,14 +145,16 @@ pub fn profile(bytes: &[u8]) {
     if let Ok(profiles) = Profiles::parse(bytes) {
         assert_eq!(Profiles::parse(profiles.text().as_bytes()), Ok(profiles), "a file that was written can be read");
     }
-    let hint =
-        |&[low, high]: &[u8; 2]| if high < 128 { u32::from(low % 8) } else { u32::from_le_bytes([low, high, high, 0]) };
-    let hints: Vec<u32> = bytes.as_chunks().0.iter().take(100).map(hint).collect();
+    let hint = |&[low, high]: &[u8; 2]| Hot {
+        function: if high < 128 { u32::from(low % 8) } else { u32::from_le_bytes([low, high, high, 0]) },
+        tier: if high % 2 == 0 { Choice::Baseline } else { Choice::Registers },
+    };
+    let hints: Vec<Hot> = bytes.as_chunks().0.iter().take(100).map(hint).collect();
     let program = load(&Source::new("hinted", HINTED), 0).expect("it is a program");
     let options = Options::default();
     let mut store = Store::new(options.stack_limit).expect("there is memory for a stack");
     let threshold = bytes.first().map_or(0, |byte| u64::from(byte % 4));
-    let mut result = |threshold, hints: &[u32]| {
+    let mut result = |threshold, hints: &[Hot]| {
         let engine = Tiered::new(Tiered::NAME, threshold);
         let prepared = engine.prepare_remembering(&Task::new(&program, &options), hints, &mut NoClock);
         outcome(&mut prepared.expect("there is memory for the code"), &[], None, &mut store)

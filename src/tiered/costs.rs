@@ -1,37 +1,113 @@
-//! The constants from which `tiered` computes when compiling pays.
+//! The constants from which `tiered` computes when compiling pays, and with which tier.
+
+use serde::{Deserialize, Serialize};
 
 /// What compiling and executing cost, in nanoseconds. Only the ratios matter. `cargo bench --bench costs` measures them on the machine
 /// at hand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
+    /// Executing one operation of the bytecode in the interpreter.
+    pub interpreted: f64,
+    /// The baseline, `jit`.
+    pub baseline: TierCosts,
+    /// The register tier, `regs`.
+    pub registers: TierCosts,
+}
+
+/// What a tier costs, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TierCosts {
     /// Compiling anything at all: selecting the unit, and making the code executable.
     pub compile: f64,
     /// Compiling one operation of the bytecode.
     pub compile_operation: f64,
-    /// Executing one operation in the interpreter.
-    pub interpreted_operation: f64,
     /// Executing one operation as machine code.
-    pub compiled_operation: f64,
+    pub operation: f64,
+}
+
+/// One of the tiers of which `tiered` chooses, the quicker compiler first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Choice {
+    /// The baseline, `jit`.
+    #[serde(rename = "jit")]
+    Baseline,
+    /// The register tier, `regs`.
+    #[serde(rename = "regs")]
+    Registers,
+}
+
+impl Choice {
+    /// The name of the tier's engine.
+    pub fn name(self) -> &'static str {
+        match self {
+            Choice::Baseline => "jit",
+            Choice::Registers => "regs",
+        }
+    }
 }
 
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
-    pub const MEASURED: Costs =
-        Costs { compile: 3070.0, compile_operation: 132.0, interpreted_operation: 0.559, compiled_operation: 0.119 };
+    pub const MEASURED: Costs = Costs {
+        interpreted: 0.559,
+        baseline: TierCosts { compile: 2200.0, compile_operation: 65.0, operation: 0.21 },
+        registers: TierCosts { compile: 3070.0, compile_operation: 132.0, operation: 0.119 },
+    };
 
     /// Costs with which nothing is ever compiled, although all work is noted. For measuring what that costs.
-    pub const FORBIDDING: Costs = Costs { compile: f64::INFINITY, ..Costs::MEASURED };
+    pub const FORBIDDING: Costs = Costs {
+        baseline: TierCosts { compile: f64::INFINITY, ..Costs::MEASURED.baseline },
+        registers: TierCosts { compile: f64::INFINITY, ..Costs::MEASURED.registers },
+        ..Costs::MEASURED
+    };
 
-    /// Costs with which little work is enough. For tests of the machinery.
-    pub const EAGER: Costs =
-        Costs { compile: 10.0, compile_operation: 1.0, interpreted_operation: 2.0, compiled_operation: 1.0 };
+    /// Costs with which little work is enough for the baseline, and some more for the register tier. For tests of the machinery.
+    pub const EAGER: Costs = Costs {
+        interpreted: 3.0,
+        baseline: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 2.0 },
+        registers: TierCosts { compile: 30.0, compile_operation: 1.0, operation: 1.0 },
+    };
 
-    /// The number of operations that an interpreter executes until compiling `length` operations would have paid: their machine code
-    /// would have saved as much time as it takes to compile them.
-    pub fn break_even(&self, length: usize) -> i64 {
-        let cost = self.compile + self.compile_operation * length as f64;
-        let saved = (self.interpreted_operation - self.compiled_operation).max(1e-3);
+    /// What a tier costs.
+    pub fn of(&self, tier: Choice) -> &TierCosts {
+        match tier {
+            Choice::Baseline => &self.baseline,
+            Choice::Registers => &self.registers,
+        }
+    }
+
+    /// The number of operations that an interpreter executes until compiling `length` operations with a tier would have paid: their
+    /// machine code would have saved as much time as it takes to compile them.
+    pub fn break_even(&self, tier: Choice, length: usize) -> i64 {
+        self.break_even_from(self.interpreted, tier, length)
+    }
+
+    /// The number of operations that code of the baseline executes until compiling `length` operations with the register tier would
+    /// have paid.
+    pub fn break_even_of_registers(&self, length: usize) -> i64 {
+        self.break_even_from(self.baseline.operation, Choice::Registers, length)
+    }
+
+    fn break_even_from(&self, operation: f64, tier: Choice, length: usize) -> i64 {
+        let costs = self.of(tier);
+        let saved = (operation - costs.operation).max(1e-3);
         // A conversion from a float saturates.
-        ((cost / saved) as i64).clamp(1, i64::MAX / 4)
+        ((costs.of_compiling(length) / saved) as i64).clamp(1, i64::MAX / 4)
+    }
+
+    /// The tier with which compiling `length` operations and executing `work` operations takes the least time.
+    pub fn best(&self, length: usize, work: i64) -> Choice {
+        let time = |tier: Choice| {
+            let costs = self.of(tier);
+            costs.of_compiling(length) + costs.operation * work as f64
+        };
+        if time(Choice::Baseline) <= time(Choice::Registers) { Choice::Baseline } else { Choice::Registers }
+    }
+}
+
+impl TierCosts {
+    /// The time for compiling this many operations.
+    fn of_compiling(&self, length: usize) -> f64 {
+        self.compile + self.compile_operation * length as f64
     }
 }

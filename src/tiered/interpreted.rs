@@ -1,13 +1,14 @@
 //! The part of an execution that is interpreted, and where machine code takes over.
 #![allow(unsafe_code, reason = "the interpreter's state is handed to machine code and back")]
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use super::Threshold;
 use super::timeline::Why;
-use super::units::{Left, UnitId, Units};
+use super::units::{End, Left, UnitId, Units};
 use super::worth::Worth;
+use super::{Choice, Threshold};
 use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
 use crate::engine::PrepareError;
 use crate::exec::{Granted, Store};
@@ -33,12 +34,25 @@ pub struct Interpreted {
     /// Whether the interpreter's code is watched.
     is_watched: bool,
     worth: Worth,
-    /// How hot each function is.
+    /// How hot each function is in the interpreter.
     heats: Vec<Heat>,
+    /// How hot the functions are that were compiled.
+    compiled: BTreeMap<FunctionId, Stage>,
     /// The instructions at which the execution stops, in the order of their cells.
     watched: Vec<Watched>,
     /// How often the present or the last run has entered machine code.
     pub entries: u64,
+}
+
+/// How hot a function is that was compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stage {
+    /// The best tier that is used for it.
+    tier: Choice,
+    /// The work that its code of the baseline may still do before the register tier compiles it, in operations.
+    left: i64,
+    /// The value that `left` had at first.
+    limit: i64,
 }
 
 /// An instruction at which the execution stops.
@@ -88,19 +102,25 @@ impl Interpreted {
         let code = if is_watched { lower_watched(&bytecode) } else { lower(&bytecode, true) };
         let machine = Machine::new(Rc::clone(&bytecode), code, granted)?;
         let heat = |function: &Function| {
+            let length = (function.end.0 - function.start.0) as usize;
             let limit = match threshold {
-                Threshold::BreakEven(costs) => costs.break_even((function.end.0 - function.start.0) as usize),
+                Threshold::BreakEven(costs) => costs.break_even(first_tier(&bytecode), length),
                 Threshold::At(_) | Threshold::Never => i64::MAX,
             };
             Heat { left: limit, limit }
         };
         let heats = if is_watched { bytecode.functions().iter().map(heat).collect() } else { Vec::new() };
         let (watched, worth) = (Vec::new(), Worth::default());
-        let mut program = Interpreted { bytecode, machine, threshold, is_watched, worth, heats, watched, entries: 0 };
+        let compiled = BTreeMap::new();
+        let mut program =
+            Interpreted { bytecode, machine, threshold, is_watched, worth, heats, compiled, watched, entries: 0 };
         if is_watched && matches!(threshold, Threshold::At(_)) {
             program.watch_all();
         }
-        units.compiled_functions().for_each(|function| program.watch_start(function));
+        for (function, tier) in units.compiled_functions() {
+            program.stage(function, tier);
+            program.watch_start(function);
+        }
         Ok(program)
     }
 
@@ -140,18 +160,50 @@ impl Interpreted {
         }
     }
 
-    /// If compiling a function pays that has done as much work as its limit, returns why. If not, it may do more work first.
-    fn pays(&mut self, function: FunctionId) -> Option<Why> {
+    /// How hot a function is that a tier compiles.
+    fn stage(&mut self, function: FunctionId, tier: Choice) -> &mut Stage {
+        let Interpreted { bytecode, threshold, compiled, .. } = self;
+        let stage = compiled.entry(function).or_insert_with(|| {
+            let limit = match *threshold {
+                Threshold::BreakEven(costs) => {
+                    let length = unit_length(bytecode, function, bytecode.ops().len());
+                    costs.break_even_of_registers(length.expect("a unit is not longer than the program"))
+                }
+                Threshold::At(threshold) => i64::try_from(threshold.saturating_mul(8)).unwrap_or(i64::MAX),
+                Threshold::Never => i64::MAX,
+            };
+            Stage { tier, left: limit, limit }
+        });
+        stage.tier = stage.tier.max(tier);
+        stage
+    }
+
+    /// From now on, the register tier compiles a function.
+    fn promote(&mut self, function: FunctionId) {
+        self.stage(function, Choice::Registers);
+        for index in 0..self.watched.len() {
+            if self.function_and_loop(self.watched[index].place).0 == function {
+                self.watched[index].unit = None;
+            }
+        }
+    }
+
+    /// If compiling a function pays that has done as much work as its limit, returns why, and with which tier. If not, it may do more
+    /// work first.
+    fn pays(&mut self, function: FunctionId) -> Option<(Why, Choice)> {
         let Threshold::BreakEven(costs) = self.threshold else { return None };
         let Heat { left: heat, limit } = &mut self.heats[function.index()];
         let done = limit.saturating_sub(*heat);
         // Finding the length of the unit takes less time than the work that was done.
         let length = unit_length(&self.bytecode, function, done as usize);
-        let needed = length.map_or(done.saturating_mul(2), |length| costs.break_even(length));
-        if done >= needed {
+        let first = first_tier(&self.bytecode);
+        let needed = length.map_or(done.saturating_mul(2), |length| costs.break_even(first, length));
+        if let Some(length) = length
+            && done >= needed
+        {
             // If it stays interpreted in places, that must pay anew.
             *heat = *limit;
-            return Some(Why::Work { done, limit: needed });
+            return Some((Why::Work { done, limit: needed }, first.max(costs.best(length, done))));
         }
         *limit = needed;
         *heat = needed - done;
@@ -161,8 +213,8 @@ impl Interpreted {
     /// Continues at the header of a hot loop: in machine code, if compiling pays.
     fn hot(&mut self, head: usize, units: &mut Units, context: &mut Context, stack: &mut Store) -> Next {
         let place = Place::Head(head);
-        if let Some(why) = self.pays(self.machine.watch().heads[head].function)
-            && let Some(unit) = self.unit(place, why, units)
+        if let Some((why, tier)) = self.pays(self.machine.watch().heads[head].function)
+            && let Some(unit) = self.unit(place, tier, why, units)
         {
             return self.enter(place, unit, units, context, stack);
         }
@@ -205,16 +257,16 @@ impl Interpreted {
         if *heat >= 0 {
             return;
         }
-        let Some(why) = self.pays(function) else { return };
+        let Some((why, tier)) = self.pays(function) else { return };
         match self.machine.watch().innermost(cell) {
             Some(head) => {
                 let cell = self.machine.watch().heads[head].cell;
                 let head = self.machine.watch().head(cell).expect("a loop begins there");
-                if self.unit(Place::Head(head), why, units).is_some() {
+                if self.unit(Place::Head(head), tier, why, units).is_some() {
                     self.watch(cell);
                 }
             }
-            None if function != FunctionId::MAIN => _ = self.unit(Place::Start(function), why, units),
+            None if function != FunctionId::MAIN => _ = self.unit(Place::Start(function), tier, why, units),
             None => {}
         }
     }
@@ -230,10 +282,12 @@ impl Interpreted {
         }
     }
 
-    /// The unit that can be entered at a place. Compiles it unless that is done. From then on, calls of the function enter it.
-    fn unit(&mut self, place: Place, why: Why, units: &mut Units) -> Option<UnitId> {
+    /// The unit that can be entered at a place. Compiles it with this tier or a better one unless that is done. From then on, calls of the
+    /// function enter it.
+    fn unit(&mut self, place: Place, tier: Choice, why: Why, units: &mut Units) -> Option<UnitId> {
         let (function, region) = self.function_and_loop(place);
-        let unit = units.of(function, region, why)?;
+        let tier = self.stage(function, tier).tier;
+        let unit = units.of(function, region, tier, why)?;
         self.watch_start(function);
         Some(unit)
     }
@@ -256,11 +310,24 @@ impl Interpreted {
         if let Some(unit) = unit {
             return self.enter(place, unit, units, context, stack);
         }
-        let Some(unit) = self.unit(place, Why::Visits(visits), units) else { return Next::InterpretWith(handler) };
+        let (tier, why) = self.why_at(place, visits);
+        let Some(unit) = self.unit(place, tier, why, units) else { return Next::InterpretWith(handler) };
         // Now that the unit is compiled, other places may be watched before this one.
         let index = self.watched.binary_search_by_key(&cell, |watched| watched.cell).expect("the place stays watched");
         self.watched[index].unit = Some(unit);
         self.enter(place, unit, units, context, stack)
+    }
+
+    /// Why a place is compiled at which the execution stops, and with which tier.
+    fn why_at(&self, place: Place, visits: u64) -> (Choice, Why) {
+        match (self.threshold, self.compiled.get(&self.function_and_loop(place).0)) {
+            (Threshold::BreakEven(_), Some(Stage { tier, limit, left })) => {
+                (*tier, Why::Work { done: limit.saturating_sub(*left), limit: *limit })
+            }
+            // The oracle must see both tiers, entered from the interpreter.
+            (Threshold::At(threshold), _) if threshold % 2 == 0 => (Choice::Baseline, Why::Visits(visits)),
+            _ => (Choice::Registers, Why::Visits(visits)),
+        }
     }
 
     /// Executes the rest of the present function as machine code.
@@ -275,26 +342,67 @@ impl Interpreted {
         let (function, region) = self.function_and_loop(place);
         self.entries += 1;
         units.timeline.enter(function, region);
+        let work = match self.compiled.get(&function) {
+            Some(stage) => stage.left.max(0),
+            None => i64::MAX,
+        };
         // SAFETY: the interpreter has stopped at this place, and the state is that of this execution.
         let (is_open, left) = unsafe {
             match place {
                 Place::Head(head) => {
                     let head = self.machine.watch().heads[head];
                     let state = self.machine.state_at_header(context, &head, units.get(unit).second_entry());
-                    (true, units.resume(unit, stack, &state))
+                    (true, units.resume(unit, stack, &state, work))
                 }
                 Place::Start(function) => {
                     let state = self.machine.state_at_start(context, function);
-                    (false, units.resume(unit, stack, &state))
+                    // The main program's counters exist from the beginning.
+                    (function == FunctionId::MAIN, units.resume(unit, stack, &state, work))
                 }
             }
         };
+        if units.get(unit).counts_work() {
+            let stage = self.stage(function, Choice::Baseline);
+            stage.left = stage.left.saturating_sub(left.work);
+            if stage.left <= 0 && stage.tier == Choice::Baseline {
+                self.promote(function);
+            }
+        }
+        if let End::Hot(region) = left.end {
+            return self.go_on_at(region, unit, is_open, left.pointer, units, context, stack);
+        }
         let next = self.leave(function, is_open, left, context, stack);
         if let (Next::Interpret, Threshold::BreakEven(_)) = (&next, self.threshold) {
             // If this happens often, the caller should be machine code too.
             self.note(WORK_OF_ENTERING, units, context);
         }
         next
+    }
+
+    /// Continues at the header of a loop where code of the baseline was left because it has done enough work: in code of the register tier,
+    /// if it can be compiled, or else in the interpreter.
+    #[expect(clippy::too_many_arguments, reason = "the whole execution changes hands")]
+    fn go_on_at(
+        &mut self,
+        region: RegionId,
+        unit: UnitId,
+        is_open: bool,
+        pointer: *mut i64,
+        units: &mut Units,
+        context: &mut Context,
+        stack: &mut Store,
+    ) -> Next {
+        let heads = &self.machine.watch().heads;
+        let index = heads.binary_search_by_key(&region, |head| head.region).expect("every loop has a header");
+        let head = heads[index];
+        // SAFETY: the code has left this function at this header, in this state.
+        unsafe { self.machine.return_to_header(context, &head, is_open, pointer, units.counters(unit)) };
+        let place = Place::Head(index);
+        let (_, why) = self.why_at(place, 0);
+        match self.unit(place, Choice::Registers, why, units) {
+            Some(unit) => self.enter(place, unit, units, context, stack),
+            None => Next::Interpret,
+        }
     }
 
     /// Continues after machine code has executed a function.
@@ -306,9 +414,9 @@ impl Interpreted {
         context: &mut Context,
         stack: &mut Store,
     ) -> Next {
-        let Left { ended, pointer, fuel } = left;
-        if ended.is_err() {
-            return Next::End(ended);
+        let Left { end, pointer, fuel, .. } = left;
+        if let End::Trapped(trap) = end {
+            return Next::End(Err(trap));
         }
         if function == FunctionId::MAIN {
             // SAFETY: both are addresses in the stack.
@@ -328,6 +436,12 @@ impl Interpreted {
     fn execute(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
         let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
         let (mut first, mut pauses) = (None, 0);
+        if let (Threshold::BreakEven(_), Some(main)) = (self.threshold, units.start(FunctionId::MAIN)) {
+            // It was hot in an earlier run.
+            if let Next::End(end) = self.enter(Place::Start(FunctionId::MAIN), main, units, context, stack) {
+                return end;
+            }
+        }
         loop {
             // Between pauses, only the interpreter's code uses the heats.
             context.heats = self.heats.as_mut_ptr();
@@ -377,6 +491,15 @@ impl Interpreted {
             with_room(|| unsafe { self.machine.execute(&mut context) });
             return self.machine.end(&context, stack);
         }
+        if let Threshold::At(_) = self.threshold {
+            self.compiled.clear();
+            self.watched.iter_mut().for_each(|watched| watched.unit = None);
+        }
         with_room(|| self.execute(units, &mut context, stack))
     }
+}
+
+/// The first tier that compiles functions. Code of the baseline that counts fuel cannot also count its work, so it would never be left.
+fn first_tier(code: &Bytecode) -> Choice {
+    if code.metered() { Choice::Registers } else { Choice::Baseline }
 }

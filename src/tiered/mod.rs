@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 pub use again::Again;
 pub use cache::{Cache, CacheCounts, SharedCache};
-pub use costs::Costs;
+pub use costs::{Choice, Costs, TierCosts};
 pub use program::TieredProgram;
 pub use timeline::{Event, What, Why};
 
@@ -84,15 +84,14 @@ impl Tiered {
         self.prepare_remembering(task, &[], clock)
     }
 
-    /// Prepares the program of a task, of which these functions were hot in an earlier run: 0 is the main program, and the definitions are
-    /// numbered from 1 in reading order. Numbers that fit no function are ignored.
+    /// Prepares the program of a task, of which these functions were hot in an earlier run. Numbers that fit no function are ignored.
     ///
     /// # Errors
     /// The same as for [`Engine::prepare_task`].
     pub fn prepare_remembering(
         &self,
         task: &Task,
-        hot: &[u32],
+        hot: &[profile::Hot],
         clock: &mut dyn PhaseClock,
     ) -> Result<TieredProgram, PrepareError> {
         let bytecode = task.bytecode(clock)?;

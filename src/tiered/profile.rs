@@ -3,16 +3,17 @@
 //! A profile is only a hint. An entry counts only if its whole key is that of the run at hand, and what it names is checked against the
 //! program. So a profile that is outdated, foreign or hostile can make a run slower, but not wrong.
 
+use std::cmp::Reverse;
 use std::env::consts::ARCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::Threshold;
+use super::{Choice, Threshold};
 use crate::engine::Options;
 use crate::lang::Source;
 
 /// The name and version of the format.
-const FORMAT: &str = "jitduel-profiles/1";
+const FORMAT: &str = "jitduel-profiles/2";
 
 /// A file of profiles has at most this many bytes.
 pub const MOST_BYTES: usize = 1 << 20;
@@ -62,13 +63,23 @@ impl Key {
     }
 }
 
+/// A function that was hot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hot {
+    /// Its number: 0 is the main program, and the definitions are numbered from 1 in reading order.
+    pub function: u32,
+    /// The best tier that compiled it.
+    pub tier: Choice,
+}
+
 /// The profile of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profile {
     key: Key,
-    /// The functions that were hot, by number.
-    hot: Vec<u32>,
+    /// The functions that were hot, in order.
+    hot: Vec<Hot>,
 }
 
 /// The profiles of several programs, the one that was used last at the end.
@@ -115,18 +126,19 @@ impl Profiles {
     }
 
     /// What was hot with this key.
-    pub fn hot(&self, key: &Key) -> &[u32] {
+    pub fn hot(&self, key: &Key) -> &[Hot] {
         self.profiles.iter().find(|profile| profile.key == *key).map_or(&[], |profile| &profile.hot)
     }
 
     /// Adds what was hot in a run to what was hot before. Returns whether that changes anything but the order.
-    pub fn add(&mut self, key: Key, hot: &[u32]) -> bool {
+    pub fn add(&mut self, key: Key, hot: &[Hot]) -> bool {
         let known = self.profiles.iter().position(|profile| profile.key == key);
         let mut profile = known.map_or(Profile { key, hot: Vec::new() }, |index| self.profiles.remove(index));
         let before = profile.hot.clone();
         profile.hot.extend(hot);
-        profile.hot.sort_unstable();
-        profile.hot.dedup();
+        // Of the tiers of a function, the best comes first.
+        profile.hot.sort_unstable_by_key(|hot| (hot.function, Reverse(hot.tier)));
+        profile.hot.dedup_by_key(|hot| hot.function);
         profile.hot.truncate(MOST_HOT);
         let changes = profile.hot != before;
         self.profiles.push(profile);
@@ -161,10 +173,13 @@ mod tests {
 
     #[test]
     fn profiles_round_trip_and_merge() {
-        let (first, second) = (0, 2);
+        let hot = |function, tier| Hot { function, tier };
+        let (first, second) = (hot(0, Choice::Baseline), hot(2, Choice::Registers));
         let mut profiles = Profiles::default();
         assert!(profiles.add(key("a"), &[second]) && !profiles.add(key("b"), &[]));
         assert!(profiles.add(key("a"), &[first, second]) && !profiles.add(key("a"), &[second]));
+        // The best tier is remembered.
+        assert!(!profiles.add(key("a"), &[hot(2, Choice::Baseline)]));
         let again = Profiles::parse(profiles.text().as_bytes()).expect("it was just written");
         assert_eq!(again, profiles);
         assert_eq!(
@@ -186,7 +201,7 @@ mod tests {
             Key::of(&source, 1, &Options { stack_limit: 7, ..options }, threshold),
             Key::of(&source, 1, &Options { call_limit: 7, ..options }, threshold),
             Key::of(&source, 1, &options, Threshold::At(1)),
-            Key::of(&source, 1, &options, Threshold::BreakEven(Costs { compile: 1.0, ..Costs::MEASURED })),
+            Key::of(&source, 1, &options, Threshold::BreakEven(Costs { interpreted: 1.0, ..Costs::MEASURED })),
         ];
         let foreign = |change: fn(&mut Key)| {
             let mut key = base.clone();
@@ -197,7 +212,7 @@ mod tests {
         others.push(foreign(|key| key.isa = "riscv64".into()));
         others.push(foreign(|key| key.cpu_features = "avx2".into()));
         let mut profiles = Profiles::default();
-        profiles.add(base.clone(), &[0]);
+        profiles.add(base.clone(), &[Hot { function: 0, tier: Choice::Registers }]);
         for other in &others {
             assert!(profiles.hot(other).is_empty(), "{other:?}");
         }
@@ -213,9 +228,9 @@ mod tests {
             ("", "it is not a profile"),
             ("[1, 2]", "it is not a profile"),
             ("{\"format\": 3}", "it is not a profile"),
-            ("{\"format\": \"jitduel-profiles/2\", \"profiles\": []}", "its format is \"jitduel-profiles/2\""),
-            ("{\"format\": \"jitduel-profiles/1\"}", "it is damaged"),
-            ("{\"format\": \"jitduel-profiles/1\", \"profiles\": [{}]}", "it is damaged"),
+            ("{\"format\": \"jitduel-profiles/1\", \"profiles\": []}", "its format is \"jitduel-profiles/1\""),
+            ("{\"format\": \"jitduel-profiles/2\"}", "it is damaged"),
+            ("{\"format\": \"jitduel-profiles/2\", \"profiles\": [{}]}", "it is damaged"),
             (&good[..good.len() / 2], "it is not a profile"),
         ] {
             let said = Profiles::parse(text.as_bytes()).expect_err("it is not a profile");
@@ -229,7 +244,8 @@ mod tests {
     #[test]
     fn a_file_stays_small() {
         let mut profiles = Profiles::default();
-        let hot: Vec<u32> = (u32::MAX - 10_000..u32::MAX).collect();
+        let function = u32::MAX - 10_000..u32::MAX;
+        let hot: Vec<Hot> = function.map(|function| Hot { function, tier: Choice::Registers }).collect();
         for index in 0..300 {
             profiles.add(key(&index.to_string()), &hot);
         }

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::Threshold;
 use super::interpreted::Interpreted;
+use super::profile::Hot;
 use super::timeline::{Event, Timeline, Why};
-use super::units::{Compiler, Units};
+use super::units::{Compiler, UnitId, Units};
+use super::{Choice, Threshold};
 use crate::bytecode::{Bytecode, FunctionId, Op};
 use crate::engine::{PrepareError, Prepared};
 use crate::exec::Store;
@@ -28,46 +29,52 @@ impl TieredProgram {
         bytecode: Rc<Bytecode>,
         threshold: Threshold,
         compiler: Compiler,
-        hot: &[u32],
+        hot: &[Hot],
         timeline: Timeline,
     ) -> Result<TieredProgram, PrepareError> {
         let units = Units::new(Rc::clone(&bytecode), compiler, timeline);
         let mut program = TieredProgram { bytecode, threshold, units, interpreted: None, tier_changes: 0 };
         if threshold == Threshold::At(0) {
-            program.units.of(FunctionId::MAIN, None, Why::First);
+            program.units.of(FunctionId::MAIN, None, Choice::Registers, Why::First);
         } else if threshold != Threshold::Never {
             program.remember(hot);
         }
-        if program.units.main().is_none() {
+        if program.whole().is_none() {
             let code = Rc::clone(&program.bytecode);
             program.interpreted = Some(Interpreted::new(code, threshold, &program.units, program.units.granted())?);
         }
         Ok(program)
     }
 
+    /// The unit that is the whole program, and is executed to its end.
+    fn whole(&self) -> Option<UnitId> {
+        self.units.start(FunctionId::MAIN).filter(|unit| !self.units.get(*unit).counts_work())
+    }
+
     /// Compiles what was hot before.
-    fn remember(&mut self, hot: &[u32]) {
+    fn remember(&mut self, hot: &[Hot]) {
         let functions = self.bytecode.functions().len();
-        let hot = hot.iter().map(|function| FunctionId(*function)).filter(|function| function.index() < functions);
-        if hot.clone().any(|function| function == FunctionId::MAIN) {
-            self.units.of(FunctionId::MAIN, None, Why::Remembered);
+        let hot = hot.iter().map(|hot| (FunctionId(hot.function), hot.tier));
+        let hot = hot.filter(|(function, _)| function.index() < functions);
+        if let Some((_, tier)) = hot.clone().find(|(function, _)| *function == FunctionId::MAIN) {
+            self.units.of(FunctionId::MAIN, None, tier, Why::Remembered);
             return;
         }
         // A hostile profile may name functions that reach nearly everything.
         let mut operations = 4 * self.bytecode.ops().len();
-        for function in hot {
+        for (function, tier) in hot {
             if operations == 0 {
                 return;
             }
-            if let Some(unit) = self.units.of(function, None, Why::Remembered) {
+            if let Some(unit) = self.units.of(function, None, tier, Why::Remembered) {
                 operations = operations.saturating_sub(self.units.get(unit).operations());
             }
         }
     }
 
-    /// The functions that were hot so far, by number: what a profile should remember.
-    pub fn hot(&self) -> Vec<u32> {
-        self.units.compiled_functions().map(|function| function.0).collect()
+    /// The functions that were hot so far: what a profile should remember.
+    pub fn hot(&self) -> Vec<Hot> {
+        self.units.compiled_functions().map(|(function, tier)| Hot { function: function.0, tier }).collect()
     }
 
     /// The time line, if it was requested.
@@ -92,7 +99,7 @@ impl Prepared for TieredProgram {
         self.tier_changes = 0;
         // A threshold counts anew in every run.
         let counts = matches!(self.threshold, Threshold::At(1..));
-        if let Some(main) = self.units.main().filter(|_| !counts || self.interpreted.is_none()) {
+        if let Some(main) = self.whole().filter(|_| !counts || self.interpreted.is_none()) {
             let fuel = self.bytecode.begin(inputs, fuel, stack);
             self.units.timeline.enter(FunctionId::MAIN, None);
             return self.units.run(main, stack, fuel);

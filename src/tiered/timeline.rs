@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::Choice;
 use crate::bytecode::{FunctionId, RegionId};
 
 /// Collects events, if anybody wants them.
@@ -26,6 +27,8 @@ pub struct Event {
 pub enum What {
     /// The function and all functions that it can reach were compiled.
     Compiled {
+        /// The tier.
+        tier: Choice,
         /// The reason.
         why: Why,
         /// The number of bytecode operations.
@@ -47,7 +50,7 @@ pub enum What {
 /// Why a function is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Its loops and calls have done this much work in the interpreter, or are about to, in operations.
+    /// Its loops and calls have done this much work in the interpreter or in the baseline's code, or are about to, in operations.
     Work {
         /// The work.
         done: i64,

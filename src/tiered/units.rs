@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::costs::Choice;
 use super::timeline::{Timeline, What, Why};
-use crate::bytecode::{Bytecode, FunctionId, RegionId, TrapSite, Unit};
+use crate::bytecode::{Bytecode, FunctionId, Op, RegionId, RegionKind, TrapSite, Unit};
 use crate::engine::{NoClock, PrepareError};
 use crate::exec::{Entry, Exit, Granted, State, Store};
+use crate::jit::Handover;
 use crate::outcome::Trap;
-use crate::tiers::{AnyTier, Native, Registers, Sealed, depth};
+use crate::tiers::{AnyTier, Baseline, Native, Registers, Sealed, depth, tier};
 
 /// Compiles units. Clones share its buffers.
 #[derive(Clone)]
@@ -32,24 +34,48 @@ impl Compiler {
         self.native.is_some()
     }
 
-    /// Compiles the unit of a function, with a second entry at the header of a loop of this function.
+    /// Compiles the unit of a function with a tier, with a second entry at the header of a loop of this function.
     fn compile(
         &self,
         code: &Rc<Bytecode>,
         root: FunctionId,
         region: Option<RegionId>,
+        choice: Choice,
     ) -> Result<Compiled, PrepareError> {
         let native = self.native.as_ref().expect("only a compiler that can compile is asked to");
         let unit = Unit::of(code, root);
-        let tier = AnyTier::Registers(Registers { entry: region.map(|region| unit.region(region)) });
+        let entry = region.map(|region| unit.region(region));
+        let counts_work = choice == Choice::Baseline && is_open_ended(unit.code());
+        let tier = match choice {
+            Choice::Baseline => AnyTier::Baseline(Baseline { handover: Handover { entry, counts_work }, ..baseline() }),
+            Choice::Registers => AnyTier::Registers(Registers { entry }),
+        };
         let Sealed { entry, sites, second } = native.borrow_mut().compile(unit.code(), tier, &mut NoClock)?;
-        Ok(Compiled { unit, entry, sites, second })
+        Ok(Compiled { unit, choice, counts_work, entry, sites, second })
     }
+}
+
+/// The baseline, `jit`.
+fn baseline() -> Baseline {
+    let Some(AnyTier::Baseline(baseline)) = tier(Choice::Baseline.name()) else {
+        unreachable!("`jit` is the baseline")
+    };
+    baseline
+}
+
+/// Whether code of the baseline counts its work, so that it can be left for better code: if the work of the main program is not known
+/// when its loops begin. Programs with metered fuel are not left: the fuel has the register that would count.
+fn is_open_ended(code: &Bytecode) -> bool {
+    !code.metered() && (code.has_calls() || code.regions().iter().any(|region| region.kind == RegionKind::While))
 }
 
 /// A compiled unit.
 pub struct Compiled {
     unit: Unit,
+    /// The tier that compiled it.
+    choice: Choice,
+    /// Whether its code counts its work, and leaves when it has done enough.
+    counts_work: bool,
     entry: Entry,
     sites: Vec<TrapSite>,
     second: Option<usize>,
@@ -57,12 +83,24 @@ pub struct Compiled {
 
 /// How machine code has left a function.
 pub struct Left {
-    /// The trap that ended it, if there was one.
-    pub ended: Result<(), Trap>,
-    /// The address after its topmost result.
+    /// Why.
+    pub end: End,
+    /// The address after its topmost value.
     pub pointer: *mut i64,
     /// The fuel that is left, if the program is metered.
     pub fuel: u64,
+    /// The work that it has done, if it counts its work.
+    pub work: i64,
+}
+
+/// Why machine code has left a function.
+pub enum End {
+    /// The function has returned.
+    Returned,
+    /// A trap ended the execution.
+    Trapped(Trap),
+    /// It has done as much work as it was given, and stands at the header of this loop.
+    Hot(RegionId),
 }
 
 impl Compiled {
@@ -79,11 +117,14 @@ impl Compiled {
         self.unit.code().ops().len()
     }
 
-    /// The trap, if the code ended with one. `code` is the whole program.
-    fn trapped(&self, code: &Bytecode, exit: Exit) -> Result<(), Trap> {
-        let Exit::Trap { site, pointer, base } = exit else { return Ok(()) };
-        let site = self.sites[site as usize];
-        Err(code.trap(self.unit.origin(site.pc), || depth(self.unit.code(), site, pointer, base)))
+    /// Whether its code counts its work, and leaves when it has done enough.
+    pub fn counts_work(&self) -> bool {
+        self.counts_work
+    }
+
+    /// The trap at a site. `code` is the whole program.
+    fn trap(&self, code: &Bytecode, site: TrapSite, pointer: i64, base: i64) -> Trap {
+        code.trap(self.unit.origin(site.pc), || depth(self.unit.code(), site, pointer, base))
     }
 }
 
@@ -99,7 +140,7 @@ pub struct Units {
     /// The unit in which a function's machine code begins when it is called.
     starts: BTreeMap<FunctionId, UnitId>,
     /// The unit that was compiled for the start of a function, or for an entry at one of its loops. `None` if that failed.
-    known: BTreeMap<(FunctionId, Option<RegionId>), Option<UnitId>>,
+    known: BTreeMap<(FunctionId, Option<RegionId>, Choice), Option<UnitId>>,
     /// What was compiled when, and where it was entered.
     pub timeline: Timeline,
 }
@@ -121,14 +162,14 @@ impl Units {
         &self.compiled[index]
     }
 
-    /// The unit of the main program, if it is compiled.
-    pub fn main(&self) -> Option<UnitId> {
-        self.starts.get(&FunctionId::MAIN).copied()
+    /// The unit in which the machine code of a function begins when it is called, if there is one.
+    pub fn start(&self, function: FunctionId) -> Option<UnitId> {
+        self.starts.get(&function).copied()
     }
 
-    /// The functions whose calls can enter machine code.
-    pub fn compiled_functions(&self) -> impl Iterator<Item = FunctionId> {
-        self.starts.keys().copied()
+    /// The functions whose calls can enter machine code, each with the tier that compiled it.
+    pub fn compiled_functions(&self) -> impl Iterator<Item = (FunctionId, Choice)> {
+        self.starts.iter().map(|(function, unit)| (*function, self.get(*unit).choice))
     }
 
     /// What the system has been able to reserve.
@@ -136,23 +177,27 @@ impl Units {
         &self.compiler.granted
     }
 
-    /// The unit of a function that can be entered at its start and at a loop, if one is given. Compiles it unless that is done.
+    /// The unit of a function that can be entered at its start and at a loop, if one is given. Compiles it with this tier unless
+    /// that is done, or unless a better tier has compiled its start, and only this is wanted.
     /// `None` if there is no such unit: the host may be unable to run machine code, or the code may be too large.
-    pub fn of(&mut self, function: FunctionId, region: Option<RegionId>, why: Why) -> Option<UnitId> {
+    pub fn of(&mut self, function: FunctionId, region: Option<RegionId>, choice: Choice, why: Why) -> Option<UnitId> {
         if !self.compiler.can_compile() {
             return None;
         }
-        if let (None, Some(unit)) = (region, self.starts.get(&function)) {
-            return Some(*unit);
+        if let (None, Some(unit)) = (region, self.start(function))
+            && self.get(unit).choice >= choice
+        {
+            return Some(unit);
         }
-        if let Some(known) = self.known.get(&(function, region)) {
+        if let Some(known) = self.known.get(&(function, region, choice)) {
             return *known;
         }
         let begun = self.timeline.is_on().then(Instant::now);
-        let made = self.compiler.compile(&self.code, function, region);
+        let made = self.compiler.compile(&self.code, function, region, choice);
         if let Some(begun) = begun {
             let what = match &made {
                 Ok(unit) => What::Compiled {
+                    tier: choice,
                     why,
                     operations: unit.operations(),
                     bytes: unit.entry.code().bytes().len(),
@@ -166,30 +211,52 @@ impl Units {
             self.compiled.push(compiled);
             UnitId(self.compiled.len() - 1)
         });
-        self.known.insert((function, region), made);
-        if let Some(unit) = made {
-            self.starts.entry(function).or_insert(unit);
+        self.known.insert((function, region, choice), made);
+        if let Some(unit) = made
+            && self.start(function).is_none_or(|start| self.get(start).choice < choice)
+        {
+            self.starts.insert(function, unit);
         }
         made
     }
 
-    /// Runs the main program, whose inputs are on the stack.
+    /// Runs the main program, whose inputs are on the stack. Its code must not count its work.
     pub fn run(&mut self, UnitId(unit): UnitId, stack: &mut Store, fuel: u64) -> Result<(), Trap> {
         let compiled = &mut self.compiled[unit];
-        let exit = compiled.entry.run(stack, fuel);
-        compiled.trapped(&self.code, exit)
+        debug_assert!(!compiled.counts_work, "nothing continues when it has done enough");
+        match compiled.entry.run(stack, fuel) {
+            Exit::Done => Ok(()),
+            Exit::Trap { site, pointer, base } => {
+                Err(compiled.trap(&self.code, compiled.sites[site as usize], pointer, base))
+            }
+        }
     }
 
-    /// Executes the rest of the unit's function from this state on.
+    /// Executes the rest of the unit's function from this state on, until it has done this much work if it counts its work.
     ///
     /// # Safety
     /// The same as for [`Entry::resume`].
-    pub unsafe fn resume(&mut self, UnitId(unit): UnitId, stack: &mut Store, state: &State) -> Left {
+    pub unsafe fn resume(&mut self, UnitId(unit): UnitId, stack: &mut Store, state: &State, work: i64) -> Left {
         let compiled = &mut self.compiled[unit];
+        let fuel = if compiled.counts_work { work as u64 } else { state.fuel };
         // SAFETY: the caller guarantees it.
-        let exit = unsafe { compiled.entry.resume(stack, state) };
-        let ended = compiled.trapped(&self.code, exit);
-        Left { ended, pointer: compiled.entry.pointer(), fuel: compiled.entry.fuel() }
+        let exit = unsafe { compiled.entry.resume(stack, &State { fuel, ..*state }) };
+        let pointer = compiled.entry.pointer();
+        let Exit::Trap { site, pointer: above, base } = exit else {
+            let fuel = compiled.entry.fuel();
+            return Left { end: End::Returned, pointer, fuel, work: work.saturating_sub(fuel as i64) };
+        };
+        let site = compiled.sites[site as usize];
+        let end = match compiled.unit.code().ops()[site.pc.index()] {
+            Op::Times(region) | Op::While(region) => End::Hot(compiled.unit.region_of_root(region)),
+            _ => End::Trapped(compiled.trap(&self.code, site, above, base)),
+        };
+        Left { end, pointer: pointer.wrapping_offset(site.values_above as isize), fuel: state.fuel, work }
+    }
+
+    /// The counters of the open loops, by number, after a unit's code was left at the header of a loop.
+    pub fn counters(&self, unit: UnitId) -> impl Fn(usize) -> i64 {
+        move |counter| self.get(unit).entry.slot(counter)
     }
 
     /// The machine code of all units, in bytes.

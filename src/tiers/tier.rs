@@ -2,7 +2,7 @@
 
 use crate::bytecode::{Bytecode, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
-use crate::jit::{self, Fired, Switches};
+use crate::jit::{self, Fired, Handover, Switches};
 use crate::lir::Sink;
 use crate::regs;
 
@@ -17,12 +17,23 @@ pub trait Tier: Copy {
     /// How many allocatable registers the code uses.
     fn registers(plan: &Self::Plan) -> usize;
 
+    /// Whether the code counts its work in the place of fuel.
+    fn counts_work(self) -> bool;
+
     /// Puts the LIR of a program into a sink. Returns the sink, the trap sites and how often each peephole rule fired.
     fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &Self::Plan, sink: S) -> (S, Vec<TrapSite>, Fired);
 }
 
 /// The baseline.
-impl Tier for Switches {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// Its switches.
+    pub switches: Switches,
+    /// What the code has besides if an interpreter enters it.
+    pub handover: Handover,
+}
+
+impl Tier for Baseline {
     type Plan = jit::Plan;
 
     fn plan<I: Isa>(self, code: &Bytecode, tuning: &Tuning) -> jit::Plan {
@@ -33,8 +44,12 @@ impl Tier for Switches {
         plan.registers()
     }
 
+    fn counts_work(self) -> bool {
+        self.handover.counts_work
+    }
+
     fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &jit::Plan, sink: S) -> (S, Vec<TrapSite>, Fired) {
-        jit::lower::<I, S>(code, plan, self, sink)
+        jit::lower::<I, S>(code, plan, self.switches, self.handover, sink)
     }
 }
 
@@ -54,6 +69,10 @@ impl Tier for Registers {
 
     fn registers(plan: &regs::Plan) -> usize {
         plan.registers()
+    }
+
+    fn counts_work(self) -> bool {
+        false
     }
 
     /// No peephole rule fires.

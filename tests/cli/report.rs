@@ -200,7 +200,7 @@ fn broken_file_is_named() {
         ),
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 0,", "expected a nonzero u64"),
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 9,", "are not in ascending order"),
-        ("jitduel/costs.json", "\"compile_ns\"", "\"compile\"", "missing field `compile_ns`"),
+        ("jitduel/costs.json", "\"interpreted_ns\"", "\"interpreted\"", "missing field `interpreted_ns`"),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),

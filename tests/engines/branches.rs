@@ -130,6 +130,7 @@ fn can_trap(op: &Op) -> bool {
             | Op::NeedAbove { .. }
             | Op::Room { .. }
             | Op::TakeDepth { .. }
+            | Op::Tick { .. }
             | Op::LoadCell { .. }
             | Op::StoreCell { .. }
     )

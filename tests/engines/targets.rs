@@ -10,8 +10,8 @@ use jitduel::lang::words::spellings;
 use jitduel::oracle::judge::Judge;
 use jitduel::oracle::targets::{front_end, parallel_moves, profile, program, source, words};
 use jitduel::registry::all_names;
-use jitduel::tiered::Threshold;
-use jitduel::tiered::profile::{Key, Profiles};
+use jitduel::tiered::profile::{Hot, Key, Profiles};
+use jitduel::tiered::{Choice, Threshold};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -118,9 +118,10 @@ fn profiles_that_any_bytes_encode_change_no_result() {
     let mut files = random_bytes(5);
     // Each function of the program, and some that it does not have.
     files.push((0..9).flat_map(|function| [function, 0]).collect());
+    files.push((0..9).flat_map(|function| [function, 1]).collect());
     let key = Key::of(&Source::new("test", "1"), 0, &Options::default(), Threshold::At(3));
     let mut profiles = Profiles::default();
-    profiles.add(key, &[1]);
+    profiles.add(key, &[Hot { function: 1, tier: Choice::Baseline }]);
     files.push(profiles.text().into_bytes());
     with_changes(&files, profile);
 }

@@ -9,14 +9,15 @@ use jitduel::lang::{Program, Source, load};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 use jitduel::registry::all_names;
-use jitduel::tiered::{Costs, Threshold, Tiered, TieredProgram, What};
+use jitduel::tiered::profile::Hot;
+use jitduel::tiered::{Choice, Costs, Threshold, TierCosts, Tiered, TieredProgram, What};
 use jitduel::tiers::support;
 
 fn program(text: &str, inputs: usize) -> Program {
     load(&Source::new("test", text), inputs).unwrap_or_else(|fault| panic!("{text}: {fault}"))
 }
 
-fn prepared(program: &Program, threshold: Threshold, hot: &[u32]) -> TieredProgram {
+fn prepared(program: &Program, threshold: Threshold, hot: &[Hot]) -> TieredProgram {
     let options = Options::default();
     let engine = Tiered::new("tiered", threshold).with_time_line();
     engine.prepare_remembering(&Task::new(program, &options), hot, &mut NoClock).expect("there is memory")
@@ -111,7 +112,8 @@ fn work_that_pays_is_compiled_and_less_is_not() {
     if let Err(reason) = support() {
         return println!("NOT RUN: {reason}");
     }
-    let costs = Costs { compile: 1_000.0, compile_operation: 0.0, interpreted_operation: 2.0, compiled_operation: 1.0 };
+    let tier = |operation| TierCosts { compile: 1_000.0, compile_operation: 0.0, operation };
+    let costs = Costs { interpreted: 2.0, baseline: tier(1.0), registers: tier(0.9) };
     let cases = [
         ("0 swap times 1 + end", 100, 1_000),
         ("while dup do 1 - end", 100, 1_000),
@@ -190,11 +192,11 @@ fn a_remembered_program_begins_in_machine_code() {
     let mut first = prepared(&program, threshold, &[]);
     assert_eq!((run(&mut first, &[]), first.tier_changes()), (vec![20_000], 2));
     let hot = first.hot();
-    assert_eq!(hot, [0, 1]);
+    assert_eq!(hot.iter().map(|hot| hot.function).collect::<Vec<_>>(), [0, 1]);
     let mut second = prepared(&program, threshold, &hot);
     assert_eq!((run(&mut second, &[]), second.tier_changes()), (vec![20_000], 0));
     // If only the definition was hot, calls of it enter its code.
-    let mut third = prepared(&program, threshold, &[1]);
+    let mut third = prepared(&program, threshold, &hot[1..]);
     assert_eq!((run(&mut third, &[]), third.tier_changes()), (vec![20_000], 2));
     let at = third.events().iter().position(|event| matches!(event.what, What::Entered { .. }));
     assert_eq!(at, Some(1), "the definition was compiled before the run: {:?}", third.events());
@@ -204,9 +206,10 @@ fn a_remembered_program_begins_in_machine_code() {
 #[test]
 fn hostile_profiles_change_nothing_but_the_time() {
     let program = program(": f ( n -- m ) if 1 else 2 end ; 3 times 1 f drop end 5", 0);
-    let hot = [9, u32::MAX, 1, 2, 0, 1];
+    let hot = |function| Hot { function, tier: [Choice::Baseline, Choice::Registers][function as usize % 2] };
+    let all = [9, u32::MAX, 1, 2, 0, 1].map(hot);
     for threshold in [Threshold::BreakEven(Costs::MEASURED), Threshold::At(0), Threshold::At(2), Threshold::Never] {
-        for hints in [&hot[..], &hot[..2], &hot[1..2]] {
+        for hints in [&all[..], &all[..2], &all[1..2], &all[4..5]] {
             assert_eq!(run(&mut prepared(&program, threshold, hints), &[]), [5], "{threshold:?} {hints:?}");
         }
     }
@@ -215,7 +218,7 @@ fn hostile_profiles_change_nothing_but_the_time() {
         let _ = write!(text, " : w{index} ( -- ) w{} 1 drop exit ;", index - 1);
     }
     let program = self::program(&(text + " w1999 6"), 0);
-    let all: Vec<u32> = (1..2_000).rev().collect();
+    let all: Vec<Hot> = (1..2_000).rev().map(hot).collect();
     let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &all);
     assert_eq!(run(&mut prepared, &[]), [6]);
     let compiled = prepared.events().iter().filter(|event| matches!(event.what, What::Compiled { .. })).count();

@@ -77,6 +77,9 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::SaveBase { base: slot, slot: cell },
         Op::NeedAbove { site, slot, base: cell },
         Op::SaveFuel,
+        Op::Tick { work: 1, site },
+        Op::Tick { work: MOST_WORK, site },
+        Op::Count { a },
         Op::Entry,
     ];
     ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));
@@ -151,6 +154,8 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
     };
     excluded(Op::Call { function: 2 }, "the code has no control stack");
     excluded(Op::SaveFuel, "the code counts no fuel");
+    excluded(Op::Tick { work: 1, site }, "the code counts no fuel");
+    excluded(Op::Count { a: d }, "the code counts no fuel");
     excluded(Op::TakeDepth { site }, "no register for the depth of calls");
     excluded(Op::GiveDepth, "no register for the depth of calls");
     excluded(Op::LoadCell { d, a, site, offset: 0 }, "no register for the memory");

@@ -46,6 +46,11 @@ impl Code {
         self.cells.as_ptr()
     }
 
+    /// The instruction at a cell.
+    pub fn at(&self, cell: usize) -> Ip {
+        self.start().wrapping_add(cell)
+    }
+
     /// The cell of an instruction.
     pub fn cell(&self, ip: Ip) -> usize {
         (ip as usize - self.start() as usize) / size_of::<Cell>()

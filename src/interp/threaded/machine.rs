@@ -215,6 +215,54 @@ impl Machine {
         context.stop = Stop::Pause;
     }
 
+    /// Continues at the header of a loop where machine code has left the function. All values are in their slots below `pointer`, and
+    /// `counter` has the counters of the open loops. `is_open` says whether the activation has counters.
+    ///
+    /// # Safety
+    /// The program must have stopped in this function, and the state must be one that the program can have there.
+    pub unsafe fn return_to_header(
+        &self,
+        context: &mut Context,
+        head: &Head,
+        is_open: bool,
+        pointer: *mut i64,
+        counter: impl Fn(usize) -> i64,
+    ) {
+        let function = &self.bytecode.functions()[head.function.index()];
+        let slots = self.slots(head.function);
+        // SAFETY: the caller guarantees it. There is room for the counters of an active call.
+        unsafe {
+            if !is_open {
+                context.counters = context.counters.add(slots);
+                if function.has_needs {
+                    *context.counters.sub(1) = context.base.addr() as i64;
+                }
+            }
+            context.base = pointer.offset(-head.height as isize);
+            let lowest = head.height - head.values as i64;
+            for (slot, register) in (lowest..).zip(&head.registers[..head.values]) {
+                context.registers[usize::from(*register)] = *context.base.offset(slot as isize);
+            }
+        }
+        context.count = 0;
+        let mut next = Some(head.region);
+        while let Some(id) = next {
+            let region = self.bytecode.region(id);
+            if let RegionKind::Times { counter: id } = region.kind {
+                let (index, value) = (id.0 as usize, counter(id.0 as usize));
+                if is_tight(region) {
+                    context.count = value;
+                } else {
+                    // SAFETY: an activation has this counter.
+                    unsafe { *context.counters.offset(index as isize - slots as isize) = value };
+                }
+            }
+            next = region.parent;
+        }
+        context.ip = self.code.at(head.cell);
+        context.stop = Stop::Pause;
+    }
+
     /// The number of counters of a function's activations.
     fn slots(&self, function: FunctionId) -> usize {
         match function.index().checked_sub(1) {

@@ -244,6 +244,15 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
             Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::Gt, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::Tick { work, site } => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(a64::subs_imm(FUEL.into(), FUEL.into(), imm12(work.into())));
+                self.asm.exit_if(Cc::Mi, site);
+            }
+            Op::Count { a } => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(a64::sub(FUEL.into(), FUEL.into(), x(a).into()));
+            }
             Op::SaveFuel => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(a64::str_(FUEL.into(), FRAME.into(), field(frame::FUEL)));

@@ -255,6 +255,15 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), field(frame::BOTTOM), Cc::L, site),
             Op::Room { slot, site } => self.check(slot.bytes(), field(frame::LIMIT), Cc::G, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
+            Op::Tick { work, site } => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(x64::sub_imm(FUEL, work as i32));
+                self.asm.exit_if(Cc::S, site);
+            }
+            Op::Count { a } => {
+                assert!(self.metered, "the code counts no fuel");
+                self.put_inst(x64::sub(FUEL, gp(a)));
+            }
             Op::SaveFuel => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(x64::store(field(frame::FUEL), FUEL));

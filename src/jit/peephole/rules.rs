@@ -78,6 +78,8 @@ macro_rules! hold {
             | Op::GiveDepth
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
+            | Op::Tick { .. }
+            | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
             | Op::Return { .. }) => $emit,

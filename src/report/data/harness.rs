@@ -125,6 +125,17 @@ impl OverIterations for WarmUpPoint {
     }
 }
 
+/// What a tier costs, in nanoseconds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TierCosts {
+    /// Compiling anything at all.
+    pub compile_ns: Positive,
+    /// Compiling one operation.
+    pub compile_operation_ns: Positive,
+    /// Executing one operation as machine code.
+    pub operation_ns: Positive,
+}
+
 /// `costs.json`: the constants by which the tiered engine decides.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Costs {
@@ -132,14 +143,12 @@ pub struct Costs {
     pub machine: Map<String, Value>,
     /// The command that measured it.
     pub command: String,
-    /// Compiling anything at all, in nanoseconds.
-    pub compile_ns: Positive,
-    /// Compiling one operation.
-    pub compile_operation_ns: Positive,
-    /// Executing one operation in the interpreter.
-    pub interpreted_operation_ns: Positive,
-    /// Executing one operation as machine code.
-    pub compiled_operation_ns: Positive,
+    /// Executing one operation in the interpreter, in nanoseconds.
+    pub interpreted_ns: Positive,
+    /// The baseline.
+    pub baseline: TierCosts,
+    /// The register tier.
+    pub registers: TierCosts,
     /// The number of programs that were compiled.
     pub programs: usize,
     /// The median relative error of the compile times that follow from the constants.

@@ -2,12 +2,12 @@
 
 use super::commands;
 use crate::bench::regret::ENGINE;
-use crate::registry::{FASTEST, PORTABLE};
+use crate::registry::PORTABLE;
 use crate::report::data::harness::Costs;
 use crate::report::data::{Data, Positive};
 use crate::report::document::{Block, Cell, Row, Section, Table};
 use crate::report::format::number;
-use crate::tiered;
+use crate::tiered::{self, Choice};
 
 pub(super) fn section(data: &Data) -> Section {
     let text = format!(
@@ -36,21 +36,24 @@ fn table(data: &Costs) -> Table {
     let row = |name: &str, measured: Positive, used: f64, how: String| {
         Row::new(name, [number(measured.get()), number(used), how].map(Cell::from).to_vec())
     };
+    let mut rows = vec![row("interpreting an operation", data.interpreted_ns, used.interpreted, executed(PORTABLE))];
+    for (choice, data) in [(Choice::Baseline, &data.baseline), (Choice::Registers, &data.registers)] {
+        let (engine, used) = (choice.name(), used.of(choice));
+        let name = |what: &str| format!("{what}, `{engine}`");
+        rows.push(row(&name("compiling anything at all"), data.compile_ns, used.compile, fitted.clone()));
+        rows.push(row(
+            &name("compiling an operation"),
+            data.compile_operation_ns,
+            used.compile_operation,
+            fitted.clone(),
+        ));
+        rows.push(row(&name("an operation as machine code"), data.operation_ns, used.operation, executed(engine)));
+    }
     Table {
         caption: "Costs in nanoseconds.".into(),
         columns: ["cost", "measured", "in use", "how it is measured"].map(String::from).to_vec(),
         is_numeric: false,
-        rows: vec![
-            row("compiling anything at all", data.compile_ns, used.compile, fitted.clone()),
-            row("compiling an operation", data.compile_operation_ns, used.compile_operation, fitted),
-            row(
-                "interpreting an operation",
-                data.interpreted_operation_ns,
-                used.interpreted_operation,
-                executed(PORTABLE),
-            ),
-            row("an operation as machine code", data.compiled_operation_ns, used.compiled_operation, executed(FASTEST)),
-        ],
+        rows,
     }
 }
 
@@ -61,14 +64,23 @@ mod tests {
     #[test]
     fn measured_costs_are_beside_those_in_use() {
         let data = r#"{
-            "machine": {}, "command": "", "compile_ns": 700, "compile_operation_ns": 70,
-            "interpreted_operation_ns": 0.7, "compiled_operation_ns": 0.07, "programs": 51, "error": 0.1, "workloads": 30
+            "machine": {}, "command": "", "interpreted_ns": 0.7,
+            "baseline": { "compile_ns": 400, "compile_operation_ns": 40, "operation_ns": 0.17 },
+            "registers": { "compile_ns": 700, "compile_operation_ns": 70, "operation_ns": 0.07 },
+            "programs": 51, "error": 0.1, "workloads": 30
         }"#;
         let table = table(&serde_json::from_str(data).expect("it is the data of costs"));
         let cells = |column: usize| table.rows.iter().map(|row| row.cells[column].text.clone()).collect::<Vec<_>>();
-        assert_eq!(cells(0), ["700", "70.0", "0.700", "0.0700"]);
-        let tiered::Costs { compile, compile_operation, interpreted_operation, compiled_operation } =
-            tiered::Costs::MEASURED;
-        assert_eq!(cells(1), [compile, compile_operation, interpreted_operation, compiled_operation].map(number));
+        assert_eq!(cells(0), ["0.700", "400", "40.0", "0.170", "700", "70.0", "0.0700"]);
+        let tiered::Costs { interpreted, baseline, registers } = tiered::Costs::MEASURED;
+        let of = |tier: tiered::TierCosts| [tier.compile, tier.compile_operation, tier.operation];
+        assert_eq!(
+            cells(1),
+            [vec![interpreted], of(baseline).into(), of(registers).into()]
+                .concat()
+                .iter()
+                .map(|cost| number(*cost))
+                .collect::<Vec<_>>()
+        );
     }
 }
