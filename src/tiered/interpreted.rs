@@ -166,8 +166,9 @@ impl Interpreted {
         let stage = compiled.entry(function).or_insert_with(|| {
             let limit = match *threshold {
                 Threshold::BreakEven(costs) => {
-                    let length = unit_length(bytecode, function, bytecode.ops().len());
-                    costs.break_even_of_registers(length.expect("a unit is not longer than the program"))
+                    // A unit has its function twice if that is recursive.
+                    let length = unit_length(bytecode, function, 2 * bytecode.ops().len());
+                    costs.break_even_of_registers(length.expect("a unit has at most one function twice"))
                 }
                 Threshold::At(threshold) => i64::try_from(threshold.saturating_mul(8)).unwrap_or(i64::MAX),
                 Threshold::Never => i64::MAX,
