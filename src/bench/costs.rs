@@ -9,15 +9,13 @@ use super::statistics::{geometric_mean, median};
 use super::workloads::WORKLOADS;
 use super::{Stopwatch, Subject, Untimed, prepare, stack};
 use crate::bytecode::{FunctionId, Unit};
-use crate::engine::{NoClock, Phase, Task};
+use crate::engine::{NoClock, Options, Phase, Task};
+use crate::lang::Program;
 use crate::registry::{self, PORTABLE};
 use crate::tiered::{Choice, Costs, TierCosts};
 
 /// The lengths in words of the generated programs.
 const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
-
-/// What is written before each compilation: more than the caches of a core hold.
-const OTHER_BYTES: usize = 4 << 20;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -76,46 +74,58 @@ pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
             workloads.iter().map(|subject| execute(engine, subject, effort.runs)).collect::<Result<Vec<_>, _>>()?;
         Ok(geometric_mean(times))
     };
+    let [for_baseline, for_registers] = compile_all(&subjects, effort.compiles)?;
     let mut errors = Vec::new();
-    let mut tier = |choice: Choice| -> Result<TierCosts, Untimed> {
-        let engine = choice.name();
-        let compiled =
-            subjects.iter().map(|subject| compile(engine, subject, effort.compiles)).collect::<Result<Vec<_>, _>>()?;
-        let (compile, compile_operation) = fit(&compiled);
+    let mut tier = |choice: Choice, compiled: &[Compiled]| -> Result<TierCosts, Untimed> {
+        let (compile, compile_operation) = fit(compiled);
         errors.extend(compiled.iter().map(|one| ((compile + compile_operation * one.length) / one.time - 1.0).abs()));
-        Ok(TierCosts { compile, compile_operation, operation: per_operation(engine)? })
+        Ok(TierCosts { compile, compile_operation, operation: per_operation(choice.name())? })
     };
-    let (baseline, registers) = (tier(Choice::Baseline)?, tier(Choice::Registers)?);
+    let baseline = tier(Choice::Baseline, &for_baseline)?;
+    let registers = tier(Choice::Registers, &for_registers)?;
     let costs = Costs { interpreted: per_operation(PORTABLE)?, baseline, registers };
     Ok(Measured { costs, programs: subjects.len(), error: median(&errors), workloads: workloads.len() })
 }
 
-/// Compiles a program as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes
-/// it executable. The bytecode exists before, since the interpreter needs it too.
-fn compile(engine: &str, subject: &Subject, times: usize) -> Result<Compiled, Untimed> {
-    let (program, options) = (subject.program()?, subject.options());
-    let task = Task::new(&program, &options);
-    let code = task.bytecode(&mut NoClock)?;
-    let mut engine = registry::engine(engine).expect("it exists");
-    // A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data.
-    let mut other = vec![0_u8; OTHER_BYTES];
-    let mut once = || -> Result<f64, Untimed> {
-        other.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
-        black_box(&other);
-        let begun = Instant::now();
-        black_box(Unit::of(&code, FunctionId::MAIN));
-        let select = begun.elapsed();
-        let mut phases = Phases::default();
-        let prepared = engine.prepare_task(&task, &mut phases)?;
-        phases.end();
-        drop(prepared);
-        let time = select + phases.get(Phase::Generate) + phases.get(Phase::Seal);
-        Ok(time.as_nanos() as f64)
+/// Compiles programs as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes it
+/// executable. The bytecode exists before, since the interpreter needs it too.
+///
+/// A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data, and the branch
+/// predictor knows other branches. So programs and tiers take turns.
+fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 2], Untimed> {
+    let tiers = [Choice::Baseline, Choice::Registers];
+    let mut engines = tiers.map(|tier| registry::engine(tier.name()).expect("it exists"));
+    let programs = subjects.iter().map(|subject| Ok((subject.program()?, subject.options())));
+    let programs = programs.collect::<Result<Vec<_>, Untimed>>()?;
+    let mut all = vec![[const { Vec::new() }; 2]; programs.len()];
+    // The first time is not counted, because the engines' buffers grow.
+    for round in 0..=times {
+        for ((program, options), all) in programs.iter().zip(&mut all) {
+            let task = Task::new(program, options);
+            let code = task.bytecode(&mut NoClock)?;
+            for (engine, all) in engines.iter_mut().zip(all) {
+                let begun = Instant::now();
+                black_box(Unit::of(&code, FunctionId::MAIN));
+                let select = begun.elapsed();
+                let mut phases = Phases::default();
+                let prepared = engine.prepare_task(&task, &mut phases)?;
+                phases.end();
+                drop(prepared);
+                if round > 0 {
+                    let time = select + phases.get(Phase::Generate) + phases.get(Phase::Seal);
+                    all.push(time.as_nanos() as f64);
+                }
+            }
+        }
+    }
+    let of_tier = |tier: usize| {
+        let of = |((program, options), all): (&(Program, Options), &[Vec<f64>; 2])| {
+            let code = Task::new(program, options).bytecode(&mut NoClock)?;
+            Ok(Compiled { length: code.ops().len() as f64, time: median(&all[tier]).max(1.0) })
+        };
+        programs.iter().zip(&all).map(of).collect::<Result<Vec<_>, Untimed>>()
     };
-    // The first time is not counted, because the engine's buffers grow.
-    once()?;
-    let all = (0..times).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
-    Ok(Compiled { length: code.ops().len() as f64, time: median(&all).max(1.0) })
+    Ok([of_tier(0)?, of_tier(1)?])
 }
 
 /// Nanoseconds per executed operation of the bytecode, in runs of a program that is prepared and warm.
