@@ -439,7 +439,14 @@ mod tests {
         let program = verify(&ast, 3).expect("it verifies");
         let code = bytecode::lower(&program, limits, true).expect("it is small");
         let mut sink = Plain(Recorder::default());
-        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), layout, pairs, &mut sink);
+        lower::<Emitter, _>(
+            &code,
+            &Plan::new::<Emitter>(&code, &Tuning::default()),
+            layout,
+            pairs,
+            Handover::default(),
+            &mut sink,
+        );
         sink.0.ops.into_iter().map(|(_, op)| op).collect()
     }
 
