@@ -166,6 +166,16 @@ pub fn care(index: u64) -> Care {
     if (scattered(index) / 16).is_multiple_of(16) { Care::Thorough } else { Care::Quick }
 }
 
+/// The engines that do not judge the program with this index. Variants of an engine differ little, and there are many: each program is
+/// judged by two of them, which take turns. A variant has a colon in its name.
+fn resting(engines: &[&'static str], index: u64) -> impl Iterator<Item = &'static str> {
+    let variants: Vec<&str> = engines.iter().copied().filter(|name| name.contains(':')).collect();
+    let count = variants.len().max(1);
+    let first = (scattered(index) / 256) as usize % count;
+    let second = (first + 1 + (scattered(index) / 4096) as usize % (count - 1).max(1)) % count;
+    variants.into_iter().enumerate().filter(move |(index, _)| ![first, second].contains(index)).map(|(_, name)| name)
+}
+
 /// Hashes an index, so that every shard has programs of each kind, no matter how many shards there are.
 fn scattered(index: u64) -> u64 {
     index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
@@ -251,6 +261,7 @@ impl Campaign {
         for own in batch.next..batch.end {
             reporter.begin(own);
             let index = self.index(own);
+            judge.rest(resting(&self.engines, index));
             let judged = judge.judge(&self.trial(index), care(index));
             counts.programs += 1;
             match judged {
@@ -424,6 +435,22 @@ impl Running<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two variants judge each program, all of them in turn, also of the programs that are judged thoroughly. One or two always do.
+    #[test]
+    fn variants_take_turns() {
+        let engines = ["tree", "a", "a:1", "a:2", "a:3", "b:1", "b:2"];
+        let mut turns = std::collections::BTreeMap::new();
+        for index in (0..4_000).filter(|index| care(*index) == Care::Thorough) {
+            let resting: Vec<_> = resting(&engines, index).collect();
+            assert_eq!(resting.len(), 3, "{resting:?}");
+            resting.into_iter().for_each(|name| *turns.entry(name).or_insert(0) += 1);
+        }
+        assert!(turns.len() == 5 && turns.values().all(|turns| (100..200).contains(turns)), "{turns:?}");
+        for few in [&["tree", "a:1", "a:2"][..], &["a:1"], &["a"], &[]] {
+            assert_eq!((0..100).flat_map(|index| resting(few, index)).count(), 0, "{few:?}");
+        }
+    }
 
     #[test]
     fn every_shard_has_programs_of_all_kinds() {

@@ -73,6 +73,11 @@ impl Judge {
         self.oracle.skipped()
     }
 
+    /// From now on, the engines with these names are not compared.
+    pub fn rest(&mut self, names: impl IntoIterator<Item = &'static str>) {
+        self.oracle.rest(names);
+    }
+
     /// Judges a program.
     ///
     /// # Errors

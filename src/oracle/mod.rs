@@ -23,6 +23,8 @@ use crate::registry;
 /// The engines to compare, and their stack.
 pub struct Oracle {
     engines: Vec<Box<dyn Engine>>,
+    /// The names of engines that do not take part for now.
+    resting: Vec<&'static str>,
     skipped: Vec<String>,
     stack: Option<Store>,
 }
@@ -60,12 +62,18 @@ impl Oracle {
 
     /// An oracle for these engines.
     pub fn of(engines: Vec<Box<dyn Engine>>) -> Oracle {
-        Oracle { engines, skipped: Vec::new(), stack: None }
+        Oracle { engines, resting: Vec::new(), skipped: Vec::new(), stack: None }
     }
 
     /// Messages about what was skipped because the host cannot run it.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
+    }
+
+    /// From now on, the engines with these names do not take part.
+    pub fn rest(&mut self, names: impl IntoIterator<Item = &'static str>) {
+        self.resting.clear();
+        self.resting.extend(names);
     }
 
     /// The number of engines.
@@ -89,7 +97,8 @@ impl Oracle {
         let mut prepared = Vec::with_capacity(self.engines.len());
         let (mut unsupported, mut refused) = (Vec::new(), Vec::new());
         let task = Task::new(program, options);
-        for engine in &mut self.engines {
+        let resting = &self.resting;
+        for engine in self.engines.iter_mut().filter(|engine| !resting.contains(&engine.name())) {
             match engine.prepare_task(&task, &mut NoClock) {
                 Ok(program) => prepared.push((engine.name(), program)),
                 Err(error @ PrepareError::Unsupported { .. }) => unsupported.push((engine.name(), error.to_string())),
