@@ -49,8 +49,8 @@ pub const TABLE: [Entry; 9] = [
     },
     Entry {
         name: Tiered::NAME,
-        what: "begins in `bytecode`, compiles with `regs` what turns out to be hot, and continues in its machine code, \
-            even in the middle of a loop",
+        what: "begins in `bytecode`, compiles what turns out to be hot with `jit` and then with `regs`, and continues in the \
+            machine code, even in the middle of a loop",
     },
 ];
 

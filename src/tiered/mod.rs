@@ -7,6 +7,9 @@
 //! What is compiled is a unit: the function and all functions that it can reach. So machine code never calls the interpreter. It
 //! begins at the function's start at the next call, or at the header of the hot loop, between two iterations. When the
 //! function returns, the interpreter goes on after the call.
+//!
+//! The first tier that compiles is the baseline. Its code counts its work, and leaves at the header of a loop when the register tier
+//! would have paid. The interpreter takes over the state there, and code of the register tier enters the loop.
 
 mod again;
 mod cache;
