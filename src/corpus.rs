@@ -1,6 +1,6 @@
 //! Corpus files: programs with test cases in comments.
 //!
-//! A line `\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT` is a case. Cases are found in the raw bytes, so even a
+//! A line `\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT` is a case. In let programs, it begins with `//`. Cases are found in the raw bytes, so even a
 //! program that is not valid UTF-8 can state its expected result. A comment that only resembles a case is not one;
 //! [`near_misses`] reports it.
 
@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::lang::{Place, Source, integer};
+use crate::lang::{Language, Place, Source, integer};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, TrapKind, Verdict};
 
 /// One case of a program.
@@ -75,7 +75,7 @@ pub struct FolderError {
     pub source: io::Error,
 }
 
-/// Finds the programs at a path: the path itself unless it is a folder, else all `*.stk` files in and below the folder,
+/// Finds the programs at a path: the path itself unless it is a folder, else all `*.stk` and `*.let` files in and below the folder,
 /// sorted by name. Pipes, sockets and devices in a folder are skipped, because reading them may never end.
 ///
 /// # Errors
@@ -93,7 +93,9 @@ pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError
         .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
         .map(|entry| entry.path())
         .filter(|path| {
-            path.is_dir() || (path.extension().is_some_and(|ending| ending == "stk") && may_be_program(path))
+            let is_ours =
+                |ending: &std::ffi::OsStr| Language::ALL.iter().any(|language| ending == language.extension());
+            path.is_dir() || (path.extension().is_some_and(is_ours) && may_be_program(path))
         })
         .collect();
     entries.sort();
@@ -112,7 +114,7 @@ fn may_be_program(path: &Path) -> bool {
 pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
     let mut cases = Vec::new();
     for (line, text) in lines(source) {
-        if let Some(rest) = after_case(&text) {
+        if let Some(rest) = after_case(&text, source.language()) {
             cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
         }
     }
@@ -126,9 +128,10 @@ fn lines(source: &Source) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The rest of a line that begins with `\ case`.
-fn after_case(line: &str) -> Option<&str> {
-    let comment = line.trim_start().strip_prefix('\\')?.strip_prefix(BLANKS)?;
+/// The rest of a line that begins with `\ case` or, in a let program, `// case`.
+fn after_case(line: &str, language: Language) -> Option<&str> {
+    let comment = line.trim_start().strip_prefix(language.comment())?;
+    let comment = if language == Language::Stack { comment.strip_prefix(BLANKS)? } else { comment };
     let rest = comment.trim_start_matches(BLANKS).strip_prefix("case")?;
     rest.starts_with([' ', '\t', ':']).then_some(rest)
 }
@@ -144,11 +147,27 @@ pub struct NearMiss {
 
 /// The comments that look like cases (`INPUTS -> RESULT`) but are not parsed as cases.
 pub fn near_misses(source: &Source) -> Vec<NearMiss> {
-    lines(source).filter_map(|(line, text)| near_miss(line, &text)).collect()
+    match source.language() {
+        Language::Stack => lines(source).filter_map(|(line, text)| near_miss(line, &text)).collect(),
+        Language::Let => lines(source).filter_map(|(line, text)| near_miss_in_let(line, &text)).collect(),
+    }
+}
+
+fn near_miss_in_let(line: usize, text: &str) -> Option<NearMiss> {
+    let at = text.find("//")?;
+    if after_case(text, Language::Let).is_some() || !looks_like_case(&text[at + 2..]) || !text[at..].contains("->") {
+        return None;
+    }
+    let help = if text[..at].trim().is_empty() {
+        "a case begins with `// case` in lowercase"
+    } else {
+        "a case must be on a line of its own"
+    };
+    Some(NearMiss { at: Place { line, column: text[..at].chars().count() + 1 }, help })
 }
 
 fn near_miss(line: usize, text: &str) -> Option<NearMiss> {
-    if after_case(text).is_some() {
+    if after_case(text, Language::Stack).is_some() {
         return None;
     }
     // Searched once per line, not once per comment: a line may have any number of comments.

@@ -32,6 +32,8 @@
 //! | [`lir`] | the machine-like operations that the tiers emit and the instruction sets encode |
 //! | [`lang`] | the table of words, the syntax tree, parser, verifier, printer, diagnostics |
 //! | [`outcome`] | the result of a run: the whole stack, or a trap with its location |
+//! | [`letlang`] | the let language: parser, names, the compiler to the syntax tree of the stack language, and a referee of its own |
+//! | [`front`] | the front ends behind one door: a text in any language to a verified program |
 //! | [`corpus`] | the test cases in the comments of programs |
 //! | [`export`] | translates a program to C or Forth, for compilers from other projects |
 //! | [`isa`] | AArch64 and x86-64, in modules of the same structure: registers, encoder, assembler, emitter |
@@ -59,7 +61,7 @@
 //!
 //! # What is absent
 //!
-//! No tier recompiles machine code to improve it. There is no garbage collector. Generated code never calls into the
+//! There is no garbage collector. Generated code never calls into the
 //! runtime: if a check fails, it leaves through a trap exit. The 64-bit integer is the only type of value.
 //!
 //! # Run a program
@@ -93,12 +95,14 @@ pub mod engine;
 pub mod exec;
 pub mod export;
 pub mod files;
+pub mod front;
 pub mod generate;
 mod host_stack;
 pub mod interp;
 pub mod isa;
 pub mod jit;
 pub mod lang;
+pub mod letlang;
 pub mod lir;
 pub mod oracle;
 pub mod outcome;

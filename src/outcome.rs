@@ -95,7 +95,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The kinds of rejection.
-    pub const REJECTIONS: [&'static str; 4] = ["syntax", "underflow", "unbalanced if", "wrong effect"];
+    pub const REJECTIONS: [&'static str; 5] = ["syntax", "underflow", "unbalanced if", "wrong effect", "name"];
 
     /// The verdict on a run of the program in this text.
     pub fn of(outcome: &Outcome, source: &Source) -> Verdict {

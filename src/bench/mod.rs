@@ -36,8 +36,9 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{NoClock, Options, PrepareError, Prepared, Run, outcome};
 use crate::exec::{Store, processor_time};
+use crate::front;
 use crate::interp::tree::{Measured, measure};
-use crate::lang::{Fault, Program, Source, load};
+use crate::lang::{Fault, Program, Source};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::registry;
 
@@ -125,7 +126,7 @@ impl Subject {
     /// # Errors
     /// If the text is not a valid program for the inputs.
     pub fn program(&self) -> Result<Program, Fault> {
-        load(&self.source, self.inputs.len())
+        front::load(&self.source, self.inputs.len()).unwrap_or_else(|wrong| Err(wrong.into()))
     }
 
     /// Runs the subject on each of these engines and compares their answers with the referee's. Returns the work of a

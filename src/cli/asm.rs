@@ -2,7 +2,6 @@
 
 use std::env::consts::ARCH;
 use std::io::Write;
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -11,11 +10,12 @@ use super::Status;
 use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
 use crate::bytecode::{self, Bytecode, FunctionId, Limits, Op, Pc};
+use crate::front;
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
-use crate::lang::{Fault, Source, parse, print, verify};
+use crate::lang::{Fault, Source, print};
 use crate::lir::{self, Recorder};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::tiers::{AnyTier, compile, stream, tier};
@@ -102,15 +102,15 @@ impl Asm {
         if self.stage == Stage::Code && self.engine != Interpreter::NAME {
             bail!("engine `{}` has no stage `code`; only `{}` does", self.engine, Interpreter::NAME);
         }
-        let ast = match parse(&source).map_err(Fault::from) {
-            Ok(ast) => Arc::new(ast),
+        let parsed = match front::parse(&source) {
+            Ok(parsed) => parsed,
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         if self.stage == Stage::Ast {
-            write!(out, "{}", print::print(&ast))?;
+            write!(out, "{}", print::print(&parsed.ast))?;
             return Ok(Status::Ok);
         }
-        let program = match verify(&ast, inputs).map_err(Fault::from) {
+        let program = match parsed.program(inputs)? {
             Ok(program) => program,
             Err(fault) => return Ok(stopped(&fault, &source)),
         };

@@ -192,7 +192,10 @@ impl Checking {
         let fuel = case.as_ref().and_then(|case| case.fuel).unwrap_or(self.fuel);
         let stack_limit = case.as_ref().map_or(DEFAULT_STACK_LIMIT, |case| case.stack_limit);
         let call_limit = case.as_ref().map_or(DEFAULT_CALL_LIMIT, |case| case.call_limit);
-        let program = match programs.with_inputs(inputs.len()) {
+        let program = match programs.with_inputs(inputs.len()).with_context(|| match &case {
+            Some(case) => format!("{}: the case on line {}", source.name(), case.line),
+            None => format!("{} has no cases", source.name()),
+        })? {
             Ok(program) => program,
             Err(fault) => {
                 let answers = vec![Answer::new("front end", Verdict::of_fault(fault, source))];

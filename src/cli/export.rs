@@ -9,7 +9,8 @@ use super::Status;
 use super::input::{Inputs, ProgramArg, check_input_count, first_case, show};
 use super::output::Output;
 use crate::export::{Limits, c, forth};
-use crate::lang::load;
+use crate::front;
+use crate::lang::print;
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// Translate a program to C or Forth, with the same outcome down to the trap and its location
@@ -51,6 +52,8 @@ enum Language {
     C,
     /// gforth 0.7.3 with 64-bit cells
     Forth,
+    /// The stack language: what a let program is compiled to
+    Stack,
 }
 
 impl Export {
@@ -65,7 +68,7 @@ impl Export {
         };
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
         let inputs = check_input_count(inputs, limits.stack)?;
-        let program = match load(&source, inputs.len()) {
+        let program = match front::load(&source, inputs.len())? {
             Ok(program) => program,
             Err(fault) => {
                 show(&fault, &source);
@@ -75,6 +78,7 @@ impl Export {
         let text = match self.to {
             Language::C => c::file(&program, &source, limits, &inputs)?,
             Language::Forth => forth::file(&program, &source, limits, &inputs)?,
+            Language::Stack => print::print(&program.ast().with_safe_names()),
         };
         out.write_all(text.as_bytes())?;
         Ok(Status::Ok)

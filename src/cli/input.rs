@@ -11,7 +11,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueHint};
 
 use crate::corpus::{self, Case, NearMiss};
-use crate::lang::{Diagnostic, Source, integer};
+use crate::lang::{Diagnostic, Language, Source, integer};
 use crate::plural::count;
 use crate::registry;
 
@@ -30,16 +30,25 @@ pub(super) struct ProgramArg {
     /// The program text
     #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true)]
     expression: Option<String>,
+
+    /// The language of the program [default: `let` for files that end in .let, or else `stack`]
+    #[arg(long, value_name = "NAME", value_parser = language_names())]
+    language: Option<String>,
 }
 
 impl ProgramArg {
     /// Reads the program's text.
     pub fn source(&self) -> Result<Source> {
-        match (&self.expression, self.words.first()) {
-            (Some(text), _) => Ok(Source::new("-e", text.as_bytes())),
-            (None, Some(path)) => read(Path::new(path)),
+        let source = match (&self.expression, self.words.first()) {
+            (Some(text), _) => Source::new("-e", text.as_bytes()),
+            (None, Some(path)) => read(Path::new(path))?,
             (None, None) => bail!("no program given"),
-        }
+        };
+        let named = |name: &String| Language::ALL.into_iter().find(|language| language.name() == name);
+        Ok(match self.language.as_ref().and_then(named) {
+            Some(language) => source.in_language(language),
+            None => source,
+        })
     }
 
     /// The inputs after the program, if there are any.
@@ -82,7 +91,9 @@ pub(super) fn read(path: &Path) -> Result<Source> {
     }
     let name = path.display().to_string();
     let bytes = File::open(path).and_then(read_all).with_context(|| format!("cannot read `{name}`"))?;
-    Ok(Source::new(name, bytes))
+    let ending = path.extension().unwrap_or_default();
+    let language = Language::ALL.into_iter().find(|language| ending == language.extension());
+    Ok(Source::new(name, bytes).in_language(language.unwrap_or_default()))
 }
 
 /// Reads at most one byte more than the parser accepts, so that an endless file is refused.
@@ -148,6 +159,11 @@ impl std::str::FromStr for Inputs {
         }
         Ok(Inputs(values))
     }
+}
+
+/// A clap parser that accepts names of languages.
+fn language_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Language::ALL.map(Language::name))
 }
 
 /// A clap parser that accepts names of engines.

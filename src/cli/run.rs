@@ -91,7 +91,7 @@ impl Run {
             Store::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
         let mut status = Status::Ok;
         for inputs in &runs {
-            let program = programs.with_inputs(inputs.len());
+            let program = programs.with_inputs(inputs.len())?;
             let answers = match &program {
                 Ok(program) => {
                     let mut outcomes = Vec::new();

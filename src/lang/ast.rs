@@ -192,6 +192,14 @@ impl Ast {
         ast
     }
 
+    /// The tree with names that can be defined in the stack language: a name of another language may be one of its words.
+    pub fn with_safe_names(&self) -> Ast {
+        let mut ast = self.clone();
+        ast.definitions.iter_mut().for_each(|definition| definition.name = format!("fn-{}", definition.name).into());
+        ast.arrays.iter_mut().for_each(|array| array.name = format!("array-{}", array.name).into());
+        ast
+    }
+
     /// The number of bodies around the most deeply nested node. An empty body counts as if it had a node.
     pub fn nesting(&self) -> usize {
         self.nesting

@@ -18,7 +18,8 @@ use std::sync::Arc;
 pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
 pub use parse::parse;
-pub use source::{Place, Source, Span, printable};
+pub use source::{Language, Place, Source, Span, printable};
+pub(crate) use syntax_error::nearest;
 pub use syntax_error::{NameFault, Opener, SyntaxError, SyntaxErrorKind};
 pub use token::integer;
 pub use verify::{Program, Rejection, RejectionKind, Within, verify};
@@ -33,6 +34,18 @@ pub enum Fault {
     /// The verifier's error.
     #[error(transparent)]
     Rejection(#[from] Rejection),
+    /// An error of another front end.
+    #[error("{}", .0.diagnostic.title)]
+    Other(Box<OtherFault>),
+}
+
+/// An error of another front end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherFault {
+    /// Its kind, in the words that case lines and JSON use.
+    pub kind: &'static str,
+    /// The message.
+    pub diagnostic: Diagnostic,
 }
 
 impl Fault {
@@ -43,6 +56,7 @@ impl Fault {
             Fault::Rejection(Rejection { kind: RejectionKind::Underflow { .. }, .. }) => "underflow",
             Fault::Rejection(Rejection { kind: RejectionKind::UnbalancedIf { .. }, .. }) => "unbalanced if",
             Fault::Rejection(Rejection { kind: RejectionKind::WrongEffect { .. }, .. }) => "wrong effect",
+            Fault::Other(other) => other.kind,
         }
     }
 
@@ -51,6 +65,7 @@ impl Fault {
         match self {
             Fault::Syntax(error) => error.span,
             Fault::Rejection(rejection) => rejection.span,
+            Fault::Other(other) => other.diagnostic.span,
         }
     }
 }
@@ -60,6 +75,7 @@ impl From<&Fault> for Diagnostic {
         match fault {
             Fault::Syntax(error) => error.into(),
             Fault::Rejection(rejection) => rejection.into(),
+            Fault::Other(other) => other.diagnostic.clone(),
         }
     }
 }

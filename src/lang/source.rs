@@ -28,9 +28,49 @@ impl fmt::Display for Place {
     }
 }
 
+/// The language of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// The stack language.
+    #[default]
+    Stack,
+    /// The let language.
+    Let,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Language; 2] = [Language::Stack, Language::Let];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Stack => "stack",
+            Language::Let => "let",
+        }
+    }
+
+    /// How the names of its files end, after the last period.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Language::Stack => "stk",
+            Language::Let => "let",
+        }
+    }
+
+    /// What begins a comment to the end of the line.
+    pub fn comment(self) -> &'static str {
+        match self {
+            Language::Stack => "\\",
+            Language::Let => "//",
+        }
+    }
+}
+
 /// A program's text, with the name that messages use for it.
 #[derive(Clone, Debug)]
 pub struct Source {
+    language: Language,
     name: String,
     bytes: Vec<u8>,
     /// The place of every byte whose offset is a multiple of [`CHUNK`], computed on first use.
@@ -45,9 +85,24 @@ impl Source {
     /// The greatest size of a source text in bytes: spans hold 32-bit offsets.
     pub const MAX_BYTES: usize = u32::MAX as usize - 1;
 
-    /// Names a text. The bytes need not be valid UTF-8: `parse` reports invalid ones.
+    /// Names a text of the stack language. The bytes need not be valid UTF-8: `parse` reports invalid ones.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Source {
-        Source { name: printable(&name.into()).into_owned(), bytes: bytes.into(), chunks: OnceLock::new() }
+        Source {
+            language: Language::Stack,
+            name: printable(&name.into()).into_owned(),
+            bytes: bytes.into(),
+            chunks: OnceLock::new(),
+        }
+    }
+
+    /// The same text in another language.
+    pub fn in_language(self, language: Language) -> Source {
+        Source { language, ..self }
+    }
+
+    /// The language.
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// The name that messages use: a path, `-` or `-e`, as [`printable`] shows it.

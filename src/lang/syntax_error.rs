@@ -143,10 +143,19 @@ pub(super) fn unknown_word<'a>(text: &str, names: impl Iterator<Item = Cow<'a, s
     }
     // The nearest word would be misleading: the help gives better advice.
     let is_glued = text.starts_with(':') || text.ends_with(';');
-    let length = text.chars().count();
     let has_advice = words::advice(&lower).is_some() || text.contains(words::is_misleading) || is_glued;
-    if has_advice || length > LONGEST_SHOWN {
+    if has_advice {
         return unknown(None);
+    }
+    unknown(nearest(text, words::spellings().map(|word| -> Cow<'a, str> { word.into() }).chain(names)))
+}
+
+/// The name that is most similar to an unknown one, if any is similar enough.
+pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = Cow<'a, str>>) -> Option<String> {
+    let lower = text.to_lowercase();
+    let length = text.chars().count();
+    if length > LONGEST_SHOWN {
+        return None;
     }
     let letters = |word: &str| {
         let mut letters: Vec<char> = word.chars().collect();
@@ -157,8 +166,7 @@ pub(super) fn unknown_word<'a>(text: &str, names: impl Iterator<Item = Cow<'a, s
         let distance = damerau_levenshtein(&lower, known);
         if lower == text { distance } else { distance.min(damerau_levenshtein(text, known)) }
     };
-    let known = words::spellings().map(|word| -> Cow<'a, str> { word.into() }).chain(names);
-    let nearest = known
+    names
         // Most names of a large program need not be compared.
         .filter(|known| known.chars().count().abs_diff(length) <= 2)
         .map(|known| (distance(&known), known))
@@ -168,6 +176,5 @@ pub(super) fn unknown_word<'a>(text: &str, names: impl Iterator<Item = Cow<'a, s
         .min_by_key(|(distance, known)| {
             (*distance, letters(known) != letters(&lower), Reverse(known.len()), known.to_string())
         })
-        .map(|(_, known)| known.into_owned());
-    unknown(nearest)
+        .map(|(_, known)| known.into_owned())
 }
