@@ -37,7 +37,14 @@ impl Case {
     }
 }
 
-/// The case line, as [`cases`] parses it.
+impl Case {
+    /// The case line of a program in this language.
+    pub fn line_in(&self, language: Language) -> String {
+        format!("{}{}", language.comment(), &self.to_string()[Language::Stack.comment().len()..])
+    }
+}
+
+/// The case line of a stack program, as [`cases`] parses it.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\\ case")?;

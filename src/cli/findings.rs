@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::{self, WriteError};
+use crate::lang::Language;
 
 /// A folder for the findings of one campaign. Findings of earlier campaigns stay.
 pub(super) struct Findings {
     folder: PathBuf,
     seed: u64,
+    language: Language,
     /// The files of this campaign, by program index.
     kept: BTreeMap<u64, PathBuf>,
 }
@@ -18,9 +20,9 @@ impl Findings {
     ///
     /// # Errors
     /// Fails if no file can be created in the folder. This is checked first, so that a campaign does not run in vain.
-    pub fn new(folder: &Path, seed: u64) -> Result<Findings, WriteError> {
+    pub fn new(folder: &Path, seed: u64, language: Language) -> Result<Findings, WriteError> {
         files::probe(folder)?;
-        Ok(Findings { folder: folder.to_owned(), seed, kept: BTreeMap::new() })
+        Ok(Findings { folder: folder.to_owned(), seed, language, kept: BTreeMap::new() })
     }
 
     /// Saves a program and returns its path. Replaces the file that this campaign saved for the same index, if any.
@@ -46,7 +48,7 @@ impl Findings {
         let mut number = 1;
         loop {
             let ending = if number == 1 { String::new() } else { format!("-{number}") };
-            let path = self.folder.join(format!("{name}{ending}.stk"));
+            let path = self.folder.join(format!("{name}{ending}.{}", self.language.extension()));
             match files::create(&path, text) {
                 Err(error) if error.is_taken() => number += 1,
                 created => return created.map(|()| path),
@@ -68,7 +70,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::write(at("fuzz-7-1.stk"), "older").expect("it is ours");
         symlink("elsewhere", at("fuzz-7-1-2.stk")).expect("it is ours");
-        let mut findings = Findings::new(folder.path(), 7).expect("it can be written");
+        let mut findings = Findings::new(folder.path(), 7, Language::Stack).expect("it can be written");
         assert_eq!(findings.path(1), None);
         for text in ["whole", "small"] {
             assert_eq!(findings.keep(1, text).expect("it can be written"), at("fuzz-7-1-3.stk"));
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn a_link_that_replaced_our_own_file_is_not_followed() {
         let folder = tempfile::tempdir().expect("temporary folders can be created");
-        let mut findings = Findings::new(folder.path(), 7).expect("it can be written");
+        let mut findings = Findings::new(folder.path(), 7, Language::Stack).expect("it can be written");
         let path = findings.keep(1, "whole").expect("it can be written").to_owned();
         fs::rename(&path, folder.path().join("elsewhere")).expect("it is ours");
         symlink("elsewhere", &path).expect("it is ours");

@@ -9,11 +9,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use super::input::{engine_names, say};
+use super::input::{engine_names, language_names, say};
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, print_error};
 use crate::exec::code_memory;
+use crate::lang::Language;
 use crate::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally};
 use crate::plural::count;
 use crate::registry;
@@ -58,6 +59,10 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
     engine: Vec<String>,
 
+    /// The language of the programs. Let programs are also judged by a referee of that language
+    #[arg(long, value_name = "NAME", value_parser = language_names(), default_value = Language::Stack.name())]
+    language: String,
+
     /// Time after which a program counts as hung
     #[arg(long, value_name = "TIME", value_parser = nonzero_duration, default_value = "30s")]
     patience: Duration,
@@ -99,7 +104,9 @@ impl Fuzz {
     pub fn run(self, out: &mut Output) -> Result<Status> {
         let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
         let jobs = self.jobs.map(usize::from);
+        let language = Language::ALL.into_iter().find(|language| language.name() == self.language);
         let campaign = Campaign {
+            language: language.expect("the parser accepts only languages"),
             seed: self.seed.unwrap_or_else(fresh_seed),
             shard: self.shard,
             first: self.first,
@@ -116,7 +123,7 @@ impl Fuzz {
         if self.programs.unwrap_or(1) > left {
             bail!("the sequence has only {left} programs from --first {} on", self.first);
         }
-        let mut findings = Findings::new(&self.findings, campaign.seed)?;
+        let mut findings = Findings::new(&self.findings, campaign.seed, campaign.language)?;
         let Shard { index, of } = campaign.shard;
         say(format_args!(
             "seed {}, shard {} of {of}, engines {}",

@@ -162,7 +162,7 @@ impl std::str::FromStr for Inputs {
 }
 
 /// A clap parser that accepts names of languages.
-fn language_names() -> PossibleValuesParser {
+pub(super) fn language_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Language::ALL.map(Language::name))
 }
 

@@ -8,7 +8,7 @@ use super::Trial;
 use super::draft::Draft;
 use crate::lang::print::print;
 use crate::lang::words::WORDS;
-use crate::lang::{ArrayId, DefinitionId, NodeKind, Word};
+use crate::lang::{ArrayId, DefinitionId, Language, NodeKind, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The values of literals and inputs, other than small ones.
@@ -80,7 +80,7 @@ pub(super) fn trial(bytes: &[u8]) -> Trial {
         }
     }
     draft.arrays = arrays;
-    Trial { text: print(&draft.ast()), inputs, fuel, stack_limit, call_limit }
+    Trial { language: Language::Stack, text: print(&draft.ast()), inputs, fuel, stack_limit, call_limit }
 }
 
 fn value(byte: u8) -> i64 {

@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::operands::{divisor, operand, shift};
 use crate::lang::print::print;
 use crate::lang::words::{Class, WORDS};
-use crate::lang::{NodeKind, Word};
+use crate::lang::{Language, NodeKind, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The approximate number of words that the smallest program executes.
@@ -32,7 +32,14 @@ pub(super) fn trial(dice: &mut Dice, work: u64) -> Trial {
     let nodes = builder.nodes;
     let Cost { iterations, .. } = cost(&nodes, 0..nodes.len());
     let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
-    Trial { text: print(&Draft::new(nodes).ast()), inputs, fuel: iterations, stack_limit, call_limit }
+    Trial {
+        language: Language::Stack,
+        text: print(&Draft::new(nodes).ast()),
+        inputs,
+        fuel: iterations,
+        stack_limit,
+        call_limit,
+    }
 }
 
 /// The cost of executing nodes.

@@ -10,6 +10,7 @@ pub(crate) mod draft;
 mod features;
 pub mod invalid;
 pub mod layout;
+mod let_programs;
 pub mod loops;
 pub mod operands;
 pub mod random;
@@ -20,8 +21,9 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::corpus::Case;
 use crate::engine::Run;
+use crate::front;
 use crate::interp::tree::{Measured, measure};
-use crate::lang::{Ast, Fault, NodeKind, Program, Rejection, RejectionKind, Source, Word, load};
+use crate::lang::{Ast, Fault, Language, NodeKind, Program, Rejection, RejectionKind, Source, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Trap, TrapKind, Verdict};
 use dice::Dice;
 use draft::Draft;
@@ -30,6 +32,8 @@ use serde::{Deserialize, Serialize};
 /// A program with inputs and limits: everything needed to repeat a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
+    /// The language of the program.
+    pub language: Language,
     /// The program.
     pub text: String,
     /// The initial stack, bottom first.
@@ -45,7 +49,7 @@ pub struct Trial {
 impl Trial {
     /// The text as a source.
     pub fn source(&self) -> Source {
-        Source::new("trial", self.text.as_bytes())
+        Source::new("trial", self.text.as_bytes()).in_language(self.language)
     }
 
     /// The program, verified for these inputs.
@@ -53,15 +57,15 @@ impl Trial {
     /// # Errors
     /// The fault of an invalid program.
     pub fn load(&self) -> Result<Program, Fault> {
-        load(&self.source(), self.inputs.len())
+        front::load(&self.source(), self.inputs.len()).unwrap_or_else(|wrong| Err(wrong.into()))
     }
 
     /// The text followed by a case line that repeats the run. The line is at the end, so it changes no word's location.
     pub fn with_case(&self, expected: Verdict) -> String {
-        let &Trial { ref text, ref inputs, fuel, stack_limit, call_limit } = self;
+        let &Trial { language, ref text, ref inputs, fuel, stack_limit, call_limit } = self;
         let line = text.lines().count() + 1;
         let case = Case { line, fuel: Some(fuel), stack_limit, call_limit, inputs: inputs.clone(), expected };
-        format!("{}\n{case}\n", text.trim_end_matches('\n'))
+        format!("{}\n{}\n", text.trim_end_matches('\n'), case.line_in(language))
     }
 
     /// The run.
@@ -90,6 +94,10 @@ pub enum Kind {
     Invalid,
     /// Valid programs with one word changed, whether or not this made them invalid.
     Changed,
+    /// Valid programs of the let language.
+    Let,
+    /// Programs of the let language with one fault, and a case that says where it is.
+    InvalidLet,
 }
 
 /// The program of this kind at this index of the seed's sequence of programs.
@@ -102,6 +110,8 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
         Kind::Loops { work } => loops::trial(&mut dice, work),
         Kind::Invalid => invalid::trial(&mut dice),
         Kind::Changed => invalid::changed(&mut dice),
+        Kind::Let => let_programs::valid(&mut dice),
+        Kind::InvalidLet => let_programs::invalid(&mut dice),
     }
 }
 
@@ -134,7 +144,8 @@ fn limited(
 ) -> Option<Trial> {
     let most_fuel = if is_endless && dice.one_in(8) { MAX_FUEL_ENDLESS } else { MAX_FUEL };
     let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
-    let mut trial = Trial { text: String::new(), inputs, fuel: most_fuel, stack_limit, call_limit };
+    let language = Language::Stack;
+    let mut trial = Trial { language, text: String::new(), inputs, fuel: most_fuel, stack_limit, call_limit };
     let measured = without_undesired_traps(dice, &mut draft, &trial, trap);
     let (fuel, deepest, calls) = (measured.fuel(), measured.deepest, measured.call_depth);
     let has_words = !draft.definitions.is_empty();

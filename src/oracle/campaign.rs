@@ -16,10 +16,13 @@ use super::worker::{Counts, Exit, Failure, Message, POLL, Reporter, Worker};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
+use crate::lang::Language;
 
 /// The parameters of a campaign.
 #[derive(Clone, Debug)]
 pub struct Campaign {
+    /// The language of the programs.
+    pub language: Language,
     /// The seed of the sequence of programs.
     pub seed: u64,
     /// This campaign's shard of the sequence.
@@ -160,6 +163,11 @@ pub fn kind(index: u64) -> Kind {
     }
 }
 
+/// The kind of the let program with this index: one of eight has a fault.
+pub fn let_kind(index: u64) -> Kind {
+    if scattered(index).is_multiple_of(8) { Kind::InvalidLet } else { Kind::Let }
+}
+
 /// One program in 16 is judged thoroughly. With one in eight, no planted bug was found earlier, so the time is better spent on
 /// other programs.
 pub fn care(index: u64) -> Care {
@@ -244,7 +252,11 @@ impl Campaign {
     }
 
     fn trial(&self, index: u64) -> Trial {
-        trial(kind(index), self.seed, index)
+        let kind = match self.language {
+            Language::Stack => kind(index),
+            Language::Let => let_kind(index),
+        };
+        trial(kind, self.seed, index)
     }
 
     fn judge(&self, engines: &[&str]) -> Judge {

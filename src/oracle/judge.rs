@@ -1,12 +1,12 @@
 //! The judge: chooses the runs of a random program and compares each with the referee.
 
 use super::refute::wrongly_rejected;
-use super::{Oracle, Round};
+use super::{Oracle, Round, let_judge};
 use crate::engine::{Engine, PrepareError, Run};
 use crate::generate::Trial;
 use crate::interp::tree::{Measured, Tree, measure};
 use crate::lang::print::print;
-use crate::lang::{Fault, Program, RejectionKind, Source, parse};
+use crate::lang::{Fault, Language, Program, RejectionKind, Source, parse};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict, other_memory};
 use crate::registry;
 
@@ -83,7 +83,11 @@ impl Judge {
     /// # Errors
     /// The first disagreement.
     pub fn judge(&mut self, trial: &Trial, care: Care) -> Result<Judged, Disagreement> {
-        let program = match trial.load() {
+        let loaded = trial.load();
+        if trial.language == Language::Let {
+            let_judge::check_fault(trial, loaded.as_ref().err())?;
+        }
+        let program = match loaded {
             Ok(program) => program,
             Err(fault) => {
                 check_rejection(trial, &fault)?;
@@ -93,8 +97,13 @@ impl Judge {
         let measured = trial.measure(program.ast());
         let mut judged = Judged { words: measured.words, ..Judged::default() };
         judged.trapped = matches!(measured.outcome, Outcome::Trap(_));
-        if care == Care::Thorough {
-            check_printer(&program)?;
+        match trial.language {
+            Language::Stack if care == Care::Thorough => check_printer(&program)?,
+            Language::Stack => {}
+            Language::Let => {
+                let_judge::check_outcome(trial, &measured)?;
+                let_judge::check_export(&program)?;
+            }
         }
         let mut comparison = Comparison { trial, program: &program, run: trial.run(), judged: &mut judged };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
@@ -311,7 +320,7 @@ mod tests {
 
     fn trial(text: &str) -> Trial {
         let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
-        Trial { text: text.into(), inputs: vec![], fuel: 100, stack_limit, call_limit }
+        Trial { language: Language::Stack, text: text.into(), inputs: vec![], fuel: 100, stack_limit, call_limit }
     }
 
     fn measured(trial: &Trial) -> Measured {

@@ -7,6 +7,7 @@
 
 pub mod campaign;
 pub mod judge;
+mod let_judge;
 pub mod refute;
 pub mod shrink;
 pub mod targets;

@@ -708,7 +708,14 @@ mod tests {
     #[test]
     fn the_call_limit_shrinks_to_where_the_bug_starts() {
         let text = ": f ( n -- m ) dup 0 > if 1 - f 2 + else drop 7 end ; 3 f 2 f + : g ( -- ) ; g";
-        let whole = Trial { text: text.into(), inputs: vec![], fuel: 500, stack_limit: 300, call_limit: 4 };
+        let whole = Trial {
+            language: Language::Stack,
+            text: text.into(),
+            inputs: vec![],
+            fuel: 500,
+            stack_limit: 300,
+            call_limit: 4,
+        };
         let fails = |trial: &Trial| {
             let Ok(program) = trial.load() else { return false };
             let is_done = |trial: &Trial| matches!(trial.measure(program.ast()).outcome, Outcome::Done(_));
@@ -725,7 +732,14 @@ mod tests {
         let text = ": f ( a b -- c ) + 2 times 1 + end ; : g ( a -- b ) dup 0 < if drop 1 exit end 5 ; 3 4 f g f g";
         let ast = parse(&crate::lang::Source::new("test", text)).expect("it parses");
         let draft = Draft::of(&ast);
-        let trial = Trial { text: text.into(), inputs: vec![], fuel: 9, stack_limit: 9, call_limit: 9 };
+        let trial = Trial {
+            language: Language::Stack,
+            text: text.into(),
+            inputs: vec![],
+            fuel: 9,
+            stack_limit: 9,
+            call_limit: 9,
+        };
         let shrinker = Shrinker { still_fails: |_: &Trial| false, tries: 0, end: later(), draft, best: trial };
         assert_eq!(shrinker.inlinable(DefinitionId(1)), None, "an `exit` would leave more than the word");
         let body = shrinker.inlinable(DefinitionId(0)).expect("it has no `exit`");
@@ -739,6 +753,7 @@ mod tests {
     fn limits_shrink_to_where_the_bug_starts() {
         let text = "1 2 3 4 5 6 times over over swap end 7 8 drop drop 3 times 1 end";
         let whole = Trial {
+            language: Language::Stack,
             text: text.into(),
             inputs: vec![5, 6],
             fuel: 500,
@@ -757,8 +772,14 @@ mod tests {
     #[test]
     fn words_that_only_fill_the_stack_are_removed_with_the_limit() {
         let text = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 0 if 21 else 22 end 23 24 25";
-        let whole =
-            Trial { text: text.into(), inputs: vec![], fuel: 1_000, stack_limit: 24, call_limit: DEFAULT_CALL_LIMIT };
+        let whole = Trial {
+            language: Language::Stack,
+            text: text.into(),
+            inputs: vec![],
+            fuel: 1_000,
+            stack_limit: 24,
+            call_limit: DEFAULT_CALL_LIMIT,
+        };
         let overflows = |trial: &Trial| {
             let Ok(program) = trial.load() else { return false };
             let is_if = |node: &Node| matches!(node.kind, NodeKind::If { .. });
@@ -794,7 +815,14 @@ mod tests {
     #[test]
     fn shrinking_obeys_its_deadline_for_long_programs() {
         let text = "1 drop ".repeat(40_000);
-        let whole = Trial { text, inputs: vec![1; 100], fuel: 10, stack_limit: 1_000, call_limit: DEFAULT_CALL_LIMIT };
+        let whole = Trial {
+            language: Language::Stack,
+            text,
+            inputs: vec![1; 100],
+            fuel: 10,
+            stack_limit: 1_000,
+            call_limit: DEFAULT_CALL_LIMIT,
+        };
         let mut asked = 0;
         let small = shrink(&whole, usize::MAX, Instant::now(), |_| {
             asked += 1;
@@ -806,6 +834,7 @@ mod tests {
     #[test]
     fn text_that_does_not_parse_shrinks_by_words() {
         let whole = Trial {
+            language: Language::Stack,
             text: "1 2 if ( 3".into(),
             inputs: vec![],
             fuel: 0,

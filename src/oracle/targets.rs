@@ -8,7 +8,7 @@ use crate::engine::{NoClock, Options, Task, outcome};
 use crate::exec::Store;
 use crate::generate::{Trial, decoded_trial, trial_from_bytes};
 use crate::lang::print::print;
-use crate::lang::{Diagnostic, Fault, Source, load, parse, verify};
+use crate::lang::{Diagnostic, Fault, Language, Source, load, parse, verify};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
@@ -58,6 +58,7 @@ pub fn source(judge: &mut Judge, bytes: &[u8]) {
         return front_end(bytes);
     }
     let trial = |inputs: Vec<i64>, fuel: Option<u64>, stack_limit: usize, call_limit: u64| Trial {
+        language: Language::Stack,
         text: text.to_owned(),
         stack_limit: stack_limit.clamp(inputs.len(), DEFAULT_STACK_LIMIT.max(inputs.len())),
         call_limit: call_limit.min(DEFAULT_CALL_LIMIT),

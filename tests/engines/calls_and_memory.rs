@@ -108,8 +108,14 @@ fn judge() -> Judge {
 fn tiers_agree_with_the_referee_at_every_limit() {
     let mut judge = judge();
     for (text, inputs) in PROGRAMS {
-        let trial =
-            Trial { text: (*text).into(), inputs: inputs.to_vec(), fuel: 2_000, stack_limit: 900, call_limit: 99 };
+        let trial = Trial {
+            language: Language::Stack,
+            text: (*text).into(),
+            inputs: inputs.to_vec(),
+            fuel: 2_000,
+            stack_limit: 900,
+            call_limit: 99,
+        };
         if let Err(fault) = trial.load() {
             panic!("{text}\n{fault:?}");
         }

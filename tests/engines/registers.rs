@@ -45,7 +45,14 @@ fn register_needed_by_several_deferred_values_is_spilled() {
     {
         let text = format!("{deferred}{others}{joined}");
         for input in [0, 1, -1, 123_456_789, i64::MIN, i64::MAX] {
-            let trial = Trial { text: text.clone(), inputs: vec![input], fuel: 0, stack_limit: 64, call_limit: 0 };
+            let trial = Trial {
+                language: Language::Stack,
+                text: text.clone(),
+                inputs: vec![input],
+                fuel: 0,
+                stack_limit: 64,
+                call_limit: 0,
+            };
             trial.load().expect("the program is valid");
             assert!(judge.judge(&trial, Care::Quick).is_ok(), "{text}\ninput {input}");
         }

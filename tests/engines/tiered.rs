@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jitduel::engine::{NoClock, Options, Prepared, Task, outcome};
 use jitduel::exec::Store;
 use jitduel::generate::Trial;
-use jitduel::lang::{Program, Source, load};
+use jitduel::lang::{Language, Program, Source, load};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 use jitduel::registry::all_names;
@@ -75,7 +75,14 @@ fn entries_at_every_iteration_are_unobservable() {
     for (text, inputs, fuel) in LOOPS {
         let (stack_limit, call_limit) = (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
         for fuel in (0..=fuel).chain([1_000]) {
-            let trial = Trial { text: text.into(), inputs: inputs.to_vec(), fuel, stack_limit, call_limit };
+            let trial = Trial {
+                language: Language::Stack,
+                text: text.into(),
+                inputs: inputs.to_vec(),
+                fuel,
+                stack_limit,
+                call_limit,
+            };
             let care = if fuel == 1_000 { Care::Thorough } else { Care::Quick };
             let judged = judge.judge(&trial, care).unwrap_or_else(|wrong| panic!("{text}, fuel {fuel}: {wrong:?}"));
             tiered += judged.tiered;
@@ -233,7 +240,7 @@ fn limits_are_exact_across_tiers() {
     for call_limit in 0..12 {
         for fuel in 0..40 {
             let (stack_limit, inputs) = (DEFAULT_STACK_LIMIT, vec![6]);
-            let trial = Trial { text: text.into(), inputs, fuel, stack_limit, call_limit };
+            let trial = Trial { language: Language::Stack, text: text.into(), inputs, fuel, stack_limit, call_limit };
             judge.judge(&trial, Care::Quick).unwrap_or_else(|wrong| panic!("{call_limit}, {fuel}: {wrong:?}"));
         }
     }
