@@ -329,16 +329,13 @@ impl Generator<'_, '_> {
             }
             10 | 11 => self.counted_loop(),
             12 => return self.block(),
-            13 if self.function + 1 < self.functions.len() => {
-                // The name of a call must come first.
-                let length = self.text.len();
-                self.call(2);
-                if !self.text[length..].contains('(') {
-                    self.text.truncate(length);
-                    return false;
+            13 => match self.callee() {
+                Some(callee) => {
+                    self.call(callee, 2);
+                    self.semicolon();
                 }
-                self.semicolon();
-            }
+                None => self.assignment(),
+            },
             14 if self.loops > 0 => {
                 self.line("break ;");
                 return true;
@@ -457,14 +454,16 @@ impl Generator<'_, '_> {
         self.put("]");
     }
 
-    fn call(&mut self, depth: usize) {
-        // Mostly one of the functions after this one, so that most programs end.
-        let later = self.functions.len() - 1 - self.function;
-        let callee = match later {
-            _ if self.dice.one_in(12) => self.dice.index(self.functions.len()),
-            0 => return self.leaf(),
-            later => self.function + 1 + self.dice.index(later),
-        };
+    /// A function to call: mostly one of those after this one, so that most programs end.
+    fn callee(&mut self) -> Option<usize> {
+        match self.functions.len() - 1 - self.function {
+            _ if self.dice.one_in(12) => Some(self.dice.index(self.functions.len())),
+            0 => None,
+            later => Some(self.function + 1 + self.dice.index(later)),
+        }
+    }
+
+    fn call(&mut self, callee: usize, depth: usize) {
         let name = if callee == 0 { "main".to_owned() } else { format!("f{callee}") };
         if self.makes(Fault::UnknownFunction) {
             self.put("g0");
@@ -502,7 +501,10 @@ impl Generator<'_, '_> {
                 self.operand(depth - 1);
             }
             4 if !self.arrays.is_empty() => self.element_of(depth - 1),
-            5 if self.functions.len() > 1 || self.dice.one_in(4) => self.call(depth - 1),
+            5 => match self.callee() {
+                Some(callee) => self.call(callee, depth - 1),
+                None => self.leaf(),
+            },
             6 => {
                 self.operand(depth - 1);
                 let op = *self.dice.pick(&["&&", "||"]);
