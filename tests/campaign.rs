@@ -13,7 +13,7 @@ use std::time::Duration;
 use jitduel::engine::{Engine, PhaseClock, PrepareError, Prepared, Task};
 use jitduel::exec::{Child, SharedNumber, Store, ready};
 use jitduel::generate::Trial;
-use jitduel::lang::{NodeKind, Word};
+use jitduel::lang::{Language, NodeKind, Word};
 use jitduel::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally, care, kind};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
@@ -154,6 +154,7 @@ impl Prepared for WrongProgram {
 
 fn campaign(engines: &[&'static str], programs: u64) -> Campaign {
     Campaign {
+        language: Language::Stack,
         seed: 1,
         shard: Shard { index: 0, of: 1 },
         first: 0,

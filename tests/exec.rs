@@ -14,6 +14,7 @@ use jitduel::bytecode::{self, Bytecode, Limits};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, Prepared, Run, outcome};
 use jitduel::exec::{Armor, Code, CodeMemory, Edge, Store, code_memory};
+use jitduel::front;
 use jitduel::interp::tree::{Measured, evaluate, measure};
 use jitduel::isa::{Tuning, aarch64, x86_64};
 use jitduel::lang::{Program, Source, load};
@@ -1252,9 +1253,9 @@ fn corpus_gives_the_same_results_on_an_armored_stack() {
     let (mut runs, mut skipped) = (0, BTreeSet::new());
     for path in &paths {
         let name = path.display().to_string();
-        let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
+        let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
         for case in cases(&source).unwrap_or_else(|error| panic!("{name}: {error}")) {
-            let Ok(program) = load(&source, case.inputs.len()) else { continue };
+            let Ok(Ok(program)) = front::load(&source, case.inputs.len()) else { continue };
             // Large programs would take long, particularly in an emulator; they stop when fuel runs out.
             let fuel = Some(case.fuel.unwrap_or(u64::MAX).min(500));
             let run = Run { inputs: &case.inputs, fuel, stack_limit: case.stack_limit, call_limit: case.call_limit };

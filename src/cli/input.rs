@@ -91,9 +91,7 @@ pub(super) fn read(path: &Path) -> Result<Source> {
     }
     let name = path.display().to_string();
     let bytes = File::open(path).and_then(read_all).with_context(|| format!("cannot read `{name}`"))?;
-    let ending = path.extension().unwrap_or_default();
-    let language = Language::ALL.into_iter().find(|language| ending == language.extension());
-    Ok(Source::new(name, bytes).in_language(language.unwrap_or_default()))
+    Ok(Source::of_file(path, bytes))
 }
 
 /// Reads at most one byte more than the parser accepts, so that an endless file is refused.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,13 @@ impl Source {
             bytes: bytes.into(),
             chunks: OnceLock::new(),
         }
+    }
+
+    /// The text of a file, in the language that the ending of its name says.
+    pub fn of_file(path: &Path, bytes: impl Into<Vec<u8>>) -> Source {
+        let ending = path.extension().unwrap_or_default();
+        let language = Language::ALL.into_iter().find(|language| ending == language.extension());
+        Source::new(path.display().to_string(), bytes).in_language(language.unwrap_or_default())
     }
 
     /// The same text in another language.

@@ -14,6 +14,8 @@ use crate::engine::Run;
 use crate::generate::Trial;
 use crate::generate::draft::{Draft, mapped};
 use crate::interp::tree::measure;
+#[cfg(test)]
+use crate::lang::Language;
 use crate::lang::print::print;
 use crate::lang::{ArrayId, DefinitionId, NodeKind, Word, parse};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};

@@ -11,6 +11,7 @@ use jitduel::bytecode::{self, Limits};
 use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
 use jitduel::exec::{Store, is_emulated};
+use jitduel::front;
 use jitduel::interp::tree::evaluate;
 use jitduel::isa::{Forms, Isa, OutOfRange, Reach, Shape, Tuning, aarch64, x86_64};
 use jitduel::lang::{Program, Source, load};
@@ -27,10 +28,10 @@ fn corpus() -> Vec<File> {
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus can be listed");
     for path in paths {
         let name = path.display().to_string();
-        let source = Source::new(&name, std::fs::read(&path).expect("the file can be read"));
+        let source = Source::of_file(&path, std::fs::read(&path).expect("the file can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         let runnable = cases.into_iter().filter_map(|case| {
-            let program = load(&source, case.inputs.len()).ok()?;
+            let program = front::load(&source, case.inputs.len()).ok()?.ok()?;
             Some((case, program))
         });
         let runnable: Vec<_> = runnable.collect();

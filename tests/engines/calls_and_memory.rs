@@ -109,7 +109,7 @@ fn tiers_agree_with_the_referee_at_every_limit() {
     let mut judge = judge();
     for (text, inputs) in PROGRAMS {
         let trial = Trial {
-            language: Language::Stack,
+            language: jitduel::lang::Language::Stack,
             text: (*text).into(),
             inputs: inputs.to_vec(),
             fuel: 2_000,

@@ -46,7 +46,7 @@ fn register_needed_by_several_deferred_values_is_spilled() {
         let text = format!("{deferred}{others}{joined}");
         for input in [0, 1, -1, 123_456_789, i64::MIN, i64::MAX] {
             let trial = Trial {
-                language: Language::Stack,
+                language: jitduel::lang::Language::Stack,
                 text: text.clone(),
                 inputs: vec![input],
                 fuel: 0,

@@ -463,7 +463,7 @@ fn judged(ast: &Result<Arc<Ast>, jitduel::lang::SyntaxError>, inputs: usize) -> 
         Err(error) => Fault::from(error.clone()),
     };
     let kind = match &fault {
-        Fault::Rejection(_) => fault.kind(),
+        Fault::Rejection(_) | Fault::Other(_) => fault.kind(),
         Fault::Syntax(error) => match error.kind {
             Kind::MissingEnd(_) => "missing end",
             Kind::MissingDo => "missing do",

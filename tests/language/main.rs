@@ -7,5 +7,6 @@ mod definition;
 mod front_end;
 mod generate;
 mod hints;
+mod let_language;
 mod linear;
 mod verifier;

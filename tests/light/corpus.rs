@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::Run;
-use jitduel::lang::{Source, load};
+use jitduel::front;
+use jitduel::lang::Source;
 use jitduel::oracle::Oracle;
 use jitduel::outcome::{TrapKind, Verdict};
 use jitduel::registry::{PEERS, all_names};
@@ -18,7 +19,7 @@ fn every_case_on_every_engine() {
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     for path in &paths {
         let name = path.display().to_string();
-        let source = Source::new(&name, std::fs::read(path).expect("it can be read"));
+        let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!cases.is_empty(), "{name} has no case");
         for case in cases {
@@ -26,7 +27,8 @@ fn every_case_on_every_engine() {
             let fail = |engine: &str, verdict: &Verdict| {
                 format!("{name}:{}: {engine}: {verdict}, expected {}", case.line, case.expected)
             };
-            let program = match load(&source, case.inputs.len()) {
+            let loaded = front::load(&source, case.inputs.len()).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+            let program = match loaded {
                 Ok(program) => program,
                 Err(fault) => {
                     let verdict = Verdict::of_fault(&fault, &source);

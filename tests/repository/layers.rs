@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The modules directly under the crate's root, each with its layer.
-const LAYERS: [(&str, u32); 27] = [
+const LAYERS: [(&str, u32); 29] = [
     ("files", 0),
     ("parallel_moves", 0),
     ("host_stack", 0),
@@ -15,6 +15,8 @@ const LAYERS: [(&str, u32); 27] = [
     ("lir", 0),
     ("lang", 1),
     ("outcome", 2),
+    ("letlang", 3),
+    ("front", 4),
     ("corpus", 3),
     ("export", 3),
     ("isa", 3),

@@ -14,6 +14,7 @@ use jitduel::bench::workloads::{WORKLOADS, workload};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine::{NoClock, Options, PrepareError, outcome};
 use jitduel::exec::Store;
+use jitduel::front;
 use jitduel::generate::trial;
 use jitduel::lang::{Source, load};
 use jitduel::oracle::campaign::kind;
@@ -30,9 +31,9 @@ fn every_peer_meets_the_cases_of_the_corpus() {
         let mut engine = registry::engine(name).expect("it exists");
         let (mut met, mut refused) = (0, Vec::new());
         for path in &paths {
-            let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
+            let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
             for case in cases(&source).expect("the cases of the corpus are well-formed") {
-                let Ok(program) = load(&source, case.inputs.len()) else { continue };
+                let Ok(Ok(program)) = front::load(&source, case.inputs.len()) else { continue };
                 // Without fuel, only programs that need none are certain to end.
                 let options = Options { metered: true, stack_limit: case.stack_limit, call_limit: case.call_limit };
                 let mut prepared = match engine.prepare(&program, &options, &mut NoClock) {

@@ -249,10 +249,10 @@ fn corpus_cases() -> Vec<Case> {
     let (mut corpus_cases, mut rejected, mut paths) = (Vec::new(), 0, Vec::new());
     programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
     for path in &paths {
-        let source = Source::new(path.display().to_string(), std::fs::read(path).expect("it can be read"));
+        let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
         for case in cases(&source).expect("the corpus has no malformed case") {
             // A rejected program cannot be exported.
-            let Ok(program) = load(&source, case.inputs.len()) else {
+            let Ok(Ok(program)) = front::load(&source, case.inputs.len()) else {
                 rejected += 1;
                 continue;
             };
