@@ -28,8 +28,9 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 #[test]
 fn a_seed_yields_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
-    let hashes = [of(Kind::Random), of(Kind::Loops { work: 10_000 }), of(Kind::Invalid)];
-    assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["d85da262127a6202", "c4778577ff993d95", "c401c2d60652949f"]);
+    let kinds = [Kind::Random, Kind::Loops { work: 10_000 }, Kind::Invalid, Kind::Let, Kind::InvalidLet];
+    let expected = ["f995b298c5ec35e6", "6ca868c62a35143f", "7eaf377105490029", "", ""];
+    assert_eq!(kinds.map(|kind| format!("{:016x}", of(kind))), expected);
 }
 
 /// An address beyond all arrays was computed with an overflow, which ended an unoptimized campaign.
