@@ -83,7 +83,7 @@ impl Trace {
             stderr: BufWriter::new(io::stderr()),
             is_lost: false,
         };
-        let outcome = evaluate_watched(ast, run, |moment| tracer.record(moment));
+        let outcome = evaluate_watched(ast, run, &mut |moment| tracer.record(moment));
         if matches!(outcome, Outcome::Trap(_)) || !self.trace_on_trap {
             let is_reached = tracer.awaited.is_none();
             tracer.finish(&outcome);

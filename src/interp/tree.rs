@@ -44,7 +44,7 @@ impl Prepared for TreeProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         let Options { stack_limit, call_limit, .. } = self.options;
-        let measured = execute(&self.ast, &self.frames, Run { inputs, fuel, stack_limit, call_limit }, |_| ());
+        let measured = execute(&self.ast, &self.frames, Run { inputs, fuel, stack_limit, call_limit }, None);
         match measured.outcome {
             Outcome::Done(values) => {
                 stack.set(&values);
@@ -100,8 +100,8 @@ pub fn evaluate(ast: &Ast, run: Run) -> Outcome {
 }
 
 /// Executes a tree, verified or not, and shows each step to `watch` before it happens.
-pub fn evaluate_watched(ast: &Ast, run: Run, watch: impl FnMut(&Moment)) -> Outcome {
-    execute(ast, &frames(ast), run, watch).outcome
+pub fn evaluate_watched(ast: &Ast, run: Run, watch: &mut dyn FnMut(&Moment)) -> Outcome {
+    execute(ast, &frames(ast), run, Some(watch)).outcome
 }
 
 /// What the referee does next, and the state that it begins with.
@@ -160,7 +160,7 @@ impl Measured {
 
 /// Executes a tree, verified or not, and measures its cost.
 pub fn measure(ast: &Ast, run: Run) -> Measured {
-    execute(ast, &frames(ast), run, |_| ())
+    execute(ast, &frames(ast), run, None)
 }
 
 /// The frame of each definition: the greatest upper bound of the depth after any of its words, and at least its parameters.
@@ -251,7 +251,7 @@ impl Bounds<'_> {
 }
 
 /// Executes a tree whose definitions have these frames.
-fn execute(ast: &Ast, frames: &[Option<u64>], run: Run, watch: impl FnMut(&Moment)) -> Measured {
+fn execute(ast: &Ast, frames: &[Option<u64>], run: Run, watch: Option<&mut dyn FnMut(&Moment)>) -> Measured {
     let mut machine = Machine {
         ast,
         frames,
@@ -349,14 +349,18 @@ pub enum Open {
 }
 
 impl Machine<'_> {
-    fn run(&mut self, mut watch: impl FnMut(&Moment)) -> Result<(), Trap> {
+    fn run(&mut self, mut watch: Option<&mut dyn FnMut(&Moment)>) -> Result<(), Trap> {
         loop {
             while self.next < self.end {
-                watch(&self.moment(Next::Node(self.next)));
+                if let Some(watch) = &mut watch {
+                    watch(&self.moment(Next::Node(self.next)));
+                }
                 self.step()?;
             }
             let Some(open) = self.open.pop() else { return Ok(()) };
-            watch(&self.moment(Next::End(open)));
+            if let Some(watch) = &mut watch {
+                watch(&self.moment(Next::End(open)));
+            }
             self.ended(open)?;
         }
     }
@@ -854,7 +858,7 @@ mod tests {
     fn each_step_is_shown_before_it_happens() {
         let text = ": f ( a -- ) if 9 drop end ;  2 times 1 f end while 0 do end";
         let mut seen = Vec::new();
-        let outcome = evaluate_watched(&parsed(text), Run::default(), |moment| {
+        let outcome = evaluate_watched(&parsed(text), Run::default(), &mut |moment| {
             let step = match moment.next {
                 Next::Node(index) => {
                     let Span { start, end } = parsed(text).nodes()[index].span;
@@ -889,8 +893,9 @@ mod tests {
         // The base is that of the active call, and the step that traps is shown too.
         let mut bases = Vec::new();
         let text = ": f ( a -- b ) 0 / ;  7 8 f";
-        let outcome =
-            evaluate_watched(&parsed(text), Run::default(), |moment| bases.push((moment.base, moment.stack.len())));
+        let outcome = evaluate_watched(&parsed(text), Run::default(), &mut |moment| {
+            bases.push((moment.base, moment.stack.len()))
+        });
         assert!(matches!(outcome, Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, .. })), "{outcome:?}");
         assert_eq!(bases, [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3)]);
     }
