@@ -894,7 +894,7 @@ mod tests {
         let mut bases = Vec::new();
         let text = ": f ( a -- b ) 0 / ;  7 8 f";
         let outcome = evaluate_watched(&parsed(text), Run::default(), &mut |moment| {
-            bases.push((moment.base, moment.stack.len()))
+            bases.push((moment.base, moment.stack.len()));
         });
         assert!(matches!(outcome, Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, .. })), "{outcome:?}");
         assert_eq!(bases, [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3)]);
