@@ -17,6 +17,7 @@ mod progress;
 mod report;
 mod run;
 mod tiering;
+mod trace;
 
 use std::process::ExitCode;
 

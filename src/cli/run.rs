@@ -15,9 +15,11 @@ use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
 use super::tiering::Tiering;
+use super::trace::Trace;
 use crate::corpus::Case;
-use crate::engine::{Engine, NoClock, Options, PrepareError, Prepared, outcome};
+use crate::engine::{self, Engine, NoClock, Options, PrepareError, Prepared, outcome};
 use crate::exec::Store;
+use crate::interp::tree::Tree;
 use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::plural::count;
@@ -30,7 +32,8 @@ use crate::tiered::{Tiered, TieredProgram};
     jitduel run corpus/basics/factorial.stk 20\n  \
     jitduel run -e '3 times 7 end' --engine bytecode\n  \
     jitduel run -e '+' -3 4 --engine all\n  \
-    jitduel run -e '11 *' --input 7 --input 8 --json\n\n\
+    jitduel run -e '11 *' --input 7 --input 8 --json\n  \
+    jitduel run -e '1 2 3 swap rot nip' --trace\n\n\
     Prints one line per run: the values, or the trap or rejection with its line and column. Diagnostics are printed to\n\
     stderr. With several engines, each prints a line that begins with its name, and a last line reports whether they\n\
     agree; if not, the exit code is 4. Without inputs, the inputs and limits of the first `\\ case` line apply, if\n\
@@ -65,6 +68,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     tiering: Tiering,
+
+    #[command(flatten)]
+    trace: Trace,
 
     /// Write /tmp/perf-PID.map, which tells perf the words, loops or definitions of the machine code (Linux; see docs/PERF.md)
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "words")]
@@ -102,7 +108,14 @@ impl Run {
                         let Some((name, prepared)) = duelist.prepare(program, &options, &source, tiering)? else {
                             continue;
                         };
-                        let outcome = outcome(prepared.as_dyn(), inputs, fuel, &mut stack);
+                        let outcome = if self.trace.is_given() {
+                            if runs.len() > 1 {
+                                say(format_args!("trace of {}:", inputs_text(inputs)));
+                            }
+                            self.trace.run(program, engine::Run { inputs, fuel, stack_limit, call_limit }, &source)?
+                        } else {
+                            outcome(prepared.as_dyn(), inputs, fuel, &mut stack)
+                        };
                         let mut answer = Answer::new(name, Verdict::of(&outcome, &source));
                         match (outcomes.first(), &outcome) {
                             (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
@@ -139,7 +152,7 @@ impl Run {
                 }
             } else if is_duel {
                 if runs.len() > 1 {
-                    writeln!(out, "{}:", format!("inputs {}", Verdict::Done(inputs.clone())).trim_end())?;
+                    writeln!(out, "{}:", inputs_text(inputs))?;
                 }
                 write!(out, "{}", comparison(&answers))?;
             } else {
@@ -163,6 +176,8 @@ impl Run {
         let mut names: Vec<&'static str> = Vec::new();
         if self.engine.is_empty() && self.tiering.is_given() {
             names.push(Tiered::NAME);
+        } else if self.engine.is_empty() && self.trace.is_given() {
+            names.push(Tree::NAME);
         } else if self.engine.is_empty() {
             names.push(registry::FASTEST);
         } else if self.engine.iter().any(|name| name == ALL) {
@@ -177,6 +192,7 @@ impl Run {
             names.extend(registry::all_names().filter(is_wanted));
         }
         self.tiering.check(&names)?;
+        self.trace.check(&names)?;
         if self.perf_map.is_some() && names.len() > 1 {
             bail!("--perf-map needs exactly one engine");
         }
@@ -286,6 +302,11 @@ impl Duelist {
         let prepared = self.prepared.get_mut(&inputs).expect("it was just inserted").as_mut();
         Ok(prepared.map(|prepared| (self.name, prepared)))
     }
+}
+
+/// The inputs of one of several runs, in words.
+fn inputs_text(inputs: &[i64]) -> String {
+    format!("inputs {}", Verdict::Done(inputs.to_vec())).trim_end().to_owned()
 }
 
 /// Shows each distinct trap once.

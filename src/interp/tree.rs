@@ -44,7 +44,7 @@ impl Prepared for TreeProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.options.check_run(self.inputs, inputs, fuel, stack);
         let Options { stack_limit, call_limit, .. } = self.options;
-        let measured = execute(&self.ast, &self.frames, Run { inputs, fuel, stack_limit, call_limit });
+        let measured = execute(&self.ast, &self.frames, Run { inputs, fuel, stack_limit, call_limit }, None);
         match measured.outcome {
             Outcome::Done(values) => {
                 stack.set(&values);
@@ -99,6 +99,35 @@ pub fn evaluate(ast: &Ast, run: Run) -> Outcome {
     measure(ast, run).outcome
 }
 
+/// Executes a tree, verified or not, and shows each step to `watch` before it happens.
+pub fn evaluate_watched(ast: &Ast, run: Run, watch: &mut dyn FnMut(&Moment)) -> Outcome {
+    execute(ast, &frames(ast), run, Some(watch)).outcome
+}
+
+/// What the referee does next, and the state that it begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// What it does next.
+    pub next: Next,
+    /// The whole stack, bottom first.
+    pub stack: &'a [i64],
+    /// The index of the active call's lowest value: the length of the stack if the call has none.
+    pub base: usize,
+    /// The number of active calls.
+    pub calls: u64,
+    /// The number of open bodies and calls. What has just ended is not among them.
+    pub nesting: usize,
+}
+
+/// What the referee does next.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    /// Executes the word at this index of [`Ast::nodes`], or begins its loop, branch or call.
+    Node(usize),
+    /// Does what follows the end of a body or a call.
+    End(Open),
+}
+
 /// The outcome and cost of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
@@ -131,7 +160,7 @@ impl Measured {
 
 /// Executes a tree, verified or not, and measures its cost.
 pub fn measure(ast: &Ast, run: Run) -> Measured {
-    execute(ast, &frames(ast), run)
+    execute(ast, &frames(ast), run, None)
 }
 
 /// The frame of each definition: the greatest upper bound of the depth after any of its words, and at least its parameters.
@@ -222,7 +251,7 @@ impl Bounds<'_> {
 }
 
 /// Executes a tree whose definitions have these frames.
-fn execute(ast: &Ast, frames: &[Option<u64>], run: Run) -> Measured {
+fn execute(ast: &Ast, frames: &[Option<u64>], run: Run, watch: Option<&mut dyn FnMut(&Moment)>) -> Measured {
     let mut machine = Machine {
         ast,
         frames,
@@ -243,7 +272,7 @@ fn execute(ast: &Ast, frames: &[Option<u64>], run: Run) -> Measured {
         deepest: run.inputs.len(),
         deepest_frame: 0,
     };
-    let ended = machine.run();
+    let ended = machine.run(watch);
     let Machine { stack, memory, words, iterations, calls, call_depth, deepest, deepest_frame, .. } = machine;
     let outcome = match ended {
         Ok(()) => Outcome::Done(stack),
@@ -280,32 +309,64 @@ struct Machine<'a> {
     deepest_frame: usize,
 }
 
-/// A body or a call that has begun and not ended. `at` is the index of the node that began it.
+/// A body or a call that has begun and not ended.
 #[derive(Clone, Copy, Debug)]
-enum Open {
-    /// The body of a `times`, with the number of iterations left, this one included.
-    Times { at: u32, left: i64 },
+pub enum Open {
+    /// The body of a `times`.
+    Times {
+        /// The index of the node that began it.
+        at: u32,
+        /// The number of iterations left, this one included.
+        left: i64,
+    },
     /// The condition of a `while`.
-    Condition { at: u32 },
+    Condition {
+        /// The index of the node that began it.
+        at: u32,
+    },
     /// The body of a `while`.
-    While { at: u32 },
+    While {
+        /// The index of the node that began it.
+        at: u32,
+    },
     /// The first branch of an `if`.
-    Then { at: u32 },
+    Then {
+        /// The index of the node that began it.
+        at: u32,
+    },
     /// The second branch of an `if`.
-    Else { at: u32 },
-    /// A call, with the caller's base.
-    Call { at: u32, base: usize },
+    Else {
+        /// The index of the node that began it.
+        at: u32,
+    },
+    /// A call.
+    Call {
+        /// The index of the node that began it.
+        at: u32,
+        /// The caller's base.
+        base: usize,
+    },
 }
 
 impl Machine<'_> {
-    fn run(&mut self) -> Result<(), Trap> {
+    fn run(&mut self, mut watch: Option<&mut dyn FnMut(&Moment)>) -> Result<(), Trap> {
         loop {
             while self.next < self.end {
+                if let Some(watch) = &mut watch {
+                    watch(&self.moment(Next::Node(self.next)));
+                }
                 self.step()?;
             }
             let Some(open) = self.open.pop() else { return Ok(()) };
+            if let Some(watch) = &mut watch {
+                watch(&self.moment(Next::End(open)));
+            }
             self.ended(open)?;
         }
+    }
+
+    fn moment(&self, next: Next) -> Moment<'_> {
+        Moment { next, stack: &self.stack, base: self.base, calls: self.active, nesting: self.open.len() }
     }
 
     /// Executes one word, or begins the loop, branch or call at the next node.
@@ -791,6 +852,52 @@ mod tests {
         }
         assert_eq!(trap("0 @", Run::default()).0, TrapKind::OutOfBounds);
         assert_eq!(measured("3 array a  2 array b  9 4 !  4 @  b").memory, [0, 0, 0, 0, 9]);
+    }
+
+    #[test]
+    fn each_step_is_shown_before_it_happens() {
+        let text = ": f ( a -- ) if 9 drop end ;  2 times 1 f end while 0 do end";
+        let mut seen = Vec::new();
+        let outcome = evaluate_watched(&parsed(text), Run::default(), &mut |moment| {
+            let step = match moment.next {
+                Next::Node(index) => {
+                    let Span { start, end } = parsed(text).nodes()[index].span;
+                    text[start as usize..end as usize].to_owned()
+                }
+                Next::End(Open::Times { left, .. }) => format!("times {left}"),
+                Next::End(Open::Condition { .. }) => "condition".into(),
+                Next::End(Open::Then { .. }) => "then".into(),
+                Next::End(Open::Call { .. }) => "return".into(),
+                Next::End(open) => panic!("{open:?}"),
+            };
+            seen.push((step, moment.stack.to_vec(), moment.base, moment.calls, moment.nesting));
+        });
+        assert_eq!(outcome, Outcome::Done(vec![]));
+        let iteration = |left: i64| {
+            [
+                ("1".into(), vec![], 0, 0, 1),
+                ("f".into(), vec![1], 0, 0, 1),
+                ("if".into(), vec![1], 0, 1, 2),
+                ("9".into(), vec![], 0, 1, 3),
+                ("drop".into(), vec![9], 0, 1, 3),
+                ("then".into(), vec![], 0, 1, 2),
+                ("return".into(), vec![], 0, 1, 1),
+                (format!("times {left}"), vec![], 0, 0, 0),
+            ]
+        };
+        let before = [("2".into(), vec![], 0, 0, 0), ("times".into(), vec![2], 0, 0, 0)];
+        let after =
+            [("while".into(), vec![], 0, 0, 0), ("0".into(), vec![], 0, 0, 1), ("condition".into(), vec![0], 0, 0, 0)];
+        let expected: Vec<_> = before.into_iter().chain(iteration(2)).chain(iteration(1)).chain(after).collect();
+        assert_eq!(seen, expected);
+        // The base is that of the active call, and the step that traps is shown too.
+        let mut bases = Vec::new();
+        let text = ": f ( a -- b ) 0 / ;  7 8 f";
+        let outcome = evaluate_watched(&parsed(text), Run::default(), &mut |moment| {
+            bases.push((moment.base, moment.stack.len()));
+        });
+        assert!(matches!(outcome, Outcome::Trap(Trap { kind: TrapKind::DivisionByZero, .. })), "{outcome:?}");
+        assert_eq!(bases, [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3)]);
     }
 
     /// Neither the number of calls nor the host's stack is a limit.

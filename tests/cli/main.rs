@@ -12,4 +12,5 @@ mod lost_output;
 mod output;
 mod report;
 mod tiering;
+mod trace;
 mod verbs;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::binary::jitduel;
+use crate::binary::{file, folder, jitduel};
 use jitduel::registry::{PEERS, all_names};
 
 /// A fenced block of a page.
@@ -100,7 +100,8 @@ fn arguments(command: &str) -> Option<Vec<String>> {
         }
     }
     // The pages show a build without the peers.
-    if cfg!(feature = "peers") && ["check", "fuzz"].contains(&&*arguments[0]) {
+    let takes_all = ["check", "fuzz"].contains(&&*arguments[0]) && !arguments.iter().any(|word| word == "--engine");
+    if cfg!(feature = "peers") && takes_all {
         let ours: Vec<&str> = all_names().filter(|name| !PEERS.contains(name)).collect();
         arguments.extend(["--engine".into(), ours.join(",")]);
     }
@@ -115,8 +116,28 @@ fn matches(expected: &[String], lines: &[String]) -> bool {
     }
 }
 
-/// The fault of a block, if any.
-fn fault(block: &Block) -> Option<String> {
+/// The name of the program that a block shows: its first line is a comment with the name of a file.
+fn program(block: &Block) -> Option<&str> {
+    let name = block.lines.first()?.strip_prefix("\\ ")?;
+    (block.kind == "text" && name.ends_with(".stk") && !name.contains([' ', '/'])).then_some(name)
+}
+
+/// The folder in which a page's commands run: one with the programs that the page shows, if it shows any.
+fn current_dir(page: &str, blocks: &[Block]) -> PathBuf {
+    let programs: Vec<_> = blocks.iter().filter_map(|block| Some((program(block)?, block))).collect();
+    if programs.is_empty() {
+        return root().to_owned();
+    }
+    let folder = folder(page);
+    for (name, block) in programs {
+        assert!(!folder.join(name).exists(), "{}: a second `{name}`", block.at);
+        file(&folder, name, block.lines.join("\n") + "\n");
+    }
+    folder
+}
+
+/// The fault of a block, if any. Its commands run in this folder.
+fn fault(block: &Block, current_dir: &Path) -> Option<String> {
     if !KINDS.contains(&&*block.kind) {
         return Some(format!("{}: a block of the kind `{}`", block.at, block.kind));
     }
@@ -131,7 +152,7 @@ fn fault(block: &Block) -> Option<String> {
         let Some(arguments) = arguments(&command) else {
             return Some(format!("{}: `{command}` is not ours: date the block", block.at));
         };
-        let ended = jitduel(arguments).current_dir(root()).run();
+        let ended = jitduel(arguments).current_dir(current_dir).run();
         let lines: Vec<String> = ended.stdout.lines().chain(ended.stderr.lines()).map(str::to_owned).collect();
         let wrong = || format!("{}: `{command}` prints\n{}\nnot\n{}", block.at, lines.join("\n"), output.join("\n"));
         (!matches(&output, &lines)).then(wrong)
@@ -147,7 +168,8 @@ fn every_output_on_a_page_is_current_or_dated() {
         let name = path.strip_prefix(root()).expect("it is ours").display().to_string();
         let blocks = blocks(&name, &text);
         consoles += blocks.iter().filter(|block| block.kind == "console").count();
-        faults.extend(blocks.iter().filter_map(fault));
+        let current_dir = current_dir(&name, &blocks);
+        faults.extend(blocks.iter().filter_map(|block| fault(block, &current_dir)));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     assert!(consoles >= 8, "only {consoles} blocks");
@@ -155,7 +177,11 @@ fn every_output_on_a_page_is_current_or_dated() {
 
 #[test]
 fn a_block_that_is_neither_is_a_fault() {
-    let faulty = |text: &str| blocks("page", text).iter().filter_map(fault).collect::<Vec<_>>();
+    let faulty = |text: &str| {
+        let blocks = blocks("page", text);
+        let current_dir = current_dir("page", &blocks);
+        blocks.iter().filter_map(|block| fault(block, &current_dir)).collect::<Vec<_>>()
+    };
     assert_eq!(faulty("Text.\n\n```console\n$ jitduel run -e '1 2'\n1 2\n```\n"), [""; 0]);
     assert_eq!(faulty("```console\n$ jitduel run -e '1 2'\n…\n$ jitduel run -e 3\n3\n```\n"), [""; 0]);
     let [fault] = &faulty("Text.\n\n```console\n$ jitduel run -e '1 2'\n1 3\n```\n")[..] else {
@@ -167,4 +193,36 @@ fn a_block_that_is_neither_is_a_fault() {
     assert_eq!(faulty("Of 2026-11-21.\n\n```console\n$ perf report\n```\n"), [""; 0]);
     assert!(faulty("```\n1 2\n```\n")[0].contains("a block of the kind ``"));
     assert!(faulty("```text\n$ jitduel engines\n```\n")[0].contains("are `console`"));
+}
+
+/// Each block of the tutorial is a program or commands that run on every test. Each program is run by the next block.
+#[test]
+fn every_program_of_the_tutorial_is_run() {
+    let text = std::fs::read_to_string(root().join("docs/TUTORIAL.md")).expect("it is UTF-8");
+    let blocks = blocks("docs/TUTORIAL.md", &text);
+    let mut programs = 0;
+    for (index, block) in blocks.iter().enumerate() {
+        if block.kind == "console" {
+            assert!(!is_dated(&block.above), "{}: a date exempts it from the test", block.at);
+            continue;
+        }
+        let name = program(block).unwrap_or_else(|| panic!("{}: the first line is not the name of a file", block.at));
+        let next = blocks.get(index + 1).filter(|next| next.kind == "console");
+        let shown = next.map(shown).unwrap_or_default();
+        let runs =
+            |shown: &Shown| shown.command.starts_with(&format!("jitduel run {name}")) && shown.output != [LEFT_OUT];
+        assert!(shown.iter().any(runs), "{}: the next block does not run it", block.at);
+        programs += 1;
+    }
+    assert!(programs >= 8, "only {programs} programs");
+}
+
+#[test]
+fn programs_of_a_page_can_be_run_by_name() {
+    let text = "```text\n\\ a.stk\n1 2\n```\n\n```console\n$ jitduel run a.stk\n1 2\n```\n";
+    let blocks = blocks("programs", text);
+    let current_dir = current_dir("programs", &blocks);
+    assert_eq!(std::fs::read_to_string(current_dir.join("a.stk")).expect("it was written"), "\\ a.stk\n1 2\n");
+    assert!(blocks.iter().all(|block| fault(block, &current_dir).is_none()));
+    assert!(fault(&blocks[1], root()).is_some(), "it is not in the repository");
 }
