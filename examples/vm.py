@@ -3,7 +3,8 @@
 --external 'python3 examples/vm.py {file}'. docs/EXTERNAL.md explains what it must do.
 
 It expects a valid program, because jitduel rejects all others before any VM sees them. It compiles each definition and the main
-program to a list of instructions. A jump names the index of an instruction in the same list.
+program to a list of instructions: the offset of the word, the number of values that it pops, the name of the instruction and its
+arguments. A jump names the index of an instruction in the same list.
 """
 import re
 import sys
@@ -43,11 +44,12 @@ WORDS |= {"@": (1, 1, "load"), "!": (2, 0, "store")}
 
 def words(text):
     """The words of a text with their offsets. Comments are left out, and an effect is a pair of numbers."""
+    text += "\n"
     found, at = [], 0
     while match := re.compile(r"[^ \t\n\r\f]+").search(text, at):
         word, start, at = match[0], match.start(), match.end()
         if word == "\\":
-            at = text.find("\n", at) % (len(text) + 1)
+            at = text.index("\n", at)
         elif word == "(":
             inside, at = text[at:text.index(")", at)].split(), text.index(")", at) + 1
             if len(found) > 1 and found[-2][0] == ":":
@@ -55,11 +57,6 @@ def words(text):
         else:
             found.append((word, start))
     return found
-
-
-def number(word):
-    if isinstance(word, str) and re.fullmatch("-?[0-9]+|0x[0-9a-fA-F]+", word):
-        return wrapped(int(word, 16 if "x" in word else 10))
 
 
 class Function:
@@ -74,12 +71,6 @@ class Function:
         self.frame = max(self.frame, self.depth)
         self.code.append([at, pops, *instruction])
 
-    def jump(self, body, *instruction):
-        """Emits a jump to the end of a body. Unless it is conditional, nothing follows it."""
-        self.emit(*instruction)
-        body.jumps.append(self.code[-1])
-        body.ends.append(self.depth)
-
 
 class Body:
     """An open `times`, `while` or `if`: its start, the jumps to its end, and the depths that the stack can have at its end."""
@@ -88,39 +79,41 @@ class Body:
         self.word, self.at, self.start, self.depth = word, at, len(function.code), function.depth
         self.jumps, self.ends = [], []
 
+    def ended_by_last(self, function):
+        """The function's last instruction jumps to the end of this body."""
+        self.jumps.append(function.code[-1])
+        self.ends.append(function.depth)
+
 
 UNREACHABLE = float("-inf")  # the depth after `leave` and `exit`
 
 
 def compiled(text):
     """The main program, and the number of memory cells."""
-    found, known, cells = words(text), dict(WORDS), 0
-    for (word, _), (name, _), (effect, _), before in zip(found, found[1:], found[2:] + [(None, 0)], [None] + found):
+    # First the names, because they can be used before their definition. What needs no names becomes an instruction.
+    found, items, known, cells = iter(words(text)), [], dict(WORDS), 0
+    for word, at in found:
         if word == ":":
-            known[name] = (*effect, "call", Function(*effect))
+            name, effect = next(found)[0], next(found)[0]
+            items.append((Function(*effect), at))
+            known[name] = (*effect, "call", items[-1][0])
         elif word == "array":
-            known[name] = (0, 1, "push", cells)
-            cells += number(before[0])
+            known[next(found)[0]] = (0, 1, "push", cells)
+            cells += items.pop()[0][3]
+        elif word in ("pick", "put"):
+            depth = items.pop()[0][3]
+            items.append(((depth + 1, depth + 2, word) if word == "pick" else (depth + 2, depth + 1, word), at))
+        elif re.fullmatch("-?[0-9]+|0x[0-9a-fA-F]+", word):
+            items.append(((0, 1, "push", wrapped(int(word, 16 if "x" in word else 10))), at))
+        else:
+            items.append((word, at))
     main = function = Function(0, 0)
-    found = iter(found + [(None, 0)])
-    (following, place) = next(found)
-    while following is not None:
-        (word, at), (following, place) = (following, place), next(found)
-        value, bodies, code, emit = number(word), function.bodies, function.code, function.emit
-        if value is not None and following in ("pick", "put", "array"):
-            if following == "pick":
-                emit(place, value + 1, value + 2, "pick")
-            elif following == "put":
-                emit(place, value + 2, value + 1, "put")
-            else:
-                next(found)
-            following, place = next(found)
-        elif value is not None:
-            emit(at, 0, 1, "push", value)
-        elif word == ":":
-            function = known[following][3]
-            next(found)
-            following, place = next(found)
+    for word, at in items:
+        bodies, code, emit = function.bodies, function.code, function.emit
+        if isinstance(word, Function):
+            function = word
+        elif isinstance(word, tuple):
+            emit(at, *word)
         elif word == ";":
             emit(at, 0, 0, "return")
             function = main
@@ -131,27 +124,29 @@ def compiled(text):
             emit(at, int(word != "while"), 0, word)
             bodies.append(Body(word, at, function))
         elif word == "do":
-            function.jump(bodies[-1], bodies[-1].at, 1, 0, "if")
+            emit(bodies[-1].at, 1, 0, "if")
+            bodies[-1].ended_by_last(function)
         elif word == "leave":
             body = next(body for body in reversed(bodies) if body.word != "if")
-            function.jump(body, at, 0, 0, "leave" if body.word == "times" else "jump")
+            emit(at, 0, 0, "leave" if body.word == "times" else "jump")
+            body.ended_by_last(function)
             function.depth = UNREACHABLE
         elif word == "else":
-            function.jump(bodies[-1], at, 0, 0, "jump")
+            emit(at, 0, 0, "jump")
+            bodies[-1].ended_by_last(function)
             code[bodies[-1].start - 1].append(len(code))
             function.depth = bodies[-1].depth
         elif word == "end":
-            body = bodies.pop()
-            first, end = code[body.start - 1], len(code)
+            body, end = bodies.pop(), len(code)
+            first = code[body.start - 1]
             if body.word == "times":
                 emit(body.at, 0, 0, "next", body.start)
             elif body.word == "while":
                 emit(body.at, 0, 0, "jump", body.start - 1)
-                end = len(code)
+                end += 1
             else:
                 body.ends.append(function.depth)
-            if body.word == "times" or body.word == "if" and first[-1] == "if":
-                # It jumps to the end if there is no iteration, or no ELSE.
+            if body.word == "times" or first[-1] == "if":  # no iteration, or no ELSE
                 body.jumps.append(first)
                 body.ends.append(body.depth)
             for jump in body.jumps:
@@ -184,7 +179,7 @@ def run(main, cells, stack, fuel, stack_limit, call_limit):
         if len(stack) - base < pops:
             raise Trap("stack underflow", at)
         taken = stack[len(stack) - pops:]
-        if word not in ("pick", "call"):
+        if word not in ("pick", "call"):  # these leave them on the stack
             del stack[len(stack) - pops:]
         if word == "push":
             stack.append(arguments[0])
@@ -198,7 +193,7 @@ def run(main, cells, stack, fuel, stack_limit, call_limit):
             try:
                 stack.append(wrapped(arguments[0](*taken)))
             except ZeroDivisionError:
-                raise Trap("division by zero", at)
+                raise Trap("division by zero", at) from None
         elif word in ("load", "store"):
             if not 0 <= taken[-1] < cells:
                 raise Trap("out of bounds", at)

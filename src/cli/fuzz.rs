@@ -8,8 +8,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::findings::Findings;
 use super::external::{self, ExternalArgs};
+use super::findings::Findings;
 use super::input::{engine_names, nonzero_duration, say};
 use super::output::Output;
 use super::progress::ProgressLine;

@@ -88,11 +88,7 @@ pub fn run_command(command: &mut Command, folder: &Path, time: Duration, bytes: 
         end = End::TooMuchOutput;
     }
     let kept = complained.min(KEPT_STDERR);
-    Ok(Finished {
-        end,
-        stdout: read(&stdout, 0, said.min(bytes))?,
-        stderr: read(&stderr, complained - kept, kept)?,
-    })
+    Ok(Finished { end, stdout: read(&stdout, 0, said.min(bytes))?, stderr: read(&stderr, complained - kept, kept)? })
 }
 
 /// Whether our own child has ended. It can still be waited for, so its id still belongs to it.

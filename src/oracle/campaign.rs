@@ -116,7 +116,8 @@ pub struct Tally {
 
 impl Tally {
     fn add(&mut self, counts: Counts) {
-        let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } = counts;
+        let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } =
+            counts;
         self.external += external;
         self.unsupported += unsupported;
         self.tiered += tiered;

@@ -96,12 +96,7 @@ impl Judge {
     ///
     /// # Errors
     /// The first disagreement.
-    pub fn judge_alive(
-        &mut self,
-        trial: &Trial,
-        care: Care,
-        alive: &mut dyn FnMut(),
-    ) -> Result<Judged, Disagreement> {
+    pub fn judge_alive(&mut self, trial: &Trial, care: Care, alive: &mut dyn FnMut()) -> Result<Judged, Disagreement> {
         let program = match trial.load() {
             Ok(program) => program,
             Err(fault) => {
@@ -242,7 +237,11 @@ impl Comparison<'_> {
         for (_, engine, line) in &wrong {
             detail += &format!("\n{engine}: {line}");
         }
-        Err(Disagreement { class: class.clone(), engines: wrong.iter().map(|(_, engine, _)| *engine).collect(), detail })
+        Err(Disagreement {
+            class: class.clone(),
+            engines: wrong.iter().map(|(_, engine, _)| *engine).collect(),
+            detail,
+        })
     }
 
     /// Runs the command. Returns the kind of disagreement, the command and what it says if it is wrong.

@@ -92,7 +92,8 @@ impl Campaign {
             };
             let begun = Instant::now();
             still_fails(self, &whole, care, self.patience());
-            let enough = |limit: Duration, least| (begun.elapsed() * TIMEOUT_FACTOR).min(limit / TIMEOUT_FACTOR).max(least);
+            let enough =
+                |limit: Duration, least| (begun.elapsed() * TIMEOUT_FACTOR).min(limit / TIMEOUT_FACTOR).max(least);
             let mut patience = enough(self.patience, Duration::from_millis(100));
             let mut campaign = self.clone();
             if let Some(external) = external {
