@@ -30,7 +30,7 @@ impl ExternalArgs {
 
 /// How often a command ran and how often it declined, for the end of a summary.
 pub(super) fn summary(runs: u64, unsupported: u64) -> String {
-    let declined = if runs == 0 && unsupported > 0 { "NOTHING COMPARED, " } else { "" };
+    let declined = if declined_all(runs, unsupported) { "NOTHING COMPARED, " } else { "" };
     format!("; the command: {declined}{}, {unsupported} unsupported", count(runs, "run"))
 }
 

@@ -177,7 +177,7 @@ fn unsupported_runs_are_counted() {
     let never = format!("{} {{file}}", script(&folder, "never", "echo unsupported"));
     let metered = script(&folder, "metered", "case \"$*\" in *--fuel=*) echo unsupported ;; *) echo 3 ;; esac");
     let ended = check("1 2 +", &format!("{metered} {{file}}"));
-    let summary = "1 program, 1 case, 2 engines: 4 runs: all agree; the command: 1 run, 1 unsupported\n";
+    let summary = "1 program, 1 case x 2 engines, 4 runs: all agree; the command: 1 run, 1 unsupported\n";
     assert!(ended.code == 0 && ended.stdout.ends_with(summary), "{ended:?}");
     // If nothing was compared, the check does not succeed.
     let ended = check("1 2 +", &never);
