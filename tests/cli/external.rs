@@ -193,6 +193,27 @@ fn unsupported_runs_are_counted() {
     assert!(ended.code == 1 && ended.stdout.ends_with("; the command: 0 runs, 0 unsupported\n"), "{ended:?}");
 }
 
+/// Not even by the processes of a campaign, which are killed when it has found enough.
+#[test]
+fn no_file_is_left_behind() {
+    let folder = folder("left");
+    let command = format!("{} {{file}}", script(&folder, "vm", "echo 3"));
+    for temporary in ["check", "fuzz"] {
+        fs::create_dir(folder.join(temporary)).expect("it is ours");
+    }
+    let temporary = |name: &str| folder.join(name).to_str().expect("the tests' paths are UTF-8").to_owned();
+    let options = ["--engine", "tree", "--external", &command];
+    let checked = jitduel(["check", "-e", "1 2 +"].iter().chain(&options)).env("TMPDIR", &temporary("check")).run();
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let fuzz = ["fuzz", "--seed", "1", "--time", "200s", "--max-findings", "1", "--findings", "found"];
+    let fuzz = jitduel(fuzz.iter().chain(&options)).env("TMPDIR", &temporary("fuzz")).current_dir(&folder);
+    let fuzzed = fuzz.run();
+    assert!(fuzzed.code == 4 && fuzzed.stdout.contains(" 1 DISAGREE, of 1 kind; the command: "), "{fuzzed:?}");
+    for name in ["check", "fuzz"] {
+        assert_eq!(fs::read_dir(temporary(name)).expect("it is ours").count(), 0, "{name}");
+    }
+}
+
 #[test]
 fn a_command_that_cannot_be_started_is_wrong_usage() {
     for verb in [&["check", "-e", "1"][..], &["fuzz", "--programs", "1"]] {
