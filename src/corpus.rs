@@ -231,7 +231,11 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
     Ok(Case { line, fuel, stack_limit, call_limit, inputs, expected: verdict(result.trim())? })
 }
 
-fn verdict(text: &str) -> Result<Verdict, String> {
+/// The result in a case line, without the white space around it.
+///
+/// # Errors
+/// A message if it is malformed.
+pub fn verdict(text: &str) -> Result<Verdict, String> {
     let split = |rest: &str| -> Result<(String, Place), String> {
         let (kind, at) = rest.trim().rsplit_once(' ').ok_or("a trap or rejection needs a kind and a location")?;
         let (line, column) = at.split_once(':').ok_or(format!("`{at}` is not a location LINE:COLUMN"))?;

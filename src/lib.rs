@@ -37,7 +37,7 @@
 //! | [`corpus`] | the test cases in the comments of programs |
 //! | [`export`] | translates a program to C or Forth, for compilers from other projects |
 //! | [`isa`] | AArch64 and x86-64, in modules of the same structure: registers, encoder, assembler, emitter |
-//! | [`exec`] | all system calls: executable memory, the stacks and the memory of programs, the call into generated code, forked children |
+//! | [`exec`] | all system calls: executable memory, the stacks and the memory of programs, the call into generated code, forked children, commands |
 //! | [`bytecode`] | flat code in which every check that the verifier left is a separate operation |
 //! | [`engine`] | the interface of an engine: prepare a program, then run it any number of times |
 //! | [`interp`] | `tree`, the deliberately simple referee, and `bytecode`, the fast interpreter |

@@ -163,6 +163,7 @@ fn campaign(engines: &[&'static str], programs: u64) -> Campaign {
         jobs: 2,
         engines: engines.to_vec(),
         engine,
+        external: None,
         patience: Duration::from_secs(20),
         enough: None,
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::external::{self, ExternalArgs};
 use super::input::{cases, engine_names, read, say, show};
 use super::output::Output;
 use super::programs::Programs;
@@ -16,6 +17,7 @@ use super::{Status, print_error};
 use crate::corpus::{Case, programs};
 use crate::engine::Run;
 use crate::lang::{Diagnostic, Program, Source};
+use crate::oracle::external::{External, Said};
 use crate::oracle::{self, Oracle};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
 use crate::plural::count;
@@ -29,7 +31,8 @@ use crate::registry;
     jitduel check -e '2 3 *'\n\n\
     A case is a comment line `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`. A program without\n\
     cases runs once without inputs; a rejection or a trap is then an error, because no case expects it. Each case runs\n\
-    with metered fuel and, unless it runs out of fuel, again without a limit.")]
+    with metered fuel and, unless it runs out of fuel, again without a limit. With --external './vm {file}', the\n\
+program `vm` is judged like an engine.")]
 pub(super) struct Check {
     /// Program files, or folders to search for *.stk files; `-` is standard input
     #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
@@ -47,6 +50,9 @@ pub(super) struct Check {
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000, allow_negative_numbers = true)]
     fuel: u64,
 
+    #[command(flatten)]
+    external: ExternalArgs,
+
     /// Print one line of JSON per case
     #[arg(long)]
     json: bool,
@@ -61,6 +67,9 @@ impl Check {
         let mut checking = Checking {
             oracle: Oracle::new(&names).context("clap accepts only names of engines")?,
             fuel: self.fuel,
+            external: self.external.command()?,
+            external_runs: 0,
+            unsupported: 0,
             cases: 0,
             runs: 0,
         };
@@ -134,6 +143,12 @@ impl Check {
         if unchecked > 0 {
             summary += &format!("; {} could not be checked", count(unchecked, "program"));
         }
+        if checking.external.is_some() {
+            summary += &external::summary(checking.external_runs, checking.unsupported);
+        }
+        if external::declined_all(checking.external_runs, checking.unsupported) {
+            status = status.max(Status::Usage);
+        }
         if self.json {
             say(summary);
         } else {
@@ -158,6 +173,10 @@ fn show_unexpected(reports: &[Report], source: &Source) {
 struct Checking {
     oracle: Oracle,
     fuel: u64,
+    external: Option<External>,
+    /// The runs of the command, and those that it does not support.
+    external_runs: u64,
+    unsupported: u64,
     cases: usize,
     /// The number of runs, summed over the engines.
     runs: usize,
@@ -169,12 +188,24 @@ struct Report {
     /// The verdict of each engine with metered fuel, and its verdict without metering if the two differ. For a rejected program,
     /// only the front end's verdict.
     answers: Vec<Answer>,
+    /// What the command says, where that differs from the first engine.
+    external: Vec<Reply>,
     /// The rejection, or the first trap that the case does not expect.
     diagnostic: Option<Diagnostic>,
 }
 
+/// What the command says about one run. It is no [`Answer`], because a command can also fail to give a verdict.
+struct Reply {
+    /// The command, and how it ran.
+    name: String,
+    said: Said,
+}
+
 /// The raw answer of each engine for one run, and its verdict.
 type Answers = Vec<(oracle::Answer, Verdict)>;
+
+/// Follows an engine's name if a run had no limit of fuel.
+const WITHOUT_FUEL: &str = " without fuel";
 
 impl Checking {
     fn program(&mut self, source: &Source) -> Result<Vec<Report>> {
@@ -199,15 +230,20 @@ impl Checking {
             Ok(program) => program,
             Err(fault) => {
                 let answers = vec![Answer::new("front end", Verdict::of_fault(fault, source))];
-                return Ok(Report { case, answers, diagnostic: Some(fault.into()) });
+                return Ok(Report { case, answers, external: Vec::new(), diagnostic: Some(fault.into()) });
             }
         };
-        let metered = self.answers(source, program, Run { inputs, fuel: Some(fuel), stack_limit, call_limit })?;
+        let mut external = Vec::new();
+        let run = Run { inputs, fuel: Some(fuel), stack_limit, call_limit };
+        let metered = self.answers(source, program, run)?;
+        external.extend(self.reply(source, run, &metered[0].1, "")?);
         // A run that ends only because fuel runs out might never end without a limit.
         let is_out_of_fuel = |verdict: &Verdict| matches!(verdict, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
         let mut unmetered = Vec::new();
         if !metered.iter().any(|(_, verdict)| is_out_of_fuel(verdict)) {
-            unmetered = self.answers(source, program, Run { inputs, fuel: None, stack_limit, call_limit })?;
+            let run = Run { fuel: None, ..run };
+            unmetered = self.answers(source, program, run)?;
+            external.extend(self.reply(source, run, &unmetered[0].1, WITHOUT_FUEL)?);
             unmetered.retain(|answer| !metered.contains(answer));
         }
         let is_expected = |verdict: &Verdict| case.as_ref().is_some_and(|case| case.expected == *verdict);
@@ -225,8 +261,21 @@ impl Checking {
             said
         };
         let metered = metered.iter().map(|said| answer(said, ""));
-        let answers = metered.chain(unmetered.iter().map(|said| answer(said, " without fuel"))).collect();
-        Ok(Report { case, answers, diagnostic: trap.map(Into::into) })
+        let answers = metered.chain(unmetered.iter().map(|said| answer(said, WITHOUT_FUEL))).collect();
+        Ok(Report { case, answers, external, diagnostic: trap.map(Into::into) })
+    }
+
+    /// Runs the program with the command, if there is one. Returns what it says if it differs from the first engine.
+    fn reply(&mut self, source: &Source, run: Run, expected: &Verdict, how: &str) -> Result<Option<Reply>> {
+        let Some(external) = &self.external else { return Ok(None) };
+        let said = external.run(source.language(), source.bytes(), run, expected.to_string().len());
+        let said = said.with_context(|| format!("cannot run the command `{}`", external.name()))?;
+        match said {
+            Said::Unsupported => self.unsupported += 1,
+            Said::Verdict(_) | Said::Failed { .. } => self.external_runs += 1,
+        }
+        let is_right = said == Said::Unsupported || matches!(&said, Said::Verdict(verdict) if verdict == expected);
+        Ok((!is_right).then(|| Reply { name: format!("{}{how}", external.name()), said }))
     }
 
     /// Runs the program on each engine.
@@ -251,7 +300,7 @@ impl Checking {
 
 impl Report {
     fn agree(&self) -> bool {
-        agree(&self.answers)
+        agree(&self.answers) && self.external.is_empty()
     }
 
     fn met(&self) -> bool {
@@ -283,6 +332,13 @@ impl Report {
         for answer in &self.answers {
             text += &format!("\n  {}: {answer}", answer.engine);
         }
+        for Reply { name, said } in &self.external {
+            text += &match said {
+                Said::Failed { class, detail } => format!("\n  {name}: {class}; {}", detail.replace('\n', "\n  ")),
+                Said::Verdict(verdict) => format!("\n  {name}: {verdict}"),
+                Said::Unsupported => format!("\n  {name}: unsupported"),
+            };
+        }
         text
     }
 
@@ -303,7 +359,18 @@ impl Report {
                 answer.add_to(&mut line, None);
                 line
             });
-            line["engines"] = answers.collect();
+            let replies = self.external.iter().map(|reply| match &reply.said {
+                Said::Failed { class, detail } => {
+                    json!({ "engine": reply.name, "outcome": "failed", "class": class, "detail": detail })
+                }
+                Said::Unsupported => json!({ "engine": reply.name, "outcome": "unsupported" }),
+                Said::Verdict(verdict) => {
+                    let mut line = json!({ "engine": reply.name });
+                    Answer::new("", verdict.clone()).add_to(&mut line, None);
+                    line
+                }
+            });
+            line["engines"] = answers.chain(replies).collect();
         }
         line
     }
@@ -324,7 +391,7 @@ mod tests {
             Answer::new("bytecode", Verdict::Done(vec![1])),
             Answer::new("jit", trap),
         ];
-        let report = Report { case: None, answers, diagnostic: None };
+        let report = Report { case: None, answers, external: Vec::new(), diagnostic: None };
         assert_eq!(report.status(), Status::Disagreement);
         assert_eq!(
             report.text(&source),
@@ -344,7 +411,7 @@ mod tests {
         let source = Source::new("program.stk", "\\ case: -> 1\n");
         let case = cases(&source).expect("it is a case").remove(0);
         let answers = vec![Answer::new("tree", Verdict::Done(vec![1])), Answer::new("jit", Verdict::Done(vec![2]))];
-        let report = Report { case: Some(case), answers, diagnostic: None };
+        let report = Report { case: Some(case), answers, external: Vec::new(), diagnostic: None };
         assert_eq!((report.agree(), report.met(), report.status()), (false, false, Status::Disagreement));
         assert_eq!(report.text(&source), "FAILED program.stk:1: expected 1\n  tree: 1\n  jit: 2");
         let line = report.json(&source);
@@ -358,7 +425,7 @@ mod tests {
         let mut answers = vec![done("tree"), done("jit"), done("regs")];
         answers[1].compare(&[0, 5], &[0, -5]);
         answers[2].compare(&[0, 5], &[]);
-        let report = Report { case: None, answers, diagnostic: None };
+        let report = Report { case: None, answers, external: Vec::new(), diagnostic: None };
         assert_eq!(report.status(), Status::Disagreement);
         assert_eq!(
             report.text(&source),

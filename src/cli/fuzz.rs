@@ -8,14 +8,16 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::external::{self, ExternalArgs};
 use super::findings::Findings;
-use super::input::{engine_names, language_names, say};
+use super::input::{engine_names, language_names, nonzero_duration, say};
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, print_error};
 use crate::exec::code_memory;
 use crate::lang::Language;
 use crate::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally};
+use crate::oracle::external::External;
 use crate::plural::count;
 use crate::registry;
 
@@ -25,7 +27,8 @@ use crate::registry;
     jitduel fuzz --time 60s\n  \
     jitduel fuzz --programs 1000000 --seed 7 --jobs 2\n  \
     jitduel fuzz --seed 7 --first 1234 --programs 1  repeats one program\n  \
-    jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n\n\
+    jitduel fuzz --time 1h --shard 3/100 --json     on one of 100 machines\n  \
+    jitduel fuzz --engine tree --external 'python3 examples/vm.py {file}'\n\n\
     Each program runs with and without metered fuel. One program in 16 also runs with fuel and limits close to what it\n\
     needs. Crashes, hangs and broken calling conventions are found like any other disagreement. Each finding is saved\n\
     as a program with a case; `jitduel check FILE` repeats it. Without --programs and --time, a campaign runs for 60\n\
@@ -75,6 +78,9 @@ pub(super) struct Fuzz {
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     findings: PathBuf,
 
+    #[command(flatten)]
+    external: ExternalArgs,
+
     /// Print the summary as one line of JSON
     #[arg(long)]
     json: bool,
@@ -105,7 +111,7 @@ impl Fuzz {
         let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
         let jobs = self.jobs.map(usize::from);
         let language = Language::ALL.into_iter().find(|language| language.name() == self.language);
-        let campaign = Campaign {
+        let mut campaign = Campaign {
             language: language.expect("the parser accepts only languages"),
             seed: self.seed.unwrap_or_else(fresh_seed),
             shard: self.shard,
@@ -115,6 +121,7 @@ impl Fuzz {
             jobs: jobs.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             engines: registry::all_names().filter(wanted).collect(),
             engine: registry::engine,
+            external: None,
             patience: self.patience,
             enough: self.max_findings.map(|enough| usize::try_from(enough).unwrap_or(usize::MAX)),
         };
@@ -124,6 +131,8 @@ impl Fuzz {
             bail!("the sequence has only {left} programs from --first {} on", self.first);
         }
         let mut findings = Findings::new(&self.findings, campaign.seed, campaign.language)?;
+        campaign.external = self.external.command()?;
+        campaign.engines.extend(campaign.external.as_ref().map(External::name));
         let Shard { index, of } = campaign.shard;
         say(format_args!(
             "seed {}, shard {} of {of}, engines {}",
@@ -178,9 +187,11 @@ impl Fuzz {
         if self.json {
             writeln!(out, "{}", summary_as_json(&campaign, &tally, &findings, elapsed))?;
         } else {
-            writeln!(out, "{}", summary(&tally, elapsed))?;
+            let of_command = campaign.external.map(|_| external::summary(tally.external, tally.unsupported));
+            writeln!(out, "{}{}", summary(&tally, elapsed), of_command.unwrap_or_default())?;
         }
-        let is_whole = tally.programs > 0 && tally.unjudged.is_empty();
+        let is_declined = external::declined_all(tally.external, tally.unsupported);
+        let is_whole = tally.programs > 0 && tally.unjudged.is_empty() && !is_declined;
         Ok(found.max(if is_whole { Status::Ok } else { Status::Usage }))
     }
 }
@@ -210,7 +221,8 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
 }
 
 fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed: Duration) -> Value {
-    let Tally { programs, runs, tiered, changed, words, trapped, rejected, wrong, findings, skipped, unjudged } = tally;
+    let Tally { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, .. } = tally;
+    let Tally { wrong, findings, skipped, unjudged, .. } = tally;
     let finding = |finding: &Finding| {
         let trial = finding.trial.as_ref();
         json!({
@@ -228,7 +240,7 @@ fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed:
             "others": finding.others,
         })
     };
-    json!({
+    let mut line = json!({
         "seed": campaign.seed,
         "shard": format!("{}/{}", campaign.shard.index + 1, campaign.shard.of),
         "engines": campaign.engines,
@@ -246,7 +258,12 @@ fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed:
         "findings": findings.iter().map(finding).collect::<Value>(),
         "skipped": skipped,
         "unjudged": unjudged,
-    })
+    });
+    if campaign.external.is_some() {
+        line["external_runs"] = (*external).into();
+        line["unsupported"] = (*unsupported).into();
+    }
+    line
 }
 
 /// A one-line summary of a finding.
@@ -298,23 +315,6 @@ fn fresh_seed() -> u64 {
     now.as_nanos() as u64 % 1_000_000_000_000
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds: u64 = match &text[digits.len()..] {
-        "s" | "" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        unit => return Err(format!("`{unit}` is not s, m or h")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
-}
-
-/// A duration above zero: every program needs some time.
-fn nonzero_duration(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|time| if time.is_zero() { Err("must be at least 1s".into()) } else { Ok(time) })
-}
-
 fn shard(text: &str) -> Result<Shard, String> {
     let (index, of) = text.split_once('/').ok_or("must be I/N, such as 1/4")?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is not a number"));
@@ -327,6 +327,7 @@ fn shard(text: &str) -> Result<Shard, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::input::duration;
 
     #[test]
     fn durations_and_shards_are_read_as_documented() {

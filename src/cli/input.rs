@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -191,4 +192,22 @@ pub(super) fn warn(message: impl Display) {
 /// Prints a line to stderr. Errors are ignored, because there is nowhere to report them.
 pub(super) fn say(message: impl Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// A duration in seconds, minutes or hours.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds: u64 = match &text[digits.len()..] {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        unit => return Err(format!("`{unit}` is not s, m or h")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{digits}` is not a number"))?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or("too long".into())
+}
+
+/// A duration above zero: every program needs some time.
+pub(super) fn nonzero_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| if time.is_zero() { Err("must be at least 1s".into()) } else { Ok(time) })
 }

@@ -6,6 +6,7 @@ mod check;
 mod complete;
 mod engines;
 mod export;
+mod external;
 mod findings;
 mod fuzz;
 mod generate;

@@ -1,5 +1,5 @@
 //! Executable memory, what generated code works on (the data stack, the memory cells, the control stack), the call into
-//! generated code, and child processes in which that code may crash. All system calls are here.
+//! generated code, child processes in which that code may crash, and commands of the user's. All system calls are here.
 //!
 //! This module knows nothing of the language. No mapping is ever writable and executable at once, and code can be
 //! called only through [`Code`], which only sealing produces. The memory of an arena does have a writable mapping in
@@ -28,6 +28,7 @@ mod cells;
 mod clock;
 mod code;
 mod code_memory;
+mod command;
 mod control;
 mod free_list;
 mod icache;
@@ -42,6 +43,7 @@ pub use call::{Entry, Exit, Requirements, State};
 pub use clock::{children_processor_time, processor_time};
 pub use code::Code;
 pub use code_memory::{CodeMemory, can_execute, code_memory, disable_double_mapping};
+pub use command::{End, Finished, run_command};
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
 pub use start::{stdout_was_closed, survive_file_size_limit};

@@ -245,17 +245,26 @@ fn prepare_to_crash(parent: libc::pid_t) {
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
         libc::signal(libc::SIGBUS, libc::SIG_DFL);
     }
+    if end_with_parent(parent).is_err() {
+        // SAFETY: ends this process. Nothing waits for an orphan's work.
+        unsafe { libc::_exit(PANICKED) };
+    }
+}
+
+/// On Linux, lets this process die with the process `parent`, which has forked it. It may be called between fork and exec.
+///
+/// # Errors
+/// If the parent has ended already.
+pub(super) fn end_with_parent(parent: libc::pid_t) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: changes only this process.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }
-    // A parent that ended before the call above sends no signal. SAFETY: getppid only reads, and nothing waits for an
-    // orphan's work.
-    unsafe {
-        if libc::getppid() != parent {
-            libc::_exit(PANICKED);
-        }
+    // A parent that ended before the call above sends no signal. SAFETY: getppid only reads.
+    match unsafe { libc::getppid() } == parent {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotFound.into()),
     }
 }
 

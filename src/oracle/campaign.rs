@@ -11,6 +11,7 @@ use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::external::External;
 use super::judge::{Care, HOST, Judge};
 use super::worker::{Counts, Exit, Failure, Message, POLL, Reporter, Worker};
 use crate::engine::Engine;
@@ -35,8 +36,10 @@ pub struct Campaign {
     pub time: Option<Duration>,
     /// The number of concurrent processes.
     pub jobs: usize,
-    /// The names of the engines to compare with the referee.
+    /// The names of the engines to compare with the referee, and that of the command, if any.
     pub engines: Vec<&'static str>,
+    /// The command to compare with the referee.
+    pub external: Option<External>,
     /// Creates the engine with a name: [`crate::registry::engine`], or a substitute in tests of the campaign.
     pub engine: fn(&str) -> Option<Box<dyn Engine>>,
     /// The time after which one program counts as hung.
@@ -90,6 +93,10 @@ pub struct Tally {
     pub programs: u64,
     /// Runs, summed over the engines. The last programs that a process judged before it died are not counted.
     pub runs: u64,
+    /// Those of them that the command made.
+    pub external: u64,
+    /// Runs that the command does not support, with the same omission.
+    pub unsupported: u64,
     /// Runs on engines that can change from an interpreter to machine code, with the same omission.
     pub tiered: u64,
     /// Those of them that did.
@@ -112,7 +119,10 @@ pub struct Tally {
 
 impl Tally {
     fn add(&mut self, counts: Counts) {
-        let Counts { programs, runs, tiered, changed, words, trapped, rejected, skipped } = counts;
+        let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } =
+            counts;
+        self.external += external;
+        self.unsupported += unsupported;
         self.tiered += tiered;
         self.changed += changed;
         self.programs += programs;
@@ -236,7 +246,7 @@ impl Campaign {
             for index in ready(children, POLL)?.into_iter().rev() {
                 waiting.extend(running.receive(index, watch)?.filter(|rest| rest.next < rest.end));
             }
-            running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience));
+            running.workers.iter_mut().for_each(|(worker, _)| worker.end_if_silent_for(self.patience()));
             watch(Event::Progress(&running.tally, started.elapsed()));
         }
     }
@@ -260,8 +270,16 @@ impl Campaign {
     }
 
     fn judge(&self, engines: &[&str]) -> Judge {
+        let external = self.external.as_ref().filter(|external| engines.contains(&external.name()));
+        let ours = engines.iter().filter(|name| external.is_none_or(|external| external.name() != **name));
         let engine = |name: &&str| (self.engine)(name).expect("the caller names existing engines");
-        Judge::of(engines.iter().map(engine).collect())
+        Judge::of(ours.map(engine).collect()).with_external(external.cloned())
+    }
+
+    /// The time after which a worker that shows no progress has hung. It shows progress after each run of the command, whose
+    /// own limit ends a run that hangs.
+    fn patience(&self) -> Duration {
+        self.patience + self.external.as_ref().map_or(Duration::ZERO, External::time)
     }
 
     /// Judges a batch of programs.
@@ -274,11 +292,13 @@ impl Campaign {
             reporter.begin(own);
             let index = self.index(own);
             judge.rest(resting(&self.engines, index));
-            let judged = judge.judge(&self.trial(index), care(index));
+            let judged = judge.judge_alive(&self.trial(index), care(index), &mut || reporter.alive());
             counts.programs += 1;
             match judged {
                 Ok(judged) => {
                     counts.runs += judged.runs;
+                    counts.external += judged.external;
+                    counts.unsupported += judged.unsupported;
                     counts.tiered += judged.tiered;
                     counts.changed += judged.changed;
                     counts.words += judged.words;
@@ -399,7 +419,7 @@ impl Running<'_> {
         let index = campaign.index(own);
         let generated = campaign.generated(index).unwrap_or_default();
         let tried = |trial: &Trial, care, engines: &[&str]| {
-            campaign.tried(trial, care, engines, campaign.patience).unwrap_or_default()
+            campaign.tried(trial, care, engines, campaign.patience()).unwrap_or_default()
         };
         // Each engine is tried by itself, because one that kills the process must not hide the others. A failure without any
         // engine is the front end's. A failure that shows only within a batch is attributed to no engine and cannot be shrunk.

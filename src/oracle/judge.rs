@@ -1,5 +1,6 @@
 //! The judge: chooses the runs of a random program and compares each with the referee.
 
+use super::external::{External, Said};
 use super::refute::wrongly_rejected;
 use super::{Oracle, Round, let_judge};
 use crate::engine::{Engine, PrepareError, Run};
@@ -14,6 +15,7 @@ use crate::registry;
 pub struct Judge {
     /// All engines but the referee, which runs first in each comparison.
     oracle: Oracle,
+    external: Option<External>,
 }
 
 /// How thoroughly a program is judged.
@@ -28,8 +30,12 @@ pub enum Care {
 /// The counts of a program without a disagreement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Runs, summed over the engines and the referee.
+    /// Runs, summed over the engines, the referee and the command.
     pub runs: u64,
+    /// Those of them that the command made.
+    pub external: u64,
+    /// Runs that the command does not support, which are not in the sums above.
+    pub unsupported: u64,
     /// Runs on engines that can change from an interpreter to machine code.
     pub tiered: u64,
     /// Those of them that did.
@@ -65,7 +71,12 @@ impl Judge {
     /// A judge of these engines. Without any engine, only the front end is tested.
     pub fn of(mut engines: Vec<Box<dyn Engine>>) -> Judge {
         engines.retain(|engine| engine.name() != Tree::NAME);
-        Judge { oracle: Oracle::of(engines) }
+        Judge { oracle: Oracle::of(engines), external: None }
+    }
+
+    /// The same judge, which also compares a command with the referee.
+    pub fn with_external(self, external: Option<External>) -> Judge {
+        Judge { external, ..self }
     }
 
     /// Messages about what the host cannot run; known after the first program.
@@ -83,6 +94,14 @@ impl Judge {
     /// # Errors
     /// The first disagreement.
     pub fn judge(&mut self, trial: &Trial, care: Care) -> Result<Judged, Disagreement> {
+        self.judge_alive(trial, care, &mut || {})
+    }
+
+    /// Judges a program, and calls `alive` after each run of the command. Each of them may take long, and a program has many.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn judge_alive(&mut self, trial: &Trial, care: Care, alive: &mut dyn FnMut()) -> Result<Judged, Disagreement> {
         let loaded = trial.load();
         if trial.language == Language::Let {
             let_judge::check_fault(trial, loaded.as_ref().err())?;
@@ -105,7 +124,9 @@ impl Judge {
                 let_judge::check_export(&program)?;
             }
         }
-        let mut comparison = Comparison { trial, program: &program, run: trial.run(), judged: &mut judged };
+        let external = self.external.as_ref();
+        let mut comparison =
+            Comparison { trial, program: &program, run: trial.run(), judged: &mut judged, external, alive };
         let sweep = if care == Care::Thorough { fuels(trial, &measured) } else { Vec::new() };
         comparison.metered(&mut self.oracle, &measured, &sweep)?;
         comparison.unmetered(&mut self.oracle, &measured)?;
@@ -166,6 +187,8 @@ struct Comparison<'a> {
     /// With the trial's own fuel.
     run: Run<'a>,
     judged: &'a mut Judged,
+    external: Option<&'a External>,
+    alive: &'a mut dyn FnMut(),
 }
 
 impl Comparison<'_> {
@@ -193,44 +216,93 @@ impl Comparison<'_> {
 
     fn compare(&mut self, round: &mut Round, run: Run, expected: &Measured) -> Result<(), Disagreement> {
         let memory = if let Outcome::Done(_) = expected.outcome { &expected.memory[..] } else { &[] };
-        let mut wrong = Vec::new();
+        let mut different = Vec::new();
         self.judged.runs += 1;
         for answer in round.run(run.inputs, run.fuel) {
             self.judged.runs += 1;
             self.judged.tiered += u64::from(registry::changes_tiers(answer.engine));
             self.judged.changed += u64::from(answer.tier_changes > 0);
             if answer.outcome != expected.outcome || *answer.memory != *memory {
-                wrong.push(answer);
+                different.push(answer);
             }
         }
-        let Some(first) = wrong.first() else { return Ok(()) };
+        if different.is_empty() && self.external.is_none() {
+            return Ok(());
+        }
         let source = self.trial.source();
-        let show = |outcome: &Outcome| Verdict::of(outcome, &source).to_string();
+        let right = Verdict::of(&expected.outcome, &source);
+        // The kind of disagreement, the name of the engine, and what it says.
+        let mut wrong: Vec<(String, &'static str, String)> = Vec::new();
+        for answer in &different {
+            let verdict = Verdict::of(&answer.outcome, &source);
+            let mut line = verdict.to_string();
+            if answer.outcome == expected.outcome {
+                line += &format!("; {}", other_memory(memory, &answer.memory));
+            }
+            wrong.push((class(&right, &verdict), answer.engine, line));
+        }
+        if let Some(external) = self.external {
+            wrong.extend(self.ask(external, run, &right)?);
+        }
+        let Some((class, ..)) = wrong.first() else { return Ok(()) };
         let fuel = run.fuel.map_or("without fuel".into(), |fuel| format!("fuel {fuel}"));
         let (stack_limit, call_limit) = (run.stack_limit, run.call_limit);
-        let mut detail =
-            format!("{fuel}, stack limit {stack_limit}, call limit {call_limit}\ntree: {}", show(&expected.outcome));
-        for answer in &wrong {
-            detail += &format!("\n{}: {}", answer.engine, show(&answer.outcome));
-            if answer.outcome == expected.outcome {
-                detail += &format!("; {}", other_memory(memory, &answer.memory));
-            }
+        let mut detail = format!("{fuel}, stack limit {stack_limit}, call limit {call_limit}\ntree: {right}");
+        for (_, engine, line) in &wrong {
+            detail += &format!("\n{engine}: {line}");
         }
-        let class = class(&expected.outcome, &first.outcome);
-        Err(Disagreement { class, engines: wrong.iter().map(|answer| answer.engine).collect(), detail })
+        Err(Disagreement {
+            class: class.clone(),
+            engines: wrong.iter().map(|(_, engine, _)| *engine).collect(),
+            detail,
+        })
+    }
+
+    /// Runs the command. Returns the kind of disagreement, the command and what it says if it is wrong.
+    fn ask(
+        &mut self,
+        external: &External,
+        run: Run,
+        right: &Verdict,
+    ) -> Result<Option<(String, &'static str, String)>, Disagreement> {
+        let said = external.run(self.trial.language, self.trial.text.as_bytes(), run, right.to_string().len());
+        (self.alive)();
+        let said = said.map_err(|error| {
+            let detail = format!("cannot run the command `{}`: {error}", external.name());
+            Disagreement { class: HOST.into(), engines: Vec::new(), detail }
+        })?;
+        if said == Said::Unsupported {
+            self.judged.unsupported += 1;
+            return Ok(None);
+        }
+        self.judged.runs += 1;
+        self.judged.external += 1;
+        Ok(match said {
+            Said::Verdict(verdict) if verdict != *right => {
+                Some((class(right, &verdict), external.name(), verdict.to_string()))
+            }
+            Said::Failed { class, detail } => {
+                let line = format!("{class}; {detail}");
+                Some((class, external.name(), line))
+            }
+            Said::Verdict(_) | Said::Unsupported => None,
+        })
     }
 }
 
-/// The kind of disagreement between two runs. If the outcomes are equal, the memory is not.
-fn class(expected: &Outcome, got: &Outcome) -> String {
-    let name = |outcome: &Outcome| match outcome {
-        Outcome::Done(_) => "done".into(),
-        Outcome::Trap(trap) => trap.kind.to_string(),
+/// The kind of disagreement between two runs. If the verdicts are equal, the memory is not.
+fn class(expected: &Verdict, got: &Verdict) -> String {
+    let name = |verdict: &Verdict| match verdict {
+        Verdict::Done(_) => "done".into(),
+        Verdict::Trap { kind, .. } => kind.to_string(),
+        Verdict::Rejected { .. } => "rejected".into(),
     };
     match (expected, got) {
         _ if expected == got => "other memory".into(),
-        (Outcome::Done(_), Outcome::Done(_)) => "other values".into(),
-        (Outcome::Trap(a), Outcome::Trap(b)) if a.kind == b.kind => format!("{} at another word", a.kind),
+        (Verdict::Done(_), Verdict::Done(_)) => "other values".into(),
+        (Verdict::Trap { kind, .. }, Verdict::Trap { kind: other, .. }) if kind == other => {
+            format!("{kind} at another word")
+        }
         _ => format!("{} in place of {}", name(got), name(expected)),
     }
 }

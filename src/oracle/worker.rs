@@ -46,6 +46,8 @@ pub(super) enum Message {
 pub(super) struct Counts {
     pub programs: u64,
     pub runs: u64,
+    pub external: u64,
+    pub unsupported: u64,
     pub tiered: u64,
     pub changed: u64,
     pub words: u64,
@@ -103,6 +105,11 @@ impl Reporter<'_> {
 
     pub fn send(&mut self, message: Message) {
         write(&mut self.pipe, &Line::Message(message));
+    }
+
+    /// Shows that the worker has not hung.
+    pub fn alive(&mut self) {
+        self.send(Message::Counts(Counts::default()));
     }
 }
 

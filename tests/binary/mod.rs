@@ -252,3 +252,21 @@ pub fn executable(folder: &Path, name: &str, from: &str) -> String {
     assert!(copied.success() && permitted.success(), "{path}");
     path
 }
+
+/// The Python interpreter itself, because `python3` may be a slow script that looks for it. If it is not installed, prints that the
+/// test is not run, or fails if it is required.
+pub fn python() -> Option<&'static str> {
+    static PYTHON: OnceLock<Option<String>> = OnceLock::new();
+    let find = || {
+        let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let python = PYTHON.get_or_init(find).as_deref();
+    if python.is_none() {
+        // Bypasses the capture of passing tests' output, so that nobody assumes that this test has run.
+        writeln!(std::io::stderr(), "NOT RUN: python3 is not installed").expect("standard error takes it");
+        let required = std::env::var_os("JITDUEL_WITNESSES").is_some_and(|value| value == "required");
+        assert!(!required, "python3 is not installed, and JITDUEL_WITNESSES is `required`");
+    }
+    python
+}

@@ -5,6 +5,7 @@ mod binary;
 
 mod bench;
 mod export;
+mod external;
 mod files;
 mod fuzz;
 mod hostile_hosts;

@@ -22,6 +22,9 @@ const SHRINK_TIME: Duration = Duration::from_secs(60);
 /// The timeout of a shrunk program, as a multiple of the whole program's time. A changed program may hang.
 const TIMEOUT_FACTOR: u32 = 10;
 
+/// The least time that a run of a command gets while a program is shrunk: starting a process may take long on a busy machine.
+const LEAST_COMMAND_TIME: Duration = Duration::from_secs(1);
+
 impl Campaign {
     /// Judges a program on some engines in a separate process and returns the failure, if any.
     pub(super) fn tried(
@@ -33,7 +36,8 @@ impl Campaign {
     ) -> io::Result<Option<Failure>> {
         let mut wrong = None;
         let work = |reporter: &mut Reporter| {
-            if let Err(disagreement) = self.judge(engines).judge(trial, care) {
+            let judged = self.judge(engines).judge_alive(trial, care, &mut || reporter.alive());
+            if let Err(disagreement) = judged {
                 reporter.send(Message::Failed(0, disagreement.into(), Counts::default()));
             }
         };
@@ -63,18 +67,14 @@ impl Campaign {
         class: &str,
         culprit: &[&str],
     ) -> io::Result<Option<(Trial, Option<String>)>> {
+        let external = self.external.as_ref().filter(|external| culprit == [external.name()]);
         let work = |reporter: &mut Reporter| {
-            let begun = Instant::now();
-            let _ = self.tried(whole, Care::Thorough, culprit, self.patience);
-            let least = Duration::from_millis(100);
-            let patience = (begun.elapsed() * TIMEOUT_FACTOR).min(self.patience / TIMEOUT_FACTOR).max(least);
-            let end = Instant::now() + SHRINK_TIME;
             let mut tries = 0;
-            let mut still_fails = |trial: &Trial, care| {
+            let mut still_fails = |campaign: &Campaign, trial: &Trial, care, patience| {
                 // Shows progress, so that this worker does not count as hung.
                 tries += 1;
                 reporter.begin(tries);
-                let wrong = self.tried(trial, care, culprit, patience);
+                let wrong = campaign.tried(trial, care, culprit, patience);
                 // If the system cannot start a process for an attempt, the candidate is dropped.
                 let same = matches!(wrong, Ok(Some(wrong)) if wrong.class == class);
                 if same {
@@ -82,13 +82,37 @@ impl Campaign {
                 }
                 same
             };
-            let small = shrink(whole, MAX_ATTEMPTS, end, |trial| still_fails(trial, Care::Thorough));
-            let small = with_its_limits(small, |trial| still_fails(trial, Care::Quick));
+            // Each run of a command is a process, so there is no time for many runs of each candidate. The limits are found first.
+            let (care, whole) = match external {
+                None => (Care::Thorough, whole.clone()),
+                Some(_) => {
+                    let fails = |trial: &Trial| still_fails(self, trial, Care::Quick, self.patience());
+                    (Care::Quick, with_its_limits(whole.clone(), fails))
+                }
+            };
+            let begun = Instant::now();
+            still_fails(self, &whole, care, self.patience());
+            let enough =
+                |limit: Duration, least| (begun.elapsed() * TIMEOUT_FACTOR).min(limit / TIMEOUT_FACTOR).max(least);
+            let mut patience = enough(self.patience, Duration::from_millis(100));
+            let mut campaign = self.clone();
+            if let Some(external) = external {
+                let time = enough(external.time(), LEAST_COMMAND_TIME).min(external.time());
+                campaign.external = Some(external.with_time(time));
+                patience = campaign.patience();
+            }
+            let end = Instant::now() + SHRINK_TIME;
+            let small = shrink(&whole, MAX_ATTEMPTS, end, |trial| still_fails(&campaign, trial, care, patience));
+            let mut small = with_its_limits(small, |trial| still_fails(&campaign, trial, Care::Quick, patience));
+            // A command that was too slow for a moment has not failed.
+            if external.is_some() && !still_fails(self, &small, Care::Quick, self.patience()) {
+                small = whole;
+            }
             let file = file(&small);
             reporter.send(Message::Trial(small, Some(file)));
         };
         // The worker may spend one timeout on the whole program before its first message.
-        last_trial(work, 2 * self.patience)
+        last_trial(work, 2 * self.patience())
     }
 }
 
