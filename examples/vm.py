@@ -61,7 +61,7 @@ def words(text):
 
 
 class Function:
-    """A definition, or the main program. Its stack is at most `depth` deep here, and was at most `frame` deep before."""
+    """A definition, or the main program. Its stack is at most `depth` deep now, and was at most `frame` deep."""
 
     def __init__(self, params, results):
         self.params, self.results = params, results
@@ -74,7 +74,7 @@ class Function:
 
 
 class Body:
-    """An open `times`, `while` or `if`: its start, the jumps to its end, and the depths of the stack with which it ends."""
+    """An open `times`, `while` or `if`: its start, the jumps to its end, and the depths with which it ends."""
 
     def __init__(self, word, at, function):
         self.word, self.at, self.start, self.depth = word, at, len(function.code), function.depth
