@@ -2,9 +2,9 @@
 """A VM for the language of docs/LANGUAGE.md, to be judged by `jitduel check` and `jitduel fuzz` with
 --external 'python3 examples/vm.py {file}'. docs/EXTERNAL.md explains what it must do.
 
-It expects a valid program, because jitduel rejects all others before any VM sees them. It compiles each definition and the main
-program to a list of instructions: the offset of the word, the number of values that it pops, the name of the instruction and its
-arguments. A jump names the index of an instruction in the same list.
+It expects a valid program, because jitduel rejects all others before any VM sees them. It compiles each definition and
+the main program to a list of instructions: the offset of the word, the number of values that it pops, the name of the
+instruction and its arguments. A jump names the index of an instruction in the same list.
 """
 import re
 import sys
@@ -27,7 +27,8 @@ BINARY = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": quotient, "mod": lambda a, b: a - b * quotient(a, b),
     "and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b,
-    "lshift": lambda a, n: a << n % 64, "rshift": lambda a, n: unsigned(a) >> n % 64, "arshift": lambda a, n: a >> n % 64,
+    "lshift": lambda a, n: a << n % 64, "arshift": lambda a, n: a >> n % 64,
+    "rshift": lambda a, n: unsigned(a) >> n % 64,
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b, "<": lambda a, b: a < b, ">": lambda a, b: a > b,
     "<=": lambda a, b: a <= b, ">=": lambda a, b: a >= b, "u<": lambda a, b: unsigned(a) < unsigned(b),
     "min": min, "max": max,
@@ -60,7 +61,7 @@ def words(text):
 
 
 class Function:
-    """A definition, or the main program. `depth` is the greatest depth that its stack can have, `frame` the greatest so far."""
+    """A definition, or the main program. Its stack is at most `depth` deep now, and was at most `frame` deep."""
 
     def __init__(self, params, results):
         self.params, self.results = params, results
@@ -73,7 +74,7 @@ class Function:
 
 
 class Body:
-    """An open `times`, `while` or `if`: its start, the jumps to its end, and the depths that the stack can have at its end."""
+    """An open `times`, `while` or `if`: its start, the jumps to its end, and the depths with which it ends."""
 
     def __init__(self, word, at, function):
         self.word, self.at, self.start, self.depth = word, at, len(function.code), function.depth

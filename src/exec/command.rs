@@ -1,7 +1,7 @@
 //! Runs a command of the user's, with a time limit and a limit of its output.
 //!
-//! The output goes to files without names, not to pipes. So the command never waits for us to read, and nothing is left behind,
-//! however it ends.
+//! The output goes to files without names, not to pipes. So the command never waits for us to read, and nothing is left
+//! behind, however it ends.
 
 use std::fs::File;
 use std::io;
@@ -42,8 +42,9 @@ const KEPT_STDERR: u64 = 4_096;
 /// The longest pause between two looks at a running command.
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// Runs a command to its end, without standard input. It is killed if it needs more than `time`, or prints more than `bytes` to
-/// standard output or to standard error. The processes that it has started and left in its process group are killed in any case.
+/// Runs a command to its end, without standard input. It is killed if it needs more than `time`, or prints more than
+/// `bytes` to standard output or to standard error. The processes that it has started and left in its process group are
+/// killed in any case.
 ///
 /// On Linux, the command is also killed if this process ends.
 ///
@@ -94,7 +95,8 @@ pub fn run_command(command: &mut Command, folder: &Path, time: Duration, bytes: 
 /// Whether our own child has ended. It can still be waited for, so its id still belongs to it.
 fn has_ended(child: libc::pid_t) -> io::Result<bool> {
     loop {
-        // SAFETY: a `siginfo_t` of zero bytes is valid. The call writes only to it, and leaves zeros if the child still runs.
+        // SAFETY: a `siginfo_t` of zero bytes is valid. The call writes only to it, and leaves zeros if the child still
+        // runs.
         let (result, info) = unsafe {
             let mut info: libc::siginfo_t = mem::zeroed();
             let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;

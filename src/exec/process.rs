@@ -251,7 +251,8 @@ fn prepare_to_crash(parent: libc::pid_t) {
     }
 }
 
-/// On Linux, lets this process die with the process `parent`, which has forked it. It may be called between fork and exec.
+/// On Linux, lets this process die with the process `parent`, which has forked it. It may be called between fork and
+/// exec.
 ///
 /// # Errors
 /// If the parent has ended already.

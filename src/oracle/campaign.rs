@@ -276,8 +276,8 @@ impl Campaign {
         Judge::of(ours.map(engine).collect()).with_external(external.cloned())
     }
 
-    /// The time after which a worker that shows no progress has hung. It shows progress after each run of the command, whose
-    /// own limit ends a run that hangs.
+    /// The time after which a worker that shows no progress has hung. It shows progress after each run of the command,
+    /// whose own limit ends a run that hangs.
     fn patience(&self) -> Duration {
         self.patience + self.external.as_ref().map_or(Duration::ZERO, External::time)
     }

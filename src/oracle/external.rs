@@ -1,8 +1,8 @@
 //! An external VM: a command that takes a program's file and prints the line that `jitduel run` prints.
 //!
-//! It is not an [`Engine`](crate::engine::Engine), because it takes the program's text and returns a line, in which a trap has a
-//! line and a column, and no memory. So it stands beside the engines, and [`Judge`](super::judge::Judge) and `check` compare its
-//! [`Verdict`] with theirs.
+//! It is not an [`Engine`](crate::engine::Engine), because it takes the program's text and returns a line, in which a
+//! trap has a line and a column, and no memory. So it stands beside the engines, and [`Judge`](super::judge::Judge) and
+//! `check` compare its [`Verdict`] with theirs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -19,8 +19,8 @@ use crate::exec::{End, Ended, Finished, run_command};
 use crate::lang::{Language, printable};
 use crate::outcome::Verdict;
 
-/// A command that runs programs. Copies of it share a folder for the files that they pass to the command. The folder is removed
-/// with the last copy in the process that made it.
+/// A command that runs programs. Copies of it share a folder for the files that they pass to the command. The folder is
+/// removed with the last copy in the process that made it.
 #[derive(Clone, Debug)]
 pub struct External {
     name: &'static str,
@@ -77,8 +77,8 @@ const MORE_OUTPUT: u64 = 1 << 20;
 const SHOWN: usize = 300;
 
 impl External {
-    /// The command in this text, which a POSIX shell would split into the same words. A run of it may take `time`. It is started
-    /// once, with an empty program.
+    /// The command in this text, which a POSIX shell would split into the same words. A run of it may take `time`. It
+    /// is started once, with an empty program.
     ///
     /// # Errors
     /// If the text is no such command, or the command cannot be started.
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(detail, "it printed `1 2 x\\n`\n  first\n  last");
     }
 
-    /// The command has children that would hold its output open, and one of them leaves the process group.
+    /// The child of the second command would hold a pipe open after the command has ended.
     #[test]
     fn a_command_that_hangs_is_killed_with_its_children() {
         let external = External::new("sh -c 'sleep 1000 & sleep 1000' sh {file}", Duration::from_millis(200));

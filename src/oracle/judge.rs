@@ -97,7 +97,8 @@ impl Judge {
         self.judge_alive(trial, care, &mut || {})
     }
 
-    /// Judges a program, and calls `alive` after each run of the command. Each of them may take long, and a program has many.
+    /// Judges a program, and calls `alive` after each run of the command. Each of them may take long, and a program has
+    /// many.
     ///
     /// # Errors
     /// The first disagreement.

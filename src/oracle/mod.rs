@@ -3,7 +3,8 @@
 //! [`Oracle`] runs a program on several engines. The stack and the memory lie between inaccessible pages. The stack is filled with poison that
 //! differs for each engine, as are the registers that generated code must not rely on. [`judge`] chooses the runs of a
 //! random program and compares them with the referee. [`campaign`] does so for many programs in separate processes.
-//! [`shrink`] reduces a program on which engines disagree to a small one. [`external`] runs commands that are judged like engines.
+//! [`shrink`] reduces a program on which engines disagree to a small one. [`external`] runs commands that are judged
+//! like engines.
 
 pub mod campaign;
 pub mod external;

@@ -253,8 +253,8 @@ pub fn executable(folder: &Path, name: &str, from: &str) -> String {
     path
 }
 
-/// The Python interpreter itself, because `python3` may be a slow script that looks for it. If it is not installed, prints that the
-/// test is not run, or fails if it is required.
+/// The Python interpreter itself, because `python3` may be a slow script that looks for it. If it is not installed,
+/// prints that the test is not run, or fails if it is required.
 pub fn python() -> Option<&'static str> {
     static PYTHON: OnceLock<Option<String>> = OnceLock::new();
     let find = || {

@@ -1,7 +1,8 @@
 //! `--external`: the example VM agrees with the engines, a bug in it is found, and every way in which a command can misbehave is
 //! reported.
 //!
-//! Tests that need Python report `NOT RUN` if it is not installed. If JITDUEL_WITNESSES is `required`, this is a failure.
+//! Tests that need Python report `NOT RUN` if it is not installed. If JITDUEL_WITNESSES is `required`, this is a
+//! failure.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +48,7 @@ fn assert_found(command: &str, how: &str) {
 #[test]
 fn the_example_agrees_on_programs_of_the_corpus() {
     let Some(python) = python() else { return };
-    // Among them they have each word, each kind of trap, each limit, recursion, arrays and early exits.
+    // A part of each folder, because each run starts a process.
     let folders = ["corpus/basics", "corpus/traps", "corpus/regressions"];
     let mut paths = Vec::new();
     for folder in folders {

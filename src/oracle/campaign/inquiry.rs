@@ -22,7 +22,8 @@ const SHRINK_TIME: Duration = Duration::from_secs(60);
 /// The timeout of a shrunk program, as a multiple of the whole program's time. A changed program may hang.
 const TIMEOUT_FACTOR: u32 = 10;
 
-/// The least time that a run of a command gets while a program is shrunk: starting a process may take long on a busy machine.
+/// The least time that a run of a command gets while a program is shrunk: starting a process may take long on a busy
+/// machine.
 const LEAST_COMMAND_TIME: Duration = Duration::from_secs(1);
 
 impl Campaign {
@@ -82,7 +83,8 @@ impl Campaign {
                 }
                 same
             };
-            // Each run of a command is a process, so there is no time for many runs of each candidate. The limits are found first.
+            // Each run of a command is a process, so there is no time for many runs of each candidate. The limits are
+            // found first.
             let (care, whole) = match external {
                 None => (Care::Thorough, whole.clone()),
                 Some(_) => {
