@@ -5,7 +5,7 @@
 use std::panic::catch_unwind;
 
 use jitduel::isa::{Forms, Isa, Reserved, Shape, Tuning, aarch64, x86_64};
-use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Site, Slot};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, MOST_WORK, Op, Reg, Site, Slot};
 
 /// Limits this process to 4 GiB of address space, so that an excessive allocation ends it.
 fn limit_memory() {
