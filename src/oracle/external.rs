@@ -245,7 +245,10 @@ mod tests {
     #[test]
     fn a_command_that_hangs_is_killed_with_its_children() {
         let external = External::new("sh -c 'sleep 1000 & sleep 1000' sh {file}", Duration::from_millis(200));
-        let said = external.expect("there is a shell").run(Language::Stack, b"", Run::default(), 0).expect("it can be started");
+        let said = external
+            .expect("there is a shell")
+            .run(Language::Stack, b"", Run::default(), 0)
+            .expect("it can be started");
         assert_eq!(said, Said::Failed { class: "hang".into(), detail: "not ended after 200ms".into() });
         assert_eq!(self::said("sleep 1000 & echo 5"), Said::Verdict(Verdict::Done(vec![5])));
     }

@@ -116,7 +116,11 @@ fn first_error_in_reading_order_wins() {
 #[test]
 fn nesting_is_bounded_and_counted_together() {
     let nested = |open: &str, inside: &str, close: &str, depth: usize| {
-        format!("fn f(x) {{ return x; }}\narray a[9];\nfn main() {{ return {}{inside}{}; }}", open.repeat(depth), close.repeat(depth))
+        format!(
+            "fn f(x) {{ return x; }}\narray a[9];\nfn main() {{ return {}{inside}{}; }}",
+            open.repeat(depth),
+            close.repeat(depth)
+        )
     };
     // The function's block counts too.
     for (open, close, width) in [("(", ")", 1), ("f(", ")", 2), ("a[", "]", 2), ("- ", "", 2), ("~(", ")", 2)] {
@@ -165,7 +169,10 @@ fn long_programs_compile() {
     let statements = format!("fn main() {{ let x = 0; {} return x; }}", "x += 1; ".repeat(length));
     assert_eq!(value(&statements), length as i64);
     let functions: String = (0..length / 4).map(|index| format!("fn f{index}() {{ return {index}; }}\n")).collect();
-    assert_eq!(value(&format!("{functions} fn main() {{ return f7() + f{}(); }}", length / 4 - 1)), length as i64 / 4 + 6);
+    assert_eq!(
+        value(&format!("{functions} fn main() {{ return f7() + f{}(); }}", length / 4 - 1)),
+        length as i64 / 4 + 6
+    );
 }
 
 #[test]
@@ -174,7 +181,8 @@ fn texts_that_are_not_utf8_and_empty_texts_are_errors() {
     assert_eq!(place(""), "1:1");
     assert_eq!(place("// nothing\n  "), "1:1");
     drop(bytes);
-    let invalid = Source::new("test.let", [&b"fn main() { return 1; }\n"[..], &[0xff]].concat()).in_language(Language::Let);
+    let invalid =
+        Source::new("test.let", [&b"fn main() { return 1; }\n"[..], &[0xff]].concat()).in_language(Language::Let);
     let error = letlang::compile(&invalid).expect_err("it is not UTF-8");
     assert_eq!((invalid.place(error.span).to_string(), error.kind), ("2:1".to_owned(), LetErrorKind::NotUtf8));
 }
@@ -209,7 +217,9 @@ fn the_referee_traps_where_the_page_says() {
 
 #[test]
 fn cases_are_line_comments() {
-    let source = source("// case fuel=9: 1 -> 2\nfn main(a) { return a + 1; } // case: 2 -> 3\n// Case: 3 -> 4\n//case: 4 -> 5\n");
+    let source = source(
+        "// case fuel=9: 1 -> 2\nfn main(a) { return a + 1; } // case: 2 -> 3\n// Case: 3 -> 4\n//case: 4 -> 5\n",
+    );
     let lines: Vec<usize> = cases(&source).expect("they are well formed").iter().map(|case| case.line).collect();
     assert_eq!(lines, [1, 4]);
     let misses: Vec<String> = near_misses(&source).iter().map(|miss| miss.at.to_string()).collect();
@@ -219,7 +229,8 @@ fn cases_are_line_comments() {
 /// The exported stack program has the same result.
 #[test]
 fn exported_programs_have_the_same_outcome() {
-    let source = source("array dup[2]; fn swap(a, b) { return b - a; } fn main(n) { dup[1] = swap(n, 9); return dup[1]; }");
+    let source =
+        source("array dup[2]; fn swap(a, b) { return b - a; } fn main(n) { dup[1] = swap(n, 9); return dup[1]; }");
     let program = front::load(&source, 1).expect("it has one input").expect("it is a program");
     let text = print(&program.ast().with_safe_names());
     let again = jitduel::lang::load(&Source::new("again", text), 1).expect("it is a program");

@@ -16,6 +16,7 @@ use crate::binary::{folder, size};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine;
 use jitduel::export::{Limits, MAX_CALLS, Needs, Run, c, forth};
+use jitduel::front;
 use jitduel::generate::{Kind, Trial, trial};
 use jitduel::interp::tree::evaluate;
 use jitduel::lang::words::WORDS;
@@ -217,7 +218,7 @@ fn random_cases(count: usize) -> Vec<Case> {
         }
         let program = trial.load().expect("it is valid");
         let outcome = trial.measure(program.ast()).outcome;
-        let Trial { text, inputs, fuel, stack_limit, call_limit } = trial;
+        let Trial { text, inputs, fuel, stack_limit, call_limit, .. } = trial;
         let source = Source::new(format!("random program {index}"), text);
         let limits = Limits { stack: stack_limit, calls: call_limit, fuel: (index % 3 != 0).then_some(fuel) };
         let out_of_fuel = matches!(&outcome, Outcome::Trap(trap) if trap.kind == TrapKind::OutOfFuel);
