@@ -90,7 +90,7 @@ fn usage_errors_are_reported() {
     for (arguments, message) in [
         (&["-e", "1"][..], "--to <LANGUAGE>"),
         (&["--to", "c"], "required arguments"),
-        (&["-e", "1", "--to", "pascal"], "[possible values: c, forth]"),
+        (&["-e", "1", "--to", "pascal"], "[possible values: c, forth, stack]"),
         (&["-e", "+", "--to", "c", "--input", "1,x"], "`x` is not a 64-bit integer"),
         (
             &["-e", "swpa", "--to", "c", "--input", "1,2", "--stack-limit", "1"],

@@ -80,7 +80,7 @@ fn a_profile_makes_the_next_run_begin_in_machine_code() {
     let second = profiled(&path);
     assert!(second.stderr.contains(": 2 functions remembered for this run\n"), "{}", second.stderr);
     assert!(
-        second.stderr.contains("compiled the program: ") && second.stderr.contains("it was hot in an earlier run\n")
+        second.stderr.contains("compiled the program with `") && second.stderr.contains("it was hot in an earlier run\n")
     );
     let third = profiled(&path);
     assert!(third.stderr.ends_with(": unchanged\n"), "{}", third.stderr);
@@ -112,7 +112,7 @@ fn a_file_that_is_not_a_profile_is_ignored_and_kept() {
     };
     let deep = "[".repeat(200_000);
     let large = vec![b' '; (1 << 20) + 1];
-    let hostile = "{\"format\":\"jitduel-profiles/1\",\"profiles\":[{\"key\":null,\"hot\":[]}]}";
+    let hostile = "{\"format\":\"jitduel-profiles/2\",\"profiles\":[{\"key\":null,\"hot\":[]}]}";
     let cases: [(&str, &[u8], &str); 6] = [
         ("text", b"fn main() {}", "it is not a profile"),
         ("bytes", &[0xff, 0, 0xfe], "it is not a profile"),
