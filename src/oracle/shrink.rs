@@ -14,10 +14,8 @@ use crate::engine::Run;
 use crate::generate::Trial;
 use crate::generate::draft::{Draft, mapped};
 use crate::interp::tree::measure;
-#[cfg(test)]
-use crate::lang::Language;
 use crate::lang::print::print;
-use crate::lang::{ArrayId, DefinitionId, NodeKind, Word, parse};
+use crate::lang::{ArrayId, DefinitionId, Language, NodeKind, Word, parse};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 
 /// The maximum number of values that a removed first part of a program may pass to the rest as inputs.
@@ -31,6 +29,9 @@ const MAX_INLINED: usize = 200;
 
 /// Shrinks a trial while `still_fails` holds, calling it at most `tries` times and not after `end`.
 pub fn shrink(trial: &Trial, tries: usize, end: Instant, still_fails: impl FnMut(&Trial) -> bool) -> Trial {
+    if trial.language == Language::Let {
+        return Statements { still_fails, tries, end, best: trial.clone() }.shrink();
+    }
     let Ok(ast) = parse(&trial.source()) else {
         return Words { still_fails, tries, end, best: trial.clone() }.shrink();
     };
@@ -548,6 +549,115 @@ impl<F: FnMut(&Trial) -> bool> Words<F> {
     }
 }
 
+/// A let program, which shrinks by functions, statements and operands. Its tokens are separated by white space.
+struct Statements<F> {
+    still_fails: F,
+    tries: usize,
+    end: Instant,
+    best: Trial,
+}
+
+impl<F: FnMut(&Trial) -> bool> Statements<F> {
+    fn shrink(mut self) -> Trial {
+        loop {
+            let before = self.best.text.len();
+            let mut at = 0;
+            while at < self.best.text.split_whitespace().count() {
+                if !self.try_at(at) {
+                    at += 1;
+                }
+                if self.tries == 0 || Instant::now() > self.end {
+                    return self.best;
+                }
+            }
+            if self.best.text.len() >= before {
+                return self.best;
+            }
+        }
+    }
+
+    /// Whether the program without something that begins at this word still fails.
+    fn try_at(&mut self, at: usize) -> bool {
+        let text = self.best.text.clone();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for shorter in shorter(&words, at) {
+            let trial = Trial { text: shorter.join(" "), ..self.best.clone() };
+            if self.tries > 0 && trial.text.len() < text.len() {
+                self.tries -= 1;
+                if (self.still_fails)(&trial) {
+                    self.best = trial;
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// A let program without something that begins at a word. Most of what this yields are programs.
+fn shorter<'t>(words: &[&'t str], at: usize) -> Vec<Vec<&'t str>> {
+    let without =
+        |range: Range<usize>, instead: &[&'t str]| [&words[..range.start], instead, &words[range.end..]].concat();
+    let mut found = Vec::new();
+    // The first `;` or `{` that is in no brackets which open behind the word.
+    let mut next = at;
+    while next < words.len() && !matches!(words[next], ";" | "{" | "}") {
+        next = if matches!(words[next], "(" | "[") { closing(words, next) + 1 } else { next + 1 };
+    }
+    match words.get(next) {
+        Some(&";") => found.push(without(at..next + 1, &[])),
+        Some(&"{") => {
+            let end = closing(words, next);
+            found.push(without(at..end + 1, &[]));
+            if end < words.len() {
+                // What is in the block takes the place of the whole statement.
+                found.push(without(at..end + 1, &words[next + 1..end]));
+            }
+        }
+        _ => {}
+    }
+    match words[at] {
+        "(" | "[" => {
+            let end = closing(words, at);
+            // A call or an element, or an expression in parentheses.
+            found.push(without(at.saturating_sub(1)..(end + 1).min(words.len()), &["1"]));
+            found.push(without(at..(end + 1).min(words.len()), &["1"]));
+            if end < words.len() {
+                found.push(without(at..end + 1, &words[at + 1..end]));
+            }
+        }
+        "-" | "!" | "~" => found.push(without(at..at + 1, &[])),
+        _ => {}
+    }
+    // An operator with the operand behind it.
+    if let Some(&operand) = words.get(at + 1) {
+        let end = if matches!(operand, "(" | "[") { closing(words, at + 1) + 1 } else { at + 2 };
+        found.push(without(at..end.min(words.len()), &[]));
+    }
+    if words[at].len() > 1 {
+        found.push(without(at..at + 1, &["1"]));
+    }
+    found
+}
+
+/// The word that closes the bracket at a word, or the number of words if none does.
+fn closing(words: &[&str], at: usize) -> usize {
+    let mut depth = 0;
+    for (index, word) in words.iter().enumerate().skip(at) {
+        match *word {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => {
+                depth -= 1;
+                if depth == 0 {
+                    return index;
+                }
+            }
+            _ => {}
+        }
+    }
+    words.len()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -556,6 +666,26 @@ mod tests {
     use crate::generate::{Kind, trial};
     use crate::lang::Node;
     use crate::outcome::TrapKind;
+
+    /// A failure that needs one statement of a generated let program leaves little else.
+    #[test]
+    fn let_programs_shrink_by_statements() {
+        let mut shrunk = 0;
+        for index in 0..60 {
+            let whole = trial(Kind::Let, 3, index);
+            if !whole.text.contains("/=") {
+                continue;
+            }
+            let fails = |trial: &Trial| trial.load().is_ok() && trial.text.contains("/=");
+            let small = shrink(&whole, 4_000, later(), fails);
+            // The program needs `main` with its parameters, a variable or an array, and the assignment.
+            let words =
+                small.text.split_whitespace().filter(|word| !matches!(*word, "," | "p0" | "p1" | "p2" | "p3")).count();
+            assert!(fails(&small) && words <= 40, "{words} words: {}", small.text);
+            shrunk += 1;
+        }
+        assert!(shrunk > 5, "{shrunk}");
+    }
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(600)

@@ -80,7 +80,8 @@ fn a_profile_makes_the_next_run_begin_in_machine_code() {
     let second = profiled(&path);
     assert!(second.stderr.contains(": 2 functions remembered for this run\n"), "{}", second.stderr);
     assert!(
-        second.stderr.contains("compiled the program with `") && second.stderr.contains("it was hot in an earlier run\n")
+        second.stderr.contains("compiled the program with `")
+            && second.stderr.contains("it was hot in an earlier run\n")
     );
     let third = profiled(&path);
     assert!(third.stderr.ends_with(": unchanged\n"), "{}", third.stderr);
