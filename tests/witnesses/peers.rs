@@ -16,7 +16,7 @@ use jitduel::engine::{NoClock, Options, PrepareError, outcome};
 use jitduel::exec::Store;
 use jitduel::front;
 use jitduel::generate::trial;
-use jitduel::lang::{Source, load};
+use jitduel::lang::Source;
 use jitduel::oracle::campaign::kind;
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Verdict;
