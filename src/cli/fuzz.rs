@@ -199,12 +199,12 @@ impl Fuzz {
 /// Saves a failing program, if it is known. If that fails, prints it, so that it is not lost.
 fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option<&mut Output>) {
     let Finding { index, class, file, trial, .. } = finding;
-    if trial.is_none() {
-        say(format_args!("the program is unknown: each process died while generating it"));
-        return;
-    }
+    let Some(trial) = trial else {
+        return say(format_args!("the program is unknown: each process died while generating it"));
+    };
+    let comment = trial.language.comment();
     let note = format!(
-        "\\ jitduel fuzz --seed {seed}, program {index}: {class}\n\\ engines at fault: {}\n",
+        "{comment} jitduel fuzz --seed {seed}, program {index}: {class}\n{comment} engines at fault: {}\n",
         culprits(finding)
     );
     let text = format!("{}\n{note}", file.trim_end_matches('\n'));
