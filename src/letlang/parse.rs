@@ -356,7 +356,8 @@ impl<'a> Parser<'a> {
             TokenKind::Fixed("(") => {
                 self.open(Nested::Parenthesis, self.next.span)?;
                 self.take();
-                self.operators(1)?;
+                // Within a parenthesis, each level of operators may recurse.
+                with_room(|| self.operators(1))?;
                 self.depth -= 1;
                 if self.take_if(")").is_none() {
                     return self.unexpected("an operator or `)`");
@@ -387,7 +388,7 @@ impl<'a> Parser<'a> {
     fn index(&mut self) -> Parsed<Expression> {
         self.open(Nested::Index, self.next.span)?;
         self.take();
-        let index = self.expression()?;
+        let index = with_room(|| self.expression())?;
         self.depth -= 1;
         if self.take_if("]").is_none() {
             return self.unexpected("an operator or `]`");
@@ -401,10 +402,10 @@ impl<'a> Parser<'a> {
         self.take();
         let mut arguments = 0;
         if !self.is(")") {
-            self.operators(1)?;
+            with_room(|| self.operators(1))?;
             arguments += 1;
             while self.take_if(",").is_some() {
-                self.operators(1)?;
+                with_room(|| self.operators(1))?;
                 arguments += 1;
             }
         }

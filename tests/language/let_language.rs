@@ -143,6 +143,18 @@ fn nesting_is_bounded_and_counted_together() {
     assert!(letlang::compile(&source(&blocks(MAX_NESTING))).is_err());
 }
 
+/// The deepest recursion of the parser, on a thread with a small stack.
+#[test]
+fn deep_programs_need_no_large_stack() {
+    let all_levels = "1 || 1 && 1 == 1 | 1 ^ 1 & 1 << 1 + 1 * (".repeat(MAX_NESTING - 1);
+    let expression = format!("fn main() {{ return {all_levels} 1 {}; }}", ")".repeat(MAX_NESTING - 1));
+    let blocks = MAX_NESTING - 1;
+    let statements = format!("fn main() {{ {} {} return 0; }}", "if 1 {".repeat(blocks), "}".repeat(blocks));
+    let small = std::thread::Builder::new().stack_size(256 << 10);
+    let values = small.spawn(move || [value(&expression), value(&statements)]).expect("there is memory for it");
+    assert_eq!(values.join().expect("the stack suffices"), [1, 0]);
+}
+
 #[test]
 fn variables_are_bounded() {
     let program = |count: usize| {

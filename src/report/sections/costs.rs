@@ -39,7 +39,7 @@ fn table(data: &Costs) -> Table {
     let mut rows = vec![row("interpreting an operation", data.interpreted_ns, used.interpreted, executed(PORTABLE))];
     for (choice, data) in [(Choice::Baseline, &data.baseline), (Choice::Registers, &data.registers)] {
         let (engine, used) = (choice.name(), used.of(choice));
-        let name = |what: &str| format!("{what}, `{engine}`");
+        let name = |what: &str| format!("{what}, {engine}");
         rows.push(row(&name("compiling anything at all"), data.compile_ns, used.compile, fitted.clone()));
         rows.push(row(
             &name("compiling an operation"),
