@@ -247,6 +247,17 @@ impl Bytecode {
         &self.regions[id.index()]
     }
 
+    /// The innermost loop around a region.
+    pub fn loop_around(&self, region: &Region) -> Option<RegionId> {
+        let mut around = region.parent;
+        while let Some(id) = around
+            && !self.region(id).is_loop()
+        {
+            around = self.region(id).parent;
+        }
+        around
+    }
+
     /// The counter of a `times` loop.
     ///
     /// # Panics

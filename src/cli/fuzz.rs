@@ -110,7 +110,7 @@ impl Fuzz {
     pub fn run(self, out: &mut Output) -> Result<Status> {
         let wanted = |name: &&str| self.engine.is_empty() || self.engine.iter().any(|engine| engine == name);
         let jobs = self.jobs.map(usize::from);
-        let language = Language::ALL.into_iter().find(|language| language.name() == self.language);
+        let language = Language::named(&self.language);
         let mut campaign = Campaign {
             language: language.expect("the parser accepts only languages"),
             seed: self.seed.unwrap_or_else(fresh_seed),

@@ -45,8 +45,7 @@ impl ProgramArg {
             (None, Some(path)) => read(Path::new(path))?,
             (None, None) => bail!("no program given"),
         };
-        let named = |name: &String| Language::ALL.into_iter().find(|language| language.name() == name);
-        Ok(match self.language.as_ref().and_then(named) {
+        Ok(match self.language.as_deref().and_then(Language::named) {
             Some(language) => source.in_language(language),
             None => source,
         })

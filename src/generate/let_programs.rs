@@ -89,6 +89,11 @@ const LITERALS: [&str; 18] = [
     "- 9223372036854775808",
 ];
 
+/// The binary operators: the comparisons, or all others. The others can also assign.
+fn operators(compare: bool) -> Vec<&'static str> {
+    BINARY.iter().filter(|(.., level)| (*level == COMPARISONS) == compare).map(|(spelling, ..)| *spelling).collect()
+}
+
 struct Generator<'d, 'r> {
     dice: &'d mut Dice<'r>,
     text: String,
@@ -263,7 +268,7 @@ impl Generator<'_, '_> {
         false
     }
 
-    /// A block, after what is before its `{`. Returns whether it closes.
+    /// Writes a block. Returns whether it closes.
     fn block(&mut self) -> bool {
         let (outside, counters) = (std::mem::replace(&mut self.block, self.variables.len()), self.counters.len());
         self.line("{");
@@ -393,9 +398,7 @@ impl Generator<'_, '_> {
         if self.dice.one_in(2) {
             self.put("=");
         } else {
-            let assigning: Vec<&str> =
-                BINARY.iter().filter(|(.., level)| *level != COMPARISONS).map(|(spelling, ..)| *spelling).collect();
-            let op = *self.dice.pick(&assigning);
+            let op = *self.dice.pick(&operators(false));
             self.put(&format!("{op}="));
         }
         self.expression(3);
@@ -515,8 +518,7 @@ impl Generator<'_, '_> {
                 // Comparisons do not chain, so both operands are in parentheses.
                 self.put("(");
                 self.operand(depth - 1);
-                let comparisons: Vec<&str> =
-                    BINARY.iter().filter(|(.., level)| *level == COMPARISONS).map(|(spelling, ..)| *spelling).collect();
+                let comparisons = operators(true);
                 let (op, other) = (*self.dice.pick(&comparisons), *self.dice.pick(&comparisons));
                 self.put(op);
                 self.operand(depth - 1);
@@ -529,8 +531,7 @@ impl Generator<'_, '_> {
             }
             _ => {
                 // A chain without parentheses, in which the levels decide.
-                let others: Vec<&str> =
-                    BINARY.iter().filter(|(.., level)| *level != COMPARISONS).map(|(spelling, ..)| *spelling).collect();
+                let others = operators(false);
                 self.operand(depth - 1);
                 for _ in 0..=self.dice.index(3) {
                     let op = *self.dice.pick(&others);

@@ -2,7 +2,7 @@
 
 use super::contract::{BaselineSink, Roles};
 use super::stack::{Layout, Stack};
-use crate::bytecode::{Bytecode, Function, Region, RegionId, RegionKind};
+use crate::bytecode::{Bytecode, Function, RegionId, RegionKind};
 use crate::isa::Isa;
 use crate::lir::{FrameSlot, Label, MOST_WORK, Op, Reg};
 
@@ -50,9 +50,7 @@ impl Work {
         let mut work: Vec<u32> = regions.iter().map(|region| region.end.0 - region.header().0).collect();
         // Inner regions come after the regions around them.
         for (index, region) in regions.iter().enumerate().rev() {
-            let Some(outer) = region.parent.and_then(|id| around(code, id)).filter(|_| region.is_loop()) else {
-                continue;
-            };
+            let Some(outer) = code.loop_around(region).filter(|_| region.is_loop()) else { continue };
             work[outer.index()] = work[outer.index()].saturating_sub(region.end.0 - region.header().0);
             is_known[outer.index()] &= is_known[index];
         }
@@ -72,16 +70,5 @@ impl Work {
     /// The work of a call, besides its loops. About half of a function's operations are executed.
     pub fn of_call(&self, function: &Function) -> i64 {
         i64::from((function.end.0 - function.start.0) / 2).max(1)
-    }
-}
-
-/// The loop around a place in a region.
-fn around(code: &Bytecode, mut id: RegionId) -> Option<RegionId> {
-    loop {
-        let Region { parent, .. } = code.region(id);
-        if code.region(id).is_loop() {
-            return Some(id);
-        }
-        id = (*parent)?;
     }
 }

@@ -138,7 +138,7 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
 
     fn body(&mut self, function: &Function) {
         let code = self.code;
-        let is_main = function.start == code.main().start;
+        let is_main = self.in_main;
         let ops = &code.ops()[..function.end.index()];
         let mut next = function.start.index();
         while let Some(&op) = ops.get(next) {

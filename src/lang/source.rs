@@ -45,6 +45,11 @@ impl Language {
     /// Every language.
     pub const ALL: [Language; 2] = [Language::Stack, Language::Let];
 
+    /// The language of this name.
+    pub fn named(name: &str) -> Option<Language> {
+        Language::ALL.into_iter().find(|language| language.name() == name)
+    }
+
     /// The name.
     pub fn name(self) -> &'static str {
         match self {

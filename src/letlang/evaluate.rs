@@ -9,16 +9,7 @@ use super::tree::{
 };
 use crate::host_stack::with_room;
 use crate::lang::{Source, Span};
-use crate::outcome::TrapKind;
-
-/// A trap, with the position in the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LetTrap {
-    /// What happened.
-    pub kind: TrapKind,
-    /// Where.
-    pub span: Span,
-}
+use crate::outcome::{Trap, TrapKind};
 
 /// Evaluates a program that has no errors. `fuel` is the number of calls and evaluations of conditions that may begin, and `depth` that
 /// of calls that may be active.
@@ -28,7 +19,7 @@ pub struct LetTrap {
 ///
 /// # Panics
 /// If the program has errors, or `main` has another number of parameters than there are inputs.
-pub fn evaluate(tree: &Tree, source: &Source, inputs: &[i64], fuel: u64, depth: u64) -> Result<i64, LetTrap> {
+pub fn evaluate(tree: &Tree, source: &Source, inputs: &[i64], fuel: u64, depth: u64) -> Result<i64, Trap> {
     let text =
         |span: Span| std::str::from_utf8(&source.bytes()[span.start as usize..span.end as usize]).expect("it is ASCII");
     let (mut functions, mut constants) = (HashMap::new(), HashMap::new());
@@ -76,14 +67,14 @@ enum Flow {
 }
 
 impl<'a, T: Fn(Span) -> &'a str> Evaluator<'a, T> {
-    fn burn(&mut self, span: Span) -> Result<(), LetTrap> {
-        self.fuel = self.fuel.checked_sub(1).ok_or(LetTrap { kind: TrapKind::OutOfFuel, span })?;
+    fn burn(&mut self, span: Span) -> Result<(), Trap> {
+        self.fuel = self.fuel.checked_sub(1).ok_or(Trap { kind: TrapKind::OutOfFuel, at: span })?;
         Ok(())
     }
 
-    fn call(&mut self, function: &'a Function, arguments: Vec<i64>, span: Span) -> Result<i64, LetTrap> {
+    fn call(&mut self, function: &'a Function, arguments: Vec<i64>, span: Span) -> Result<i64, Trap> {
         self.burn(span)?;
-        self.depth = self.depth.checked_sub(1).ok_or(LetTrap { kind: TrapKind::CallDepthExceeded, span })?;
+        self.depth = self.depth.checked_sub(1).ok_or(Trap { kind: TrapKind::CallDepthExceeded, at: span })?;
         let mut variables: Variables = function.params.iter().map(|param| (self.text)(*param)).zip(arguments).collect();
         let flow = with_room(|| self.block(&function.body, &mut variables))?;
         self.depth += 1;
@@ -93,7 +84,7 @@ impl<'a, T: Fn(Span) -> &'a str> Evaluator<'a, T> {
         }
     }
 
-    fn block(&mut self, block: &'a Block, variables: &mut Variables<'a>) -> Result<Flow, LetTrap> {
+    fn block(&mut self, block: &'a Block, variables: &mut Variables<'a>) -> Result<Flow, Trap> {
         let outside = variables.len();
         let mut flow = Flow::Next;
         for statement in &block.statements {
@@ -106,7 +97,7 @@ impl<'a, T: Fn(Span) -> &'a str> Evaluator<'a, T> {
         Ok(flow)
     }
 
-    fn statement(&mut self, statement: &'a Statement, variables: &mut Variables<'a>) -> Result<Flow, LetTrap> {
+    fn statement(&mut self, statement: &'a Statement, variables: &mut Variables<'a>) -> Result<Flow, Trap> {
         match &statement.kind {
             StatementKind::Let { name, value } => {
                 let value = self.value(value, variables)?;
@@ -145,7 +136,7 @@ impl<'a, T: Fn(Span) -> &'a str> Evaluator<'a, T> {
         op: Option<(Binary, Span)>,
         value: &Expression,
         variables: &mut Variables<'a>,
-    ) -> Result<(), LetTrap> {
+    ) -> Result<(), Trap> {
         let span = self.tree.items[place.name].span;
         let name = (self.text)(span);
         let index = match &place.index {
@@ -168,13 +159,13 @@ impl<'a, T: Fn(Span) -> &'a str> Evaluator<'a, T> {
         Ok(())
     }
 
-    fn element(&mut self, array: &str, index: i64, span: Span) -> Result<&mut i64, LetTrap> {
+    fn element(&mut self, array: &str, index: i64, span: Span) -> Result<&mut i64, Trap> {
         let cells = self.arrays.get_mut(array).expect("the array is declared");
         let cell = usize::try_from(index).ok().and_then(|index| cells.get_mut(index));
-        cell.ok_or(LetTrap { kind: TrapKind::OutOfBounds, span })
+        cell.ok_or(Trap { kind: TrapKind::OutOfBounds, at: span })
     }
 
-    fn value(&mut self, expression: &Expression, variables: &mut Variables<'a>) -> Result<i64, LetTrap> {
+    fn value(&mut self, expression: &Expression, variables: &mut Variables<'a>) -> Result<i64, Trap> {
         let mut values: Vec<i64> = Vec::new();
         // The ends of the right operands of `&&` and `||` that are being evaluated.
         let mut ends: Vec<usize> = Vec::new();
@@ -236,9 +227,9 @@ fn variable<'v>(variables: &'v mut Variables, name: &str) -> Option<&'v mut i64>
     variables.iter_mut().rev().find(|(variable, _)| *variable == name).map(|(_, value)| value)
 }
 
-fn binary(op: Binary, a: i64, b: i64, span: Span) -> Result<i64, LetTrap> {
+fn binary(op: Binary, a: i64, b: i64, span: Span) -> Result<i64, Trap> {
     if matches!(op, Binary::Divide | Binary::Remainder) && b == 0 {
-        return Err(LetTrap { kind: TrapKind::DivisionByZero, span });
+        return Err(Trap { kind: TrapKind::DivisionByZero, at: span });
     }
     Ok(match op {
         Binary::Equal => i64::from(a == b),

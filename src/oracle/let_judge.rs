@@ -6,10 +6,7 @@ use crate::corpus::cases;
 use crate::generate::Trial;
 use crate::interp::tree::Measured;
 use crate::lang::{Fault, Program, Source, parse, print::print};
-use crate::letlang::{
-    self,
-    evaluate::{LetTrap, evaluate},
-};
+use crate::letlang::{self, evaluate::evaluate};
 use crate::outcome::{Outcome, Trap, TrapKind, Verdict};
 
 fn disagreement(class: &str, detail: String) -> Disagreement {
@@ -48,7 +45,7 @@ pub fn check_outcome(trial: &Trial, measured: &Measured) -> Result<(), Disagreem
     let tree = letlang::parse(&source).expect("it was compiled");
     let expected = match evaluate(&tree, &source, &trial.inputs, trial.fuel, trial.call_limit) {
         Ok(value) => Outcome::Done(vec![value]),
-        Err(LetTrap { kind, span }) => Outcome::Trap(Trap { kind, at: span }),
+        Err(trap) => Outcome::Trap(trap),
     };
     // Frames of compiled words are longer than the let language says, so this trap may come at any call.
     let overflows = matches!(measured.outcome, Outcome::Trap(Trap { kind: TrapKind::StackOverflow, .. }));

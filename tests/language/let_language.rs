@@ -6,9 +6,9 @@ use jitduel::corpus::{cases, near_misses};
 use jitduel::front;
 use jitduel::lang::print::print;
 use jitduel::lang::{Diagnostic, Fault, Language, Source};
-use jitduel::letlang::evaluate::{LetTrap, evaluate};
+use jitduel::letlang::evaluate::evaluate;
 use jitduel::letlang::{self, LetErrorKind, MAX_NESTING, MAX_VISIBLE};
-use jitduel::outcome::{Outcome, TrapKind, Verdict};
+use jitduel::outcome::{Outcome, Trap, TrapKind, Verdict};
 
 fn source(text: &str) -> Source {
     Source::new("test.let", text).in_language(Language::Let)
@@ -189,10 +189,8 @@ fn long_programs_compile() {
 
 #[test]
 fn texts_that_are_not_utf8_and_empty_texts_are_errors() {
-    let bytes = source("");
     assert_eq!(place(""), "1:1");
     assert_eq!(place("// nothing\n  "), "1:1");
-    drop(bytes);
     let invalid =
         Source::new("test.let", [&b"fn main() { return 1; }\n"[..], &[0xff]].concat()).in_language(Language::Let);
     let error = letlang::compile(&invalid).expect_err("it is not UTF-8");
@@ -216,8 +214,8 @@ fn the_referee_traps_where_the_page_says() {
     let trap = |text: &str, fuel, depth| {
         let source = source(text);
         let tree = letlang::parse(&source).expect(text);
-        let LetTrap { kind, span } = evaluate(&tree, &source, &[], fuel, depth).expect_err(text);
-        (kind, source.place(span).to_string())
+        let Trap { kind, at } = evaluate(&tree, &source, &[], fuel, depth).expect_err(text);
+        (kind, source.place(at).to_string())
     };
     let of = |kind, at: &str| (kind, at.to_owned());
     assert_eq!(trap("fn main() { return 1 / 0; }", 9, 9), of(TrapKind::DivisionByZero, "1:22"));

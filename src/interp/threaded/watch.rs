@@ -106,13 +106,7 @@ impl Watching {
             let length = i64::from(region.end.0 - region.header().0);
             work[index].iteration += length;
             let iteration = work[index].iteration;
-            let mut around = region.parent;
-            while let Some(id) = around
-                && !code.region(id).is_loop()
-            {
-                around = code.region(id).parent;
-            }
-            let Some(around) = around else { continue };
+            let Some(around) = code.loop_around(region) else { continue };
             let known = known_count(code, region).map(|count| count.max(0).saturating_mul(iteration));
             let known = known.filter(|known| *known <= MOST_KNOWN);
             work[index].is_counted_outside = known.is_some();
