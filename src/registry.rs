@@ -2,9 +2,11 @@
 
 use crate::engine::{Engine, NoClock, Options, PrepareError};
 use crate::interp::{bytecode::Interpreter, tree::Tree};
+use crate::isa::Tuning;
 use crate::lang::{Source, load};
+use crate::ssa::Passes;
 use crate::tiered::{Again, Costs, Threshold, Tiered};
-use crate::tiers::{Native, TIERS, support};
+use crate::tiers::{AnyTier, Native, Optimizing, TIERS, support};
 
 /// An engine's name and its description, for people who choose an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Entry {
 }
 
 /// Our engines, the referee first.
-pub const TABLE: [Entry; 9] = [
+pub const TABLE: [Entry; 10] = [
     Entry {
         name: "tree",
         what: "the referee: a deliberately simple interpreter that walks the syntax tree and checks every word \
@@ -48,6 +50,11 @@ pub const TABLE: [Entry; 9] = [
             and constants are folded",
     },
     Entry {
+        name: "ssa",
+        what: "the optimizing tier: values are numbered so that nothing is computed twice, passes improve the program, and \
+            registers are allocated by linear scan",
+    },
+    Entry {
         name: Tiered::NAME,
         what: "begins in `bytecode`, compiles what turns out to be hot with `jit` and then with `regs`, and continues in the \
             machine code, even in the middle of a loop",
@@ -65,6 +72,30 @@ pub const VARIANTS: [(&str, Threshold); 7] = [
     ("tiered:watching", Threshold::BreakEven(Costs::FORBIDDING)),
     ("tiered:eager", Threshold::BreakEven(Costs::EAGER)),
 ];
+
+/// The optimizing tier with other passes: none, one alone, or all but one; and with as few registers as possible.
+pub const SSA_VARIANTS: [(&str, Passes, usize); 12] = [
+    ("ssa:none", Passes::NONE, usize::MAX),
+    ("ssa:params", alone("params"), usize::MAX),
+    ("ssa:fold", alone("fold"), usize::MAX),
+    ("ssa:strength", alone("strength"), usize::MAX),
+    ("ssa:fuse", alone("fuse"), usize::MAX),
+    ("ssa:dead", alone("dead"), usize::MAX),
+    ("ssa:no-params", all_but("params"), usize::MAX),
+    ("ssa:no-fold", all_but("fold"), usize::MAX),
+    ("ssa:no-strength", all_but("strength"), usize::MAX),
+    ("ssa:no-fuse", all_but("fuse"), usize::MAX),
+    ("ssa:no-dead", all_but("dead"), usize::MAX),
+    ("ssa:few", Passes::ALL, 0),
+];
+
+const fn alone(pass: &str) -> Passes {
+    Passes::named(pass).expect("the pass exists")
+}
+
+const fn all_but(pass: &str) -> Passes {
+    Passes::ALL.without(alone(pass))
+}
 
 /// The engine that executes each run three times on [`Tiered`]: with a cold cache, a warm one, and a profile.
 pub const AGAIN: &str = "tiered:again";
@@ -125,7 +156,8 @@ pub fn changes_tiers(name: &str) -> bool {
 
 /// The names of all engines and of their [`VARIANTS`]: what the oracle compares.
 pub fn all_names() -> impl Iterator<Item = &'static str> {
-    names().chain(VARIANTS.into_iter().map(|(name, _)| name)).chain([AGAIN])
+    let optimizing = SSA_VARIANTS.into_iter().map(|(name, ..)| name);
+    names().chain(VARIANTS.into_iter().map(|(name, _)| name)).chain([AGAIN]).chain(optimizing)
 }
 
 /// Checks whether this host can run the engine of this name.
@@ -157,6 +189,13 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
         _ => {
             if let Some((name, tier)) = TIERS.into_iter().find(|(tier, _)| *tier == name) {
                 return Some(Box::new(Native::new(name, tier)));
+            }
+            if let Some((name, passes, value_registers)) =
+                SSA_VARIANTS.into_iter().find(|(variant, ..)| *variant == name)
+            {
+                let tuning = Tuning { value_registers, ..Tuning::default() };
+                let tier = AnyTier::Optimizing(Optimizing { passes });
+                return Some(Box::new(Native::with_tuning(name, tier, tuning)));
             }
             if name == AGAIN {
                 return Some(Box::new(Again::new(AGAIN, Threshold::BreakEven(Costs::EAGER))));

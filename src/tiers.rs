@@ -1,7 +1,8 @@
 //! The pipeline from bytecode to machine code.
 //!
 //! A [`Tier`] translates bytecode to LIR, and an instruction set's emitter translates LIR to machine code. [`compile`]
-//! connects them, and [`Native`] makes each tier an engine. The baseline tier is `jit`, the register tier is `regs`.
+//! connects them, and [`Native`] makes each tier an engine. The baseline tier is `jit`, the register tier is `regs`, and the
+//! optimizing tier is `ssa`.
 
 mod native;
 mod tier;
@@ -11,9 +12,10 @@ use crate::engine::PrepareError;
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::{Fired, Handover, Layout, Switches};
 use crate::lir::Sink;
+use crate::ssa::Passes;
 pub(crate) use native::depth;
 pub use native::{Native, Sealed, frame_slots, support};
-pub use tier::{Baseline, Registers, Tier};
+pub use tier::{Baseline, Optimizing, Registers, Tier};
 
 /// One of the tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +24,19 @@ pub enum AnyTier {
     Baseline(Baseline),
     /// The register tier.
     Registers(Registers),
+    /// The optimizing tier.
+    Optimizing(Optimizing),
 }
 
 /// The tiers by name. Each is an engine.
-pub const TIERS: [(&str, AnyTier); 6] = [
+pub const TIERS: [(&str, AnyTier); 7] = [
     ("jit-naive", baseline(Layout::Memory, false)),
     ("jit-peephole", baseline(Layout::Memory, true)),
     ("jit-tos", baseline(Layout::TopInRegister, false)),
     ("jit", baseline(Layout::TopInRegister, true)),
     ("jit-push", baseline(Layout::Pushing, false)),
     ("regs", AnyTier::Registers(Registers { entry: None })),
+    ("ssa", AnyTier::Optimizing(Optimizing { passes: Passes::ALL })),
 ];
 
 const fn baseline(layout: Layout, peephole: bool) -> AnyTier {
@@ -53,6 +58,8 @@ pub struct Compiled {
     pub sites: Vec<TrapSite>,
     /// How often each peephole rule fired.
     pub fired: Fired,
+    /// The number of frame slots that the main program needs.
+    pub frame_slots: usize,
 }
 
 /// Compiles bytecode for an instruction set. The code is written to `memory`, which may come from an earlier
@@ -70,6 +77,7 @@ pub fn compile<I: Isa>(
     match tier {
         AnyTier::Baseline(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
         AnyTier::Registers(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
+        AnyTier::Optimizing(tier) => compile_with::<I, _>(code, tier, tuning, marked, memory),
     }
 }
 
@@ -97,7 +105,7 @@ fn compile_with<I: Isa, T: Tier>(
         let emitter = I::begin(memory, &shape, tuning, forms);
         let (emitter, sites, fired) = tier.put::<I, _>(code, &plan, emitter);
         match emitter.finish() {
-            Ok(machine) => return Ok(Compiled { machine, sites, fired }),
+            Ok(machine) => return Ok(Compiled { machine, sites, fired, frame_slots: T::frame_slots(&plan, code) }),
             Err(too_short) => {
                 forms = too_short.next.ok_or(PrepareError::CodeTooLarge)?;
                 memory = too_short.memory;
@@ -111,6 +119,7 @@ pub fn stream<I: Isa, S: Sink>(code: &Bytecode, tier: AnyTier, tuning: &Tuning, 
     match tier {
         AnyTier::Baseline(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
         AnyTier::Registers(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
+        AnyTier::Optimizing(tier) => tier.put::<I, _>(code, &tier.plan::<I>(code, tuning), sink),
     }
 }
 

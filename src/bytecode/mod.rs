@@ -5,11 +5,13 @@
 
 mod calls;
 mod dump;
+mod inline;
 mod lower;
 pub mod op;
 mod region;
 mod unit;
 
+pub use inline::Inlined;
 pub use lower::{Limits, TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};
 pub use region::{Region, RegionId, RegionKind};

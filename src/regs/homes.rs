@@ -193,10 +193,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::bytecode::Inlined;
     use crate::bytecode::{Limits, lower};
     use crate::isa::aarch64::Emitter;
     use crate::lang::{Source, parse, verify};
-    use crate::regs::inline::Inlined;
     use crate::regs::summary::summarize;
 
     /// The words whose results have homes, each with its home.

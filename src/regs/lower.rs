@@ -11,11 +11,10 @@ use super::calls;
 use super::compute::Context;
 use super::entry::Entry;
 use super::homes;
-use super::inline::Inlined;
 use super::loops::{Loop, counters};
 use super::state::{AfterCall, State, pool};
 use super::summary::{Body, summarize};
-use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, RegionKind, TrapSite};
+use crate::bytecode::{Bytecode, Function, FunctionId, Inlined, Op as Code, Pc, RegionId, RegionKind, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::lir::{Cond, Op, Reg, Sink, Slot};
 

@@ -3,8 +3,7 @@
 //! The lowering uses it to assign registers before a region begins. The summary of a region includes all regions inside it.
 //! Slots are counted downward from the top of the stack at the region's header.
 
-use super::inline::Inlined;
-use crate::bytecode::{Bytecode, Function, Op, RegionId};
+use crate::bytecode::{Bytecode, Function, Inlined, Op, RegionId};
 use crate::isa::Isa;
 use crate::lang::words::Meaning;
 use crate::lir::AluOp;

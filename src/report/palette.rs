@@ -2,7 +2,7 @@
 //! with a color vision deficiency can distinguish; dark mode uses lighter shades. Lines also differ in dashes and markers.
 
 /// The series with their own colors: the name, the color in light mode, the color in dark mode.
-const COLORS: [(&str, &str, &str); 12] = [
+const COLORS: [(&str, &str, &str); 13] = [
     ("tree", "#7f7f7f", "#9c9c9c"),
     ("bytecode", "#303030", "#e4e4e4"),
     ("jit-push", "#b65f92", "#e3a3c8"),
@@ -11,6 +11,7 @@ const COLORS: [(&str, &str, &str); 12] = [
     ("jit-tos", "#0072b2", "#5fb0ea"),
     ("jit", "#d55e00", "#ff8a45"),
     ("regs", "#8c2d19", "#ffb59a"),
+    ("ssa", "#4b2e83", "#c3a6ff"),
     ("tiered", "#1b7f2a", "#8fe39a"),
     ("parse", "#56b4e9", "#9ad4f5"),
     ("verify", "#8c7b00", "#f0e442"),

@@ -102,13 +102,13 @@ impl Native {
         let compile = compiler(ARCH).ok_or_else(unsupported)?;
         clock.begin(Phase::Generate);
         let memory = std::mem::take(&mut self.memory);
-        let Compiled { machine, sites, .. } = compile(code, tier, &self.tuning, false, memory)?;
+        let Compiled { machine, sites, frame_slots, .. } = compile(code, tier, &self.tuning, false, memory)?;
         clock.begin(Phase::Seal);
         let sealed = Code::new(&machine.bytes).map_err(|error| PrepareError::not_sealed(self.name, error))?;
         let (activation_bytes, second) = (machine.activation_bytes, machine.entry);
         self.memory = machine.bytes;
         let requirements = Requirements {
-            frame_slots: frame_slots(code),
+            frame_slots,
             inputs: code.inputs(),
             stack_limit: code.stack_limit() as usize,
             cells: code.cells(),

@@ -1,10 +1,12 @@
-//! The trait of a tier, and its two implementations.
+//! The trait of a tier, and its implementations.
 
+use super::frame_slots;
 use crate::bytecode::{Bytecode, RegionId, TrapSite};
 use crate::isa::{Isa, Tuning};
 use crate::jit::{self, Fired, Handover, Switches};
 use crate::lir::Sink;
 use crate::regs;
+use crate::ssa::{self, Passes};
 
 /// Translates bytecode to LIR.
 pub trait Tier: Copy {
@@ -16,6 +18,11 @@ pub trait Tier: Copy {
 
     /// How many allocatable registers the code uses.
     fn registers(plan: &Self::Plan) -> usize;
+
+    /// The number of frame slots that the main program needs.
+    fn frame_slots(_plan: &Self::Plan, code: &Bytecode) -> usize {
+        frame_slots(code)
+    }
 
     /// Whether the code counts its work in the place of fuel.
     fn counts_work(self) -> bool;
@@ -78,6 +85,39 @@ impl Tier for Registers {
     /// No peephole rule fires.
     fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &regs::Plan, mut sink: S) -> (S, Vec<TrapSite>, Fired) {
         let sites = regs::lower::<I, S>(code, plan, self.entry, &mut sink);
+        (sink, sites, Fired::default())
+    }
+}
+
+/// The optimizing tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Optimizing {
+    /// The passes that run.
+    pub passes: Passes,
+}
+
+impl Tier for Optimizing {
+    type Plan = ssa::Plan;
+
+    fn plan<I: Isa>(self, code: &Bytecode, tuning: &Tuning) -> ssa::Plan {
+        ssa::Plan::new::<I>(code, self.passes, tuning)
+    }
+
+    fn registers(plan: &ssa::Plan) -> usize {
+        plan.registers()
+    }
+
+    fn frame_slots(plan: &ssa::Plan, code: &Bytecode) -> usize {
+        plan.frame_slots().unwrap_or_else(|| frame_slots(code))
+    }
+
+    fn counts_work(self) -> bool {
+        false
+    }
+
+    /// No peephole rule fires.
+    fn put<I: Isa, S: Sink>(self, code: &Bytecode, plan: &ssa::Plan, mut sink: S) -> (S, Vec<TrapSite>, Fired) {
+        let sites = ssa::lower::<I, S>(code, plan, &mut sink);
         (sink, sites, Fired::default())
     }
 }

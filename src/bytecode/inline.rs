@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bytecode::{Bytecode, Function, FunctionId, Op};
+use super::{Bytecode, Function, FunctionId, Op};
 
 /// The greatest number of operations of such a function.
 const LONGEST: usize = 12;
@@ -14,6 +14,7 @@ const LONGEST: usize = 12;
 pub struct Inlined(Vec<bool>);
 
 impl Inlined {
+    /// Finds the functions of a program that are inlined.
     pub fn of(code: &Bytecode) -> Inlined {
         let is_inlined = |function: &Function| {
             let body = body(function);

@@ -1,0 +1,359 @@
+//! Register allocation: linear scan over the live ranges, with holes.
+//!
+//! A value has one register wherever it must be in one. If there are too few registers, the value that costs least is spilled
+//! everywhere: it gets a frame slot, and every use gets a short copy. Then the scan begins again. Each round spills something
+//! and the copies are never spilled, so there are few rounds.
+
+use super::ir::{End, Function, Op, PASSED, Value};
+use super::liveness::{CLOBBERS, Liveness, Range};
+use super::spill::{Home, Homes, insert_copies, insert_short_copies};
+use crate::isa::Isa;
+use crate::lir::Reg;
+
+/// The places of all values of a function.
+pub struct Allocation {
+    /// The register of each value; [`NO_REGISTER`] if it needs none.
+    pub registers: Vec<u8>,
+    /// Where values are besides in registers.
+    pub homes: Vec<Home>,
+    /// For each block that ends with a jump, the registers that are free there, as a bit set.
+    pub free: Vec<u32>,
+    /// The number of frame slots.
+    pub slots: u32,
+}
+
+/// The register of a value that needs none.
+pub const NO_REGISTER: u8 = u8::MAX;
+
+/// The registers that pass parameters and results.
+pub fn passed<I: Isa>(index: u8) -> Reg {
+    I::ALLOCATABLE[usize::from(index)]
+}
+
+/// Allocates registers from a pool, and inserts spill code into the function. The first `slots` frame slots are not available.
+///
+/// Returns `None` if the function needs more frame slots than `most_slots`.
+pub fn allocate<I: Isa>(function: &mut Function, pool: &[Reg], slots: u32, most_slots: u32) -> Option<Allocation> {
+    let mut homes = Homes::of(function, slots);
+    spill_across_calls(function, &mut homes);
+    insert_copies(function, &mut homes);
+    loop {
+        if homes.slots > most_slots {
+            return None;
+        }
+        let liveness = Liveness::of(function, &homes.of);
+        let mut scan = Scan::new::<I>(function, pool, &homes, &liveness);
+        scan.run();
+        if !scan.has_spilled {
+            let Scan { registers, free, .. } = scan;
+            return Some(Allocation { registers, homes: homes.of, free, slots: homes.slots });
+        }
+        let is_spilled = scan.is_spilled;
+        for (index, inst) in function.insts.iter().enumerate().filter(|(index, _)| is_spilled[*index]) {
+            match inst.op {
+                Op::Reload(slot) => homes.of[index] = Home::Slot(slot),
+                Op::Constant(value) => homes.of[index] = Home::Constant(value),
+                _ => homes.spill(Value(index as u32)),
+            }
+        }
+        insert_short_copies(function, &mut homes, &is_spilled);
+    }
+}
+
+/// Gives a frame slot to each value that is live across a call.
+fn spill_across_calls(function: &Function, homes: &mut Homes) {
+    if !function.has_calls {
+        return;
+    }
+    let liveness = Liveness::of(function, &homes.of);
+    for (index, ranges) in liveness.ranges.iter().enumerate() {
+        let is_across = |range: &Range| {
+            let next = liveness.calls.partition_point(|call| call + CLOBBERS < range.start);
+            liveness.calls.get(next).is_some_and(|call| call + CLOBBERS < range.end)
+        };
+        if homes.of[index] == Home::None && ranges.iter().any(is_across) {
+            homes.spill(Value(index as u32));
+        }
+    }
+}
+
+struct Scan<'a> {
+    function: &'a Function,
+    pool: &'a [Reg],
+    homes: &'a Homes,
+    liveness: &'a Liveness,
+    registers: Vec<u8>,
+    is_spilled: Vec<bool>,
+    has_spilled: bool,
+    /// For each register of the pool, the values that have it and may still be live.
+    held: Vec<Vec<Value>>,
+    /// For each register of the pool, the positions at which it is clobbered, ascending.
+    clobbered: Vec<Vec<u32>>,
+    /// The cost of spilling each value.
+    weights: Vec<f32>,
+    /// The registers that each value would best have, the best one first; or the values whose register it would best have.
+    hints: Hints,
+    free: Vec<u32>,
+}
+
+/// What decides among the registers that are free.
+struct Hints {
+    /// The register in which an instruction expects the value, as an index in the pool.
+    fixed: Vec<u8>,
+    /// The parameter that the value is passed to.
+    param: Vec<Option<Value>>,
+    /// For a parameter, the register that one of its arguments got.
+    argument: Vec<u8>,
+    /// The operand whose register an instruction may reuse.
+    operand: Vec<Option<Value>>,
+}
+
+const NONE: u8 = u8::MAX;
+
+impl<'a> Scan<'a> {
+    fn new<I: Isa>(function: &'a Function, pool: &'a [Reg], homes: &'a Homes, liveness: &'a Liveness) -> Scan<'a> {
+        let count = function.insts.len();
+        let mut scan = Scan {
+            function,
+            pool,
+            homes,
+            liveness,
+            registers: vec![NO_REGISTER; count],
+            is_spilled: vec![false; count],
+            has_spilled: false,
+            held: vec![Vec::new(); pool.len()],
+            clobbered: vec![Vec::new(); pool.len()],
+            weights: vec![0.0; count],
+            hints: Hints {
+                fixed: vec![NONE; count],
+                param: vec![None; count],
+                argument: vec![NONE; count],
+                operand: vec![None; count],
+            },
+            free: vec![0; function.blocks.len()],
+        };
+        scan.prepare::<I>();
+        scan
+    }
+
+    /// Finds clobbers, weights and hints.
+    fn prepare<I: Isa>(&mut self) {
+        let function = self.function;
+        let index_of = |reg: Reg| self.pool.iter().position(|other| *other == reg);
+        let by_register: Vec<u8> = (0..32).map(|n| index_of(Reg(n)).map_or(NONE, |index| index as u8)).collect();
+        let passed: Vec<u8> = (0..PASSED as u8).map(|n| by_register[usize::from(passed::<I>(n).0)]).collect();
+        for &block in &function.layout {
+            let data = function.block(block);
+            let frequency = 8_f32.powi(self.liveness.places[block.index()].depth.min(8) as i32);
+            for value in &data.params {
+                self.weights[value.index()] += frequency;
+            }
+            for &value in &data.insts {
+                let mut op = *function.op(value);
+                let mut clobber = |registers: &[Reg]| {
+                    for register in registers {
+                        let index = by_register[usize::from(register.0)];
+                        if index != NONE {
+                            let position = self.liveness.positions[value.index()] + CLOBBERS;
+                            self.clobbered[usize::from(index)].push(position);
+                        }
+                    }
+                };
+                let fixed = |registers: &[Reg], index: usize| {
+                    registers.get(index).map_or(NONE, |register| by_register[usize::from(register.0)])
+                };
+                match &op {
+                    Op::Alu(alu, a, b) => {
+                        if alu.is_shift() {
+                            clobber(I::SHIFT_CLOBBERS);
+                            self.hints.fixed[b.index()] = fixed(I::SHIFT_CLOBBERS, 0);
+                        }
+                        self.hints.operand[value.index()] = Some(*a);
+                    }
+                    Op::Divide(_, a, _) => {
+                        clobber(I::DIVIDE_CLOBBERS);
+                        self.hints.fixed[a.index()] = fixed(I::DIVIDE_CLOBBERS, 0);
+                    }
+                    Op::DivideImm(_, a, imm) => {
+                        clobber(I::divide_imm_clobbers(*imm));
+                        self.hints.operand[value.index()] = Some(*a);
+                    }
+                    Op::AluImm(_, a, _) | Op::Unary(_, a) => self.hints.operand[value.index()] = Some(*a),
+                    Op::Argument(index) | Op::CallResult(index) => {
+                        self.hints.fixed[value.index()] = passed[usize::from(*index)];
+                    }
+                    Op::Call { args, .. } => {
+                        for (arg, register) in args.values().iter().zip(&passed) {
+                            self.hints.fixed[arg.index()] = *register;
+                        }
+                    }
+                    _ => {}
+                }
+                self.weights[value.index()] += frequency;
+                op.for_each_operand(|operand| self.weights[operand.index()] += frequency);
+            }
+            let mut end = data.end.clone();
+            end.for_each_operand(|operand| self.weights[operand.index()] += frequency);
+            end.passed().iter().for_each(|value| self.weights[value.index()] += frequency);
+            match &end {
+                End::Jump(edge) => {
+                    for (arg, param) in edge.args.iter().zip(&function.block(edge.to).params) {
+                        self.hints.param[arg.index()] = Some(*param);
+                    }
+                }
+                End::EndCall { results } => {
+                    for (result, register) in results.values().iter().zip(&passed) {
+                        self.hints.fixed[result.index()] = *register;
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (index, ranges) in self.liveness.ranges.iter().enumerate() {
+            let length: u32 = ranges.iter().map(|range| range.end - range.start).sum();
+            self.weights[index] = if self.homes.is_short[index] {
+                f32::INFINITY
+            } else {
+                // A copy need not be stored.
+                let is_copy = matches!(function.insts[index].op, Op::Reload(_) | Op::Constant(_));
+                self.weights[index] / (length as f32 + 8.0) * if is_copy { 0.5 } else { 1.0 }
+            };
+        }
+    }
+
+    fn run(&mut self) {
+        let mut order: Vec<Value> = (0..self.function.insts.len() as u32).map(Value).collect();
+        order.retain(|value| !self.liveness.ranges[value.index()].is_empty());
+        order.sort_by_key(|value| (self.liveness.ranges[value.index()][0].start, value.0));
+        let ends: Vec<(usize, u32)> =
+            self.function.layout.iter().map(|block| (block.index(), self.liveness.places[block.index()].end)).collect();
+        let mut ends = ends.into_iter().peekable();
+        for value in order {
+            let start = self.liveness.ranges[value.index()][0].start;
+            while let Some((block, position)) = ends.next_if(|(_, position)| *position < start) {
+                self.free[block] = self.free_at(position);
+            }
+            for held in &mut self.held {
+                let liveness = self.liveness;
+                held.retain(|value| liveness.ranges[value.index()].last().is_some_and(|last| last.end > start));
+            }
+            self.assign(value);
+        }
+        for (block, position) in ends {
+            self.free[block] = self.free_at(position);
+        }
+    }
+
+    /// The registers that no value needs at a position, as a bit set.
+    fn free_at(&self, position: u32) -> u32 {
+        let is_free = |held: &Vec<Value>| !held.iter().any(|value| self.liveness.is_live(*value, position));
+        let free = self.held.iter().zip(self.pool).filter(|(held, _)| is_free(held));
+        free.fold(0, |bits, (_, register)| bits | 1 << register.0)
+    }
+
+    fn assign(&mut self, value: Value) {
+        let mut available = 0_u32;
+        let mut empty = 0_u32;
+        for index in 0..self.pool.len() {
+            if self.is_available(index, value) {
+                available |= 1 << index;
+                if self.held[index].is_empty() {
+                    empty |= 1 << index;
+                }
+            }
+        }
+        if available == 0 {
+            return self.spill_for(value);
+        }
+        let is_available = |index: u8| index != NONE && available >> index & 1 == 1;
+        let hints = &self.hints;
+        let of_value = |value: Value| {
+            let register = self.registers[value.index()];
+            self.pool.iter().position(|other| other.0 == register).map_or(NONE, |index| index as u8)
+        };
+        let param = hints.param[value.index()];
+        let candidates = [
+            param.map_or(NONE, of_value),
+            hints.argument[value.index()],
+            param.map_or(NONE, |param| hints.argument[param.index()]),
+            hints.fixed[value.index()],
+            hints.operand[value.index()].map_or(NONE, of_value),
+        ];
+        let hinted = candidates.into_iter().find(|index| is_available(*index));
+        let others = || if empty != 0 { empty } else { available }.trailing_zeros() as u8;
+        let index = hinted.unwrap_or_else(others);
+        self.take(value, index);
+    }
+
+    fn take(&mut self, value: Value, index: u8) {
+        self.held[usize::from(index)].push(value);
+        self.registers[value.index()] = self.pool[usize::from(index)].0;
+        if let Some(param) = self.hints.param[value.index()] {
+            self.hints.argument[param.index()] = index;
+        }
+    }
+
+    /// Whether a register is free wherever a value must be in one.
+    fn is_available(&self, index: usize, value: Value) -> bool {
+        let ranges = &self.liveness.ranges[value.index()];
+        !self.is_clobbered(index, ranges)
+            && !self.held[index].iter().any(|other| overlap(ranges, &self.liveness.ranges[other.index()]))
+    }
+
+    fn is_clobbered(&self, index: usize, ranges: &[Range]) -> bool {
+        let clobbered = &self.clobbered[index];
+        ranges.iter().any(|range| {
+            let next = clobbered.partition_point(|position| *position < range.start);
+            clobbered.get(next).is_some_and(|position| *position < range.end)
+        })
+    }
+
+    /// Spills the value, or the values that have one of the registers, whichever costs least.
+    fn spill_for(&mut self, value: Value) {
+        let ranges = &self.liveness.ranges[value.index()];
+        let mut best = (self.weights[value.index()], None);
+        for index in 0..self.pool.len() {
+            if self.is_clobbered(index, ranges) {
+                continue;
+            }
+            let conflicting =
+                self.held[index].iter().filter(|other| overlap(ranges, &self.liveness.ranges[other.index()]));
+            let weight: f32 = conflicting.map(|other| self.weights[other.index()]).sum();
+            if weight < best.0 {
+                best = (weight, Some(index));
+            }
+        }
+        self.has_spilled = true;
+        let Some(index) = best.1 else {
+            assert!(!self.homes.is_short[value.index()], "an instruction needs more registers than there are");
+            self.is_spilled[value.index()] = true;
+            return;
+        };
+        let held = std::mem::take(&mut self.held[index]);
+        for other in held {
+            if overlap(&self.liveness.ranges[value.index()], &self.liveness.ranges[other.index()]) {
+                self.is_spilled[other.index()] = true;
+                self.registers[other.index()] = NO_REGISTER;
+            } else {
+                self.held[index].push(other);
+            }
+        }
+        self.take(value, index as u8);
+    }
+}
+
+/// Whether two lists of ranges have a position in common.
+fn overlap(a: &[Range], b: &[Range]) -> bool {
+    let (mut i, mut j) = (0, 0);
+    while let (Some(a), Some(b)) = (a.get(i), b.get(j)) {
+        if a.start < b.end && b.start < a.end {
+            return true;
+        }
+        if a.end <= b.end {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    false
+}

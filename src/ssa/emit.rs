@@ -1,0 +1,497 @@
+//! Emission: turns an allocated function into LIR.
+//!
+//! After a call, the data-stack pointer stays at the base of the callee until the next call or the end of the block, and so does the
+//! unit of call depth. Blocks without code are skipped: branches lead directly to the block after them.
+
+use super::allocate::{Allocation, passed};
+use super::ir::{Block, End, Function, Op as Inst, Value};
+use super::spill::Home;
+use crate::bytecode::{FunctionId, Pc, TrapSite};
+use crate::isa::Isa;
+use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Site, Slot};
+use crate::parallel_moves::{Breaker, Move, Source, Step, resolve};
+
+/// The LIR of a program.
+#[derive(Debug, Default)]
+pub struct Code {
+    /// The operations, each with the bytecode operation that it was made for.
+    pub ops: Vec<(u32, Op)>,
+    /// The trap sites.
+    pub sites: Vec<TrapSite>,
+    /// The registers that the code uses, as a bit set.
+    pub used: u32,
+    labels: u32,
+}
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Location {
+    Register(Reg),
+    Slot(FrameSlot),
+    Constant(i64),
+}
+
+impl Source for Location {
+    fn register(self) -> Option<u8> {
+        match self {
+            Location::Register(register) => Some(register.0),
+            Location::Slot(_) | Location::Constant(_) => None,
+        }
+    }
+
+    fn with_register(self, register: u8) -> Location {
+        Location::Register(Reg(register))
+    }
+
+    fn is_in(self, register: u8) -> bool {
+        self == Location::Register(Reg(register))
+    }
+}
+
+/// Appends the LIR of a function to `code`. Returns the number of its frame slots. With `saves_fuel`, the main program hands the fuel
+/// back that is left.
+pub fn emit<I: Isa>(
+    function: &Function,
+    allocation: &Allocation,
+    pool: &[Reg],
+    saves_fuel: bool,
+    code: &mut Code,
+) -> u32 {
+    let first = code.ops.len();
+    let mut emission = Emission {
+        function,
+        allocation,
+        pool: pool.iter().fold(0, |bits, register| bits | 1 << register.0),
+        saves_fuel,
+        labels: vec![None; function.blocks.len()],
+        code,
+        pc: 0,
+        shift: 0,
+        has_depth: false,
+        spare: 0,
+    };
+    emission.function::<I>();
+    let slots = allocation.slots + emission.spare;
+    if function.id != FunctionId::MAIN {
+        match &mut code.ops[first].1 {
+            Op::Function { slots: of, .. } => *of = slots,
+            _ => unreachable!("a function begins with its entry"),
+        }
+    }
+    slots
+}
+
+struct Emission<'a> {
+    function: &'a Function,
+    allocation: &'a Allocation,
+    /// The registers that the code may use.
+    pool: u32,
+    saves_fuel: bool,
+    /// The labels of the blocks that branches lead to.
+    labels: Vec<Option<Label>>,
+    code: &'a mut Code,
+    pc: u32,
+    /// How far the data-stack pointer is above the place where the function expects it, in slots.
+    shift: i64,
+    /// Whether a unit of call depth is to be given back.
+    has_depth: bool,
+    /// The number of frame slots that parallel moves need.
+    spare: u32,
+}
+
+impl Emission<'_> {
+    fn function<I: Isa>(&mut self) {
+        let function = self.function;
+        if function.id != FunctionId::MAIN {
+            let has_calls = function.has_calls;
+            self.pc = function.block(function.layout[0]).end_pc;
+            self.put(Op::Function { function: function.id.0, slots: 0, has_calls });
+            if function.has_base {
+                self.put(Op::SaveBase { base: Slot(0), slot: FrameSlot(0) });
+            }
+        }
+        // The entry must come first even if it has no code.
+        let blocks: Vec<Block> = function.layout.iter().copied().filter(|block| !self.is_empty(*block)).collect();
+        for (index, &block) in blocks.iter().enumerate() {
+            if function.block(block).is_innermost_header {
+                self.put(Op::Align);
+            }
+            let label = self.label(block);
+            self.put(Op::Label(label));
+            self.block::<I>(block, blocks.get(index + 1).copied());
+        }
+    }
+
+    fn put(&mut self, op: Op) {
+        if let Some(Reg(register)) = op.operands().written {
+            self.code.used |= 1 << register;
+        }
+        self.code.ops.push((self.pc, op));
+    }
+
+    fn site(&mut self, height: i64) -> Site {
+        self.code.sites.push(TrapSite { pc: Pc(self.pc), values_above: height - self.shift });
+        Site(self.code.sites.len() as u32 - 1)
+    }
+
+    fn label(&mut self, block: Block) -> Label {
+        *self.labels[block.index()].get_or_insert_with(|| {
+            self.code.labels += 1;
+            Label(self.code.labels - 1)
+        })
+    }
+
+    // Places.
+
+    fn register(&self, value: Value) -> Reg {
+        let register = self.allocation.registers[value.index()];
+        debug_assert_ne!(register, super::allocate::NO_REGISTER, "{value:?} has no register");
+        Reg(register)
+    }
+
+    /// Where a value is when it is passed.
+    fn location(&self, value: Value) -> Location {
+        match self.allocation.homes[value.index()] {
+            Home::None => Location::Register(self.register(value)),
+            Home::Slot(slot) => Location::Slot(slot),
+            Home::Constant(value) => Location::Constant(value),
+        }
+    }
+
+    /// The moves of the edge at the end of a block, without those that have no effect.
+    fn edge_moves(&self, block: Block) -> Vec<(Location, Location)> {
+        let End::Jump(edge) = &self.function.block(block).end else { return Vec::new() };
+        let params = &self.function.block(edge.to).params;
+        let moves = params.iter().zip(&edge.args).map(|(param, arg)| (self.location(*param), self.location(*arg)));
+        moves.filter(|(to, from)| to != from).collect()
+    }
+
+    /// Whether a block has no code: it only jumps.
+    fn is_empty(&self, block: Block) -> bool {
+        let data = self.function.block(block);
+        data.insts.is_empty()
+            && block != self.function.layout[0]
+            && matches!(&data.end, End::Jump(edge) if edge.to != block)
+            && self.edge_moves(block).is_empty()
+            && !self.is_header_of_empty_loop(block)
+    }
+
+    /// Whether following the jumps of empty blocks leads back to the block.
+    fn is_header_of_empty_loop(&self, block: Block) -> bool {
+        let mut at = block;
+        for _ in 0..EMPTY_BLOCKS {
+            match &self.function.block(at).end {
+                End::Jump(edge) if self.function.block(at).insts.is_empty() => at = edge.to,
+                _ => return false,
+            }
+            if at == block {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// The first block with code that a jump to this block leads to.
+    fn target(&self, mut block: Block) -> Block {
+        while self.is_empty(block)
+            && let End::Jump(edge) = &self.function.block(block).end
+        {
+            block = edge.to;
+        }
+        block
+    }
+
+    // Code.
+
+    fn block<I: Isa>(&mut self, block: Block, next: Option<Block>) {
+        let function = self.function;
+        let data = function.block(block);
+        let mut index = 0;
+        while let Some(&value) = data.insts.get(index) {
+            let inst = &function.insts[value.index()];
+            self.pc = inst.pc;
+            if matches!(inst.op, Inst::Argument(_) | Inst::CallResult(_)) {
+                let is_passed =
+                    |value: &&Value| matches!(function.op(**value), Inst::Argument(_) | Inst::CallResult(_));
+                let group: Vec<Value> = data.insts[index..].iter().take_while(is_passed).copied().collect();
+                index += group.len();
+                let from = |value: &Value| match function.op(*value) {
+                    Inst::Argument(number) | Inst::CallResult(number) => Location::Register(passed::<I>(*number)),
+                    _ => unreachable!("all of the group are passed"),
+                };
+                let moves = group.iter().map(|value| (Location::Register(self.register(*value)), from(value)));
+                self.moves(moves.collect(), self.pool);
+                continue;
+            }
+            index += 1;
+            self.inst::<I>(value, inst.op);
+        }
+        self.pc = data.end_pc;
+        self.end::<I>(block, next);
+    }
+
+    fn inst<I: Isa>(&mut self, value: Value, inst: Inst) {
+        let r = |value: Value| self.register(value);
+        let op = match inst {
+            Inst::Constant(constant) => Op::Constant { d: r(value), value: constant },
+            Inst::Alu(op, a, b) => Op::Alu { d: r(value), a: r(a), b: r(b), op },
+            Inst::AluImm(op, a, imm) => Op::AluImm { d: r(value), a: r(a), op, imm },
+            Inst::Unary(op, a) => Op::Unary { d: r(value), a: r(a), op },
+            Inst::Set(cond, a, b) => Op::Set { d: r(value), a: r(a), b: r(b), cond },
+            Inst::SetImm(cond, a, imm) => Op::SetImm { d: r(value), a: r(a), cond, imm },
+            Inst::Divide(op, a, b) => {
+                let (d, a, b) = (r(value), r(a), r(b));
+                Op::Divide { d, a, b, op, site: self.site(0) }
+            }
+            Inst::DivideImm(op, a, imm) => Op::DivideImm { d: r(value), a: r(a), op, imm },
+            Inst::LoadCell { address, offset } => {
+                let (d, a) = (r(value), r(address));
+                Op::LoadCell { d, a, offset, site: self.site(0) }
+            }
+            Inst::StoreCell { value, address, offset } => {
+                let (s, a) = (r(value), r(address));
+                Op::StoreCell { s, a, offset, site: self.site(0) }
+            }
+            Inst::LoadCellAt { cell } => Op::LoadCellAt { d: r(value), cell },
+            Inst::StoreCellAt { value, cell } => Op::StoreCellAt { s: r(value), cell },
+            Inst::LoadSlot(slot) => Op::Load { d: r(value), slot: self.slot(slot) },
+            Inst::StoreSlot { value, slot } => Op::Store { s: r(value), slot: self.slot(slot) },
+            Inst::Fuel => Op::Fuel { site: self.site(0) },
+            Inst::Need { slot, height } => {
+                let (slot, site) = (self.slot(slot), self.site(height));
+                if self.function.has_base {
+                    Op::NeedAbove { slot, base: FrameSlot(0), site }
+                } else {
+                    Op::Need { slot, site }
+                }
+            }
+            Inst::Room { slot, height } => Op::Room { slot: self.slot(slot), site: self.site(height) },
+            Inst::MovePointer(slots) => {
+                self.shift -= slots;
+                return;
+            }
+            Inst::TakeDepth => {
+                if std::mem::take(&mut self.has_depth) {
+                    return;
+                }
+                Op::TakeDepth { site: self.site(0) }
+            }
+            Inst::GiveDepth => {
+                self.has_depth = true;
+                return;
+            }
+            Inst::Call { function, args } => {
+                let arg = |(index, value): (usize, &Value)| {
+                    (Location::Register(passed::<I>(index as u8)), self.location(*value))
+                };
+                let moves: Vec<_> = args.values().iter().enumerate().map(arg).collect();
+                self.moves(moves, self.pool);
+                self.move_pointer();
+                // What the call changes.
+                self.code.used |= self.pool & (1 << passed::<I>(0).0);
+                Op::Call { function: function.0 }
+            }
+            Inst::Spill { value, slot } => Op::StoreFrame { s: r(value), slot },
+            Inst::Reload(slot) => Op::LoadFrame { d: r(value), slot },
+            Inst::MulAdd { .. } | Inst::AddShifted { .. } => unreachable!("no pass makes it"),
+            Inst::Param | Inst::Argument(_) | Inst::CallResult(_) => unreachable!("it is defined elsewhere"),
+        };
+        self.put(op);
+    }
+
+    /// A slot of the data stack.
+    fn slot(&self, slot: i64) -> Slot {
+        Slot(slot.wrapping_sub(self.shift))
+    }
+
+    /// Moves the data-stack pointer where the function expects it.
+    fn move_pointer(&mut self) {
+        let slots = -std::mem::take(&mut self.shift);
+        if slots != 0 {
+            self.put(Op::MovePointer { slots });
+        }
+    }
+
+    fn end<I: Isa>(&mut self, block: Block, next: Option<Block>) {
+        let function = self.function;
+        if std::mem::take(&mut self.has_depth) {
+            self.put(Op::GiveDepth);
+        }
+        match &function.block(block).end {
+            End::Return { end } => {
+                let end = self.slot(*end);
+                self.shift = 0;
+                if self.saves_fuel {
+                    self.put(Op::SaveFuel);
+                }
+                self.put(Op::Return { end });
+                return;
+            }
+            _ => self.move_pointer(),
+        }
+        match &function.block(block).end {
+            End::Open | End::Return { .. } => {}
+            End::Jump(edge) => {
+                let moves = self.edge_moves(block);
+                self.moves(moves, self.allocation.free[block.index()]);
+                let to = self.target(edge.to);
+                if Some(to) != next {
+                    let to = self.label(to);
+                    self.put(Op::Jump { to });
+                }
+            }
+            End::EndCall { results } => {
+                let result = |(index, value): (usize, &Value)| {
+                    (Location::Register(passed::<I>(index as u8)), self.location(*value))
+                };
+                let moves: Vec<_> = results.values().iter().enumerate().map(result).collect();
+                self.moves(moves, self.pool);
+                self.put(Op::EndCall);
+            }
+            End::Branch { cond, a, b, then, other } => {
+                let (a, b) = (self.register(*a), self.register(*b));
+                self.branch(*cond, *then, *other, next, |cond, to| Op::Branch { cond, a, b, to });
+            }
+            End::BranchImm { cond, a, imm, then, other } => {
+                let (d, imm) = (self.register(*a), *imm);
+                let counts = Op::AluImm { d, a: d, op: AluOp::Add, imm: -1 };
+                let defines = function.block(block).insts.last() == Some(a);
+                if (*cond, imm) == (Cond::Ne, 0)
+                    && defines
+                    && self.target(*then) != next.unwrap_or(block)
+                    && self.code.ops.last().is_some_and(|(_, op)| *op == counts)
+                {
+                    self.code.ops.pop();
+                    let to = self.target(*then);
+                    let to = self.label(to);
+                    self.put(Op::CountDown { d, to });
+                    let other = self.target(*other);
+                    if Some(other) != next {
+                        let to = self.label(other);
+                        self.put(Op::Jump { to });
+                    }
+                    return;
+                }
+                self.branch(*cond, *then, *other, next, |cond, to| Op::BranchImm { cond, a: d, imm, to });
+            }
+            End::BranchBit { .. } => unreachable!("no pass makes it"),
+        }
+    }
+
+    /// Branches to `then` if the condition holds, else to `other`.
+    fn branch(&mut self, cond: Cond, then: Block, other: Block, next: Option<Block>, op: impl Fn(Cond, Label) -> Op) {
+        let (then, other) = (self.target(then), self.target(other));
+        if Some(then) == next {
+            let to = self.label(other);
+            return self.put(op(cond.inverted(), to));
+        }
+        let to = self.label(then);
+        self.put(op(cond, to));
+        if Some(other) != next {
+            let to = self.label(other);
+            self.put(Op::Jump { to });
+        }
+    }
+
+    // Parallel moves.
+
+    /// Performs moves at the same time. `free` are registers that hold no other value that is needed later.
+    fn moves(&mut self, mut moves: Vec<(Location, Location)>, free: u32) {
+        let bit = |location: Location| location.register().map_or(0, |register| 1_u32 << register);
+        // A value that stays in its register keeps it busy as well.
+        let busy = moves.iter().fold(0, |bits, (to, from)| bits | bit(*to) | bit(*from));
+        moves.retain(|(to, from)| to != from);
+        if moves.is_empty() {
+            return;
+        }
+        let scratch = free & self.pool & !busy;
+        let scratch = (scratch != 0).then(|| Reg(scratch.trailing_zeros() as u8));
+        self.moves_to_slots(&mut moves, scratch);
+        let to_registers = moves.into_iter().filter_map(|(to, from)| Some(Move { to: to.register()?, from })).collect();
+        let breaker = scratch.map_or(Breaker::Memory, |Reg(register)| Breaker::Scratch(register));
+        let mut steps = Vec::new();
+        resolve(to_registers, breaker, |step| steps.push(step));
+        for step in steps {
+            match step {
+                Step::Set(Move { to, from }) => self.set(Reg(to), from),
+                Step::Copy { to, from } => self.set(Reg(to), Location::Register(Reg(from))),
+                Step::Save(from) => {
+                    let slot = self.spare_slot(0);
+                    self.put(Op::StoreFrame { s: Reg(from), slot });
+                }
+                Step::Restore(Move { to, .. }) => {
+                    let slot = self.spare_slot(0);
+                    self.put(Op::LoadFrame { d: Reg(to), slot });
+                }
+                Step::Exchange(..) => unreachable!("cycles are broken otherwise"),
+            }
+        }
+    }
+
+    /// Performs the moves to slots, before any register changes. If the old value of such a slot is to be moved as well, it is saved
+    /// first, and its moves read the saved value.
+    fn moves_to_slots(&mut self, moves: &mut [(Location, Location)], scratch: Option<Reg>) {
+        let is_slot = |location: Location| matches!(location, Location::Slot(_));
+        if !moves.iter().any(|(to, _)| is_slot(*to)) {
+            return;
+        }
+        // A register for values on their way from one slot to another.
+        let through = scratch.unwrap_or(Reg(self.pool.trailing_zeros() as u8));
+        let is_overwritten = |from: Location| is_slot(from) && moves.iter().any(|(to, _)| *to == from);
+        let is_needed = |(to, from): &(Location, Location)| {
+            is_slot(*to) && !matches!(from, Location::Register(_)) || is_overwritten(*from)
+        };
+        let is_saved = scratch.is_none() && moves.iter().any(is_needed);
+        if is_saved {
+            let slot = self.spare_slot(0);
+            self.put(Op::StoreFrame { s: through, slot });
+            let reads = |(to, from): &&mut (Location, Location)| is_slot(*to) && *from == Location::Register(through);
+            moves.iter_mut().filter(reads).for_each(|(_, from)| *from = Location::Slot(slot));
+        }
+        let mut saved = 1;
+        for index in 0..moves.len() {
+            let (_, from) = moves[index];
+            if is_slot(from) && moves.iter().any(|(other, _)| *other == from) {
+                let slot = self.spare_slot(saved);
+                saved += 1;
+                self.set(through, from);
+                self.put(Op::StoreFrame { s: through, slot });
+                moves[index].1 = Location::Slot(slot);
+            }
+        }
+        for &mut (to, from) in moves.iter_mut() {
+            let Location::Slot(slot) = to else { continue };
+            let s = match from {
+                Location::Register(register) => register,
+                _ => {
+                    self.set(through, from);
+                    through
+                }
+            };
+            self.put(Op::StoreFrame { s, slot });
+        }
+        if is_saved {
+            let slot = self.spare_slot(0);
+            self.put(Op::LoadFrame { d: through, slot });
+        }
+    }
+
+    /// A frame slot that only parallel moves use.
+    fn spare_slot(&mut self, number: u32) -> FrameSlot {
+        self.spare = self.spare.max(number + 1);
+        FrameSlot(self.allocation.slots + number)
+    }
+
+    fn set(&mut self, d: Reg, from: Location) {
+        let op = match from {
+            Location::Register(s) if s == d => return,
+            Location::Register(s) => Op::Move { d, s },
+            Location::Slot(slot) => Op::LoadFrame { d, slot },
+            Location::Constant(value) => Op::Constant { d, value },
+        };
+        self.put(op);
+    }
+}
+
+/// The greatest number of empty blocks in a row that jumps skip.
+const EMPTY_BLOCKS: usize = 16;

@@ -1,0 +1,119 @@
+//! The optimizing tier: translates bytecode to a representation in static single assignment form, improves that in passes, allocates
+//! registers by linear scan, and emits LIR.
+//!
+//! `ir` defines the representation and `build` makes it, with the abstract `stack`. `passes` has a file for each pass. `legalize` gives
+//! instructions the forms of the instruction set. `allocate` assigns registers by the ranges of `liveness`, and `spill` moves values
+//! for which there is no register to frame slots. `emit` makes LIR.
+
+mod allocate;
+mod build;
+mod dominators;
+mod emit;
+pub mod ir;
+mod legalize;
+mod liveness;
+pub mod passes;
+mod spill;
+mod stack;
+
+pub use passes::{PASSES, Pass, Passes};
+
+use crate::bytecode::{Bytecode, FunctionId, Inlined, TrapSite};
+use crate::isa::{Isa, Tuning};
+use crate::lir::Sink;
+use crate::regs;
+
+/// The code of a program, ready to be put into a sink.
+pub struct Plan(Chosen);
+
+enum Chosen {
+    Optimized {
+        code: emit::Code,
+        registers: usize,
+        frame_slots: usize,
+    },
+    /// The register tier's, for a program that is too large.
+    Registers(regs::Plan),
+}
+
+/// The greatest number of operations of a program that this tier compiles. It leaves larger programs to the register tier.
+pub const MOST_OPERATIONS: usize = 1_000_000;
+
+/// The greatest number of frame slots of a function. Instructions must reach them.
+const MOST_SLOTS: u32 = 2_000;
+
+/// Builds and improves a function.
+pub fn optimize<I: Isa>(code: &Bytecode, id: FunctionId, inlined: &Inlined, passes: Passes) -> ir::Function {
+    let mut function = build::build(code, id, inlined);
+    let target = passes::Target::of::<I>(code.cells());
+    for pass in passes.iter() {
+        (pass.run)(&mut function, &target);
+    }
+    function
+}
+
+impl Plan {
+    /// Compiles a program up to LIR.
+    pub fn new<I: Isa>(code: &Bytecode, passes: Passes, tuning: &Tuning) -> Plan {
+        let optimized = (code.ops().len() <= MOST_OPERATIONS).then(|| Plan::optimized::<I>(code, passes, tuning));
+        Plan(optimized.flatten().unwrap_or_else(|| Chosen::Registers(regs::Plan::new::<I>(code, tuning))))
+    }
+
+    fn optimized<I: Isa>(code: &Bytecode, passes: Passes, tuning: &Tuning) -> Option<Chosen> {
+        let inlined = Inlined::of(code);
+        let pool = I::usable(code.reserved());
+        let pool = &pool[..tuning.value_registers.clamp(MIN_REGISTERS, pool.len())];
+        let mut emitted = emit::Code::default();
+        let mut frame_slots = 0;
+        for id in (0..code.functions().len() as u32).map(FunctionId) {
+            if inlined.body(code, id).is_some() {
+                continue;
+            }
+            let mut function = optimize::<I>(code, id, &inlined, passes);
+            legalize::legalize::<I>(&mut function);
+            let reserved = u32::from(function.has_base);
+            let allocation = allocate::allocate::<I>(&mut function, pool, reserved, MOST_SLOTS)?;
+            let saves_fuel = code.is_called() && code.metered();
+            let slots = emit::emit::<I>(&function, &allocation, pool, saves_fuel, &mut emitted);
+            if id == FunctionId::MAIN {
+                frame_slots = slots as usize;
+            }
+        }
+        let is_used = |register: &crate::lir::Reg| emitted.used >> register.0 & 1 == 1;
+        let registers = pool.iter().rposition(is_used).map_or(0, |index| index + 1);
+        Some(Chosen::Optimized { code: emitted, registers, frame_slots })
+    }
+
+    /// The number of allocatable registers that the code uses.
+    pub fn registers(&self) -> usize {
+        match &self.0 {
+            Chosen::Optimized { registers, .. } => *registers,
+            Chosen::Registers(plan) => plan.registers(),
+        }
+    }
+
+    /// The number of frame slots that the main program uses; `None` if it is that of the register tier.
+    pub fn frame_slots(&self) -> Option<usize> {
+        match &self.0 {
+            Chosen::Optimized { frame_slots, .. } => Some(*frame_slots),
+            Chosen::Registers(_) => None,
+        }
+    }
+}
+
+/// The fewest registers with which every instruction can be allocated.
+const MIN_REGISTERS: usize = 6;
+
+/// Puts the LIR of a program into a sink. Returns its trap sites.
+pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, sink: &mut S) -> Vec<TrapSite> {
+    match &plan.0 {
+        Chosen::Optimized { code, .. } => {
+            for (pc, op) in &code.ops {
+                sink.at(*pc);
+                sink.put(*op);
+            }
+            code.sites.clone()
+        }
+        Chosen::Registers(plan) => regs::lower::<I, S>(code, plan, None, sink),
+    }
+}

@@ -1,0 +1,118 @@
+//! The optimization passes. Each is a function in its own file and a row in [`PASSES`], which lists them in the order in which
+//! they run.
+
+mod dead;
+mod fold;
+mod fuse;
+mod params;
+mod rewrite;
+mod strength;
+
+use super::ir::Function;
+use crate::isa::Isa;
+
+/// What a pass must know about the program and the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The number of memory cells.
+    pub cells: usize,
+}
+
+impl Target {
+    /// The target of a program with this many memory cells.
+    pub fn of<I: Isa>(cells: usize) -> Target {
+        let _ = I::NAME;
+        Target { cells }
+    }
+}
+
+/// A pass.
+#[derive(Clone, Copy)]
+pub struct Pass {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Improves a function.
+    pub run: fn(&mut Function, &Target),
+}
+
+/// The passes, in the order in which they run.
+pub const PASSES: [Pass; 5] = [
+    Pass { name: "params", about: "removes block parameters that always have the same value", run: params::run },
+    Pass {
+        name: "fold",
+        about: "folds constants and numbers values, so that nothing is computed twice",
+        run: fold::run,
+    },
+    Pass { name: "strength", about: "replaces divisions by cheaper operations", run: strength::run },
+    Pass {
+        name: "fuse",
+        about: "merges comparisons into branches, and operations that the machine has as one",
+        run: fuse::run,
+    },
+    Pass { name: "dead", about: "removes instructions whose value is not used", run: dead::run },
+];
+
+/// Whether two texts are equal. Comparing them otherwise is not possible in a constant.
+const fn are_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// A set of passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes(u32);
+
+impl Passes {
+    /// All passes.
+    pub const ALL: Passes = Passes((1 << PASSES.len()) - 1);
+    /// No pass.
+    pub const NONE: Passes = Passes(0);
+
+    /// The pass with this name, if there is one.
+    pub const fn named(name: &str) -> Option<Passes> {
+        let mut index = 0;
+        while index < PASSES.len() {
+            if are_equal(PASSES[index].name.as_bytes(), name.as_bytes()) {
+                return Some(Passes(1 << index));
+            }
+            index += 1;
+        }
+        None
+    }
+
+    /// The passes of both sets.
+    pub const fn with(self, other: Passes) -> Passes {
+        Passes(self.0 | other.0)
+    }
+
+    /// The passes of this set that are not in the other one.
+    pub const fn without(self, other: Passes) -> Passes {
+        Passes(self.0 & !other.0)
+    }
+
+    /// The passes up to and including those of a set.
+    pub fn up_to(self, last: Passes) -> Passes {
+        Passes(self.0 & (last.0.next_power_of_two() | (last.0.next_power_of_two() - 1)))
+    }
+
+    /// The set with this number, among all sets in the order of their bits. For sets drawn at random.
+    pub const fn numbered(number: u32) -> Passes {
+        Passes(number & Passes::ALL.0)
+    }
+
+    /// The passes in the order in which they run.
+    pub fn iter(self) -> impl Iterator<Item = &'static Pass> {
+        PASSES.iter().enumerate().filter(move |(index, _)| self.0 >> index & 1 == 1).map(|(_, pass)| pass)
+    }
+}
