@@ -314,6 +314,10 @@ pub enum Op {
     Alu { d: Reg, a: Reg, b: Reg, op: AluOp },
     /// `d = a op imm`.
     AluImm { d: Reg, a: Reg, op: AluOp, imm: i64 },
+    /// `d = a op (b shift amount)`. `shift` is a shift, and `amount` is from 1 to 63.
+    AluShifted { d: Reg, a: Reg, b: Reg, op: AluOp, shift: AluOp, amount: u8 },
+    /// `d = c + a * b`, or `d = c - a * b` if it subtracts.
+    MulAdd { d: Reg, a: Reg, b: Reg, c: Reg, subtracts: bool },
     /// `d = op a`.
     Unary { d: Reg, a: Reg, op: UnaryOp },
     /// `d = 1` if the comparison holds, else 0.
@@ -328,6 +332,8 @@ pub enum Op {
     Branch { cond: Cond, a: Reg, b: Reg, to: Label },
     /// Branches to the label if the comparison with `imm` holds.
     BranchImm { cond: Cond, a: Reg, to: Label, imm: i64 },
+    /// Branches to the label if `a & mask` is zero, or if it is not zero and `is_zero` is false.
+    BranchMask { a: Reg, is_zero: bool, to: Label, mask: i64 },
     /// Branches to the label.
     Jump { to: Label },
     /// `d -= 1`, then branches to the label if `d` is not zero.
@@ -415,7 +421,7 @@ pub struct Operands {
     /// The register that it writes. [`Op::CountDown`] reads it as well.
     pub written: Option<Reg>,
     /// The registers that it reads, in operand order.
-    pub read: [Option<Reg>; 2],
+    pub read: [Option<Reg>; 3],
 }
 
 /// The registers that an operation changes besides its destination. The instruction set lists them.
@@ -448,8 +454,12 @@ impl Op {
             Op::AluImm { d, a, .. } | Op::Unary { d, a, .. } | Op::SetImm { d, a, .. } | Op::DivideImm { d, a, .. } => {
                 (Some(d), [Some(a), None])
             }
+            Op::MulAdd { d, a, b, c, .. } => {
+                return Operands { written: Some(d), read: [Some(a), Some(b), Some(c)] };
+            }
+            Op::AluShifted { d, a, b, .. } => (Some(d), [Some(a), Some(b)]),
             Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
-            Op::BranchImm { a, .. } => (None, [Some(a), None]),
+            Op::BranchImm { a, .. } | Op::BranchMask { a, .. } => (None, [Some(a), None]),
             Op::LoadCell { d, a, .. } => (Some(d), [Some(a), None]),
             Op::LoadCellAt { d, .. } => (Some(d), [None, None]),
             Op::StoreCellAt { s, .. } => (None, [Some(s), None]),
@@ -475,7 +485,8 @@ impl Op {
             | Op::Entry
             | Op::Return { .. } => (None, [None, None]),
         };
-        Operands { written, read }
+        let [first, second] = read;
+        Operands { written, read: [first, second, None] }
     }
 
     /// Whether it writes one register and has no other effect.
@@ -490,6 +501,8 @@ impl Op {
             | Op::LoadFrame { .. }
             | Op::LoadCellAt { .. }
             | Op::Unary { .. }
+            | Op::MulAdd { .. }
+            | Op::AluShifted { .. }
             | Op::AluImm { .. } => true,
             // Shifts may clobber other registers.
             Op::Alu { op, .. } => !op.is_shift(),
@@ -499,6 +512,7 @@ impl Op {
             | Op::StoreFrame { .. }
             | Op::Branch { .. }
             | Op::BranchImm { .. }
+            | Op::BranchMask { .. }
             | Op::CountDown { .. }
             | Op::Align
             | Op::Label(_)
@@ -538,6 +552,8 @@ impl Op {
             | Op::Store { .. }
             | Op::Alu { .. }
             | Op::AluImm { .. }
+            | Op::AluShifted { .. }
+            | Op::MulAdd { .. }
             | Op::Unary { .. }
             | Op::Set { .. }
             | Op::SetImm { .. }
@@ -545,6 +561,7 @@ impl Op {
             | Op::StoreFrame { .. }
             | Op::Branch { .. }
             | Op::BranchImm { .. }
+            | Op::BranchMask { .. }
             | Op::CountDown { .. }
             | Op::Align
             | Op::Label(_)
@@ -670,6 +687,14 @@ impl Op {
                 Op::Store { s: source, slot } => write!(f, "store {}, {}", s(slot), name(source)),
                 Op::Alu { op, d, a, b } => write!(f, "{} {}, {}, {}", lower_case(op), name(d), name(a), name(b)),
                 Op::AluImm { op, d, a, imm } => write!(f, "{} {}, {}, #{imm}", lower_case(op), name(d), name(a)),
+                Op::AluShifted { op, d, a, b, shift, amount } => {
+                    let (op, shift) = (lower_case(op), lower_case(shift));
+                    write!(f, "{op} {}, {}, {} {shift} #{amount}", name(d), name(a), name(b))
+                }
+                Op::MulAdd { d, a, b, c, subtracts } => {
+                    let op = if subtracts { "mul-sub" } else { "mul-add" };
+                    write!(f, "{op} {}, {}, {}, {}", name(d), name(a), name(b), name(c))
+                }
                 Op::Unary { op, d, a } => write!(f, "{} {}, {}", lower_case(op), name(d), name(a)),
                 Op::Set { cond, d, a, b } => {
                     write!(f, "set-{} {}, {}, {}", lower_case(cond), name(d), name(a), name(b))
@@ -686,6 +711,10 @@ impl Op {
                 }
                 Op::BranchImm { cond, a, imm, to } => {
                     write!(f, "branch-{} {}, #{imm}, L{}", lower_case(cond), name(a), to.0)
+                }
+                Op::BranchMask { a, mask, is_zero, to } => {
+                    let cond = if is_zero { "clear" } else { "set" };
+                    write!(f, "branch-{cond} {}, #{mask:#x}, L{}", name(a), to.0)
                 }
                 Op::Jump { to } => write!(f, "jump L{}", to.0),
                 Op::CountDown { d, to } => write!(f, "count-down {}, L{}", name(d), to.0),

@@ -54,6 +54,15 @@ pub trait Isa: Sink + Sized {
     /// The same for comparisons.
     fn fits_compare(imm: i64) -> bool;
 
+    /// Whether [`crate::lir::Op::AluShifted`] is one instruction.
+    fn fits_shifted(op: AluOp, shift: AluOp, amount: u8) -> bool;
+
+    /// Whether [`crate::lir::Op::BranchMask`] needs no register for this mask.
+    fn fits_mask(mask: i64) -> bool;
+
+    /// Whether [`crate::lir::Op::MulAdd`] is one instruction.
+    const HAS_MULTIPLY_ADD: bool;
+
     /// Starts a piece of code in memory that may be reused.
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Self;
 

@@ -91,7 +91,6 @@ struct Scan<'a> {
     clobbered: Vec<Vec<u32>>,
     /// The cost of spilling each value.
     weights: Vec<f32>,
-    /// The registers that each value would best have, the best one first; or the values whose register it would best have.
     hints: Hints,
     free: Vec<u32>,
 }
@@ -100,12 +99,21 @@ struct Scan<'a> {
 struct Hints {
     /// The register in which an instruction expects the value, as an index in the pool.
     fixed: Vec<u8>,
-    /// The parameter that the value is passed to.
-    param: Vec<Option<Value>>,
+    /// The values that the value is passed to or from on an edge: parameters and arguments. Sorted by value; for each, those on the most
+    /// frequent edge come first.
+    related: Vec<(Value, u32, Value)>,
     /// For a parameter, the register that one of its arguments got.
     argument: Vec<u8>,
     /// The operand whose register an instruction may reuse.
     operand: Vec<Option<Value>>,
+}
+
+impl Hints {
+    /// The values that a value is passed to or from.
+    fn of(&self, value: Value) -> impl Iterator<Item = Value> {
+        let first = self.related.partition_point(|(of, ..)| *of < value);
+        self.related[first..].iter().take_while(move |(of, ..)| *of == value).map(|(.., other)| *other)
+    }
 }
 
 const NONE: u8 = u8::MAX;
@@ -126,7 +134,7 @@ impl<'a> Scan<'a> {
             weights: vec![0.0; count],
             hints: Hints {
                 fixed: vec![NONE; count],
-                param: vec![None; count],
+                related: Vec::new(),
                 argument: vec![NONE; count],
                 operand: vec![None; count],
             },
@@ -197,8 +205,10 @@ impl<'a> Scan<'a> {
             end.passed().iter().for_each(|value| self.weights[value.index()] += frequency);
             match &end {
                 End::Jump(edge) => {
+                    let depth = self.liveness.places[block.index()].depth;
                     for (arg, param) in edge.args.iter().zip(&function.block(edge.to).params) {
-                        self.hints.param[arg.index()] = Some(*param);
+                        self.hints.related.push((*arg, u32::MAX - depth, *param));
+                        self.hints.related.push((*param, u32::MAX - depth, *arg));
                     }
                 }
                 End::EndCall { results } => {
@@ -209,6 +219,7 @@ impl<'a> Scan<'a> {
                 _ => {}
             }
         }
+        self.hints.related.sort_unstable();
         for (index, ranges) in self.liveness.ranges.iter().enumerate() {
             let length: u32 = ranges.iter().map(|range| range.end - range.start).sum();
             self.weights[index] = if self.homes.is_short[index] {
@@ -271,15 +282,12 @@ impl<'a> Scan<'a> {
             let register = self.registers[value.index()];
             self.pool.iter().position(|other| other.0 == register).map_or(NONE, |index| index as u8)
         };
-        let param = hints.param[value.index()];
-        let candidates = [
-            param.map_or(NONE, of_value),
-            hints.argument[value.index()],
-            param.map_or(NONE, |param| hints.argument[param.index()]),
-            hints.fixed[value.index()],
-            hints.operand[value.index()].map_or(NONE, of_value),
-        ];
-        let hinted = candidates.into_iter().find(|index| is_available(*index));
+        let related = || hints.of(value).flat_map(|other| [of_value(other), hints.argument[other.index()]]);
+        let candidates = [hints.fixed[value.index()], hints.operand[value.index()].map_or(NONE, of_value)];
+        // If the register of a related value is in use, this value is moved there later. Until then it should not have the register of
+        // another related value, so that the moves form no cycle.
+        let waits = related().any(|index| index != NONE) && empty != 0;
+        let hinted = related().chain(candidates.into_iter().filter(|_| !waits)).find(|index| is_available(*index));
         let others = || if empty != 0 { empty } else { available }.trailing_zeros() as u8;
         let index = hinted.unwrap_or_else(others);
         self.take(value, index);
@@ -288,8 +296,12 @@ impl<'a> Scan<'a> {
     fn take(&mut self, value: Value, index: u8) {
         self.held[usize::from(index)].push(value);
         self.registers[value.index()] = self.pool[usize::from(index)].0;
-        if let Some(param) = self.hints.param[value.index()] {
-            self.hints.argument[param.index()] = index;
+        let Hints { related, argument, .. } = &mut self.hints;
+        let first = related.partition_point(|(of, ..)| *of < value);
+        for (.., other) in related[first..].iter().take_while(|(of, ..)| *of == value) {
+            if matches!(self.function.op(*other), Op::Param) {
+                argument[other.index()] = index;
+            }
         }
     }
 

@@ -293,7 +293,10 @@ impl Emission<'_> {
             }
             Inst::Spill { value, slot } => Op::StoreFrame { s: r(value), slot },
             Inst::Reload(slot) => Op::LoadFrame { d: r(value), slot },
-            Inst::MulAdd { .. } | Inst::AddShifted { .. } => unreachable!("no pass makes it"),
+            Inst::MulAdd { a, b, c, subtracts } => Op::MulAdd { d: r(value), a: r(a), b: r(b), c: r(c), subtracts },
+            Inst::AluShifted { op, a, b, shift, amount } => {
+                Op::AluShifted { d: r(value), a: r(a), b: r(b), op, shift, amount }
+            }
             Inst::Param | Inst::Argument(_) | Inst::CallResult(_) => unreachable!("it is defined elsewhere"),
         };
         self.put(op);
@@ -374,7 +377,17 @@ impl Emission<'_> {
                 }
                 self.branch(*cond, *then, *other, next, |cond, to| Op::BranchImm { cond, a: d, imm, to });
             }
-            End::BranchBit { .. } => unreachable!("no pass makes it"),
+            End::BranchMask { a, mask, is_zero, then, other } => {
+                let (a, mask) = (self.register(*a), *mask);
+                // Equality stands for a result of zero.
+                let cond = if *is_zero { Cond::Eq } else { Cond::Ne };
+                self.branch(cond, *then, *other, next, |cond, to| Op::BranchMask {
+                    a,
+                    mask,
+                    is_zero: cond == Cond::Eq,
+                    to,
+                });
+            }
         }
     }
 

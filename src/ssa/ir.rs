@@ -89,8 +89,8 @@ pub enum Op {
     DivideImm(DivOp, Value, i64),
     /// `a * b + c`, or `c - a * b` if it subtracts.
     MulAdd { a: Value, b: Value, c: Value, subtracts: bool },
-    /// `a + (b << shift)`, or `a - (b << shift)` if it subtracts. `shift` is from 1 to 3.
-    AddShifted { a: Value, b: Value, shift: u8, subtracts: bool },
+    /// `a op (b shift amount)`. `shift` is a shift, and `amount` is from 1 to 63.
+    AluShifted { op: AluOp, a: Value, b: Value, shift: AluOp, amount: u8 },
     /// The memory cell with the number `address + offset`, a wrapping sum. Traps if there is no such cell.
     LoadCell { address: Value, offset: i64 },
     /// The memory cell with this number, which exists.
@@ -143,7 +143,7 @@ impl Op {
                 each(b);
                 each(c);
             }
-            Op::AddShifted { a, b, .. } => {
+            Op::AluShifted { a, b, .. } => {
                 each(a);
                 each(b);
             }
@@ -183,7 +183,7 @@ impl Op {
             | Op::SetImm(..)
             | Op::DivideImm(..)
             | Op::MulAdd { .. }
-            | Op::AddShifted { .. } => Effect::None,
+            | Op::AluShifted { .. } => Effect::None,
             Op::LoadSlot(_) | Op::LoadCellAt { .. } | Op::Reload(_) | Op::Argument(_) | Op::CallResult(_) => {
                 Effect::Reads
             }
@@ -252,8 +252,8 @@ pub enum End {
     Branch { cond: Cond, a: Value, b: Value, then: Block, other: Block },
     /// Branches to `then` if the comparison with the constant holds, else to `other`.
     BranchImm { cond: Cond, a: Value, imm: i64, then: Block, other: Block },
-    /// Branches to `then` if the bit of `a` with this number is `set`, else to `other`.
-    BranchBit { a: Value, bit: u8, set: bool, then: Block, other: Block },
+    /// Branches to `then` if `a & mask` is zero, else to `other`; the other way round if `is_zero` is false.
+    BranchMask { a: Value, mask: i64, is_zero: bool, then: Block, other: Block },
     /// Ends the main program. The slot is the first one after the topmost value.
     Return { end: i64 },
     /// Ends a function. The topmost results are passed in registers, the others are in their slots.
@@ -267,7 +267,7 @@ impl End {
             End::Jump(edge) => (Some(edge.to), None),
             End::Branch { then, other, .. }
             | End::BranchImm { then, other, .. }
-            | End::BranchBit { then, other, .. } => (Some(*then), Some(*other)),
+            | End::BranchMask { then, other, .. } => (Some(*then), Some(*other)),
             End::Open | End::Return { .. } | End::EndCall { .. } => (None, None),
         };
         first.into_iter().chain(second)
@@ -281,7 +281,7 @@ impl End {
                 each(a);
                 each(b);
             }
-            End::BranchImm { a, .. } | End::BranchBit { a, .. } => each(a),
+            End::BranchImm { a, .. } | End::BranchMask { a, .. } => each(a),
             End::Open | End::Jump(_) | End::Return { .. } | End::EndCall { .. } => {}
         }
     }
@@ -292,7 +292,7 @@ impl End {
         match self {
             End::Jump(edge) => &mut edge.args,
             End::EndCall { results } => results.values_mut(),
-            End::Open | End::Return { .. } | End::Branch { .. } | End::BranchImm { .. } | End::BranchBit { .. } => {
+            End::Open | End::Return { .. } | End::Branch { .. } | End::BranchImm { .. } | End::BranchMask { .. } => {
                 &mut []
             }
         }
@@ -304,7 +304,7 @@ impl End {
         match self {
             End::Jump(edge) => &edge.args,
             End::EndCall { results } => results.values(),
-            End::Open | End::Return { .. } | End::Branch { .. } | End::BranchImm { .. } | End::BranchBit { .. } => &[],
+            End::Open | End::Return { .. } | End::Branch { .. } | End::BranchImm { .. } | End::BranchMask { .. } => &[],
         }
     }
 }

@@ -13,8 +13,10 @@ pub mod ir;
 mod legalize;
 mod liveness;
 pub mod passes;
+pub mod print;
 mod spill;
 mod stack;
+pub mod verify;
 
 pub use passes::{PASSES, Pass, Passes};
 
@@ -45,11 +47,22 @@ const MOST_SLOTS: u32 = 2_000;
 /// Builds and improves a function.
 pub fn optimize<I: Isa>(code: &Bytecode, id: FunctionId, inlined: &Inlined, passes: Passes) -> ir::Function {
     let mut function = build::build(code, id, inlined);
+    debug_verify(&function, "build");
     let target = passes::Target::of::<I>(code.cells());
     for pass in passes.iter() {
         (pass.run)(&mut function, &target);
+        debug_verify(&function, pass.name);
     }
     function
+}
+
+/// Verifies a function after this step if this is a debug build.
+fn debug_verify(function: &ir::Function, step: &str) {
+    if cfg!(debug_assertions)
+        && let Err(error) = verify::verify(function)
+    {
+        panic!("`{step}` made an invalid function: {error}");
+    }
 }
 
 impl Plan {

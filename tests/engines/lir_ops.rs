@@ -140,6 +140,8 @@ fn destination(op: Op) -> Option<Reg> {
         | Op::Alu { d, .. }
         | Op::AluImm { d, .. }
         | Op::Unary { d, .. }
+        | Op::AluShifted { d, .. }
+        | Op::MulAdd { d, .. }
         | Op::Set { d, .. }
         | Op::SetImm { d, .. }
         | Op::Divide { d, .. }
@@ -261,6 +263,18 @@ impl State<'_> {
                 Op::Store { s, slot } => *self.cell(slot) = self.get(s),
                 Op::Alu { op: alu, d, a, b } => self.set(op, d, compute(alu, self.get(a), self.get(b))),
                 Op::AluImm { op: alu, d, a, imm } => self.set(op, d, compute(alu, self.get(a), imm)),
+                Op::AluShifted { op: alu, d, a, b, shift, amount } => {
+                    let shifted = compute(shift, self.get(b), amount.into());
+                    self.set(op, d, compute(alu, self.get(a), shifted));
+                }
+                Op::MulAdd { d, a, b, c, subtracts } => {
+                    let product = compute(AluOp::Mul, self.get(a), self.get(b));
+                    let combine = if subtracts { AluOp::Sub } else { AluOp::Add };
+                    self.set(op, d, compute(combine, self.get(c), product));
+                }
+                Op::BranchMask { a, mask, is_zero, to } => {
+                    goes_to = ((self.get(a) & mask == 0) == is_zero).then_some(to);
+                }
                 Op::Unary { op: unary, d, a } => self.set(op, d, compute_unary(unary, self.get(a))),
                 Op::Set { cond, d, a, b } => self.set(op, d, compare(cond, self.get(a), self.get(b)).into()),
                 Op::SetImm { cond, d, a, imm } => self.set(op, d, compare(cond, self.get(a), imm).into()),

@@ -83,6 +83,12 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Entry,
     ];
     ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));
+    for op in AluOp::ALL {
+        let shifts = [AluOp::Shl, AluOp::Shr, AluOp::Sar, AluOp::Add];
+        ops.extend(shifts.map(|shift| Op::AluShifted { d, a, b, op, shift, amount: (imm & 0xff) as u8 }));
+    }
+    ops.extend([false, true].map(|subtracts| Op::MulAdd { d, a, b, c: a, subtracts }));
+    ops.extend([false, true].map(|is_zero| Op::BranchMask { a, mask: imm, is_zero, to }));
     ops.extend([DivOp::Quotient, DivOp::Remainder].map(|op| Op::DivideImm { d, a, op, imm }));
     for cond in Cond::ALL {
         ops.extend([Op::Set { d, a, b, cond }, Op::SetImm { d, a, cond, imm }]);
@@ -108,7 +114,8 @@ fn extreme_operands_give_code_or_panic_at_once<I: Isa>() {
     for op in tried.into_iter().flatten() {
         // Binds a label after the operation, unless the operation's own label number prevents that.
         let bind = match op {
-            Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } | Op::BranchImm { to, .. } => to,
+            Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } => to,
+            Op::BranchImm { to, .. } | Op::BranchMask { to, .. } => to,
             _ => Label(0),
         };
         if let Ok(bytes) = emit::<I>(&[op, Op::Label(bind)]) {

@@ -318,6 +318,20 @@ fn forms(choice: Choice) -> Forms {
     f.three((xz, xz, xz), add, row3("add"));
     f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsl, |d, n, m, s| format!("add {d}, {n}, {m}, lsl {s}"));
     f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsr, |d, n, m, s| format!("add {d}, {n}, {m}, lsr {s}"));
+    for (kind, name) in [(ShiftKind::Lsl, "lsl"), (ShiftKind::Lsr, "lsr"), (ShiftKind::Asr, "asr")] {
+        type Shifted = fn(Xz, Xz, Xz, ShiftKind, Shift6) -> Inst;
+        let forms: [(Shifted, &str); 5] = [
+            (add_shifted, "add"),
+            (sub_shifted, "sub"),
+            (and_shifted, "and"),
+            (orr_shifted, "orr"),
+            (eor_shifted, "eor"),
+        ];
+        for (form, op) in forms {
+            let make = |d, n, m, s| form(d, n, m, kind, s);
+            f.four((xz, xz, xz, shifts), |_, _, _| true, make, |d, n, m, s| format!("{op} {d}, {n}, {m}, {name} {s}"));
+        }
+    }
     f.three((xz, xz, xz), sub, row3("sub"));
     f.three((xz, xz, xz), adds, row3("adds"));
     f.three((xz, xz, xz), subs, row3("subs"));

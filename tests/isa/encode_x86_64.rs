@@ -340,6 +340,7 @@ fn forms(choice: Choice, sink: &mut dyn FnMut(Case)) -> usize {
     f.reg_imm(cmp_imm, M::Cmp);
     f.reg_mem(cmp_load, M::Cmp);
     f.reg_reg(test, M::Test);
+    f.reg_imm(test_imm, M::Test);
     f.reg(neg, M::Neg, &[]);
     f.reg(not, M::Not, &[]);
     f.reg(inc, M::Inc, &[]);

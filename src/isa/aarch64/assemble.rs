@@ -1,10 +1,10 @@
 //! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A conditional branch reaches 1 MiB, `b` and `bl` reach 128 MiB, and a computed `br` or `blr` reaches all code. A branch
+//! A branch on a bit reaches 32 KiB, any other conditional branch 1 MiB, `b` and `bl` reach 128 MiB, and a computed `br` or `blr` reaches all code. A branch
 //! or call whose target is bound takes the shortest form that reaches. A forward one takes the form that [`Forms`]
 //! specifies. If that turns out to be too short, [`Assembler::finish`] returns the form to try next.
 
-use super::encode::{self as a64, Cc, Half, Inst, Rel19, Rel21, Rel26};
+use super::encode::{self as a64, Cc, Half, Inst, Rel14, Rel19, Rel21, Rel26, Shift6};
 use super::regs::{X, X16, X17};
 use crate::isa::buffer::Buffer;
 use crate::isa::labels::{Fixup, Labels, Target};
@@ -46,6 +46,8 @@ pub struct Assembler {
 /// The encoding of a displacement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
+    /// `tbz`, `tbnz`.
+    Rel14,
     /// `b.cond`, `cbz`, `cbnz`.
     Rel19,
     /// `b`, `bl`.
@@ -70,6 +72,10 @@ enum Test {
     Flags(Cc),
     Zero(X),
     NotZero(X),
+    /// The bit with this number is zero.
+    Clear(X, Shift6),
+    /// It is one.
+    Set(X, Shift6),
 }
 
 impl Test {
@@ -78,14 +84,27 @@ impl Test {
             Test::Flags(cc) => Test::Flags(cc.invert()),
             Test::Zero(x) => Test::NotZero(x),
             Test::NotZero(x) => Test::Zero(x),
+            Test::Clear(x, bit) => Test::Set(x, bit),
+            Test::Set(x, bit) => Test::Clear(x, bit),
         }
     }
 
-    fn branch(self, rel: Rel19) -> Inst {
+    /// The branch over a distance, if it reaches that far.
+    fn branch(self, distance: i64) -> Option<Inst> {
+        Some(match self {
+            Test::Flags(cc) => a64::b_cond(cc, Rel19::new(distance)?),
+            Test::Zero(x) => a64::cbz(x, Rel19::new(distance)?),
+            Test::NotZero(x) => a64::cbnz(x, Rel19::new(distance)?),
+            Test::Clear(x, bit) => a64::tbz(x, bit, Rel14::new(distance)?),
+            Test::Set(x, bit) => a64::tbnz(x, bit, Rel14::new(distance)?),
+        })
+    }
+
+    /// The kind of its displacement.
+    fn kind(self) -> Kind {
         match self {
-            Test::Flags(cc) => a64::b_cond(cc, rel),
-            Test::Zero(x) => a64::cbz(x, rel),
-            Test::NotZero(x) => a64::cbnz(x, rel),
+            Test::Flags(_) | Test::Zero(_) | Test::NotZero(_) => Kind::Rel19,
+            Test::Clear(..) | Test::Set(..) => Kind::Rel14,
         }
     }
 }
@@ -163,6 +182,16 @@ impl Assembler {
         self.branch(Test::NotZero(x), Target::Label(to));
     }
 
+    /// `TBZ`: jumps to the label if that bit of the register is zero.
+    pub fn tbz(&mut self, x: X, bit: Shift6, to: Label) {
+        self.branch(Test::Clear(x, bit), Target::Label(to));
+    }
+
+    /// `TBNZ`: jumps to the label if that bit of the register is one.
+    pub fn tbnz(&mut self, x: X, bit: Shift6, to: Label) {
+        self.branch(Test::Set(x, bit), Target::Label(to));
+    }
+
     /// Jumps to the exit of a trap site if the condition holds.
     pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
         self.branch(Test::Flags(cc), Target::Exit(site));
@@ -212,13 +241,13 @@ impl Assembler {
     fn branch(&mut self, test: Test, target: Target) {
         let here = self.code.len();
         if let Some(distance) = self.distance(target, here) {
-            match Rel19::new(distance).filter(|_| self.labels.is_short(distance)) {
-                Some(rel) => self.put(test.branch(rel)),
+            match test.branch(distance).filter(|_| self.labels.is_short(distance)) {
+                Some(inst) => self.put(inst),
                 None => self.branch_over(test, target),
             }
         } else if self.labels.form(target) == Reach::Short {
-            self.labels.add_fixup(here, target, Kind::Rel19);
-            self.put(test.branch(ZERO19));
+            self.labels.add_fixup(here, target, test.kind());
+            self.put(test.branch(0).expect("zero is in every range"));
         } else {
             self.branch_over(test, target);
         }
@@ -227,10 +256,9 @@ impl Assembler {
     /// A branch with the inverted condition skips a jump.
     fn branch_over(&mut self, test: Test, target: Target) {
         let skip = self.code.len();
-        self.put(test.inverted().branch(ZERO19));
+        self.put(test.inverted().branch(0).expect("zero is in every range"));
         self.jump(JUMP, target);
-        let rel = Rel19::new((self.code.len() - skip) as i64).expect("a jump is a few instructions long");
-        let inst = test.inverted().branch(rel);
+        let inst = test.inverted().branch((self.code.len() - skip) as i64).expect("a jump is a few instructions long");
         self.code.bytes_mut()[skip..skip + 4].copy_from_slice(&inst.word().to_le_bytes());
     }
 
@@ -257,7 +285,6 @@ impl Assembler {
     }
 }
 
-const ZERO19: Rel19 = Rel19::new(0).expect("zero is in every range");
 const ZERO21: Rel21 = Rel21::new(0).expect("zero is in every range");
 const ZERO26: Rel26 = Rel26::new(0).expect("zero is in every range");
 
@@ -271,6 +298,12 @@ fn patch(code: &mut [u8], fixup: Fixup<Kind>, distance: i64, ranges: &Tuning) ->
     let word_at = |code: &[u8], at: usize| u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes"));
     let write = |code: &mut [u8], at: usize, inst: Inst| code[at..at + 4].copy_from_slice(&inst.word().to_le_bytes());
     match fixup.kind {
+        Kind::Rel14 => {
+            let rel = Rel14::new(distance).filter(|_| distance.abs() <= ranges.short_range);
+            let Some(rel) = rel else { return false };
+            let inst = Inst::from_word(word_at(code, fixup.at)).with_rel14(rel);
+            write(code, fixup.at, inst);
+        }
         Kind::Rel19 => {
             let rel = Rel19::new(distance).filter(|_| distance.abs() <= ranges.short_range);
             let Some(rel) = rel else { return false };

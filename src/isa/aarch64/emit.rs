@@ -6,11 +6,11 @@
 //! after it. Other activations have only the slots.
 
 use super::assemble::Assembler;
-use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, Unscaled};
+use super::encode::{self as a64, Bitmask, Cc, Half, Imm12, Inst, Pair, Scaled, Shift6, ShiftKind, Unscaled};
 use super::regs::{SP, X, X0, X8, X9, X15, X16, X17, X30, XZR, Xs};
 use crate::isa::division::Divisor;
 use crate::isa::{Forms, Isa, Machine, Mark, OutOfRange, Shape, Tuning, regs};
-use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Op, Reg, Sink, Site, UnaryOp, frame};
+use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, UnaryOp, frame};
 
 const FRAME: X = X8;
 const POINTER: X = X9;
@@ -96,6 +96,16 @@ impl Isa for Emitter {
         Imm12::new(imm.unsigned_abs()).is_some()
     }
 
+    fn fits_shifted(op: AluOp, _shift: AluOp, _amount: u8) -> bool {
+        matches!(op, AluOp::Add | AluOp::Sub | AluOp::And | AluOp::Or | AluOp::Xor)
+    }
+
+    fn fits_mask(mask: i64) -> bool {
+        Bitmask::new(mask as u64).is_some()
+    }
+
+    const HAS_MULTIPLY_ADD: bool = true;
+
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
         let Shape { registers, reserved, cells, functions, calls, .. } = *shape;
         let all = Self::CALLEE_SAVED;
@@ -166,6 +176,9 @@ impl Sink for Emitter {
             Op::Store { s, slot } => self.access(slot.bytes(), Access::Store(x(s))),
             Op::Alu { op, d, a, b } => self.alu(op, x(d), x(a), x(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, x(d), x(a), imm),
+            Op::AluShifted { op, d, a, b, shift, amount } => self.alu_shifted(op, x(d), x(a), x(b), (shift, amount)),
+            Op::MulAdd { d, a, b, c, subtracts: false } => self.put_inst(a64::madd(x(d), x(a), x(b), x(c).into())),
+            Op::MulAdd { d, a, b, c, subtracts: true } => self.put_inst(a64::msub(x(d), x(a), x(b), x(c).into())),
             Op::Unary { op, d, a } => self.unary(op, x(d), x(a)),
             Op::Set { cond, d, a, b } => {
                 self.put_inst(a64::cmp(x(a).into(), x(b).into()));
@@ -193,6 +206,7 @@ impl Sink for Emitter {
                 self.compare_imm(x(a), imm);
                 self.asm.b_cond(cc(cond), to);
             }
+            Op::BranchMask { a, mask, is_zero, to } => self.branch_mask(x(a), mask, is_zero, to),
             Op::Jump { to } => self.asm.b(to),
             Op::CountDown { d, to } => {
                 self.put_inst(a64::subs_imm(x(d).into(), x(d).into(), imm12(1)));
@@ -504,6 +518,45 @@ impl Emitter {
             }
         };
         self.put_inst(inst);
+    }
+
+    /// `d = a op (b shifted)`.
+    fn alu_shifted(&mut self, op: AluOp, d: X, a: X, b: X, (shift, amount): (AluOp, u8)) {
+        let kind = match shift {
+            AluOp::Shl => ShiftKind::Lsl,
+            AluOp::Shr => ShiftKind::Lsr,
+            AluOp::Sar => ShiftKind::Asr,
+            _ => panic!("{shift:?} is not a shift"),
+        };
+        let form = match op {
+            AluOp::Add => a64::add_shifted,
+            AluOp::Sub => a64::sub_shifted,
+            AluOp::And => a64::and_shifted,
+            AluOp::Or => a64::orr_shifted,
+            AluOp::Xor => a64::eor_shifted,
+            AluOp::Mul | AluOp::Shl | AluOp::Shr | AluOp::Sar | AluOp::Min | AluOp::Max => {
+                self.alu_imm(shift, SCRATCH, b, amount.into());
+                return self.alu(op, d, a, SCRATCH);
+            }
+        };
+        let amount = Shift6::new(amount).expect("a shift by 63 at most");
+        self.put_inst(form(d.into(), a.into(), b.into(), kind, amount));
+    }
+
+    /// Branches if `a & mask` is zero, or if it is not.
+    fn branch_mask(&mut self, a: X, mask: i64, is_zero: bool, to: Label) {
+        if mask.count_ones() == 1 {
+            let bit = shift(mask.trailing_zeros().into());
+            return if is_zero { self.asm.tbz(a, bit, to) } else { self.asm.tbnz(a, bit, to) };
+        }
+        match Bitmask::new(mask as u64) {
+            Some(mask) => self.put_inst(a64::tst_imm(a, mask)),
+            None => {
+                self.constant(SCRATCH, mask);
+                self.put_inst(a64::ands(XZR, a.into(), SCRATCH.into()));
+            }
+        }
+        self.asm.b_cond(if is_zero { Cc::Eq } else { Cc::Ne }, to);
     }
 
     fn unary(&mut self, op: UnaryOp, d: X, a: X) {

@@ -398,6 +398,47 @@ pub const fn add_lsr(d: Xz, n: Xz, m: Xz, shift: Shift6) -> Inst {
     Inst(dnm(0x8b40_0000, d.number(), n.number(), m.number()).0 | shift.0 << 10)
 }
 
+/// How the second operand of an instruction is shifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShiftKind {
+    /// Left.
+    Lsl,
+    /// Right, unsigned.
+    Lsr,
+    /// Right, signed.
+    Asr,
+}
+
+/// The same instruction, whose second operand is not shifted, with that operand shifted.
+const fn shifted(inst: Inst, kind: ShiftKind, amount: Shift6) -> Inst {
+    Inst(inst.0 | (kind as u32) << 22 | amount.0 << 10)
+}
+
+/// `ADD (shifted register)`: `d = n + (m shifted)`.
+pub const fn add_shifted(d: Xz, n: Xz, m: Xz, kind: ShiftKind, amount: Shift6) -> Inst {
+    shifted(add(d, n, m), kind, amount)
+}
+
+/// `SUB (shifted register)`: `d = n - (m shifted)`.
+pub const fn sub_shifted(d: Xz, n: Xz, m: Xz, kind: ShiftKind, amount: Shift6) -> Inst {
+    shifted(sub(d, n, m), kind, amount)
+}
+
+/// `AND (shifted register)`: `d = n & (m shifted)`.
+pub const fn and_shifted(d: Xz, n: Xz, m: Xz, kind: ShiftKind, amount: Shift6) -> Inst {
+    shifted(and(d, n, m), kind, amount)
+}
+
+/// `ORR (shifted register)`: `d = n | (m shifted)`.
+pub const fn orr_shifted(d: Xz, n: Xz, m: Xz, kind: ShiftKind, amount: Shift6) -> Inst {
+    shifted(orr(d, n, m), kind, amount)
+}
+
+/// `EOR (shifted register)`: `d = n ^ (m shifted)`.
+pub const fn eor_shifted(d: Xz, n: Xz, m: Xz, kind: ShiftKind, amount: Shift6) -> Inst {
+    shifted(eor(d, n, m), kind, amount)
+}
+
 /// `SUB (shifted register)` without shift: `d = n - m`.
 pub const fn sub(d: Xz, n: Xz, m: Xz) -> Inst {
     dnm(0xcb00_0000, d.number(), n.number(), m.number())

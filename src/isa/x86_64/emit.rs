@@ -91,6 +91,16 @@ impl Isa for Emitter {
         imm32(imm).is_some()
     }
 
+    fn fits_shifted(op: AluOp, shift: AluOp, amount: u8) -> bool {
+        op == AluOp::Add && shift == AluOp::Shl && amount <= 3
+    }
+
+    fn fits_mask(mask: i64) -> bool {
+        imm32(mask).is_some()
+    }
+
+    const HAS_MULTIPLY_ADD: bool = false;
+
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
         let Shape { registers, reserved, cells, functions, calls, .. } = *shape;
         let (others, last) = Self::CALLEE_SAVED.split_at(CALLEE_SAVED.len() - reserved.count());
@@ -170,6 +180,12 @@ impl Sink for Emitter {
             },
             Op::Alu { op, d, a, b } => self.alu(op, gp(d), gp(a), gp(b)),
             Op::AluImm { op, d, a, imm } => self.alu_imm(op, gp(d), gp(a), imm),
+            Op::AluShifted { op, d, a, b, shift, amount } => self.alu_shifted(op, gp(d), gp(a), gp(b), (shift, amount)),
+            Op::MulAdd { d, a, b, c, subtracts } => {
+                self.put_inst(x64::mov(SCRATCH, gp(a)));
+                self.put_inst(x64::imul(SCRATCH, gp(b)));
+                self.alu(if subtracts { AluOp::Sub } else { AluOp::Add }, gp(d), gp(c), SCRATCH);
+            }
             Op::Unary { op, d, a } => self.unary(op, gp(d), gp(a)),
             Op::Set { cond, d, a, b } => {
                 self.put_inst(x64::cmp(gp(a), gp(b)));
@@ -195,6 +211,16 @@ impl Sink for Emitter {
             Op::BranchImm { cond, a, imm, to } => {
                 self.compare_imm(gp(a), imm);
                 self.asm.jcc(cc(cond), to);
+            }
+            Op::BranchMask { a, mask, is_zero, to } => {
+                match imm32(mask) {
+                    Some(mask) => self.put_inst(x64::test_imm(gp(a), mask)),
+                    None => {
+                        self.constant(SCRATCH, mask);
+                        self.put_inst(x64::test(gp(a), SCRATCH));
+                    }
+                }
+                self.asm.jcc(if is_zero { Cc::E } else { Cc::Ne }, to);
             }
             Op::Jump { to } => self.asm.jmp(to),
             Op::CountDown { d, to } => {
@@ -446,6 +472,21 @@ impl Emitter {
                 self.put_inst(two_operands(op, d, b));
             }
         }
+    }
+
+    /// `d = a op (b shifted)`.
+    fn alu_shifted(&mut self, op: AluOp, d: Gp, a: Gp, b: Gp, (shift, amount): (AluOp, u8)) {
+        let scale = match (op, shift, amount) {
+            (AluOp::Add, AluOp::Shl, 1) => Scale::X2,
+            (AluOp::Add, AluOp::Shl, 2) => Scale::X4,
+            (AluOp::Add, AluOp::Shl, 3) => Scale::X8,
+            _ => {
+                assert!(shift.is_shift(), "{shift:?} is not a shift");
+                self.alu_imm(shift, SCRATCH, b, amount.into());
+                return self.alu(op, d, a, SCRATCH);
+            }
+        };
+        self.put_inst(x64::lea(d, Mem::indexed(a, index(b), scale, 0)));
     }
 
     fn unary(&mut self, op: UnaryOp, d: Gp, a: Gp) {

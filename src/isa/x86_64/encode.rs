@@ -471,6 +471,12 @@ pub const fn test(a: Gp, b: Gp) -> Inst {
     on_reg(0x85, b.number(), a)
 }
 
+/// `TEST r/m64, imm32`: the flags of `a & imm`, sign-extended.
+#[inline(always)]
+pub const fn test_imm(a: Gp, imm: i32) -> Inst {
+    on_reg(0xf7, 0, a).dword(imm)
+}
+
 /// `NEG r/m64`: `d = -d`.
 #[inline(always)]
 pub const fn neg(d: Gp) -> Inst {

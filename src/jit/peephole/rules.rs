@@ -67,6 +67,10 @@ macro_rules! hold {
             | Op::Label(_)
             | Op::Jump { .. }
             | Op::CountDown { .. }
+            // The baseline makes none of these three.
+            | Op::AluShifted { .. }
+            | Op::MulAdd { .. }
+            | Op::BranchMask { .. }
             | Op::Fuel { .. }
             | Op::Need { .. }
             | Op::Room { .. }

@@ -68,7 +68,9 @@ impl Facts {
     fn of(pc: u32, op: Op, top: Slot) -> Facts {
         let Operands { written, read } = op.operands();
         let defined = written.filter(|_| op.is_pure()).unwrap_or(NO_REGISTER);
-        let read = read.map(|reg| reg.unwrap_or(NO_REGISTER));
+        let [first, second, third] = read;
+        debug_assert!(third.is_none(), "the window holds no operation with three operands");
+        let read = [first, second].map(|reg| reg.unwrap_or(NO_REGISTER));
         Facts { top, pc, defined, read }
     }
 

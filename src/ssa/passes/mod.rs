@@ -10,19 +10,33 @@ mod strength;
 
 use super::ir::Function;
 use crate::isa::Isa;
+use crate::lir::AluOp;
 
 /// What a pass must know about the program and the target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// The number of memory cells.
     pub cells: usize,
+    /// Whether the instruction set has the operation with this immediate operand.
+    pub fits_alu: fn(AluOp, i64) -> bool,
+    /// Whether it has the operation with its second operand shifted by this amount.
+    pub fits_shifted: fn(AluOp, AluOp, u8) -> bool,
+    /// Whether it has a branch that tests the bits of this mask.
+    pub fits_mask: fn(i64) -> bool,
+    /// Whether it multiplies and adds in one instruction.
+    pub has_multiply_add: bool,
 }
 
 impl Target {
     /// The target of a program with this many memory cells.
     pub fn of<I: Isa>(cells: usize) -> Target {
-        let _ = I::NAME;
-        Target { cells }
+        Target {
+            cells,
+            fits_alu: I::fits_alu,
+            fits_shifted: I::fits_shifted,
+            fits_mask: I::fits_mask,
+            has_multiply_add: I::HAS_MULTIPLY_ADD,
+        }
     }
 }
 
