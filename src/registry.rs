@@ -4,7 +4,7 @@ use crate::engine::{Engine, NoClock, Options, PrepareError};
 use crate::interp::{bytecode::Interpreter, tree::Tree};
 use crate::isa::Tuning;
 use crate::lang::{Source, load};
-use crate::ssa::Passes;
+use crate::ssa::{Passes, Settings};
 use crate::tiered::{Again, Costs, Threshold, Tiered};
 use crate::tiers::{AnyTier, Native, Optimizing, TIERS, support};
 
@@ -73,7 +73,8 @@ pub const VARIANTS: [(&str, Threshold); 7] = [
     ("tiered:eager", Threshold::BreakEven(Costs::EAGER)),
 ];
 
-/// The optimizing tier with other passes: none, one alone, or all but one; and with as few registers as possible.
+/// The optimizing tier with other passes: none, one alone, or all but one; and with as few registers as possible. All of them check
+/// every step.
 pub const SSA_VARIANTS: [(&str, Passes, usize); 12] = [
     ("ssa:none", Passes::NONE, usize::MAX),
     ("ssa:params", alone("params"), usize::MAX),
@@ -194,7 +195,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
                 SSA_VARIANTS.into_iter().find(|(variant, ..)| *variant == name)
             {
                 let tuning = Tuning { value_registers, ..Tuning::default() };
-                let tier = AnyTier::Optimizing(Optimizing { passes });
+                let tier = AnyTier::Optimizing(Optimizing { settings: Settings { passes, checks: true } });
                 return Some(Box::new(Native::with_tuning(name, tier, tuning)));
             }
             if name == AGAIN {

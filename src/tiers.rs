@@ -12,7 +12,7 @@ use crate::engine::PrepareError;
 use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::{Fired, Handover, Layout, Switches};
 use crate::lir::Sink;
-use crate::ssa::Passes;
+use crate::ssa::{Passes, Settings};
 pub(crate) use native::depth;
 pub use native::{Native, Sealed, frame_slots, support};
 pub use tier::{Baseline, Optimizing, Registers, Tier};
@@ -36,7 +36,7 @@ pub const TIERS: [(&str, AnyTier); 7] = [
     ("jit", baseline(Layout::TopInRegister, true)),
     ("jit-push", baseline(Layout::Pushing, false)),
     ("regs", AnyTier::Registers(Registers { entry: None })),
-    ("ssa", AnyTier::Optimizing(Optimizing { passes: Passes::ALL })),
+    ("ssa", AnyTier::Optimizing(Optimizing { settings: Settings { passes: Passes::ALL, checks: false } })),
 ];
 
 const fn baseline(layout: Layout, peephole: bool) -> AnyTier {

@@ -7,6 +7,7 @@
 
 mod allocate;
 mod build;
+mod check;
 mod dominators;
 mod emit;
 pub mod ir;
@@ -44,35 +45,51 @@ pub const MOST_OPERATIONS: usize = 1_000_000;
 /// The greatest number of frame slots of a function. Instructions must reach them.
 const MOST_SLOTS: u32 = 2_000;
 
-/// Builds and improves a function.
-pub fn optimize<I: Isa>(code: &Bytecode, id: FunctionId, inlined: &Inlined, passes: Passes) -> ir::Function {
+/// How programs are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The passes that run.
+    pub passes: Passes,
+    /// Whether every step is checked, even in a build without debug assertions. A wrong step panics.
+    pub checks: bool,
+}
+
+/// Builds and improves a function. With `checks`, the function is verified after each step.
+///
+/// # Panics
+/// If a step makes an invalid function.
+pub fn optimize<I: Isa>(
+    code: &Bytecode,
+    id: FunctionId,
+    inlined: &Inlined,
+    passes: Passes,
+    checks: bool,
+) -> ir::Function {
     let mut function = build::build(code, id, inlined);
-    debug_verify(&function, "build");
+    let check = |function: &ir::Function, step: &str| {
+        if checks && let Err(error) = verify::verify(function) {
+            panic!("`{step}` made an invalid function: {error}");
+        }
+    };
+    check(&function, "build");
     let target = passes::Target::of::<I>(code.cells());
     for pass in passes.iter() {
         (pass.run)(&mut function, &target);
-        debug_verify(&function, pass.name);
+        check(&function, pass.name);
     }
     function
 }
 
-/// Verifies a function after this step if this is a debug build.
-fn debug_verify(function: &ir::Function, step: &str) {
-    if cfg!(debug_assertions)
-        && let Err(error) = verify::verify(function)
-    {
-        panic!("`{step}` made an invalid function: {error}");
-    }
-}
-
 impl Plan {
     /// Compiles a program up to LIR.
-    pub fn new<I: Isa>(code: &Bytecode, passes: Passes, tuning: &Tuning) -> Plan {
-        let optimized = (code.ops().len() <= MOST_OPERATIONS).then(|| Plan::optimized::<I>(code, passes, tuning));
+    pub fn new<I: Isa>(code: &Bytecode, settings: Settings, tuning: &Tuning) -> Plan {
+        let optimized = (code.ops().len() <= MOST_OPERATIONS).then(|| Plan::optimized::<I>(code, settings, tuning));
         Plan(optimized.flatten().unwrap_or_else(|| Chosen::Registers(regs::Plan::new::<I>(code, tuning))))
     }
 
-    fn optimized<I: Isa>(code: &Bytecode, passes: Passes, tuning: &Tuning) -> Option<Chosen> {
+    fn optimized<I: Isa>(code: &Bytecode, settings: Settings, tuning: &Tuning) -> Option<Chosen> {
+        let Settings { passes, checks } = settings;
+        let checks = checks || cfg!(debug_assertions);
         let inlined = Inlined::of(code);
         let pool = I::usable(code.reserved());
         let pool = &pool[..tuning.value_registers.clamp(MIN_REGISTERS, pool.len())];
@@ -82,10 +99,16 @@ impl Plan {
             if inlined.body(code, id).is_some() {
                 continue;
             }
-            let mut function = optimize::<I>(code, id, &inlined, passes);
+            let mut function = optimize::<I>(code, id, &inlined, passes, checks);
             legalize::legalize::<I>(&mut function);
+            let before = checks.then(|| function.clone());
             let reserved = u32::from(function.has_base);
             let allocation = allocate::allocate::<I>(&mut function, pool, reserved, MOST_SLOTS)?;
+            if let Some(before) = before
+                && let Err(error) = check::check::<I>(&before, &function, &allocation)
+            {
+                panic!("wrong allocation: {error}");
+            }
             let saves_fuel = code.is_called() && code.metered();
             let slots = emit::emit::<I>(&function, &allocation, pool, saves_fuel, &mut emitted);
             if id == FunctionId::MAIN {

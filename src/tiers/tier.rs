@@ -6,7 +6,7 @@ use crate::isa::{Isa, Tuning};
 use crate::jit::{self, Fired, Handover, Switches};
 use crate::lir::Sink;
 use crate::regs;
-use crate::ssa::{self, Passes};
+use crate::ssa::{self, Settings};
 
 /// Translates bytecode to LIR.
 pub trait Tier: Copy {
@@ -92,15 +92,15 @@ impl Tier for Registers {
 /// The optimizing tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Optimizing {
-    /// The passes that run.
-    pub passes: Passes,
+    /// Its settings.
+    pub settings: Settings,
 }
 
 impl Tier for Optimizing {
     type Plan = ssa::Plan;
 
     fn plan<I: Isa>(self, code: &Bytecode, tuning: &Tuning) -> ssa::Plan {
-        ssa::Plan::new::<I>(code, self.passes, tuning)
+        ssa::Plan::new::<I>(code, self.settings, tuning)
     }
 
     fn registers(plan: &ssa::Plan) -> usize {
