@@ -4,6 +4,7 @@ use std::env::consts::ARCH;
 use std::io::Write;
 
 use anyhow::{Result, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 
 use super::Status;
@@ -18,6 +19,7 @@ use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
 use crate::lang::{Fault, Source, print};
 use crate::lir::{self, Recorder};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
+use crate::ssa::{self, PASSES, Passes};
 use crate::tiers::{AnyTier, compile, stream, tier};
 
 /// Show the output of each stage for a program: tree, bytecode, LIR, machine code
@@ -42,6 +44,18 @@ pub(super) struct Asm {
     /// What to show
     #[arg(long, default_value = "asm")]
     stage: Stage,
+
+    /// Run only these passes of the engine `ssa`, in their own order
+    #[arg(long, value_name = "P,P,…", value_delimiter = ',', value_parser = pass_names())]
+    passes: Option<Vec<String>>,
+
+    /// Leave out these passes of the engine `ssa`
+    #[arg(long, value_name = "P,P,…", value_delimiter = ',', value_parser = pass_names())]
+    without: Vec<String>,
+
+    /// Stop after this pass of the engine `ssa`
+    #[arg(long, value_name = "P", value_parser = pass_names())]
+    after: Option<String>,
 
     /// The initial stack; only the number of values matters
     #[arg(long, value_name = "A,B,…", allow_hyphen_values = true)]
@@ -76,6 +90,8 @@ enum Stage {
     Bytecode,
     /// The interpreter's code, for the engine `bytecode`
     Code,
+    /// The static single assignment form, for the engine `ssa`
+    Ssa,
     /// The low-level IR, and the peephole rules that fired
     Lir,
     /// The machine code, disassembled
@@ -94,7 +110,15 @@ impl Asm {
         let call_limit = self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT);
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
         let inputs = check_input_count(inputs, stack_limit)?.len();
-        let tier = tier(&self.engine);
+        let mut tier = tier(&self.engine);
+        match &mut tier {
+            Some(AnyTier::Optimizing(optimizing)) => optimizing.settings.passes = self.selected_passes(),
+            _ if self.stage == Stage::Ssa => bail!("engine `{}` has no stage `ssa`; only `ssa` does", self.engine),
+            _ if self.passes.is_some() || self.after.is_some() || !self.without.is_empty() => {
+                bail!("engine `{}` has no passes; only `ssa` does", self.engine);
+            }
+            _ => {}
+        }
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
             let own = if self.engine == Interpreter::NAME { "ast, bytecode and code" } else { "ast and bytecode" };
             bail!("engine `{}` emits no machine code; its stages are {own}", self.engine);
@@ -134,6 +158,20 @@ impl Asm {
     }
 }
 
+impl Asm {
+    /// The passes that the options select.
+    fn selected_passes(&self) -> Passes {
+        let named = |name: &String| Passes::named(name).expect("clap accepts only names of passes");
+        let all = |names: &[String]| names.iter().map(named).fold(Passes::NONE, Passes::with);
+        let selected = self.passes.as_deref().map_or(Passes::ALL, all).without(all(&self.without));
+        self.after.as_ref().map_or(selected, |last| selected.up_to(named(last)))
+    }
+}
+
+fn pass_names() -> PossibleValuesParser {
+    PASSES.iter().map(|pass| PossibleValue::new(pass.name).help(pass.about)).collect::<Vec<_>>().into()
+}
+
 fn stopped(fault: &Fault, source: &Source) -> Status {
     show(fault, source);
     Status::Stopped
@@ -160,6 +198,9 @@ fn heading(code: &Bytecode, function: FunctionId) -> String {
 }
 
 fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier, stage: Stage) -> Result<String> {
+    if let (Stage::Ssa, AnyTier::Optimizing(tier)) = (stage, tier) {
+        return Ok(ssa_listing::<I>(code, source, tier.settings.passes));
+    }
     if stage == Stage::Lir {
         return Ok(lir_listing::<I>(code, source, engine, tier));
     }
@@ -221,6 +262,32 @@ fn word(code: &Bytecode, source: &Source, pc: u32) -> String {
         Op::Return => "\\ return".into(),
         _ => format!("\\ {}{} {}", code.role(pc), source.text(span), source.place(span)),
     }
+}
+
+/// The static single assignment form of each function, after these passes.
+fn ssa_listing<I: Isa>(code: &Bytecode, source: &Source, passes: Passes) -> String {
+    let names: Vec<_> = passes.iter().map(|pass| pass.name).collect();
+    let mut text =
+        format!("\\ ssa, {}, passes: {}\n", I::NAME, if names.is_empty() { "none".into() } else { names.join(", ") });
+    let function_name = |function| code.functions()[FunctionId(function).index()].printable_name().into_owned();
+    for function in ssa::functions::<I>(code, passes) {
+        if function.id != FunctionId::MAIN {
+            text += &heading(code, function.id);
+        }
+        let mut last = None;
+        for ssa::print::Line { text: line, pc } in ssa::print::lines(&function, function_name) {
+            let indent = if pc.is_some() { "    " } else { "  " };
+            let label = match pc {
+                Some(pc) if last != Some(pc) => word(code, source, pc),
+                _ => String::new(),
+            };
+            last = pc.or(last);
+            let row = format!("{indent}{line:<width$}  {label}", width = 42 - indent.len());
+            text += row.trim_end();
+            text.push('\n');
+        }
+    }
+    text
 }
 
 fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier) -> String {

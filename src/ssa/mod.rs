@@ -80,6 +80,13 @@ pub fn optimize<I: Isa>(
     function
 }
 
+/// The functions of a program after these passes, without those that are inlined everywhere.
+pub fn functions<I: Isa>(code: &Bytecode, passes: Passes) -> Vec<ir::Function> {
+    let inlined = Inlined::of(code);
+    let ids = (0..code.functions().len() as u32).map(FunctionId).filter(|id| inlined.body(code, *id).is_none());
+    ids.map(|id| optimize::<I>(code, id, &inlined, passes, cfg!(debug_assertions))).collect()
+}
+
 impl Plan {
     /// Compiles a program up to LIR.
     pub fn new<I: Isa>(code: &Bytecode, settings: Settings, tuning: &Tuning) -> Plan {

@@ -120,11 +120,6 @@ impl Passes {
         Passes(self.0 & (last.0.next_power_of_two() | (last.0.next_power_of_two() - 1)))
     }
 
-    /// The set with this number, among all sets in the order of their bits. For sets drawn at random.
-    pub const fn numbered(number: u32) -> Passes {
-        Passes(number & Passes::ALL.0)
-    }
-
     /// The passes in the order in which they run.
     pub fn iter(self) -> impl Iterator<Item = &'static Pass> {
         PASSES.iter().enumerate().filter(move |(index, _)| self.0 >> index & 1 == 1).map(|(_, pass)| pass)
