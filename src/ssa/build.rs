@@ -328,14 +328,21 @@ impl Builder<'_> {
     fn shuffle(&mut self, word: Word) {
         let base = self.stack.height - word.pops() as i64;
         self.stack.assume_values_from(base);
-        // A value that stays in its slot need not be loaded.
-        let result = |builder: &mut Self, (index, &from): (usize, &usize)| match index == from {
-            true => builder.stack.get(base + from as i64),
-            false => Entry::new(builder.read(base + from as i64)),
-        };
+        // A value that only stays in its slot need not be loaded.
+        let origins = word.origins();
         let mut results = [Entry::IN_MEMORY; 4];
-        for (index, from) in word.origins().iter().enumerate() {
-            results[index] = result(self, (index, from));
+        for (result, &from) in results
+            .iter_mut()
+            .zip(origins)
+            .enumerate()
+            .filter_map(|(index, (result, from))| (index != *from).then_some((result, from)))
+        {
+            *result = Entry::new(self.read(base + from as i64));
+        }
+        for (index, result) in results.iter_mut().enumerate().take(origins.len()) {
+            if index == origins[index] {
+                *result = self.stack.get(base + index as i64);
+            }
         }
         self.stack.drop(word.pops() as i64);
         results[..word.origins().len()].iter().for_each(|entry| self.push_entry(*entry));

@@ -32,6 +32,11 @@ impl Dominators {
         };
         // Control enters a loop only at its header, so one walk suffices: a back edge does not change the dominator of a header.
         for (index, &block) in layout.iter().enumerate() {
+            if above[index] == NONE {
+                // It cannot be reached. Only the verifier sees such a function.
+                above[index] = 0;
+                continue;
+            }
             for next in function.block(block).end.successors() {
                 let next = position[next.index()];
                 if next > index as u32 {

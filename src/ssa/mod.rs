@@ -10,6 +10,7 @@ mod build;
 mod check;
 mod dominators;
 mod emit;
+pub mod interpret;
 pub mod ir;
 mod legalize;
 mod liveness;

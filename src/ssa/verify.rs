@@ -30,6 +30,19 @@ pub fn verify(function: &Function) -> Result<(), String> {
         }
     }
     let counts = function.predecessor_counts();
+    for (index, &block) in function.layout.iter().enumerate() {
+        if function.block(block).end == End::Open {
+            return Err(format!("{block} is not complete"));
+        }
+        if counts[block.index()] == 0 && index > 0 {
+            return Err(format!("{block} cannot be reached"));
+        }
+        for next in function.block(block).end.successors() {
+            if position[next.index()].is_none() {
+                return Err(format!("{block} leads to {next}, which is not in the layout"));
+            }
+        }
+    }
     let dominators = Dominators::of(function);
     for (index, &block) in function.layout.iter().enumerate() {
         let data = function.block(block);
@@ -61,16 +74,7 @@ pub fn verify(function: &Function) -> Result<(), String> {
         });
         result?;
         end.passed().iter().try_for_each(|value| check(*value, usize::MAX))?;
-        if counts[block.index()] == 0 && index > 0 {
-            return Err(format!("{block} cannot be reached"));
-        }
-        for next in end.successors() {
-            if position[next.index()].is_none() {
-                return Err(format!("{block} leads to {next}, which is not in the layout"));
-            }
-        }
         match &end {
-            End::Open => return Err(format!("{block} is not complete")),
             End::Jump(edge) => {
                 let params = function.block(edge.to).params.len();
                 if edge.args.len() != params {
@@ -94,7 +98,7 @@ pub fn verify(function: &Function) -> Result<(), String> {
                     }
                 }
             }
-            End::Return { .. } | End::EndCall { .. } => {}
+            End::Open | End::Return { .. } | End::EndCall { .. } => {}
         }
     }
     Ok(())

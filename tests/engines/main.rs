@@ -13,5 +13,6 @@ mod lir_ops;
 mod oracle;
 mod perf_map;
 mod registers;
+mod ssa;
 mod targets;
 mod tiered;

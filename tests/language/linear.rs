@@ -53,6 +53,16 @@ impl<I: Isa> Isa for Counted<I> {
         I::fits_alu(op, imm)
     }
 
+    const HAS_MULTIPLY_ADD: bool = I::HAS_MULTIPLY_ADD;
+
+    fn fits_shifted(op: AluOp, shift: AluOp, amount: u8) -> bool {
+        I::fits_shifted(op, shift, amount)
+    }
+
+    fn fits_mask(mask: i64) -> bool {
+        I::fits_mask(mask)
+    }
+
     fn fits_compare(imm: i64) -> bool {
         I::fits_compare(imm)
     }

@@ -24,7 +24,8 @@ fn listings(text: &str, arguments: &[&str], isa: &str) -> String {
         file += &format!("\n== {name}\n{}", stage("tree", name));
     }
     for (engine, _) in TIERS {
-        for name in ["lir", "asm", "hex"] {
+        let own: &[&str] = if engine == "ssa" { &["ssa"] } else { &[] };
+        for name in own.iter().copied().chain(["lir", "asm", "hex"]) {
             file += &format!("\n== {engine}, {name}\n{}", stage(engine, name));
         }
     }

@@ -249,6 +249,9 @@ fn cell(function: &Function, address: Value, offset: i64, target: &Target) -> Ce
 fn alu(function: &Function, op: AluOp, a: Value, b: Value) -> Simplified {
     // So that equal sums have equal operands.
     let (a, b) = if op.commutes() && b < a { (b, a) } else { (a, b) };
+    if let Some(value) = cancel(function, op, a, b) {
+        return Simplified::Value(value);
+    }
     match (op, function.op(a), function.op(b)) {
         (AluOp::Add, _, Op::Unary(UnaryOp::Negate, b)) => Simplified::Op(Op::Alu(AluOp::Sub, a, *b)),
         (AluOp::Add, Op::Unary(UnaryOp::Negate, a), _) => Simplified::Op(Op::Alu(AluOp::Sub, b, *a)),
@@ -258,6 +261,47 @@ fn alu(function: &Function, op: AluOp, a: Value, b: Value) -> Simplified {
             None => Simplified::Op(Op::Alu(op, a, b)),
         },
         _ => Simplified::Op(Op::Alu(op, a, b)),
+    }
+}
+
+/// The operand that is left if an operation undoes the one that computed its other operand, or repeats it.
+fn cancel(function: &Function, op: AluOp, a: Value, b: Value) -> Option<Value> {
+    let inner = |value: Value| match *function.op(value) {
+        Op::Alu(inner, x, y) => Some((inner, x, y)),
+        _ => None,
+    };
+    // The other operand of `value`, if it is computed by `with` from `known`.
+    let other = |value: Value, with: AluOp, known: Value| {
+        let (_, x, y) = inner(value).filter(|(inner, ..)| *inner == with)?;
+        if x == known {
+            Some(y)
+        } else if y == known {
+            Some(x)
+        } else {
+            None
+        }
+    };
+    // The first operand of `value`, if it is computed by a subtraction of `subtracted`.
+    let minuend = |value: Value, subtracted: Value| {
+        inner(value).filter(|(inner, _, y)| *inner == AluOp::Sub && *y == subtracted).map(|(_, x, _)| x)
+    };
+    match op {
+        AluOp::Xor => other(a, AluOp::Xor, b).or_else(|| other(b, AluOp::Xor, a)),
+        // (x + y) - y, and x - (x - y)
+        AluOp::Sub => other(a, AluOp::Add, b).or_else(|| match inner(b)? {
+            (AluOp::Sub, x, y) if x == a => Some(y),
+            _ => None,
+        }),
+        // (x - y) + y
+        AluOp::Add => minuend(a, b).or_else(|| minuend(b, a)),
+        // (x & y) & y, and x & (x | y)
+        AluOp::And | AluOp::Or => {
+            let dual = if op == AluOp::And { AluOp::Or } else { AluOp::And };
+            let repeats = |value, known| other(value, op, known).map(|_| value);
+            let absorbs = |value, known| other(value, dual, known).map(|_| known);
+            repeats(a, b).or_else(|| repeats(b, a)).or_else(|| absorbs(a, b)).or_else(|| absorbs(b, a))
+        }
+        AluOp::Mul | AluOp::Shl | AluOp::Shr | AluOp::Sar | AluOp::Min | AluOp::Max => None,
     }
 }
 

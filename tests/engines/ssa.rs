@@ -1,0 +1,248 @@
+//! The optimizing tier: its passes against the interpreter of its own representation, its verifier and its checker against functions
+//! and allocations that are wrong.
+
+use std::sync::Arc;
+
+use jitduel::bytecode::{self, Bytecode, Limits};
+use jitduel::engine::Run;
+use jitduel::generate::trial;
+use jitduel::interp::tree::measure;
+use jitduel::isa::{Isa, aarch64, x86_64};
+use jitduel::lang::{Source, parse, verify};
+use jitduel::oracle::campaign::kind;
+use jitduel::outcome::Outcome;
+use jitduel::ssa::interpret::{Ending, Machine, run};
+use jitduel::ssa::ir::{Edge, End, Function, Op, Value};
+use jitduel::ssa::verify::verify as verify_function;
+use jitduel::ssa::{self, PASSES, Passes};
+
+/// More steps than the random programs take within their fuel, or nearly.
+const STEPS: u64 = 200_000;
+
+fn bytecode(text: &str, inputs: usize) -> Bytecode {
+    let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
+    let program = verify(&ast, inputs).expect("the program verifies");
+    bytecode::lower(&program, Limits::of_stack(100), false).expect("the program is small")
+}
+
+/// What a program does after some passes: how it ends, the stack, the memory cells.
+fn observed<I: Isa>(code: &Bytecode, passes: Passes, inputs: &[i64], fuel: u64) -> (Ending, Vec<i64>, Vec<i64>) {
+    let functions = ssa::functions::<I>(code, passes);
+    let mut machine = Machine {
+        stack: (0..).zip(inputs.iter().copied()).collect(),
+        stack_limit: code.stack_limit() as i64,
+        cells: vec![0; code.cells()],
+        fuel,
+        depth: code.greatest_depth(),
+        steps: STEPS,
+        ..Machine::default()
+    };
+    let ending = run(&functions, &mut machine);
+    let stack = match ending {
+        Ending::Done(end) => (0..end).map(|slot| machine.stack[&slot]).collect(),
+        Ending::Trap(_) | Ending::OutOfSteps => Vec::new(),
+    };
+    (ending, stack, machine.cells)
+}
+
+/// The sets of passes that are compared: each prefix of the list, each pass alone, and all but each one.
+fn sets() -> Vec<Passes> {
+    let named = |pass: &ssa::Pass| Passes::named(pass.name).expect("it is in the list");
+    let prefixes = PASSES.iter().map(|pass| Passes::ALL.up_to(named(pass)));
+    let others = PASSES.iter().flat_map(|pass| [named(pass), Passes::ALL.without(named(pass))]);
+    prefixes.chain(others).collect()
+}
+
+fn passes_keep_what_random_programs_do<I: Isa>(seed: u64) {
+    let (mut done, mut trapped) = (0, 0);
+    for index in 0..400 {
+        let trial = trial(kind(index), seed, index);
+        let Ok(program) = trial.load() else { continue };
+        // The interpreter recurses for calls, and forgets how many steps an endless loop takes.
+        let limits = Limits { stack: trial.stack_limit as u64, calls: trial.call_limit.min(50) };
+        let fuel = trial.fuel.min(2_000);
+        let code = bytecode::lower(&program, limits, true).expect("the program is small");
+        let expected = observed::<I>(&code, Passes::NONE, &trial.inputs, fuel);
+        if expected.0 == Ending::OutOfSteps {
+            continue;
+        }
+        for passes in sets() {
+            let found = observed::<I>(&code, passes, &trial.inputs, fuel);
+            let names: Vec<_> = passes.iter().map(|pass| pass.name).collect();
+            assert!(
+                found == expected || found.0 == Ending::OutOfSteps,
+                "program {index}, passes {names:?}: {found:?} instead of {expected:?}\n{}\ninputs {:?}",
+                trial.text,
+                trial.inputs
+            );
+        }
+        // The referee agrees with the builder.
+        let run = Run { fuel: Some(fuel), call_limit: limits.calls, ..trial.run() };
+        match (measure(program.ast(), run).outcome, expected.0) {
+            (Outcome::Done(stack), Ending::Done(_)) => {
+                assert_eq!(stack, expected.1, "program {index}\n{}", trial.text);
+                done += 1;
+            }
+            (Outcome::Trap(_), Ending::Trap(_)) => trapped += 1,
+            (outcome, ending) => panic!("program {index}: {outcome:?}, {ending:?}\n{}", trial.text),
+        }
+    }
+    assert!(done > 100 && trapped > 50, "{done} done, {trapped} trapped");
+}
+
+#[test]
+fn passes_for_x86_64_keep_what_random_programs_do() {
+    passes_keep_what_random_programs_do::<x86_64::Emitter>(21);
+}
+
+#[test]
+fn passes_for_aarch64_keep_what_random_programs_do() {
+    passes_keep_what_random_programs_do::<aarch64::Emitter>(22);
+}
+
+/// The text of the main program after some passes, without labels of blocks.
+fn after(text: &str, inputs: usize, passes: &[&str]) -> Vec<String> {
+    let named = |name: &&str| Passes::named(name).expect("the pass exists");
+    let passes = passes.iter().map(named).fold(Passes::NONE, Passes::with);
+    let functions = ssa::functions::<aarch64::Emitter>(&bytecode(text, inputs), passes);
+    let lines = ssa::print::lines(&functions[0], |function| format!("f{function}"));
+    lines.into_iter().filter(|line| line.pc.is_some()).map(|line| line.text).collect()
+}
+
+fn has(lines: &[String], part: &str) -> bool {
+    lines.iter().any(|line| line.contains(part))
+}
+
+#[test]
+fn params_removes_what_a_loop_only_reads() {
+    let text = "times over + end";
+    let params = |passes: &[&str]| {
+        let lines = after(text, 3, passes);
+        let jump = lines.iter().find(|line| line.starts_with("jump")).expect("there is a jump to the header");
+        jump.matches('v').count()
+    };
+    // Counter, sum and what is added; the last does not change.
+    assert_eq!((params(&[]), params(&["params"])), (3, 2));
+}
+
+#[test]
+fn fold_computes_nothing_twice() {
+    assert_eq!(after("drop 3 4 *", 1, &["fold", "dead"])[0], "v2 = constant 12");
+    let equal = after("over over + rot rot + xor", 2, &["fold", "dead"]);
+    assert!(has(&equal, "constant 0") && !has(&equal, "add"), "{equal:?}");
+    let undone = after("over xor over xor", 2, &["fold", "dead"]);
+    assert!(!has(&undone, "xor"), "{undone:?}");
+    let loads = |text| {
+        let lines = after(text, 2, &["fold", "dead"]);
+        lines.iter().filter(|line| line.contains("load-cell")).count()
+    };
+    assert_eq!(loads("9 array a dup @ swap @ +"), 1, "a cell that was loaded before");
+    assert_eq!(loads("9 array a dup @ 5 3 pick ! swap @ +"), 2, "another cell may have been stored");
+    assert_eq!(loads("9 array a over over ! swap drop @"), 0, "the stored value");
+    assert_eq!(loads("9 array a 1 over 1 + ! dup @ 7 2 pick 1 + ! swap @ +"), 1, "a store to a different cell");
+    // A constant condition leaves one path.
+    assert!(!has(&after("1 if 2 else 3 end", 0, &["fold"]), "branch"));
+}
+
+#[test]
+fn strength_divides_once() {
+    let divisions = |text, passes: &[&str]| {
+        let lines = after(text, 2, passes);
+        lines.iter().filter(|line| line.contains("quotient") || line.contains("remainder")).count()
+    };
+    for text in ["dup 10 mod swap 10 /", "over over / rot rot mod"] {
+        assert_eq!(divisions(text, &["fold", "dead"]), 2);
+        assert_eq!(divisions(text, &["fold", "strength", "dead"]), 1);
+    }
+    let tested = after("8 mod if 1 else 2 end", 1, &["fold", "strength"]);
+    assert!(has(&tested, "#7"), "{tested:?}");
+    assert!(!has(&after("8 mod", 1, &["fold", "strength"]), "and"));
+}
+
+#[test]
+fn fuse_merges_what_the_machine_has_as_one() {
+    let fused = |text, inputs| after(text, inputs, &["fold", "fuse", "dead"]);
+    assert!(has(&fused("< if 1 else 2 end", 2), "branch-lt"));
+    assert!(has(&fused("* +", 3), "mul-add") && has(&fused("* -", 3), "mul-sub"));
+    assert!(has(&fused("3 lshift xor", 2), "xor v3, v1 shl #3"));
+    assert!(has(&fused("1 and if 1 else 2 end", 1), "branch-set v1, #0x1"));
+    // The product is needed itself.
+    assert!(!has(&fused("* tuck +", 3), "mul-add"));
+}
+
+#[test]
+fn dead_removes_what_is_not_used_and_keeps_what_traps() {
+    let text = "over over + drop / drop";
+    let (before, after) = (after(text, 2, &[]), after(text, 2, &["dead"]));
+    assert!(has(&before, "add") && !has(&after, "add"));
+    assert!(has(&after, "quotient"), "it may trap");
+}
+
+/// The text of the program has a loop, a branch, a call and memory accesses.
+fn rich() -> Vec<Function> {
+    let text = ": f ( a b c -- d e ) dup if + swap else drop end ; 9 array a\n\
+        0 swap times dup 3 and if 1 + else 2 + end dup 7 and a + dup @ 1 + swap ! end 5 6 7 f 8 f + +";
+    ssa::functions::<x86_64::Emitter>(&bytecode(text, 1), Passes::ALL)
+}
+
+#[test]
+fn verifier_rejects_functions_that_are_not_well_formed() {
+    let rejected = |what: &str, change: &dyn Fn(&mut Function)| {
+        let mut function = rich().remove(0);
+        assert_eq!(verify_function(&function), Ok(()));
+        change(&mut function);
+        let error = verify_function(&function).expect_err(what);
+        assert!(error.contains(what), "{error}");
+    };
+    let jump = |function: &Function| {
+        let jumps =
+            |block: &ssa::ir::Block| matches!(&function.block(*block).end, End::Jump(edge) if !edge.args.is_empty());
+        *function.layout.iter().find(|block| jumps(block)).expect("there is one")
+    };
+    rejected("expects", &|function| {
+        let from = jump(function);
+        if let End::Jump(Edge { args, .. }) = &mut function.block_mut(from).end {
+            args.pop();
+        }
+    });
+    rejected("not defined", &|function| {
+        let from = jump(function);
+        if let End::Jump(Edge { args, .. }) = &mut function.block_mut(from).end {
+            args[0] = Value(9_999);
+        }
+    });
+    rejected("does not dominate", &|function| {
+        let last = *function.layout.last().expect("there is a block");
+        let value = *function.block(last).insts.iter().find(|value| function.op(**value).defines()).expect("one");
+        let from = jump(function);
+        if let End::Jump(Edge { args, .. }) = &mut function.block_mut(from).end {
+            args[0] = value;
+        }
+    });
+    rejected("defined twice", &|function| {
+        let first = function.layout[0];
+        let value = function.block(first).insts[0];
+        function.block_mut(first).insts.push(value);
+    });
+    rejected("not complete", &|function| {
+        let last = *function.layout.last().expect("there is a block");
+        function.block_mut(last).end = End::Open;
+    });
+    rejected("has no value", &|function| {
+        let first = function.layout[0];
+        let fuel = function.add(Op::Fuel, 0);
+        let uses = function.add(Op::Unary(jitduel::lir::UnaryOp::Negate, fuel), 0);
+        function.block_mut(first).insts.extend([fuel, uses]);
+    });
+    rejected("in the layout twice", &|function| {
+        let first = function.layout[0];
+        function.layout.push(first);
+    });
+    rejected("cannot be reached", &|function| {
+        let branch = |block: &&ssa::ir::Block| matches!(function.block(**block).end, End::BranchImm { .. });
+        let block = *function.layout.iter().find(branch).expect("there is a branch");
+        if let End::BranchImm { then, other, .. } = &mut function.block_mut(block).end {
+            *other = *then;
+        }
+    });
+}
