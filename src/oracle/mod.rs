@@ -12,6 +12,7 @@ pub mod judge;
 mod let_judge;
 pub mod refute;
 pub mod shrink;
+mod ssa_functions;
 pub mod targets;
 mod worker;
 

@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::judge::{Care, Judge};
+use super::ssa_functions::{self, INPUTS};
 use crate::corpus::cases;
 use crate::engine::{NoClock, Options, Task, outcome};
 use crate::exec::Store;
 use crate::generate::{Trial, decoded_trial, trial_from_bytes};
+use crate::isa::{Isa, aarch64, x86_64};
 use crate::lang::print::print;
 use crate::lang::{Diagnostic, Fault, Language, Source, load, parse, verify};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::parallel_moves::checker::{Value, check};
 use crate::parallel_moves::{Breaker, Move};
+use crate::ssa::interpret::{self, Ending, Machine};
+use crate::ssa::ir::Function;
+use crate::ssa::passes::Target;
+use crate::ssa::{self, PASSES};
 use crate::tiered::profile::{Hot, Profiles};
 use crate::tiered::{Choice, Costs, Threshold, Tiered};
 
@@ -129,6 +137,58 @@ fn decoded_moves(bytes: &[u8], reserved: Option<u8>) -> Vec<Move<Value>> {
         }
     }
     moves
+}
+
+/// Improves the function in static single assignment form that these bytes encode, pass by pass, and allocates registers for it, on
+/// both instruction sets and with few and many registers.
+///
+/// # Panics
+/// If a step makes an invalid function, changes what the function does, or if an allocation is wrong.
+pub fn passes(bytes: &[u8]) {
+    passes_for::<aarch64::Emitter>(bytes);
+    passes_for::<x86_64::Emitter>(bytes);
+}
+
+fn passes_for<I: Isa>(bytes: &[u8]) {
+    let original = ssa_functions::decoded(bytes);
+    ssa::verify::verify(&original).expect("the decoder makes valid functions");
+    let observed_with = |function: &Function, spilled: FxHashMap<_, _>| {
+        let mut machine = Machine {
+            stack: (0..INPUTS).zip([7, -1, i64::MIN]).collect(),
+            stack_limit: 100,
+            cells: vec![0; ssa_functions::CELLS],
+            fuel: 50,
+            // Nested loops have few iterations.
+            steps: 1_000_000,
+            spilled,
+            ..Machine::default()
+        };
+        let ending = interpret::run(std::slice::from_ref(function), &mut machine);
+        // A trap loses the stack.
+        (ending, machine.cells, matches!(ending, Ending::Done(_)).then_some(machine.stack))
+    };
+    let observed = |function: &Function| observed_with(function, FxHashMap::default());
+    let expected = observed(&original);
+    let check = |function: &Function, step: &str| {
+        ssa::verify::verify(function).unwrap_or_else(|error| panic!("{step}, {}: {error}", I::NAME));
+        assert_eq!(observed(function), expected, "{step}, {}", I::NAME);
+    };
+    let target = Target::of::<I>(ssa_functions::CELLS);
+    let mut improved = original.clone();
+    for pass in PASSES {
+        let mut alone = original.clone();
+        (pass.run)(&mut alone, &target);
+        check(&alone, pass.name);
+        (pass.run)(&mut improved, &target);
+        check(&improved, pass.name);
+    }
+    for function in [&original, &improved] {
+        for registers in [0, 8, usize::MAX] {
+            // A wrong allocation panics. The function with spill code does the same.
+            let (allocated, spilled) = ssa::allocated::<I>(function.clone(), registers);
+            assert_eq!(observed_with(&allocated, spilled), expected, "{registers} registers, {}", I::NAME);
+        }
+    }
 }
 
 /// The program for which [`profile`] gives hints: nested loops, a recursive definition, and definitions with loops that call others.

@@ -23,6 +23,8 @@ pub struct Machine {
     pub fuel: u64,
     /// The number of calls that may still begin.
     pub depth: u64,
+    /// For the main program with spill code: the parameters that edges store in frame slots.
+    pub spilled: FxHashMap<Value, FrameSlot>,
     /// The number of instructions that may still be executed.
     pub steps: u64,
 }
@@ -49,6 +51,12 @@ pub fn run(functions: &[Function], machine: &mut Machine) -> Ending {
     }
 }
 
+/// The value that was computed. A function with spill code defines constants only where instructions need them in registers.
+fn known(function: &Function, values: &FxHashMap<Value, i64>, value: Value) -> i64 {
+    let computed = values.get(&value).copied().or_else(|| function.constant(value));
+    computed.unwrap_or_else(|| panic!("{value} has no value"))
+}
+
 /// Calls a function with these values in registers. Returns the results in registers, or for the main program the end of its stack.
 fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut Machine) -> Result<Vec<i64>, Ending> {
     let mut values: FxHashMap<Value, i64> = FxHashMap::default();
@@ -62,7 +70,7 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
             machine.steps = machine.steps.checked_sub(1).ok_or(Ending::OutOfSteps)?;
             let inst = &function.insts[value.index()];
             let trap = Ending::Trap(inst.pc);
-            let get = |value: Value| *values.get(&value).unwrap_or_else(|| panic!("{value} has no value"));
+            let get = |value: Value| known(function, &values, value);
             let cell = |machine: &Machine, address: Value, offset: i64| {
                 let number = usize::try_from(get(address).wrapping_add(offset)).ok();
                 number.filter(|number| *number < machine.cells.len()).ok_or(trap)
@@ -145,13 +153,18 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
             values.insert(value, result);
         }
         machine.steps = machine.steps.checked_sub(1).ok_or(Ending::OutOfSteps)?;
-        let get = |value: &Value| *values.get(value).unwrap_or_else(|| panic!("{value} has no value"));
+        let get = |value: &Value| known(function, &values, *value);
         let branch = |holds: bool, then: Block, other: Block| if holds { then } else { other };
         block = match &data.end {
             End::Open => unreachable!("the block is complete"),
             End::Jump(edge) => {
                 let args: Vec<i64> = edge.args.iter().map(get).collect();
-                values.extend(function.block(edge.to).params.iter().copied().zip(args));
+                for (param, arg) in function.block(edge.to).params.iter().zip(args) {
+                    if let Some(slot) = machine.spilled.get(param) {
+                        frame.insert(*slot, arg);
+                    }
+                    values.insert(*param, arg);
+                }
                 edge.to
             }
             End::Branch { cond, a, b, then, other } => branch(cond.holds(get(a), get(b)), *then, *other),

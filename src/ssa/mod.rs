@@ -20,12 +20,51 @@ mod spill;
 mod stack;
 pub mod verify;
 
+use ir::Value;
 pub use passes::{PASSES, Pass, Passes};
 
+use rustc_hash::FxHashMap;
+
 use crate::bytecode::{Bytecode, FunctionId, Inlined, TrapSite};
-use crate::isa::{Isa, Tuning};
-use crate::lir::Sink;
+use crate::isa::{Isa, Reserved, Tuning};
+use crate::lir::{FrameSlot, Reg, Sink};
 use crate::regs;
+
+/// Allocates registers for a function, at most this many, and proves the allocation. Returns the function with spill code,
+/// and the parameters that edges store in frame slots.
+///
+/// # Panics
+/// If the allocation is wrong.
+pub fn allocated<I: Isa>(mut function: ir::Function, registers: usize) -> (ir::Function, FxHashMap<Value, FrameSlot>) {
+    let pool = pool::<I>(Reserved { memory: true, depth: false }, registers);
+    legalize::legalize::<I>(&mut function);
+    let allocation = allocate_checked::<I>(&mut function, pool, true).expect("the function needs few frame slots");
+    let slot = |value: Value| match (function.op(value), allocation.homes[value.index()]) {
+        (ir::Op::Param, spill::Home::Slot(slot)) => Some((value, slot)),
+        _ => None,
+    };
+    let spilled = (0..function.insts.len() as u32).map(Value).filter_map(slot).collect();
+    (function, spilled)
+}
+
+/// The registers for values: all that a program may use, or fewer.
+fn pool<I: Isa>(reserved: Reserved, most: usize) -> &'static [Reg] {
+    let usable = I::usable(reserved);
+    &usable[..most.clamp(MIN_REGISTERS, usable.len())]
+}
+
+/// Allocates registers for a function. With `checks`, proves the allocation.
+fn allocate_checked<I: Isa>(function: &mut ir::Function, pool: &[Reg], checks: bool) -> Option<allocate::Allocation> {
+    let before = checks.then(|| function.clone());
+    // The base is in the first frame slot.
+    let allocation = allocate::allocate::<I>(function, pool, u32::from(function.has_base), MOST_SLOTS)?;
+    if let Some(before) = before
+        && let Err(error) = check::check::<I>(&before, function, &allocation)
+    {
+        panic!("wrong allocation: {error}");
+    }
+    Some(allocation)
+}
 
 /// The code of a program, ready to be put into a sink.
 pub struct Plan(Chosen);
@@ -99,8 +138,7 @@ impl Plan {
         let Settings { passes, checks } = settings;
         let checks = checks || cfg!(debug_assertions);
         let inlined = Inlined::of(code);
-        let pool = I::usable(code.reserved());
-        let pool = &pool[..tuning.value_registers.clamp(MIN_REGISTERS, pool.len())];
+        let pool = pool::<I>(code.reserved(), tuning.value_registers);
         let mut emitted = emit::Code::default();
         let mut frame_slots = 0;
         for id in (0..code.functions().len() as u32).map(FunctionId) {
@@ -109,21 +147,14 @@ impl Plan {
             }
             let mut function = optimize::<I>(code, id, &inlined, passes, checks);
             legalize::legalize::<I>(&mut function);
-            let before = checks.then(|| function.clone());
-            let reserved = u32::from(function.has_base);
-            let allocation = allocate::allocate::<I>(&mut function, pool, reserved, MOST_SLOTS)?;
-            if let Some(before) = before
-                && let Err(error) = check::check::<I>(&before, &function, &allocation)
-            {
-                panic!("wrong allocation: {error}");
-            }
+            let allocation = allocate_checked::<I>(&mut function, pool, checks)?;
             let saves_fuel = code.is_called() && code.metered();
             let slots = emit::emit::<I>(&function, &allocation, pool, saves_fuel, &mut emitted);
             if id == FunctionId::MAIN {
                 frame_slots = slots as usize;
             }
         }
-        let is_used = |register: &crate::lir::Reg| emitted.used >> register.0 & 1 == 1;
+        let is_used = |register: &Reg| emitted.used >> register.0 & 1 == 1;
         let registers = pool.iter().rposition(is_used).map_or(0, |index| index + 1);
         Some(Chosen::Optimized { code: emitted, registers, frame_slots })
     }

@@ -8,7 +8,7 @@ use jitduel::engine::Options;
 use jitduel::lang::Source;
 use jitduel::lang::words::spellings;
 use jitduel::oracle::judge::Judge;
-use jitduel::oracle::targets::{front_end, parallel_moves, profile, program, source, words};
+use jitduel::oracle::targets::{front_end, parallel_moves, passes, profile, program, source, words};
 use jitduel::registry::all_names;
 use jitduel::tiered::profile::{Hot, Key, Profiles};
 use jitduel::tiered::{Choice, Threshold};
@@ -73,6 +73,11 @@ fn random_bytes(seed: u64) -> Vec<Vec<u8>> {
         bytes
     };
     (0..40).map(|length| 8 * length).map(some).collect()
+}
+
+#[test]
+fn passes_and_allocations_keep_what_random_functions_do() {
+    with_changes(&random_bytes(5), passes);
 }
 
 #[test]
