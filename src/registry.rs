@@ -221,6 +221,7 @@ pub fn fastest() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ssa::PASSES;
 
     #[test]
     fn every_name_has_its_engine() {
@@ -234,5 +235,18 @@ mod tests {
             assert_eq!(availability(name).is_ok(), !emits_code || support().is_ok(), "{name}");
         }
         assert_eq!(ENGINES.len(), 3 + TIERS.len());
+    }
+
+    #[test]
+    fn every_pass_has_its_variants() {
+        for pass in PASSES {
+            let own = Passes::named(pass.name).expect("it is in the list");
+            for (name, passes) in
+                [(format!("ssa:{}", pass.name), own), (format!("ssa:no-{}", pass.name), Passes::ALL.without(own))]
+            {
+                let has = SSA_VARIANTS.iter().any(|variant| (variant.0, variant.1) == (name.as_str(), passes));
+                assert!(has, "SSA_VARIANTS has no {name}");
+            }
+        }
     }
 }
