@@ -227,3 +227,65 @@ impl Checker<'_> {
         Ok(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bytecode::{self, Limits};
+    use crate::isa::{Reserved, aarch64, x86_64};
+    use crate::lang::{Source, parse, verify};
+    use crate::ssa::{Passes, allocate_checked, functions, legalize, pool};
+
+    /// A loop, branches, calls, divisions, and more values than six registers hold.
+    const TEXT: &str = ": f ( a b c d e -- g h ) dup if + swap else / end rot drop nip ; 9 array a\n\
+        0 swap 0 pick times dup 3 and if 1 + else 2 + end 0 pick 7 and a + dup @ 1 + swap ! over 7 3 pick 1 pick f + end\n\
+        1 pick 2 pick 3 pick 4 pick + 5 pick * xor - swap 3 / 9 mod";
+
+    /// How many wrong allocations were tried, and how many of them were found.
+    fn wrong_allocations<I: Isa>(registers: usize) -> (usize, usize) {
+        let ast = Arc::new(parse(&Source::new("test", TEXT)).expect("the text parses"));
+        let program = verify(&ast, 4).expect("the program verifies");
+        let code = bytecode::lower(&program, Limits::of_stack(100), true).expect("the program is small");
+        let pool = pool::<I>(Reserved { memory: true, depth: true }, registers);
+        let (mut tried, mut found) = (0, 0);
+        for mut function in functions::<I>(&code, Passes::ALL) {
+            legalize::legalize::<I>(&mut function);
+            let before = function.clone();
+            let mut allocation = allocate_checked::<I>(&mut function, pool, true).expect("there are enough slots");
+            for index in 0..function.insts.len() {
+                let (register, home) = (allocation.registers[index], allocation.homes[index]);
+                for other in pool.iter().filter(|other| register != NO_REGISTER && other.0 != register) {
+                    allocation.registers[index] = other.0;
+                    tried += 1;
+                    found += usize::from(check::<I>(&before, &function, &allocation).is_err());
+                }
+                allocation.registers[index] = register;
+                for slot in
+                    (0..allocation.slots).map(FrameSlot).filter(|slot| matches!(home, Home::Slot(own) if own != *slot))
+                {
+                    allocation.homes[index] = Home::Slot(slot);
+                    tried += 1;
+                    found += usize::from(check::<I>(&before, &function, &allocation).is_err());
+                }
+                allocation.homes[index] = home;
+            }
+        }
+        (tried, found)
+    }
+
+    #[test]
+    fn wrong_allocations_are_found() {
+        // With six registers, hardly any is free. With more, another register is often as good.
+        for (counts, least) in [
+            (wrong_allocations::<x86_64::Emitter>(6), 60),
+            (wrong_allocations::<aarch64::Emitter>(6), 60),
+            (wrong_allocations::<x86_64::Emitter>(usize::MAX), 20),
+            (wrong_allocations::<aarch64::Emitter>(usize::MAX), 10),
+        ] {
+            let (tried, found) = counts;
+            assert!(tried > 100 && 100 * found >= least * tried, "{found} of {tried}, {least} %");
+        }
+    }
+}
