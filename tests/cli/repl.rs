@@ -79,7 +79,7 @@ fn what_is_open_continues_on_the_next_line() {
 fn commands_are_obeyed() {
     let output = |lines: &str| repl(lines, &[]).stdout;
     for command in
-        ["tree", "asm", "lir", "engine", "let", "stack", "time", "load", "save", "help", "quit", "list", "clear"]
+        ["tree", "asm", "ssa", "lir", "engine", "let", "stack", "time", "load", "save", "help", "quit", "list", "clear"]
     {
         assert!(output(":help\n").contains(&format!("\n:{command}")), "{command}");
     }
@@ -88,6 +88,8 @@ fn commands_are_obeyed() {
     assert!(asm.contains("\\ end of times 1:5\n"), "{asm}");
     assert!(output("1 5 times 1 + end\n:lir\n").contains("\\ rules fired: "));
     assert!(output(":engine regs\n1 2 +\n:lir\n").contains("\\ regs, "));
+    let listed = jitduel(["asm", "-e", "1 5 times 1 + end", "--engine", "ssa", "--stage", "ssa"]).run().stdout;
+    assert!(!listed.is_empty() && output("1 5 times 1 + end\n:engine ssa\n:ssa\n").ends_with(&listed), "{listed}");
     let tree = output(": f ( a -- b ) 1 + ;\n: unused ( -- ) ;\n:tree off\n1 f\n:tree\n");
     assert!(tree.ends_with("agree\n: f ( a -- b )\n  1 +\n;\n1 f\n"), "{tree}");
     assert!(output(":engine\n").contains("\n* jit\n") && output(":engine tree\n:engine\n").contains("\n* tree\n"));
@@ -124,6 +126,7 @@ fn wrong_commands_say_what_would_be_right() {
         (":load no-such-file", "cannot read `no-such-file`"),
         (":load -", "the prompt itself may read standard input"),
         (":save x.stk", "there is nothing to save"),
+        ("1\n:ssa", "engine `jit` has no SSA form; `:engine ssa` does"),
         ("1\n:engine tree\n:asm", "engine `tree` emits no machine code; `:engine jit` does"),
     ] {
         let ended = repl(&format!("{line}\n1\n"), &[]);

@@ -21,6 +21,7 @@ pub enum Command {
     /// Whether to show the tree of each program.
     ShowTrees(bool),
     Asm(Option<IsaName>),
+    Ssa,
     Lir,
     /// Show the engines.
     Engines,
@@ -55,13 +56,14 @@ const fn row(name: &'static str, arguments: &'static str, what: &'static str) ->
 }
 
 /// Every command. docs/REPL.md repeats the table, and a test compares the two.
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 17] = [
     row(
         ":tree",
         "[on|off]",
         "show the tree of the last program and of all that it needs; show the tree of each program, or of none",
     ),
     row(":asm", "[aarch64|x86_64]", "show the machine code of the last program"),
+    row(":ssa", "", "show the SSA form of the last program, for the engine `ssa`"),
     row(":lir", "", "show the low-level IR of the last program"),
     row(":engine", "[E]", "compare the interpreter with the engine E, or list the engines"),
     row(":let", "", "type programs of the let language"),
@@ -115,6 +117,7 @@ impl Command {
             (":tree", [word]) => Command::ShowTrees(switch(word).ok_or_else(usage)?),
             (":asm", []) => Command::Asm(None),
             (":asm", [isa]) => Command::Asm(Some(IsaName::from_str(isa, true).map_err(|_| usage())?)),
+            (":ssa", []) => Command::Ssa,
             (":lir", []) => Command::Lir,
             (":engine", []) => Command::Engines,
             (":engine", [engine]) => Command::Engine(engine_named(engine)?),

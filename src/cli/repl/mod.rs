@@ -30,7 +30,7 @@ use crate::lang::{Language, Source, print, printable};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Verdict};
 use crate::plural::count;
 use crate::registry;
-use crate::tiers::tier;
+use crate::tiers::{AnyTier, tier};
 use commands::Command;
 use duel::{Reply, duel};
 use lines::{Input, Lines, Piped};
@@ -342,6 +342,7 @@ impl Prompt<'_> {
                 writeln!(self.out, "times are {}", if self.shows_times { "shown" } else { "not shown" })?;
             }
             Command::Asm(isa) => self.list_code(isa.unwrap_or_else(IsaName::of_host), Stage::Asm)?,
+            Command::Ssa => self.list_code(IsaName::of_host(), Stage::Ssa)?,
             Command::Lir => self.list_code(IsaName::of_host(), Stage::Lir)?,
             Command::Engines => self.list_engines()?,
             Command::Engine(engine) => {
@@ -371,6 +372,9 @@ impl Prompt<'_> {
         let Some(tier) = tier(self.engine) else {
             bail!("engine `{}` emits no machine code; `:engine {DEFAULT_ENGINE}` does", self.engine);
         };
+        if stage == Stage::Ssa && !matches!(tier, AnyTier::Optimizing(_)) {
+            bail!("engine `{}` has no SSA form; `:engine ssa` does", self.engine);
+        }
         let run =
             Run { inputs: &[], fuel: self.limits.fuel, stack_limit: self.limits.stack, call_limit: self.limits.calls };
         let code = lower(&entry.program, run.options().limits(), self.limits.fuel.is_some())?;
