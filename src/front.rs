@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::lang::{self, Ast, Diagnostic, Fault, Language, OtherFault, Program, Source, Span, verify};
+use crate::lang::{self, Ast, Declaration, Diagnostic, Fault, Language, OtherFault, Program, Source, Span, verify};
 use crate::letlang;
 use crate::plural::count;
 
@@ -72,5 +72,57 @@ pub fn load(source: &Source, inputs: usize) -> Result<Result<Program, Fault>, Wr
     match parse(source) {
         Ok(parsed) => parsed.program(inputs),
         Err(fault) => Ok(Err(fault)),
+    }
+}
+
+/// The outline of a text in one of the languages: its declarations, and whether more text could close what is open at its end.
+#[derive(Clone, Debug)]
+pub enum Outline {
+    /// Of the stack language.
+    Stack(lang::outline::Outline),
+    /// Of the let language.
+    Let(letlang::outline::Outline),
+    /// The text is not UTF-8, so it is no program and can never be one.
+    NotText,
+}
+
+impl Outline {
+    /// The outline of the empty text.
+    pub fn new(language: Language) -> Outline {
+        match language {
+            Language::Stack => Outline::Stack(lang::outline::Outline::default()),
+            Language::Let => Outline::Let(letlang::outline::Outline::default()),
+        }
+    }
+
+    /// Reads more of the text: one or more whole lines.
+    pub fn read(&mut self, bytes: &[u8]) {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            *self = Outline::NotText;
+            return;
+        };
+        match self {
+            Outline::Stack(outline) => outline.read(bytes),
+            Outline::Let(outline) => outline.read(text),
+            Outline::NotText => {}
+        }
+    }
+
+    /// Whether something is open that more text could close.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Outline::Stack(outline) => outline.is_open(),
+            Outline::Let(outline) => outline.is_open(),
+            Outline::NotText => false,
+        }
+    }
+
+    /// The complete declarations so far, in reading order.
+    pub fn declarations(&self) -> &[Declaration] {
+        match self {
+            Outline::Stack(outline) => outline.declarations(),
+            Outline::Let(outline) => outline.declarations(),
+            Outline::NotText => &[],
+        }
     }
 }

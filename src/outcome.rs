@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::lang::{Diagnostic, Fault, Place, Source, Span};
 use crate::plural::count;
 
@@ -12,7 +14,7 @@ pub const DEFAULT_STACK_LIMIT: usize = 65_536;
 pub const DEFAULT_CALL_LIMIT: u64 = 10_000;
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// It finished with these values on the stack, bottom first.
     Done(Vec<i64>),
@@ -21,7 +23,7 @@ pub enum Outcome {
 }
 
 /// A word that could not be executed and ended the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trap {
     /// The reason.
     pub kind: TrapKind,
@@ -30,7 +32,7 @@ pub struct Trap {
 }
 
 /// Why a run trapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TrapKind {
     /// A word needed more values than the stack held.
     StackUnderflow,

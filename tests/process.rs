@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use jitduel::exec::{Child, Ended, SharedNumber, ready};
+use jitduel::exec::{Child, Ended, Interrupts, SharedNumber, ready};
 
-const TESTS: [alone::Test; 15] = [
+const TESTS: [alone::Test; 16] = [
     ("output_of_a_child_arrives", output_of_a_child_arrives),
     ("shared_number_is_readable_during_and_after_a_child", shared_number_is_readable_during_and_after_a_child),
     ("output_larger_than_a_pipe_arrives", output_larger_than_a_pipe_arrives),
@@ -27,6 +27,7 @@ const TESTS: [alone::Test; 15] = [
     ("timeout_is_respected", timeout_is_respected),
     ("many_children_leave_nothing_behind", many_children_leave_nothing_behind),
     ("orphan_is_killed", orphan_is_killed),
+    ("interrupts_are_noted_and_end_nothing", interrupts_are_noted_and_end_nothing),
     (
         "process_with_an_unknown_number_of_threads_is_not_forked",
         process_with_an_unknown_number_of_threads_is_not_forked,
@@ -97,6 +98,26 @@ fn shared_number_is_readable_during_and_after_a_child() {
     }
     assert_eq!(child.wait().expect("it can be waited for"), Ended::Killed { signal: libc::SIGABRT });
     assert_eq!(number.get(), 3, "it outlives the child");
+}
+
+fn interrupts_are_noted_and_end_nothing() {
+    let interrupt = || {
+        // SAFETY: sends a signal to this process.
+        assert_eq!(unsafe { libc::raise(libc::SIGINT) }, 0);
+    };
+    {
+        let interrupts = Interrupts::catch().expect("the system allows it");
+        assert!(!interrupts.came());
+        interrupt();
+        assert!(interrupts.came());
+        interrupts.forget();
+        assert!(!interrupts.came());
+        // A child does not die of it either, and has its own note.
+        assert_eq!(end_of(interrupt), Ended::Exited(0));
+        assert!(!interrupts.came());
+    }
+    // Before and after, it does what it does by default.
+    assert_eq!(end_of(interrupt), Ended::Killed { signal: libc::SIGINT });
 }
 
 fn output_larger_than_a_pipe_arrives() {

@@ -74,16 +74,18 @@ pub(super) struct Asm {
     call_limit: Option<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum IsaName {
+/// An instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum IsaName {
     #[value(name = "aarch64")]
     Aarch64,
     #[value(name = "x86_64")]
     X86_64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Stage {
+/// A stage of compilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
     /// The syntax tree, printed as a program
     Ast,
     /// The bytecode
@@ -148,12 +150,8 @@ impl Asm {
             write!(out, "{}", code.dump(&source))?;
             return Ok(Status::Ok);
         };
-        let text =
-            match self.isa.unwrap_or(if ARCH == x86_64::Emitter::NAME { IsaName::X86_64 } else { IsaName::Aarch64 }) {
-                IsaName::Aarch64 => listing::<aarch64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
-                IsaName::X86_64 => listing::<x86_64::Emitter>(&code, &source, &self.engine, tier, self.stage)?,
-            };
-        write!(out, "{text}")?;
+        let isa = self.isa.unwrap_or_else(IsaName::of_host);
+        write!(out, "{}", listing_for(isa, &code, &source, &self.engine, tier, self.stage)?)?;
         Ok(Status::Ok)
     }
 }
@@ -170,6 +168,28 @@ impl Asm {
 
 fn pass_names() -> PossibleValuesParser {
     PASSES.iter().map(|pass| PossibleValue::new(pass.name).help(pass.about)).collect::<Vec<_>>().into()
+}
+
+impl IsaName {
+    /// The host's. On a host that is neither, the listing is that of AArch64.
+    pub(super) fn of_host() -> IsaName {
+        if ARCH == x86_64::Emitter::NAME { IsaName::X86_64 } else { IsaName::Aarch64 }
+    }
+}
+
+/// The output of a stage of an engine that emits machine code.
+pub(super) fn listing_for(
+    isa: IsaName,
+    code: &Bytecode,
+    source: &Source,
+    engine: &str,
+    tier: AnyTier,
+    stage: Stage,
+) -> Result<String> {
+    match isa {
+        IsaName::Aarch64 => listing::<aarch64::Emitter>(code, source, engine, tier, stage),
+        IsaName::X86_64 => listing::<x86_64::Emitter>(code, source, engine, tier, stage),
+    }
 }
 
 fn stopped(fault: &Fault, source: &Source) -> Status {

@@ -15,6 +15,7 @@ mod output;
 mod perf_map;
 mod programs;
 mod progress;
+mod repl;
 mod report;
 mod run;
 mod tiering;
@@ -45,6 +46,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Run(run::Run),
+    Repl(repl::Repl),
     Check(check::Check),
     Asm(asm::Asm),
     #[command(name = "gen")]
@@ -94,6 +96,7 @@ impl Verb {
     fn run(self, out: &mut Output) -> Result<Status> {
         match self {
             Verb::Run(verb) => verb.run(out),
+            Verb::Repl(verb) => verb.run(out),
             Verb::Check(verb) => verb.run(out),
             Verb::Asm(verb) => verb.run(out),
             Verb::Generate(verb) => verb.run(out),

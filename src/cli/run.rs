@@ -310,7 +310,7 @@ fn inputs_text(inputs: &[i64]) -> String {
 }
 
 /// Shows each distinct trap once.
-fn show_traps(outcomes: &[Outcome], source: &Source) {
+pub(super) fn show_traps(outcomes: &[Outcome], source: &Source) {
     for (index, outcome) in outcomes.iter().enumerate() {
         if let Outcome::Trap(trap) = outcome
             && !outcomes[..index].contains(outcome)
@@ -331,6 +331,11 @@ pub(super) struct Answer {
 impl Answer {
     pub fn new(engine: impl Into<String>, verdict: Verdict) -> Answer {
         Answer { engine: engine.into(), verdict, memory: None }
+    }
+
+    /// The same answer with how the memory at the end differs from that of the first engine, if it does.
+    pub fn with_memory(self, memory: Option<String>) -> Answer {
+        Answer { memory, ..self }
     }
 
     /// Compares the memory at the end with that of the first engine.
@@ -364,7 +369,7 @@ pub(super) fn agree(answers: &[Answer]) -> bool {
 }
 
 /// The status of one run on several engines.
-fn worst(answers: &[Answer]) -> Status {
+pub(super) fn worst(answers: &[Answer]) -> Status {
     if !agree(answers) {
         Status::Disagreement
     } else if answers.iter().all(|answer| matches!(answer.verdict, Verdict::Done(_))) {

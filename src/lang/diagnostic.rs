@@ -31,12 +31,16 @@ impl Diagnostic {
     /// Renders the message with its source line, colored with ANSI escapes; the caller strips them if they are not
     /// wanted.
     pub fn render(&self, source: &Source) -> String {
-        let window = Window::around(source, self.span);
+        let (origin, span) = source.origin(self.span);
+        let window = Window::around(origin, span);
         let title = Level::ERROR.primary_title(self.title.as_str());
-        let mut report = vec![window.show(title, &self.label, source)];
-        let note = self.note.as_ref().map(|(span, label)| (Window::around(source, *span), label));
-        if let Some((window, label)) = &note {
-            report.push(window.show(Level::NOTE.secondary_title(label.as_str()), "", source));
+        let mut report = vec![window.show(title, &self.label, origin)];
+        let note = self.note.as_ref().map(|(span, label)| {
+            let (origin, span) = source.origin(*span);
+            (Window::around(origin, span), label, origin)
+        });
+        if let Some((window, label, origin)) = &note {
+            report.push(window.show(Level::NOTE.secondary_title(label.as_str()), "", origin));
         }
         if let Some(help) = &self.help {
             report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));

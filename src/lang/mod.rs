@@ -1,10 +1,12 @@
 //! The language: from source text to a verified [`Program`].
 //!
 //! `parse` turns text into an [`Ast`]. `verify` tracks the depth of the stack and determines which checks must remain
-//! at run time. `diagnostic` renders errors for the program's author. `print` turns an [`Ast`] back into text.
+//! at run time. `diagnostic` renders errors for the program's author. `print` turns an [`Ast`] back into text. `outline` finds the
+//! definitions of a text that need not be complete.
 
 pub mod ast;
 pub mod diagnostic;
+pub mod outline;
 pub mod parse;
 pub mod print;
 pub mod source;
@@ -17,8 +19,9 @@ use std::sync::Arc;
 
 pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
+pub use outline::Declaration;
 pub use parse::parse;
-pub use source::{Language, Place, Source, Span, printable};
+pub use source::{Language, Piece, Place, Source, Span, printable};
 pub(crate) use syntax_error::nearest;
 pub use syntax_error::{NameFault, Opener, SyntaxError, SyntaxErrorKind};
 pub use token::integer;

@@ -12,15 +12,22 @@ const DEEPEST_INDENT: usize = 40;
 /// The canonical text of a program: the arrays, the definitions and then the main program. Words that open, divide or close a
 /// body have their own lines, and plain words fill rows.
 pub fn print(ast: &Ast) -> String {
+    print_part(ast, 0..u32::MAX, true)
+}
+
+/// The same with only the arrays and definitions whose names are in a part of the text, with or without the main program.
+pub fn print_part(ast: &Ast, names: Range<u32>, has_main: bool) -> String {
     let mut printer = Printer { ast, text: String::new(), column: 0 };
-    for Array { name, cells, .. } in ast.arrays() {
+    for Array { name, cells, .. } in ast.arrays().iter().filter(|array| names.contains(&array.span.start)) {
         printer.line(&format!("{cells} array {name}"), 0);
     }
     with_room(|| {
-        for definition in ast.definitions() {
+        for definition in ast.definitions().iter().filter(|definition| names.contains(&definition.span.start)) {
             printer.definition(definition);
         }
-        printer.body(ast.main(), 0);
+        if has_main {
+            printer.body(ast.main(), 0);
+        }
     });
     printer.break_line();
     printer.text
@@ -153,5 +160,7 @@ mod tests {
         assert_eq!(print(&ast), printed);
         let again = parse(&Source::new("test", printed)).expect("it parses");
         assert_eq!(again.without_positions(), ast.without_positions());
+        assert_eq!(print_part(&ast, 60..u32::MAX, true), "2 array g'\n: g ( a -- b )\n  g' ! 1\n;\nf a 1 f\n");
+        assert_eq!(print_part(&ast, 60..77, false), "2 array g'\n");
     }
 }

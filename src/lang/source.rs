@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 /// A range of bytes of the source text; `end` is exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// Offset of the first byte.
     pub start: u32,
@@ -81,8 +81,30 @@ pub struct Source {
     language: Language,
     name: String,
     bytes: Vec<u8>,
+    /// The number of its first line.
+    first_line: usize,
+    /// Where its bytes come from, in ascending order, if it was joined from other texts.
+    pieces: Vec<PlacedPiece>,
     /// The place of every byte whose offset is a multiple of [`CHUNK`], computed on first use.
     chunks: OnceLock<Vec<Place>>,
+}
+
+/// A piece of a text that is joined from others.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The text that messages show for the piece.
+    pub source: Arc<Source>,
+    /// The position in that text.
+    pub span: Span,
+    /// What stands in place of the text at that position, if nobody wrote the piece. Messages about it show the position.
+    pub instead: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+struct PlacedPiece {
+    /// Offset of its first byte in the joined text.
+    start: usize,
+    piece: Piece,
 }
 
 /// The maximum number of bytes scanned to find a place. A program with 20,000 cases needs hundreds of thousands of
@@ -99,8 +121,30 @@ impl Source {
             language: Language::Stack,
             name: printable(&name.into()).into_owned(),
             bytes: bytes.into(),
+            first_line: 1,
+            pieces: Vec::new(),
             chunks: OnceLock::new(),
         }
+    }
+
+    /// Joins pieces of other texts, with a line feed after each. Places and diagnostics are those of the other texts.
+    pub fn joined(pieces: Vec<Piece>, language: Language) -> Source {
+        let mut bytes = Vec::new();
+        let mut placed = Vec::new();
+        for piece in pieces {
+            let start = bytes.len();
+            let Span { start: from, end: to } = piece.span;
+            let written = &piece.source.bytes[from as usize..to as usize];
+            bytes.extend_from_slice(piece.instead.map_or(written, str::as_bytes));
+            bytes.push(b'\n');
+            placed.push(PlacedPiece { start, piece });
+        }
+        Source { pieces: placed, ..Source::new("", bytes).in_language(language) }
+    }
+
+    /// The same text with another number for its first line.
+    pub fn from_line(self, first_line: usize) -> Source {
+        Source { first_line, chunks: OnceLock::new(), ..self }
     }
 
     /// The text of a file, in the language that the ending of its name says.
@@ -135,11 +179,31 @@ impl Source {
         printable(&String::from_utf8_lossy(&self.bytes[span.start as usize..span.end as usize])).into_owned()
     }
 
+    /// The index of the piece that a span begins in, if the text is joined from pieces.
+    pub fn piece(&self, span: Span) -> Option<usize> {
+        self.pieces.partition_point(|placed| placed.start <= span.start as usize).checked_sub(1)
+    }
+
+    /// The text that a span was written in, and its position there: in a joined text, that of its piece.
+    pub fn origin(&self, span: Span) -> (&Source, Span) {
+        let Some(index) = self.piece(span) else { return (self, span) };
+        let PlacedPiece { start, piece } = &self.pieces[index];
+        let within = |offset: u32| {
+            let offset = (offset as usize - start).min((piece.span.end - piece.span.start) as usize);
+            if piece.instead.is_some() { piece.span.start } else { piece.span.start + offset as u32 }
+        };
+        (&piece.source, Span { start: within(span.start), end: within(span.end) })
+    }
+
     /// Line and column of a span's first byte.
     pub fn place(&self, span: Span) -> Place {
+        if !self.pieces.is_empty() {
+            let (source, span) = self.origin(span);
+            return source.place(span);
+        }
         let start = span.start as usize;
         let chunks = self.chunks.get_or_init(|| {
-            let mut place = Place { line: 1, column: 1 };
+            let mut place = Place { line: self.first_line, column: 1 };
             let next = |chunk: &[u8]| {
                 let start = place;
                 place = after(start, chunk);
@@ -206,6 +270,31 @@ mod tests {
         assert_eq!(at(4), "2:1");
         assert_eq!(at(6), "2:2");
         assert_eq!(at(8), "2:4");
+    }
+
+    #[test]
+    fn places_in_a_joined_text_are_those_of_its_pieces() {
+        let span = |start, end| Span { start, end };
+        let first = Arc::new(Source::new("first", "x\n: f ( -- ) é ;"));
+        let second = Arc::new(Source::new("second", "f g").from_line(7));
+        let piece = |source: &Arc<Source>, span, instead| Piece { source: Arc::clone(source), span, instead };
+        let pieces = vec![
+            piece(&first, span(2, 17), None),
+            piece(&second, span(3, 3), Some("begin")),
+            piece(&second, span(0, 3), None),
+        ];
+        let joined = Source::joined(pieces, Language::Stack);
+        assert_eq!(joined.bytes(), ": f ( -- ) é ;\nbegin\nf g\n".as_bytes());
+        let at = |start, end| {
+            let (source, origin) = joined.origin(span(start, end));
+            assert_eq!(source.place(origin), joined.place(span(start, end)));
+            (source.name().to_owned(), origin, source.place(origin).to_string())
+        };
+        assert_eq!(at(2, 3), ("first".into(), span(4, 5), "2:3".into()));
+        assert_eq!(at(14, 15), ("first".into(), span(16, 17), "2:14".into()));
+        assert_eq!(at(18, 20), ("second".into(), span(3, 3), "7:4".into()), "nobody wrote it");
+        assert_eq!(at(24, 25), ("second".into(), span(2, 3), "7:3".into()));
+        assert_eq!(at(26, 26), ("second".into(), span(3, 3), "7:4".into()), "the end of the text");
     }
 
     #[test]

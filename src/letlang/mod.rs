@@ -2,12 +2,14 @@
 //!
 //! `token` and `parse` turn text into a [`tree::Tree`]. `names` finds out what each name stands for. `compile` makes an
 //! [`Ast`] of the stack language, so that everything behind the tree works unchanged. `evaluate` is the referee of this front end: it
-//! walks the tree and shares nothing with `names` and `compile`. docs/LET.md is the language.
+//! walks the tree and shares nothing with `names` and `compile`. `outline` finds the declarations of a text that need not be
+//! complete. docs/LET.md is the language.
 
 mod compile;
 pub mod evaluate;
 mod fault;
 mod names;
+pub mod outline;
 mod parse;
 mod token;
 pub mod tree;
@@ -15,6 +17,7 @@ pub mod tree;
 pub use fault::{LetError, LetErrorKind, Nested, What};
 pub use names::MAX_VISIBLE;
 pub use parse::{MAX_NESTING, parse};
+pub use token::KEYWORDS;
 
 use crate::lang::{Ast, Source};
 

@@ -112,6 +112,22 @@ fn a_named_engine_is_not_replaced() {
 }
 
 #[test]
+fn the_prompt_runs_only_the_interpreter_and_reports_it() {
+    let input = file("prompt.txt", "1 5 times 2 * end\n:engine regs\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jitduel"));
+    command.arg("repl").stdin(std::fs::File::open(input).expect("it was written"));
+    // SAFETY: a restriction only makes system calls.
+    unsafe { command.pre_exec(no_executable_memory) };
+    let output = command.output().expect("the binary starts");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), out.as_str()), (Some(2), "1 5\ntimes\n  2 *\nend\nbytecode  32\n"), "{err}");
+    assert!(err.starts_with("running only `bytecode`: engine `jit` is not supported on this host: no exec"), "{err}");
+    assert!(err.contains("\nerror: engine `regs` is not supported on this host: no executable memory"), "{err}");
+    let (status, _, err) = said(no_executable_memory, &["repl", "--engine", "regs"]);
+    assert!(status == 2 && err.contains("engine `regs` is not supported on this host"), "{err}");
+}
+
+#[test]
 fn check_runs_the_possible_engines_and_reports_the_others() {
     let met = file("met.stk", "1 +\n\\ case: 1 -> 2\n").display().to_string();
     let (status, out, err) = said(no_executable_memory, &["check", &met]);

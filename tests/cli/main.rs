@@ -11,6 +11,8 @@ mod fuzz;
 mod hostile_hosts;
 mod lost_output;
 mod output;
+mod repl;
+mod repl_terminal;
 mod report;
 mod tiering;
 mod trace;

@@ -787,7 +787,7 @@ fn help_has_an_example_for_each_verb() {
     let general = cli(&["--help"]);
     assert_eq!((general.code, general.stderr.as_str()), (0, ""));
     assert!(general.stdout.contains("Exit codes: 0 ok, 1 "), "{}", general.stdout);
-    for verb in ["run", "check", "asm", "report", "export", "completions", "man"] {
+    for verb in ["run", "repl", "check", "asm", "report", "export", "completions", "man"] {
         assert!(general.stdout.contains(&format!("\n  {verb} ")), "{}", general.stdout);
         for help in [cli(&[verb, "--help"]), cli(&[verb, "-h"]), cli(&["help", verb])] {
             assert_eq!((help.code, help.stderr.as_str()), (0, ""));
@@ -805,7 +805,7 @@ fn help_has_an_example_for_each_verb() {
 #[test]
 fn the_examples_of_the_help_work() {
     let mut count = 0;
-    for verb in ["run", "check", "asm", "export", "completions", "man"] {
+    for verb in ["run", "repl", "check", "asm", "export", "completions", "man"] {
         for line in cli(&[verb, "--help"]).stdout.lines().filter_map(|line| line.strip_prefix("  jitduel ")) {
             // The corpus has its own test, and takes long in an emulator.
             if line == "check corpus" {
@@ -842,7 +842,7 @@ fn completions_and_the_manual_cover_the_verbs_and_options() {
     let manual = cli(&["man"]);
     assert_eq!((manual.code, manual.stderr.as_str()), (0, ""));
     assert!(manual.stdout.contains(".TH jitduel 1"), "{}", manual.stdout);
-    for verb in ["run", "check", "asm", "completions", "man"] {
+    for verb in ["run", "repl", "check", "asm", "completions", "man"] {
         assert!(manual.stdout.contains(&format!(".TH jitduel-{verb} 1")), "{}", manual.stdout);
         // `man` finds a page by the name in it, and the page shows the command as typed.
         assert!(manual.stdout.contains(&format!("\njitduel\\-{verb} \\- ")), "{verb}");

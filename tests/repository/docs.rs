@@ -136,6 +136,20 @@ fn current_dir(page: &str, blocks: &[Block]) -> PathBuf {
     folder
 }
 
+/// What precedes a line that is typed at a prompt: the first one of a program, or another.
+const PROMPTS: [&str; 2] = ["> ", "| "];
+
+/// A session at a prompt: the lines that the page shows as its answers, and those that it prints. Times are left out of both.
+fn session(shown: &[String], current_dir: &Path) -> (Vec<String>, Vec<String>) {
+    let typed = |line: &String| PROMPTS.iter().find_map(|prompt| line.strip_prefix(prompt)).map(str::to_owned);
+    let stdin: String = shown.iter().filter_map(typed).map(|line| line + "\n").collect();
+    // Standard output and standard error in the order in which they are printed.
+    let ended = jitduel(["repl"]).current_dir(current_dir).stdin(stdin).by_shell("exec \"$@\" 2>&1").run();
+    let without_times = |line: &str| line.split("  (compiled in ").next().expect("a split has a first part").to_owned();
+    let expected = shown.iter().filter(|line| typed(line).is_none()).map(|line| without_times(line)).collect();
+    (expected, ended.stdout.lines().map(without_times).collect())
+}
+
 /// The fault of a block, if any. Its commands run in this folder.
 fn fault(block: &Block, current_dir: &Path) -> Option<String> {
     if !KINDS.contains(&&*block.kind) {
@@ -155,6 +169,12 @@ fn fault(block: &Block, current_dir: &Path) -> Option<String> {
         // The example of an external VM is in Python.
         if command.contains("python3") && python().is_none() {
             return None;
+        }
+        if arguments == ["repl"] {
+            let (output, lines) = session(&output, current_dir);
+            let wrong =
+                || format!("{}: the session prints\n{}\nnot\n{}", block.at, lines.join("\n"), output.join("\n"));
+            return (!matches(&output, &lines)).then(wrong);
         }
         let ended = jitduel(arguments).current_dir(current_dir).run();
         let lines: Vec<String> = ended.stdout.lines().chain(ended.stderr.lines()).map(str::to_owned).collect();
@@ -197,6 +217,40 @@ fn a_block_that_is_neither_is_a_fault() {
     assert_eq!(faulty("Of 2026-11-21.\n\n```console\n$ perf report\n```\n"), [""; 0]);
     assert!(faulty("```\n1 2\n```\n")[0].contains("a block of the kind ``"));
     assert!(faulty("```text\n$ jitduel engines\n```\n")[0].contains("are `console`"));
+}
+
+#[test]
+fn a_session_at_a_prompt_is_compared_with_its_answers() {
+    let faults = |text: &str| {
+        let blocks = blocks("page", text);
+        let current_dir = current_dir("page", &blocks);
+        blocks.iter().filter_map(|block| fault(block, &current_dir)).count()
+    };
+    let session = "Text.\n\n```console\n$ jitduel repl\n> :tree off\n> 1 if\n|  2 else 3 end\nbytecode  2\njit       2\n2 engines agree\n\
+                   > :oops\nerror: there is no command `:oops`; `:help` shows them\n```\n";
+    assert_eq!(faults(session), 0);
+    assert_eq!(faults(&session.replace("jit       2", "jit       2  (compiled in 1 us, ran in 2 us)")), 0);
+    for (right, wrong) in
+        [("> 1 if", "> 0 if"), ("bytecode  2", "bytecode  3"), ("2 engines agree\n", ""), ("`:help`", "`")]
+    {
+        assert_eq!(faults(&session.replace(right, wrong)), 1, "{wrong}");
+    }
+}
+
+/// The table of commands is that of the prompt's help.
+#[test]
+fn the_commands_of_the_prompt_are_those_of_its_help() {
+    let page = std::fs::read_to_string(root().join("docs/REPL.md")).expect("it is UTF-8");
+    let table = page.split_once("| command | what it does |\n| --- | --- |\n").expect("it has the table").1;
+    let row = |line: &str| {
+        let (command, what) = line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ")?;
+        Some(format!("{:<22} {what}", command.replace("\\|", "|")))
+    };
+    let rows: Vec<String> = table.lines().map_while(row).collect();
+    let help = jitduel(["repl"]).stdin(":help\n").run().stdout;
+    let commands: Vec<&str> = help.lines().filter(|line| line.starts_with(':')).collect();
+    assert_eq!(rows, commands);
+    assert!(rows.len() >= 12, "{rows:?}");
 }
 
 /// Each block of the tutorial is a program or commands that run on every test. Each program is run by the next block.

@@ -1,0 +1,45 @@
+//! Where lines come from: a terminal, or else standard input as it is.
+
+use std::io::{self, BufRead, Read};
+
+use anyhow::{Context, Result};
+
+use super::terminal::Words;
+use crate::lang::Source;
+
+/// What can be read.
+pub enum Input {
+    /// A line without its line feed. It may have others in it if it was pasted or comes from the history.
+    Line(Vec<u8>),
+    /// The user does not want what was typed so far.
+    Interrupted,
+    /// The end.
+    End,
+}
+
+/// A source of lines.
+pub trait Lines {
+    /// The next line. `is_first` says that it begins a command or a program, and `words` gives what can be completed.
+    fn next(&mut self, is_first: bool, words: &dyn Fn() -> Words) -> Result<Input>;
+
+    /// Adds a complete command or program to the history.
+    fn remember(&mut self, text: &str);
+}
+
+/// Standard input that is no terminal.
+pub struct Piped;
+
+impl Lines for Piped {
+    fn next(&mut self, _: bool, _: &dyn Fn() -> Words) -> Result<Input> {
+        let mut line = Vec::new();
+        // A longer program would be refused anyway.
+        let mut stdin = io::stdin().lock().take(Source::MAX_BYTES as u64 + 1);
+        stdin.read_until(b'\n', &mut line).context("cannot read standard input")?;
+        Ok(match line.pop_if(|byte| *byte == b'\n') {
+            None if line.is_empty() => Input::End,
+            _ => Input::Line(line),
+        })
+    }
+
+    fn remember(&mut self, _: &str) {}
+}
