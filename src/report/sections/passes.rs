@@ -33,7 +33,7 @@ pub(super) fn section(data: &Data) -> Section {
 /// What each pass does.
 fn about(data: &Ablation) -> Block {
     let item = |row: &AblationRow| format!("`{}`: {}", row.pass, row.about);
-    let head = format!("What `{}` runs, in this order:", data.engine);
+    let head = format!("What each row leaves out of `{}`, in the order in which passes run:", data.engine);
     Block::List(head, data.rows.iter().map(item).collect())
 }
 
@@ -160,8 +160,11 @@ mod tests {
     }
 
     fn texts(table: &Table) -> Vec<Vec<String>> {
-        let cells = |row: &Row| row.cells.iter().map(|cell| cell.text.clone());
-        table.rows.iter().map(|row| [row.name.clone()].into_iter().chain(cells(row)).collect()).collect()
+        let row = |row: &Row| {
+            let cells = row.cells.iter().map(|cell| cell.text.clone());
+            [row.name.clone()].into_iter().chain(cells).collect()
+        };
+        table.rows.iter().map(row).collect()
     }
 
     #[test]
