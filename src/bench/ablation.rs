@@ -11,9 +11,13 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::machine::Machine;
+use super::saved::ABLATION;
 use super::sizes::{INPUTS, SIZES};
 use super::statistics::{Estimate, Finding, geometric_mean, level_of_each, median, median_with_interval};
+use super::table::table;
 use super::workloads::{Group, Workload};
 use super::{Stopwatch, Subject, Untimed, repeat, stack};
 use crate::bytecode::{Bytecode, Inlined};
@@ -21,7 +25,7 @@ use crate::engine::{Engine, NoClock, Prepared, Task, outcome};
 use crate::exec::Store;
 use crate::isa::{Isa, aarch64, x86_64};
 use crate::lang::Program;
-use crate::ssa::{PASSES, Pass, Passes, compiled, optimize_with};
+use crate::ssa::{PASSES, Pass, Passes, Settings, compiled, optimize_with};
 use crate::tiers::{AnyTier, Native, Optimizing};
 
 /// The tier whose passes are left out.
@@ -106,9 +110,14 @@ fn generated() -> impl Iterator<Item = Subject> {
     sizes.map(|size| Subject::new(size.name(), size.source(), INPUTS.to_vec()))
 }
 
+/// The settings of the tier with these passes.
+fn settings(passes: Passes) -> Settings {
+    Settings { passes, checks: false }
+}
+
 /// The tier with these passes as an engine.
 fn engine(passes: Passes) -> Native {
-    Native::new(ENGINE, AnyTier::Optimizing(Optimizing { passes }))
+    Native::new(ENGINE, AnyTier::Optimizing(Optimizing { settings: settings(passes) }))
 }
 
 /// For each omission, how many times as long as on the whole tier a workload takes without these passes, with a tenth of the work
@@ -199,7 +208,7 @@ fn time<I: Isa>(code: &Bytecode, clock: f64) -> Vec<f64> {
     let mut times = vec![0.0; PASSES.len()];
     let inlined = Inlined::of(code);
     for id in compiled(code, &inlined) {
-        let function = optimize_with::<I>(code, id, &inlined, Passes::ALL, |pass, function, target| {
+        let function = optimize_with::<I>(code, id, &inlined, settings(Passes::ALL), |pass, function, target| {
             let begun = Instant::now();
             (pass.run)(function, target);
             let time = begun.elapsed().as_nanos() as f64;
@@ -222,6 +231,10 @@ fn clock_cost() -> f64 {
 /// The result of all processes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
+    /// The confidence that all intervals hold at the same time.
+    pub confidence: f64,
+    /// The number of processes.
+    pub processes: usize,
     /// The names of the workloads.
     pub workloads: Vec<&'static str>,
     /// A row for each omission.
@@ -305,9 +318,68 @@ impl Table {
                 .collect(),
         };
         Table {
+            confidence,
+            processes: processes.len(),
             workloads: workloads.iter().map(|workload| workload.name).collect(),
             rows: omissions().enumerate().map(row).collect(),
         }
+    }
+
+    /// As a table in Markdown, with the means alone.
+    pub fn to_markdown(&self) -> String {
+        let head = |row: &Row| {
+            let slowdowns = row.means.iter().map(|mean| mean.group.map_or("all workloads", Group::name));
+            let times = row.compile.iter().map(|compile| compile.programs);
+            ["without"].into_iter().chain(slowdowns).chain(times).map(String::from).collect::<Vec<_>>()
+        };
+        let cells = |row: &Row| {
+            let slowdown = |Mean { slowdown: Estimate { value, low, high }, .. }: &Mean| {
+                format!("{value:.3} ({low:.3} to {high:.3})")
+            };
+            let time = |Compile { nanoseconds: Estimate { value, low, high }, .. }: &Compile| {
+                format!("{value:.2} ({low:.2} to {high:.2})")
+            };
+            let name = row.omission.name.to_owned();
+            [name].into_iter().chain(row.means.iter().map(slowdown)).chain(row.compile.iter().map(time)).collect()
+        };
+        let head = head(&self.rows[0]);
+        let rule = ["---"].into_iter().chain(head[1..].iter().map(|_| "--:")).map(String::from).collect();
+        let rows: Vec<Vec<String>> = [head, rule].into_iter().chain(self.rows.iter().map(cells)).collect();
+        format!(
+            "How many times as long the code of `{ENGINE}` takes without a pass, and the compile time of the pass in nanoseconds per\n\
+             word. All intervals together hold with {:.0} % confidence ({} processes):\n\n{}",
+            100.0 * self.confidence,
+            self.processes,
+            table(&rows)
+        )
+    }
+
+    /// As JSON, which the report reads.
+    pub fn to_json(&self, machine: &Machine) -> Value {
+        let row = |row: &Row| {
+            let mean = |Mean { group, workloads, slowdown: Estimate { value, low, high } }: &Mean| {
+                let group = group.map(Group::name);
+                json!({ "group": group, "workloads": workloads, "slowdown": value, "low": low, "high": high })
+            };
+            let workload = |(workload, Estimate { value, low, high }): (&&str, &Estimate)| json!({ "workload": workload, "slowdown": value, "low": low, "high": high });
+            let compile = |Compile { programs, nanoseconds: Estimate { value, low, high } }: &Compile| json!({ "programs": programs, "ns_per_word": value, "low": low, "high": high });
+            json!({
+                "pass": row.omission.name,
+                "about": row.omission.about,
+                "means": row.means.iter().map(mean).collect::<Value>(),
+                "workloads": self.workloads.iter().zip(&row.workloads).map(workload).collect::<Value>(),
+                "compile": row.compile.iter().map(compile).collect::<Value>(),
+            })
+        };
+        json!({
+            "format": ABLATION.tag(),
+            "machine": machine.to_json(),
+            "command": ABLATION.command,
+            "engine": ENGINE,
+            "processes": self.processes,
+            "confidence": self.confidence,
+            "rows": self.rows.iter().map(row).collect::<Value>(),
+        })
     }
 }
 
@@ -358,8 +430,16 @@ mod tests {
             for passes in omissions().map(|omission| omission.rest).chain([Passes::ALL]) {
                 let is_optimized = |plan: Plan| plan.frame_slots().is_some();
                 let tuning = Tuning::default();
-                assert!(is_optimized(Plan::new::<aarch64::Emitter>(&code, passes, &tuning)), "{}", workload.name);
-                assert!(is_optimized(Plan::new::<x86_64::Emitter>(&code, passes, &tuning)), "{}", workload.name);
+                assert!(
+                    is_optimized(Plan::new::<aarch64::Emitter>(&code, settings(passes), &tuning)),
+                    "{}",
+                    workload.name
+                );
+                assert!(
+                    is_optimized(Plan::new::<x86_64::Emitter>(&code, settings(passes), &tuning)),
+                    "{}",
+                    workload.name
+                );
             }
         }
     }
@@ -405,6 +485,14 @@ mod tests {
         assert_eq!(row.workloads.iter().map(is_slower).collect::<Vec<_>>(), [false, true, true]);
         let compile: Vec<_> = row.compile.iter().map(|compile| (compile.programs, compile.nanoseconds.value)).collect();
         assert_eq!(compile, [("workloads", 3.0), ("generated programs", 10.0)]);
+        let markdown = table.to_markdown();
+        let head = "| without ";
+        let lines: Vec<&str> = markdown.lines().skip_while(|line| !line.starts_with(head)).collect();
+        assert_eq!(lines.len(), 2 + OMISSIONS);
+        assert!(
+            lines[2].contains(" 2.000 (2.000 to 2.000) ") && lines[2].contains(" 10.00 (10.00 to 10.00) "),
+            "{markdown}"
+        );
     }
 
     #[test]

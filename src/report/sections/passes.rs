@@ -135,7 +135,13 @@ fn plot(data: &Ablation) -> Plot {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::bench::ablation::{self, Process, omissions};
+    use crate::bench::machine::Machine;
+    use crate::bench::saved::{ABLATION, parse};
+    use crate::ssa::PASSES;
 
     /// `fold` matters to one workload, `dead` to none.
     const DATA: &str = r#"{
@@ -165,6 +171,28 @@ mod tests {
             [row.name.clone()].into_iter().chain(cells).collect()
         };
         table.rows.iter().map(row).collect()
+    }
+
+    /// What the benchmark saves is what the report reads, with a row for each pass.
+    #[test]
+    fn every_pass_of_the_benchmark_has_a_row() {
+        let omissions = omissions().count();
+        let process = Process {
+            slowdowns: vec![vec![1.5; omissions]; WORKLOADS.len()],
+            workloads: vec![vec![20.0; omissions]; WORKLOADS.len()],
+            generated: vec![vec![0.0; omissions]],
+        };
+        let workloads: Vec<_> = WORKLOADS.iter().collect();
+        let json = ablation::Table::new(&workloads, &vec![process; 21], 0.99).to_json(&Machine::now()).to_string();
+        let data: Ablation = parse(Path::new("saved"), json.as_bytes(), Some(ABLATION)).expect("it is an ablation");
+        let rows: Vec<String> = table(&data).rows.into_iter().map(|row| row.name).collect();
+        assert_eq!(rows, PASSES.iter().map(|pass| pass.name).chain(["all"]).collect::<Vec<_>>());
+        assert_eq!(
+            table(&data).columns[1..5],
+            ["all 30", "the nine", "the seven", "the fourteen"].map(|group| format!("slowdown, {group}"))
+        );
+        assert_eq!(texts(&table(&data))[0][1..], ["1.500", "1.500", "1.500", "1.500", "20.0", "0"]);
+        assert_eq!(table_of_workloads(&data).rows.len(), WORKLOADS.len());
     }
 
     #[test]
