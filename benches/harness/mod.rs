@@ -63,6 +63,7 @@ pub struct Arguments {
     /// Parts of names. Without filters, everything is selected.
     pub filters: Vec<String>,
     flags: Vec<String>,
+    values: Vec<(String, String)>,
 }
 
 /// The flags, both ours and criterion's. Every other option takes a value.
@@ -80,10 +81,10 @@ const FLAGS: [&str; 10] = [
 ];
 
 impl Arguments {
-    /// Parses the command line. Cargo passes the same one to all benchmarks, so criterion's options are skipped with their
-    /// values.
+    /// Parses the command line. Cargo passes the same one to all benchmarks, so it may contain criterion's options with
+    /// their values.
     pub fn read() -> Arguments {
-        let (mut filters, mut flags) = (Vec::new(), Vec::new());
+        let (mut filters, mut flags, mut values) = (Vec::new(), Vec::new(), Vec::new());
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             if FLAGS.contains(&argument.as_str()) {
@@ -91,10 +92,15 @@ impl Arguments {
             } else if !argument.starts_with('-') {
                 filters.push(argument);
             } else if !argument.contains('=') {
-                arguments.next();
+                values.extend(arguments.next().map(|value| (argument, value)));
             }
         }
-        Arguments { filters, flags }
+        Arguments { filters, flags, values }
+    }
+
+    /// The value of an option, if it was given.
+    pub fn value(&self, option: &str) -> Option<&str> {
+        self.values.iter().find(|(given, _)| given == option).map(|(_, value)| value.as_str())
     }
 
     /// Whether a flag was given.

@@ -61,7 +61,7 @@ impl Benchmark {
         }
         let processes = if arguments.is_test() { 1 } else { PROCESSES };
         let image = Image::of_this_process().expect("this program has a path");
-        let runs: Vec<Value> = (0..processes).map(|_| worker(&image, &arguments.filters)).collect();
+        let runs: Vec<Value> = (0..processes).map(|_| worker(&image, &arguments.filters, &[])).collect();
         let sweep = |(index, workload): (usize, &&'static Workload)| self.sweep(index, workload, &runs);
         let sweeps = chosen.iter().enumerate().map(sweep).collect();
         if arguments.is_test() {
@@ -98,9 +98,9 @@ impl Benchmark {
     }
 }
 
-/// Starts a process that measures, and returns its output.
-fn worker(image: &Image, filters: &[String]) -> Value {
-    let output = image.command().args(filters).arg("--worker").stderr(Stdio::inherit()).output();
+/// Starts a process that measures, and returns its output. `options` are further arguments.
+pub fn worker(image: &Image, filters: &[String], options: &[&str]) -> Value {
+    let output = image.command().args(filters).arg("--worker").args(options).stderr(Stdio::inherit()).output();
     let output = output.expect("this program can be started");
     image.check().expect("all processes are of one build");
     assert!(output.status.success(), "a measuring process ended with {}", output.status);

@@ -4,13 +4,15 @@
 //! every engine must produce the referee's answer before any engine is timed. [`sizes`] generates programs of any length,
 //! [`phases`] times each phase of preparing a program. A [`sweep`] times engines from the verified program to its answer, at
 //! many sizes. From it, [`break_even`] finds the size from which compiling pays, and [`regret`] how much longer the tiered
-//! engine takes than the best choice. [`costs`] measures the constants by which that engine decides.
+//! engine takes than the best choice. [`costs`] measures the constants by which that engine decides, and [`ablation`] what each
+//! pass of the optimizing tier brings and costs.
 //!
 //! A [`race`] compares engines over many processes. In each process a [`worker`] executes the requests of a [`client`], and
 //! all processes execute the same [`image`]. [`statistics`] computes intervals, and [`machine`] describes the host.
 //! [`record`] prints and saves a result, [`baseline`] compares it with a saved one, and [`saved`] defines the formats of
 //! all files. [`instructions`] handles instruction counts, which do not depend on the machine.
 
+pub mod ablation;
 pub mod baseline;
 pub mod break_even;
 pub mod calibration;
@@ -136,16 +138,25 @@ impl Subject {
     /// The first reason why it cannot be timed.
     pub fn check(&self, engines: &[&str]) -> Result<Work, Untimed> {
         let program = self.program()?;
-        let measured = measure(program.ast(), Run { fuel: Some(MAX_ITERATIONS), ..self.run() });
-        if let Outcome::Trap(_) = measured.outcome {
-            return Err(Untimed::Trap { verdict: Verdict::of(&measured.outcome, &self.source) });
-        }
+        let measured = self.refereed(&program)?;
         let mut stack = stack(self.stack_limit)?;
         for engine in engines {
             let got = outcome(&mut *prepare(engine, &program, &self.options())?, &self.inputs, None, &mut stack);
             self.compare(engine, &got, stack.memory(), &measured)?;
         }
         Ok(Work { words: measured.words, iterations: measured.fuel() })
+    }
+
+    /// Runs the program in the referee.
+    ///
+    /// # Errors
+    /// If it traps there.
+    fn refereed(&self, program: &Program) -> Result<Measured, Untimed> {
+        let measured = measure(program.ast(), Run { fuel: Some(MAX_ITERATIONS), ..self.run() });
+        if let Outcome::Trap(_) = measured.outcome {
+            return Err(Untimed::Trap { verdict: Verdict::of(&measured.outcome, &self.source) });
+        }
+        Ok(measured)
     }
 
     /// Compares an engine's outcome and memory with the referee's.

@@ -122,6 +122,11 @@ impl Workload {
         self.part(100.0).max(1)
     }
 
+    /// The input with about a tenth of the work of the timed one.
+    pub fn tenth(&self) -> i64 {
+        self.part(10.0).max(1)
+    }
+
     /// Two inputs with about a twentieth and a tenth of the work of the timed one.
     pub fn pair(&self) -> [i64; 2] {
         let tenth = self.part(10.0);

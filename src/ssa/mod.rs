@@ -105,6 +105,22 @@ pub fn optimize<I: Isa>(
     passes: Passes,
     checks: bool,
 ) -> ir::Function {
+    let run = |pass: &Pass, function: &mut ir::Function, target: &passes::Target| (pass.run)(function, target);
+    optimize_with::<I>(code, id, inlined, Settings { passes, checks }, run)
+}
+
+/// The same, but `run` runs each pass, so that a benchmark can measure how long that takes.
+///
+/// # Panics
+/// If a step makes an invalid function.
+pub fn optimize_with<I: Isa>(
+    code: &Bytecode,
+    id: FunctionId,
+    inlined: &Inlined,
+    settings: Settings,
+    mut run: impl FnMut(&'static Pass, &mut ir::Function, &passes::Target),
+) -> ir::Function {
+    let Settings { passes, checks } = settings;
     let mut function = build::build(code, id, inlined);
     let check = |function: &ir::Function, step: &str| {
         if checks && let Err(error) = verify::verify(function) {
@@ -114,17 +130,22 @@ pub fn optimize<I: Isa>(
     check(&function, "build");
     let target = passes::Target::of::<I>(code.cells());
     for pass in passes.iter() {
-        (pass.run)(&mut function, &target);
+        run(pass, &mut function, &target);
         check(&function, pass.name);
     }
     function
 }
 
+/// The functions that are compiled: those that are not inlined everywhere.
+pub fn compiled(code: &Bytecode, inlined: &Inlined) -> impl Iterator<Item = FunctionId> {
+    (0..code.functions().len() as u32).map(FunctionId).filter(|id| inlined.body(code, *id).is_none())
+}
+
 /// The functions of a program after these passes, without those that are inlined everywhere.
 pub fn functions<I: Isa>(code: &Bytecode, passes: Passes) -> Vec<ir::Function> {
     let inlined = Inlined::of(code);
-    let ids = (0..code.functions().len() as u32).map(FunctionId).filter(|id| inlined.body(code, *id).is_none());
-    ids.map(|id| optimize::<I>(code, id, &inlined, passes, cfg!(debug_assertions))).collect()
+    let optimized = |id| optimize::<I>(code, id, &inlined, passes, cfg!(debug_assertions));
+    compiled(code, &inlined).map(optimized).collect()
 }
 
 impl Plan {
@@ -141,10 +162,7 @@ impl Plan {
         let pool = pool::<I>(code.reserved(), tuning.value_registers);
         let mut emitted = emit::Code::default();
         let mut frame_slots = 0;
-        for id in (0..code.functions().len() as u32).map(FunctionId) {
-            if inlined.body(code, id).is_some() {
-                continue;
-            }
+        for id in compiled(code, &inlined) {
             let mut function = optimize::<I>(code, id, &inlined, passes, checks);
             legalize::legalize::<I>(&mut function);
             let allocation = allocate_checked::<I>(&mut function, pool, checks)?;

@@ -3,7 +3,7 @@
 //!
 //! The data is from short runs on a busy machine: criterion's benchmarks, `break_even` for two workloads and three engines,
 //! `warm_up` for one workload and a third of its sizes, `costs`, a race converted to the format of `peers`, and the instruction
-//! counts of two workloads.
+//! counts of two workloads. The figures of `ablation` are made up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,10 @@ const HEADER: &str = "<!-- Compared by tests/cli/report.rs. After an intended ch
      SNAPSHOTS=overwrite cargo test --test cli report -->\n\n";
 
 /// The sections that need data, and the commands that measure it.
-const MISSING: [(&str, &str); 9] = [
+const MISSING: [(&str, &str); 10] = [
     ("Speed-up", "cargo bench --bench execute"),
     ("Ablation", "cargo bench --bench execute"),
+    ("Ablation of passes", "cargo bench --bench ablation"),
     ("From text to answer", "cargo bench --bench oneshot"),
     ("Compile cost", "cargo bench --bench compile"),
     ("Break-even", "cargo bench --bench break_even"),
@@ -132,7 +133,7 @@ fn page_is_self_contained_and_matches_the_markdown() {
         assert!(!plot.contains("NaN") && !plot.contains("inf"), "{name}");
     }
     assert!(images.contains(&"speed-up") && images.contains(&"break-even-nested") && images.contains(&"peers"));
-    assert!(images.contains(&"warm-up-xorshift") && images.contains(&"regret-fact"));
+    assert!(images.contains(&"passes") && images.contains(&"warm-up-xorshift") && images.contains(&"regret-fact"));
     // The page contains each number in a table.
     let cells = markdown.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split([' ', '(', ')', '*']));
     let numbers: Vec<&str> = cells.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit())).collect();
@@ -148,6 +149,18 @@ fn measured_costs_are_in_a_table() {
     let text = section(&markdown, "Costs of changing tiers");
     assert!(text.contains("| compiling anything at all, regs | 744 | "), "{text}");
     assert!(text.contains("the geometric mean of 30 workloads |"), "{text}");
+}
+
+#[test]
+fn passes_are_in_tables_and_a_pass_that_brings_nothing_is_named() {
+    let (page, markdown) = written(Path::new(DATA), &folder("report_passes"));
+    let text = section(&markdown, "Ablation of passes");
+    assert!(text.contains("| fold | 1.235 (1.204 to 1.266) |"), "{text}");
+    assert!(text.contains("| gcd | 1.017 (1.012 to 1.023) | 1.000 (0.996 to 1.004) |"), "{text}");
+    let idle =
+        "Passes without which no workload is slower:\n\n- `dead`: removes instructions whose value is not used\n";
+    assert!(text.contains(idle), "{text}");
+    assert!(page.contains("Passes without which no workload is slower:"));
 }
 
 #[test]
@@ -201,6 +214,8 @@ fn broken_file_is_named() {
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 0,", "expected a nonzero u64"),
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 9,", "are not in ascending order"),
         ("jitduel/costs.json", "\"interpreted_ns\"", "\"interpreted\"", "missing field `interpreted_ns`"),
+        ("jitduel/ablation.json", "\"slowdown\": ", "\"slowdown\": 0, \"x\": ", "0 is not greater than zero"),
+        ("jitduel/ablation.json", "\"rows\": [", "\"rows\": [7,", "invalid type: integer `7`"),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
         ("jitduel/peers.json", "\"lines\": [", "\"lines\": [7,", "invalid type: integer `7`"),
         ("jitduel/instructions.json", "\"jit\": 8.0", "\"jit\": \"8\"", "invalid type: string \"8\""),
@@ -231,6 +246,7 @@ fn other_version_is_refused_with_the_command_that_makes_it() {
         ("break-even", 3, "cargo bench --bench break_even"),
         ("warm-up", 1, "cargo bench --bench warm_up"),
         ("costs", 2, "cargo bench --bench costs"),
+        ("ablation", 1, "cargo bench --bench ablation"),
         ("peers", 3, "cargo bench --features peers --bench peers"),
         ("instructions", 3, "scripts/count"),
     ] {

@@ -157,6 +157,82 @@ pub struct Costs {
     pub workloads: usize,
 }
 
+/// `ablation.json`: the optimizing tier without each of its passes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ablation {
+    /// The machine that measured it.
+    pub machine: Map<String, Value>,
+    /// The command that measured it.
+    pub command: String,
+    /// The tier as an engine.
+    pub engine: String,
+    /// The confidence that all intervals hold at the same time.
+    pub confidence: f64,
+    /// A row for each pass, and one for all of them.
+    pub rows: Vec<AblationRow>,
+}
+
+/// The tier without a pass.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AblationRow {
+    /// The name of the pass.
+    pub pass: String,
+    /// What it does.
+    pub about: String,
+    /// Geometric means over all workloads and over those of each group.
+    pub means: Vec<AblationMean>,
+    /// The slowdown of each workload.
+    pub workloads: Vec<AblationLine>,
+    /// The compile time of the pass.
+    pub compile: Vec<PassTime>,
+}
+
+/// A run time without a pass relative to that with all passes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Ratio {
+    /// The ratio.
+    pub slowdown: Positive,
+    /// The lower end of its interval.
+    pub low: Positive,
+    /// The upper end of its interval.
+    pub high: Positive,
+}
+
+/// A mean over workloads.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AblationMean {
+    /// The group's name; `None` for all workloads.
+    pub group: Option<String>,
+    /// The number of workloads.
+    pub workloads: usize,
+    /// The mean.
+    #[serde(flatten)]
+    pub ratio: Ratio,
+}
+
+/// The slowdown of one workload.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AblationLine {
+    /// The workload.
+    pub workload: String,
+    /// The slowdown.
+    #[serde(flatten)]
+    pub ratio: Ratio,
+}
+
+/// The compile time of a pass, in nanoseconds per word of the text. It may be zero.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PassTime {
+    /// Which programs were compiled.
+    pub programs: String,
+    /// The mean over these programs.
+    pub ns_per_word: f64,
+    /// The lower end of its interval.
+    pub low: f64,
+    /// The upper end of its interval.
+    pub high: f64,
+}
+
 /// `peers.json`: our engines and other compilers and interpreters, in one run.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Peers {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bench::instructions::Record;
 use criterion::Benchmark;
-use harness::{BreakEven, Costs, Peers, WarmUp};
+use harness::{Ablation, BreakEven, Costs, Peers, WarmUp};
 
 pub use crate::bench::saved::Positive;
 use crate::bench::saved::{self, Format, SavedError};
@@ -28,6 +28,8 @@ pub struct Data {
     pub warm_up: Option<Dated<WarmUp>>,
     /// The constants by which the tiered engine decides.
     pub costs: Option<Dated<Costs>>,
+    /// The passes of the optimizing tier.
+    pub ablation: Option<Dated<Ablation>>,
     /// Executed instructions.
     pub instructions: Counted,
     /// Other compilers and interpreters.
@@ -73,6 +75,7 @@ impl Data {
             break_even: read(&harness.join("break-even.json"), Some(saved::BREAK_EVEN))?,
             warm_up: read(&harness.join("warm-up.json"), Some(saved::WARM_UP))?,
             costs: read(&harness.join("costs.json"), Some(saved::COSTS))?,
+            ablation: read(&harness.join("ablation.json"), Some(saved::ABLATION))?,
             instructions: Counted::read(&harness.join("instructions.json"))?,
             peers: read(&harness.join("peers.json"), Some(saved::PEERS))?,
         })

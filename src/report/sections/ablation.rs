@@ -1,4 +1,4 @@
-//! The effect of each of the two optimizations, alone and in addition to the other.
+//! The effect of each of the baseline's two optimizations, alone and in addition to the other.
 
 use super::commands;
 use super::speed_up::execution;

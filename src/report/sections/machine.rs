@@ -33,6 +33,7 @@ fn machines(data: &Data, now: &Machine) -> Table {
     columns.extend(data.break_even.as_ref().map(|dated| ("break-even", &dated.content.machine)));
     columns.extend(data.warm_up.as_ref().map(|dated| ("warm-up", &dated.content.machine)));
     columns.extend(data.costs.as_ref().map(|dated| ("costs", &dated.content.machine)));
+    columns.extend(data.ablation.as_ref().map(|dated| ("ablation", &dated.content.machine)));
     columns.extend(data.peers.as_ref().map(|dated| ("peers", &dated.content.machine)));
     let row = |name: &String| {
         let cell = |(_, machine): &(&str, &Map<String, Value>)| match machine.get(name) {
@@ -80,7 +81,7 @@ fn sets(data: &Data, now: SystemTime) -> Table {
     };
     // The command that was run may have been another than the usual one.
     let (break_even, warm_up) = (data.break_even.as_ref(), data.warm_up.as_ref());
-    let (costs, peers) = (data.costs.as_ref(), data.peers.as_ref());
+    let (costs, ablation, peers) = (data.costs.as_ref(), data.ablation.as_ref(), data.peers.as_ref());
     let command = |made_with: Option<&String>, usual: &str| made_with.map_or(usual.into(), Clone::clone);
     Table {
         caption: "The data of this report.".into(),
@@ -104,6 +105,11 @@ fn sets(data: &Data, now: SystemTime) -> Table {
                 "costs",
                 &command(costs.map(|dated| &dated.content.command), commands::COSTS),
                 costs.map(|dated| dated.modified),
+            ),
+            harness(
+                "ablation",
+                &command(ablation.map(|dated| &dated.content.command), commands::ABLATION),
+                ablation.map(|dated| dated.modified),
             ),
             match data.instructions.modified {
                 None => file_row("instructions", commands::INSTRUCTIONS, "the checked-in record".into()),

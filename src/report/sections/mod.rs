@@ -7,6 +7,7 @@ mod compile;
 mod costs;
 mod instructions;
 mod machine;
+mod passes;
 mod peers;
 mod regret;
 mod speed_up;
@@ -35,6 +36,7 @@ mod commands {
     pub const BREAK_EVEN: &str = saved::BREAK_EVEN.command;
     pub const WARM_UP: &str = saved::WARM_UP.command;
     pub const COSTS: &str = saved::COSTS.command;
+    pub const ABLATION: &str = saved::ABLATION.command;
     pub const INSTRUCTIONS: &str = saved::INSTRUCTIONS.command;
     pub const PEERS: &str = saved::PEERS.command;
 }
@@ -44,6 +46,7 @@ pub fn document(data: &Data, now: SystemTime) -> Document {
     let sections: Vec<Section> = vec![
         speed_up::running(data),
         ablation::section(data),
+        passes::section(data),
         speed_up::one_shot(data),
         compile::section(data),
         break_even::section(data),
