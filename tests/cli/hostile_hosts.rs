@@ -8,7 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use jitduel::registry::{PEERS, all_names};
+use jitduel::registry::{PEERS, SSA_VARIANTS, all_names};
+use jitduel::tiers::TIERS;
 
 /// Restricts the calling process.
 type Restriction = fn() -> io::Result<()>;
@@ -133,9 +134,9 @@ fn check_runs_the_possible_engines_and_reports_the_others() {
     let (status, out, err) = said(no_executable_memory, &["check", &met]);
     assert_eq!(status, 0, "{out}{err}");
     // Our interpreters, the tiered engine and its variants, which interpret here, and wasmi of the peers.
-    let engines = all_names().count() - 6 - if PEERS.is_empty() { 0 } else { 1 };
+    let engines = all_names().count() - TIERS.len() - SSA_VARIANTS.len() - if PEERS.is_empty() { 0 } else { 1 };
     assert!(out.contains(&format!("1 case x {engines} engines")) && out.ends_with("all agree\n"), "{out}");
-    for engine in ["jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs"] {
+    for engine in ["jit-naive", "jit-peephole", "jit-tos", "jit", "jit-push", "regs", "ssa"] {
         let line = format!("engine `{engine}` is not supported on this host: no executable memory");
         assert_eq!(err.matches(&line).count(), 1, "{err}");
     }
