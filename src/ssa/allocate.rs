@@ -4,7 +4,7 @@
 //! everywhere: it gets a frame slot, and every use gets a short copy. Then the scan begins again. Each round spills something
 //! and the copies are never spilled, so there are few rounds.
 
-use super::ir::{End, Function, Op, PASSED, Value};
+use super::ir::{Block, End, Function, Op, PASSED, Value};
 use super::liveness::{CLOBBERS, Liveness, Range};
 use super::spill::{Home, Homes, insert_copies, insert_short_copies};
 use crate::isa::Isa;
@@ -16,8 +16,10 @@ pub struct Allocation {
     pub registers: Vec<u8>,
     /// Where values are besides in registers.
     pub homes: Vec<Home>,
-    /// For each block that ends with a jump, the registers that are free there, as a bit set.
+    /// For each block, the registers that are free at its end, as a bit set.
     pub free: Vec<u32>,
+    /// For each block, the registers that hold values at its start besides its parameters, as a bit set.
+    pub live_in: Vec<u32>,
     /// The number of frame slots.
     pub slots: u32,
 }
@@ -45,8 +47,8 @@ pub fn allocate<I: Isa>(function: &mut Function, pool: &[Reg], slots: u32, most_
         let mut scan = Scan::new::<I>(function, pool, &homes, &liveness);
         scan.run();
         if !scan.has_spilled {
-            let Scan { registers, free, .. } = scan;
-            return Some(Allocation { registers, homes: homes.of, free, slots: homes.slots });
+            let Scan { registers, free, live_in, .. } = scan;
+            return Some(Allocation { registers, homes: homes.of, free, live_in, slots: homes.slots });
         }
         let is_spilled = scan.is_spilled;
         for (index, inst) in function.insts.iter().enumerate().filter(|(index, _)| is_spilled[*index]) {
@@ -93,6 +95,7 @@ struct Scan<'a> {
     weights: Vec<f32>,
     hints: Hints,
     free: Vec<u32>,
+    live_in: Vec<u32>,
 }
 
 /// What decides among the registers that are free.
@@ -106,6 +109,8 @@ struct Hints {
     argument: Vec<u8>,
     /// The operand whose register an instruction may reuse.
     operand: Vec<Option<Value>>,
+    /// For a parameter, its block.
+    block: Vec<Option<Block>>,
 }
 
 impl Hints {
@@ -137,8 +142,10 @@ impl<'a> Scan<'a> {
                 related: Vec::new(),
                 argument: vec![NONE; count],
                 operand: vec![None; count],
+                block: vec![None; count],
             },
             free: vec![0; function.blocks.len()],
+            live_in: vec![0; function.blocks.len()],
         };
         scan.prepare::<I>();
         scan
@@ -155,6 +162,7 @@ impl<'a> Scan<'a> {
             let frequency = 8_f32.powi(self.liveness.places[block.index()].depth.min(8) as i32);
             for value in &data.params {
                 self.weights[value.index()] += frequency;
+                self.hints.block[value.index()] = Some(block);
             }
             for &value in &data.insts {
                 let mut op = *function.op(value);
@@ -236,13 +244,16 @@ impl<'a> Scan<'a> {
         let mut order: Vec<Value> = (0..self.function.insts.len() as u32).map(Value).collect();
         order.retain(|value| !self.liveness.ranges[value.index()].is_empty());
         order.sort_by_key(|value| (self.liveness.ranges[value.index()][0].start, value.0));
-        let ends: Vec<(usize, u32)> =
-            self.function.layout.iter().map(|block| (block.index(), self.liveness.places[block.index()].end)).collect();
-        let mut ends = ends.into_iter().peekable();
+        // Parameters are defined after the start of their block.
+        let borders = self.function.layout.iter().flat_map(|&block| {
+            let place = self.liveness.places[block.index()];
+            [(block, place.start, true), (block, place.end, false)]
+        });
+        let mut borders = borders.collect::<Vec<_>>().into_iter().peekable();
         for value in order {
             let start = self.liveness.ranges[value.index()][0].start;
-            while let Some((block, position)) = ends.next_if(|(_, position)| *position < start) {
-                self.free[block] = self.free_at(position);
+            while let Some(border) = borders.next_if(|(_, position, _)| *position < start) {
+                self.note_border(border);
             }
             for held in &mut self.held {
                 let liveness = self.liveness;
@@ -250,8 +261,16 @@ impl<'a> Scan<'a> {
             }
             self.assign(value);
         }
-        for (block, position) in ends {
-            self.free[block] = self.free_at(position);
+        borders.for_each(|border| self.note_border(border));
+    }
+
+    /// Notes the registers that are free or in use at the start or the end of a block.
+    fn note_border(&mut self, (block, position, is_start): (Block, u32, bool)) {
+        let free = self.free_at(position);
+        if is_start {
+            self.live_in[block.index()] = !free;
+        } else {
+            self.free[block.index()] = free;
         }
     }
 
@@ -284,11 +303,22 @@ impl<'a> Scan<'a> {
         };
         let related = || hints.of(value).flat_map(|other| [of_value(other), hints.argument[other.index()]]);
         let candidates = [hints.fixed[value.index()], hints.operand[value.index()].map_or(NONE, of_value)];
-        // If the register of a related value is in use, this value is moved there later. Until then it should not have the register of
+        // If the register that it should best have is in use, it is moved there later. Until then it should not have the register of
         // another related value, so that the moves form no cycle.
-        let waits = related().any(|index| index != NONE) && empty != 0;
-        let hinted = related().chain(candidates.into_iter().filter(|_| !waits)).find(|index| is_available(*index));
-        let others = || if empty != 0 { empty } else { available }.trailing_zeros() as u8;
+        let related_value = hints.of(value).next();
+        let best = related_value.map_or(NONE, of_value);
+        let waits = best != NONE && !is_available(best);
+        let siblings = match related_value.and_then(|param| self.hints.block[param.index()]) {
+            Some(block) if waits => self.function.block(block).params.iter().fold(0, |bits, param| {
+                let register = of_value(*param);
+                if register == NONE { bits } else { bits | 1 << register }
+            }),
+            _ => 0,
+        };
+        let waits = waits && empty & !siblings != 0;
+        let hinted = related().chain(candidates).filter(|_| !waits).find(|index| is_available(*index));
+        let best_of = [empty & !siblings, empty, available].into_iter().find(|set| *set != 0);
+        let others = || best_of.map_or(NONE, |set| set.trailing_zeros() as u8);
         let index = hinted.unwrap_or_else(others);
         self.take(value, index);
     }

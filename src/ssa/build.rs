@@ -35,7 +35,15 @@ pub fn build(code: &Bytecode, id: FunctionId, inlined: &Inlined) -> Function {
         is_begun: Vec::new(),
         pc: function.start.0,
         results: function.results,
+        calls: Vec::new(),
     };
+    if function.has_calls {
+        let is_made = |index: &u32| match code.ops()[*index as usize] {
+            Code::Call(callee) => inlined.body(code, callee).is_none(),
+            _ => false,
+        };
+        builder.calls = (function.start.0..function.end.0).filter(is_made).collect();
+    }
     let entry = builder.block();
     builder.begin(entry);
     if !is_main {
@@ -89,6 +97,8 @@ struct Builder<'a> {
     pc: u32,
     /// The number of results of the function.
     results: u32,
+    /// The operations that are calls and not inlined, ascending.
+    calls: Vec<u32>,
 }
 
 impl Builder<'_> {
@@ -370,6 +380,15 @@ impl Builder<'_> {
         let args = self.pass(function.params);
         self.stack.drop(function.params.into());
         let base = self.stack.height;
+        // Calls clobber all registers. So the values of the caller are in their slots, as if they had never been loaded. Constants
+        // need not be.
+        for slot in self.stack.low()..base {
+            let is_constant = |value: Value| self.function.constant(value).is_some();
+            if !self.stack.get(slot).value.is_some_and(is_constant) {
+                self.store(slot);
+                self.stack.set(slot, Entry::IN_MEMORY);
+            }
+        }
         if base != 0 {
             self.put(Op::MovePointer(base));
         }
@@ -510,6 +529,12 @@ impl Builder<'_> {
         None
     }
 
+    /// Whether a region has calls that are not inlined.
+    fn has_calls(&self, region: &Region) -> bool {
+        let next = self.calls.partition_point(|call| *call < region.start.0);
+        region.has_call && self.calls.get(next).is_some_and(|call| *call < region.end.0)
+    }
+
     fn begin_loop(
         &mut self,
         id: RegionId,
@@ -525,7 +550,14 @@ impl Builder<'_> {
             args.push(count);
             self.param(header)
         });
-        if region.is_level {
+        if region.is_level && self.has_calls(&region) {
+            // Every call would have to store what the iteration has changed. So the values are in memory at the header as well.
+            let height = self.stack.height;
+            for slot in self.stack.low().max(height.saturating_sub(region.reach))..height {
+                self.store(slot);
+                self.stack.set(slot, Entry::IN_MEMORY);
+            }
+        } else if region.is_level {
             let height = self.stack.height;
             let mut stack = self.stack.clone();
             let first = height - region.reach.clamp(0, WINDOW);

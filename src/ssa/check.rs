@@ -254,22 +254,32 @@ mod tests {
             legalize::legalize::<I>(&mut function);
             let before = function.clone();
             let mut allocation = allocate_checked::<I>(&mut function, pool, true).expect("there are enough slots");
-            for index in 0..function.insts.len() {
-                let (register, home) = (allocation.registers[index], allocation.homes[index]);
-                for other in pool.iter().filter(|other| register != NO_REGISTER && other.0 != register) {
-                    allocation.registers[index] = other.0;
+            // Two operands of one instruction, or two arguments of one edge, cannot be in the same place.
+            for &block in &function.layout {
+                for value in &function.block(block).insts {
+                    let mut operands = Vec::new();
+                    let mut op = *function.op(*value);
+                    if !matches!(op, Op::Call { .. }) {
+                        op.for_each_operand(|operand| operands.push(*operand));
+                    }
+                    if let [a, b] = operands[..]
+                        && a != b
+                    {
+                        let register =
+                            std::mem::replace(&mut allocation.registers[a.index()], allocation.registers[b.index()]);
+                        tried += 1;
+                        found += usize::from(check::<I>(&before, &function, &allocation).is_err());
+                        allocation.registers[a.index()] = register;
+                    }
+                }
+                for pair in function.block(block).params.windows(2) {
+                    let (a, b) = (pair[0].index(), pair[1].index());
+                    let places = (allocation.registers[a], allocation.homes[a]);
+                    (allocation.registers[a], allocation.homes[a]) = (allocation.registers[b], allocation.homes[b]);
                     tried += 1;
                     found += usize::from(check::<I>(&before, &function, &allocation).is_err());
+                    (allocation.registers[a], allocation.homes[a]) = places;
                 }
-                allocation.registers[index] = register;
-                for slot in
-                    (0..allocation.slots).map(FrameSlot).filter(|slot| matches!(home, Home::Slot(own) if own != *slot))
-                {
-                    allocation.homes[index] = Home::Slot(slot);
-                    tried += 1;
-                    found += usize::from(check::<I>(&before, &function, &allocation).is_err());
-                }
-                allocation.homes[index] = home;
             }
         }
         (tried, found)
@@ -277,15 +287,13 @@ mod tests {
 
     #[test]
     fn wrong_allocations_are_found() {
-        // With six registers, hardly any is free. With more, another register is often as good.
-        for (counts, least) in [
-            (wrong_allocations::<x86_64::Emitter>(6), 60),
-            (wrong_allocations::<aarch64::Emitter>(6), 60),
-            (wrong_allocations::<x86_64::Emitter>(usize::MAX), 20),
-            (wrong_allocations::<aarch64::Emitter>(usize::MAX), 10),
+        for (tried, found) in [
+            wrong_allocations::<x86_64::Emitter>(6),
+            wrong_allocations::<aarch64::Emitter>(6),
+            wrong_allocations::<x86_64::Emitter>(usize::MAX),
+            wrong_allocations::<aarch64::Emitter>(usize::MAX),
         ] {
-            let (tried, found) = counts;
-            assert!(tried > 100 && 100 * found >= least * tried, "{found} of {tried}, {least} %");
+            assert!(tried > 20 && found == tried, "{found} of {tried}");
         }
     }
 }

@@ -6,6 +6,8 @@
 use super::allocate::{Allocation, passed};
 use super::ir::{Block, End, Function, Op as Inst, Value};
 use super::spill::Home;
+use rustc_hash::FxHashMap;
+
 use crate::bytecode::{FunctionId, Pc, TrapSite};
 use crate::isa::Isa;
 use crate::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Site, Slot};
@@ -69,7 +71,11 @@ pub fn emit<I: Isa>(
         shift: 0,
         has_depth: false,
         spare: 0,
+        early: FxHashMap::default(),
+        is_moved: vec![false; function.blocks.len()],
+        renamed: FxHashMap::default(),
     };
+    emission.find_early_moves();
     emission.function::<I>();
     let slots = allocation.slots + emission.spare;
     if function.id != FunctionId::MAIN {
@@ -97,6 +103,19 @@ struct Emission<'a> {
     has_depth: bool,
     /// The number of frame slots that parallel moves need.
     spare: u32,
+    /// The back edges whose moves are performed before the branch to them, by the block that ends with the branch.
+    early: FxHashMap<Block, EarlyMoves>,
+    /// The blocks of these back edges.
+    is_moved: Vec<bool>,
+    /// The blocks on the other path of these branches, with the registers from which moves have moved values, and where they are.
+    renamed: FxHashMap<Block, Vec<(Location, Location)>>,
+}
+
+/// The moves of a back edge that are performed before the branch, so that the branch leads directly to the header of the loop.
+struct EarlyMoves {
+    moves: Vec<(Location, Location)>,
+    /// The registers that are free there.
+    free: u32,
 }
 
 impl Emission<'_> {
@@ -160,10 +179,85 @@ impl Emission<'_> {
 
     /// The moves of the edge at the end of a block, without those that have no effect.
     fn edge_moves(&self, block: Block) -> Vec<(Location, Location)> {
+        if self.is_moved[block.index()] {
+            return Vec::new();
+        }
+        let renamed = self.renamed.get(&block).map_or(&[][..], Vec::as_slice);
+        let place = |from: Location| renamed.iter().find(|(old, _)| *old == from).map_or(from, |(_, new)| *new);
+        let moves = self.passed_on_edge(block).into_iter().map(|(to, from)| (to, place(from)));
+        moves.filter(|(to, from)| to != from).collect()
+    }
+
+    /// Where each parameter of the block that a block jumps to is, and where the argument is.
+    fn passed_on_edge(&self, block: Block) -> Vec<(Location, Location)> {
         let End::Jump(edge) = &self.function.block(block).end else { return Vec::new() };
         let params = &self.function.block(edge.to).params;
-        let moves = params.iter().zip(&edge.args).map(|(param, arg)| (self.location(*param), self.location(*arg)));
-        moves.filter(|(to, from)| to != from).collect()
+        params.iter().zip(&edge.args).map(|(param, arg)| (self.location(*param), self.location(*arg))).collect()
+    }
+
+    /// Finds the back edges whose moves can be performed before the branch.
+    fn find_early_moves(&mut self) {
+        let function = self.function;
+        let mut is_before = vec![false; function.blocks.len()];
+        for &block in &function.layout {
+            is_before[block.index()] = true;
+            let end = &function.block(block).end;
+            let (then, other) = match end {
+                End::Branch { then, other, .. }
+                | End::BranchImm { then, other, .. }
+                | End::BranchMask { then, other, .. } => (*then, *other),
+                End::Open | End::Jump(_) | End::Return { .. } | End::EndCall { .. } => continue,
+            };
+            for (back, exit) in [(then, other), (other, then)] {
+                let is_back = matches!(&function.block(back).end, End::Jump(edge) if is_before[edge.to.index()]);
+                if is_back && let Some((early, renamed)) = self.early_moves(block, back, exit) {
+                    self.early.insert(block, early);
+                    self.is_moved[back.index()] = true;
+                    self.renamed.insert(exit, renamed);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The moves of the back edge `back`, if they can be performed before the branch at the end of `block`, and the values that they
+    /// move for the other path, `exit`.
+    fn early_moves(&self, block: Block, back: Block, exit: Block) -> Option<(EarlyMoves, Vec<(Location, Location)>)> {
+        let bit = |location: Location| location.register().map_or(0, |register| 1_u32 << register);
+        let is_slot = |location: &Location| matches!(location, Location::Slot(_));
+        let moves = self.edge_moves(back);
+        let written = moves.iter().fold(0, |bits, (to, _)| bits | bit(*to));
+        let read = moves.iter().fold(0, |bits, (_, from)| bits | bit(*from));
+        if moves.is_empty() || moves.iter().any(|(to, from)| is_slot(to) || is_slot(from)) {
+            return None;
+        }
+        if !self.function.block(back).insts.is_empty() || !self.function.block(exit).insts.is_empty() {
+            return None;
+        }
+        let End::Jump(edge) = &self.function.block(exit).end else { return None };
+        let mut tested = 0;
+        self.function.block(block).end.clone().for_each_operand(|operand| {
+            tested |= bit(Location::Register(self.register(*operand)));
+        });
+        let live = self.allocation.live_in[edge.to.index()];
+        // A counter may be decremented by the branch itself, so the moves must not read it.
+        let data = self.function.block(block);
+        let decrements =
+            data.insts.last().is_some_and(|last| matches!(self.function.op(*last), Inst::AluImm(AluOp::Add, _, -1)));
+        if written & (tested | live) != 0 || decrements && read & tested != 0 {
+            return None;
+        }
+        let mut renamed = Vec::new();
+        let mut passed = 0;
+        for (_, from) in self.passed_on_edge(exit) {
+            passed |= bit(from);
+            if bit(from) & written != 0 {
+                let (to, _) = moves.iter().find(|(_, moved)| *moved == from)?;
+                renamed.push((from, *to));
+            }
+        }
+        let free = self.allocation.free[back.index()] & !(tested | live | passed);
+        Some((EarlyMoves { moves, free }, renamed))
     }
 
     /// Whether a block has no code: it only jumps.
@@ -332,6 +426,11 @@ impl Emission<'_> {
             }
             _ => self.move_pointer(),
         }
+        // The decrement of a counter becomes part of the branch.
+        let counts = self.pop_decrement(block, next);
+        if let Some(EarlyMoves { moves, free }) = self.early.remove(&block) {
+            self.moves(moves, free);
+        }
         match &function.block(block).end {
             End::Open | End::Return { .. } => {}
             End::Jump(edge) => {
@@ -357,14 +456,7 @@ impl Emission<'_> {
             }
             End::BranchImm { cond, a, imm, then, other } => {
                 let (d, imm) = (self.register(*a), *imm);
-                let counts = Op::AluImm { d, a: d, op: AluOp::Add, imm: -1 };
-                let defines = function.block(block).insts.last() == Some(a);
-                if (*cond, imm) == (Cond::Ne, 0)
-                    && defines
-                    && self.target(*then) != next.unwrap_or(block)
-                    && self.code.ops.last().is_some_and(|(_, op)| *op == counts)
-                {
-                    self.code.ops.pop();
+                if counts {
                     let to = self.target(*then);
                     let to = self.label(to);
                     self.put(Op::CountDown { d, to });
@@ -389,6 +481,21 @@ impl Emission<'_> {
                 });
             }
         }
+    }
+
+    /// If a block ends with a branch that is taken while a counter is not zero, and decrements the counter right before, removes the
+    /// decrement.
+    fn pop_decrement(&mut self, block: Block, next: Option<Block>) -> bool {
+        let data = self.function.block(block);
+        let End::BranchImm { cond: Cond::Ne, a, imm: 0, then, .. } = &data.end else { return false };
+        let d = self.register(*a);
+        let counts = Op::AluImm { d, a: d, op: AluOp::Add, imm: -1 };
+        let is_last = data.insts.last() == Some(a) && self.code.ops.last().is_some_and(|(_, op)| *op == counts);
+        let counts = is_last && Some(self.target(*then)) != next;
+        if counts {
+            self.code.ops.pop();
+        }
+        counts
     }
 
     /// Branches to `then` if the condition holds, else to `other`.
