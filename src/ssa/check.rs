@@ -265,8 +265,8 @@ mod tests {
                     if let [a, b] = operands[..]
                         && a != b
                     {
-                        let register =
-                            std::mem::replace(&mut allocation.registers[a.index()], allocation.registers[b.index()]);
+                        let register = allocation.registers[a.index()];
+                        allocation.registers[a.index()] = allocation.registers[b.index()];
                         tried += 1;
                         found += usize::from(check::<I>(&before, &function, &allocation).is_err());
                         allocation.registers[a.index()] = register;
@@ -293,7 +293,7 @@ mod tests {
             wrong_allocations::<x86_64::Emitter>(usize::MAX),
             wrong_allocations::<aarch64::Emitter>(usize::MAX),
         ] {
-            assert!(tried > 20 && found == tried, "{found} of {tried}");
+            assert!(tried >= 5 && found == tried, "{found} of {tried}");
         }
     }
 }

@@ -203,7 +203,7 @@ fn long_program(words: usize) -> String {
 #[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
 fn loop_longer_than_a_mebibyte_runs() {
     const MEBIBYTE: usize = 1 << 20;
-    let text = long_program(600_000);
+    let text = long_program(800_000);
     let source = Source::new("long", text.as_str());
     let program = load(&source, 2).unwrap_or_else(|fault| panic!("{fault}"));
     let options = Options::default();
