@@ -1,6 +1,6 @@
 //! The ablation of the optimizing tier: how much slower programs run without each pass, and how long each pass takes.
 //!
-//! Each process measures the [`slowdowns`] of workloads and the [`pass_times`] of programs. The [`Table`] combines the results of
+//! Each process measures the slowdowns of workloads and the pass times of programs. The [`Table`] combines the results of
 //! all processes. Its rows come from [`PASSES`].
 
 use std::env::consts::ARCH;
@@ -77,11 +77,11 @@ impl Effort {
 /// What one process measures: a value for each program and omission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
-    /// The [`slowdowns`] of each workload.
+    /// The slowdowns of each workload.
     pub slowdowns: Vec<Vec<f64>>,
-    /// The [`pass_times`] of each workload.
+    /// The pass times of each workload.
     pub workloads: Vec<Vec<f64>>,
-    /// The [`pass_times`] of each generated program.
+    /// The pass times of each generated program.
     pub generated: Vec<Vec<f64>>,
 }
 

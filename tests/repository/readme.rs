@@ -61,8 +61,13 @@ fn the_record_of_executed_instructions_is_the_same() {
     let record: serde_json::Value = serde_json::from_str(&read("benches/instructions.json")).expect("it is JSON");
     for engine in counted() {
         let executed = |isa: &str| record[isa]["fact"][engine].as_f64().expect("it is recorded");
-        assert_eq!(executed("aarch64"), inner_loop::<aarch64::Emitter>(engine, &fact) as f64, "{engine}");
-        assert_eq!(executed("x86_64"), inner_loop::<x86_64::Emitter>(engine, &fact) as f64, "{engine}");
+        // The two sizes of a workload may differ by an instruction before the loop.
+        let agree = |isa: &str, counted: usize| {
+            let executed = executed(isa);
+            assert!((executed - counted as f64).abs() < 0.01, "{engine}, {isa}: {executed} and {counted}");
+        };
+        agree("aarch64", inner_loop::<aarch64::Emitter>(engine, &fact));
+        agree("x86_64", inner_loop::<x86_64::Emitter>(engine, &fact));
     }
 }
 
