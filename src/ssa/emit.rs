@@ -179,13 +179,17 @@ impl Emission<'_> {
 
     /// The moves of the edge at the end of a block, without those that have no effect.
     fn edge_moves(&self, block: Block) -> Vec<(Location, Location)> {
+        self.placed_on_edge(block).into_iter().filter(|(to, from)| to != from).collect()
+    }
+
+    /// Where each parameter of the block that a block jumps to is, and where the argument is after early moves.
+    fn placed_on_edge(&self, block: Block) -> Vec<(Location, Location)> {
         if self.is_moved[block.index()] {
             return Vec::new();
         }
         let renamed = self.renamed.get(&block).map_or(&[][..], Vec::as_slice);
         let place = |from: Location| renamed.iter().find(|(old, _)| *old == from).map_or(from, |(_, new)| *new);
-        let moves = self.passed_on_edge(block).into_iter().map(|(to, from)| (to, place(from)));
-        moves.filter(|(to, from)| to != from).collect()
+        self.passed_on_edge(block).into_iter().map(|(to, from)| (to, place(from))).collect()
     }
 
     /// Where each parameter of the block that a block jumps to is, and where the argument is.
@@ -434,7 +438,8 @@ impl Emission<'_> {
         match &function.block(block).end {
             End::Open | End::Return { .. } => {}
             End::Jump(edge) => {
-                let moves = self.edge_moves(block);
+                // Also values that stay where they are: early moves may have put them there.
+                let moves = self.placed_on_edge(block);
                 self.moves(moves, self.allocation.free[block.index()]);
                 let to = self.target(edge.to);
                 if Some(to) != next {
