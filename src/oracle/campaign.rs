@@ -185,13 +185,26 @@ pub fn care(index: u64) -> Care {
 }
 
 /// The engines that do not judge the program with this index. Variants of an engine differ little, and there are many: each program is
-/// judged by two of them, which take turns. A variant has a colon in its name.
+/// judged by two variants of each engine, which take turns. The name of a variant is that of the engine, a colon and more.
 fn resting(engines: &[&'static str], index: u64) -> impl Iterator<Item = &'static str> {
-    let variants: Vec<&str> = engines.iter().copied().filter(|name| name.contains(':')).collect();
-    let count = variants.len().max(1);
-    let first = (scattered(index) / 256) as usize % count;
-    let second = (first + 1 + (scattered(index) / 4096) as usize % (count - 1).max(1)) % count;
-    variants.into_iter().enumerate().filter(move |(index, _)| ![first, second].contains(index)).map(|(_, name)| name)
+    let mut families: Vec<(&str, Vec<&'static str>)> = Vec::new();
+    for &name in engines {
+        let Some((engine, _)) = name.split_once(':') else { continue };
+        match families.iter_mut().find(|(of, _)| *of == engine) {
+            Some((_, variants)) => variants.push(name),
+            None => families.push((engine, vec![name])),
+        }
+    }
+    families.into_iter().flat_map(move |(_, variants)| {
+        let count = variants.len();
+        let first = (scattered(index) / 256) as usize % count;
+        let second = (first + 1 + (scattered(index) / 4096) as usize % (count - 1).max(1)) % count;
+        variants
+            .into_iter()
+            .enumerate()
+            .filter(move |(index, _)| ![first, second].contains(index))
+            .map(|(_, name)| name)
+    })
 }
 
 /// Hashes an index, so that every shard has programs of each kind, no matter how many shards there are.
@@ -468,17 +481,21 @@ impl Running<'_> {
 mod tests {
     use super::*;
 
-    /// Two variants judge each program, all of them in turn, also of the programs that are judged thoroughly. One or two always do.
+    /// Two variants of each engine judge each program, all of them in turn, also of the programs that are judged thoroughly. One or two
+    /// always do.
     #[test]
     fn variants_take_turns() {
-        let engines = ["tree", "a", "a:1", "a:2", "a:3", "b:1", "b:2"];
+        let engines = ["tree", "a", "a:1", "a:2", "a:3", "a:4", "a:5", "b:1", "b:2", "c:1", "c:2", "c:3"];
         let mut turns = std::collections::BTreeMap::new();
         for index in (0..4_000).filter(|index| care(*index) == Care::Thorough) {
             let resting: Vec<_> = resting(&engines, index).collect();
-            assert_eq!(resting.len(), 3, "{resting:?}");
+            assert_eq!(resting.iter().filter(|name| name.starts_with("a:")).count(), 3, "{resting:?}");
+            assert_eq!(resting.iter().filter(|name| name.starts_with("c:")).count(), 1, "{resting:?}");
+            assert_eq!(resting.len(), 4, "{resting:?}");
             resting.into_iter().for_each(|name| *turns.entry(name).or_insert(0) += 1);
         }
-        assert!(turns.len() == 5 && turns.values().all(|turns| (100..200).contains(turns)), "{turns:?}");
+        // There are 250 such programs.
+        assert!(turns.len() == 8 && turns.values().all(|turns| (50..200).contains(turns)), "{turns:?}");
         for few in [&["tree", "a:1", "a:2"][..], &["a:1"], &["a"], &[]] {
             assert_eq!((0..100).flat_map(|index| resting(few, index)).count(), 0, "{few:?}");
         }
