@@ -318,19 +318,17 @@ fn forms(choice: Choice) -> Forms {
     f.three((xz, xz, xz), add, row3("add"));
     f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsl, |d, n, m, s| format!("add {d}, {n}, {m}, lsl {s}"));
     f.four((xz, xz, xz, shifts), |_, _, _| true, add_lsr, |d, n, m, s| format!("add {d}, {n}, {m}, lsr {s}"));
-    for (kind, name) in [(ShiftKind::Lsl, "lsl"), (ShiftKind::Lsr, "lsr"), (ShiftKind::Asr, "asr")] {
-        type Shifted = fn(Xz, Xz, Xz, ShiftKind, Shift6) -> Inst;
-        let forms: [(Shifted, &str); 5] = [
-            (add_shifted, "add"),
-            (sub_shifted, "sub"),
-            (and_shifted, "and"),
-            (orr_shifted, "orr"),
-            (eor_shifted, "eor"),
-        ];
-        for (form, op) in forms {
+    type Shifted = fn(Xz, Xz, Xz, ShiftKind, Shift6) -> Inst;
+    let shifted: [(Shifted, &str); 5] =
+        [(add_shifted, "add"), (sub_shifted, "sub"), (and_shifted, "and"), (orr_shifted, "orr"), (eor_shifted, "eor")];
+    for (form, op) in shifted {
+        let before = f.made.len();
+        for (kind, name) in [(ShiftKind::Lsl, "lsl"), (ShiftKind::Lsr, "lsr"), (ShiftKind::Asr, "asr")] {
             let make = |d, n, m, s| form(d, n, m, kind, s);
             f.four((xz, xz, xz, shifts), |_, _, _| true, make, |d, n, m, s| format!("{op} {d}, {n}, {m}, {name} {s}"));
         }
+        // The three kinds of shift are one form.
+        f.made.truncate(before + 1);
     }
     f.three((xz, xz, xz), sub, row3("sub"));
     f.three((xz, xz, xz), adds, row3("adds"));
@@ -494,7 +492,7 @@ fn without_aliases(text: &str) -> Vec<String> {
             Err(_) => ["asrv", d, n, m].map(String::from).into(),
             Ok(_) => ["sbfm", d, n, m, "63"].map(String::from).into(),
         },
-        ["add", d, n, m, "lsl", "0"] => ["add", d, n, m].map(String::from).into(),
+        [op @ ("add" | "sub" | "and" | "orr" | "eor"), d, n, m, "lsl", "0"] => [op, d, n, m].map(String::from).into(),
         _ => t.into_iter().map(String::from).collect(),
     };
     base

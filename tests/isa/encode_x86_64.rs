@@ -442,8 +442,8 @@ fn check_operand(case: &Case, decoded: &Instruction, i: u32) {
         Op::Imm(imm) => {
             assert_eq!(decoded.immediate(i), imm, "{}", fail());
             let short = matches!(kind, OpKind::Immediate8 | OpKind::Immediate8to64);
-            // Only MOV has no form with a byte.
-            let expected = case.mnemonic != M::Mov && is_short(imm as i64);
+            // Only MOV and TEST have no form with a byte.
+            let expected = !matches!(case.mnemonic, M::Mov | M::Test) && is_short(imm as i64);
             assert_eq!(short, expected, "{}", fail());
         }
         Op::Mem(base, index, scale, disp) => {

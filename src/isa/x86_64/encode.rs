@@ -471,10 +471,11 @@ pub const fn test(a: Gp, b: Gp) -> Inst {
     on_reg(0x85, b.number(), a)
 }
 
-/// `TEST r/m64, imm32`: the flags of `a & imm`, sign-extended.
+/// `TEST r/m64, imm32` or `TEST RAX, imm32`: the flags of `a & imm`, sign-extended.
 #[inline(always)]
 pub const fn test_imm(a: Gp, imm: i32) -> Inst {
-    on_reg(0xf7, 0, a).dword(imm)
+    // RAX has a form that is a byte shorter.
+    if a.number() == 0 { Inst::EMPTY.rex(8, 0, 0, 0).opcode(0xa9).dword(imm) } else { on_reg(0xf7, 0, a).dword(imm) }
 }
 
 /// `NEG r/m64`: `d = -d`.
