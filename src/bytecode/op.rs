@@ -3,6 +3,8 @@
 //! A program also keeps the word of each operation and the checks of each check group. From these it finds the trap of an
 //! operation that failed.
 
+use std::ops::Range;
+
 use super::{Region, RegionId, RegionKind};
 use crate::exec::Store;
 use crate::isa::Reserved;
@@ -256,6 +258,25 @@ impl Bytecode {
             around = self.region(id).parent;
         }
         around
+    }
+
+    /// The operations of a `while` loop's condition if it can be built twice, before the loop and again at the end of each iteration,
+    /// so that an iteration has one branch and not two: there are at most `longest`, none is control flow, together they push one
+    /// flag, and the loop is level.
+    pub fn repeatable_condition(&self, region: &Region, longest: usize) -> Option<Range<usize>> {
+        let start = region.header().index();
+        let mut pushed = 0;
+        for (count, op) in self.ops[start..].iter().take(longest + 1).enumerate() {
+            pushed += match op {
+                Op::Literal(_) | Op::Pick(_) => 1,
+                Op::Put(_) => -1,
+                Op::Word(word) => word.pushes() as i64 - word.pops() as i64,
+                Op::Fuel => 0,
+                Op::LeaveIfZero(_) => return (pushed == 1 && region.is_level).then_some(start..start + count),
+                _ => return None,
+            };
+        }
+        None
     }
 
     /// The counter of a `times` loop.

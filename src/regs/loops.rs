@@ -88,7 +88,7 @@ impl Loop {
     /// Begins a `while` loop.
     pub fn begin_while<I: Isa, S: Sink>(state: &mut State<I, S>, code: &Bytecode, id: RegionId, body: Body) -> Loop {
         let region = code.region(id);
-        let condition = condition(code, region);
+        let condition = code.repeatable_condition(region, REPEATED);
         let is_repeated = condition.is_some();
         let open = Loop::begin(state, region, body, None, condition);
         if !is_repeated {
@@ -301,25 +301,6 @@ pub fn repeat_condition<I: Isa, S: Sink>(
     let header = std::mem::take(&mut state.header);
     state.reconcile(header);
     state.put(Test { cond, a, b }.branch(label));
-}
-
-/// The operations of a `while` loop's condition if it can be repeated: there are at most [`REPEATED`], none is control flow,
-/// together they push one flag, and the loop is level. The condition is then lowered before the loop and again at the end of each
-/// iteration, so that an iteration has one branch, not two.
-fn condition(code: &Bytecode, region: &Region) -> Option<Range<usize>> {
-    let start = region.header().index();
-    let mut pushed = 0;
-    for (count, op) in code.ops()[start..].iter().take(REPEATED + 1).enumerate() {
-        pushed += match op {
-            Code::Literal(_) | Code::Pick(_) => 1,
-            Code::Put(_) => -1,
-            Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
-            Code::Fuel => 0,
-            Code::LeaveIfZero(_) => return (pushed == 1 && region.is_level).then_some(start..start + count),
-            _ => return None,
-        };
-    }
-    None
 }
 
 impl<I: Isa, S: Sink> State<'_, I, S> {

@@ -208,10 +208,9 @@ impl<'a> Scan<'a> {
                 self.weights[value.index()] += frequency;
                 op.for_each_operand(|operand| self.weights[operand.index()] += frequency);
             }
-            let mut end = data.end.clone();
-            end.for_each_operand(|operand| self.weights[operand.index()] += frequency);
-            end.passed().iter().for_each(|value| self.weights[value.index()] += frequency);
-            match &end {
+            data.end.operands().for_each(|operand| self.weights[operand.index()] += frequency);
+            data.end.passed().iter().for_each(|value| self.weights[value.index()] += frequency);
+            match &data.end {
                 End::Jump(edge) => {
                     let depth = self.liveness.places[block.index()].depth;
                     for (arg, param) in edge.args.iter().zip(&function.block(edge.to).params) {

@@ -4,6 +4,8 @@
 //! header are the slots that the loop reaches, and those of a join are the slots in which its paths have different values. In a
 //! region that is not level, all values are in memory wherever paths part or join, and the data-stack pointer is adjusted.
 
+use std::ops::Range;
+
 use super::ir::{Block, BlockData, Edge, End, Function, Op, PASSED, Passed, Value};
 use super::stack::{Entry, Stack, WINDOW};
 use crate::bytecode::{Bytecode, FunctionId, Inlined, Op as Code, Region, RegionId, RegionKind};
@@ -75,8 +77,8 @@ enum Kind {
         stack: Stack,
         /// The counter of a `times` loop.
         counter: Option<Value>,
-        /// The first operation of a repeated condition, and the one after it.
-        condition: Option<(usize, usize)>,
+        /// The operations of a repeated condition.
+        condition: Option<Range<usize>>,
     },
     If {
         /// The block at the start of ELSE, and the stack there, while THEN is being built.
@@ -341,21 +343,19 @@ impl Builder<'_> {
         // A value that only stays in its slot need not be loaded.
         let origins = word.origins();
         let mut results = [Entry::IN_MEMORY; 4];
-        for (result, &from) in results
-            .iter_mut()
-            .zip(origins)
-            .enumerate()
-            .filter_map(|(index, (result, from))| (index != *from).then_some((result, from)))
-        {
-            *result = Entry::new(self.read(base + from as i64));
+        for (index, &from) in origins.iter().enumerate() {
+            if index != from {
+                results[index] = Entry::new(self.read(base + from as i64));
+            }
         }
-        for (index, result) in results.iter_mut().enumerate().take(origins.len()) {
-            if index == origins[index] {
-                *result = self.stack.get(base + index as i64);
+        // Only now: the values that move may have been loaded from the slots of those that stay.
+        for (index, &from) in origins.iter().enumerate() {
+            if index == from {
+                results[index] = self.stack.get(base + from as i64);
             }
         }
         self.stack.drop(word.pops() as i64);
-        results[..word.origins().len()].iter().for_each(|entry| self.push_entry(*entry));
+        results[..origins.len()].iter().for_each(|entry| self.push_entry(*entry));
     }
 
     // Calls.
@@ -487,46 +487,28 @@ impl Builder<'_> {
 
     /// Returns the number of operations after this one that it built as well.
     fn begin_while(&mut self, id: RegionId) -> usize {
-        let Some(end) = self.repeated_condition(id) else {
+        let Some(condition) = self.code.repeatable_condition(self.region(id), REPEATED) else {
             self.begin_loop(id, None, None, Vec::new());
             return 0;
         };
-        let start = self.region(id).header().index();
-        let exit = self.condition(start, end);
-        self.begin_loop(id, None, Some((start, end)), vec![exit]);
-        end + 1 - start
+        let exit = self.condition(condition.clone());
+        let built = condition.len() + 1;
+        self.begin_loop(id, None, Some(condition), vec![exit]);
+        built
     }
 
     /// Builds the operations of a condition and branches. Continues where the condition holds. Returns the other path.
-    fn condition(&mut self, start: usize, end: usize) -> (Block, Stack) {
-        for index in start..end {
+    fn condition(&mut self, condition: Range<usize>) -> (Block, Stack) {
+        let after = condition.end as u32;
+        for index in condition {
             self.pc = index as u32;
             self.straight(self.code.ops()[index]);
         }
-        self.pc = end as u32;
+        self.pc = after;
         let flag = self.pop();
         let (then, other) = self.branch(flag);
         self.begin(then);
         (other, self.stack.clone())
-    }
-
-    /// The end of a `while` loop's condition if it can be repeated: it is short, none of its operations is control flow, together they
-    /// push one flag, and the loop is level. Then an iteration has one branch, not two.
-    fn repeated_condition(&self, id: RegionId) -> Option<usize> {
-        let region = self.region(id);
-        let start = region.header().index();
-        let mut pushed = 0;
-        for (count, op) in self.code.ops()[start..].iter().take(REPEATED + 1).enumerate() {
-            pushed += match op {
-                Code::Literal(_) | Code::Pick(_) => 1,
-                Code::Put(_) => -1,
-                Code::Word(word) => word.pushes() as i64 - word.pops() as i64,
-                Code::Fuel => 0,
-                Code::LeaveIfZero(_) => return (pushed == 1 && region.is_level).then_some(start + count),
-                _ => return None,
-            };
-        }
-        None
     }
 
     /// Whether a region has calls that are not inlined.
@@ -539,7 +521,7 @@ impl Builder<'_> {
         &mut self,
         id: RegionId,
         count: Option<Value>,
-        condition: Option<(usize, usize)>,
+        condition: Option<Range<usize>>,
         exits: Vec<(Block, Stack)>,
     ) {
         let region = *self.region(id);
@@ -635,11 +617,11 @@ impl Builder<'_> {
     fn repeat(&mut self) {
         if self.current.is_some() {
             let condition = match self.open.last() {
-                Some(OpenRegion { kind: Kind::Loop { condition, .. }, .. }) => *condition,
+                Some(OpenRegion { kind: Kind::Loop { condition, .. }, .. }) => condition.clone(),
                 _ => unreachable!("regions nest"),
             };
-            if let Some((start, end)) = condition {
-                let path = self.condition(start, end);
+            if let Some(condition) = condition {
+                let path = self.condition(condition);
                 self.open.last_mut().expect("the loop is open").exits.push(path);
             }
             self.back_edge(None);

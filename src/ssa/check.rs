@@ -197,18 +197,11 @@ impl Checker<'_> {
         if let Some(value) = originals.next() {
             return Err(format!("{value} in {block} is missing"));
         }
-        let mut expected = Vec::new();
-        let mut original = before.end.clone();
-        original.for_each_operand(|operand| expected.push(*operand));
-        let mut expected = expected.into_iter();
-        let mut result = Ok(());
-        after.end.clone().for_each_operand(|operand| {
+        let mut expected = before.end.operands();
+        for operand in after.end.operands() {
             let expected = expected.next().expect("the end has the same operands");
-            if result.is_ok() {
-                result = reads(&state, *operand, expected, "the branch");
-            }
-        });
-        result?;
+            reads(&state, operand, expected, "the branch")?;
+        }
         for (passed, expected) in after.end.passed().iter().zip(before.end.passed()) {
             passes(&state, *passed, *expected, "the end")?;
         }

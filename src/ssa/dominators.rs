@@ -13,10 +13,7 @@ impl Dominators {
     pub fn of(function: &Function) -> Dominators {
         const NONE: u32 = u32::MAX;
         let layout = &function.layout;
-        let mut position = vec![NONE; function.blocks.len()];
-        for (index, block) in layout.iter().enumerate() {
-            position[block.index()] = index as u32;
-        }
+        let position = function.positions();
         // The immediate dominator of each block, by position.
         let mut above = vec![NONE; layout.len()];
         above[0] = 0;
@@ -38,7 +35,7 @@ impl Dominators {
                 continue;
             }
             for next in function.block(block).end.successors() {
-                let next = position[next.index()];
+                let next = position[next.index()] as u32;
                 if next > index as u32 {
                     let known = &mut above[next as usize];
                     let one = if *known == NONE { index as u32 } else { *known };

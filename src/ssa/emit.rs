@@ -240,8 +240,8 @@ impl Emission<'_> {
         }
         let End::Jump(edge) = &self.function.block(exit).end else { return None };
         let mut tested = 0;
-        self.function.block(block).end.clone().for_each_operand(|operand| {
-            tested |= bit(Location::Register(self.register(*operand)));
+        self.function.block(block).end.operands().for_each(|operand| {
+            tested |= bit(Location::Register(self.register(operand)));
         });
         let live = self.allocation.live_in[edge.to.index()];
         // A counter may be decremented by the branch itself, so the moves must not read it.

@@ -286,6 +286,17 @@ impl End {
         }
     }
 
+    /// The values that a branch compares.
+    #[inline]
+    pub fn operands(&self) -> impl Iterator<Item = Value> + use<> {
+        let (first, second) = match self {
+            End::Branch { a, b, .. } => (Some(*a), Some(*b)),
+            End::BranchImm { a, .. } | End::BranchMask { a, .. } => (Some(*a), None),
+            End::Open | End::Jump(_) | End::Return { .. } | End::EndCall { .. } => (None, None),
+        };
+        first.into_iter().chain(second)
+    }
+
     /// The values that it passes to a block or to the caller.
     #[inline]
     pub fn passed_mut(&mut self) -> &mut [Value] {
@@ -373,6 +384,26 @@ impl Function {
             Op::Constant(value) => Some(*value),
             _ => None,
         }
+    }
+
+    /// The index of each block in the layout, or `usize::MAX` if it is not there.
+    pub fn positions(&self) -> Vec<usize> {
+        let mut positions = vec![usize::MAX; self.blocks.len()];
+        for (index, block) in self.layout.iter().enumerate() {
+            positions[block.index()] = index;
+        }
+        positions
+    }
+
+    /// For each block, the blocks that jump to it.
+    pub fn jumps_to(&self) -> Vec<Vec<Block>> {
+        let mut jumps = vec![Vec::new(); self.blocks.len()];
+        for &block in &self.layout {
+            if let End::Jump(edge) = &self.block(block).end {
+                jumps[edge.to.index()].push(block);
+            }
+        }
+        jumps
     }
 
     /// The number of the predecessors of each block.

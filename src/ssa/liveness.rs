@@ -43,10 +43,7 @@ pub struct Loop {
 
 /// The loops of a function, outer ones before inner ones.
 pub fn loops(function: &Function) -> Vec<Loop> {
-    let mut position = vec![usize::MAX; function.blocks.len()];
-    for (index, block) in function.layout.iter().enumerate() {
-        position[block.index()] = index;
-    }
+    let position = function.positions();
     let mut last = vec![None; function.layout.len()];
     for (index, block) in function.layout.iter().enumerate() {
         for next in function.block(*block).end.successors() {
@@ -126,8 +123,7 @@ impl Liveness {
                     use_at(*value, end, &mut liveness, &mut live);
                 }
             }
-            let mut branch = data.end.clone();
-            branch.for_each_operand(|operand| use_at(*operand, end, &mut liveness, &mut live));
+            data.end.operands().for_each(|operand| use_at(operand, end, &mut liveness, &mut live));
             for value in data.insts.iter().rev() {
                 let mut op = *function.op(*value);
                 let position = liveness.positions[value.index()];

@@ -10,7 +10,7 @@ use super::liveness::{Loop, blocks_of, loops};
 use crate::lir::FrameSlot;
 
 /// Where a value is besides in a register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Home {
     /// Nowhere.
     None,
@@ -74,10 +74,7 @@ const SHARED: usize = 32;
 pub fn insert_copies(function: &mut Function, homes: &mut Homes) {
     let loops = loops(function);
     let blocks = blocks_of(function);
-    let mut position = vec![usize::MAX; function.blocks.len()];
-    for (index, block) in function.layout.iter().enumerate() {
-        position[block.index()] = index;
-    }
+    let position = function.positions();
     let has_call =
         |block: &Block| function.block(*block).insts.iter().any(|value| matches!(function.op(*value), Op::Call { .. }));
     let calls: Vec<usize> = (0..function.layout.len()).filter(|index| has_call(&function.layout[*index])).collect();
@@ -85,11 +82,11 @@ pub fn insert_copies(function: &mut Function, homes: &mut Homes) {
         let next = calls.partition_point(|index| index < first);
         calls.get(next).is_none_or(|index| index > last)
     };
-    // The outermost loop without calls around each block, and the loops inside it.
+    // Outer loops come first, so a copy is made before the outermost one.
     let free: Vec<Loop> = loops.iter().copied().filter(is_free).collect();
     let preheaders = preheaders(function, &position);
-    let mut hoisted: FxHashMap<(Value, usize), Value> = FxHashMap::default();
-    let mut constants: FxHashMap<(i64, usize), Value> = FxHashMap::default();
+    // The copies before loops. No two values have the same home, except equal constants.
+    let mut hoisted: FxHashMap<(Home, usize), Value> = FxHashMap::default();
     let mut open: Vec<Loop> = Vec::new();
     let mut next_loop = free.iter().peekable();
     for index in 0..function.layout.len() {
@@ -122,23 +119,12 @@ pub fn insert_copies(function: &mut Function, homes: &mut Homes) {
                 let is_outside =
                     |open: &&Loop| matches!(home, Home::Constant(_)) || !(open.first..=open.last).contains(&defined);
                 let copy = match open.iter().find(is_outside).and_then(|open| Some((open, preheaders[open.first]?))) {
-                    Some((open, preheader)) => {
-                        let known = match home {
-                            Home::Constant(value) => constants.get(&(value, open.first)),
-                            _ => hoisted.get(&(*operand, open.first)),
-                        };
-                        let copy = known.copied().unwrap_or_else(|| {
-                            let pc = function.block(preheader).end_pc;
-                            let copy = homes.copy(function, *operand, pc, false);
-                            function.block_mut(preheader).insts.push(copy);
-                            copy
-                        });
-                        match home {
-                            Home::Constant(value) => constants.insert((value, open.first), copy),
-                            _ => hoisted.insert((*operand, open.first), copy),
-                        };
+                    Some((open, preheader)) => *hoisted.entry((home, open.first)).or_insert_with(|| {
+                        let pc = function.block(preheader).end_pc;
+                        let copy = homes.copy(function, *operand, pc, false);
+                        function.block_mut(preheader).insts.push(copy);
                         copy
-                    }
+                    }),
                     None => {
                         let copy = homes.copy(function, *operand, pc, false);
                         available.insert(*operand, (copy, rewritten.len()));
@@ -181,8 +167,7 @@ fn preheaders(function: &Function, position: &[usize]) -> Vec<Option<Block>> {
         if let End::Jump(edge) = &function.block(block).end
             && position[edge.to.index()] > index
         {
-            let to = &mut preheaders[position[edge.to.index()]];
-            *to = if to.is_none() { Some(block) } else { *to };
+            preheaders[position[edge.to.index()]].get_or_insert(block);
         }
     }
     preheaders

@@ -65,16 +65,9 @@ pub fn verify(function: &Function) -> Result<(), String> {
             });
             result?;
         }
-        let mut end = data.end.clone();
-        let mut result = Ok(());
-        end.for_each_operand(|operand| {
-            if result.is_ok() {
-                result = check(*operand, usize::MAX);
-            }
-        });
-        result?;
-        end.passed().iter().try_for_each(|value| check(*value, usize::MAX))?;
-        match &end {
+        data.end.operands().try_for_each(|value| check(value, usize::MAX))?;
+        data.end.passed().iter().try_for_each(|value| check(*value, usize::MAX))?;
+        match &data.end {
             End::Jump(edge) => {
                 let params = function.block(edge.to).params.len();
                 if edge.args.len() != params {

@@ -9,7 +9,7 @@ use crate::ssa::ir::{Effect, End, Function, Value};
 pub fn run(function: &mut Function, _: &Target) {
     let mut is_used = vec![false; function.insts.len()];
     let mut open: Vec<Value> = Vec::new();
-    let mut edges = vec![Vec::new(); function.blocks.len()];
+    let edges = function.jumps_to();
     let mut owner = vec![None; function.insts.len()];
     let mut mark = |value: Value, open: &mut Vec<Value>| {
         if !std::mem::replace(&mut is_used[value.index()], true) {
@@ -26,11 +26,10 @@ pub fn run(function: &mut Function, _: &Target) {
                 mark(value, &mut open);
             }
         }
-        let mut end = data.end.clone();
-        end.for_each_operand(|operand| mark(*operand, &mut open));
-        match &end {
-            End::Jump(edge) => edges[edge.to.index()].push(block),
-            _ => end.passed().iter().for_each(|value| mark(*value, &mut open)),
+        data.end.operands().for_each(|operand| mark(operand, &mut open));
+        // An argument is used only if the parameter is.
+        if !matches!(data.end, End::Jump(_)) {
+            data.end.passed().iter().for_each(|value| mark(*value, &mut open));
         }
     }
     while let Some(value) = open.pop() {

@@ -36,8 +36,9 @@ pub fn run(function: &mut Function, target: &Target) {
         let data = function.block_mut(block);
         data.insts = insts;
         data.end.for_each_operand(|operand| *operand = fold.replaced.get(*operand));
-        let end = fold.end(function, block);
-        function.block_mut(block).end = end;
+        if let Some(end) = fold.decided(function, block) {
+            function.block_mut(block).end = end;
+        }
     }
     fold.replaced.apply(function);
     function.remove_unreachable();
@@ -142,22 +143,17 @@ impl Fold {
         }
     }
 
-    /// The end of a block with constant branches decided.
-    fn end(&self, function: &Function, block: Block) -> End {
-        let end = function.block(block).end.clone();
-        let (holds, then, other) = match end {
-            End::BranchImm { cond, a, imm, then, other } => match function.constant(a) {
-                Some(a) => (cond.holds(a, imm), then, other),
-                None => return end,
-            },
-            End::Branch { cond, a, b, then, other } => match (function.constant(a), function.constant(b)) {
-                (Some(a), Some(b)) => (cond.holds(a, b), then, other),
-                _ if a == b => (cond.holds(0, 0), then, other),
-                _ => return end,
-            },
-            _ => return end,
+    /// The jump that a branch at the end of a block becomes if a constant decides it.
+    fn decided(&self, function: &Function, block: Block) -> Option<End> {
+        let (holds, then, other) = match function.block(block).end {
+            End::BranchImm { cond, a, imm, then, other } => (cond.holds(function.constant(a)?, imm), then, other),
+            End::Branch { cond, a, b, then, other } if a == b => (cond.holds(0, 0), then, other),
+            End::Branch { cond, a, b, then, other } => {
+                (cond.holds(function.constant(a)?, function.constant(b)?), then, other)
+            }
+            _ => return None,
         };
-        End::Jump(Edge { to: if holds { then } else { other }, args: Vec::new() })
+        Some(End::Jump(Edge { to: if holds { then } else { other }, args: Vec::new() }))
     }
 }
 

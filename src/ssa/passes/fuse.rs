@@ -67,9 +67,8 @@ fn count_uses(function: &Function) -> Vec<u32> {
             let mut op = *function.op(*value);
             op.for_each_operand(|operand| uses[operand.index()] += 1);
         }
-        let mut end = data.end.clone();
-        end.for_each_operand(|operand| uses[operand.index()] += 1);
-        end.passed().iter().for_each(|operand| uses[operand.index()] += 1);
+        data.end.operands().for_each(|operand| uses[operand.index()] += 1);
+        data.end.passed().iter().for_each(|operand| uses[operand.index()] += 1);
     }
     uses
 }

@@ -6,18 +6,12 @@
 
 use super::Target;
 use super::rewrite::Replaced;
-use crate::ssa::ir::{End, Function, Value};
+use crate::ssa::ir::{Block, End, Function, Value};
 
 /// Runs the pass.
 pub fn run(function: &mut Function, _: &Target) {
     let mut replaced = Replaced::none(function);
-    // The edges to each block, as the blocks that they come from.
-    let mut edges = vec![Vec::new(); function.blocks.len()];
-    for &block in &function.layout {
-        if let End::Jump(edge) = &function.block(block).end {
-            edges[edge.to.index()].push(block);
-        }
-    }
+    let edges = function.jumps_to();
     // Removing a parameter may make another one redundant. The number of rounds is limited, so that the time is linear.
     for _ in 0..ROUNDS {
         let mut has_changed = false;
@@ -47,13 +41,7 @@ pub fn run(function: &mut Function, _: &Target) {
 const ROUNDS: usize = 4;
 
 /// The only value besides the parameter itself that the edges pass for it, if there is just one.
-fn only_value(
-    function: &Function,
-    edges: &[crate::ssa::ir::Block],
-    index: usize,
-    param: Value,
-    replaced: &Replaced,
-) -> Option<Value> {
+fn only_value(function: &Function, edges: &[Block], index: usize, param: Value, replaced: &Replaced) -> Option<Value> {
     let mut only = None;
     for from in edges {
         let value = replaced.get(function.block(*from).end.passed()[index]);

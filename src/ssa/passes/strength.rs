@@ -124,11 +124,10 @@ fn only_tested(function: &Function) -> Vec<bool> {
                 op.for_each_operand(|operand| only_tested[operand.index()] = false);
             }
         }
-        let mut end = data.end.clone();
-        if !matches!(end, End::BranchImm { cond: Cond::Eq | Cond::Ne, imm: 0, .. }) {
-            end.for_each_operand(|operand| only_tested[operand.index()] = false);
+        if !matches!(data.end, End::BranchImm { cond: Cond::Eq | Cond::Ne, imm: 0, .. }) {
+            data.end.operands().for_each(|operand| only_tested[operand.index()] = false);
         }
-        end.passed().iter().for_each(|operand| only_tested[operand.index()] = false);
+        data.end.passed().iter().for_each(|operand| only_tested[operand.index()] = false);
     }
     only_tested
 }
