@@ -11,7 +11,7 @@ use crate::lang::Source;
 pub enum Input {
     /// A line without its line feed. It may have others in it if it was pasted or comes from the history.
     Line(Vec<u8>),
-    /// The user does not want what was typed so far.
+    /// The user pressed Ctrl-C, which discards the input so far.
     Interrupted,
     /// The end.
     End,

@@ -43,7 +43,7 @@ pub struct Entry {
     pub program: Program,
     /// Its text.
     pub source: Source,
-    /// The part of the text that is the entry's own, without what nobody wrote to be run.
+    /// The part of the text that the user entered, without kept declarations before it and a generated `main` after it.
     pub own: Range<u32>,
     /// Whether there is a main program to run.
     pub runs: bool,
