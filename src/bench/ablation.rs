@@ -20,12 +20,12 @@ use super::statistics::{Estimate, Finding, geometric_mean, level_of_each, median
 use super::table::table;
 use super::workloads::{Group, Workload};
 use super::{Stopwatch, Subject, Untimed, repeat, stack};
-use crate::bytecode::{Bytecode, Inlined};
+use crate::bytecode::Bytecode;
 use crate::engine::{Engine, NoClock, Prepared, Task, outcome};
 use crate::exec::Store;
 use crate::isa::{Isa, aarch64, x86_64};
 use crate::lang::Program;
-use crate::ssa::{PASSES, Pass, Passes, Settings, compiled, optimize_with};
+use crate::ssa::{PASSES, Pass, Passes, Settings, compiled, inlined, optimize_with};
 use crate::tiers::{AnyTier, Native, Optimizing};
 
 /// The tier whose passes are left out.
@@ -206,11 +206,11 @@ fn pass_times(subject: &Subject, compiles: usize) -> Result<Vec<f64>, Untimed> {
 /// Optimizes a program. Returns the nanoseconds of each pass and of all passes together. `clock` is the cost of reading the clock.
 fn time<I: Isa>(code: &Bytecode, clock: f64) -> Vec<f64> {
     let mut times = vec![0.0; PASSES.len()];
-    let inlined = Inlined::of(code);
+    let inlined = inlined(code, Passes::ALL);
     for id in compiled(code, &inlined) {
         let function = optimize_with::<I>(code, id, &inlined, settings(Passes::ALL), |pass, function, target| {
             let begun = Instant::now();
-            (pass.run)(function, target);
+            pass.run(function, target);
             let time = begun.elapsed().as_nanos() as f64;
             let index = PASSES.iter().position(|other| other.name == pass.name).expect("it is one of the passes");
             times[index] += (time - clock).max(0.0);

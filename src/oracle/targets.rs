@@ -177,9 +177,9 @@ fn passes_for<I: Isa>(bytes: &[u8]) {
     let mut improved = original.clone();
     for pass in PASSES {
         let mut alone = original.clone();
-        (pass.run)(&mut alone, &target);
+        pass.run(&mut alone, &target);
         check(&alone, pass.name);
-        (pass.run)(&mut improved, &target);
+        pass.run(&mut improved, &target);
         check(&improved, pass.name);
     }
     for function in [&original, &improved] {

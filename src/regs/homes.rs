@@ -204,7 +204,7 @@ mod tests {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
         let program = verify(&ast, 6).expect("the program verifies");
         let code = lower(&program, Limits::of_stack(100), false).expect("the program is small");
-        let homes = find(&code, &summarize::<Emitter>(&code, &Inlined::of(&code)).bodies);
+        let homes = find(&code, &summarize::<Emitter>(&code, &Inlined::straight(&code)).bodies);
         let words = code.ops().iter().zip(homes).filter_map(|(op, home)| match op {
             Op::Word(word) if home != NOWHERE => Some(format!("{}:{home}", word.spelling())),
             _ => None,

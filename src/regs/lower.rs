@@ -33,7 +33,7 @@ pub struct Plan {
 impl Plan {
     /// Analyzes a program and selects the registers that its code may use.
     pub fn new<I: Isa>(code: &Bytecode, tuning: &Tuning) -> Plan {
-        let inlined = Inlined::of(code);
+        let inlined = Inlined::straight(code);
         let summary = summarize::<I>(code, &inlined);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
         let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);

@@ -34,18 +34,11 @@ pub fn build(code: &Bytecode, id: FunctionId, inlined: &Inlined) -> Function {
         current: None,
         stack: Stack::in_memory(function.params.into(), 0),
         open: Vec::new(),
+        bodies: Vec::new(),
         is_begun: Vec::new(),
         pc: function.start.0,
         results: function.results,
-        calls: Vec::new(),
     };
-    if function.has_calls {
-        let is_made = |index: &u32| match code.ops()[*index as usize] {
-            Code::Call(callee) => inlined.body(code, callee).is_none(),
-            _ => false,
-        };
-        builder.calls = (function.start.0..function.end.0).filter(is_made).collect();
-    }
     let entry = builder.block();
     builder.begin(entry);
     if !is_main {
@@ -60,9 +53,11 @@ pub fn build(code: &Bytecode, id: FunctionId, inlined: &Inlined) -> Function {
     builder.function
 }
 
-/// A region that is being built.
+/// A region or the body of an inlined function that is being built.
 struct OpenRegion {
-    id: RegionId,
+    /// `None` for the body of a function.
+    id: Option<RegionId>,
+    is_level: bool,
     /// The paths to its end so far: the last block of each, which is not complete, and the stack there.
     exits: Vec<(Block, Stack)>,
     /// The height at its start.
@@ -84,6 +79,7 @@ enum Kind {
         /// The block at the start of ELSE, and the stack there, while THEN is being built.
         other: Option<(Block, Stack)>,
     },
+    Body,
 }
 
 struct Builder<'a> {
@@ -94,13 +90,13 @@ struct Builder<'a> {
     current: Option<Block>,
     stack: Stack,
     open: Vec<OpenRegion>,
+    /// The indices of the inlined functions among the open regions.
+    bodies: Vec<usize>,
     /// Whether each block is in the layout.
     is_begun: Vec<bool>,
     pc: u32,
     /// The number of results of the function.
     results: u32,
-    /// The operations that are calls and not inlined, ascending.
-    calls: Vec<u32>,
 }
 
 impl Builder<'_> {
@@ -121,17 +117,12 @@ impl Builder<'_> {
                 Code::EndIf(_) => self.end_region(),
                 Code::Leave(id) => self.leave(id),
                 Code::Return if self.current.is_none() => {}
-                Code::Exit | Code::Return => self.end_function(),
+                Code::Exit | Code::Return => match self.bodies.last() {
+                    Some(&body) => self.exit_region(body),
+                    None => self.end_function(),
+                },
                 Code::Call(id) => match self.inlined.body(self.code, id) {
-                    Some(body) => {
-                        body.for_each(|index| {
-                            self.pc = index as u32;
-                            self.straight(self.code.ops()[index]);
-                        });
-                        if self.code.counts_depth() {
-                            self.put(Op::GiveDepth);
-                        }
-                    }
+                    Some(body) => self.inline(id, body),
                     None => self.call(id),
                 },
                 op => self.straight(op),
@@ -360,6 +351,20 @@ impl Builder<'_> {
 
     // Calls.
 
+    /// Builds the body of a function in place of a call.
+    fn inline(&mut self, id: FunctionId, body: Range<usize>) {
+        let function = &self.code.functions()[id.index()];
+        let height = self.stack.height - i64::from(function.params) + i64::from(function.results);
+        self.bodies.push(self.open.len());
+        self.open.push(OpenRegion { id: None, is_level: true, exits: Vec::new(), height, kind: Kind::Body });
+        self.walk(body.start, body.end);
+        self.end_region();
+        self.bodies.pop();
+        if self.code.counts_depth() {
+            self.put(Op::GiveDepth);
+        }
+    }
+
     /// The topmost values in registers, and the others in their slots.
     fn pass(&mut self, count: u32) -> Passed {
         let base = self.stack.height - i64::from(count);
@@ -433,13 +438,15 @@ impl Builder<'_> {
 
     fn begin_if(&mut self, id: RegionId) {
         let flag = self.pop();
-        if !self.region(id).is_level {
+        let is_level = self.region(id).is_level;
+        if !is_level {
             self.flush();
         }
         let (then, other) = self.branch(flag);
         let stack = self.stack.clone();
         let height = stack.height;
-        let mut open = OpenRegion { id, exits: Vec::new(), height, kind: Kind::If { other: None } };
+        let kind = Kind::If { other: None };
+        let mut open = OpenRegion { id: Some(id), is_level, exits: Vec::new(), height, kind };
         match self.region(id).kind {
             RegionKind::If { otherwise: Some(_) } => open.kind = Kind::If { other: Some((other, stack)) },
             _ => open.exits.push((other, stack)),
@@ -466,7 +473,7 @@ impl Builder<'_> {
     }
 
     fn leave(&mut self, id: RegionId) {
-        let left = self.open.iter().rposition(|open| open.id == id);
+        let left = self.open.iter().rposition(|open| open.id == Some(id));
         self.exit_region(left.expect("`leave` is in the loop"));
     }
 
@@ -511,10 +518,9 @@ impl Builder<'_> {
         (other, self.stack.clone())
     }
 
-    /// Whether a region has calls that are not inlined.
+    /// Whether a region makes calls after inlining.
     fn has_calls(&self, region: &Region) -> bool {
-        let next = self.calls.partition_point(|call| *call < region.start.0);
-        region.has_call && self.calls.get(next).is_some_and(|call| *call < region.end.0)
+        region.has_call && self.inlined.makes_call(region.start.0..region.end.0)
     }
 
     fn begin_loop(
@@ -568,13 +574,14 @@ impl Builder<'_> {
         self.end(End::Jump(Edge { to: header, args }));
         self.begin(header);
         let kind = Kind::Loop { header, stack: self.stack.clone(), counter, condition };
-        self.open.push(OpenRegion { id, exits, height: self.stack.height, kind });
+        let (is_level, height) = (region.is_level, self.stack.height);
+        self.open.push(OpenRegion { id: Some(id), is_level, exits, height, kind });
     }
 
     fn leave_if_zero(&mut self) {
         let flag = self.pop();
         let open = self.open.last().expect("the loop is open");
-        if !self.region(open.id).is_level {
+        if !open.is_level {
             self.flush();
         }
         let (then, other) = self.branch(flag);
@@ -588,11 +595,12 @@ impl Builder<'_> {
 
     fn next(&mut self) {
         if self.current.is_some() {
-            let counter = match self.open.last() {
-                Some(OpenRegion { kind: Kind::Loop { counter: Some(counter), .. }, .. }) => *counter,
+            let (counter, is_level) = match self.open.last() {
+                Some(OpenRegion { kind: Kind::Loop { counter: Some(counter), .. }, is_level, .. }) => {
+                    (*counter, *is_level)
+                }
                 _ => unreachable!("a `times` loop has a counter"),
             };
-            let is_level = self.region(self.open.last().expect("the loop is open").id).is_level;
             if !is_level {
                 let height = self.header_height();
                 self.flush_and_set_height(height);
@@ -634,7 +642,7 @@ impl Builder<'_> {
         let open = self.open.last().expect("the loop is open");
         let Kind::Loop { header, stack, .. } = &open.kind else { unreachable!("regions nest") };
         let (header, stack) = (*header, stack.clone());
-        if !self.region(open.id).is_level {
+        if !open.is_level {
             self.flush_and_set_height(stack.height);
         }
         self.jump(header, &stack, counter.into_iter().collect());
@@ -657,17 +665,16 @@ impl Builder<'_> {
     /// Ends the innermost open region: joins the paths to its end.
     fn end_region(&mut self) {
         self.exit_region(self.open.len() - 1);
-        let OpenRegion { id, mut exits, height, .. } = self.open.pop().expect("regions nest");
-        let is_level = self.region(id).is_level;
+        let OpenRegion { id, is_level, mut exits, height, .. } = self.open.pop().expect("regions nest");
         if is_level && exits.len() == 1 {
             let (block, stack) = exits.remove(0);
             self.stack = stack;
             return self.resume(block);
         }
         if exits.is_empty() {
-            // Nothing is built after a region without an end, except after a `times` loop: whether its count is positive does not matter
-            // there. These blocks are removed at last.
-            if let RegionKind::Times { .. } = self.region(id).kind {
+            // Nothing is built after a region without an end, except after a `times` loop, where it does not matter whether its count is
+            // positive, and after a call of a function that never returns. These blocks are removed at last.
+            if id.is_none_or(|id| matches!(self.region(id).kind, RegionKind::Times { .. })) {
                 let unreachable = self.block();
                 self.begin(unreachable);
                 self.stack = Stack::in_memory(height, 0);

@@ -69,7 +69,7 @@ pub fn emit<I: Isa>(
         code,
         pc: 0,
         shift: 0,
-        has_depth: false,
+        depth_to_give: 0,
         spare: 0,
         early: FxHashMap::default(),
         is_moved: vec![false; function.blocks.len()],
@@ -99,8 +99,8 @@ struct Emission<'a> {
     pc: u32,
     /// How far the data-stack pointer is above the place where the function expects it, in slots.
     shift: i64,
-    /// Whether a unit of call depth is to be given back.
-    has_depth: bool,
+    /// The units of call depth that are to be given back. The next calls need not take them.
+    depth_to_give: u32,
     /// The number of frame slots that parallel moves need.
     spare: u32,
     /// The back edges whose moves are performed before the branch to them, by the block that ends with the branch.
@@ -369,16 +369,18 @@ impl Emission<'_> {
                 return;
             }
             Inst::TakeDepth => {
-                if std::mem::take(&mut self.has_depth) {
+                if self.depth_to_give > 0 {
+                    self.depth_to_give -= 1;
                     return;
                 }
                 Op::TakeDepth { site: self.site(0) }
             }
             Inst::GiveDepth => {
-                self.has_depth = true;
+                self.depth_to_give += 1;
                 return;
             }
             Inst::Call { function, args } => {
+                self.give_depth();
                 let arg = |(index, value): (usize, &Value)| {
                     (Location::Register(passed::<I>(index as u8)), self.location(*value))
                 };
@@ -413,11 +415,15 @@ impl Emission<'_> {
         }
     }
 
-    fn end<I: Isa>(&mut self, block: Block, next: Option<Block>) {
-        let function = self.function;
-        if std::mem::take(&mut self.has_depth) {
+    fn give_depth(&mut self) {
+        for _ in 0..std::mem::take(&mut self.depth_to_give) {
             self.put(Op::GiveDepth);
         }
+    }
+
+    fn end<I: Isa>(&mut self, block: Block, next: Option<Block>) {
+        let function = self.function;
+        self.give_depth();
         match &function.block(block).end {
             End::Return { end } => {
                 let end = self.slot(*end);

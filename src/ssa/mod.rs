@@ -105,7 +105,7 @@ pub fn optimize<I: Isa>(
     passes: Passes,
     checks: bool,
 ) -> ir::Function {
-    let run = |pass: &Pass, function: &mut ir::Function, target: &passes::Target| (pass.run)(function, target);
+    let run = |pass: &Pass, function: &mut ir::Function, target: &passes::Target| pass.run(function, target);
     optimize_with::<I>(code, id, inlined, Settings { passes, checks }, run)
 }
 
@@ -136,6 +136,11 @@ pub fn optimize_with<I: Isa>(
     function
 }
 
+/// The functions that are inlined with these passes.
+pub fn inlined(code: &Bytecode, passes: Passes) -> Inlined {
+    if passes.inlines() { Inlined::small(code) } else { Inlined::none(code) }
+}
+
 /// The functions that are compiled: those that are not inlined everywhere.
 pub fn compiled(code: &Bytecode, inlined: &Inlined) -> impl Iterator<Item = FunctionId> {
     (0..code.functions().len() as u32).map(FunctionId).filter(|id| inlined.body(code, *id).is_none())
@@ -143,7 +148,7 @@ pub fn compiled(code: &Bytecode, inlined: &Inlined) -> impl Iterator<Item = Func
 
 /// The functions of a program after these passes, without those that are inlined everywhere.
 pub fn functions<I: Isa>(code: &Bytecode, passes: Passes) -> Vec<ir::Function> {
-    let inlined = Inlined::of(code);
+    let inlined = inlined(code, passes);
     let optimized = |id| optimize::<I>(code, id, &inlined, passes, cfg!(debug_assertions));
     compiled(code, &inlined).map(optimized).collect()
 }
@@ -158,7 +163,7 @@ impl Plan {
     fn optimized<I: Isa>(code: &Bytecode, settings: Settings, tuning: &Tuning) -> Option<Chosen> {
         let Settings { passes, checks } = settings;
         let checks = checks || cfg!(debug_assertions);
-        let inlined = Inlined::of(code);
+        let inlined = inlined(code, passes);
         let pool = pool::<I>(code.reserved(), tuning.value_registers);
         let mut emitted = emit::Code::default();
         let mut frame_slots = 0;

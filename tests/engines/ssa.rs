@@ -114,6 +114,26 @@ fn has(lines: &[String], part: &str) -> bool {
 }
 
 #[test]
+fn inline_replaces_calls_by_what_small_functions_do() {
+    let written_out = "dup 3 < if drop 1 else 1 + dup 0 > if 1 - else 2 + end end";
+    let defined = ": g ( a -- b ) dup 0 > if 1 - exit end 2 + ; : f ( a -- b ) dup 3 < if drop 1 exit end 1 + g ; ";
+    let calls = |lines: &[String]| lines.iter().filter(|line| line.starts_with("call ")).count();
+    let without = after(&format!("{defined} f"), 1, &["fold", "dead"]);
+    assert_eq!(calls(&without), 1);
+    let inlined = after(&format!("{defined} f"), 1, &["inline", "fold", "dead"]);
+    assert_eq!(calls(&inlined), 0);
+    let branches = |lines: &[String]| lines.iter().filter(|line| line.starts_with("branch")).count();
+    assert_eq!(branches(&inlined), branches(&after(written_out, 1, &["fold", "dead"])));
+    // The values of a loop that calls nothing else stay in registers.
+    let in_loop = format!("{defined} 0 swap times f end");
+    assert!(has(&after(&in_loop, 1, &[]), "store"));
+    assert_eq!(after(&in_loop, 1, &["inline"]).iter().filter(|line| line.starts_with("store")).count(), 1);
+    // Nothing can be reached after a call that never returns.
+    let endless = after(": f ( -- ) while 1 do end ; f 1 2 +", 0, &["inline", "fold"]);
+    assert!(!has(&endless, "add") && !has(&endless, "return"), "{endless:?}");
+}
+
+#[test]
 fn params_removes_what_a_loop_only_reads() {
     let text = "times over + end";
     let params = |passes: &[&str]| {

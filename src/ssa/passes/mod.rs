@@ -47,25 +47,38 @@ pub struct Pass {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// Improves a function.
-    pub run: fn(&mut Function, &Target),
+    /// Improves a function. `None` if the builder does this, because it must know the stack.
+    pub run: Option<fn(&mut Function, &Target)>,
 }
 
+impl Pass {
+    /// Runs the pass, unless it is a part of the builder.
+    pub fn run(&self, function: &mut Function, target: &Target) {
+        if let Some(run) = self.run {
+            run(function, target);
+        }
+    }
+}
+
+/// The name of the pass that the builder does.
+const INLINE: &str = "inline";
+
 /// The passes, in the order in which they run.
-pub const PASSES: [Pass; 5] = [
-    Pass { name: "params", about: "removes block parameters that always have the same value", run: params::run },
+pub const PASSES: [Pass; 6] = [
+    Pass { name: INLINE, about: "replaces calls of small functions by what they do", run: None },
+    Pass { name: "params", about: "removes block parameters that always have the same value", run: Some(params::run) },
     Pass {
         name: "fold",
         about: "folds constants and numbers values, so that nothing is computed twice",
-        run: fold::run,
+        run: Some(fold::run),
     },
-    Pass { name: "strength", about: "replaces divisions by cheaper operations", run: strength::run },
+    Pass { name: "strength", about: "replaces divisions by cheaper operations", run: Some(strength::run) },
     Pass {
         name: "fuse",
         about: "merges comparisons into branches, and operations that the machine has as one",
-        run: fuse::run,
+        run: Some(fuse::run),
     },
-    Pass { name: "dead", about: "removes instructions whose value is not used", run: dead::run },
+    Pass { name: "dead", about: "removes instructions whose value is not used", run: Some(dead::run) },
 ];
 
 /// Whether two texts are equal. Comparing them otherwise is not possible in a constant.
@@ -103,6 +116,11 @@ impl Passes {
             index += 1;
         }
         None
+    }
+
+    /// Whether the builder inlines functions.
+    pub fn inlines(self) -> bool {
+        self.iter().any(|pass| pass.name == INLINE)
     }
 
     /// The passes of both sets.
