@@ -40,15 +40,18 @@ pub struct Omission {
     pub about: &'static str,
     /// The passes that still run.
     pub rest: Passes,
+    /// Whether its compile time can be measured: not if the builder does the pass.
+    pub is_timed: bool,
 }
 
 /// The omissions in the order of rows: each pass alone, then all at once.
 pub fn omissions() -> impl Iterator<Item = Omission> {
     let one = |pass: &Pass| {
         let left_out = Passes::named(pass.name).expect("the pass has this name");
-        Omission { name: pass.name, about: pass.about, rest: Passes::ALL.without(left_out) }
+        let is_timed = pass.run.is_some();
+        Omission { name: pass.name, about: pass.about, rest: Passes::ALL.without(left_out), is_timed }
     };
-    let all = Omission { name: "all", about: "all passes together", rest: Passes::NONE };
+    let all = Omission { name: "all", about: "all passes together", rest: Passes::NONE, is_timed: true };
     PASSES.iter().map(one).chain([all])
 }
 
@@ -250,7 +253,7 @@ pub struct Row {
     pub means: Vec<Mean>,
     /// The slowdown of each workload.
     pub workloads: Vec<Estimate>,
-    /// The compile time of the passes, for each kind of programs.
+    /// The compile time of the passes, for each kind of programs. Empty if it is not measured.
     pub compile: Vec<Compile>,
 }
 
@@ -308,6 +311,7 @@ impl Table {
                 .collect(),
             compile: KINDS
                 .iter()
+                .filter(|_| omission.is_timed)
                 .map(|(programs, times)| Compile {
                     programs,
                     nanoseconds: over_processes(&|process| {
@@ -329,7 +333,7 @@ impl Table {
     pub fn to_markdown(&self) -> String {
         let head = |row: &Row| {
             let slowdowns = row.means.iter().map(|mean| mean.group.map_or("all workloads", Group::name));
-            let times = row.compile.iter().map(|compile| compile.programs);
+            let times = KINDS.iter().map(|(programs, _)| *programs);
             ["without"].into_iter().chain(slowdowns).chain(times).map(String::from).collect::<Vec<_>>()
         };
         let cells = |row: &Row| {
@@ -340,7 +344,8 @@ impl Table {
                 format!("{value:.2} ({low:.2} to {high:.2})")
             };
             let name = row.omission.name.to_owned();
-            [name].into_iter().chain(row.means.iter().map(slowdown)).chain(row.compile.iter().map(time)).collect()
+            let times = (0..KINDS.len()).map(|kind| row.compile.get(kind).map_or_else(|| "–".to_owned(), time));
+            [name].into_iter().chain(row.means.iter().map(slowdown)).chain(times).collect()
         };
         let head = head(&self.rows[0]);
         let rule = ["---"].into_iter().chain(head[1..].iter().map(|_| "--:")).map(String::from).collect();
@@ -483,16 +488,16 @@ mod tests {
         assert!(values.iter().zip([2.0, 2.0, 2.0]).all(|(value, wanted)| (value - wanted).abs() < 1e-12), "{values:?}");
         assert_eq!(row.workloads.iter().map(|slowdown| slowdown.value).collect::<Vec<_>>(), [1.0, 4.0, 2.0]);
         assert_eq!(row.workloads.iter().map(is_slower).collect::<Vec<_>>(), [false, true, true]);
-        let compile: Vec<_> = row.compile.iter().map(|compile| (compile.programs, compile.nanoseconds.value)).collect();
+        assert!(row.compile.is_empty(), "the builder inlines, and is not timed");
+        let compile: Vec<_> =
+            table.rows[1].compile.iter().map(|compile| (compile.programs, compile.nanoseconds.value)).collect();
         assert_eq!(compile, [("workloads", 3.0), ("generated programs", 10.0)]);
         let markdown = table.to_markdown();
         let head = "| without ";
         let lines: Vec<&str> = markdown.lines().skip_while(|line| !line.starts_with(head)).collect();
         assert_eq!(lines.len(), 2 + OMISSIONS);
-        assert!(
-            lines[2].contains(" 2.000 (2.000 to 2.000) ") && lines[2].contains(" 10.00 (10.00 to 10.00) "),
-            "{markdown}"
-        );
+        assert!(lines[2].contains(" 2.000 (2.000 to 2.000) ") && lines[2].contains(" – "), "{markdown}");
+        assert!(lines[3].contains(" 10.00 (10.00 to 10.00) "), "{markdown}");
     }
 
     #[test]
