@@ -101,6 +101,9 @@ fn shared_number_is_readable_during_and_after_a_child() {
 }
 
 fn interrupts_are_noted_and_end_nothing() {
+    // A shell without job control starts background processes in which interrupts are ignored.
+    // SAFETY: sets the default action. This process has one thread.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let interrupt = || {
         // SAFETY: sends a signal to this process.
         assert_eq!(unsafe { libc::raise(libc::SIGINT) }, 0);
