@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Judges random programs of every kind, each with a sweep of limits around its needs.
 #[test]
 fn random_programs_agree_on_all_engines() {
-    let programs = size("random programs", 3_000, 200) as u64;
+    let programs = size("random programs", 700, 100) as u64;
     let engines: Vec<_> = all_names().collect();
     let mut judge = Judge::new(&engines).expect("the engines exist");
     let (mut trapped, mut rejected, mut runs) = (0, 0, 0);
