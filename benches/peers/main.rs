@@ -1,8 +1,8 @@
 //! `peers/<workload>`: the same workloads on our engines and on other compilers and interpreters, in one run. Prints a table of
 //! times relative to `bytecode`, and saves them with their intervals. It does not use criterion.
 //!
-//! `cargo bench --features peers --bench peers [-- FILTER…]`. `--quick` uses fewer and shorter rounds. `--test` compares
-//! answers without timing.
+//! `cargo bench --features peers --bench peers [-- FILTER…]`. `--quick` uses fewer and shorter rounds. `--only NAME,NAME` times
+//! only these engines and peers, and `bytecode`. `--test` compares answers without timing.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -43,10 +43,17 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut not_run = Vec::new();
-    let installed: Vec<Peer> = PEERS.into_iter().filter(|peer| is_installed(peer, &mut not_run)).collect();
+    let only: Option<Vec<&str>> = arguments.value("--only").map(|names| names.split(',').collect());
+    let is_named = |name: &str| only.as_ref().is_none_or(|only| only.contains(&name));
+    // `gcc` stands for all peers that gcc compiles.
+    let takes_part = |name: &str| name == BASE || is_named(name) || name.split(' ').next().is_some_and(is_named);
+    let peers = PEERS.into_iter().filter(|peer| takes_part(peer.name));
+    let installed: Vec<Peer> = peers.filter(|peer| is_installed(peer, &mut not_run)).collect();
+    let engines = registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied());
+    let engines: Vec<&'static str> = engines.filter(|engine| takes_part(engine)).collect();
     let mut races = Vec::new();
     for workload in chosen {
-        races.push(check(workload, &installed, &mut not_run).with_context(|| workload.name)?);
+        races.push(check(workload, &engines, &installed, &mut not_run).with_context(|| workload.name)?);
     }
     let unfit = unfit();
     if arguments.is_test() || unfit.is_some() {
@@ -97,11 +104,16 @@ fn is_installed(peer: &Peer, not_run: &mut Vec<NotRun>) -> bool {
 }
 
 /// The contestants that can run a workload, and its work. A wrong answer is an error.
-fn check(workload: &'static Workload, installed: &[Peer], not_run: &mut Vec<NotRun>) -> Result<(Contestants, Work)> {
+fn check(
+    workload: &'static Workload,
+    engines: &[&'static str],
+    installed: &[Peer],
+    not_run: &mut Vec<NotRun>,
+) -> Result<(Contestants, Work)> {
     let subject = workload.subject();
     let work = subject.check(&[])?;
     let mut contestants = Contestants { workload, engines: Vec::new(), programs: Vec::new() };
-    for engine in registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied()) {
+    for &engine in engines {
         match subject.check(&[engine]).and_then(|_| workload.check_cases(engine)) {
             Ok(()) => contestants.engines.push(engine),
             Err(Untimed::Prepare(error @ (PrepareError::Unsupported { .. } | PrepareError::Peer { .. }))) => {
