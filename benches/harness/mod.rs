@@ -4,6 +4,7 @@
 // Each benchmark uses a different part.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+pub mod processes;
 pub mod sweeps;
 
 use std::fmt::Arguments as Text;
@@ -67,7 +68,7 @@ pub struct Arguments {
 }
 
 /// The flags, both ours and criterion's. Every other option takes a value.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--bench",
     "--test",
     "--list",
@@ -77,6 +78,7 @@ const FLAGS: [&str; 10] = [
     "--verbose",
     "--quiet",
     "--worker",
+    "--force",
     "--nocapture",
 ];
 

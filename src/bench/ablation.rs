@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,10 +17,11 @@ use super::saved::ABLATION;
 use super::sizes::{INPUTS, SIZES};
 use super::statistics::{Estimate, Finding, geometric_mean, level_of_each, median, median_with_interval};
 use super::table::table;
+use super::turns::{Instance, Turns, prepare_twice};
 use super::workloads::{Group, Workload};
-use super::{Stopwatch, Subject, Untimed, repeat, stack};
+use super::{Subject, Untimed, stack};
 use crate::bytecode::Bytecode;
-use crate::engine::{Engine, NoClock, Prepared, Task, outcome};
+use crate::engine::{Engine, NoClock, Task, outcome};
 use crate::exec::Store;
 use crate::isa::{Isa, aarch64, x86_64};
 use crate::lang::Program;
@@ -61,20 +61,18 @@ const OMISSIONS: usize = PASSES.len() + 1;
 /// How much one process measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// The number of rounds in which the contestants take turns.
-    pub rounds: usize,
-    /// The least time of a turn.
-    pub turn: Duration,
+    /// How the contestants take turns.
+    pub turns: Turns,
     /// How often each program is compiled.
     pub compiles: usize,
 }
 
 impl Effort {
     /// The whole measurement.
-    pub const FULL: Effort = Effort { rounds: 3, turn: Duration::from_millis(1), compiles: 11 };
+    pub const FULL: Effort = Effort { turns: Turns { rounds: 3, turn: Duration::from_millis(1) }, compiles: 11 };
 
     /// A smoke test, whose results are meaningless.
-    pub const SMOKE: Effort = Effort { rounds: 1, turn: Duration::ZERO, compiles: 1 };
+    pub const SMOKE: Effort = Effort { turns: Turns { rounds: 1, turn: Duration::ZERO }, compiles: 1 };
 }
 
 /// What one process measures: a value for each program and omission.
@@ -96,7 +94,7 @@ impl Process {
     pub fn measure(workloads: &[&Workload], effort: Effort, seed: u64) -> Result<Process, Untimed> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let slowdowns =
-            workloads.iter().map(|workload| slowdowns(workload, effort, &mut rng)).collect::<Result<_, _>>()?;
+            workloads.iter().map(|workload| slowdowns(workload, effort.turns, &mut rng)).collect::<Result<_, _>>()?;
         let times = |subject: Subject| pass_times(&subject, effort.compiles);
         let of_workloads = workloads.iter().map(|workload| times(workload.subject())).collect::<Result<_, _>>()?;
         let generated = generated().map(times).collect::<Result<_, _>>()?;
@@ -124,56 +122,18 @@ fn engine(passes: Passes) -> Native {
 }
 
 /// For each omission, how many times as long as on the whole tier a workload takes without these passes, with a tenth of the work
-/// that is timed elsewhere. It is the median over rounds.
-///
-/// Each contestant has two copies of its code. The second copies are prepared in the reverse order, so that no contestant has the
-/// better place in both.
-fn slowdowns(workload: &Workload, effort: Effort, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Untimed> {
+/// that is timed elsewhere.
+fn slowdowns(workload: &Workload, turns: Turns, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Untimed> {
     let subject = workload.of_size(workload.tenth());
     let program = subject.program()?;
     // The whole tier comes first.
     let contestants: Vec<Passes> = [Passes::ALL].into_iter().chain(omissions().map(|omission| omission.rest)).collect();
-    let mut order: Vec<usize> = (0..contestants.len()).collect();
-    order.shuffle(rng);
-    let prepared = |&contestant: &usize| -> Result<Instance, Untimed> {
-        let mut engine = engine(contestants[contestant]);
-        Ok(Instance { contestant, prepared: engine.prepare(&program, &subject.options(), &mut NoClock)? })
-    };
-    let mut copies = order.iter().chain(order.iter().rev()).map(prepared).collect::<Result<Vec<_>, _>>()?;
+    let mut copies = prepare_twice(contestants.len(), rng, |contestant| {
+        Ok(engine(contestants[contestant]).prepare(&program, &subject.options(), &mut NoClock)?)
+    })?;
     let mut stack = stack(subject.stack_limit)?;
     check(&subject, &program, &mut copies, &mut stack)?;
-    let mut turn = |copy: &mut Instance, runs: u64| {
-        let watch = Stopwatch::start();
-        repeat(&mut *copy.prepared, &subject.inputs, &mut stack, runs);
-        watch.elapsed()
-    };
-    // All turns have the same number of runs, with which even the fastest contestant takes long enough.
-    let mut runs = 1;
-    while copies.iter_mut().map(|copy| turn(copy, runs)).min().is_some_and(|shortest| shortest < effort.turn) {
-        runs *= 2;
-    }
-    let mut ratios = vec![Vec::new(); OMISSIONS];
-    for _ in 0..effort.rounds {
-        copies.shuffle(rng);
-        let mut times = vec![Duration::ZERO; contestants.len()];
-        for copy in &mut copies {
-            times[copy.contestant] += turn(copy, runs);
-        }
-        let base = nanoseconds(times[0]);
-        ratios.iter_mut().zip(&times[1..]).for_each(|(ratios, time)| ratios.push(nanoseconds(*time) / base));
-    }
-    Ok(ratios.iter().map(|ratios| median(ratios)).collect())
-}
-
-/// At least one, so that ratios are finite.
-fn nanoseconds(time: Duration) -> f64 {
-    (time.as_nanos() as f64).max(1.0)
-}
-
-/// A copy of a contestant's code.
-struct Instance {
-    contestant: usize,
-    prepared: Box<dyn Prepared>,
+    Ok(turns.ratios(&mut copies, &subject.inputs, &mut stack, rng))
 }
 
 /// Compares the answer of each copy with the referee's.

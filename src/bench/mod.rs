@@ -5,7 +5,8 @@
 //! [`phases`] times each phase of preparing a program. A [`sweep`] times engines from the verified program to its answer, at
 //! many sizes. From it, [`break_even`] finds the size from which compiling pays, and [`regret`] how much longer the tiered
 //! engine takes than the best choice. [`costs`] measures the constants by which that engine decides, and [`ablation`] what each
-//! pass of the optimizing tier brings and costs.
+//! pass of the optimizing tier brings and costs. [`variables`] compares workloads with the same algorithms in the let language. In both,
+//! contestants take [`turns`] within a process.
 //!
 //! A [`race`] compares engines over many processes. In each process a [`worker`] executes the requests of a [`client`], and
 //! all processes execute the same [`image`]. [`statistics`] computes intervals, and [`machine`] describes the host.
@@ -30,6 +31,8 @@ pub mod sizes;
 pub mod statistics;
 pub mod sweep;
 pub mod table;
+pub mod turns;
+pub mod variables;
 pub mod worker;
 pub mod workloads;
 

@@ -4,22 +4,53 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::{Bytecode, Function, Op, Pc};
-use crate::lang::{Source, printable};
+use crate::lang::{Language, Source, printable};
 use crate::plural::count;
+
+/// The lines of a let program, to be shown in the listing of a function above the code of each. A word of a stack program says enough by itself.
+pub struct SourceLines<'a> {
+    code: &'a Bytecode,
+    source: &'a Source,
+    /// The piece of a joined text and the line that the listing is at.
+    at: Option<(Option<usize>, usize)>,
+}
+
+impl<'a> SourceLines<'a> {
+    /// For a function whose listing begins.
+    pub fn new(code: &'a Bytecode, source: &'a Source) -> SourceLines<'a> {
+        SourceLines { code, source, at: None }
+    }
+
+    /// The row above an operation: the line of its source, unless the listing is at that line already. Empty for a
+    /// program in the stack language.
+    pub fn above(&mut self, pc: Pc) -> String {
+        if self.source.language() == Language::Stack {
+            return String::new();
+        }
+        let span = self.code.spans()[pc.index()];
+        let line = self.source.place(span).line;
+        let at = Some((self.source.piece(span), line));
+        if std::mem::replace(&mut self.at, at) == at {
+            return String::new();
+        }
+        format!("\\ line {line}: {}\n", self.source.line(span))
+    }
+}
 
 impl Bytecode {
     /// Formats the listing: the main program, and then each definition after a line with its name and the numbers of its parameters
     /// and results. `source` must be the text that the program was parsed from.
     pub fn dump(&self, source: &Source) -> String {
-        let line = |pc: usize| {
+        let line = |lines: &mut SourceLines, pc: usize| {
             let op = self.ops[pc];
             let word = if op == Op::Return { String::new() } else { format!("\\ {}", source.text(self.spans[pc])) };
             let line = format!("{pc:>6}  {:<32}{word}", self.display(op).to_string());
-            line.trim_end().to_owned() + "\n"
+            lines.above(Pc(pc as u32)) + line.trim_end() + "\n"
         };
         let function = |(id, function): (usize, &Function)| {
             let header = if id == 0 { String::new() } else { format!("\n{}\n", function.header()) };
-            header + &(function.start.index()..function.end.index()).map(line).collect::<String>()
+            let mut lines = SourceLines::new(self, source);
+            header + &(function.start.index()..function.end.index()).map(|pc| line(&mut lines, pc)).collect::<String>()
         };
         self.functions.iter().enumerate().map(function).collect()
     }

@@ -11,6 +11,7 @@ pub mod op;
 mod region;
 mod unit;
 
+pub use dump::SourceLines;
 pub use inline::Inlined;
 pub use lower::{Limits, TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::Status;
 use super::input::{Inputs, ProgramArg, check_input_count, engine_names, first_case, show};
 use super::output::Output;
-use crate::bytecode::{self, Bytecode, FunctionId, Limits, Op, Pc};
+use crate::bytecode::{self, Bytecode, FunctionId, Limits, Op, Pc, SourceLines};
 use crate::front;
 use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
@@ -201,12 +201,15 @@ fn stopped(fault: &Fault, source: &Source) -> Status {
 fn code_listing(code: &Bytecode, source: &Source) -> String {
     let mut text = String::new();
     let mut last = FunctionId::MAIN;
+    let mut source_lines = SourceLines::new(code, source);
     for line in threaded::listing(code, true) {
         let function = code.function_of(line.pc);
         if function != last {
             text += &heading(code, function);
+            source_lines = SourceLines::new(code, source);
             last = function;
         }
+        text += &source_lines.above(line.pc);
         text += &format!("{:>6}  {:<40}  {}\n", line.cell, line.text, word(code, source, line.pc.0));
     }
     text
@@ -242,6 +245,7 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier
     };
     let mut marks = machine.marks.iter().peekable();
     let mut last = None;
+    let mut source_lines = SourceLines::new(code, source);
     for line in &lines {
         // An operation without instructions has no line.
         let mut mark = last;
@@ -249,11 +253,15 @@ fn listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: AnyTier
             mark = Some(next);
             if let Mark::Function(function) = next {
                 text += &heading(code, FunctionId(function));
+                source_lines = SourceLines::new(code, source);
             }
         }
         let label = match mark {
             _ if mark == last => String::new(),
-            Some(Mark::Op(pc)) => word(code, source, pc),
+            Some(Mark::Op(pc)) => {
+                text += &source_lines.above(Pc(pc));
+                word(code, source, pc)
+            }
             Some(Mark::Exits) => "\\ trap exits".into(),
             Some(Mark::Prologue | Mark::Function(_)) | None => "\\ prologue".into(),
         };
@@ -295,10 +303,14 @@ fn ssa_listing<I: Isa>(code: &Bytecode, source: &Source, passes: Passes) -> Stri
             text += &heading(code, function.id);
         }
         let mut last = None;
+        let mut source_lines = SourceLines::new(code, source);
         for ssa::print::Line { text: line, pc } in ssa::print::lines(&function, function_name) {
             let indent = if pc.is_some() { "    " } else { "  " };
             let label = match pc {
-                Some(pc) if last != Some(pc) => word(code, source, pc),
+                Some(pc) if last != Some(pc) => {
+                    text += &source_lines.above(Pc(pc));
+                    word(code, source, pc)
+                }
                 _ => String::new(),
             };
             last = pc.or(last);
@@ -314,16 +326,19 @@ fn lir_listing<I: Isa>(code: &Bytecode, source: &Source, engine: &str, tier: Any
     let (recorder, _, fired) = stream::<I, _>(code, tier, &Tuning::default(), Recorder::default());
     let mut text = format!("\\ {engine}, {}, {} operations\n", I::NAME, recorder.ops.len());
     let mut last = None;
+    let mut source_lines = SourceLines::new(code, source);
     let function_name = |function| code.functions()[FunctionId(function).index()].printable_name().into_owned();
     for (pc, op) in &recorder.ops {
         let label = match op {
             lir::Op::Function { function, .. } => {
                 text += &heading(code, FunctionId(*function));
+                source_lines = SourceLines::new(code, source);
                 String::new()
             }
             _ if last == Some(pc) => String::new(),
             _ => {
                 last = Some(pc);
+                text += &source_lines.above(Pc(*pc));
                 word(code, source, *pc)
             }
         };

@@ -413,7 +413,14 @@ impl Generator<'_, '_> {
         self.line(&format!("let {counter} = 0 ;"));
         self.variables.push(counter.clone());
         self.counters.push(counter.clone());
-        self.put(&format!("while {counter} < {count}"));
+        if self.dice.one_in(3) {
+            // Any number except zero must count as true, also a negative one.
+            self.put(&format!("while ( {counter} < {count} ) * ("));
+            self.expression(2);
+            self.put(")");
+        } else {
+            self.put(&format!("while {counter} < {count}"));
+        }
         if self.dice.one_in(4) {
             self.put("&& (");
             self.expression(2);

@@ -195,6 +195,18 @@ impl Source {
         (&piece.source, Span { start: within(span.start), end: within(span.end) })
     }
 
+    /// The line in which a span begins, without the white space at its ends.
+    pub fn line(&self, span: Span) -> String {
+        if !self.pieces.is_empty() {
+            let (source, span) = self.origin(span);
+            return source.line(span);
+        }
+        let (before, after) = self.bytes.split_at(span.start as usize);
+        let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let end = after.iter().position(|byte| *byte == b'\n').unwrap_or(after.len());
+        printable(String::from_utf8_lossy(&self.bytes[begin..before.len() + end]).trim()).into_owned()
+    }
+
     /// Line and column of a span's first byte.
     pub fn place(&self, span: Span) -> Place {
         if !self.pieces.is_empty() {

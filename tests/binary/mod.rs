@@ -55,7 +55,7 @@ pub struct Invocation {
     shown: String,
 }
 
-/// The binary with these arguments. It runs in an empty folder and without the caller's color settings.
+/// The binary with these arguments. It runs in an empty folder, and without the caller's color settings and target folder.
 pub fn jitduel<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Invocation {
     let mut command = bare();
     let mut shown = String::from("jitduel");
@@ -175,7 +175,7 @@ fn with_runner(runner: Option<&[String]>) -> Command {
         }
         _ => Command::new(exe),
     };
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
     command

@@ -9,6 +9,7 @@ mod external;
 mod files;
 mod fuzz;
 mod hostile_hosts;
+mod let_listings;
 mod lost_output;
 mod output;
 mod repl;

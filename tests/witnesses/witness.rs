@@ -4,15 +4,11 @@
 //! A witness that is not installed is reported as `NOT RUN`. If JITDUEL_WITNESSES is `required`, this is a failure.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use crate::binary::{folder, size};
+use crate::commands::{self, Judged, c_testimony, ended};
 use jitduel::corpus::{cases, programs};
 use jitduel::engine;
 use jitduel::export::{Limits, MAX_CALLS, Needs, Run, c, forth};
@@ -56,22 +52,12 @@ impl Witness {
         }
     }
 
-    /// Whether it is installed. If not, prints that the test is not run, or fails if the witness is required.
     fn is_installed(self) -> bool {
-        let name = self.command();
-        let output = Command::new(name).arg("--version").output();
-        let here = output.is_ok_and(|output| output.status.success());
-        if !here {
-            // Bypasses the capture of passing tests' output, so that nobody assumes that this test has run.
-            writeln!(std::io::stderr(), "NOT RUN: {name} is not installed").expect("standard error takes it");
-            let required = std::env::var_os("JITDUEL_WITNESSES").is_some_and(|value| value == "required");
-            assert!(!required, "{name} is not installed, and JITDUEL_WITNESSES is `required`");
-        }
-        here
+        commands::is_installed(self.command())
     }
 
     /// A file with all runs, in which each program is translated once.
-    fn file(self, cases: &[&Case], needs: Needs) -> String {
+    fn file(self, cases: &[Case], needs: Needs) -> String {
         let mut names = HashMap::new();
         let mut functions = String::new();
         let mut runs = Vec::new();
@@ -98,7 +84,7 @@ impl Witness {
     fn testimony(self, path: &Path, text: &str, needs: Needs) -> String {
         std::fs::write(path, text).expect("the target folder can be written");
         match self {
-            Witness::C => c_testimony(path, "-O2"),
+            Witness::C => c_testimony(path, &["-O2"]),
             Witness::Forth => {
                 let mut forth = Command::new("gforth");
                 ended(forth.args(forth::options(text.len(), needs)).arg(path), path)
@@ -107,90 +93,32 @@ impl Witness {
     }
 }
 
-/// Compiles a C file and returns its output.
-fn c_testimony(path: &Path, optimization: &str) -> String {
-    let program = path.with_extension("out");
-    let mut compiler = Command::new("gcc");
-    // Endless recursion is what some programs do. The programs of a file share an array, so one that clears 8 of 64 cells clears 64
-    // bytes, which gcc takes for a mistake.
-    compiler.args(["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Wno-infinite-recursion", "-Wno-memset-elt-size"]);
-    compiler.args([optimization, "-pthread", "-o"]).arg(&program).arg(path);
-    assert_eq!(ended(&mut compiler, path), "");
-    ended(&mut Command::new(program), path)
-}
-
 impl Case {
     fn needs(&self) -> Needs {
         Needs::of(&self.program, self.limits).expect("its calls are not too many")
     }
 }
 
-/// Runs a command to its end and returns its standard output. It must print nothing to standard error and exit with 0, or
-/// with 1 after a trap.
-fn ended(command: &mut Command, beside: &Path) -> String {
-    const PATIENCE: Duration = Duration::from_secs(300);
-    let [out, err] = ["stdout", "stderr"].map(|stream| beside.with_extension(stream));
-    let create = |path: &PathBuf| Stdio::from(File::create(path).expect("the target folder can be written"));
-    command.stdin(Stdio::null()).stdout(create(&out)).stderr(create(&err));
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let begin = Instant::now();
-    let status = loop {
-        match child.try_wait().expect("it was started") {
-            Some(status) => break status,
-            None if begin.elapsed() > PATIENCE => {
-                child.kill().expect("it was started");
-                panic!("{command:?}: not ended after {PATIENCE:?}");
-            }
-            None => thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    let [out, err] =
-        [out, err].map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("it exists")).into_owned());
-    assert!(matches!(status.code(), Some(0 | 1)) && err.is_empty(), "{command:?}: {status}\n{err}");
-    out
+impl Judged for Case {
+    fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn run(&self) -> String {
+        format!("inputs {:?}, {:?}", self.inputs, self.limits)
+    }
 }
 
 /// Runs all cases with the witness, many per file, and fails with those that differ.
 fn compare(witness: Witness, name: &str, cases: &[Case]) {
-    // gcc's time grows faster than its file.
-    const CASES_IN_A_FILE: usize = 200;
-    let (begin, folder) = (Instant::now(), folder(name));
-    let batches: Vec<Vec<&Case>> = cases.chunks(CASES_IN_A_FILE).map(|batch| batch.iter().collect()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut wrong = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(batch) = batches.get(number) else { return wrong };
-            let path = folder.join(format!("{number}.{}", witness.ending()));
-            let needs = batch.iter().fold(Needs::default(), |needs, case| needs.and(case.needs()));
-            let text = witness.file(batch, needs);
-            let said = witness.testimony(&path, &text, needs);
-            // A missing line is a wrong answer, so a file that stops early fails.
-            let mut lines = said.lines();
-            for case in batch {
-                let line = lines.next().unwrap_or("(nothing)");
-                if line != case.expected {
-                    let (text, inputs) = (String::from_utf8_lossy(case.source.bytes()), &case.inputs);
-                    wrong.push(format!(
-                        "{}, in {}\n{text}\ninputs {inputs:?}, {:?}\n  expected: {}\n  {} says: {line}\n",
-                        case.source.name(),
-                        path.display(),
-                        case.limits,
-                        case.expected,
-                        witness.command(),
-                    ));
-                }
-            }
-            assert_eq!(lines.next(), None, "{} printed too many lines", witness.command());
-        }
-    };
-    let wrong: Vec<String> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker has failed")).collect()
+    commands::compare(witness.command(), name, cases, |path, batch| {
+        let needs = batch.iter().fold(Needs::default(), |needs, case| needs.and(case.needs()));
+        witness.testimony(&path.with_extension(witness.ending()), &witness.file(batch, needs), needs)
     });
-    println!("{name}: {} runs by {} in {:.1} s", cases.len(), witness.command(), begin.elapsed().as_secs_f64());
-    assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
 }
 
 // The tests.
@@ -437,7 +365,7 @@ fn large_frames_in_c() {
         let path = folder.join(format!("{name}.c"));
         let file = c::file(&program, &source, limits, &[]).expect("its calls are not too many");
         std::fs::write(&path, file).expect("the target folder can be written");
-        assert_eq!(c_testimony(&path, "-O0"), expected);
+        assert_eq!(c_testimony(&path, &["-O0"]), expected);
     }
 }
 
