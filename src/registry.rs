@@ -75,17 +75,19 @@ pub const VARIANTS: [(&str, Threshold); 7] = [
 
 /// The optimizing tier with other passes: none, one alone, or all but one; and with as few registers as possible. All of them check
 /// every step.
-pub const SSA_VARIANTS: [(&str, Passes, usize); 14] = [
+pub const SSA_VARIANTS: [(&str, Passes, usize); 16] = [
     ("ssa:none", Passes::NONE, usize::MAX),
     ("ssa:inline", alone("inline"), usize::MAX),
     ("ssa:params", alone("params"), usize::MAX),
     ("ssa:fold", alone("fold"), usize::MAX),
+    ("ssa:pre", alone("pre"), usize::MAX),
     ("ssa:strength", alone("strength"), usize::MAX),
     ("ssa:fuse", alone("fuse"), usize::MAX),
     ("ssa:dead", alone("dead"), usize::MAX),
     ("ssa:no-inline", all_but("inline"), usize::MAX),
     ("ssa:no-params", all_but("params"), usize::MAX),
     ("ssa:no-fold", all_but("fold"), usize::MAX),
+    ("ssa:no-pre", all_but("pre"), usize::MAX),
     ("ssa:no-strength", all_but("strength"), usize::MAX),
     ("ssa:no-fuse", all_but("fuse"), usize::MAX),
     ("ssa:no-dead", all_but("dead"), usize::MAX),

@@ -165,6 +165,24 @@ fn fold_computes_nothing_twice() {
 }
 
 #[test]
+fn pre_does_not_repeat_the_division_of_a_condition() {
+    let divisions = |text, passes: &[&str]| {
+        let lines = after(text, 2, passes);
+        lines.iter().filter(|line| line.contains("quotient") || line.contains("remainder")).count()
+    };
+    // The condition is built twice: before the loop and at the end of an iteration.
+    let newton = "while over over / over < do over over / + 2 rshift end";
+    assert_eq!(divisions(newton, &["params", "fold", "dead"]), 3);
+    assert_eq!(divisions(newton, &["params", "fold", "pre", "dead"]), 2);
+    // One of the paths divides by another value.
+    let one = "over drop dup if over over / drop else 1 + end over over /";
+    assert_eq!(divisions(one, &["fold", "pre", "dead"]), 2);
+    let both = "over drop dup if over over / else 1 + over over / end drop over over / mod";
+    assert_eq!(divisions(both, &["fold", "dead"]), 4);
+    assert_eq!(divisions(both, &["fold", "pre", "dead"]), 3);
+}
+
+#[test]
 fn strength_divides_once() {
     let divisions = |text, passes: &[&str]| {
         let lines = after(text, 2, passes);

@@ -5,6 +5,7 @@ mod dead;
 mod fold;
 mod fuse;
 mod params;
+mod pre;
 mod rewrite;
 mod strength;
 
@@ -64,13 +65,18 @@ impl Pass {
 const INLINE: &str = "inline";
 
 /// The passes, in the order in which they run.
-pub const PASSES: [Pass; 6] = [
+pub const PASSES: [Pass; 7] = [
     Pass { name: INLINE, about: "replaces calls of small functions by what they do", run: None },
     Pass { name: "params", about: "removes block parameters that always have the same value", run: Some(params::run) },
     Pass {
         name: "fold",
         about: "folds constants and numbers values, so that nothing is computed twice",
         run: Some(fold::run),
+    },
+    Pass {
+        name: "pre",
+        about: "passes results of divisions to blocks that would compute them again",
+        run: Some(pre::run),
     },
     Pass { name: "strength", about: "replaces divisions by cheaper operations", run: Some(strength::run) },
     Pass {
