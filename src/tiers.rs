@@ -14,7 +14,8 @@ use crate::jit::{Fired, Handover, Layout, Switches};
 use crate::lir::Sink;
 use crate::ssa::{Passes, Settings};
 pub(crate) use native::depth;
-pub use native::{Native, Sealed, frame_slots, support};
+use native::frame_slots;
+pub use native::{Native, Sealed, support};
 pub use tier::{Baseline, Optimizing, Registers, Tier};
 
 /// One of the tiers.

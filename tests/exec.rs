@@ -585,11 +585,15 @@ struct Machine {
     code: Code,
     /// The greatest size of an activation on the control stack.
     activation_bytes: usize,
+    /// The slots of the frame that the main program uses.
+    frame_slots: usize,
 }
 
 fn compiled(code: &Bytecode, tier: AnyTier, tuning: &Tuning) -> Machine {
-    let machine = tiers::compile::<Host>(code, tier, tuning, false, Vec::new()).expect("it is small").machine;
-    Machine { code: Code::new(&machine.bytes).expect("executable memory"), activation_bytes: machine.activation_bytes }
+    let compiled = tiers::compile::<Host>(code, tier, tuning, false, Vec::new()).expect("it is small");
+    let tiers::Compiled { machine, frame_slots, .. } = compiled;
+    let code = Code::new(&machine.bytes).expect("executable memory");
+    Machine { code, activation_bytes: machine.activation_bytes, frame_slots }
 }
 
 /// A frame with the layout of [`frame`], and what it points to besides the data stack.
@@ -605,7 +609,7 @@ impl Frame {
         // The first half is for signal handlers.
         let depth = usize::try_from(code.greatest_depth()).expect("a small number");
         let mut control = vec![0; 4096 + (depth * machine.activation_bytes).div_ceil(16)];
-        let mut fields = vec![0; frame::SLOTS as usize / 8 + tiers::frame_slots(code)];
+        let mut fields = vec![0; frame::SLOTS as usize / 8 + machine.frame_slots];
         let bottom = stack.values().as_ptr();
         fields[frame::BOTTOM as usize / 8] = bottom.expose_provenance() as u64;
         fields[frame::LIMIT as usize / 8] = bottom.wrapping_add(code.stack_limit() as usize).addr() as u64;

@@ -54,6 +54,8 @@ enum KindArg {
     Random,
     /// Loops that do a given amount of work and keep their values live
     Loops,
+    /// Valid programs that compute the same values again and again, on several paths
+    Repeats,
     /// Invalid programs: valid ones with one word changed
     Invalid,
 }
@@ -63,6 +65,7 @@ impl Generate {
         let (kind, name) = match self.kind {
             KindArg::Random => (Kind::Random, "random"),
             KindArg::Loops => (Kind::Loops { work: self.work }, "loops"),
+            KindArg::Repeats => (Kind::Repeats, "repeats"),
             KindArg::Invalid => (Kind::Invalid, "invalid"),
         };
         let trials = (0..self.count).map(|index| (index, trial(kind, self.seed, index)));

@@ -14,6 +14,7 @@ mod let_programs;
 pub mod loops;
 pub mod operands;
 pub mod random;
+mod repeats;
 pub mod statistics;
 
 use rand::SeedableRng;
@@ -90,6 +91,8 @@ pub enum Kind {
         /// The number of words to execute.
         work: u64,
     },
+    /// Valid programs that compute the same values again and again, on several paths.
+    Repeats,
     /// Invalid programs: valid ones with one word changed.
     Invalid,
     /// Valid programs with one word changed, whether or not this made them invalid.
@@ -108,6 +111,7 @@ pub fn trial(kind: Kind, seed: u64, index: u64) -> Trial {
     match kind {
         Kind::Random => random::trial(&mut dice),
         Kind::Loops { work } => loops::trial(&mut dice, work),
+        Kind::Repeats => repeats::trial(&mut dice),
         Kind::Invalid => invalid::trial(&mut dice),
         Kind::Changed => invalid::changed(&mut dice),
         Kind::Let => let_programs::valid(&mut dice),

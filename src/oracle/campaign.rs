@@ -169,6 +169,7 @@ pub fn kind(index: u64) -> Kind {
     match scattered(index) % 16 {
         0 => Kind::Loops { work: 1_000 },
         1 => Kind::Changed,
+        2 if (scattered(index) / 16).is_multiple_of(2) => Kind::Repeats,
         _ => Kind::Random,
     }
 }
@@ -506,18 +507,22 @@ mod tests {
         for of in [1, 2, 3, 7, 8, 16, 100, 128, 256, 1000] {
             for index in [0, 1, of / 2, of - 1] {
                 let own = (0..1_000).map(|own| index + own * of);
-                let (mut loops, mut changed, mut thorough) = (0, 0, 0);
+                let (mut loops, mut changed, mut repeats, mut thorough) = (0, 0, 0, 0);
                 for index in own {
                     loops += u32::from(matches!(kind(index), Kind::Loops { .. }));
                     changed += u32::from(kind(index) == Kind::Changed);
+                    repeats += u32::from(kind(index) == Kind::Repeats);
                     thorough += u32::from(care(index) == Care::Thorough);
                 }
-                let counts = (loops, changed, thorough);
+                let counts = (loops, changed, repeats, thorough);
                 assert!(
                     (40..90).contains(&loops) && (40..90).contains(&changed),
                     "{counts:?} in shard {index} of {of}"
                 );
-                assert!((40..90).contains(&thorough), "{counts:?} in shard {index} of {of}");
+                assert!(
+                    (15..50).contains(&repeats) && (40..90).contains(&thorough),
+                    "{counts:?} in shard {index} of {of}"
+                );
             }
         }
     }

@@ -26,7 +26,7 @@ fn unknown_host(host: &str) -> String {
 
 /// The number of frame slots that the main program needs: one for each counter, and a spare one. Those of functions are on the
 /// control stack.
-pub fn frame_slots(code: &Bytecode) -> usize {
+pub(super) fn frame_slots(code: &Bytecode) -> usize {
     code.main().counters as usize + 1
 }
 

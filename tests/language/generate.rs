@@ -28,8 +28,15 @@ fn hash(trials: impl Iterator<Item = Trial>) -> u64 {
 #[test]
 fn a_seed_yields_the_same_programs_everywhere() {
     let of = |kind| hash((0..1_000).map(|index| trial(kind, 1, index)));
-    let kinds = [Kind::Random, Kind::Loops { work: 10_000 }, Kind::Invalid, Kind::Let, Kind::InvalidLet];
-    let expected = ["f995b298c5ec35e6", "6ca868c62a35143f", "7eaf377105490029", "9d52a81737be2716", "2d5f07b94b14fd48"];
+    let kinds = [Kind::Random, Kind::Loops { work: 10_000 }, Kind::Repeats, Kind::Invalid, Kind::Let, Kind::InvalidLet];
+    let expected = [
+        "f995b298c5ec35e6",
+        "6ca868c62a35143f",
+        "ef655cf394d921fb",
+        "7eaf377105490029",
+        "9d52a81737be2716",
+        "2d5f07b94b14fd48",
+    ];
     assert_eq!(kinds.map(|kind| format!("{:016x}", of(kind))), expected);
 }
 
@@ -303,4 +310,13 @@ fn invalid_programs_have_every_kind_of_fault() {
     for kind in ["syntax", "underflow", "unbalanced if", "wrong effect"] {
         assert!(statistics.rejected[kind] > 80, "{kind}: {:?}", statistics.rejected);
     }
+}
+
+/// Programs of the kind `repeats` hardly trap, and compilers find something to merge in them.
+#[test]
+fn programs_that_repeat_values_are_valid_and_hardly_trap() {
+    let mut statistics = Statistics::default();
+    (0..1_000).for_each(|index| statistics.add(&trial(Kind::Repeats, 1, index)));
+    assert!(statistics.rejected.is_empty(), "{:?}", statistics.rejected);
+    assert!(statistics.outcomes["done"] > 900, "{statistics}");
 }
