@@ -3,6 +3,9 @@
 //! It executes each word on an abstract stack, so the values of a level region never are in memory. The parameters of a loop
 //! header are the slots that the loop reaches, and those of a join are the slots in which its paths have different values. In a
 //! region that is not level, all values are in memory wherever paths part or join, and the data-stack pointer is adjusted.
+//!
+//! At a call of an inlined function, the walk continues in that function, on the same stack. The function's body is like a region:
+//! each `exit` is a path to its end.
 
 use std::ops::Range;
 
