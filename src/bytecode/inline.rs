@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::unit::{callees, regions_of};
 use super::{Bytecode, Function, FunctionId, Op};
 
 /// The greatest number of operations of a function that is always inlined.
@@ -76,6 +77,9 @@ impl Inlined {
 
     /// These functions. `makes_calls` says whether an inlined function makes calls after inlining.
     fn new(code: &Bytecode, is_inlined: Vec<bool>, makes_calls: &dyn Fn(FunctionId) -> bool) -> Inlined {
+        if !code.has_calls() {
+            return Inlined { is_inlined, calls: Vec::new() };
+        }
         let is_made = |op: &Op| matches!(op, Op::Call(callee) if !is_inlined[callee.index()] || makes_calls(*callee));
         let calls = (0..).zip(code.ops()).filter(|(_, op)| is_made(op)).map(|(index, _)| index).collect();
         Inlined { is_inlined, calls }
@@ -98,22 +102,9 @@ fn body(function: &Function) -> Range<usize> {
     function.start.index()..function.end.index() - 1
 }
 
-/// The functions that these operations call.
-fn callees(ops: &[Op]) -> impl Iterator<Item = FunctionId> {
-    ops.iter().filter_map(|op| match op {
-        Op::Call(callee) => Some(*callee),
-        _ => None,
-    })
-}
-
 /// Whether the height of the stack is known at each operation of a function, relative to its base.
 fn is_level(code: &Bytecode, function: &Function) -> bool {
-    let ops = &code.ops()[body(function)];
-    let is_level = |op: &Op| match op {
-        Op::Times(id) | Op::While(id) | Op::If(id) => code.region(*id).is_level,
-        _ => true,
-    };
-    !function.has_needs && ops.iter().all(is_level)
+    !function.has_needs && code.regions()[regions_of(code, function)].iter().all(|region| region.is_level)
 }
 
 /// The definitions from which no recursive one can be reached, each after all functions that it calls.
@@ -210,7 +201,7 @@ mod tests {
         assert_eq!(called(128, 2), [""; 0]);
         assert_eq!(called(10, 100), ["f"]);
         assert_eq!(called(12, 100), [""; 0]);
-        // The operations of what is inlined inside count as well.
+        // Inlined operations count as well.
         let nested = |operations| {
             let inner = long("inner", operations);
             small(&format!("{inner}: outer ( a -- b ) {} inner ; outer", "1 + ".repeat(250)))

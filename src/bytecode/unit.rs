@@ -138,7 +138,7 @@ pub fn unit_length(code: &Bytecode, root: FunctionId, most: usize) -> Option<usi
         && let Some(function) = open.pop()
     {
         if code.functions[function.index()].has_calls {
-            for callee in calls(code, function).filter(|callee| seen.insert(*callee)) {
+            for callee in callees(code.ops_of(function)).filter(|callee| seen.insert(*callee)) {
                 total += code.ops_of(callee).len();
                 open.push(callee);
             }
@@ -155,7 +155,7 @@ fn reachable(code: &Bytecode, root: FunctionId) -> Vec<FunctionId> {
         if !code.functions[function.index()].has_calls {
             continue;
         }
-        for callee in calls(code, function) {
+        for callee in callees(code.ops_of(function)) {
             if !std::mem::replace(&mut seen[callee.index()], true) {
                 open.push(callee);
             }
@@ -164,16 +164,16 @@ fn reachable(code: &Bytecode, root: FunctionId) -> Vec<FunctionId> {
     (0..).map(FunctionId).zip(&seen).filter(|(_, seen)| **seen).map(|(id, _)| id).collect()
 }
 
-/// The functions that a function calls, once for each call.
-fn calls(code: &Bytecode, function: FunctionId) -> impl Iterator<Item = FunctionId> {
-    code.ops_of(function).iter().filter_map(|op| match op {
+/// The functions that operations call, once for each call.
+pub(super) fn callees(ops: &[Op]) -> impl Iterator<Item = FunctionId> {
+    ops.iter().filter_map(|op| match op {
         Op::Call(callee) => Some(*callee),
         _ => None,
     })
 }
 
 /// The indices of the regions of a function.
-fn regions_of(code: &Bytecode, function: &Function) -> Range<usize> {
+pub(super) fn regions_of(code: &Bytecode, function: &Function) -> Range<usize> {
     let before = |pc: Pc| code.regions.partition_point(|region| region.start < pc);
     before(function.start)..before(function.end)
 }

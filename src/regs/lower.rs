@@ -115,8 +115,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
             self.state.begin_main(function);
         } else {
             let is_crowded = self.plan.wanted[id.index()] > self.plan.pool.len();
-            let is_made = |op: &Code| matches!(op, Code::Call(id) if self.plan.inlined.body(code, *id).is_none());
-            let has_calls = function.has_calls && ops[index..].iter().any(is_made);
+            let has_calls = self.plan.inlined.makes_call(function.start.0..function.end.0);
             self.state.begin_function(id, function, is_crowded, has_calls);
         }
         while let Some(&op) = ops.get(index) {
