@@ -109,9 +109,10 @@ struct Hints {
     argument: Vec<u8>,
     /// The operand whose register an instruction may reuse.
     operand: Vec<Option<Value>>,
-    /// The second operand of an operation on two values, and whether its register is as good as that of the first one, or else
-    /// to be avoided: instructions that overwrite their first operand then need a copy.
-    second: Vec<Option<(Value, bool)>>,
+    /// The second operand of an operation that commutes. Its register is as good as that of the first one.
+    second: Vec<Option<Value>>,
+    /// The second operand of any other operation. In its register, an instruction that overwrites its first operand needs a copy.
+    avoided: Vec<Option<Value>>,
     /// For a parameter, its block.
     block: Vec<Option<Block>>,
 }
@@ -146,6 +147,7 @@ impl<'a> Scan<'a> {
                 argument: vec![NONE; count],
                 operand: vec![None; count],
                 second: vec![None; count],
+                avoided: vec![None; count],
                 block: vec![None; count],
             },
             free: vec![0; function.blocks.len()],
@@ -189,7 +191,8 @@ impl<'a> Scan<'a> {
                             self.hints.fixed[b.index()] = fixed(I::SHIFT_CLOBBERS, 0);
                         }
                         self.hints.operand[value.index()] = Some(*a);
-                        self.hints.second[value.index()] = Some((*b, alu.commutes()));
+                        let hint = if alu.commutes() { &mut self.hints.second } else { &mut self.hints.avoided };
+                        hint[value.index()] = Some(*b);
                     }
                     Op::Divide(_, a, _) => {
                         clobber(I::DIVIDE_CLOBBERS);
@@ -306,9 +309,8 @@ impl<'a> Scan<'a> {
             self.pool.iter().position(|other| other.0 == register).map_or(NONE, |index| index as u8)
         };
         let related = || hints.of(value).flat_map(|other| [of_value(other), hints.argument[other.index()]]);
-        let second = hints.second[value.index()].map_or((NONE, true), |(value, commutes)| (of_value(value), commutes));
-        let (also, avoided) = if second.1 { (second.0, NONE) } else { (NONE, second.0) };
-        let candidates = [hints.fixed[value.index()], hints.operand[value.index()].map_or(NONE, of_value), also];
+        let of_hint = |hint: &[Option<Value>]| hint[value.index()].map_or(NONE, of_value);
+        let candidates = [hints.fixed[value.index()], of_hint(&hints.operand), of_hint(&hints.second)];
         // If the register that it should best have is in use, it is moved there later. Until then it should not have the register of
         // another related value, so that the moves form no cycle.
         let related_value = hints.of(value).next();
@@ -323,7 +325,10 @@ impl<'a> Scan<'a> {
         };
         let waits = waits && empty & !siblings != 0;
         let hinted = related().chain(candidates).filter(|_| !waits).find(|index| is_available(*index));
-        let avoided = if avoided == NONE { 0 } else { 1 << avoided };
+        let avoided = match of_hint(&hints.avoided) {
+            NONE => 0,
+            index => 1 << index,
+        };
         let sets = [empty & !siblings & !avoided, empty & !avoided, available & !avoided, available];
         let best_of = sets.into_iter().find(|set| *set != 0);
         let others = || best_of.map_or(NONE, |set| set.trailing_zeros() as u8);

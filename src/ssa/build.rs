@@ -37,7 +37,6 @@ pub fn build(code: &Bytecode, id: FunctionId, inlined: &Inlined) -> Function {
         current: None,
         stack: Stack::in_memory(function.params.into(), 0),
         open: Vec::new(),
-        bodies: Vec::new(),
         is_begun: Vec::new(),
         pc: function.start.0,
         results: function.results,
@@ -93,8 +92,6 @@ struct Builder<'a> {
     current: Option<Block>,
     stack: Stack,
     open: Vec<OpenRegion>,
-    /// The indices of the inlined functions among the open regions.
-    bodies: Vec<usize>,
     /// Whether each block is in the layout.
     is_begun: Vec<bool>,
     pc: u32,
@@ -120,8 +117,8 @@ impl Builder<'_> {
                 Code::EndIf(_) => self.end_region(),
                 Code::Leave(id) => self.leave(id),
                 Code::Return if self.current.is_none() => {}
-                Code::Exit | Code::Return => match self.bodies.last() {
-                    Some(&body) => self.exit_region(body),
+                Code::Exit | Code::Return => match self.open.iter().rposition(|open| open.id.is_none()) {
+                    Some(body) => self.exit_region(body),
                     None => self.end_function(),
                 },
                 Code::Call(id) => match self.inlined.body(self.code, id) {
@@ -358,11 +355,9 @@ impl Builder<'_> {
     fn inline(&mut self, id: FunctionId, body: Range<usize>) {
         let function = &self.code.functions()[id.index()];
         let height = self.stack.height - i64::from(function.params) + i64::from(function.results);
-        self.bodies.push(self.open.len());
         self.open.push(OpenRegion { id: None, is_level: true, exits: Vec::new(), height, kind: Kind::Body });
         self.walk(body.start, body.end);
         self.end_region();
-        self.bodies.pop();
         if self.code.counts_depth() {
             self.put(Op::GiveDepth);
         }

@@ -105,8 +105,7 @@ pub fn optimize<I: Isa>(
     passes: Passes,
     checks: bool,
 ) -> ir::Function {
-    let run = |pass: &Pass, function: &mut ir::Function, target: &passes::Target| pass.run(function, target);
-    optimize_with::<I>(code, id, inlined, Settings { passes, checks }, run)
+    optimize_with::<I>(code, id, inlined, Settings { passes, checks }, Pass::run)
 }
 
 /// The same, but `run` runs each pass, so that a benchmark can measure how long that takes.

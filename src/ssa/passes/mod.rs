@@ -66,7 +66,7 @@ const INLINE: &str = "inline";
 
 /// The passes, in the order in which they run.
 pub const PASSES: [Pass; 7] = [
-    Pass { name: INLINE, about: "replaces calls of small functions by what they do", run: None },
+    Pass { name: INLINE, about: "replaces calls of small functions with their bodies", run: None },
     Pass { name: "params", about: "removes block parameters that always have the same value", run: Some(params::run) },
     Pass {
         name: "fold",

@@ -7,7 +7,7 @@
 //! Needs numbered values, from `fold`. Finds more after `params`. Keeps the blocks and the order of traps: wherever a division was
 //! removed, an equal one has been executed before.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::Target;
 use super::rewrite::Replaced;
@@ -32,7 +32,6 @@ pub fn run(function: &mut Function, _: &Target) {
     }
     let mut replaced = Replaced::none(function);
     let mut params: FxHashMap<(Block, Op), Value> = FxHashMap::default();
-    let mut removed = FxHashSet::default();
     for value in candidates {
         let op = *function.op(value);
         let Some(block) = block_of_params(function, &definitions, &dominators, op) else { continue };
@@ -58,10 +57,12 @@ pub fn run(function: &mut Function, _: &Target) {
             }
         };
         replaced.set(value, param);
-        removed.insert(value);
+    }
+    if params.is_empty() {
+        return;
     }
     for block in &mut function.blocks {
-        block.insts.retain(|value| !removed.contains(value));
+        block.insts.retain(|value| replaced.get(*value) == *value);
     }
     replaced.apply(function);
 }
