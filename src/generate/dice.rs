@@ -5,6 +5,9 @@ use std::convert::Infallible;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
+use crate::lang::Word;
+use crate::lang::words::WORDS;
+
 /// Draws decisions from a stream of random numbers. It does not use the distributions of `rand`, so the same stream
 /// yields the same decisions in every version of `rand` and for every word size.
 pub struct Dice<'a> {
@@ -50,6 +53,16 @@ impl<'a> Dice<'a> {
     /// One of several elements, all equally likely.
     pub fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
         &from[self.index(from.len())]
+    }
+
+    /// One of the plain words that fit, all equally likely.
+    pub fn word(&mut self, fits: impl Fn(Word) -> bool) -> Word {
+        loop {
+            let (word, _) = *self.pick(WORDS);
+            if fits(word) {
+                return word;
+            }
+        }
     }
 }
 

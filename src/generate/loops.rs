@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::draft::Draft;
 use super::operands::{divisor, operand, shift};
 use crate::lang::print::print;
-use crate::lang::words::{Class, WORDS};
+use crate::lang::words::Class;
 use crate::lang::{Language, NodeKind, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
@@ -268,11 +268,6 @@ impl Builder<'_, '_> {
     }
 
     fn draw(&mut self, class: Class) -> Word {
-        loop {
-            let (word, entry) = self.dice.pick(WORDS);
-            if entry.meaning.class() == class {
-                return *word;
-            }
-        }
+        self.dice.word(|word| word.class() == class)
     }
 }

@@ -1,4 +1,4 @@
-//! Programs that compute the same values again and again, on several paths: what a compiler may merge.
+//! Programs that compute the same values repeatedly, on several paths, so that a compiler may merge them.
 //!
 //! A few variables stay on the stack, with an accumulator on top. A few expressions of the variables are drawn once, and occur in
 //! conditions, in branches, in loops and after them. Between two occurrences, a variable may have changed. Most variables are not
@@ -9,7 +9,7 @@ use super::dice::Dice;
 use super::draft::Draft;
 use super::operands::{divisor, operand};
 use crate::lang::print::print;
-use crate::lang::words::{Class, WORDS};
+use crate::lang::words::Class;
 use crate::lang::{Language, NodeKind, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
@@ -54,12 +54,7 @@ impl Expression {
         // Compilers treat divisions in ways of their own, because they are slow and may trap.
         let divides = dice.one_in(2);
         let class = if divides { Class::Division } else { Class::Arithmetic };
-        let word = loop {
-            let (word, entry) = dice.pick(WORDS);
-            if entry.meaning.class() == class && word.pops() == 2 {
-                break *word;
-            }
-        };
+        let word = dice.word(|word| word.class() == class && word.pops() == 2);
         let b = match dice.below(3) {
             0 if divides => Operand::Literal(divisor(dice)),
             0 => Operand::Literal(operand(dice)),

@@ -6,7 +6,7 @@ use super::memory::Cells;
 use super::recursion::Position;
 use crate::generate::dice::Dice;
 use crate::generate::operands::operand;
-use crate::lang::words::{Class, WORDS};
+use crate::lang::words::Class;
 use crate::lang::{DefinitionId, NodeKind, Word};
 use crate::outcome::TrapKind;
 
@@ -193,12 +193,7 @@ impl Drawing<'_, '_> {
             0..3 => NodeKind::Literal(operand(self.dice)),
             3 => NodeKind::Pick(self.dice.below(3).into()),
             4 => NodeKind::Put(self.dice.below(3).into()),
-            _ => loop {
-                let (word, entry) = self.dice.pick(WORDS);
-                if entry.meaning.class() != Class::Memory {
-                    return NodeKind::Word(*word);
-                }
-            },
+            _ => NodeKind::Word(self.dice.word(|word| word.class() != Class::Memory)),
         }
     }
 

@@ -20,7 +20,7 @@ use super::dice::Dice;
 use super::draft::Draft;
 use super::operands::{divisor, operand, shift};
 use super::{Trial, limited};
-use crate::lang::words::{Class, WORDS};
+use crate::lang::words::Class;
 use crate::lang::{NodeKind, Word};
 use crate::outcome::TrapKind;
 use calls::Callee;
@@ -363,12 +363,7 @@ impl Grower<'_, '_> {
     }
 
     fn draw(&mut self, classes: &[Class]) -> Word {
-        loop {
-            let (word, entry) = self.dice.pick(WORDS);
-            if classes.contains(&entry.meaning.class()) {
-                return *word;
-            }
-        }
+        self.dice.word(|word| classes.contains(&word.class()))
     }
 
     /// Grows or shrinks the stack to this height.
