@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use harness::processes::Benchmark;
 use harness::sweeps::PROCESSES;
-use harness::{data_file, say, warn};
+use harness::{data_file, say};
 use jitduel::bench::ablation::{Effort, Process, Table};
 use jitduel::bench::machine::Machine;
 use jitduel::bench::workloads::{WORKLOADS, Workload};
@@ -25,17 +25,9 @@ fn main() -> ExitCode {
         let effort = if is_test { Effort::SMOKE } else { Effort::FULL };
         Process::measure(workloads, effort, seed).unwrap_or_else(|reason| panic!("{reason}"))
     };
-    match benchmark.run(measure) {
-        Ok(Some(results)) => {
-            let table = Table::new(&results.subjects, &results.processes, CONFIDENCE);
-            say(format_args!("{}", table.to_markdown()));
-            data_file("ablation.json", &table.to_json(&Machine::now()));
-        }
-        Ok(None) => {}
-        Err(reason) => {
-            warn(format_args!("error: {reason}"));
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+    benchmark.run(measure, |results| {
+        let table = Table::new(&results.subjects, &results.processes, CONFIDENCE);
+        say(format_args!("{}", table.to_markdown()));
+        data_file("ablation.json", &table.to_json(&Machine::now()));
+    })
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use harness::processes::Benchmark;
-use harness::{say, warn};
+use harness::say;
 use jitduel::bench::turns::Turns;
 use jitduel::bench::variables::{Process, TWINS, Table, Twin};
 
@@ -33,16 +33,8 @@ fn main() -> ExitCode {
         let turns = if is_test { SMOKE } else { FULL };
         Process::measure(twins, turns, seed).unwrap_or_else(|reason| panic!("{reason}"))
     };
-    match benchmark.run(measure) {
-        Ok(Some(results)) => {
-            let table = Table::new(&results.subjects, &results.processes, CONFIDENCE);
-            say(format_args!("{}", table.to_markdown()));
-        }
-        Ok(None) => {}
-        Err(reason) => {
-            warn(format_args!("error: {reason}"));
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+    benchmark.run(measure, |results| {
+        let table = Table::new(&results.subjects, &results.processes, CONFIDENCE);
+        say(format_args!("{}", table.to_markdown()));
+    })
 }

@@ -45,7 +45,7 @@ fn main() -> Result<ExitCode> {
     let mut not_run = Vec::new();
     let only: Option<Vec<&str>> = arguments.value("--only").map(|names| names.split(',').collect());
     let is_named = |name: &str| only.as_ref().is_none_or(|only| only.contains(&name));
-    // `gcc` stands for all peers that gcc compiles.
+    // `gcc` selects every peer that gcc compiles.
     let takes_part = |name: &str| name == BASE || is_named(name) || name.split(' ').next().is_some_and(is_named);
     let peers = PEERS.into_iter().filter(|peer| takes_part(peer.name));
     let installed: Vec<Peer> = peers.filter(|peer| is_installed(peer, &mut not_run)).collect();

@@ -124,7 +124,7 @@ fn sum(outcome: &Outcome) -> i64 {
 /// What one process measures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
-    /// For each twin and each of [`ENGINES`], the time of the let program divided by that of the stack program.
+    /// For each twin, the ratio of the let program's time to the stack program's on each of [`ENGINES`].
     pub ratios: Vec<Vec<f64>>,
 }
 

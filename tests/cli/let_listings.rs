@@ -48,7 +48,7 @@ fn lines_are_above_their_bytecode() {
     assert_eq!(rows, expected);
 }
 
-/// Where an operation has a place, its line is the last one shown above it, in every listing of every stage.
+/// In every listing of every stage, the last source line above a row with a place is the line of that place.
 #[test]
 fn every_place_is_on_the_line_above() {
     let stages: [(&str, &[&str]); 4] =

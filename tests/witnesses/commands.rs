@@ -1,4 +1,4 @@
-//! The commands of witnesses: whether they are installed, what they print, and the comparison with what is expected.
+//! Runs the commands of witnesses: checks that they are installed, collects their output, and compares it with the expected output.
 
 use std::fs::File;
 use std::io::Write;

@@ -122,6 +122,13 @@ fn refereed(Case { source, inputs, fuel, call_limit, .. }: &Case) -> String {
     Verdict::of(&outcome, source).to_string()
 }
 
+/// Fails if the referee that walks the let tree says something else than expected.
+fn check_referee(cases: &[Case]) {
+    for case in cases {
+        assert_eq!(refereed(case), case.expected, "{}", String::from_utf8_lossy(case.source.bytes()));
+    }
+}
+
 #[test]
 fn random_let_programs_in_c() {
     if !is_installed("gcc") {
@@ -135,9 +142,7 @@ fn random_let_programs_in_c() {
     }
     assert_eq!(traps.len(), 4, "a run trapped in a way that the let language does not have: {traps:?}");
     assert!(traps.values().sum::<usize>() * 3 < count * 2, "too many programs trap: {traps:?}");
-    for case in &cases {
-        assert_eq!(refereed(case), case.expected, "{}", String::from_utf8_lossy(case.source.bytes()));
-    }
+    check_referee(&cases);
     judge("random_let", &cases);
 }
 
@@ -173,8 +178,6 @@ fn small_let_programs_in_c() {
         Case { source, inputs: vec![input], fuel: 1_000, call_limit: 10, expected: expected.to_owned() }
     };
     let cases = texts.map(case);
-    for case in &cases {
-        assert_eq!(refereed(case), case.expected, "{}", String::from_utf8_lossy(case.source.bytes()));
-    }
+    check_referee(&cases);
     judge("small_let", &cases);
 }
