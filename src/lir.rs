@@ -348,6 +348,11 @@ pub enum Op {
     LoadCell { d: Reg, a: Reg, site: Site, offset: i64 },
     /// The memory cell with the number `a + offset`, a wrapping sum, is set to `s`. Traps if there is no such cell.
     StoreCell { s: Reg, a: Reg, site: Site, offset: i64 },
+    /// `d` = element `a` of an array: the memory cell with the number `first + a`. Traps unless `a`, as an unsigned number, is less
+    /// than `count`. All elements exist.
+    LoadElement { d: Reg, a: Reg, site: Site, first: u32, count: u32 },
+    /// Element `a` of an array is set to `s`. Traps like [`Op::LoadElement`].
+    StoreElement { s: Reg, a: Reg, site: Site, first: u32, count: u32 },
     /// `d` = the memory cell with this number, which exists.
     LoadCellAt { d: Reg, cell: u32 },
     /// The memory cell with this number, which exists, is set to `s`.
@@ -460,10 +465,10 @@ impl Op {
             Op::AluShifted { d, a, b, .. } => (Some(d), [Some(a), Some(b)]),
             Op::Branch { a, b, .. } => (None, [Some(a), Some(b)]),
             Op::BranchImm { a, .. } | Op::BranchMask { a, .. } => (None, [Some(a), None]),
-            Op::LoadCell { d, a, .. } => (Some(d), [Some(a), None]),
+            Op::LoadCell { d, a, .. } | Op::LoadElement { d, a, .. } => (Some(d), [Some(a), None]),
             Op::LoadCellAt { d, .. } => (Some(d), [None, None]),
             Op::StoreCellAt { s, .. } => (None, [Some(s), None]),
-            Op::StoreCell { s, a, .. } => (None, [Some(s), Some(a)]),
+            Op::StoreCell { s, a, .. } | Op::StoreElement { s, a, .. } => (None, [Some(s), Some(a)]),
             Op::CountDown { d, .. } => (Some(d), [None, None]),
             Op::Count { a } => (None, [Some(a), None]),
             Op::Align
@@ -522,8 +527,10 @@ impl Op {
             | Op::Room { .. }
             | Op::MovePointer { .. }
             | Op::LoadCell { .. }
+            | Op::LoadElement { .. }
             | Op::StoreCellAt { .. }
             | Op::StoreCell { .. }
+            | Op::StoreElement { .. }
             | Op::Function { .. }
             | Op::Call { .. }
             | Op::EndCall
@@ -572,8 +579,10 @@ impl Op {
             | Op::MovePointer { .. }
             | Op::LoadCell { .. }
             | Op::LoadCellAt { .. }
+            | Op::LoadElement { .. }
             | Op::StoreCellAt { .. }
             | Op::StoreCell { .. }
+            | Op::StoreElement { .. }
             | Op::Function { .. }
             | Op::EndCall
             | Op::TakeDepth { .. }
@@ -626,6 +635,7 @@ impl Op {
             | Op::DivideImm { d, .. }
             | Op::LoadFrame { d, .. }
             | Op::LoadCell { d, .. }
+            | Op::LoadElement { d, .. }
             | Op::LoadCellAt { d, .. } => *d = to,
             _ => unreachable!("only an operation with a destination gets a new one"),
         }
@@ -736,6 +746,12 @@ impl Op {
                 }
                 Op::StoreCell { s: source, a, offset, site } => {
                     write!(f, "store-cell {}{offset:+}, {}, trap {}", name(a), name(source), site.0)
+                }
+                Op::LoadElement { d, a, first, count, site } => {
+                    write!(f, "load-element {}, {first}[{} of {count}], trap {}", name(d), name(a), site.0)
+                }
+                Op::StoreElement { s: source, a, first, count, site } => {
+                    write!(f, "store-element {first}[{} of {count}], {}, trap {}", name(a), name(source), site.0)
                 }
                 Op::Function { function, slots, .. } => {
                     write!(f, "function {}, frame slots: {slots}", function_name(function))

@@ -126,6 +126,7 @@ impl Decoder<'_> {
             match self.byte() % 16 {
                 0 if nesting < 3 => self.diamond(nesting),
                 1 if nesting < 3 => self.times(nesting),
+                2 => self.checked_access(),
                 _ => self.operation(),
             }
         }
@@ -213,6 +214,39 @@ impl Decoder<'_> {
         for _ in 0..params {
             let param = self.param(join);
             self.available.push(param);
+        }
+    }
+
+    /// An access whose index is checked first. Something is often not as `bounds` expects it.
+    fn checked_access(&mut self) {
+        let (index, value) = (self.value(), self.value());
+        let index = if self.byte() % 4 == 0 { index } else { self.put(Op::AluImm(AluOp::And, index, 3)) };
+        let (first, length) = ((self.byte() % CELLS) as i64, (self.byte() % (CELLS + 2)) as i64);
+        let length = self.put(Op::Constant(length));
+        let flag = self.put(Op::Set(Cond::Ult, index, length));
+        let (then, other, join) = (self.block(), self.block(), self.block());
+        self.end(End::BranchImm { cond: Cond::Ne, a: flag, imm: 0, then, other });
+        self.begin(then);
+        let first = self.put(Op::Constant(first));
+        let sum = self.put(Op::Alu(AluOp::Add, index, first));
+        self.end(End::Jump(Edge { to: join, args: vec![sum] }));
+        self.begin(other);
+        let nowhere = if self.byte() % 8 == 0 { self.constant() } else { -1 };
+        let nowhere = self.put(Op::Constant(nowhere));
+        self.end(End::Jump(Edge { to: join, args: vec![nowhere] }));
+        self.begin(join);
+        let address = self.param(join);
+        match self.byte() % 8 {
+            0..=2 => {
+                self.put(Op::StoreCell { value, address, offset: 0 });
+            }
+            3 => {
+                self.put(Op::StoreCell { value: address, address, offset: 0 });
+            }
+            _ => self.define(Op::LoadCell { address, offset: 0 }),
+        }
+        if self.byte() % 8 == 0 {
+            self.available.push(address);
         }
     }
 

@@ -4,7 +4,7 @@
 //! unit of call depth. Blocks without code are skipped: branches lead directly to the block after them.
 
 use super::allocate::{Allocation, passed};
-use super::ir::{Block, End, Function, Op as Inst, Value};
+use super::ir::{Array, Block, End, Function, Op as Inst, Value};
 use super::spill::Home;
 use rustc_hash::FxHashMap;
 
@@ -349,6 +349,14 @@ impl Emission<'_> {
             Inst::StoreCell { value, address, offset } => {
                 let (s, a) = (r(value), r(address));
                 Op::StoreCell { s, a, offset, site: self.site(0) }
+            }
+            Inst::LoadElement { index, array: Array { first, count } } => {
+                let (d, a) = (r(value), r(index));
+                Op::LoadElement { d, a, first, count, site: self.site(0) }
+            }
+            Inst::StoreElement { value, index, array: Array { first, count } } => {
+                let (s, a) = (r(value), r(index));
+                Op::StoreElement { s, a, first, count, site: self.site(0) }
             }
             Inst::LoadCellAt { cell } => Op::LoadCellAt { d: r(value), cell },
             Inst::StoreCellAt { value, cell } => Op::StoreCellAt { s: r(value), cell },

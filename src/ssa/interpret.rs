@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::ir::{Block, End, Function, Op, Value};
+use super::ir::{Array, Block, End, Function, Op, Value};
 use crate::bytecode::FunctionId;
 use crate::lir::FrameSlot;
 
@@ -75,6 +75,7 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
                 let number = usize::try_from(get(address).wrapping_add(offset)).ok();
                 number.filter(|number| *number < machine.cells.len()).ok_or(trap)
             };
+            let element = |index: i64, array: Array| array.cell(index).map(|cell| cell as usize).ok_or(trap);
             let result = match inst.op {
                 Op::Param => unreachable!("a parameter is no instruction"),
                 Op::Constant(value) => value,
@@ -97,6 +98,11 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
                 Op::Argument(index) => args[usize::from(index)],
                 Op::CallResult(index) => results[usize::from(index)],
                 Op::Reload(slot) => *frame.get(&slot).expect("the frame slot has a value"),
+                Op::LoadElement { index, array } => machine.cells[element(get(index), array)?],
+                Op::StoreElement { value, index, array } => {
+                    machine.cells[element(get(index), array)?] = get(value);
+                    continue;
+                }
                 Op::StoreCell { value, address, offset } => {
                     let number = cell(machine, address, offset)?;
                     machine.cells[number] = get(value);

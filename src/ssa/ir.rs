@@ -65,6 +65,22 @@ impl Passed {
     }
 }
 
+/// An array: consecutive memory cells, which exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Array {
+    /// The number of its first cell.
+    pub first: u32,
+    /// The number of its cells.
+    pub count: u32,
+}
+
+impl Array {
+    /// The cell of the element with this index, if there is such an element.
+    pub fn cell(&self, index: i64) -> Option<u32> {
+        u32::try_from(index).ok().filter(|index| *index < self.count).map(|index| self.first + index)
+    }
+}
+
 /// What an instruction does. Slots are distances from the data-stack pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant says what its fields do")]
@@ -99,6 +115,10 @@ pub enum Op {
     StoreCell { value: Value, address: Value, offset: i64 },
     /// Sets the memory cell with this number, which exists.
     StoreCellAt { value: Value, cell: u32 },
+    /// The element of an array with this index. Traps if there is no such element.
+    LoadElement { index: Value, array: Array },
+    /// Sets the element of an array with this index. Traps if there is no such element.
+    StoreElement { value: Value, index: Value, array: Array },
     /// The value in a slot of the data stack.
     LoadSlot(i64),
     /// Sets a slot of the data stack.
@@ -147,8 +167,8 @@ impl Op {
                 each(a);
                 each(b);
             }
-            Op::LoadCell { address, .. } => each(address),
-            Op::StoreCell { value, address, .. } => {
+            Op::LoadCell { address, .. } | Op::LoadElement { index: address, .. } => each(address),
+            Op::StoreCell { value, address, .. } | Op::StoreElement { value, index: address, .. } => {
                 each(value);
                 each(address);
             }
@@ -187,9 +207,10 @@ impl Op {
             Op::LoadSlot(_) | Op::LoadCellAt { .. } | Op::Reload(_) | Op::Argument(_) | Op::CallResult(_) => {
                 Effect::Reads
             }
-            Op::Divide(..) | Op::LoadCell { .. } => Effect::Traps,
+            Op::Divide(..) | Op::LoadCell { .. } | Op::LoadElement { .. } => Effect::Traps,
             Op::StoreCell { .. }
             | Op::StoreCellAt { .. }
+            | Op::StoreElement { .. }
             | Op::StoreSlot { .. }
             | Op::Fuel
             | Op::Need { .. }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::ir::{Block, End, Function, Op, Value};
+use super::ir::{Array, Block, End, Function, Op, Value};
 
 impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -66,6 +66,10 @@ fn operation(op: &Op, name: impl Fn(u32) -> String) -> String {
         Op::DivideImm(op, a, imm) => format!("{} {a}, #{imm}", lower(op)),
         Op::LoadCell { address, offset } => format!("load-cell {address}{offset:+}"),
         Op::LoadCellAt { cell } => format!("load-cell {cell}"),
+        Op::LoadElement { index, array: Array { first, count } } => format!("load-element {first}[{index} of {count}]"),
+        Op::StoreElement { value, index, array: Array { first, count } } => {
+            format!("store-element {first}[{index} of {count}], {value}")
+        }
         Op::StoreCell { value, address, offset } => format!("store-cell {address}{offset:+}, {value}"),
         Op::StoreCellAt { value, cell } => format!("store-cell {cell}, {value}"),
         Op::LoadSlot(slot) => format!("load [{slot:+}]"),

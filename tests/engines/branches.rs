@@ -134,6 +134,8 @@ fn can_trap(op: &Op) -> bool {
             | Op::Tick { .. }
             | Op::LoadCell { .. }
             | Op::StoreCell { .. }
+            | Op::LoadElement { .. }
+            | Op::StoreElement { .. }
     )
 }
 

@@ -36,6 +36,12 @@ fn cells_are_loaded_and_stored_with_every_register_as_every_operand() {
                     let site = builder.site();
                     builder.put(Op::StoreCell { s: d, a, site, offset: offset - 3 });
                 }
+                for first in [0, 1, 49] {
+                    let site = builder.site();
+                    builder.observe(Op::LoadElement { d, a, site, first, count: 51 });
+                    let site = builder.site();
+                    builder.put(Op::StoreElement { s: d, a, site, first: 50 - first, count: 50 });
+                }
             }
             let piece = builder.finish();
             for _ in 0..20 {
@@ -44,7 +50,7 @@ fn cells_are_loaded_and_stored_with_every_register_as_every_operand() {
             }
         }
     }
-    rig.done(2 * 20 * 10 * (Host::ALLOCATABLE.len() as u64 - 2).pow(2));
+    rig.done(2 * 20 * 16 * (Host::ALLOCATABLE.len() as u64 - 2).pow(2));
 }
 
 /// Numbers of cells at the limits of immediate operands.
@@ -88,6 +94,49 @@ fn cell_bounds_are_exact_for_wrapping_sums() {
     }
     println!("{trapped} trapped, {passed} passed");
     assert!(trapped > 4000 && passed > 1000);
+}
+
+#[test]
+#[cfg_attr(not(any(target_arch = "aarch64", target_arch = "x86_64")), ignore = "the host runs neither instruction set")]
+fn bounds_of_arrays_are_exact() {
+    let mut rig = Rig::new(41);
+    let (mut trapped, mut passed) = (0, 0);
+    let &[first_register, .., last_register] = Host::usable(MEMORY) else { unreachable!("there are registers") };
+    for cells in CELLS {
+        // Arrays at the start, in the middle and at the end, and one without an element.
+        let cells = cells as u32;
+        for (first, count) in
+            [(0, cells), (0, cells / 2), (cells / 3, cells / 3), (cells / 2, cells - cells / 2), (cells, 0)]
+        {
+            let end = i64::from(count);
+            // Indices that equal a valid one when they are scaled to bytes, or cut to 32 bits, are far beyond the end.
+            let numbers =
+                [0, 1, end / 2, end - 1, end, end + 1, -1, -i64::from(first), 1 << 31, 1 << 32, 1 << 60, 1 << 61];
+            for store in [false, true] {
+                let (a, other) = if store { (last_register, first_register) } else { (first_register, last_register) };
+                let mut builder = Builder::shaped(with_cells(cells as usize));
+                let (before, site) = (builder.site(), builder.site());
+                builder.put(Op::Need { slot: Slot(0), site: before });
+                builder.put(match store {
+                    true => Op::StoreElement { s: other, a, site, first, count },
+                    false => Op::LoadElement { d: other, a, site, first, count },
+                });
+                let piece = builder.finish();
+                for number in numbers.into_iter().chain([i64::MIN, i64::MAX]) {
+                    let place = Host::ALLOCATABLE.iter().position(|reg| *reg == a).expect("allocatable");
+                    let mut values = rig.values();
+                    values[place] = number;
+                    let status = rig.check_from(&piece, &values, PLENTY).status;
+                    let exists = (number as u64) < u64::from(count);
+                    assert_eq!(status, if exists { 0 } else { 2 }, "element {number} of {count} from {first} on");
+                    trapped += u64::from(!exists);
+                    passed += u64::from(exists);
+                }
+            }
+        }
+    }
+    println!("{trapped} trapped, {passed} passed");
+    assert!(trapped > 1000 && passed > 300);
 }
 
 #[test]
@@ -328,6 +377,7 @@ fn calls_and_accesses_take_few_instructions() {
     let exits = x64(Op::TakeDepth { site }, 0) - 10;
     assert_eq!(x64(Op::LoadCell { d, a, site, offset: 0 }, 0), exits + 4 + 6 + 4);
     assert_eq!(x64(Op::StoreCell { s: d, a, site, offset: 1 }, 0), exits + 4 + 4 + 6 + 4);
+    assert_eq!(x64(Op::LoadElement { d, a, site, first: 15, count: 9 }, 0), exits + 4 + 6 + 5);
     let &[d, a, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are registers") };
     let a64 = |op, slots, has_calls| code_of::<aarch64::Emitter>(op, slots, has_calls) / 4;
     assert_eq!(a64(call, 0, true), 1);
@@ -338,6 +388,8 @@ fn calls_and_accesses_take_few_instructions() {
     assert_eq!(a64(Op::LoadCell { d, a, site, offset: 0 }, 0, true), exits + 3);
     assert_eq!(a64(Op::StoreCell { s: d, a, site, offset: 1 }, 0, true), exits + 4);
     assert_eq!(a64(Op::LoadCellAt { d, cell: 99 }, 0, true), 1);
+    assert_eq!(a64(Op::LoadElement { d, a, site, first: 0, count: 9 }, 0, true), exits + 3);
+    assert_eq!(a64(Op::StoreElement { s: d, a, site, first: 9, count: 9 }, 0, true), exits + 4);
 }
 
 // The stack pointer of AArch64. An emulator does not notice if it is not aligned.
@@ -402,9 +454,17 @@ fn random_access(rig: &mut Rig, builder: &mut Builder) {
     let (registers, cells) = (Host::usable(builder.shape.reserved), builder.shape.cells);
     let [a, other] = [(); 2].map(|()| registers[rig.below(registers.len())]);
     let cell = rig.below(cells) as u32;
-    match rig.below(6) {
+    match rig.below(8) {
         0 => return builder.put(Op::LoadCellAt { d: other, cell }),
         1 => return builder.put(Op::StoreCellAt { s: other, cell }),
+        access @ 2..=3 => {
+            let (site, count) = (builder.site(), cells as u32 - cell);
+            builder.put(Op::Constant { d: a, value: rig.below(count as usize + count as usize / 10 + 1) as i64 });
+            return builder.put(match access {
+                2 => Op::LoadElement { d: other, a, site, first: cell, count },
+                _ => Op::StoreElement { s: other, a, site, first: cell, count },
+            });
+        }
         _ => {}
     }
     let offset = if rig.below(3) == 0 { 0 } else { rig.value() };

@@ -149,6 +149,7 @@ fn destination(op: Op) -> Option<Reg> {
         | Op::CountDown { d, .. }
         | Op::LoadCell { d, .. }
         | Op::LoadCellAt { d, .. }
+        | Op::LoadElement { d, .. }
         | Op::LoadFrame { d, .. } => Some(d),
         _ => None,
     }
@@ -213,6 +214,20 @@ impl State<'_> {
                     match self.memory_cell(address, offset) {
                         Some(cell) => *cell = value,
                         None => traps_at = Some(site),
+                    }
+                }
+                Op::LoadElement { d, a, site, first, count } => {
+                    let index = self.get(a) as u64;
+                    match index < u64::from(count) {
+                        true => self.set(op, d, self.cells[first as usize + index as usize]),
+                        false => traps_at = Some(site),
+                    }
+                }
+                Op::StoreElement { s, a, site, first, count } => {
+                    let (value, index) = (self.get(s), self.get(a) as u64);
+                    match index < u64::from(count) {
+                        true => self.cells[first as usize + index as usize] = value,
+                        false => traps_at = Some(site),
                     }
                 }
                 Op::LoadCellAt { d, cell } => self.set(op, d, self.cells[cell as usize]),

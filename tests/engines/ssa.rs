@@ -146,6 +146,37 @@ fn params_removes_what_a_loop_only_reads() {
 }
 
 #[test]
+fn bounds_checks_an_index_once() {
+    let after = |index: &str, access: &str| {
+        let text = format!("3 array a 4 array b {index} {access}");
+        after(&text, 2, &["params", "bounds", "fold", "dead"])
+    };
+    let checked = "dup 4 u< if b + else drop -1 end";
+    let load = after(checked, "@");
+    assert!(has(&load, "load-element 3[v0 of 4]") && !has(&load, "branch") && !has(&load, "jump"), "{load:?}");
+    assert!(has(&after(checked, "!"), "store-element 3[v0 of 4]"));
+    assert!(has(&after("dup 3 u< if a + else drop 7 end", "@"), "load-element 0[v0 of 3]"));
+    // Blocks that follow each other become one, so the second load is not needed.
+    let twice = after(&format!("dup {checked} @ swap {checked}"), "@");
+    assert_eq!(twice.iter().filter(|line| line.contains("load-element")).count(), 1, "{twice:?}");
+    // The address is used otherwise; the array ends after the memory; the other cell exists; an index may be negative.
+    let kept = [
+        after(checked, "dup @"),
+        after("dup 5 u< if b + else drop -1 end", "@"),
+        after("dup 4 u< if b + else drop 6 end", "@"),
+        after("dup 4 < if b + else drop -1 end", "@"),
+    ];
+    kept.iter().for_each(|lines| assert!(has(lines, "branch") && has(lines, "load-cell"), "{lines:?}"));
+    // An element that was checked against other bounds, or not at all, says nothing about this one.
+    let other = after(&format!("dup dup 3 u< if b + else drop -1 end @ swap {checked}"), "@");
+    assert_eq!(other.iter().filter(|line| line.contains("load-element")).count(), 2, "{other:?}");
+    let unchecked = after(&format!("dup b + @ swap {checked}"), "@");
+    assert!(has(&unchecked, "load-cell") && has(&unchecked, "load-element"), "{unchecked:?}");
+    let constant = after("drop 2 dup 4 u< if b + else drop -1 end", "@");
+    assert!(has(&constant, "load-cell 5"), "{constant:?}");
+}
+
+#[test]
 fn fold_computes_nothing_twice() {
     assert_eq!(after("drop 3 4 *", 1, &["fold", "dead"])[0], "v2 = constant 12");
     let equal = after("over over + rot rot + xor", 2, &["fold", "dead"]);

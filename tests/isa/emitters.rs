@@ -65,6 +65,8 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Return { end: slot },
         Op::LoadCell { d, a, site, offset: imm },
         Op::StoreCell { s, a, site, offset: imm },
+        Op::LoadElement { d, a, site, first: cell.0, count: cell.0 + 1 },
+        Op::StoreElement { s, a, site, first: cell.0 / 2, count: cell.0 / 2 },
         Op::LoadCellAt { d, cell: cell.0 },
         Op::StoreCellAt { s, cell: cell.0 },
         Op::Function { function: 1, slots: cell.0, has_calls: false },
@@ -154,6 +156,7 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
     panics(&[Op::Entry, Op::Entry], "the code has a second entry already");
     let (d, a, site) = (I::ALLOCATABLE[0], I::ALLOCATABLE[1], Site(0));
     panics(&[Op::LoadCellAt { d, cell: 1 << 24 }], "there is no cell 16777216");
+    panics(&[Op::LoadElement { d, a, site, first: 1, count: 1 << 24 }], "there are no cells up to 16777217");
     let excluded = |op: Op, with: &str| {
         let shape = Shape { reserved: Reserved::default(), calls: false, metered: false, ..EVERYTHING };
         let message = emit_shaped::<I>(&[op, begin], shape).expect_err("the shape excludes it");

@@ -229,6 +229,12 @@ impl Sink for Emitter {
                 let number = self.cell(x(a), offset, site);
                 self.access_scaled(number, Access::Store(x(s)));
             }
+            Op::LoadElement { d, a, site, first, count } => {
+                self.access_element(x(a), first, count, site, Access::Load(x(d)))
+            }
+            Op::StoreElement { s, a, site, first, count } => {
+                self.access_element(x(a), first, count, site, Access::Store(x(s)))
+            }
             Op::Function { function, slots, has_calls } => self.function(function, slots, has_calls),
             Op::Call { function } => {
                 assert!(self.calls, "the code has no control stack");
@@ -414,15 +420,32 @@ impl Emitter {
         if offset != 0 {
             self.add(SCRATCH, a, offset);
         }
-        match Imm12::new(self.cells as u64) {
-            Some(cells) => self.put_inst(a64::cmp_imm(number.into(), cells)),
+        self.check_below(number, self.cells, site);
+        number
+    }
+
+    /// Traps unless a number, as an unsigned one, is less than this.
+    fn check_below(&mut self, number: X, end: i64, site: Site) {
+        match Imm12::new(end as u64) {
+            Some(end) => self.put_inst(a64::cmp_imm(number.into(), end)),
             None => {
-                self.constant(OTHER, self.cells);
+                self.constant(OTHER, end);
                 self.put_inst(a64::cmp(number.into(), OTHER.into()));
             }
         }
         self.asm.exit_if(Cc::Hs, site);
-        number
+    }
+
+    /// Accesses an element of the array of `count` cells that begins at `first`.
+    fn access_element(&mut self, a: X, first: u32, count: u32, site: Site, access: Access) {
+        let end = i64::from(first) + i64::from(count);
+        assert!(end <= self.cells, "there are no cells up to {end}");
+        self.check_below(a, count.into(), site);
+        let number = if first == 0 { a } else { SCRATCH };
+        if first != 0 {
+            self.add(SCRATCH, a, first.into());
+        }
+        self.access_scaled(number, access);
     }
 
     fn load_field(&mut self, d: X, offset: i32) {

@@ -250,6 +250,14 @@ impl Sink for Emitter {
                 let cell = self.cell(gp(a), offset, site);
                 self.put_inst(x64::store(cell, gp(s)));
             }
+            Op::LoadElement { d, a, site, first, count } => {
+                let element = self.element(gp(a), first, count, site);
+                self.put_inst(x64::load(gp(d), element));
+            }
+            Op::StoreElement { s, a, site, first, count } => {
+                let element = self.element(gp(a), first, count, site);
+                self.put_inst(x64::store(element, gp(s)));
+            }
             Op::Function { function, slots, .. } => self.function(function, slots),
             Op::Call { function } => {
                 assert!(self.calls, "the code has no control stack");
@@ -401,6 +409,15 @@ impl Emitter {
         self.put_inst(x64::cmp_imm(number, self.cells));
         self.asm.exit_if(Cc::Ae, site);
         Mem::indexed(self.memory(), index(number), Scale::X8, 0)
+    }
+
+    /// Element `a` of the array of `count` cells that begins at `first`. Traps if there is no such element.
+    fn element(&mut self, a: Gp, first: u32, count: u32, site: Site) -> Mem {
+        let end = i64::from(first) + i64::from(count);
+        assert!(end <= self.cells.into(), "there are no cells up to {end}");
+        self.put_inst(x64::cmp_imm(a, imm32(count.into()).expect("a program has few cells")));
+        self.asm.exit_if(Cc::Ae, site);
+        Mem::indexed(self.memory(), index(a), Scale::X8, imm32(8 * i64::from(first)).expect("a program has few cells"))
     }
 
     #[inline(always)]

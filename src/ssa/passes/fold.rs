@@ -15,7 +15,7 @@ use super::Target;
 use super::rewrite::Replaced;
 use crate::lir::{AluOp, Cond, DivOp, UnaryOp};
 use crate::ssa::dominators::Dominators;
-use crate::ssa::ir::{Block, Edge, Effect, End, Function, Op, Value};
+use crate::ssa::ir::{Array, Block, Edge, Effect, End, Function, Op, Value};
 
 /// Runs the pass.
 pub fn run(function: &mut Function, target: &Target) {
@@ -49,10 +49,37 @@ struct Fold {
     replaced: Replaced,
     /// The last value of each operation, with its block.
     numbers: FxHashMap<Op, (Block, Value)>,
-    /// What the memory cells are known to hold in the current block: base, offset, value. A constant address has no base.
-    cells: Vec<(Option<Value>, i64, Value)>,
+    /// What the memory cells are known to hold in the current block.
+    cells: Vec<KnownCell>,
     target: Target,
     block: Block,
+}
+
+/// A memory cell with the number `base + offset`, which exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// A constant number has no base.
+    base: Option<Value>,
+    offset: i64,
+    /// The length of the array whose element the cell is, if the base was checked against it.
+    count: Option<u32>,
+}
+
+impl Place {
+    fn element(index: Value, array: Array) -> Place {
+        Place { base: Some(index), offset: array.first.into(), count: Some(array.count) }
+    }
+
+    /// Whether this is the cell of another place, and all that the other place checks is known to hold here.
+    fn covers(&self, other: &Place) -> bool {
+        (self.base, self.offset) == (other.base, other.offset) && (other.count.is_none() || other.count == self.count)
+    }
+}
+
+/// What a memory cell holds.
+struct KnownCell {
+    place: Place,
+    value: Value,
 }
 
 /// The result of simplifying an operation.
@@ -77,10 +104,16 @@ impl Fold {
         };
         function.insts[value.index()].op = op;
         let known = match op {
-            Op::LoadCell { address, offset } => self.load(Some(address), offset, value),
-            Op::LoadCellAt { cell } => self.load(None, cell.into(), value),
-            Op::StoreCell { value, address, offset } => self.store(Some(address), offset, value),
-            Op::StoreCellAt { value, cell } => self.store(None, cell.into(), value),
+            Op::LoadCell { address, offset } => self.load(Place { base: Some(address), offset, count: None }, value),
+            Op::LoadCellAt { cell } => self.load(Place { base: None, offset: cell.into(), count: None }, value),
+            Op::LoadElement { index, array } => self.load(Place::element(index, array), value),
+            Op::StoreCell { value, address, offset } => {
+                self.store(Place { base: Some(address), offset, count: None }, value)
+            }
+            Op::StoreCellAt { value, cell } => {
+                self.store(Place { base: None, offset: cell.into(), count: None }, value)
+            }
+            Op::StoreElement { value, index, array } => self.store(Place::element(index, array), value),
             Op::Call { .. } => {
                 self.cells.clear();
                 None
@@ -117,20 +150,20 @@ impl Fold {
     }
 
     /// The value of a cell, if it is known. Otherwise it is the loaded one from now on.
-    fn load(&mut self, base: Option<Value>, offset: i64, loaded: Value) -> Option<Value> {
-        let known = self.cells.iter().find(|(of, at, _)| (*of, *at) == (base, offset)).map(|(.., value)| *value);
+    fn load(&mut self, place: Place, loaded: Value) -> Option<Value> {
+        let known = self.cells.iter().find(|known| known.place.covers(&place)).map(|known| known.value);
         if known.is_none() {
-            self.cells.push((base, offset, loaded));
+            self.cells.push(KnownCell { place, value: loaded });
             self.limit();
         }
         known
     }
 
     /// Forgets the cells that a store may change, and remembers the stored value.
-    fn store(&mut self, base: Option<Value>, offset: i64, value: Value) -> Option<Value> {
+    fn store(&mut self, place: Place, value: Value) -> Option<Value> {
         // Addresses with the same base and different offsets are different, since the sum wraps.
-        self.cells.retain(|(of, at, _)| *of == base && *at != offset);
-        self.cells.push((base, offset, value));
+        self.cells.retain(|known| known.place.base == place.base && known.place.offset != place.offset);
+        self.cells.push(KnownCell { place, value });
         self.limit();
         None
     }
@@ -210,6 +243,14 @@ fn simplify(function: &Function, op: Op, target: &Target) -> Simplified {
         Op::LoadCell { address, offset } => match cell(function, address, offset, target) {
             Cell::Known(cell) => Simplified::Op(Op::LoadCellAt { cell }),
             Cell::Sum(address, offset) => Simplified::Op(Op::LoadCell { address, offset }),
+        },
+        Op::LoadElement { index, array } => match constant(index).and_then(|index| array.cell(index)) {
+            Some(cell) => Simplified::Op(Op::LoadCellAt { cell }),
+            None => Simplified::Op(op),
+        },
+        Op::StoreElement { value, index, array } => match constant(index).and_then(|index| array.cell(index)) {
+            Some(cell) => Simplified::Op(Op::StoreCellAt { value, cell }),
+            None => Simplified::Op(op),
         },
         Op::StoreCell { value, address, offset } => match cell(function, address, offset, target) {
             Cell::Known(cell) => Simplified::Op(Op::StoreCellAt { value, cell }),

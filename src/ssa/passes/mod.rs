@@ -1,6 +1,7 @@
 //! The optimization passes. Each is a function in its own file and a row in [`PASSES`], which lists them in the order in which
 //! they run.
 
+mod bounds;
 mod dead;
 mod fold;
 mod fuse;
@@ -65,9 +66,10 @@ impl Pass {
 const INLINE: &str = "inline";
 
 /// The passes, in the order in which they run.
-pub const PASSES: [Pass; 7] = [
+pub const PASSES: [Pass; 8] = [
     Pass { name: INLINE, about: "replaces calls of small functions with their bodies", run: None },
     Pass { name: "params", about: "removes block parameters that always have the same value", run: Some(params::run) },
+    Pass { name: "bounds", about: "merges the check of an index with the access to the array", run: Some(bounds::run) },
     Pass {
         name: "fold",
         about: "folds constants and numbers values, so that nothing is computed twice",
