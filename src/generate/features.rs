@@ -180,6 +180,7 @@ impl Walk<'_> {
         let between = is_store && earlier.next() == Some(Word::Fetch) && earlier.next() == Some(Word::Store);
         let address = match before {
             [.., NodeKind::Address(_)] => "address of an array",
+            [.., NodeKind::Word(Word::Drop), NodeKind::Literal(_)] => "address after a check of the index",
             [.., NodeKind::Literal(_)] => "literal address",
             [.., NodeKind::Literal(_), NodeKind::Word(Word::Add | Word::Sub)] => "address plus a constant",
             [.., NodeKind::Address(_), NodeKind::Word(Word::Add)] => "address plus an index",

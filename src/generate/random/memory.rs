@@ -139,8 +139,37 @@ impl Grower<'_, '_> {
             self.literal_address(array, cell);
         } else {
             self.index(array.cells);
-            self.add_address(array, array.cells);
+            if self.dice.one_in(6) {
+                self.checked_address(array);
+            } else {
+                self.add_address(array, array.cells);
+            }
         }
+    }
+
+    /// Turns an index into the address of a cell of an array if the index is below the array's length, and otherwise into an
+    /// address outside of the memory. This is how programs check the bounds of one array of several.
+    fn checked_address(&mut self, array: Region) {
+        let length = match self.dice.below(12) {
+            0 => array.cells - 1,
+            1 => array.cells + 1,
+            _ => array.cells,
+        };
+        self.word(Word::Dup);
+        self.literal(length);
+        self.word(Word::Ult);
+        let opener = self.open();
+        self.height -= 1;
+        if array.start > 0 || self.dice.one_in(2) {
+            self.push_address(array.id);
+            self.word(Word::Add);
+        }
+        let otherwise = self.nodes.len() as u32;
+        self.word(Word::Drop);
+        let outside = if self.safe { array.start } else { *self.dice.pick(&[-1, self.cells.all, i64::MIN]) };
+        self.literal(outside);
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::If { otherwise, end };
     }
 
     /// Pushes the address of the cell at an index of an array. The index may be beyond the array.
@@ -293,10 +322,19 @@ impl Grower<'_, '_> {
                     self.word(Word::Add);
                 }
             }
-            7 | 8 => {
+            7 => {
                 self.value();
                 self.push_address(array.id);
                 self.word(Word::Add);
+            }
+            8 => {
+                if self.dice.one_in(2) {
+                    self.value();
+                } else {
+                    let border = array.cells + i64::from(self.dice.below(3)) - 1;
+                    self.literal(border);
+                }
+                self.checked_address(array);
             }
             _ => {
                 // An index that is not known in advance, and a border that depends on it.
