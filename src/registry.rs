@@ -75,19 +75,23 @@ pub const VARIANTS: [(&str, Threshold); 7] = [
 
 /// The optimizing tier with other passes: none, one alone, or all but one; and with as few registers as possible. All of them check
 /// every step.
-pub const SSA_VARIANTS: [(&str, Passes, usize); 16] = [
+pub const SSA_VARIANTS: [(&str, Passes, usize); 20] = [
     ("ssa:none", Passes::NONE, usize::MAX),
     ("ssa:inline", alone("inline"), usize::MAX),
     ("ssa:params", alone("params"), usize::MAX),
+    ("ssa:bounds", alone("bounds"), usize::MAX),
     ("ssa:fold", alone("fold"), usize::MAX),
     ("ssa:pre", alone("pre"), usize::MAX),
+    ("ssa:reassociate", alone("reassociate"), usize::MAX),
     ("ssa:strength", alone("strength"), usize::MAX),
     ("ssa:fuse", alone("fuse"), usize::MAX),
     ("ssa:dead", alone("dead"), usize::MAX),
     ("ssa:no-inline", all_but("inline"), usize::MAX),
     ("ssa:no-params", all_but("params"), usize::MAX),
+    ("ssa:no-bounds", all_but("bounds"), usize::MAX),
     ("ssa:no-fold", all_but("fold"), usize::MAX),
     ("ssa:no-pre", all_but("pre"), usize::MAX),
+    ("ssa:no-reassociate", all_but("reassociate"), usize::MAX),
     ("ssa:no-strength", all_but("strength"), usize::MAX),
     ("ssa:no-fuse", all_but("fuse"), usize::MAX),
     ("ssa:no-dead", all_but("dead"), usize::MAX),

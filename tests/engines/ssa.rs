@@ -214,6 +214,39 @@ fn pre_does_not_repeat_the_division_of_a_condition() {
 }
 
 #[test]
+fn reassociate_joins_constants_and_adds_what_is_late_last() {
+    fn lines(text: &str, inputs: usize) -> Vec<String> {
+        after(text, inputs, &["params", "fold", "reassociate", "dead"])
+    }
+    let count = |lines: &[String], op: &str| lines.iter().filter(|line| line.contains(op)).count();
+    for (op, joined) in
+        [("+", "#7"), ("xor", "#7"), ("and", "#0"), ("or", "#7"), ("*", "#12"), ("min", "#3"), ("max", "#4")]
+    {
+        let text = format!("3 {op} swap 4 {op} {op}");
+        let before = after(&text, 2, &["fold", "dead"]);
+        let after = lines(&text, 2);
+        assert!(count(&before, "#") == 2 && count(&after, "#") == 1 && has(&after, joined), "{op}: {after:?}");
+    }
+    // Signs: (a - 5) - (b - 9), and 5 - a - b.
+    let difference = lines("9 - swap 5 - swap -", 2);
+    assert!(count(&difference, "#-4") == 1 && count(&difference, "sub") == 1, "{difference:?}");
+    // The sum of constants is zero.
+    assert_eq!(count(&lines("3 + swap 3 - +", 2), "add"), 1);
+    // What is used otherwise is no part of a larger sum.
+    let used = lines("3 + dup rot 4 + +", 2);
+    assert!(has(&used, "#3") && has(&used, "#4"), "{used:?}");
+    // Four products: the sums of two of them do not wait for the others.
+    let products = "dup * swap dup * + swap dup * swap dup * + swap dup * +";
+    let sums = |lines: &[String]| lines.iter().filter(|line| line.contains("add")).cloned().collect::<Vec<_>>();
+    assert_eq!(sums(&after(products, 5, &["fold", "dead"])).len(), sums(&lines(products, 5)).len());
+    // The next iteration waits for one addition: the sum is an operand of the last one.
+    let text = "0 swap times over + 1 pick 3 xor + end";
+    let (before, after) = (sums(&after(text, 3, &["params", "fold", "dead"])), sums(&lines(text, 3)));
+    assert_eq!(before.len(), after.len());
+    assert_ne!(before, after);
+}
+
+#[test]
 fn strength_divides_once() {
     let divisions = |text, passes: &[&str]| {
         let lines = after(text, 2, passes);

@@ -369,8 +369,12 @@ impl Grower<'_, '_> {
         let neighbor = i64::from(array.cells > 1);
         let cell = self.dice.long_below(bound as u64) as i64;
         let literal = self.safe || self.dice.one_in(3);
+        // What is copied is the address, or an index that each access checks or adds again.
+        let is_index = !literal && self.dice.one_in(3);
         if literal {
             self.literal_address(array, cell);
+        } else if is_index {
+            self.index(array.cells);
         } else {
             self.index(bound);
             self.add_address(array, bound);
@@ -390,7 +394,11 @@ impl Grower<'_, '_> {
                 self.literal_address(array, cell + by);
             } else {
                 self.pick_at(base);
-                self.add_in_some_way(by);
+                match is_index {
+                    true if self.dice.one_in(2) => self.checked_address(array),
+                    true => self.add_address(array, array.cells),
+                    false => self.add_in_some_way(by),
+                }
             }
             self.word(if is_store { Word::Store } else { Word::Fetch });
         }

@@ -7,6 +7,7 @@ mod fold;
 mod fuse;
 mod params;
 mod pre;
+mod reassociate;
 mod rewrite;
 mod strength;
 
@@ -66,7 +67,7 @@ impl Pass {
 const INLINE: &str = "inline";
 
 /// The passes, in the order in which they run.
-pub const PASSES: [Pass; 8] = [
+pub const PASSES: [Pass; 9] = [
     Pass { name: INLINE, about: "replaces calls of small functions with their bodies", run: None },
     Pass { name: "params", about: "removes block parameters that always have the same value", run: Some(params::run) },
     Pass { name: "bounds", about: "merges the check of an index with the access to the array", run: Some(bounds::run) },
@@ -79,6 +80,11 @@ pub const PASSES: [Pass; 8] = [
         name: "pre",
         about: "passes results of divisions to blocks that would compute them again",
         run: Some(pre::run),
+    },
+    Pass {
+        name: "reassociate",
+        about: "computes sums in the order in which their operands are ready, with one constant",
+        run: Some(reassociate::run),
     },
     Pass { name: "strength", about: "replaces divisions by cheaper operations", run: Some(strength::run) },
     Pass {
