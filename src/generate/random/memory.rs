@@ -150,7 +150,7 @@ impl Grower<'_, '_> {
     /// Turns an index into the address of a cell of an array if the index is below the array's length, and otherwise into an
     /// address outside of the memory. This is how programs check the bounds of one array of several.
     fn checked_address(&mut self, array: Region) {
-        let length = match self.dice.below(12) {
+        let length = match self.dice.below(6) {
             0 => array.cells - 1,
             1 => array.cells + 1,
             _ => array.cells,
@@ -370,7 +370,7 @@ impl Grower<'_, '_> {
         let cell = self.dice.long_below(bound as u64) as i64;
         let literal = self.safe || self.dice.one_in(3);
         // What is copied is the address, or an index that each access checks or adds again.
-        let is_index = !literal && self.dice.one_in(3);
+        let is_index = !literal && self.dice.one_in(2);
         if literal {
             self.literal_address(array, cell);
         } else if is_index {

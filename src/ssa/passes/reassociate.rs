@@ -88,9 +88,8 @@ impl Uses {
                 });
             }
             // These count as two, because their user is not an instruction.
-            for &value in data.end.passed().iter().chain(&data.end.operands().collect::<Vec<_>>()) {
-                uses.count(value);
-                uses.count(value);
+            for value in data.end.passed().iter().copied().chain(data.end.operands()) {
+                uses.counts[value.index()] = 2;
             }
             if let End::Jump(edge) = &data.end
                 && is_before[edge.to.index()]
@@ -222,9 +221,15 @@ impl Reassociate {
 
     /// Computes an expression in a better order, if there is one.
     fn reorder(&mut self, function: &mut Function, root: Value, family: AluOp) {
+        let mut has_parts = false;
+        let mut op = *function.op(root);
+        op.for_each_operand(|operand| has_parts |= self.uses.is_part(function, *operand));
+        if !has_parts {
+            return;
+        }
         let expression = self.expression(function, root, family);
-        let is_negative = |term: &Term| matches!(term.kind, TermKind::Value { is_negative: true, .. });
-        if expression.parts.is_empty() || expression.operands.iter().all(is_negative) {
+        // A step cannot compute the negative of a sum.
+        if expression.operands.iter().all(|term| matches!(term.kind, TermKind::Value { is_negative: true, .. })) {
             return;
         }
         let (time, steps) = order(&expression);
