@@ -1,7 +1,8 @@
 //! Programs that compute the same values repeatedly, on several paths, so that a compiler may merge them.
 //!
 //! A few variables stay on the stack, with an accumulator on top. A few expressions of the variables are drawn once, and occur in
-//! conditions, in branches, in loops and after them. Between two occurrences, a variable may have changed. Most variables are not
+//! conditions, in branches, in loops and after them. Between two occurrences, a variable may have changed. Some expressions are
+//! elements of arrays, which may have changed as well, and whose index is checked in different ways. Most variables are small and not
 //! zero, so most programs get far before they trap.
 
 use super::Trial;
@@ -10,11 +11,14 @@ use super::draft::Draft;
 use super::operands::{divisor, operand};
 use crate::lang::print::print;
 use crate::lang::words::Class;
-use crate::lang::{Language, NodeKind, Word};
+use crate::lang::{ArrayId, Language, NodeKind, Word};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The number of variables.
 const VARIABLES: usize = 3;
+
+/// The numbers of cells of the arrays.
+const ARRAYS: [u32; 2] = [8, 16];
 
 /// A program of this kind.
 pub(super) fn trial(dice: &mut Dice) -> Trial {
@@ -25,9 +29,10 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     let mut builder = Builder { dice, nodes: Vec::new(), above: 0, expressions };
     builder.put(NodeKind::Literal(0));
     builder.steps(6, 3);
+    let draft = Draft { arrays: ARRAYS.into(), ..Draft::new(builder.nodes) };
     Trial {
         language: Language::Stack,
-        text: print(&Draft::new(builder.nodes).ast()),
+        text: print(&draft.ast()),
         inputs,
         fuel: 300,
         stack_limit: DEFAULT_STACK_LIMIT,
@@ -35,12 +40,39 @@ pub(super) fn trial(dice: &mut Dice) -> Trial {
     }
 }
 
-/// An operation on one or two variables.
 #[derive(Clone, Copy)]
-struct Expression {
-    a: usize,
-    b: Operand,
-    word: Word,
+enum Expression {
+    /// An operation on one or two variables.
+    Operation {
+        a: usize,
+        b: Operand,
+        word: Word,
+    },
+    Element(Element),
+}
+
+/// The element of an array whose index depends on a variable.
+#[derive(Clone, Copy)]
+struct Element {
+    variable: usize,
+    array: usize,
+    /// Whether only the low bits of the variable are the index, so that it is in bounds.
+    is_masked: bool,
+    /// The number that the index must be below, if that is checked besides the bounds of the memory.
+    length: Option<i64>,
+}
+
+impl Element {
+    fn draw(dice: &mut Dice) -> Element {
+        let array = dice.index(ARRAYS.len());
+        let length = i64::from(ARRAYS[array]) - if dice.one_in(6) { 1 } else { 0 };
+        Element {
+            variable: dice.index(VARIABLES),
+            array,
+            is_masked: !dice.one_in(20),
+            length: dice.one_in(2).then_some(length),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +83,9 @@ enum Operand {
 
 impl Expression {
     fn draw(dice: &mut Dice) -> Expression {
+        if dice.one_in(3) {
+            return Expression::Element(Element::draw(dice));
+        }
         // Compilers treat divisions in ways of their own, because they are slow and may trap.
         let divides = dice.one_in(2);
         let class = if divides { Class::Division } else { Class::Arithmetic };
@@ -60,7 +95,7 @@ impl Expression {
             0 => Operand::Literal(operand(dice)),
             _ => Operand::Variable(dice.index(VARIABLES)),
         };
-        Expression { a: dice.index(VARIABLES), b, word }
+        Expression::Operation { a: dice.index(VARIABLES), b, word }
     }
 }
 
@@ -104,13 +139,58 @@ impl Builder<'_, '_> {
 
     /// Pushes the value of one of the expressions.
     fn value(&mut self) {
-        let Expression { a, b, word } = *self.dice.pick(&self.expressions);
-        self.read(a);
-        match b {
-            Operand::Variable(variable) => self.read(variable),
-            Operand::Literal(value) => self.literal(value),
+        match *self.dice.pick(&self.expressions) {
+            Expression::Operation { a, b, word } => {
+                self.read(a);
+                match b {
+                    Operand::Variable(variable) => self.read(variable),
+                    Operand::Literal(value) => self.literal(value),
+                }
+                self.combine(word);
+            }
+            Expression::Element(element) => {
+                self.address(element);
+                self.word(Word::Fetch);
+            }
         }
-        self.combine(word);
+    }
+
+    /// Pushes the address of an element, or an address outside of the memory if its check fails.
+    fn address(&mut self, Element { variable, array, is_masked, length }: Element) {
+        let start = NodeKind::Address(ArrayId(array as u32));
+        self.read(variable);
+        if is_masked {
+            self.literal(i64::from(ARRAYS[array]) - 1);
+            self.combine(Word::And);
+        }
+        let Some(length) = length else {
+            self.put(start);
+            return self.word(Word::Add);
+        };
+        self.put(NodeKind::Pick(0));
+        self.put(NodeKind::Literal(length));
+        self.word(Word::Ult);
+        let opener = self.nodes.len();
+        self.put(NodeKind::Times { end: 0 });
+        self.put(start);
+        self.word(Word::Add);
+        let otherwise = self.nodes.len() as u32;
+        self.word(Word::Drop);
+        self.put(NodeKind::Literal(-1));
+        let end = self.nodes.len() as u32;
+        self.nodes[opener] = NodeKind::If { otherwise, end };
+    }
+
+    /// Stores one of the expressions in an element that is another one of them, or in any element.
+    fn store(&mut self) {
+        let element = match *self.dice.pick(&self.expressions) {
+            Expression::Element(element) => element,
+            Expression::Operation { .. } => Element::draw(self.dice),
+        };
+        self.value();
+        self.address(element);
+        self.word(Word::Store);
+        self.above -= 2;
     }
 
     /// Pushes a flag that depends on one of the expressions.
@@ -137,7 +217,8 @@ impl Builder<'_, '_> {
                 self.value();
                 self.merge();
             }
-            4..6 => self.change(),
+            4 => self.change(),
+            5 => self.store(),
             _ if levels == 0 => self.change(),
             6..8 => self.branch(levels - 1),
             8 => self.while_loop(levels - 1),

@@ -32,7 +32,7 @@ fn a_seed_yields_the_same_programs_everywhere() {
     let expected = [
         "953942f20c4d516a",
         "6ca868c62a35143f",
-        "ef655cf394d921fb",
+        "6826f6b7cd352df6",
         "a902bea6430fb280",
         "9d52a81737be2716",
         "2d5f07b94b14fd48",
