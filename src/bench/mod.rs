@@ -25,6 +25,8 @@ pub mod machine;
 pub mod phases;
 pub mod race;
 pub mod record;
+#[cfg(feature = "peers")]
+pub mod registers;
 pub mod regret;
 pub mod saved;
 pub mod sizes;
