@@ -241,7 +241,7 @@ impl Builder {
                 let number = usize::from(which == DivOp::Remainder);
                 uses[0] = fixed(I::DIVIDE_CLOBBERS, 0);
                 result = fixed(I::DIVIDE_CLOBBERS, number);
-                clobbers = I::DIVIDE_CLOBBERS.get(1 - number..).map_or(clobbers, |others| &others[..1]);
+                clobbers = I::DIVIDE_CLOBBERS.get(1 - number..2 - number).unwrap_or_default();
             }
             Op::DivideImm(_, _, imm) => clobbers = I::divide_imm_clobbers(imm),
             Op::Alu(alu, ..) if alu.is_shift() => uses[1] = fixed(I::SHIFT_CLOBBERS, 0),
@@ -329,5 +329,50 @@ impl Function for Problem {
 
     fn spillslot_size(&self, _: RegClass) -> usize {
         1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::regalloc2::{Algorithm, RegallocOptions, run};
+
+    use super::*;
+    use crate::bench::registers::{Program, programs};
+    use crate::engine::{NoClock, Task};
+    use crate::isa::{aarch64, x86_64};
+    use crate::ssa::{Passes, legalized, pool};
+
+    /// Allocates at most this many registers for the functions of a program. Returns how many allocations were checked.
+    fn checked<I: Isa>(program: &Program, registers: usize) -> usize {
+        let loaded = program.subject.program().expect("it is a program");
+        let code = Task::new(&loaded, &program.subject.options()).bytecode(&mut NoClock).expect("it is small");
+        let pool = pool::<I>(code.reserved(), registers);
+        let environment = environment::<I>(pool);
+        // Inlining leaves few calls.
+        let passes = Passes::ALL.without(Passes::named("inline").expect("it exists"));
+        let mut count = 0;
+        for mut function in legalized::<I>(&code, passes) {
+            let problem = Problem::of::<I>(&mut function, pool);
+            for algorithm in [Algorithm::Ion, Algorithm::Fastalloc] {
+                let options = RegallocOptions { algorithm, validate_ssa: true, ..RegallocOptions::default() };
+                let output = run(&problem, &environment, &options).expect("the problem has a solution");
+                let check = problem.check(&environment, &output);
+                assert_eq!(check, Ok(()), "{}, {}, {algorithm:?}, {registers} registers", program.name, I::NAME);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn allocations_of_workloads_are_right() {
+        let workloads = ["gcd", "primes", "mandelbrot", "tak", "quicksort", "queens", "sha256"];
+        for program in programs().iter().filter(|program| workloads.contains(&program.name)) {
+            for registers in [8, usize::MAX] {
+                let count =
+                    checked::<aarch64::Emitter>(program, registers) + checked::<x86_64::Emitter>(program, registers);
+                assert!(count >= 4, "{}", program.name);
+            }
+        }
     }
 }

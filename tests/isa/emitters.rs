@@ -4,8 +4,9 @@
 
 use std::panic::catch_unwind;
 
+use jitduel::isa::disassemble::disassemble;
 use jitduel::isa::{Forms, Isa, Reserved, Shape, Tuning, aarch64, x86_64};
-use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, MOST_WORK, Op, Reg, Site, Slot};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, MOST_WORK, Op, Reg, Site, Slot, UnaryOp};
 
 /// Limits this process to 4 GiB of address space, so that an excessive allocation ends it.
 fn limit_memory() {
@@ -215,4 +216,48 @@ fn a_million_functions_call_each_other<I: Isa>() {
 fn a_million_functions_call_each_other_on_both_instruction_sets() {
     a_million_functions_call_each_other::<aarch64::Emitter>();
     a_million_functions_call_each_other::<x86_64::Emitter>();
+}
+
+/// Whatever registers an operation has, it takes the same number of instructions besides the copies.
+fn emitter_adds_only_the_copies<I: Isa>() {
+    let length = |op: Op| {
+        let shape = Shape { registers: I::ALLOCATABLE.len(), ..Shape::default() };
+        let mut emitter = I::begin(Vec::new(), &shape, &Tuning::default(), Forms::default());
+        emitter.put(op);
+        let code = emitter.finish().expect("it is small").bytes;
+        disassemble(I::NAME, &code).expect("there is a decoder").len()
+    };
+    let mut kinds: Vec<Box<dyn Fn(Reg, Reg, Reg) -> Op>> = Vec::new();
+    for op in AluOp::ALL {
+        kinds.push(Box::new(move |d, a, b| Op::Alu { d, a, b, op }));
+        for imm in [0, 1, 2, 3, 8, 100] {
+            if I::fits_alu(op, imm) {
+                kinds.push(Box::new(move |d, a, _| Op::AluImm { d, a, op, imm }));
+            }
+        }
+    }
+    for op in [UnaryOp::Negate, UnaryOp::Invert, UnaryOp::Abs] {
+        kinds.push(Box::new(move |d, a, _| Op::Unary { d, a, op }));
+    }
+    for op in [DivOp::Quotient, DivOp::Remainder] {
+        kinds.push(Box::new(move |d, a, b| Op::Divide { d, a, b, op, site: Site(0) }));
+    }
+    for kind in kinds {
+        let registers = &I::ALLOCATABLE[..5];
+        let others = |d: &Reg| {
+            registers.iter().flat_map(move |a| registers.iter().map(|b| (*a, *b))).map(|(a, b)| (*d, a, b)).collect()
+        };
+        let all: Vec<(Reg, Reg, Reg)> = registers.iter().flat_map(|d| -> Vec<_> { others(d) }).collect();
+        let ops: Vec<Op> = all.into_iter().map(|(d, a, b)| kind(d, a, b)).collect();
+        let fewest = ops.iter().map(|op| length(*op)).min().expect("there are registers");
+        for op in ops {
+            assert_eq!(length(op) - fewest, I::copies(op) as usize, "{op:?}");
+        }
+    }
+}
+
+#[test]
+fn emitters_add_only_the_copies() {
+    emitter_adds_only_the_copies::<aarch64::Emitter>();
+    emitter_adds_only_the_copies::<x86_64::Emitter>();
 }
