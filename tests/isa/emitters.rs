@@ -244,11 +244,12 @@ fn emitter_adds_only_the_copies<I: Isa>() {
     }
     for kind in kinds {
         let registers = &I::ALLOCATABLE[..5];
-        let others = |d: &Reg| {
-            registers.iter().flat_map(move |a| registers.iter().map(|b| (*a, *b))).map(|(a, b)| (*d, a, b)).collect()
-        };
-        let all: Vec<(Reg, Reg, Reg)> = registers.iter().flat_map(|d| -> Vec<_> { others(d) }).collect();
-        let ops: Vec<Op> = all.into_iter().map(|(d, a, b)| kind(d, a, b)).collect();
+        let mut ops = Vec::new();
+        for d in registers {
+            for a in registers {
+                ops.extend(registers.iter().map(|b| kind(*d, *a, *b)));
+            }
+        }
         let fewest = ops.iter().map(|op| length(*op)).min().expect("there are registers");
         for op in ops {
             assert_eq!(length(op) - fewest, I::copies(op) as usize, "{op:?}");
