@@ -248,7 +248,9 @@ impl Builder {
             _ => {}
         }
         if overwrites::<I>(&op) {
-            result = OperandConstraint::Reuse(0);
+            // Of two operands that may be exchanged, the later one is more likely to end here.
+            let exchanges = matches!(op, Op::Alu(alu, a, b) if alu.commutes() && b > a);
+            result = OperandConstraint::Reuse(exchanges.into());
         }
         self.add(Kind::Op(op), set(clobbers));
         let mut read = op;
