@@ -17,6 +17,7 @@ use crate::isa::Isa;
 use crate::lir::{self, DivOp, Reg, Site};
 use crate::ssa::allocate::passed;
 use crate::ssa::ir::{self, End, Op, Value};
+use crate::ssa::liveness::blocks_of;
 use crate::ssa::spill::{Home, Homes, insert_copies};
 use crate::ssa::traffic::{OfBlocks, Traffic};
 
@@ -73,7 +74,8 @@ impl Problem {
         insert_copies(function, &mut homes);
         let problem =
             Problem { blocks: Vec::new(), insts: Vec::new(), operands: Vec::new(), vregs: function.insts.len() };
-        let mut builder = Builder { problem, homes, pool: set(pool) };
+        let (uses, defined_in) = (uses(function), blocks_of(function));
+        let mut builder = Builder { problem, homes, pool: set(pool), uses, defined_in };
         let positions = function.positions();
         for &block in &function.layout {
             builder.block::<I>(function, block, &positions);
@@ -147,10 +149,28 @@ fn set(registers: &[Reg]) -> PRegSet {
     registers.iter().map(|reg| preg(*reg)).collect()
 }
 
+/// The number of uses of each value.
+fn uses(function: &ir::Function) -> Vec<u32> {
+    let mut uses = vec![0; function.insts.len()];
+    for block in &function.layout {
+        let data = function.block(*block);
+        for value in &data.insts {
+            let mut op = *function.op(*value);
+            op.for_each_operand(|operand| uses[operand.index()] += 1);
+        }
+        data.end.operands().chain(data.end.passed().iter().copied()).for_each(|value| uses[value.index()] += 1);
+    }
+    uses
+}
+
 struct Builder {
     problem: Problem,
     homes: Homes,
     pool: PRegSet,
+    /// For each value, the number of its uses and its block. Of two operands that may be exchanged, an instruction overwrites one
+    /// that ends there.
+    uses: Vec<u32>,
+    defined_in: Vec<Option<ir::Block>>,
 }
 
 impl Builder {
@@ -248,8 +268,10 @@ impl Builder {
             _ => {}
         }
         if overwrites::<I>(&op) {
-            // Of two operands that may be exchanged, the later one is more likely to end here.
-            let exchanges = matches!(op, Op::Alu(alu, a, b) if alu.commutes() && b > a);
+            let ends = |operand: Value| {
+                self.uses[operand.index()] == 1 && self.defined_in[operand.index()] == self.defined_in[value.index()]
+            };
+            let exchanges = matches!(op, Op::Alu(alu, a, b) if alu.commutes() && ends(b) && !ends(a));
             result = OperandConstraint::Reuse(exchanges.into());
         }
         self.add(Kind::Op(op), set(clobbers));

@@ -13,7 +13,7 @@ mod emit;
 pub mod interpret;
 pub mod ir;
 mod legalize;
-mod liveness;
+pub(crate) mod liveness;
 pub mod passes;
 pub mod print;
 pub(crate) mod spill;

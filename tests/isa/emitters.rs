@@ -227,31 +227,25 @@ fn emitter_adds_only_the_copies<I: Isa>() {
         let code = emitter.finish().expect("it is small").bytes;
         disassemble(I::NAME, &code).expect("there is a decoder").len()
     };
-    let mut kinds: Vec<Box<dyn Fn(Reg, Reg, Reg) -> Op>> = Vec::new();
-    for op in AluOp::ALL {
-        kinds.push(Box::new(move |d, a, b| Op::Alu { d, a, b, op }));
-        for imm in [0, 1, 2, 3, 8, 100] {
-            if I::fits_alu(op, imm) {
-                kinds.push(Box::new(move |d, a, _| Op::AluImm { d, a, op, imm }));
-            }
+    let ops = |d: Reg, a: Reg, b: Reg| -> Vec<Op> {
+        let alu = AluOp::ALL.map(|op| Op::Alu { d, a, b, op });
+        let fits = |(op, imm): &(AluOp, i64)| I::fits_alu(*op, *imm);
+        let imms = AluOp::ALL.into_iter().flat_map(|op| [0, 1, 2, 3, 8, 100].map(|imm| (op, imm))).filter(fits);
+        let alu_imm = imms.map(|(op, imm)| Op::AluImm { d, a, op, imm });
+        let unary = [UnaryOp::Negate, UnaryOp::Invert, UnaryOp::Abs].map(|op| Op::Unary { d, a, op });
+        let divide = [DivOp::Quotient, DivOp::Remainder].map(|op| Op::Divide { d, a, b, op, site: Site(0) });
+        alu.into_iter().chain(alu_imm).chain(unary).chain(divide).collect()
+    };
+    let registers = &I::ALLOCATABLE[..5];
+    let mut all = Vec::new();
+    for d in registers {
+        for a in registers {
+            all.extend(registers.iter().map(|b| ops(*d, *a, *b)));
         }
     }
-    for op in [UnaryOp::Negate, UnaryOp::Invert, UnaryOp::Abs] {
-        kinds.push(Box::new(move |d, a, _| Op::Unary { d, a, op }));
-    }
-    for op in [DivOp::Quotient, DivOp::Remainder] {
-        kinds.push(Box::new(move |d, a, b| Op::Divide { d, a, b, op, site: Site(0) }));
-    }
-    for kind in kinds {
-        let registers = &I::ALLOCATABLE[..5];
-        let mut ops = Vec::new();
-        for d in registers {
-            for a in registers {
-                ops.extend(registers.iter().map(|b| kind(*d, *a, *b)));
-            }
-        }
-        let fewest = ops.iter().map(|op| length(*op)).min().expect("there are registers");
-        for op in ops {
+    for index in 0..all[0].len() {
+        let fewest = all.iter().map(|ops| length(ops[index])).min().expect("there are registers");
+        for op in all.iter().map(|ops| ops[index]) {
             assert_eq!(length(op) - fewest, I::copies(op) as usize, "{op:?}");
         }
     }
