@@ -13,13 +13,13 @@ use harness::say;
 use jitduel::bench::registers::{Process, Program, programs, to_markdown};
 
 /// The number of measuring processes.
-const PROCESSES: usize = 11;
+const PROCESSES: usize = 13;
 
 /// The confidence that the intervals of all means hold at the same time.
 const CONFIDENCE: f64 = 0.99;
 
 /// How often each allocator allocates the registers of each program in a process.
-const TIMES: usize = 31;
+const TIMES: usize = 7;
 
 fn main() -> ExitCode {
     let programs = programs();

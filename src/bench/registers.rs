@@ -262,6 +262,7 @@ fn line(name: &str, processes: &[Process], isa: usize, members: &[usize], level:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::statistics::min_count;
     use crate::lang::Source;
 
     fn row_of<I: Isa>(text: &str, inputs: &[i64]) -> Row {
@@ -281,6 +282,12 @@ mod tests {
             // It keeps values in registers only within a block.
             assert!(fastalloc.reloads > 20 && fastalloc.stores > 20, "{fastalloc:?}");
         }
+    }
+
+    #[test]
+    fn thirteen_processes_suffice_for_all_intervals() {
+        let intervals = ISAS.len() * (Group::ALL.len() + 1) * ALGORITHMS.len();
+        assert!(min_count(level_of_each(0.99, intervals)) <= 13);
     }
 
     #[test]
