@@ -1,8 +1,8 @@
 //! The register allocator of the optimizing tier, compared with the two of the crate `regalloc2`: the time that they take, and the
 //! instructions that only move values in the code that they lead to.
 //!
-//! All three get the same functions, after the passes. Each process measures the times. The [`Table`] combines the results of
-//! all processes.
+//! All three get the same functions, after the passes. Each process measures the times, and [`to_markdown`] combines the results
+//! of all processes.
 
 use std::hint::black_box;
 
