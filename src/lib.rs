@@ -44,7 +44,7 @@
 //! | [`jit`] | the baseline tier: lowering to LIR, the peephole pass |
 //! | [`regs`] | the register tier: one pass with an abstract stack of registers and constants |
 //! | [`ssa`] | the optimizing tier: static single assignment form, passes, register allocation |
-//! | `peers` | compilers and interpreters from other projects as engines, with the feature `peers` |
+//! | `peers` | compilers and interpreters from other projects as engines, and a register allocator, with the feature `peers` |
 //! | [`tiers`] | the pipeline from bytecode to executable code for every tier, and all its switches |
 //! | [`tiered`] | begins in the interpreter and continues in machine code when a loop or a call is hot |
 //! | [`registry`] | the engines by name |

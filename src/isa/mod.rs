@@ -10,7 +10,7 @@ mod division;
 mod labels;
 pub mod x86_64;
 
-use crate::lir::{AluOp, Reg, Sink};
+use crate::lir::{AluOp, Op, Reg, Sink};
 
 /// An instruction set: a sink that emits machine code.
 ///
@@ -59,6 +59,10 @@ pub trait Isa: Sink + Sized {
 
     /// Whether [`crate::lir::Op::BranchMask`] needs no register for this mask.
     fn fits_mask(mask: i64) -> bool;
+
+    /// The number of instructions that [`crate::lir::Op::Alu`], `AluImm`, `Unary` or `Divide` takes beyond the fewest, because its registers
+    /// do not suit the instruction set.
+    fn copies(op: Op) -> u32;
 
     /// Whether [`crate::lir::Op::MulAdd`] is one instruction.
     const HAS_MULTIPLY_ADD: bool;

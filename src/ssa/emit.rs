@@ -60,22 +60,7 @@ pub fn emit<I: Isa>(
     code: &mut Code,
 ) -> u32 {
     let first = code.ops.len();
-    let mut emission = Emission {
-        function,
-        allocation,
-        pool: pool.iter().fold(0, |bits, register| bits | 1 << register.0),
-        saves_fuel,
-        labels: vec![None; function.blocks.len()],
-        code,
-        pc: 0,
-        shift: 0,
-        depth_to_give: 0,
-        spare: 0,
-        early: FxHashMap::default(),
-        is_moved: vec![false; function.blocks.len()],
-        renamed: FxHashMap::default(),
-    };
-    emission.find_early_moves();
+    let mut emission = Emission::new(function, allocation, pool, saves_fuel, code);
     emission.function::<I>();
     let slots = allocation.slots + emission.spare;
     if function.id != FunctionId::MAIN {
@@ -85,6 +70,11 @@ pub fn emit<I: Isa>(
         }
     }
     slots
+}
+
+/// The blocks of a function that have code, in the order of the code. Each of them begins with the only label in its code.
+pub fn blocks(function: &Function, allocation: &Allocation, pool: &[Reg]) -> Vec<Block> {
+    Emission::new(function, allocation, pool, false, &mut Code::default()).blocks()
 }
 
 struct Emission<'a> {
@@ -118,7 +108,38 @@ struct EarlyMoves {
     free: u32,
 }
 
-impl Emission<'_> {
+impl<'a> Emission<'a> {
+    fn new(
+        function: &'a Function,
+        allocation: &'a Allocation,
+        pool: &[Reg],
+        saves_fuel: bool,
+        code: &'a mut Code,
+    ) -> Emission<'a> {
+        let mut emission = Emission {
+            function,
+            allocation,
+            pool: pool.iter().fold(0, |bits, register| bits | 1 << register.0),
+            saves_fuel,
+            labels: vec![None; function.blocks.len()],
+            code,
+            pc: 0,
+            shift: 0,
+            depth_to_give: 0,
+            spare: 0,
+            early: FxHashMap::default(),
+            is_moved: vec![false; function.blocks.len()],
+            renamed: FxHashMap::default(),
+        };
+        emission.find_early_moves();
+        emission
+    }
+
+    /// The blocks that have code. The entry must come first even if it has none.
+    fn blocks(&self) -> Vec<Block> {
+        self.function.layout.iter().copied().filter(|block| !self.is_empty(*block)).collect()
+    }
+
     fn function<I: Isa>(&mut self) {
         let function = self.function;
         if function.id != FunctionId::MAIN {
@@ -129,8 +150,7 @@ impl Emission<'_> {
                 self.put(Op::SaveBase { base: Slot(0), slot: FrameSlot(0) });
             }
         }
-        // The entry must come first even if it has no code.
-        let blocks: Vec<Block> = function.layout.iter().copied().filter(|block| !self.is_empty(*block)).collect();
+        let blocks = self.blocks();
         for (index, &block) in blocks.iter().enumerate() {
             if function.block(block).is_innermost_header {
                 self.put(Op::Align);

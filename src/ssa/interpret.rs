@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::ir::{Array, Block, End, Function, Op, Value};
 use crate::bytecode::FunctionId;
+use crate::host_stack::with_room;
 use crate::lir::FrameSlot;
 
 /// What functions work on.
@@ -27,6 +28,8 @@ pub struct Machine {
     pub spilled: FxHashMap<Value, FrameSlot>,
     /// The number of instructions that may still be executed.
     pub steps: u64,
+    /// How often each block has been executed.
+    pub executions: FxHashMap<(FunctionId, Block), u64>,
 }
 
 /// How an execution ends.
@@ -65,6 +68,7 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
     let mut results = Vec::new();
     let mut block: Block = function.layout[0];
     loop {
+        *machine.executions.entry((function.id, block)).or_default() += 1;
         let data = function.block(block);
         for &value in &data.insts {
             machine.steps = machine.steps.checked_sub(1).ok_or(Ending::OutOfSteps)?;
@@ -152,7 +156,7 @@ fn call(functions: &[Function], function: &Function, args: &[i64], machine: &mut
                 Op::Call { function: id, args } => {
                     let callee = functions.iter().find(|function| function.id == id).expect("the function exists");
                     let args: Vec<i64> = args.values().iter().map(|value| get(*value)).collect();
-                    results = call(functions, callee, &args, machine)?;
+                    results = with_room(|| call(functions, callee, &args, machine))?;
                     continue;
                 }
             };

@@ -3,9 +3,9 @@
 //!
 //! `ir` defines the representation and `build` makes it, with the abstract `stack`. `passes` has a file for each pass. `legalize` gives
 //! instructions the forms of the instruction set. `allocate` assigns registers by the ranges of `liveness`, and `spill` moves values
-//! for which there is no register to frame slots. `emit` makes LIR.
+//! for which there is no register to frame slots. `emit` makes LIR. `traffic` counts what the allocation costs.
 
-mod allocate;
+pub(crate) mod allocate;
 mod build;
 mod check;
 mod dominators;
@@ -13,11 +13,12 @@ mod emit;
 pub mod interpret;
 pub mod ir;
 mod legalize;
-mod liveness;
+pub(crate) mod liveness;
 pub mod passes;
 pub mod print;
-mod spill;
+pub(crate) mod spill;
 mod stack;
+pub mod traffic;
 pub mod verify;
 
 use ir::Value;
@@ -47,14 +48,25 @@ pub fn allocated<I: Isa>(mut function: ir::Function, registers: usize) -> (ir::F
     (function, spilled)
 }
 
+/// The functions of a program in the form in which the allocator gets them.
+pub fn legalized<I: Isa>(code: &Bytecode, passes: Passes) -> Vec<ir::Function> {
+    let mut functions = functions::<I>(code, passes);
+    functions.iter_mut().for_each(legalize::legalize::<I>);
+    functions
+}
+
 /// The registers for values: all that a program may use, or fewer.
-fn pool<I: Isa>(reserved: Reserved, most: usize) -> &'static [Reg] {
+pub(crate) fn pool<I: Isa>(reserved: Reserved, most: usize) -> &'static [Reg] {
     let usable = I::usable(reserved);
     &usable[..most.clamp(MIN_REGISTERS, usable.len())]
 }
 
 /// Allocates registers for a function. With `checks`, proves the allocation.
-fn allocate_checked<I: Isa>(function: &mut ir::Function, pool: &[Reg], checks: bool) -> Option<allocate::Allocation> {
+pub(crate) fn allocate_checked<I: Isa>(
+    function: &mut ir::Function,
+    pool: &[Reg],
+    checks: bool,
+) -> Option<allocate::Allocation> {
     let before = checks.then(|| function.clone());
     // The base is in the first frame slot.
     let allocation = allocate::allocate::<I>(function, pool, u32::from(function.has_base), MOST_SLOTS)?;

@@ -4,8 +4,9 @@
 
 use std::panic::catch_unwind;
 
+use jitduel::isa::disassemble::disassemble;
 use jitduel::isa::{Forms, Isa, Reserved, Shape, Tuning, aarch64, x86_64};
-use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, MOST_WORK, Op, Reg, Site, Slot};
+use jitduel::lir::{AluOp, Cond, DivOp, FrameSlot, Label, MOST_WORK, Op, Reg, Site, Slot, UnaryOp};
 
 /// Limits this process to 4 GiB of address space, so that an excessive allocation ends it.
 fn limit_memory() {
@@ -218,4 +219,43 @@ fn a_million_functions_call_each_other<I: Isa>() {
 fn a_million_functions_call_each_other_on_both_instruction_sets() {
     a_million_functions_call_each_other::<aarch64::Emitter>();
     a_million_functions_call_each_other::<x86_64::Emitter>();
+}
+
+/// Whatever registers an operation has, it takes the same number of instructions besides the copies.
+fn emitter_adds_only_the_copies<I: Isa>() {
+    let length = |op: Op| {
+        let shape = Shape { registers: I::ALLOCATABLE.len(), ..Shape::default() };
+        let mut emitter = I::begin(Vec::new(), &shape, &Tuning::default(), Forms::default());
+        emitter.put(op);
+        let code = emitter.finish().expect("it is small").bytes;
+        disassemble(I::NAME, &code).expect("there is a decoder").len()
+    };
+    let ops = |d: Reg, a: Reg, b: Reg| -> Vec<Op> {
+        let alu = AluOp::ALL.map(|op| Op::Alu { d, a, b, op });
+        let fits = |(op, imm): &(AluOp, i64)| I::fits_alu(*op, *imm);
+        let imms = AluOp::ALL.into_iter().flat_map(|op| [0, 1, 2, 3, 8, 100].map(|imm| (op, imm))).filter(fits);
+        let alu_imm = imms.map(|(op, imm)| Op::AluImm { d, a, op, imm });
+        let unary = [UnaryOp::Negate, UnaryOp::Invert, UnaryOp::Abs].map(|op| Op::Unary { d, a, op });
+        let divide = [DivOp::Quotient, DivOp::Remainder].map(|op| Op::Divide { d, a, b, op, site: Site(0) });
+        alu.into_iter().chain(alu_imm).chain(unary).chain(divide).collect()
+    };
+    let registers = &I::ALLOCATABLE[..5];
+    let mut all = Vec::new();
+    for d in registers {
+        for a in registers {
+            all.extend(registers.iter().map(|b| ops(*d, *a, *b)));
+        }
+    }
+    for index in 0..all[0].len() {
+        let fewest = all.iter().map(|ops| length(ops[index])).min().expect("there are registers");
+        for op in all.iter().map(|ops| ops[index]) {
+            assert_eq!(length(op) - fewest, I::copies(op) as usize, "{op:?}");
+        }
+    }
+}
+
+#[test]
+fn emitters_add_only_the_copies() {
+    emitter_adds_only_the_copies::<aarch64::Emitter>();
+    emitter_adds_only_the_copies::<x86_64::Emitter>();
 }

@@ -63,6 +63,10 @@ impl<I: Isa> Isa for Counted<I> {
         I::fits_mask(mask)
     }
 
+    fn copies(op: Op) -> u32 {
+        I::copies(op)
+    }
+
     fn fits_compare(imm: i64) -> bool {
         I::fits_compare(imm)
     }

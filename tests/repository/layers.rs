@@ -27,7 +27,7 @@ const LAYERS: [(&str, u32); 30] = [
     ("jit", 6),
     ("regs", 6),
     ("ssa", 7),
-    ("peers", 6),
+    ("peers", 8),
     ("tiers", 8),
     ("tiered", 9),
     ("registry", 10),

@@ -104,6 +104,10 @@ impl Isa for Emitter {
         Bitmask::new(mask as u64).is_some()
     }
 
+    fn copies(_op: Op) -> u32 {
+        0
+    }
+
     const HAS_MULTIPLY_ADD: bool = true;
 
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {

@@ -99,6 +99,28 @@ impl Isa for Emitter {
         imm32(mask).is_some()
     }
 
+    fn copies(op: Op) -> u32 {
+        let is_in = |reg: Reg, regs: &[Gp]| regs.contains(&gp(reg));
+        let copies = match op {
+            Op::Alu { op, d, a, b } if op.is_shift() => {
+                let through_scratch = is_in(d, &[RCX]) || is_in(a, &[RCX]) && a != b;
+                return u32::from(!is_in(b, &[RCX])) + if through_scratch { 2 } else { u32::from(d != a) };
+            }
+            Op::Divide { op, d, a, b, .. } => {
+                let moved = [is_in(b, &[RAX, RDX]), !is_in(a, &[RAX]), !is_in(d, &[result(op)])];
+                return moved.into_iter().map(u32::from).sum();
+            }
+            // `lea` writes to any register, and so do some multiplications.
+            Op::Alu { op: AluOp::Add, .. } | Op::AluImm { op: AluOp::Add | AluOp::Sub, .. } => false,
+            Op::AluImm { op: AluOp::Mul, d, a, imm } => d != a && imm != 2 && (imm as u64).is_power_of_two(),
+            // All others overwrite an operand.
+            Op::Alu { op, d, a, b } => d != a && !(op.commutes() && d == b),
+            Op::AluImm { d, a, .. } | Op::Unary { op: UnaryOp::Negate | UnaryOp::Invert, d, a } => d != a,
+            _ => false,
+        };
+        u32::from(copies)
+    }
+
     const HAS_MULTIPLY_ADD: bool = false;
 
     fn begin(memory: Vec<u8>, shape: &Shape, tuning: &Tuning, forms: Forms) -> Emitter {
