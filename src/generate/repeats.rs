@@ -58,20 +58,12 @@ struct Element {
     array: usize,
     /// Whether only the low bits of the variable are the index, so that it is in bounds.
     is_masked: bool,
-    /// The number that the index must be below, if that is checked besides the bounds of the memory.
-    length: Option<i64>,
 }
 
 impl Element {
     fn draw(dice: &mut Dice) -> Element {
         let array = dice.index(ARRAYS.len());
-        let length = i64::from(ARRAYS[array]) - if dice.one_in(6) { 1 } else { 0 };
-        Element {
-            variable: dice.index(VARIABLES),
-            array,
-            is_masked: !dice.one_in(20),
-            length: dice.one_in(2).then_some(length),
-        }
+        Element { variable: dice.index(VARIABLES), array, is_masked: !dice.one_in(20) }
     }
 }
 
@@ -155,8 +147,14 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Pushes the address of an element, or an address outside of the memory if its check fails.
-    fn address(&mut self, Element { variable, array, is_masked, length }: Element) {
+    /// Pushes the address of an element, or an address outside of the memory if its check fails. The index may be checked against
+    /// another bound than at the last occurrence.
+    fn address(&mut self, Element { variable, array, is_masked }: Element) {
+        let length = match self.dice.below(8) {
+            0..4 => None,
+            4..7 => Some(i64::from(ARRAYS[array])),
+            _ => Some(i64::from(ARRAYS[array]) - 1 - i64::from(self.dice.below(2))),
+        };
         let start = NodeKind::Address(ArrayId(array as u32));
         self.read(variable);
         if is_masked {

@@ -32,7 +32,7 @@ fn a_seed_yields_the_same_programs_everywhere() {
     let expected = [
         "953942f20c4d516a",
         "6ca868c62a35143f",
-        "6826f6b7cd352df6",
+        "30e6755ea1b0429f",
         "a902bea6430fb280",
         "9d52a81737be2716",
         "2d5f07b94b14fd48",
@@ -319,5 +319,5 @@ fn programs_that_repeat_values_are_valid_and_hardly_trap() {
     let mut statistics = Statistics::default();
     (0..1_000).for_each(|index| statistics.add(&trial(Kind::Repeats, 1, index)));
     assert!(statistics.rejected.is_empty(), "{:?}", statistics.rejected);
-    assert!(statistics.outcomes["done"] > 900, "{statistics}");
+    assert!(statistics.outcomes["done"] > 850, "{statistics}");
 }
