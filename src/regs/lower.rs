@@ -437,6 +437,14 @@ mod tests {
         }
     }
 
+    /// A branch leaves a loop directly if all values are where they are expected after it. Otherwise it must move them first.
+    #[test]
+    fn leave_is_a_branch_if_no_value_moved() {
+        let jumps = |text| lowered(text, 2).iter().any(|op| matches!(op, Op::Jump { .. }));
+        assert!(!jumps("5 times dup 3 = if leave end 1 + end"));
+        assert!(jumps("5 times swap dup 3 = if leave end swap 1 + end"));
+    }
+
     #[test]
     fn addresses_are_part_of_the_access() {
         let accesses = |text| {
