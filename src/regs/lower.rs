@@ -301,15 +301,20 @@ mod tests {
     use super::*;
     use crate::bytecode;
     use crate::isa::aarch64::Emitter;
+    use crate::isa::x86_64;
     use crate::lang::{Source, parse, verify};
     use crate::lir::{AluOp, Recorder};
 
     fn lowered(text: &str, inputs: usize) -> Vec<Op> {
+        lowered_for::<Emitter>(text, inputs)
+    }
+
+    fn lowered_for<I: Isa>(text: &str, inputs: usize) -> Vec<Op> {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));
         let program = verify(&ast, inputs).expect("the program verifies");
         let code = bytecode::lower(&program, bytecode::Limits::of_stack(100), false).expect("the program is small");
         let mut recorder = Recorder::default();
-        lower::<Emitter, _>(&code, &Plan::new::<Emitter>(&code, &Tuning::default()), None, &mut recorder);
+        lower::<I, _>(&code, &Plan::new::<I>(&code, &Tuning::default()), None, &mut recorder);
         recorder.ops.into_iter().map(|(_, op)| op).collect()
     }
 
@@ -398,6 +403,46 @@ mod tests {
         let in_frame = |text| lowered(text, 2).iter().any(|op| matches!(op, Op::StoreFrame { .. }));
         assert!(in_frame(": f ( a -- b ) dup if 1 + end ; times f end"));
         assert!(!in_frame(": f ( a -- b ) 1 + ; times f end"));
+    }
+
+    /// The operations before the header of the first loop, and those after it.
+    fn split_at_header(ops: &[Op]) -> (&[Op], &[Op]) {
+        ops.split_at(ops.iter().position(|op| *op == Op::Align).expect("there is a loop"))
+    }
+
+    /// A loop that touches more values than there are registers leaves the others in their slots: its operations need registers too.
+    #[test]
+    fn loop_leaves_four_registers_to_its_operations() {
+        let touches: String = (0..40).map(|depth| format!(" {depth} pick drop")).collect();
+        let ops = lowered(&format!("times{touches} end"), 41);
+        // The count is one of the values that are loaded.
+        let loaded = split_at_header(&ops).0.iter().filter(|op| matches!(op, Op::Load { .. })).count();
+        assert_eq!(loaded, Emitter::ALLOCATABLE.len() - 4, "{ops:?}");
+    }
+
+    #[test]
+    fn constant_that_does_not_fit_is_in_a_register_during_a_loop() {
+        let ops = lowered("times 123456789012345 xor end", 2);
+        let (before, after) = split_at_header(&ops);
+        let is_constant = |op: &Op| matches!(op, Op::Constant { value: 123_456_789_012_345, .. });
+        assert!(before.iter().any(is_constant) && !after.iter().any(is_constant), "{ops:?}");
+    }
+
+    /// Values that were in registers that a division clobbers are moved before the loop, not in each iteration.
+    #[test]
+    fn division_in_a_loop_moves_no_values() {
+        for text in ["times over 7 / + end", "rot 3 xor rot rot times over 7 / + end"] {
+            let ops = lowered_for::<x86_64::Emitter>(text, 3);
+            assert!(!split_at_header(&ops).1.iter().any(|op| matches!(op, Op::Move { .. })), "{text}: {ops:?}");
+        }
+    }
+
+    /// A branch leaves a loop directly if all values are where they are expected after it. Otherwise it must move them first.
+    #[test]
+    fn leave_is_a_branch_if_no_value_moved() {
+        let jumps = |text| lowered(text, 2).iter().any(|op| matches!(op, Op::Jump { .. }));
+        assert!(!jumps("5 times dup 3 = if leave end 1 + end"));
+        assert!(jumps("5 times swap dup 3 = if leave end swap 1 + end"));
     }
 
     #[test]

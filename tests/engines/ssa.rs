@@ -195,6 +195,54 @@ fn fold_computes_nothing_twice() {
     assert!(!has(&after("1 if 2 else 3 end", 0, &["fold"]), "branch"));
 }
 
+/// Random programs rarely have these operations, and they would have the same result without simplification.
+#[test]
+fn fold_simplifies_as_if_the_simpler_text_were_written() {
+    // Without the numbers of values: they also count what was removed.
+    let unnumbered = |line: &String| {
+        let parts: Vec<&str> =
+            line.split('v').map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit())).collect();
+        parts.join("v")
+    };
+    let folded = |text| after(text, 2, &["fold", "dead"]).iter().map(unnumbered).collect::<Vec<_>>();
+    for (text, simpler) in [
+        ("1 * -1 and 0 or 0 xor 64 lshift abs", "abs"),
+        ("0 *", "drop 0"),
+        ("0 and", "drop 0"),
+        ("-1 or", "drop -1"),
+        ("-1 *", "negate"),
+        ("-1 xor", "invert"),
+        ("3 swap +", "3 +"),
+        ("0 swap -", "negate"),
+        ("0 swap lshift", "drop 0"),
+        ("negate negate invert invert abs", "abs"),
+        ("abs abs", "abs"),
+        ("negate abs", "abs"),
+        ("negate +", "-"),
+        ("negate -", "+"),
+        ("3 lshift 4 lshift", "7 lshift"),
+        ("40 lshift 40 lshift", "drop 0"),
+        ("40 arshift 40 arshift", "63 arshift"),
+        ("3 lshift 5 *", "40 *"),
+        ("5 * 3 lshift", "40 *"),
+        ("7 and 6 and", "6 and"),
+        ("dup 3 lshift +", "9 *"),
+        ("0 u<", "drop 0"),
+        ("-1 swap u<", "drop 0"),
+        ("9223372036854775807 >", "drop 0"),
+        ("-9223372036854775808 >=", "drop 1"),
+        ("3 < 0 =", "3 >="),
+        ("3 < 0 <>", "3 <"),
+        ("< 0 =", ">="),
+        ("3 swap >", "3 <"),
+        ("dup <=", "drop 1"),
+        ("1 mod", "drop 0"),
+        ("-1 /", "negate"),
+    ] {
+        assert_eq!(folded(text), folded(simpler), "{text}");
+    }
+}
+
 #[test]
 fn pre_does_not_repeat_the_division_of_a_condition() {
     let divisions = |text, passes: &[&str]| {
@@ -268,6 +316,8 @@ fn fuse_merges_what_the_machine_has_as_one() {
     assert!(has(&fused("* +", 3), "mul-add") && has(&fused("* -", 3), "mul-sub"));
     assert!(has(&fused("3 lshift xor", 2), "xor v3, v1 shl #3"));
     assert!(has(&fused("1 and if 1 else 2 end", 1), "branch-set v1, #0x1"));
+    // Constants for a multiplication and addition must be loaded, which pays only if the factor must be loaded anyway.
+    assert!(has(&fused("1000003 * 7 +", 1), "mul-add") && !has(&fused("8 * 7 +", 1), "mul-add"));
     // The product is needed itself.
     assert!(!has(&fused("* tuck +", 3), "mul-add"));
 }
@@ -285,6 +335,25 @@ fn rich() -> Vec<Function> {
     let text = ": f ( a b c -- d e ) dup if + swap else drop end ; 9 array a\n\
         0 swap times dup 3 and if 1 + else 2 + end dup 7 and a + dup @ 1 + swap ! end 5 6 7 f 8 f + +";
     ssa::functions::<x86_64::Emitter>(&bytecode(text, 1), Passes::ALL)
+}
+
+/// Values that are live across a call are stored first, and then those for which there is no register.
+#[test]
+fn allocator_stores_a_spilled_value_once() {
+    let sums = "13 pick 1 + ".repeat(14);
+    let text = format!(": f ( n -- n ) dup if 1 - f end ; {sums} 5 f drop {sums} {}", "xor ".repeat(27));
+    let function = ssa::functions::<x86_64::Emitter>(&bytecode(&text, 14), Passes::ALL).remove(0);
+    let (function, _) = ssa::allocated::<x86_64::Emitter>(function, 0);
+    let insts = function.layout.iter().flat_map(|block| &function.block(*block).insts);
+    let stored = |value: &Value| match function.op(*value) {
+        Op::Spill { value, .. } => Some(*value),
+        _ => None,
+    };
+    let mut stored: Vec<Value> = insts.filter_map(stored).collect();
+    let stores = stored.len();
+    stored.sort_unstable();
+    stored.dedup();
+    assert!(stores > 14 && stored.len() == stores, "{stores} stores of {} values", stored.len());
 }
 
 #[test]

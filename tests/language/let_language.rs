@@ -80,6 +80,8 @@ fn diagnostics_say_what_would_mend_it() {
         ("fn f(a) { return a; } fn main() { return f(); }", "`f` takes 1 argument, but 0 are given"),
         ("fn main() { let a = 1; let a = 2; return a; }", "the first declaration is here"),
         ("array a[3]; fn main() { a = 1; return 0; }", "assign to an element"),
+        ("const LIMIT = 3; fn main() { LIMIT = 1; return 0; }", "`LIMIT` is a constant and cannot be assigned"),
+        ("fn f() { return 1; } fn main() { return f; }", "`f` is a function, not a variable"),
         ("fn main() { return 1 < 2 < 3; }", "`&&`"),
         ("fn main(for) { return 1; }", "`for` is a keyword"),
         ("fn main() { let a = 1; }", "end the function with `return`"),
@@ -138,6 +140,12 @@ fn nesting_is_bounded_and_counted_together() {
     // A block is open inside of each of them.
     assert!(letlang::compile(&source(&else_ifs(MAX_NESTING - 2))).is_ok());
     assert!(letlang::compile(&source(&else_ifs(MAX_NESTING - 1))).is_err());
+    // One after another, they are not nested, and neither are calls.
+    let else_ifs_in_sequence = "if 1 { } else if 1 { } ".repeat(MAX_NESTING);
+    let calls_in_sequence = " + f(1) + (f(1))".repeat(MAX_NESTING);
+    let in_sequence =
+        format!("fn f(x) {{ return x; }} fn main() {{ {else_ifs_in_sequence} return 0{calls_in_sequence}; }}");
+    assert!(letlang::compile(&source(&in_sequence)).is_ok());
     let blocks = |count: usize| format!("fn main() {{ {} {} return 0; }}", "{".repeat(count), "}".repeat(count));
     assert!(letlang::compile(&source(&blocks(MAX_NESTING - 1))).is_ok());
     assert!(letlang::compile(&source(&blocks(MAX_NESTING))).is_err());
