@@ -76,6 +76,7 @@ fn diagnostics_say_what_would_mend_it() {
         ("fn area(a) { return a; } fn main() { return aera(1); }", "did you mean `area`?"),
         ("array cells[3]; fn main() { return cell[0]; }", "did you mean `cells`?"),
         ("const LIMIT = 3; fn main() { return LIMT; }", "did you mean `LIMIT`?"),
+        ("array a[16777216]; array b[1]; fn main() { return 0; }", "more than 16777216 cells in all arrays"),
         ("fn main() { return nothing; }", "declare it first"),
         ("fn f(a) { return a; } fn main() { return f(); }", "`f` takes 1 argument, but 0 are given"),
         ("fn main() { let a = 1; let a = 2; return a; }", "the first declaration is here"),
