@@ -220,7 +220,7 @@ impl Decoder<'_> {
     /// An access whose index is checked first. Something is often not as `bounds` expects it.
     fn checked_access(&mut self) {
         let (index, value) = (self.value(), self.value());
-        let index = if self.byte() % 4 == 0 { index } else { self.put(Op::AluImm(AluOp::And, index, 3)) };
+        let index = if self.byte().is_multiple_of(4) { index } else { self.put(Op::AluImm(AluOp::And, index, 3)) };
         let (first, length) = ((self.byte() % CELLS) as i64, (self.byte() % (CELLS + 2)) as i64);
         let length = self.put(Op::Constant(length));
         let flag = self.put(Op::Set(Cond::Ult, index, length));
@@ -231,7 +231,7 @@ impl Decoder<'_> {
         let sum = self.put(Op::Alu(AluOp::Add, index, first));
         self.end(End::Jump(Edge { to: join, args: vec![sum] }));
         self.begin(other);
-        let nowhere = if self.byte() % 8 == 0 { self.constant() } else { -1 };
+        let nowhere = if self.byte().is_multiple_of(8) { self.constant() } else { -1 };
         let nowhere = self.put(Op::Constant(nowhere));
         self.end(End::Jump(Edge { to: join, args: vec![nowhere] }));
         self.begin(join);
@@ -245,7 +245,7 @@ impl Decoder<'_> {
             }
             _ => self.define(Op::LoadCell { address, offset: 0 }),
         }
-        if self.byte() % 8 == 0 {
+        if self.byte().is_multiple_of(8) {
             self.available.push(address);
         }
     }

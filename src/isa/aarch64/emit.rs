@@ -234,10 +234,10 @@ impl Sink for Emitter {
                 self.access_scaled(number, Access::Store(x(s)));
             }
             Op::LoadElement { d, a, site, first, count } => {
-                self.access_element(x(a), first, count, site, Access::Load(x(d)))
+                self.access_element(x(a), first, count, site, Access::Load(x(d)));
             }
             Op::StoreElement { s, a, site, first, count } => {
-                self.access_element(x(a), first, count, site, Access::Store(x(s)))
+                self.access_element(x(a), first, count, site, Access::Store(x(s)));
             }
             Op::Function { function, slots, has_calls } => self.function(function, slots, has_calls),
             Op::Call { function } => {
