@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
 use crate::exec::Store;
-use crate::lang::Source;
+use crate::lang::{Language, Source};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
 /// The newest version of the protocol. A task uses the oldest version that can express it, so that older builds can take
 /// part.
-pub const PROTOCOL: u64 = 3;
+pub const PROTOCOL: u64 = 4;
 
 /// The name under which the calibration kernel takes part.
 pub const CALIBRATION: &str = "calibration";
@@ -32,7 +32,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task as one line. Protocol 1 supports only the default limits, and protocol 2 only the default call limit.
+    /// The task as one line. Protocol 1 supports only the default limits, protocol 2 only the default call limit, and protocol 3
+    /// only the stack language.
     pub fn to_json(&self) -> Value {
         let Subject { name, source, inputs, stack_limit, call_limit } = &self.subject;
         let text = String::from_utf8_lossy(source.bytes());
@@ -44,8 +45,14 @@ impl Task {
             task["stack_limit"] = json!(stack_limit);
         }
         if *call_limit != DEFAULT_CALL_LIMIT {
-            task["protocol"] = PROTOCOL.into();
+            task["protocol"] = 3.into();
             task["call_limit"] = json!(call_limit);
+        }
+        if source.language() != Language::Stack {
+            task["protocol"] = PROTOCOL.into();
+            task["stack_limit"] = json!(stack_limit);
+            task["call_limit"] = json!(call_limit);
+            task["language"] = json!(source.language().name());
         }
         task
     }
@@ -57,13 +64,17 @@ impl Task {
         let (stack_limit, call_limit) = match line["protocol"].as_u64()? {
             1 => (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT),
             2 => (stack_limit()?, DEFAULT_CALL_LIMIT),
-            PROTOCOL => (stack_limit()?, line["call_limit"].as_u64()?),
+            3 | PROTOCOL => (stack_limit()?, line["call_limit"].as_u64()?),
             _ => return None,
+        };
+        let language = match &line["language"] {
+            Value::Null => Language::Stack,
+            name => Language::named(name.as_str()?)?,
         };
         let inputs = line["inputs"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>()?;
         let contestants = line["contestants"].as_array()?.iter().map(|name| name.as_str().map(Into::into));
         let name = text("name")?;
-        let source = Source::new(name.clone(), text("text")?);
+        let source = Source::new(name.clone(), text("text")?).in_language(language);
         Some(Task {
             subject: Subject { name, source, inputs, stack_limit, call_limit },
             contestants: contestants.collect::<Option<_>>()?,
@@ -182,6 +193,12 @@ mod tests {
             let subject = Task::from_json(&json).expect("it is a task").subject;
             assert_eq!((subject.stack_limit, subject.call_limit), (stack_limit, call_limit));
         }
+        let source = Source::new("test", "fn main(a) { return a; }").in_language(Language::Let);
+        let let_task =
+            Task { subject: Subject { source, ..subject.clone() }, contestants: vec!["tree".into()] }.to_json();
+        assert_eq!(let_task["protocol"], 4);
+        assert_eq!(Task::from_json(&let_task).expect("it is a task").subject.source.language(), Language::Let);
+        assert_eq!(replies(&format!("{let_task}\n")), [r#"{"ready":true}"#]);
         let mut newer = Task { subject, contestants: Vec::new() }.to_json();
         newer["protocol"] = (PROTOCOL + 1).into();
         assert!(Task::from_json(&newer).is_none());
