@@ -66,7 +66,7 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Return { end: slot },
         Op::LoadCell { d, a, site, offset: imm },
         Op::StoreCell { s, a, site, offset: imm },
-        Op::LoadElement { d, a, site, first: cell.0, count: cell.0 + 1 },
+        Op::LoadElement { d, a, site, first: cell.0, count: cell.0 },
         Op::StoreElement { s, a, site, first: cell.0 / 2, count: cell.0 / 2 },
         Op::LoadCellAt { d, cell: cell.0 },
         Op::StoreCellAt { s, cell: cell.0 },
