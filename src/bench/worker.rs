@@ -38,20 +38,24 @@ impl Task {
         let Subject { name, source, inputs, stack_limit, call_limit } = &self.subject;
         let text = String::from_utf8_lossy(source.bytes());
         let contestants = &self.contestants;
+        let protocol = if source.language() != Language::Stack {
+            PROTOCOL
+        } else if *call_limit != DEFAULT_CALL_LIMIT {
+            3
+        } else if *stack_limit != DEFAULT_STACK_LIMIT {
+            2
+        } else {
+            1
+        };
         let mut task =
-            json!({ "protocol": 1, "name": name, "text": text, "inputs": inputs, "contestants": contestants });
-        if (*stack_limit, *call_limit) != (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT) {
-            task["protocol"] = 2.into();
+            json!({ "protocol": protocol, "name": name, "text": text, "inputs": inputs, "contestants": contestants });
+        if protocol >= 2 {
             task["stack_limit"] = json!(stack_limit);
         }
-        if *call_limit != DEFAULT_CALL_LIMIT {
-            task["protocol"] = 3.into();
+        if protocol >= 3 {
             task["call_limit"] = json!(call_limit);
         }
-        if source.language() != Language::Stack {
-            task["protocol"] = PROTOCOL.into();
-            task["stack_limit"] = json!(stack_limit);
-            task["call_limit"] = json!(call_limit);
+        if protocol >= 4 {
             task["language"] = json!(source.language().name());
         }
         task
@@ -64,7 +68,7 @@ impl Task {
         let (stack_limit, call_limit) = match line["protocol"].as_u64()? {
             1 => (DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT),
             2 => (stack_limit()?, DEFAULT_CALL_LIMIT),
-            3 | PROTOCOL => (stack_limit()?, line["call_limit"].as_u64()?),
+            3..=PROTOCOL => (stack_limit()?, line["call_limit"].as_u64()?),
             _ => return None,
         };
         let language = match &line["language"] {

@@ -166,10 +166,10 @@ impl Builder<'_, '_> {
             return self.word(Word::Add);
         };
         self.put(NodeKind::Pick(0));
-        self.put(NodeKind::Literal(length));
-        self.word(Word::Ult);
-        let opener = self.nodes.len();
-        self.put(NodeKind::Times { end: 0 });
+        self.above += 1;
+        self.literal(length);
+        self.combine(Word::Ult);
+        let opener = self.open();
         self.put(start);
         self.word(Word::Add);
         let otherwise = self.nodes.len() as u32;

@@ -74,7 +74,7 @@ impl Problem {
         insert_copies(function, &mut homes);
         let problem =
             Problem { blocks: Vec::new(), insts: Vec::new(), operands: Vec::new(), vregs: function.insts.len() };
-        let (uses, defined_in) = (uses(function), blocks_of(function));
+        let (uses, defined_in) = (function.use_counts(), blocks_of(function));
         let mut builder = Builder { problem, homes, pool: set(pool), uses, defined_in };
         let positions = function.positions();
         for &block in &function.layout {
@@ -147,20 +147,6 @@ fn preg(reg: Reg) -> PReg {
 
 fn set(registers: &[Reg]) -> PRegSet {
     registers.iter().map(|reg| preg(*reg)).collect()
-}
-
-/// The number of uses of each value.
-fn uses(function: &ir::Function) -> Vec<u32> {
-    let mut uses = vec![0; function.insts.len()];
-    for block in &function.layout {
-        let data = function.block(*block);
-        for value in &data.insts {
-            let mut op = *function.op(*value);
-            op.for_each_operand(|operand| uses[operand.index()] += 1);
-        }
-        data.end.operands().chain(data.end.passed().iter().copied()).for_each(|value| uses[value.index()] += 1);
-    }
-    uses
 }
 
 struct Builder {

@@ -427,6 +427,21 @@ impl Function {
         jumps
     }
 
+    /// The number of the uses of each value: as operands, and as what edges and returns pass.
+    pub fn use_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.insts.len()];
+        for &block in &self.layout {
+            let data = self.block(block);
+            for value in &data.insts {
+                let mut op = *self.op(*value);
+                op.for_each_operand(|operand| counts[operand.index()] += 1);
+            }
+            data.end.operands().for_each(|operand| counts[operand.index()] += 1);
+            data.end.passed().iter().for_each(|operand| counts[operand.index()] += 1);
+        }
+        counts
+    }
+
     /// The number of the predecessors of each block.
     pub fn predecessor_counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.blocks.len()];

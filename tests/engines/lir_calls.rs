@@ -1,9 +1,9 @@
 //! Calls and memory cells in LIR, compared with the evaluator of `lir_ops`.
 
 use jitduel::isa::{Isa, Reserved, Shape, Tuning, aarch64, x86_64};
-use jitduel::lir::{AluOp, Cond, FrameSlot, Label, Op, Site, Slot};
+use jitduel::lir::{AluOp, Cond, FrameSlot, Label, Op, Reg, Site, Slot};
 
-use super::lir_ops::{Builder, End, Host, PLENTY, Rig, Start, emit_shaped, random_op};
+use super::lir_ops::{Builder, End, Host, PLENTY, Piece, Rig, Start, emit_shaped, random_op};
 
 const MEMORY: Reserved = Reserved { memory: true, depth: false };
 const DEPTH: Reserved = Reserved { memory: false, depth: true };
@@ -53,6 +53,23 @@ fn cells_are_loaded_and_stored_with_every_register_as_every_operand() {
     rig.done(2 * 20 * 16 * (Host::ALLOCATABLE.len() as u64 - 2).pow(2));
 }
 
+/// An access to the memory after a check that never traps, so that the access has the second trap site.
+fn second_site(cells: usize, access: impl FnOnce(Site) -> Op) -> Piece {
+    let mut builder = Builder::shaped(with_cells(cells));
+    let (before, site) = (builder.site(), builder.site());
+    builder.put(Op::Need { slot: Slot(0), site: before });
+    builder.put(access(site));
+    builder.finish()
+}
+
+/// Checks a run that begins with this value in a register and random values in the others. Returns its status.
+fn status_with(rig: &mut Rig, piece: &Piece, reg: Reg, value: i64) -> u64 {
+    let place = Host::ALLOCATABLE.iter().position(|other| *other == reg).expect("allocatable");
+    let mut values = rig.values();
+    values[place] = value;
+    rig.check_from(piece, &values, PLENTY).status
+}
+
 /// Numbers of cells at the limits of immediate operands.
 const CELLS: [usize; 14] = [0, 1, 2, 127, 128, 129, 4095, 4096, 4097, 8191, 8192, 65_535, 65_536, 70_001];
 
@@ -71,19 +88,12 @@ fn cell_bounds_are_exact_for_wrapping_sums() {
         for (index, offset) in offsets.into_iter().enumerate() {
             for store in [false, true] {
                 let (a, other) = if index % 2 == 0 { (first, last) } else { (last, first) };
-                let mut builder = Builder::shaped(with_cells(cells));
-                let (before, site) = (builder.site(), builder.site());
-                builder.put(Op::Need { slot: Slot(0), site: before });
-                builder.put(match store {
+                let piece = second_site(cells, |site| match store {
                     true => Op::StoreCell { s: other, a, site, offset },
                     false => Op::LoadCell { d: other, a, site, offset },
                 });
-                let piece = builder.finish();
                 for number in numbers.into_iter().chain(scaled) {
-                    let place = Host::ALLOCATABLE.iter().position(|reg| *reg == a).expect("allocatable");
-                    let mut values = rig.values();
-                    values[place] = number.wrapping_sub(offset);
-                    let status = rig.check_from(&piece, &values, PLENTY).status;
+                    let status = status_with(&mut rig, &piece, a, number.wrapping_sub(offset));
                     let exists = (number as u64) < cells as u64;
                     assert_eq!(status, if exists { 0 } else { 2 }, "cell {number} of {cells}, offset {offset}");
                     trapped += u64::from(!exists);
@@ -114,19 +124,12 @@ fn bounds_of_arrays_are_exact() {
                 [0, 1, end / 2, end - 1, end, end + 1, -1, -i64::from(first), 1 << 31, 1 << 32, 1 << 60, 1 << 61];
             for store in [false, true] {
                 let (a, other) = if store { (last_register, first_register) } else { (first_register, last_register) };
-                let mut builder = Builder::shaped(with_cells(cells as usize));
-                let (before, site) = (builder.site(), builder.site());
-                builder.put(Op::Need { slot: Slot(0), site: before });
-                builder.put(match store {
+                let piece = second_site(cells as usize, |site| match store {
                     true => Op::StoreElement { s: other, a, site, first, count },
                     false => Op::LoadElement { d: other, a, site, first, count },
                 });
-                let piece = builder.finish();
                 for number in numbers.into_iter().chain([i64::MIN, i64::MAX]) {
-                    let place = Host::ALLOCATABLE.iter().position(|reg| *reg == a).expect("allocatable");
-                    let mut values = rig.values();
-                    values[place] = number;
-                    let status = rig.check_from(&piece, &values, PLENTY).status;
+                    let status = status_with(&mut rig, &piece, a, number);
                     let exists = (number as u64) < u64::from(count);
                     assert_eq!(status, if exists { 0 } else { 2 }, "element {number} of {count} from {first} on");
                     trapped += u64::from(!exists);

@@ -198,7 +198,7 @@ fn fold_computes_nothing_twice() {
 /// Random programs rarely have these operations, and they would have the same result without simplification.
 #[test]
 fn fold_simplifies_as_if_the_simpler_text_were_written() {
-    // Without the numbers of values: they also count what was removed.
+    // Removed instructions keep their numbers, so the numbers of the others differ.
     let unnumbered = |line: &String| {
         let parts: Vec<&str> =
             line.split('v').map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit())).collect();

@@ -420,12 +420,18 @@ impl Emitter {
 
     /// The register that holds the number of the memory cell `a + offset`. Traps if there is no such cell.
     fn cell(&mut self, a: X, offset: i64, site: Site) -> X {
-        let number = if offset == 0 { a } else { SCRATCH };
-        if offset != 0 {
-            self.add(SCRATCH, a, offset);
-        }
+        let number = self.sum(a, offset);
         self.check_below(number, self.cells, site);
         number
+    }
+
+    /// The register with `a + offset`, a wrapping sum.
+    fn sum(&mut self, a: X, offset: i64) -> X {
+        if offset == 0 {
+            return a;
+        }
+        self.add(SCRATCH, a, offset);
+        SCRATCH
     }
 
     /// Traps unless a number, as an unsigned one, is less than this.
@@ -445,10 +451,7 @@ impl Emitter {
         let end = i64::from(first) + i64::from(count);
         assert!(end <= self.cells, "there are no cells up to {end}");
         self.check_below(a, count.into(), site);
-        let number = if first == 0 { a } else { SCRATCH };
-        if first != 0 {
-            self.add(SCRATCH, a, first.into());
-        }
+        let number = self.sum(a, first.into());
         self.access_scaled(number, access);
     }
 

@@ -28,7 +28,7 @@ pub fn run(function: &mut Function, target: &Target) {
         return;
     }
     let predecessors = function.predecessor_counts();
-    let is_used_otherwise = uses_besides_addresses(function);
+    let (uses, address_uses) = (function.use_counts(), address_uses(function));
     let mut elements = FxHashMap::default();
     let mut is_merged = vec![false; function.blocks.len()];
     for index in 0..function.layout.len() {
@@ -37,7 +37,7 @@ pub fn run(function: &mut Function, target: &Target) {
         while !is_merged[block.index()]
             && let Some(Check { inside, outside, join, address, element }) = check_at_end(function, block, target)
             && predecessors[join.index()] == 2
-            && !is_used_otherwise[address.index()]
+            && uses[address.index()] == address_uses[address.index()]
         {
             elements.insert(address, element);
             [inside, outside, join].iter().for_each(|block| is_merged[block.index()] = true);
@@ -93,10 +93,9 @@ fn check_at_end(function: &Function, block: Block, target: &Target) -> Option<Ch
         _ => return None,
     };
     let first = u32::try_from(first).ok()?;
-    let exists = |cell: i64| (cell as u64) < target.cells as u64;
     let is_array = u64::from(first) + u64::from(count) <= target.cells as u64;
     let [address] = function.block(join).params[..] else { return None };
-    let is_check = other == join && is_array && !exists(function.constant(outside_cells)?);
+    let is_check = other == join && is_array && target.cell(function.constant(outside_cells)?).is_none();
     is_check.then_some(Check { inside, outside, join, address, element: (index, Array { first, count }) })
 }
 
@@ -118,21 +117,12 @@ fn address(op: &Op) -> Option<Value> {
     }
 }
 
-/// For each value, whether it is used except as the address of an access.
-fn uses_besides_addresses(function: &Function) -> Vec<bool> {
-    let mut is_used = vec![false; function.insts.len()];
-    let mut mark = |value: &Value| is_used[value.index()] = true;
+/// For each value, how often it is the address of an access.
+fn address_uses(function: &Function) -> Vec<u32> {
+    let mut uses = vec![0; function.insts.len()];
     for block in &function.layout {
-        let data = function.block(*block);
-        for value in &data.insts {
-            match *function.op(*value) {
-                Op::StoreCell { value, offset: 0, .. } => mark(&value),
-                op if address(&op).is_some() => {}
-                mut op => op.for_each_operand(|operand| mark(operand)),
-            }
-        }
-        data.end.operands().for_each(|operand| mark(&operand));
-        data.end.passed().iter().for_each(&mut mark);
+        let insts = &function.block(*block).insts;
+        insts.iter().filter_map(|value| address(function.op(*value))).for_each(|address| uses[address.index()] += 1);
     }
-    is_used
+    uses
 }

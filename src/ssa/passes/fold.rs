@@ -15,7 +15,7 @@ use super::Target;
 use super::rewrite::Replaced;
 use crate::lir::{AluOp, Cond, DivOp, UnaryOp};
 use crate::ssa::dominators::Dominators;
-use crate::ssa::ir::{Array, Block, Edge, Effect, End, Function, Op, Value};
+use crate::ssa::ir::{Block, Edge, Effect, End, Function, Op, Value};
 
 /// Runs the pass.
 pub fn run(function: &mut Function, target: &Target) {
@@ -56,7 +56,7 @@ struct Fold {
 }
 
 /// A memory cell with the number `base + offset`, which exists.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Place {
     /// A constant number has no base.
     base: Option<Value>,
@@ -66,8 +66,20 @@ struct Place {
 }
 
 impl Place {
-    fn element(index: Value, array: Array) -> Place {
-        Place { base: Some(index), offset: array.first.into(), count: Some(array.count) }
+    /// The cell that an operation loads or stores.
+    fn of(op: &Op) -> Option<Place> {
+        Some(match *op {
+            Op::LoadCell { address, offset } | Op::StoreCell { address, offset, .. } => {
+                Place { base: Some(address), offset, count: None }
+            }
+            Op::LoadCellAt { cell } | Op::StoreCellAt { cell, .. } => {
+                Place { base: None, offset: cell.into(), count: None }
+            }
+            Op::LoadElement { index, array } | Op::StoreElement { index, array, .. } => {
+                Place { base: Some(index), offset: array.first.into(), count: Some(array.count) }
+            }
+            _ => return None,
+        })
     }
 
     /// Whether this is the cell of another place, and all that the other place checks is known to hold here.
@@ -103,24 +115,22 @@ impl Fold {
             Simplified::Op(op) => op,
         };
         function.insts[value.index()].op = op;
-        let known = match op {
-            Op::LoadCell { address, offset } => self.load(Place { base: Some(address), offset, count: None }, value),
-            Op::LoadCellAt { cell } => self.load(Place { base: None, offset: cell.into(), count: None }, value),
-            Op::LoadElement { index, array } => self.load(Place::element(index, array), value),
-            Op::StoreCell { value, address, offset } => {
-                self.store(Place { base: Some(address), offset, count: None }, value)
+        let known = match (op, Place::of(&op)) {
+            (
+                Op::StoreCell { value, .. } | Op::StoreCellAt { value, .. } | Op::StoreElement { value, .. },
+                Some(place),
+            ) => {
+                self.store(place, value);
+                None
             }
-            Op::StoreCellAt { value, cell } => {
-                self.store(Place { base: None, offset: cell.into(), count: None }, value)
-            }
-            Op::StoreElement { value, index, array } => self.store(Place::element(index, array), value),
-            Op::Call { .. } => {
+            (_, Some(place)) => self.load(place, value),
+            (Op::Call { .. }, None) => {
                 self.cells.clear();
                 None
             }
-            Op::Divide(..) => self.number(op, value),
-            _ if op.effect() == Effect::None && op != Op::Param => self.number(op, value),
-            _ => None,
+            (Op::Divide(..), None) => self.number(op, value),
+            (_, None) if op.effect() == Effect::None && op != Op::Param => self.number(op, value),
+            (_, None) => None,
         };
         match known {
             Some(by) => {
@@ -160,12 +170,11 @@ impl Fold {
     }
 
     /// Forgets the cells that a store may change, and remembers the stored value.
-    fn store(&mut self, place: Place, value: Value) -> Option<Value> {
+    fn store(&mut self, place: Place, value: Value) {
         // Addresses with the same base and different offsets are different, since the sum wraps.
         self.cells.retain(|known| known.place.base == place.base && known.place.offset != place.offset);
         self.cells.push(KnownCell { place, value });
         self.limit();
-        None
     }
 
     /// Keeps the list short, so that searching it takes constant time.
@@ -271,11 +280,7 @@ enum Cell {
 fn cell(function: &Function, address: Value, offset: i64, target: &Target) -> Cell {
     match *function.op(address) {
         Op::Constant(number) => {
-            let number = number.wrapping_add(offset);
-            match u32::try_from(number) {
-                Ok(cell) if (cell as usize) < target.cells => Cell::Known(cell),
-                _ => Cell::Sum(address, offset),
-            }
+            target.cell(number.wrapping_add(offset)).map_or(Cell::Sum(address, offset), Cell::Known)
         }
         Op::AluImm(AluOp::Add, base, more) => Cell::Sum(base, offset.wrapping_add(more)),
         _ => Cell::Sum(address, offset),

@@ -15,7 +15,7 @@ use crate::ssa::ir::{End, Function, Op, Value};
 
 /// Runs the pass.
 pub fn run(function: &mut Function, target: &Target) {
-    let uses = count_uses(function);
+    let uses = function.use_counts();
     for index in 0..function.layout.len() {
         let block = function.layout[index];
         let mut at = 0;
@@ -57,20 +57,6 @@ impl Fused {
     fn new(op: Op) -> Option<Fused> {
         Some(Fused { op, constants: [None; 2] })
     }
-}
-
-fn count_uses(function: &Function) -> Vec<u32> {
-    let mut uses = vec![0; function.insts.len()];
-    for &block in &function.layout {
-        let data = function.block(block);
-        for value in &data.insts {
-            let mut op = *function.op(*value);
-            op.for_each_operand(|operand| uses[operand.index()] += 1);
-        }
-        data.end.operands().for_each(|operand| uses[operand.index()] += 1);
-        data.end.passed().iter().for_each(|operand| uses[operand.index()] += 1);
-    }
-    uses
 }
 
 /// The operation that an instruction becomes, if an operand can be merged into it.

@@ -41,6 +41,11 @@ impl Target {
             has_multiply_add: I::HAS_MULTIPLY_ADD,
         }
     }
+
+    /// The memory cell with this number, if there is one.
+    fn cell(&self, number: i64) -> Option<u32> {
+        u32::try_from(number).ok().filter(|cell| (*cell as usize) < self.cells)
+    }
 }
 
 /// A pass.

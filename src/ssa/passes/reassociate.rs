@@ -12,6 +12,7 @@
 use super::Target;
 use crate::lir::AluOp;
 use crate::ssa::ir::{Block, End, Function, Op, Value};
+use crate::ssa::liveness::blocks_of;
 
 /// Runs the pass.
 pub fn run(function: &mut Function, _: &Target) {
@@ -30,8 +31,8 @@ pub fn run(function: &mut Function, _: &Target) {
 /// The greatest number of operands of an operation that is reordered, so that the time is linear.
 const MOST_OPERANDS: usize = 16;
 
-/// About how many instructions begin in a cycle. So an operand whose instruction is late is not ready early, and adding what was loaded
-/// one by one keeps its order, which needs the fewest registers.
+/// The approximate number of instructions that a processor starts per cycle. This limit keeps a chain of additions of loaded values in
+/// its order: each load starts just before its value is added. A tree would need more registers.
 const ISSUED: u32 = 2;
 
 /// The operation of an expression: a sum if it is [`AluOp::Add`]. The operands of a sum may be subtracted.
@@ -56,12 +57,12 @@ fn latency(op: &Op) -> u32 {
 
 /// Where values are used.
 struct Uses {
-    /// The number of uses of each value, at most 2.
-    counts: Vec<u8>,
+    /// The number of uses of each value.
+    counts: Vec<u32>,
     /// The last instruction that uses it.
-    users: Vec<Value>,
+    users: Vec<Option<Value>>,
     /// The block in which it is defined.
-    blocks: Vec<Block>,
+    blocks: Vec<Option<Block>>,
     /// The parameter of a loop header for which it is passed to the next iteration.
     params: Vec<Option<Value>>,
 }
@@ -70,9 +71,9 @@ impl Uses {
     fn of(function: &Function) -> Uses {
         let size = function.insts.len();
         let mut uses = Uses {
-            counts: vec![0; size],
-            users: vec![Value(0); size],
-            blocks: vec![Block(u32::MAX); size],
+            counts: function.use_counts(),
+            users: vec![None; size],
+            blocks: blocks_of(function),
             params: vec![None; size],
         };
         let mut is_before = vec![false; function.blocks.len()];
@@ -80,16 +81,8 @@ impl Uses {
             is_before[block.index()] = true;
             let data = function.block(block);
             for &value in &data.insts {
-                uses.blocks[value.index()] = block;
                 let mut op = *function.op(value);
-                op.for_each_operand(|operand| {
-                    uses.users[operand.index()] = value;
-                    uses.count(*operand);
-                });
-            }
-            // These count as two, because their user is not an instruction.
-            for value in data.end.passed().iter().copied().chain(data.end.operands()) {
-                uses.counts[value.index()] = 2;
+                op.for_each_operand(|operand| uses.users[operand.index()] = Some(value));
             }
             if let End::Jump(edge) = &data.end
                 && is_before[edge.to.index()]
@@ -102,14 +95,9 @@ impl Uses {
         uses
     }
 
-    fn count(&mut self, value: Value) {
-        let count = &mut self.counts[value.index()];
-        *count = (*count + 1).min(2);
-    }
-
     /// Whether a value is only a part of a larger expression in its block.
     fn is_part(&self, function: &Function, value: Value) -> bool {
-        let user = self.users[value.index()];
+        let Some(user) = self.users[value.index()] else { return false };
         self.counts[value.index()] == 1
             && self.blocks[value.index()] == self.blocks[user.index()]
             && family(function.op(value)).is_some_and(|op| family(function.op(user)) == Some(op))
@@ -145,11 +133,6 @@ struct Expression {
 }
 
 impl Expression {
-    /// The number of operations that compute it from its operands.
-    fn operations(&self) -> usize {
-        self.operands.len() + usize::from(self.constant.is_some()) - 1
-    }
-
     fn add_constant(&mut self, constant: i64) {
         self.constant = Some(match self.constant {
             Some(other) => self.family.apply(other, constant),
@@ -216,7 +199,7 @@ impl Reassociate {
     }
 
     fn time_of(&self, value: Value) -> u32 {
-        if self.uses.blocks[value.index()] == self.block { self.time[value.index()] } else { 0 }
+        if self.uses.blocks[value.index()] == Some(self.block) { self.time[value.index()] } else { 0 }
     }
 
     /// Computes an expression in a better order, if there is one.
@@ -254,7 +237,7 @@ impl Reassociate {
                 if let Some(step) = operand.0.checked_sub(STEPS) {
                     *operand = ids[step as usize];
                     place = place.max(places[step as usize]);
-                } else if self.uses.blocks[operand.index()] == self.block {
+                } else if self.uses.blocks[operand.index()] == Some(self.block) {
                     place = place.max(self.position[operand.index()]);
                 }
             });
@@ -301,7 +284,7 @@ impl Reassociate {
     }
 }
 
-/// The first number of a value that stands for the result of a step.
+/// A value with this number or a higher one stands for the result of a step.
 const STEPS: u32 = 1 << 31;
 
 /// The operations that compute an expression, and when the last one is ready. Each combines the two terms that are ready first. Value
@@ -317,7 +300,7 @@ fn order(expression: &Expression) -> (u32, Vec<Op>) {
     if let Some(constant) = expression.constant.filter(|constant| !is_identity(*constant)) {
         terms.push(Term { kind: TermKind::Constant(constant), time: 0, is_carried: false });
     }
-    let mut steps = Vec::with_capacity(expression.operations());
+    let mut steps = Vec::with_capacity(terms.len() - 1);
     let mut time = 0;
     while terms.len() > 1 {
         terms.sort_by_key(|term| std::cmp::Reverse((term.is_carried, term.time)));
