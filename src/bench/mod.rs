@@ -5,8 +5,10 @@
 //! [`phases`] times each phase of preparing a program. A [`sweep`] times engines from the verified program to its answer, at
 //! many sizes. From it, [`break_even`] finds the size from which compiling pays, and [`regret`] how much longer the tiered
 //! engine takes than the best choice. [`costs`] measures the constants by which that engine decides, and [`ablation`] what each
-//! pass of the optimizing tier brings and costs. [`variables`] compares workloads with the same algorithms in the let language. In both,
-//! contestants take [`turns`] within a process. `registers`, with the feature `peers`, compares that tier's register allocator with another.
+//! pass of the optimizing tier brings and costs. [`variables`] compares workloads with the same algorithms in the let language,
+//! and [`profiles`] the tiered engine that remembers an earlier run with the best choice. In all three, contestants take
+//! [`turns`] within a process. `registers`, with the feature `peers`, compares the optimizing tier's register allocator with
+//! another.
 //!
 //! A [`race`] compares engines over many processes. In each process a [`worker`] executes the requests of a [`client`], and
 //! all processes execute the same [`image`]. [`statistics`] computes intervals, and [`machine`] describes the host.
@@ -23,6 +25,7 @@ pub mod image;
 pub mod instructions;
 pub mod machine;
 pub mod phases;
+pub mod profiles;
 pub mod race;
 pub mod record;
 #[cfg(feature = "peers")]

@@ -43,9 +43,9 @@ const SWEEP_WORDS: u64 = 1_000_000;
 /// How many times one process measures a point.
 const REPEATS: usize = 5;
 
-/// The least time of a sample. Reading the processor time takes a system call, which is a few hundred nanoseconds: under one
-/// percent of this.
-const SAMPLE: Duration = Duration::from_micros(50);
+/// The least time of a sample. After another engine's turn, the branch predictors need several runs. An engine whose turn follows
+/// that of an engine with the same code would otherwise seem faster: with samples of 50 µs, by up to a fifth.
+const SAMPLE: Duration = Duration::from_micros(200);
 
 impl Points {
     /// Sizes with `ratio` times the work of the previous one each, up to the size at which the workload is timed, and the two sizes

@@ -1,10 +1,7 @@
 //! The options of `run` for the engine `tiered`: its threshold, a remembered profile, and the time line.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -12,11 +9,10 @@ use clap::Args;
 use super::input::say;
 use crate::bytecode::{Bytecode, FunctionId, RegionId};
 use crate::engine::{NoClock, Options, PrepareError, Task};
-use crate::files;
 use crate::lang::{Program, Source};
 use crate::plural::count;
-use crate::tiered::profile::{Hot, Key, MOST_BYTES, Profiles};
-use crate::tiered::{Costs, Event, Threshold, Tiered, TieredProgram, What, Why};
+use crate::tiered::profile::Key;
+use crate::tiered::{Costs, Event, Threshold, Tiered, TieredProgram, What, Why, profile_file};
 
 /// The options.
 #[derive(Args)]
@@ -53,9 +49,6 @@ impl FromStr for When {
     }
 }
 
-/// How long to wait for another process that updates the same profile.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 impl Tiering {
     /// Whether any of the options is given.
     pub fn is_given(&self) -> bool {
@@ -88,7 +81,7 @@ impl Tiering {
         let mut hot = Vec::new();
         if let Some(path) = &self.profile {
             let key = Key::of(source, program.inputs(), options, self.threshold());
-            match read(path) {
+            match profile_file::read(path) {
                 Ok(None) => self.explain(format_args!("profile `{}`: there is none yet", path.display())),
                 Ok(Some(profiles)) => {
                     hot = profiles.hot(&key).to_vec();
@@ -114,7 +107,7 @@ impl Tiering {
         }
         let Some(path) = &self.profile else { return };
         let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
-        match update(path, key, &prepared.hot()) {
+        match profile_file::update(path, key, &prepared.hot()) {
             Ok(changed) => {
                 let what = if changed { "written" } else { "unchanged" };
                 self.explain(format_args!("profile `{}`: {what}", path.display()));
@@ -122,41 +115,6 @@ impl Tiering {
             Err(reason) => say(format_args!("note: the profile `{}` was not written: {reason}", path.display())),
         }
     }
-}
-
-/// Reads a file of profiles. `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<Profiles>, String> {
-    match files::read(path, MOST_BYTES as u64) {
-        Ok(text) => Profiles::parse(&text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Adds hot functions to the file. Returns whether the file changed. Other processes that update it wait.
-fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(text)?;
-    // The file itself is replaced, so its lock would be lost.
-    let lock = File::open(folder).map_err(text)?;
-    let begun = Instant::now();
-    while let Err(busy) = lock.try_lock() {
-        match busy {
-            std::fs::TryLockError::Error(error) => return Err(text(error)),
-            std::fs::TryLockError::WouldBlock if begun.elapsed() > PATIENCE => {
-                return Err("another process has locked its folder for too long".into());
-            }
-            std::fs::TryLockError::WouldBlock => sleep(Duration::from_millis(5)),
-        }
-    }
-    // A file that is not a profile is not replaced: it could be anything.
-    let mut profiles = read(path)?.unwrap_or_default();
-    let changed = profiles.add(key, hot);
-    if changed {
-        files::replace(path, profiles.text()).map_err(|error| format!("{error}: {}", error.source))?;
-    }
-    Ok(changed)
 }
 
 /// The time line as text.

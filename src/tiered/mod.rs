@@ -16,6 +16,7 @@ mod cache;
 mod costs;
 mod interpreted;
 pub mod profile;
+pub mod profile_file;
 mod program;
 mod timeline;
 mod units;

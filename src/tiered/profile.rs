@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_file_stays_small() {
         let mut profiles = Profiles::default();
-        let function = u32::MAX - 10_000..u32::MAX;
+        let function = u32::MAX - 300..u32::MAX;
         let hot: Vec<Hot> = function.map(|function| Hot { function, tier: Choice::Registers }).collect();
         for index in 0..300 {
             profiles.add(key(&index.to_string()), &hot);

@@ -80,7 +80,7 @@ fn a_process_killed_from_outside_is_not_a_disagreement() {
         return;
     }
     // By programs and not by time, so that on a busy machine it still runs when its process is killed.
-    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "10000"];
+    let campaign = ["fuzz", "--seed", "1", "--jobs", "1", "--engine", "bytecode", "--programs", "4000"];
     let signals = [("KILL", 9), ("TERM", 15), ("HUP", 1), ("INT", 2), ("XCPU", 24)];
     let campaigns = signals.into_iter().filter(|(name, number)| !is_ignored(name, *number)).map(|(signal, _)| {
         let mut fuzz = jitduel(campaign).spawn();

@@ -1051,7 +1051,7 @@ fn repeated(text: &str, bytes: usize) -> String {
 
 /// The size in bytes of a program that is large for every verb.
 fn large() -> usize {
-    size("bytes of a large program", 10_000_000, 300_000)
+    size("bytes of a large program", 3_000_000, 300_000)
 }
 
 #[test]
@@ -1090,7 +1090,7 @@ fn the_diagnostic_of_a_huge_line_is_short() {
 #[test]
 fn long_programs_survive_every_stage_and_engine() {
     let folder = folder("long");
-    let bytes = size("bytes of a long program", 500_000, 60_000);
+    let bytes = size("bytes of a long program", 150_000, 60_000);
     let ended = survives(&file(&folder, "straight.stk", "1 ".to_owned() + &repeated(STRAIGHT, bytes)));
     expect(&ended, 0, &format!("{}\n", 1 + 7 * (bytes / 4)));
     let path = file(&folder, "loops.stk", repeated(LOOPED, bytes));
