@@ -16,6 +16,9 @@ use harness::{say, warn};
 use jitduel::bench::instructions::{Count, Record, SizePair, compare, engines, page, pairs, to_json};
 use jitduel::files;
 use jitduel::tiers::tier;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
 
 #[derive(Parser)]
 struct Arguments {
@@ -39,6 +42,14 @@ struct Arguments {
     #[arg(long)]
     check: bool,
 
+    /// Count only this many workloads, drawn at random by the seed
+    #[arg(long, value_name = "N", requires = "check")]
+    draw: Option<usize>,
+
+    /// The seed of the draw
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+
     /// Passed by cargo to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -55,7 +66,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let pairs = pairs()?;
+    let mut pairs = pairs()?;
+    if let Some(count) = arguments.draw {
+        pairs.shuffle(&mut ChaCha8Rng::seed_from_u64(arguments.seed));
+        let left_out = pairs.len().saturating_sub(count);
+        pairs.truncate(count);
+        let drawn: Vec<_> = pairs.iter().map(|pair| pair.workload).collect();
+        warn(format_args!(
+            "NOT COUNTED: {left_out} workloads; drawn by the seed {}: {}",
+            arguments.seed,
+            drawn.join(", ")
+        ));
+    }
     let programs = pairs.iter().map(|pair| Program::write(pair, &arguments.output)).collect::<Result<Vec<_>>>()?;
     let counters = arguments.counters();
     ensure!(!counters.is_empty(), "there is nothing to count: see scripts/count");

@@ -124,7 +124,7 @@ fn check(
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
     std::fs::create_dir_all(&folder)?;
-    let answers = answers(workload)?;
+    let answers = answers(workload, workload.size)?;
     for peer in installed {
         match peer.build(workload, &folder)? {
             Some(program) => {

@@ -275,16 +275,15 @@ impl Program {
     }
 }
 
-/// The referee's answers for each size at which answers are compared: those of the cases without limits and traps, and the timed
-/// one.
+/// The referee's answers for each size at which answers are compared: those of the cases without limits and traps, and this one.
 ///
 /// # Errors
 /// If the program is invalid or traps.
-pub fn answers(workload: &Workload) -> Result<Vec<(i64, String)>, Untimed> {
+pub fn answers(workload: &Workload, size: i64) -> Result<Vec<(i64, String)>, Untimed> {
     let cases = cases(&workload.source()).expect("the cases of the corpus are well-formed");
     let is_small = |case: &&Case| case.has_default_limits() && matches!(case.expected, Verdict::Done(_));
     let small = cases.iter().filter(is_small).map(|case| case.inputs[0]);
-    small.chain([workload.size]).map(|size| Ok((size, referee(&workload.of_size(size))?))).collect()
+    small.chain([size]).map(|size| Ok((size, referee(&workload.of_size(size))?))).collect()
 }
 
 /// The referee's answer.

@@ -65,7 +65,8 @@ impl Prepared for Remembering {
         let hot = match &self.profile {
             Profile::Memory(hot) => hot,
             Profile::File(path, source) => {
-                let profiles = profile_file::read(path).expect("it is a profile").expect("an earlier run has written it");
+                let profiles =
+                    profile_file::read(path).expect("it is a profile").expect("an earlier run has written it");
                 read = profiles.hot(&key(source)).to_vec();
                 &read
             }

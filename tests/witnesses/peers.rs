@@ -96,8 +96,10 @@ fn is_installed(peer: &Peer) -> bool {
 fn whole_processes_give_the_referees_answers() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-test");
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
-    let answers: Vec<_> =
-        WORKLOADS.iter().map(|workload| answers(workload).unwrap_or_else(|error| panic!("{error:?}"))).collect();
+    let answers: Vec<_> = WORKLOADS
+        .iter()
+        .map(|workload| answers(workload, workload.hundredth()).unwrap_or_else(|error| panic!("{error:?}")))
+        .collect();
     for peer in PEERS.iter().filter(|peer| is_installed(peer)) {
         let mut checked = 0;
         for (workload, answers) in WORKLOADS.iter().zip(&answers) {
@@ -122,7 +124,7 @@ fn wrong_answer_is_detected() {
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
     let [tri, fib] = ["tri", "fib"].map(|name| workload(name).expect("it is one"));
     let program = peer.build(tri, &folder).expect("it compiles").expect("there is one");
-    let [of_tri, of_fib] = [tri, fib].map(|workload| answers(workload).expect("it ends"));
+    let [of_tri, of_fib] = [tri, fib].map(|workload| answers(workload, workload.hundredth()).expect("it ends"));
     assert!(program.check(&of_tri).is_ok() && program.check(&of_fib).is_err());
     assert!(program.time(5, 1, "15 6").is_ok() && program.time(5, 1, "15 7").is_err());
 }
