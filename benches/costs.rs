@@ -56,6 +56,7 @@ fn to_json(measured: &Measured) -> Value {
         "machine": Machine::now().to_json(),
         "command": COSTS.command,
         "interpreted_ns": costs.interpreted,
+        "interpreted_long_ns": costs.interpreted_long,
         "baseline": tier(&costs.baseline),
         "registers": tier(&costs.registers),
         "programs": programs,

@@ -83,8 +83,20 @@ pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
     };
     let baseline = tier(Choice::Baseline, &for_baseline)?;
     let registers = tier(Choice::Registers, &for_registers)?;
-    let costs = Costs { interpreted: per_operation(PORTABLE)?, baseline, registers };
+    let costs = Costs {
+        interpreted: per_operation(PORTABLE)?,
+        interpreted_long: execute(PORTABLE, &long(), effort.runs)?,
+        baseline,
+        registers,
+    };
     Ok(Measured { costs, programs: subjects.len(), error: median(&errors), workloads: workloads.len() })
+}
+
+/// A loop that is much longer than [`LONG`](crate::tiered::LONG) operations, and is executed a hundred times.
+fn long() -> Subject {
+    let body = Size { shape: Shape::Straight, words: 10_000 };
+    let text = [b"100 times ", body.source().bytes(), b" end"].concat();
+    Subject::new("long", Source::new("long", text), INPUTS.to_vec())
 }
 
 /// Compiles programs as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes it
@@ -169,10 +181,12 @@ pub fn source(costs: &Costs) -> String {
         let [compile, compile_operation, operation] = [compile, compile_operation, operation].map(literal);
         format!("TierCosts {{ compile: {compile}, compile_operation: {compile_operation}, operation: {operation} }}")
     };
-    let Costs { interpreted, baseline, registers } = costs;
+    let Costs { interpreted, interpreted_long, baseline, registers } = costs;
     format!(
-        "    pub const MEASURED: Costs = Costs {{\n        interpreted: {},\n        baseline: {},\n        registers: {},\n    }};",
+        "    pub const MEASURED: Costs = Costs {{\n        interpreted: {},\n        interpreted_long: {},\n        baseline: {},\n        \
+         registers: {},\n    }};",
         literal(*interpreted),
+        literal(*interpreted_long),
         tier(baseline),
         tier(registers)
     )
@@ -221,8 +235,9 @@ mod tests {
     #[test]
     fn constants_are_source_text() {
         let baseline = TierCosts { compile: 1_234.5, compile_operation: 61.26, operation: 0.045678 };
-        let costs = Costs { interpreted: 1.0, baseline, registers: TierCosts { compile: 2.0, ..baseline } };
-        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreted: 1.0,\n        baseline: TierCosts { compile: 1230.0, \
+        let registers = TierCosts { compile: 2.0, ..baseline };
+        let costs = Costs { interpreted: 1.0, interpreted_long: 4.0, baseline, registers };
+        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreted: 1.0,\n        interpreted_long: 4.0,\n        baseline: TierCosts { compile: 1230.0, \
             compile_operation: 61.3, operation: 0.0457 },\n        registers: TierCosts { compile: 2.0, compile_operation: 61.3, \
             operation: 0.0457 },\n    };";
         assert_eq!(source(&costs), expected);
@@ -234,9 +249,9 @@ mod tests {
             return;
         }
         let Measured { costs, programs, workloads, error } = measure(Effort::SMOKE).expect("it can be measured");
-        let Costs { interpreted, baseline, registers } = costs;
+        let Costs { interpreted, interpreted_long, baseline, registers } = costs;
         let costs_of = |tier: TierCosts| [tier.compile, tier.compile_operation, tier.operation];
-        let all = [[interpreted; 3], costs_of(baseline), costs_of(registers)].concat();
+        let all = [[interpreted, interpreted_long, 1.0], costs_of(baseline), costs_of(registers)].concat();
         assert!(all.into_iter().all(|cost| cost.is_finite() && cost > 0.0), "{costs:?}");
         assert!(error.is_finite() && (programs, workloads) == (2 + 3 * WORDS.len(), 2));
     }

@@ -63,6 +63,11 @@ pub enum RegionKind {
 }
 
 impl Region {
+    /// The number of its operations.
+    pub fn operations(&self) -> usize {
+        self.end.index() - self.start.index()
+    }
+
     /// The first operation inside: the first of every iteration in a loop, or the first of THEN in an `if`.
     #[inline]
     pub fn header(&self) -> Pc {

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 pub struct Costs {
     /// Executing one operation of the bytecode in the interpreter.
     pub interpreted: f64,
+    /// The same in a loop or a function of more than [`LONG`] operations: the processor cannot remember that many indirect jumps, and
+    /// predicts most of them wrong.
+    pub interpreted_long: f64,
     /// The baseline, `jit`.
     pub baseline: TierCosts,
     /// The register tier, `regs`.
     pub registers: TierCosts,
 }
+
+/// The number of operations from which on a loop or a function is long.
+pub const LONG: usize = 5_000;
 
 /// What a tier costs, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +56,7 @@ impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs = Costs {
         interpreted: 0.709,
+        interpreted_long: 5.5,
         baseline: TierCosts { compile: 2720.0, compile_operation: 82.0, operation: 0.22 },
         registers: TierCosts { compile: 3280.0, compile_operation: 122.0, operation: 0.153 },
     };
@@ -64,6 +71,7 @@ impl Costs {
     /// Costs with which little work is enough for the baseline, and some more for the register tier. For tests of the machinery.
     pub const EAGER: Costs = Costs {
         interpreted: 3.0,
+        interpreted_long: 3.0,
         baseline: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 2.0 },
         registers: TierCosts { compile: 30.0, compile_operation: 1.0, operation: 1.0 },
     };
@@ -77,9 +85,10 @@ impl Costs {
     }
 
     /// The number of operations that an interpreter executes until compiling `length` operations with a tier would have paid: their
-    /// machine code would have saved as much time as it takes to compile them.
-    pub fn break_even(&self, tier: Choice, length: usize) -> i64 {
-        self.break_even_from(self.interpreted, tier, length)
+    /// machine code would have saved as much time as it takes to compile them. It executes a loop or a function of `body` operations.
+    pub fn break_even(&self, tier: Choice, length: usize, body: usize) -> i64 {
+        let interpreted = if body > LONG { self.interpreted_long } else { self.interpreted };
+        self.break_even_from(interpreted, tier, length)
     }
 
     /// The number of operations that code of the baseline executes until compiling `length` operations with the register tier would

@@ -14,7 +14,7 @@ use crate::engine::PrepareError;
 use crate::exec::{Granted, Store};
 use crate::host_stack::with_room;
 use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, Stop};
-use crate::interp::threaded::{Machine, lower, lower_watched};
+use crate::interp::threaded::{Head, Machine, lower, lower_watched};
 use crate::outcome::Trap;
 
 /// The least and the greatest work in operations that a call is taken for.
@@ -104,7 +104,7 @@ impl Interpreted {
         let heat = |function: &Function| {
             let length = (function.end.0 - function.start.0) as usize;
             let limit = match threshold {
-                Threshold::BreakEven(costs) => costs.break_even(first_tier(&bytecode), length),
+                Threshold::BreakEven(costs) => costs.break_even(first_tier(&bytecode), length, length),
                 Threshold::At(_) | Threshold::Never => i64::MAX,
             };
             Heat { left: limit, limit }
@@ -190,15 +190,15 @@ impl Interpreted {
     }
 
     /// If compiling a function pays that has done as much work as its limit, returns why, and with which tier. If not, it may do more
-    /// work first.
-    fn pays(&mut self, function: FunctionId) -> Option<(Why, Choice)> {
+    /// work first. It does its work in a loop or a function of `body` operations.
+    fn pays(&mut self, function: FunctionId, body: usize) -> Option<(Why, Choice)> {
         let Threshold::BreakEven(costs) = self.threshold else { return None };
         let Heat { left: heat, limit } = &mut self.heats[function.index()];
         let done = limit.saturating_sub(*heat);
         // Finding the length of the unit takes less time than the work that was done.
         let length = unit_length(&self.bytecode, function, done as usize);
         let first = first_tier(&self.bytecode);
-        let needed = length.map_or(done.saturating_mul(2), |length| costs.break_even(first, length));
+        let needed = length.map_or(done.saturating_mul(2), |length| costs.break_even(first, length, body));
         if let Some(length) = length
             && done >= needed
         {
@@ -214,7 +214,9 @@ impl Interpreted {
     /// Continues at the header of a hot loop: in machine code, if compiling pays.
     fn hot(&mut self, head: usize, units: &mut Units, context: &mut Context, stack: &mut Store) -> Next {
         let place = Place::Head(head);
-        if let Some((why, tier)) = self.pays(self.machine.watch().heads[head].function)
+        let Head { function, region, .. } = self.machine.watch().heads[head];
+        let body = self.bytecode.region(region).operations();
+        if let Some((why, tier)) = self.pays(function, body)
             && let Some(unit) = self.unit(place, tier, why, units)
         {
             return self.enter(place, unit, units, context, stack);
@@ -258,8 +260,13 @@ impl Interpreted {
         if *heat >= 0 {
             return;
         }
-        let Some((why, tier)) = self.pays(function) else { return };
-        match self.machine.watch().innermost(cell) {
+        let innermost = self.machine.watch().innermost(cell);
+        let body = match innermost {
+            Some(head) => self.bytecode.region(self.machine.watch().heads[head].region).operations(),
+            None => self.bytecode.ops_of(function).len(),
+        };
+        let Some((why, tier)) = self.pays(function, body) else { return };
+        match innermost {
             Some(head) => {
                 let cell = self.machine.watch().heads[head].cell;
                 let head = self.machine.watch().head(cell).expect("a loop begins there");

@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 pub use again::Again;
 pub use cache::{Cache, CacheCounts, SharedCache};
-pub use costs::{Choice, Costs, TierCosts};
+pub use costs::{Choice, Costs, LONG, TierCosts};
 pub use program::TieredProgram;
 pub use timeline::{Event, What, Why};
 

@@ -10,7 +10,7 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 use jitduel::registry::all_names;
 use jitduel::tiered::profile::Hot;
-use jitduel::tiered::{Choice, Costs, Threshold, TierCosts, Tiered, TieredProgram, What};
+use jitduel::tiered::{Choice, Costs, LONG, Threshold, TierCosts, Tiered, TieredProgram, What};
 use jitduel::tiers::support;
 
 fn program(text: &str, inputs: usize) -> Program {
@@ -120,7 +120,7 @@ fn work_that_pays_is_compiled_and_less_is_not() {
         return println!("NOT RUN: {reason}");
     }
     let tier = |operation| TierCosts { compile: 1_000.0, compile_operation: 0.0, operation };
-    let costs = Costs { interpreted: 2.0, baseline: tier(1.0), registers: tier(0.9) };
+    let costs = Costs { interpreted: 2.0, interpreted_long: 2.0, baseline: tier(1.0), registers: tier(0.9) };
     let cases = [
         ("0 swap times 1 + end", 100, 1_000),
         ("while dup do 1 - end", 100, 1_000),
@@ -141,6 +141,29 @@ fn work_that_pays_is_compiled_and_less_is_not() {
             assert_eq!(run(&mut prepared, &[size]), expected);
         }
     }
+}
+
+/// Interpreting an operation of a long loop takes longer, so less work pays. In the same function, a short loop still has to do more.
+#[test]
+fn a_long_loop_is_compiled_after_less_work() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let tier = |operation| TierCosts { compile: 0.0, compile_operation: 10.0, operation };
+    // Compiling pays after 10 operations for each that is compiled, or else after one.
+    let costs = Costs { interpreted: 2.0, interpreted_long: 11.0, baseline: tier(1.0), registers: tier(0.9) };
+    let body = |words: usize| "3 * 1 + ".repeat(words / 4);
+    let hot = |text: &str| {
+        let program = program(text, 1);
+        let mut prepared = prepared(&program, Threshold::BreakEven(costs), &[]);
+        run(&mut prepared, &[5]);
+        prepared.tier_changes() > 0
+    };
+    let loop_of = |times: usize, words: usize| format!("{times} times {} end ", body(words));
+    for (times, words, is_hot) in [(7, 2 * LONG, true), (7, LONG / 2, false), (30, LONG / 2, true)] {
+        assert_eq!(hot(&loop_of(times, words)), is_hot, "{words} words {times} times");
+    }
+    assert!(!hot(&(body(2 * LONG) + &loop_of(60, LONG / 4))), "the loop is short, although its function is not");
 }
 
 /// Small words are not entered one by one: what calls them is compiled.

@@ -145,6 +145,8 @@ pub struct Costs {
     pub command: String,
     /// Executing one operation in the interpreter, in nanoseconds.
     pub interpreted_ns: Positive,
+    /// Executing one operation of a long loop in the interpreter, in nanoseconds.
+    pub interpreted_long_ns: Positive,
     /// The baseline.
     pub baseline: TierCosts,
     /// The register tier.
