@@ -106,7 +106,7 @@ const fn all_but(pass: &str) -> Passes {
     Passes::ALL.without(alone(pass))
 }
 
-/// The engine that executes each run three times on [`Tiered`]: with a cold cache, a warm one, and a profile.
+/// The engine that executes each run several times on [`Tiered`]: with a cold cache, a warm one, and profiles.
 pub const AGAIN: &str = "tiered:again";
 
 /// The names of our engines, the referee first.

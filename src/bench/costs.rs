@@ -10,7 +10,7 @@ use super::workloads::WORKLOADS;
 use super::{Stopwatch, Subject, Untimed, prepare, stack};
 use crate::bytecode::{FunctionId, Unit};
 use crate::engine::{NoClock, Options, Phase, Task};
-use crate::lang::Program;
+use crate::lang::{Program, Source};
 use crate::registry::{self, PORTABLE};
 use crate::tiered::{Choice, Costs, TierCosts};
 

@@ -1,9 +1,10 @@
-//! An engine for the oracle: it executes every run three times, with a cold cache, with a warm cache, and with a remembered profile.
+//! An engine for the oracle: it executes every run with a cold cache, with a warm cache, and with remembered profiles.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Cache, SharedCache, Threshold, Tiered};
+use super::profile::Hot;
+use super::{Cache, Choice, SharedCache, Threshold, Tiered};
 use crate::engine::{Engine, NoClock, Options, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Store;
 use crate::lang::Program;
@@ -82,10 +83,14 @@ impl Prepared for Repeated {
         let mut cold = self.engine.prepare_tiered(&task, &mut NoClock).expect(prepared);
         let _ = cold.run(inputs, fuel, stack);
         let hot = cold.hot();
-        let mut remembering = self.engine.prepare_remembering(&task, &hot, &mut NoClock).expect(prepared);
-        let found = Self::result(&mut remembering, inputs, fuel, stack);
-        assert_eq!(found, expected, "with a profile, {} has another result", self.engine.name());
-        found.map(drop)
+        // What is hot is often remembered with the best tier. Then the second profile differs.
+        let first_tier = hot.iter().map(|hot| Hot { tier: Choice::Baseline, ..*hot }).collect();
+        for hot in [hot, first_tier] {
+            let mut remembering = self.engine.prepare_remembering(&task, &hot, &mut NoClock).expect(prepared);
+            let found = Self::result(&mut remembering, inputs, fuel, stack);
+            assert_eq!(found, expected, "with a profile, {} has another result", self.engine.name());
+        }
+        expected.map(drop)
     }
 
     fn tier_changes(&self) -> u64 {

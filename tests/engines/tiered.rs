@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use jitduel::engine::{NoClock, Options, Prepared, Task, outcome};
+use jitduel::engine::{NoClock, Options, Prepared, Run, Task, outcome};
 use jitduel::exec::Store;
 use jitduel::generate::Trial;
+use jitduel::interp::tree::evaluate;
 use jitduel::lang::{Language, Program, Source, load};
 use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
@@ -65,6 +66,39 @@ const LOOPS: [(&str, &[i64], u64); 22] = [
     ("9 array a 9 times a 3 + @ 1 + a 3 + ! end a 3 + @", &[], 20),
     (": down ( n -- ) while dup do 1 - dup 0 > if dup down end end drop ; down", &[4], 200),
 ];
+
+/// With a profile, the main program can begin in code of the first tier, which may be left at a loop. Its inputs must be there.
+#[test]
+fn a_remembered_program_gets_its_inputs_on_every_tier() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let threshold = Threshold::BreakEven(Costs::MEASURED);
+    for (text, inputs, _) in LOOPS {
+        let program = program(text, inputs.len());
+        let Outcome::Done(expected) = evaluate(program.ast(), Run { inputs, fuel: Some(1_000), ..Run::default() })
+        else {
+            continue;
+        };
+        for tier in [Choice::Baseline, Choice::Registers] {
+            let mut prepared = prepared(&program, threshold, &[Hot { function: 0, tier }]);
+            for _ in 0..2 {
+                assert_eq!(run(&mut prepared, inputs), expected, "{text} on {tier:?}");
+            }
+        }
+    }
+}
+
+/// What one run has compiled with the first tier serves the next run, which has other inputs.
+#[test]
+fn a_prepared_program_runs_again_with_other_inputs() {
+    let text = "0 swap while dup do dup rot + swap 1 - end drop";
+    let program = program(text, 1);
+    let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);
+    for size in [10, 1_000, 3_000, 2_000, 5, 4_000, 100_000, 7] {
+        assert_eq!(run(&mut prepared, &[size]), [size * (size + 1) / 2], "{size}");
+    }
+}
 
 /// Entered at the first iteration, at the second and so on, with fuel that ends at every place, and with limits around what is needed.
 #[test]

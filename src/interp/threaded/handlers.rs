@@ -453,8 +453,9 @@ handler!(
 handler!(
     /// [`back_outer`] in watched code: notes the work of an iteration, and then that of `while` loops in the loop.
     back_outer_watched<> |ip, count, context, r| {
-        let of_iteration = work(context, ip.add(2), 1);
-        if work(context, ip.add(4), count.min(0).wrapping_neg()) || of_iteration {
+        let inside = count.min(0).wrapping_neg().saturating_mul((*ip.add(5)).value);
+        // The function is the same.
+        if work_done(context, ip.add(2), inside.saturating_add((*ip.add(3)).value)) {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }
         pause_at((*ip.add(1)).target, 0, context, r, Stop::Pause);
@@ -469,10 +470,20 @@ handler!(
 #[inline(always)]
 pub unsafe fn work(context: *mut Context, operands: Ip, iterations: i64) -> bool {
     // SAFETY: see `Context`.
+    unsafe { work_done(context, operands, iterations.saturating_mul((*operands.add(1)).value)) }
+}
+
+/// Notes this much work. The operand is the number of a function. Returns whether the function is hot.
+///
+/// # Safety
+/// See [`work`].
+#[inline(always)]
+unsafe fn work_done(context: *mut Context, operand: Ip, work: i64) -> bool {
+    // SAFETY: see `Context`.
     unsafe {
-        let heat = (*context).heats.add((*operands).value as usize);
-        // Neither number is negative.
-        let left = (*heat).left.wrapping_sub(iterations.saturating_mul((*operands.add(1)).value));
+        let heat = (*context).heats.add((*operand).value as usize);
+        // The work is not negative.
+        let left = (*heat).left.wrapping_sub(work);
         (*heat).left = left;
         left < 0
     }

@@ -175,13 +175,15 @@ impl Machine {
         State { offset, base, pointer, fuel: context.fuel, depth: self.depth_left(context), counters: &self.counters }
     }
 
-    /// The state at the start of a definition, for machine code that begins there. All parameters are moved to their slots.
+    /// The state at the start of a function, for machine code that begins there. All parameters are moved to their slots.
     ///
     /// # Safety
-    /// The program must have stopped at this start.
+    /// The program must have stopped at this start, or must not have begun if it is that of the main program.
     pub unsafe fn state_at_start(&self, context: &Context, function: FunctionId) -> State<'static> {
         let params = self.bytecode.functions()[function.index()].params as usize;
-        for (below, value) in context.registers.iter().take(params).enumerate() {
+        // The inputs of the main program are in their slots already.
+        let in_registers = if function == FunctionId::MAIN { 0 } else { params };
+        for (below, value) in context.registers.iter().take(in_registers).enumerate() {
             // SAFETY: the parameters are on the stack.
             unsafe { *context.base.add(params - 1 - below) = *value };
         }
