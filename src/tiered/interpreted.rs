@@ -13,15 +13,15 @@ use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
 use crate::engine::PrepareError;
 use crate::exec::{Granted, Store};
 use crate::host_stack::with_room;
-use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, Stop};
+use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, RISE, Stop};
 use crate::interp::threaded::{Head, Machine, lower, lower_watched};
 use crate::outcome::Trap;
 
 /// The least and the greatest work in operations that a call is taken for.
 const WORK_OF_CALL: RangeInclusive<i64> = 8..=200;
 
-/// The work of calls is noted at one in so many pauses, because that takes longer than a pause.
-const PAUSES_NOTED: i64 = 8;
+/// The work of calls is noted at a pause after so many units of the interpreter's budget, because noting it takes longer than a pause.
+const UNITS_NOTED: i64 = 8 * BUDGET;
 
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
 pub const WORK_OF_ENTERING: i64 = 100;
@@ -224,10 +224,10 @@ impl Interpreted {
         Next::Interpret
     }
 
-    /// The work since the last pause of calls, of which there may have been as many as the budget allows: that of as many iterations of
-    /// the innermost loop here, or else of calls of the function. About a quarter of the operations are executed in each,
-    /// because the others are in other branches or are checks.
-    fn work_of_calls(&self, context: &Context) -> i64 {
+    /// The work for which a unit stands, usually a call and its return: that of an iteration of the innermost loop here, or else of a
+    /// call of the function. About a quarter of the operations are executed in each, because the others are in other branches or
+    /// are checks.
+    fn work_of_unit(&self, context: &Context) -> i64 {
         let watch = self.machine.watch();
         let cell = self.machine.cell(context.ip);
         let (start, end) = match watch.innermost(cell) {
@@ -240,7 +240,7 @@ impl Interpreted {
                 (function.start, function.end)
             }
         };
-        BUDGET * i64::from((end.0 - start.0) / 4).clamp(*WORK_OF_CALL.start(), *WORK_OF_CALL.end())
+        i64::from((end.0 - start.0) / 4).clamp(*WORK_OF_CALL.start(), *WORK_OF_CALL.end())
     }
 
     /// Notes work of calls. It counts for the innermost function that is worth entering when it is called, and whose calls
@@ -443,7 +443,7 @@ impl Interpreted {
     /// Executes the program from its entry.
     fn execute(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
         let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
-        let (mut first, mut pauses) = (None, 0);
+        let (mut first, mut units_used) = (None, 0);
         if let (Threshold::BreakEven(_), Some(main)) = (self.threshold, units.start(FunctionId::MAIN)) {
             // It was hot in an earlier run.
             if let Next::End(end) = self.enter(Place::Start(FunctionId::MAIN), main, units, context, stack) {
@@ -457,13 +457,19 @@ impl Interpreted {
             if !unsafe { self.machine.advance(context, first.take()) } {
                 return self.machine.end(context, stack);
             }
+            // Returns use units. After a pause, there is a whole budget again.
+            units_used += BUDGET - context.budget;
             let stop = context.stop;
+            if stop == Stop::Call {
+                // So many calls have begun. They use units only when they return.
+                units_used += RISE as i64;
+            }
             let next = match stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
-                    pauses += 1;
-                    if samples && pauses % PAUSES_NOTED == 0 {
-                        self.note(PAUSES_NOTED * self.work_of_calls(context), units, context);
+                    if samples && units_used >= UNITS_NOTED {
+                        self.note(units_used * self.work_of_unit(context), units, context);
+                        units_used = 0;
                     }
                     Next::Interpret
                 }
