@@ -1,8 +1,8 @@
 //! What a remembered profile brings: the time of the tiered engine that knows from an earlier run what is hot, compared with that of the
 //! engine that is best in hindsight.
 //!
-//! A run is everything from the verified program to its answer. At the sizes of the break-even sweep, the profile is in memory. At a size
-//! at which the register tier needs about a millisecond or more, it is in a file, and a run reads the file and updates it.
+//! A run is everything from the verified program to its answer. At the sizes of the break-even sweep, the profile is in memory. At the
+//! size at which the workload is timed, it is in a file, and a run reads the file and updates it.
 
 use std::path::{Path, PathBuf};
 
@@ -145,7 +145,7 @@ fn ratios(
 pub struct Measured {
     /// The regret at each size of the break-even sweep, with the profile in memory.
     pub regrets: Vec<f64>,
-    /// The time of the register tier at the greater size, in nanoseconds.
+    /// The time of the register tier at the timed size, in nanoseconds.
     pub registers: f64,
     /// How many times as long the tiered engine takes there, including reading and updating its profile.
     pub with_file: f64,
@@ -185,7 +185,7 @@ impl Measured {
             // The times are relative to that of the first choice.
             regrets.extend(regret::regret(*tiered, choices.iter().copied().chain([1.0])));
         }
-        let subject = workload.of_size(workload.tenth());
+        let subject = workload.subject();
         let contestants = [Contestant::Engine(REGISTERS), Contestant::File(folder)];
         let (ratios, mut copies, mut stack) = ratios(&subject, &contestants, turns, rng)?;
         let registers = copies.iter_mut().find(|copy| copy.contestant == 0).expect("it took part");
@@ -245,8 +245,8 @@ pub fn to_markdown(workloads: &[&Workload], processes: &[Process]) -> Result<Str
     ]);
     Ok(format!(
         "`tiered` with the profile of one earlier run. Mean and worst: its time divided by the least of {}, at the sizes of the\n\
-         break-even sweep, with the profile in memory. With a file: its time divided by that of `{REGISTERS}` at a tenth of the timed\n\
-         work, including reading and updating the file. Medians over {} processes:\n\n{}",
+         break-even sweep, with the profile in memory. With a file: its time divided by that of `{REGISTERS}` at the size at which\n\
+         the workload is timed, including reading and updating the file. Medians over {} processes:\n\n{}",
         CHOICES.join(", "),
         processes.len(),
         table(&rows)

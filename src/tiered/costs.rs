@@ -56,7 +56,7 @@ impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs = Costs {
         interpreted: 0.709,
-        interpreted_long: 5.5,
+        interpreted_long: 2.4,
         baseline: TierCosts { compile: 2720.0, compile_operation: 82.0, operation: 0.22 },
         registers: TierCosts { compile: 3280.0, compile_operation: 122.0, operation: 0.153 },
     };
