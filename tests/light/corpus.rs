@@ -1,6 +1,6 @@
 //! Runs every case of the corpus on every engine, with and without metered fuel, and compares with the expected result.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jitduel::corpus::{Case, cases, programs};
 use jitduel::engine::{Options, Run};
@@ -40,24 +40,29 @@ fn groups(cases: &[Case]) -> Vec<Group<'_>> {
     groups
 }
 
-#[test]
-fn every_case_on_every_engine() {
-    let engines: Vec<_> = all_names().filter(|name| !PEERS.contains(name)).collect();
-    let mut oracle = Oracle::new(&engines).expect("the engines exist");
-    let (mut count, mut failures) = (0, Vec::new());
-    let mut paths = Vec::new();
-    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
-    for path in &paths {
+/// What was found in some programs.
+#[derive(Default)]
+struct Checked {
+    cases: usize,
+    failures: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// Checks these programs, with engines of its own.
+fn check<'p>(engines: &[&str], paths: impl Iterator<Item = &'p PathBuf>) -> Checked {
+    let mut oracle = Oracle::new(engines).expect("the engines exist");
+    let mut checked = Checked::default();
+    for path in paths {
         let name = path.display().to_string();
         let source = Source::of_file(path, std::fs::read(path).expect("it can be read"));
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!cases.is_empty(), "{name} has no case");
-        count += cases.len();
+        checked.cases += cases.len();
         for Group { inputs, options, runs } in groups(&cases) {
             let mut check = |case: &Case, engine: &str, verdict: &Verdict| {
                 if *verdict != case.expected {
-                    let line = case.line;
-                    failures.push(format!("{name}:{line}: {engine}: {verdict}, expected {}", case.expected));
+                    let (line, expected) = (case.line, &case.expected);
+                    checked.failures.push(format!("{name}:{line}: {engine}: {verdict}, expected {expected}"));
                 }
             };
             let program = match front::load(&source, inputs).unwrap_or_else(|wrong| panic!("{name}: {wrong}")) {
@@ -76,10 +81,30 @@ fn every_case_on_every_engine() {
             }
         }
     }
-    assert!(oracle.skipped().is_empty(), "{:?}", oracle.skipped());
-    let summary = format!("{} programs, {count} cases x {} engines", paths.len(), oracle.engines());
+    checked.skipped = oracle.skipped().to_vec();
+    checked
+}
+
+#[test]
+fn every_case_on_every_engine() {
+    let engines: Vec<_> = all_names().filter(|name| !PEERS.contains(name)).collect();
+    let mut paths = Vec::new();
+    programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut paths).expect("the corpus is there");
+    // In an emulator, no other test takes nearly as long.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let all: Vec<Checked> = std::thread::scope(|scope| {
+        let (engines, paths) = (&engines, &paths);
+        let part = |first: usize| scope.spawn(move || check(engines, paths.iter().skip(first).step_by(threads)));
+        let parts: Vec<_> = (0..threads).map(part).collect();
+        parts.into_iter().map(|part| part.join().expect("a thread that panics says why")).collect()
+    });
+    let skipped: Vec<&String> = all.iter().flat_map(|checked| &checked.skipped).collect();
+    assert!(skipped.is_empty(), "{skipped:?}");
+    let count: usize = all.iter().map(|checked| checked.cases).sum();
+    let summary = format!("{} programs, {count} cases x {} engines", paths.len(), engines.len());
     println!("{summary}");
     assert!(include_str!("../../README.md").contains(&summary), "the README has a different count: {summary}");
+    let failures: Vec<&str> = all.iter().flat_map(|checked| &checked.failures).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures[..failures.len().min(40)].join("\n"));
     assert!(count > 1000, "only {count} cases");
 }
