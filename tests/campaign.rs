@@ -19,7 +19,7 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::Trap;
 use jitduel::registry;
 
-const TESTS: [alone::Test; 15] = [
+const TESTS: [alone::Test; 16] = [
     ("a_stopped_campaign_reports_no_hang", a_stopped_campaign_reports_no_hang),
     ("another_value_is_found_and_the_campaign_continues", another_value_is_found_and_the_campaign_continues),
     ("other_memory_is_found", other_memory_is_found),
@@ -35,6 +35,7 @@ const TESTS: [alone::Test; 15] = [
     ("killing_the_investigation_does_not_hide_a_finding", killing_the_investigation_does_not_hide_a_finding),
     ("a_campaign_that_stops_early_counts_only_what_it_judged", a_campaign_that_stops_early_counts_only_what_it_judged),
     ("a_sequence_has_an_end", a_sequence_has_an_end),
+    ("time_ends_a_batch_early", time_ends_a_batch_early),
 ];
 
 fn main() -> ExitCode {
@@ -375,6 +376,14 @@ fn a_sequence_has_an_end() {
         }
         assert_eq!(Campaign { first: u64::MAX, ..last(shard, 0) }.left(), 0);
     }
+}
+
+/// With all engines, a process needs seconds for its batch, and minutes in an emulator. It ends early if the time is over.
+fn time_ends_a_batch_early() {
+    let engines: Vec<_> = registry::ENGINES.into_iter().chain(["tiered:again", "ssa:few"]).collect();
+    let short = Campaign { programs: None, time: Some(Duration::from_millis(100)), jobs: 1, ..campaign(&engines, 0) };
+    let programs = run(&short).programs;
+    assert!((1..1_024).contains(&programs), "{programs}");
 }
 
 /// The index of the first program of the sequence that fails.

@@ -238,7 +238,7 @@ impl Campaign {
             if running.found_enough() {
                 return Ok(running.tally);
             }
-            let over = self.time.is_some_and(|time| started.elapsed() >= time);
+            let over = self.is_over(started);
             while !over && running.workers.len() < self.jobs {
                 let batch = waiting.pop().unwrap_or_else(|| {
                     // The last programs are split evenly among the processes.
@@ -249,7 +249,7 @@ impl Campaign {
                 if batch.next == batch.end {
                     break;
                 }
-                let worker = Worker::start(|reporter| self.work(batch, reporter))?;
+                let worker = Worker::start(|reporter| self.work(batch, started, reporter))?;
                 running.workers.push((worker, batch));
             }
             if running.workers.is_empty() {
@@ -296,8 +296,13 @@ impl Campaign {
         self.patience + self.external.as_ref().map_or(Duration::ZERO, External::time)
     }
 
-    /// Judges a batch of programs.
-    fn work(&self, batch: Batch, reporter: &mut Reporter) {
+    /// Whether the time of a campaign that began then is over.
+    fn is_over(&self, started: Instant) -> bool {
+        self.time.is_some_and(|time| started.elapsed() >= time)
+    }
+
+    /// Judges a batch of programs, or its first programs if the time of the campaign ends before.
+    fn work(&self, batch: Batch, started: Instant, reporter: &mut Reporter) {
         let mut judge = self.judge(&self.engines);
         let mut counts = Counts::default();
         let take_counts =
@@ -325,6 +330,10 @@ impl Campaign {
             }
             if counts.programs == REPORT_INTERVAL {
                 reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
+                // In an emulator, the rest of the batch could take minutes.
+                if self.is_over(started) {
+                    break;
+                }
             }
         }
         reporter.send(Message::Counts(take_counts(&mut counts, &judge)));
