@@ -179,6 +179,11 @@ impl Interpreted {
         stage
     }
 
+    /// The tier that pays for a function that was compiled.
+    pub fn deserved(&self, function: FunctionId) -> Option<Choice> {
+        self.compiled.get(&function).map(|stage| stage.tier)
+    }
+
     /// From now on, the register tier compiles a function.
     fn promote(&mut self, function: FunctionId) {
         self.stage(function, Choice::Registers);

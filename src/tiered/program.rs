@@ -72,9 +72,17 @@ impl TieredProgram {
         }
     }
 
-    /// The functions that were hot so far: what a profile should remember.
+    /// The functions that were hot so far, each with the tier that would pay now: what a profile should remember. That tier may not have
+    /// compiled the function yet, because code of a recursive function without loops is left only when it returns.
     pub fn hot(&self) -> Vec<Hot> {
-        self.units.compiled_functions().map(|(function, tier)| Hot { function: function.0, tier }).collect()
+        let deserved = |function| self.interpreted.as_ref().and_then(|interpreted| interpreted.deserved(function));
+        let compiled = self.units.compiled_functions();
+        compiled
+            .map(|(function, tier)| Hot {
+                function: function.0,
+                tier: deserved(function).map_or(tier, |best| best.max(tier)),
+            })
+            .collect()
     }
 
     /// The time line, if it was requested.

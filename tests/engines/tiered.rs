@@ -89,6 +89,24 @@ fn a_remembered_program_gets_its_inputs_on_every_tier() {
     }
 }
 
+/// A recursive function without loops is left only when it returns, but the profile remembers that `regs` would have paid.
+#[test]
+fn a_profile_remembers_the_tier_that_pays() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let fib = ": fib ( n -- f ) dup 2 < if exit end dup 1 - fib swap 2 - fib + ; fib";
+    let program = program(fib, 1);
+    let remembered = |size: i64| {
+        let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);
+        run(&mut prepared, &[size]);
+        prepared.hot()
+    };
+    assert_eq!(remembered(5), []);
+    assert_eq!(remembered(17), [Hot { function: 1, tier: Choice::Baseline }]);
+    assert_eq!(remembered(25), [Hot { function: 1, tier: Choice::Registers }]);
+}
+
 /// What one run has compiled with the first tier serves the next run, which has other inputs.
 #[test]
 fn a_prepared_program_runs_again_with_other_inputs() {
