@@ -1,5 +1,5 @@
-//! `profiles`: what a remembered profile brings to `tiered`. It does not use criterion: each process measures everything, and the figures
-//! are medians over processes.
+//! `profiles`: how much a remembered profile speeds up `tiered`. It does not use criterion: each process measures everything, and the
+//! figures are medians over processes.
 //!
 //! `cargo bench --bench profiles [-- FILTER…]`; a filter chooses workloads. With `--test`, a single process hardly measures anything, as
 //! a smoke test. A debug build measures only with `--force`.

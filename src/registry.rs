@@ -190,7 +190,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
     match name {
         Tree::NAME => Some(Box::new(Tree)),
         Interpreter::NAME => Some(Box::new(Interpreter::default())),
-        Tiered::NAME => Some(Box::new(Tiered::new(Tiered::NAME, Threshold::BreakEven(Costs::MEASURED)))),
+        Tiered::NAME => Some(Box::new(Tiered::new(Tiered::NAME, Threshold::DEFAULT))),
         #[cfg(feature = "peers")]
         crate::peers::cranelift::NAME => Some(Box::new(crate::peers::cranelift::Cranelift::default())),
         #[cfg(feature = "peers")]

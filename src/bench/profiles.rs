@@ -1,5 +1,5 @@
-//! What a remembered profile brings: the time of the tiered engine that knows from an earlier run what is hot, compared with that of the
-//! engine that is best in hindsight.
+//! How much a remembered profile speeds up the tiered engine. An earlier run recorded which functions are hot. The benchmark compares the
+//! engine that knows them with the engine that is best in hindsight.
 //!
 //! A run is everything from the verified program to its answer. At the sizes of the break-even sweep, the profile is in memory. At the
 //! size at which the workload is timed, it is in a file, and a run reads the file and updates it.
@@ -23,12 +23,10 @@ use crate::lang::{Program, Source};
 use crate::outcome::Trap;
 use crate::registry;
 use crate::tiered::profile::{Hot, Key};
-use crate::tiered::{Costs, Threshold, Tiered, profile_file};
+use crate::tiered::{Threshold, Tiered, profile_file};
 
 /// The engine with which runs of a millisecond or more are compared.
 const REGISTERS: &str = "regs";
-
-const THRESHOLD: Threshold = Threshold::BreakEven(Costs::MEASURED);
 
 /// Runs on an engine that prepares the program anew each time.
 struct Whole {
@@ -60,7 +58,7 @@ enum Profile {
 
 impl Prepared for Remembering {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
-        let key = |source: &Source| Key::of(source, self.program.inputs(), &self.options, THRESHOLD);
+        let key = |source: &Source| Key::of(source, self.program.inputs(), &self.options, Threshold::DEFAULT);
         let read;
         let hot = match &self.profile {
             Profile::Memory(hot) => hot,
@@ -101,7 +99,7 @@ impl Contestant<'_> {
             let engine = registry::engine(name).expect("the engines that are compared exist");
             return Ok(Box::new(Whole { engine, program, options }));
         }
-        let engine = Tiered::new(Tiered::NAME, THRESHOLD);
+        let engine = Tiered::new(Tiered::NAME, Threshold::DEFAULT);
         let mut first = engine.prepare_tiered(&Task::new(&program, &options), &mut NoClock)?;
         let mut stack = stack(subject.stack_limit)?;
         first.run(&subject.inputs, None, &mut stack).expect("a subject that was checked does not trap");
@@ -110,7 +108,7 @@ impl Contestant<'_> {
         let profile = match self {
             Contestant::File(folder) => {
                 let path = folder.join("profile.json");
-                let key = Key::of(&subject.source, program.inputs(), &options, THRESHOLD);
+                let key = Key::of(&subject.source, program.inputs(), &options, Threshold::DEFAULT);
                 profile_file::update(&path, key, &hot).expect("temporary files can be written");
                 Profile::File(path, subject.source.clone())
             }
@@ -277,7 +275,7 @@ mod tests {
         assert!(markdown.contains("| queens ") && markdown.contains("| all "), "{markdown}");
     }
 
-    /// The earlier run must have recorded something where that matters, and what it recorded must be used.
+    /// The earlier run records a hot function, and the next run compiles it before it begins.
     #[test]
     fn profile_in_a_file_compiles_before_the_run() {
         if support().is_err() {
@@ -288,8 +286,8 @@ mod tests {
         let program = subject.program().expect("it is a program");
         Contestant::File(folder.path()).prepare(&subject, &program).expect("it can be prepared");
         let profiles = profile_file::read(&folder.path().join("profile.json")).expect("it is one").expect("it exists");
-        let key = Key::of(&subject.source, 1, &subject.options(), THRESHOLD);
-        let engine = Tiered::new(Tiered::NAME, THRESHOLD);
+        let key = Key::of(&subject.source, 1, &subject.options(), Threshold::DEFAULT);
+        let engine = Tiered::new(Tiered::NAME, Threshold::DEFAULT);
         let options = subject.options();
         let task = Task::new(&program, &options);
         let prepared = engine.prepare_remembering(&task, profiles.hot(&key), &mut NoClock).expect("it can be prepared");

@@ -12,7 +12,7 @@ use crate::engine::{NoClock, Options, PrepareError, Task};
 use crate::lang::{Program, Source};
 use crate::plural::count;
 use crate::tiered::profile::Key;
-use crate::tiered::{Costs, Event, Threshold, Tiered, TieredProgram, What, Why, profile_file};
+use crate::tiered::{Event, Threshold, Tiered, TieredProgram, What, Why, profile_file};
 
 /// The options.
 #[derive(Args)]
@@ -64,7 +64,7 @@ impl Tiering {
     }
 
     fn threshold(&self) -> Threshold {
-        self.threshold.map_or(Threshold::BreakEven(Costs::MEASURED), |When(threshold)| threshold)
+        self.threshold.map_or(Threshold::DEFAULT, |When(threshold)| threshold)
     }
 
     /// Prepares a program on the tiered engine with these options.

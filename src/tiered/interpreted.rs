@@ -233,19 +233,17 @@ impl Interpreted {
     /// call of the function. About a quarter of the operations are executed in each, because the others are in other branches or
     /// are checks.
     fn work_of_unit(&self, context: &Context) -> i64 {
+        let body = self.body(self.machine.cell(context.ip)) as i64;
+        (body / 4).clamp(*WORK_OF_CALL.start(), *WORK_OF_CALL.end())
+    }
+
+    /// The number of operations of the innermost loop that contains a cell, or else of its function.
+    fn body(&self, cell: usize) -> usize {
         let watch = self.machine.watch();
-        let cell = self.machine.cell(context.ip);
-        let (start, end) = match watch.innermost(cell) {
-            Some(head) => {
-                let region = self.bytecode.region(watch.heads[head].region);
-                (region.start, region.end)
-            }
-            None => {
-                let function = &self.bytecode.functions()[watch.function(cell).index()];
-                (function.start, function.end)
-            }
-        };
-        i64::from((end.0 - start.0) / 4).clamp(*WORK_OF_CALL.start(), *WORK_OF_CALL.end())
+        match watch.innermost(cell) {
+            Some(head) => self.bytecode.region(watch.heads[head].region).operations(),
+            None => self.bytecode.ops_of(watch.function(cell)).len(),
+        }
     }
 
     /// Notes work of calls. It counts for the innermost function that is worth entering when it is called, and whose calls
@@ -265,13 +263,8 @@ impl Interpreted {
         if *heat >= 0 {
             return;
         }
-        let innermost = self.machine.watch().innermost(cell);
-        let body = match innermost {
-            Some(head) => self.bytecode.region(self.machine.watch().heads[head].region).operations(),
-            None => self.bytecode.ops_of(function).len(),
-        };
-        let Some((why, tier)) = self.pays(function, body) else { return };
-        match innermost {
+        let Some((why, tier)) = self.pays(function, self.body(cell)) else { return };
+        match self.machine.watch().innermost(cell) {
             Some(head) => {
                 let cell = self.machine.watch().heads[head].cell;
                 let head = self.machine.watch().head(cell).expect("a loop begins there");

@@ -50,6 +50,11 @@ pub enum Threshold {
     Never,
 }
 
+impl Threshold {
+    /// That of the engine named [`Tiered::NAME`].
+    pub const DEFAULT: Threshold = Threshold::BreakEven(Costs::MEASURED);
+}
+
 /// The tiered engine.
 pub struct Tiered {
     name: &'static str,

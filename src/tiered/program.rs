@@ -72,17 +72,15 @@ impl TieredProgram {
         }
     }
 
-    /// The functions that were hot so far, each with the tier that would pay now: what a profile should remember. That tier may not have
-    /// compiled the function yet, because code of a recursive function without loops is left only when it returns.
+    /// The functions that were hot so far, each with the best tier that pays for it. A profile remembers them. That tier may not have
+    /// compiled the function yet: a recursive function without loops leaves its code only when it returns.
     pub fn hot(&self) -> Vec<Hot> {
         let deserved = |function| self.interpreted.as_ref().and_then(|interpreted| interpreted.deserved(function));
-        let compiled = self.units.compiled_functions();
-        compiled
-            .map(|(function, tier)| Hot {
-                function: function.0,
-                tier: deserved(function).map_or(tier, |best| best.max(tier)),
-            })
-            .collect()
+        let hot = |(function, tier): (FunctionId, Choice)| {
+            let tier = deserved(function).map_or(tier, |best| best.max(tier));
+            Hot { function: function.0, tier }
+        };
+        self.units.compiled_functions().map(hot).collect()
     }
 
     /// The time line, if it was requested.

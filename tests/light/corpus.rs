@@ -1,44 +1,15 @@
 //! Runs every case of the corpus on every engine, with and without metered fuel, and compares with the expected result.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jitduel::corpus::{Case, cases, programs};
-use jitduel::engine::{Options, Run};
+use jitduel::corpus::{cases, programs};
+use jitduel::engine::Run;
 use jitduel::front;
 use jitduel::lang::Source;
 use jitduel::oracle::Oracle;
 use jitduel::outcome::{TrapKind, Verdict};
 use jitduel::registry::{PEERS, all_names};
-
-/// The cases of a program with the same number of inputs and the same options, and the fuel of each.
-struct Group<'a> {
-    inputs: usize,
-    options: Options,
-    runs: Vec<(&'a Case, Option<u64>)>,
-}
-
-/// The runs of a program's cases, in groups, so that a program is prepared once for all cases of a group: preparing takes longer than most
-/// runs.
-fn groups(cases: &[Case]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group> = Vec::new();
-    for case in cases {
-        // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
-        // because fuel runs out is not repeated without metering.
-        let metered = Some(case.fuel.unwrap_or(1_000_000_000));
-        let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
-        let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
-        for fuel in fuels {
-            let (inputs, stack_limit, call_limit) = (&case.inputs, case.stack_limit, case.call_limit);
-            let options = Run { inputs, fuel, stack_limit, call_limit }.options();
-            let fits = |group: &&mut Group| (group.inputs, group.options) == (inputs.len(), options);
-            match groups.iter_mut().find(fits) {
-                Some(group) => group.runs.push((case, fuel)),
-                None => groups.push(Group { inputs: inputs.len(), options, runs: vec![(case, fuel)] }),
-            }
-        }
-    }
-    groups
-}
 
 /// What was found in some programs.
 #[derive(Default)]
@@ -58,26 +29,34 @@ fn check<'p>(engines: &[&str], paths: impl Iterator<Item = &'p PathBuf>) -> Chec
         let cases = cases(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!cases.is_empty(), "{name} has no case");
         checked.cases += cases.len();
-        for Group { inputs, options, runs } in groups(&cases) {
-            let mut check = |case: &Case, engine: &str, verdict: &Verdict| {
-                if *verdict != case.expected {
-                    let (line, expected) = (case.line, &case.expected);
+        // The oracle prepares a program once for runs with the same options.
+        let mut programs = BTreeMap::new();
+        for case in &cases {
+            let (line, expected) = (case.line, &case.expected);
+            let mut check = |engine: &str, verdict: &Verdict| {
+                if verdict != expected {
                     checked.failures.push(format!("{name}:{line}: {engine}: {verdict}, expected {expected}"));
                 }
             };
-            let program = match front::load(&source, inputs).unwrap_or_else(|wrong| panic!("{name}: {wrong}")) {
+            let inputs = case.inputs.len();
+            let load = || front::load(&source, inputs).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+            let program = match programs.entry(inputs).or_insert_with(load) {
                 Ok(program) => program,
                 Err(fault) => {
-                    let verdict = Verdict::of_fault(&fault, &source);
-                    runs.iter().for_each(|(case, _)| check(case, "front end", &verdict));
+                    check("front end", &Verdict::of_fault(fault, &source));
                     continue;
                 }
             };
-            let mut round = oracle.prepare(&program, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
-            for (case, fuel) in runs {
-                for answer in round.run(&case.inputs, fuel) {
-                    check(case, answer.engine, &Verdict::of(&answer.outcome, &source));
-                }
+            // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
+            // because fuel runs out is not repeated without metering.
+            let metered = Some(case.fuel.unwrap_or(1_000_000_000));
+            let out_of_fuel = matches!(case.expected, Verdict::Trap { kind: TrapKind::OutOfFuel, .. });
+            let fuels = if out_of_fuel { vec![metered] } else { vec![metered, None] };
+            for fuel in fuels {
+                let (inputs, stack_limit, call_limit) = (&case.inputs, case.stack_limit, case.call_limit);
+                let run = Run { inputs, fuel, stack_limit, call_limit };
+                let answers = oracle.run(program, run).unwrap_or_else(|error| panic!("{name}: {error}"));
+                answers.iter().for_each(|answer| check(answer.engine, &Verdict::of(&answer.outcome, &source)));
             }
         }
     }

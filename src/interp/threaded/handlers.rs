@@ -451,10 +451,9 @@ handler!(
     }
 );
 handler!(
-    /// [`back_outer`] in watched code: notes the work of an iteration, and then that of `while` loops in the loop.
+    /// [`back_outer`] in watched code: notes the work of an iteration and of `while` loops in the loop.
     back_outer_watched<> |ip, count, context, r| {
-        let inside = count.min(0).wrapping_neg().saturating_mul((*ip.add(5)).value);
-        // The function is the same.
+        let inside = count.min(0).wrapping_neg().saturating_mul((*ip.add(4)).value);
         if work_done(context, ip.add(2), inside.saturating_add((*ip.add(3)).value)) {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }

@@ -382,10 +382,9 @@ impl Walk<'_> {
         }
     }
 
-    /// The same for the `while` loops directly inside a loop.
+    /// In watched code, appends the work of an iteration of the `while` loops directly inside a loop.
     fn work_inside(&mut self, id: RegionId) {
         if let Some(watching) = &self.watching {
-            self.state.builder.value(self.function.0.into());
             self.state.builder.value(watching.work_inside(id));
         }
     }
@@ -480,6 +479,7 @@ impl Walk<'_> {
                 if region.is_innermost {
                     self.state.builder.value(self.state.builder.units_since(header));
                 } else if is_watched {
+                    self.state.builder.value(self.function.0.into());
                     self.work_inside(id);
                 }
             }
