@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Judges random programs of every kind, each with a sweep of limits around its needs.
 #[test]
 fn random_programs_agree_on_all_engines() {
-    let programs = size("random programs", 250, 40) as u64;
+    let programs = size("random programs", 120, 24) as u64;
     let engines: Vec<_> = all_names().collect();
     let mut judge = Judge::new(&engines).expect("the engines exist");
     let (mut trapped, mut rejected, mut runs) = (0, 0, 0);
@@ -45,7 +45,7 @@ fn fuzzed(arguments: &[&str]) -> Value {
 
 #[test]
 fn a_campaign_reports_its_counts_and_is_reproducible_from_its_seed() {
-    let programs = size("programs of a campaign", 200, 160);
+    let programs = size("programs of a campaign", 100, 100);
     let count = programs.to_string();
     let whole = fuzzed(&["--programs", &count, "--seed", "5", "--jobs", "1"]);
     assert_eq!((&whole["programs"], &whole["disagreements"]), (&programs.into(), &0.into()));

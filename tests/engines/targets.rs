@@ -20,7 +20,7 @@ use rand::{Rng, RngExt, SeedableRng};
 const TIME: Duration = Duration::from_millis(500);
 
 /// The least number of changed texts, in case an emulator is slow.
-const LEAST_CHANGED: usize = 20;
+const LEAST_CHANGED: usize = 10;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -73,7 +73,7 @@ fn random_bytes(seed: u64) -> Vec<Vec<u8>> {
         stream.fill_bytes(&mut bytes);
         bytes
     };
-    (1..=size("random texts", 40, 16)).map(|length| 8 * length).map(some).collect()
+    (1..=size("random texts", 24, 8)).map(|length| 8 * length).map(some).collect()
 }
 
 #[test]

@@ -653,7 +653,7 @@ fn programs_with_few_definitions_and_arrays_match_the_definition_and_agree() {
         "leave",
     ];
     let mut judge = Judge::new();
-    judge.sequences(&parts, size("parts", 5, 4), LIMITS);
+    judge.sequences(&parts, 4, LIMITS);
     assert!(judge.done > 100 && judge.trapped > 100, "{} done, {} trapped", judge.done, judge.trapped);
     judge.met(&[
         "wrong effect",
@@ -680,7 +680,8 @@ fn faults_in_definitions_and_arrays_are_reported_as_defined() {
     let cells =
         ["8388608 array a", "8388609 array b", "16777216 array c", "9223372036854775807 array d", "0x1", "array e"];
     let mut judge = Judge::new();
-    judge.sequences(&cells, 3, LIMITS);
+    // Two arrays suffice: each run of an accepted program allocates 128 MiB.
+    judge.sequences(&cells, 2, LIMITS);
     judge.met(&["too many cells", "name not allowed"]);
     assert!(judge.accepted > 0);
 }
@@ -694,7 +695,7 @@ fn random_programs_match_the_definition_and_agree() {
     let definitions =
         [(": f ( -- )", ";"), (": g ( a -- b )", ";"), (": h ( a b -- )", "drop drop ;"), ("2 array a", "")];
     let mut judge = Judge::new();
-    for _ in 0..size("programs", 60_000, 6_000) {
+    for _ in 0..size("programs", 20_000, 6_000) {
         let mut words: Vec<&str> = Vec::new();
         let mut open: Vec<Vec<&str>> = Vec::new();
         let with_names = random.random_range(0..2) == 0;

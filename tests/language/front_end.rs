@@ -97,15 +97,15 @@ fn million_word_programs_parse_print_and_verify() {
 
 /// Names are looked up, never searched for.
 #[test]
-fn million_definitions_and_chains_of_calls_parse_print_and_verify() {
-    let count = size("definitions", 1_000_000, 50_000);
+fn many_definitions_and_chains_of_calls_parse_print_and_verify() {
+    let count = size("definitions", 250_000, 50_000);
     let arrays = size("arrays", 200_000, 50_000);
     let names = |count: usize| (0..count).map(|index| format!("f{index}"));
     let chain = |count: usize, calls: fn(usize) -> usize| {
         let called = |index: usize| if index == 0 { String::new() } else { format!("f{} ", calls(index)) };
         (0..count).map(|index| format!(": f{index} ( a -- b ) {}; ", called(index))).collect::<String>()
     };
-    let longest = size("calls in a chain", 100_000, 10_000);
+    let longest = size("calls in a chain", 50_000, 10_000);
     // Each name is used before its definition.
     let ahead = (0..longest).map(|index| format!(": f{index} ( a -- b ) f{} ; ", (index + 1) % longest)).collect();
     for (name, text, definitions, declared) in [

@@ -273,14 +273,14 @@ fn limits_in_forth() {
 #[test]
 fn random_programs_in_c() {
     if Witness::C.is_installed() {
-        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 1_000, 300)));
+        compare(Witness::C, "random_c", &random_cases(size("random programs in C", 400, 100)));
     }
 }
 
 #[test]
 fn random_programs_in_forth() {
     if Witness::Forth.is_installed() {
-        compare(Witness::Forth, "random_forth", &random_cases(size("random programs in Forth", 12_000, 300)));
+        compare(Witness::Forth, "random_forth", &random_cases(size("random programs in Forth", 4_000, 300)));
     }
 }
 
