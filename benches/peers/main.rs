@@ -10,11 +10,12 @@ mod process;
 mod race;
 mod results;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use harness::{Arguments, data_file, say, warn};
 use jitduel::bench::image::Image;
 use jitduel::bench::machine::Machine;
@@ -46,7 +47,13 @@ fn main() -> Result<ExitCode> {
     let only: Option<Vec<&str>> = arguments.value("--only").map(|names| names.split(',').collect());
     let is_named = |name: &str| only.as_ref().is_none_or(|only| only.contains(&name));
     // `gcc` selects every peer that gcc compiles.
-    let takes_part = |name: &str| name == BASE || is_named(name) || name.split(' ').next().is_some_and(is_named);
+    let first = |name: &'static str| name.split(' ').next().unwrap_or(name);
+    let all = registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied()).chain(PEERS.map(|peer| peer.name));
+    let known: BTreeSet<&str> = all.flat_map(|name| [name, first(name)]).collect();
+    if let Some(unknown) = only.iter().flatten().find(|name| !known.contains(*name)) {
+        bail!("--only names `{unknown}`, which is none of {}", known.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    let takes_part = |name: &'static str| name == BASE || is_named(name) || is_named(first(name));
     let peers = PEERS.into_iter().filter(|peer| takes_part(peer.name));
     let installed: Vec<Peer> = peers.filter(|peer| is_installed(peer, &mut not_run)).collect();
     let engines = registry::ENGINES.into_iter().chain(registry::PEERS.iter().copied());

@@ -246,12 +246,12 @@ mod tests {
         let mut profiles = Profiles::default();
         let function = u32::MAX - 300..u32::MAX;
         let hot: Vec<Hot> = function.map(|function| Hot { function, tier: Choice::Registers }).collect();
-        for index in 0..300 {
+        for index in 0..120 {
             profiles.add(key(&index.to_string()), &hot);
         }
         let text = profiles.text();
         assert!(text.len() <= MOST_BYTES && profiles.profiles.len() <= MOST_PROFILES, "{}", text.len());
-        assert_eq!(profiles.hot(&key("299")).len(), MOST_HOT);
+        assert_eq!(profiles.hot(&key("119")).len(), MOST_HOT);
         assert!(profiles.hot(&key("0")).is_empty(), "the oldest is forgotten");
         assert_eq!(Profiles::parse(text.as_bytes()), Ok(profiles));
     }

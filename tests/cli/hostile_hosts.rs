@@ -192,7 +192,7 @@ fn a_thousand_nested_bodies_need_no_large_stack() {
         &["asm", &path, "--engine", "bytecode", "--stage", "code"],
         &["export", &path, "--to", "c"],
         &["export", &path, "--to", "forth"],
-        &["fuzz", "--programs", "20", "--seed", "1"],
+        &["fuzz", "--programs", "5", "--seed", "1"],
     ] {
         let (status, out, err) = said(small_stack, arguments);
         assert!(status == 0 && !out.is_empty(), "{arguments:?}: {status}\n{err}");

@@ -70,8 +70,8 @@ fn valid_programs_of_the_corpus_survive_printing() {
 // Sizes.
 
 #[test]
-fn million_word_programs_parse_print_and_verify() {
-    let words = size("words", 1_000_000, 100_000);
+fn large_programs_parse_print_and_verify() {
+    let words = size("words", 500_000, 100_000);
     let programs = [
         ("straight", "1 drop ".repeat(words / 2), words),
         ("sums", "7 + ".repeat(words / 2), words),
@@ -98,8 +98,8 @@ fn million_word_programs_parse_print_and_verify() {
 /// Names are looked up, never searched for.
 #[test]
 fn many_definitions_and_chains_of_calls_parse_print_and_verify() {
-    let count = size("definitions", 250_000, 50_000);
-    let arrays = size("arrays", 200_000, 50_000);
+    let count = size("definitions", 150_000, 50_000);
+    let arrays = size("arrays", 100_000, 50_000);
     let names = |count: usize| (0..count).map(|index| format!("f{index}"));
     let chain = |count: usize, calls: fn(usize) -> usize| {
         let called = |index: usize| if index == 0 { String::new() } else { format!("f{} ", calls(index)) };

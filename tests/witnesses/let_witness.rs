@@ -134,7 +134,7 @@ fn random_let_programs_in_c() {
     if !is_installed("gcc") {
         return;
     }
-    let count = size("random let programs in C", 400, 100);
+    let count = size("random let programs in C", 240, 100);
     let (cases, traps) = random_cases(count);
     println!("{count} random programs: {traps:?} trap");
     for kind in [TrapKind::DivisionByZero, TrapKind::OutOfFuel, TrapKind::OutOfBounds, TrapKind::CallDepthExceeded] {
