@@ -512,6 +512,6 @@ impl Interpreted {
 }
 
 /// The first tier that compiles functions. Code of the baseline that counts fuel cannot also count its work, so it would never be left.
-fn first_tier(code: &Bytecode) -> Choice {
+pub fn first_tier(code: &Bytecode) -> Choice {
     if code.metered() { Choice::Registers } else { Choice::Baseline }
 }

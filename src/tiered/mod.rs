@@ -14,6 +14,7 @@
 mod again;
 mod cache;
 mod costs;
+mod foresight;
 mod interpreted;
 pub mod profile;
 pub mod profile_file;

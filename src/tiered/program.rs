@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::interpreted::Interpreted;
+use super::foresight::first_loop;
+use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
 use super::timeline::{Event, Timeline, Why};
 use super::units::{Compiler, UnitId, Units};
@@ -17,7 +18,7 @@ pub struct TieredProgram {
     bytecode: Rc<Bytecode>,
     threshold: Threshold,
     units: Units,
-    /// `None` if the whole program was compiled before its first run.
+    /// `None` if the whole program was compiled before it began, and until the first run if that can prepare it.
     interpreted: Option<Interpreted>,
     /// How often the last run has entered machine code from the interpreter.
     tier_changes: u64,
@@ -39,11 +40,38 @@ impl TieredProgram {
         } else if threshold != Threshold::Never {
             program.remember(hot);
         }
-        if program.whole().is_none() {
-            let code = Rc::clone(&program.bytecode);
-            program.interpreted = Some(Interpreted::new(code, threshold, &program.units, program.units.granted())?);
+        if program.whole().is_none() && !program.can_wait() {
+            program.interpreted = Some(program.interpreter()?);
         }
         Ok(program)
+    }
+
+    /// Whether the interpreter is prepared in the first run, if that needs it. Without calls and cells, nothing must be reserved, so
+    /// this cannot fail.
+    fn can_wait(&self) -> bool {
+        let code = &self.bytecode;
+        matches!(self.threshold, Threshold::BreakEven(_)) && !code.has_calls() && code.cells() == 0
+    }
+
+    /// The program in the interpreter.
+    fn interpreter(&self) -> Result<Interpreted, PrepareError> {
+        let granted = self.units.granted();
+        Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, granted)
+    }
+
+    /// Before the first run of a program without calls, compiles it if its first loop will do enough work. The interpreter is not
+    /// needed then.
+    fn foresee(&mut self, inputs: &[i64], fuel: Option<u64>) {
+        let Threshold::BreakEven(costs) = self.threshold else { return };
+        let Some(first) = first_loop(&self.bytecode, inputs, fuel) else { return };
+        let (length, tier) = (self.bytecode.ops().len(), first_tier(&self.bytecode));
+        let limit = costs.break_even(tier, length, first.body);
+        // If nothing ever pays, the limit is near the greatest integer.
+        let work = first.work.min(i64::MAX / 8);
+        if work >= limit {
+            let tier = tier.max(costs.best(length, work));
+            self.units.of(FunctionId::MAIN, None, tier, Why::Work { done: work, limit });
+        }
     }
 
     /// The unit that is the whole program, and is executed to its end.
@@ -103,6 +131,12 @@ impl TieredProgram {
 impl Prepared for TieredProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.tier_changes = 0;
+        if self.interpreted.is_none() && self.whole().is_none() {
+            self.foresee(inputs, fuel);
+            if self.whole().is_none() {
+                self.interpreted = Some(self.interpreter().expect("nothing must be reserved"));
+            }
+        }
         // A threshold counts anew in every run.
         let counts = matches!(self.threshold, Threshold::At(1..));
         if let Some(main) = self.whole().filter(|_| !counts || self.interpreted.is_none()) {

@@ -187,7 +187,7 @@ fn work_that_pays_is_compiled_and_less_is_not() {
         for (size, is_hot) in [(0, false), (1, false), (few, false), (many, true)] {
             let mut prepared = prepared(&program, Threshold::BreakEven(costs), &[]);
             run(&mut prepared, &[size]);
-            assert_eq!(prepared.tier_changes() > 0, is_hot, "{text} with {size}: {:?}", prepared.events());
+            assert_eq!(prepared.code_bytes() > Some(0), is_hot, "{text} with {size}: {:?}", prepared.events());
             let expected = run(&mut self::prepared(&program, Threshold::Never, &[]), &[size]);
             // What is hot stays hot, and the next run begins in machine code.
             assert_eq!(run(&mut prepared, &[size]), expected);
@@ -209,13 +209,39 @@ fn a_long_loop_is_compiled_after_less_work() {
         let program = program(text, 1);
         let mut prepared = prepared(&program, Threshold::BreakEven(costs), &[]);
         run(&mut prepared, &[5]);
-        prepared.tier_changes() > 0
+        prepared.code_bytes() > Some(0)
     };
     let loop_of = |times: usize, words: usize| format!("{times} times {} end ", body(words));
     for (times, words, is_hot) in [(7, 2 * LONG, true), (7, LONG / 2, false), (30, LONG / 2, true)] {
         assert_eq!(hot(&loop_of(times, words)), is_hot, "{words} words {times} times");
     }
     assert!(!hot(&(body(2 * LONG) + &loop_of(60, LONG / 4))), "the loop is short, although its function is not");
+}
+
+/// If the count of the first loop follows from the inputs, nothing is interpreted. Before, runs with small counts may have been.
+#[test]
+fn a_long_first_loop_is_foreseen() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let changes = |text: &str, sizes: &[i64]| -> Vec<u64> {
+        let program = program(text, 1);
+        let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);
+        let mut change = |size: &i64| {
+            assert_eq!(run(&mut prepared, &[*size]), [*size], "{text}");
+            prepared.tier_changes()
+        };
+        sizes.iter().map(&mut change).collect()
+    };
+    let simple = "0 swap times 1 + end";
+    assert_eq!(changes(simple, &[100_000, 1, 100_000]), [0, 0, 0]);
+    assert_eq!(changes(simple, &[1, 100_000, 100_000]), [0, 1, 0]);
+    // Code of the baseline that counts its work is entered from the interpreter, which takes over when it has done enough.
+    let open = "0 swap times 1 + 1 while dup do 1 - end drop end";
+    assert_eq!(changes(open, &[1_000]), [1]);
+    assert_eq!(changes(open, &[100_000]), [0], "the register tier");
+    let early = "0 swap times 1 + dup 100000 = if leave end end";
+    assert_eq!(changes(early, &[100_000]), [1], "what leaves early is not foreseen");
 }
 
 /// Small words are not entered one by one: what calls them is compiled.
