@@ -57,7 +57,7 @@ fn expected_deaths_are_only_counted_unless_a_stage_fails() {
 fn the_script_states_its_needs_and_names_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = std::fs::read_to_string(root.join("scripts/test")).expect("it is there");
-    let said = script.find("20 to 40 minutes on two processors and 3 GB of disk").expect("it says so");
+    let said = script.find("15 to 30 minutes on two processors and 3 GB of disk").expect("it says so");
     assert!(said < script.find("install_packages").expect("it installs"), "before anything is done");
     let (_, names) = script.split_once("left_out=(").expect("it leaves some out");
     for name in names.split_once(')').expect("the list ends").0.split_whitespace() {
