@@ -86,7 +86,7 @@ impl Points {
         }
     }
 
-    /// The smallest size at which the tiered engine changes to machine code. It decides by counting, so this is the same in every
+    /// The smallest size at which the tiered engine uses machine code. It decides by counting, so this is the same in every
     /// process.
     fn first_change(&self, workload: &Workload) -> Result<Option<i64>, Untimed> {
         let mut below = None;
@@ -107,12 +107,13 @@ impl Point {
     }
 }
 
-/// Whether the tiered engine changes to machine code in the first run of a workload of this size.
+/// Whether the tiered engine uses machine code in the first run of a workload of this size.
 fn changes(workload: &Workload, size: i64) -> Result<bool, Untimed> {
     let subject = workload.of_size(size);
     let mut prepared = prepare(Tiered::NAME, &subject.program()?, &Options::default())?;
     prepared.run(&subject.inputs, None, &mut stack(DEFAULT_STACK_LIMIT)?).expect("a workload does not trap");
-    Ok(prepared.tier_changes() > 0)
+    // It may have compiled the whole program before it began.
+    Ok(prepared.code_bytes() > Some(0))
 }
 
 /// A size above `below` and up to `above` of which `holds` is true, although it is not true of the size before. It must be

@@ -109,7 +109,7 @@ mod tests {
             ("0 swap times 1 + end", &[-7], 0),
             ("0 swap times 1 + end", &[i64::MIN], 0),
             ("0 100 rot rot drop times 1 + end", &[7], 7),
-            ("0 rot rot * neg 3 - times 1 + end", &[-5, 4], 17),
+            ("0 rot rot * negate 3 - times 1 + end", &[-5, 4], 17),
             ("0 1 pick 2 * times 1 + end swap drop", &[4], 8),
         ] {
             let found = found(text, inputs, None).unwrap_or_else(|| panic!("{text}"));
