@@ -18,12 +18,12 @@ pub struct FirstLoop {
 /// The main program's first loop, if it is a `times` loop whose count follows from the inputs by a few operations, and which nothing
 /// leaves early.
 pub fn first_loop(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Option<FirstLoop> {
-    let mut stack = Stack { inputs, values: Vec::new() };
+    let mut stack = inputs.to_vec();
     for op in code.ops_of(FunctionId::MAIN).iter().take(MOST) {
         match *op {
-            Op::Literal(value) => stack.values.push(value),
-            Op::Word(word) => stack.apply(word)?,
-            Op::Pick(depth) => stack.values.push(stack.peek(depth)?),
+            Op::Literal(value) => stack.push(value),
+            Op::Word(word) => apply(word, &mut stack)?,
+            Op::Pick(depth) => stack.push(*stack.iter().rev().nth(usize::try_from(depth).ok()?)?),
             // If a check fails, the run ends here, and the estimate does not matter.
             Op::Need { .. } | Op::Room { .. } | Op::Fuel => {}
             Op::Times(id) => {
@@ -32,8 +32,8 @@ pub fn first_loop(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Option<
                 if ops.iter().any(|op| matches!(op, Op::Leave(_) | Op::Exit)) {
                     return None;
                 }
-                let count = i64::try_from(stack.pop()?.max(0) as u64).ok()?;
-                let count = count.min(fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX)));
+                let most = fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
+                let count = stack.pop()?.clamp(0, most);
                 let body = region.operations();
                 return Some(FirstLoop { work: count.saturating_mul(body as i64), body });
             }
@@ -43,49 +43,19 @@ pub fn first_loop(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Option<
     None
 }
 
-/// A stack whose lowest values are inputs.
-struct Stack<'a> {
-    inputs: &'a [i64],
-    values: Vec<i64>,
-}
-
-impl Stack<'_> {
-    fn pop(&mut self) -> Option<i64> {
-        self.values.pop().or_else(|| {
-            let (top, below) = self.inputs.split_last()?;
-            self.inputs = below;
-            Some(*top)
-        })
+/// Executes a word, unless it may trap.
+fn apply(word: Word, stack: &mut Vec<i64>) -> Option<()> {
+    if matches!(word.class(), Class::Division | Class::Memory) {
+        return None;
     }
-
-    fn peek(&self, depth: u64) -> Option<i64> {
-        let mut all = self.values.iter().rev().chain(self.inputs.iter().rev());
-        all.nth(usize::try_from(depth).ok()?).copied()
+    let operands = stack.split_off(stack.len().checked_sub(word.pops())?);
+    match (word.class(), &operands[..]) {
+        (Class::Shuffle, _) => stack.extend(word.origins().iter().map(|origin| operands[*origin])),
+        (_, &[operand]) => stack.push(word.apply(operand, 0)),
+        (_, &[a, b]) => stack.push(word.apply(a, b)),
+        _ => return None,
     }
-
-    /// Executes a word, unless it may trap.
-    fn apply(&mut self, word: Word) -> Option<()> {
-        match (word.class(), word.pops()) {
-            (Class::Shuffle, operands) => {
-                let mut popped = [0; 8];
-                let operands = popped.get_mut(..operands)?;
-                for operand in operands.iter_mut().rev() {
-                    *operand = self.pop()?;
-                }
-                self.values.extend(word.origins().iter().map(|origin| operands[*origin]));
-            }
-            (Class::Unary, _) => {
-                let operand = self.pop()?;
-                self.values.push(word.apply(operand, 0));
-            }
-            (Class::Arithmetic | Class::Comparison, _) => {
-                let (b, a) = (self.pop()?, self.pop()?);
-                self.values.push(word.apply(a, b));
-            }
-            (Class::Division | Class::Memory, _) => return None,
-        }
-        Some(())
-    }
+    Some(())
 }
 
 #[cfg(test)]

@@ -131,15 +131,17 @@ impl TieredProgram {
 impl Prepared for TieredProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.tier_changes = 0;
-        if self.interpreted.is_none() && self.whole().is_none() {
+        let mut whole = self.whole();
+        if whole.is_none() && self.interpreted.is_none() {
             self.foresee(inputs, fuel);
-            if self.whole().is_none() {
+            whole = self.whole();
+            if whole.is_none() {
                 self.interpreted = Some(self.interpreter().expect("nothing must be reserved"));
             }
         }
         // A threshold counts anew in every run.
         let counts = matches!(self.threshold, Threshold::At(1..));
-        if let Some(main) = self.whole().filter(|_| !counts || self.interpreted.is_none()) {
+        if let Some(main) = whole.filter(|_| !counts || self.interpreted.is_none()) {
             let fuel = self.bytecode.begin(inputs, fuel, stack);
             self.units.timeline.enter(FunctionId::MAIN, None);
             return self.units.run(main, stack, fuel);

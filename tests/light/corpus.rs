@@ -27,8 +27,8 @@ struct Checked {
 }
 
 /// Checks these programs, with engines of its own.
-fn check<'p>(engines: &[&'static str], paths: impl Iterator<Item = &'p PathBuf>) -> Checked {
-    let mut oracle = Oracle::new(engines).expect("the engines exist");
+fn check<'p>(engines: &[&str], paths: impl Iterator<Item = &'p PathBuf>) -> Checked {
+    let [mut all, mut few] = [engines, &FEW].map(|engines| Oracle::new(engines).expect("the engines exist"));
     let mut checked = Checked::default();
     for path in paths {
         let name = path.display().to_string();
@@ -37,7 +37,7 @@ fn check<'p>(engines: &[&'static str], paths: impl Iterator<Item = &'p PathBuf>)
         assert!(!cases.is_empty(), "{name} has no case");
         checked.cases += cases.len();
         // The oracle prepares a program once for runs with the same options.
-        let (mut programs, mut is_resting) = (BTreeMap::new(), false);
+        let mut programs = BTreeMap::new();
         for case in &cases {
             let (line, expected) = (case.line, &case.expected);
             let mut check = |engine: &str, verdict: &Verdict| {
@@ -55,11 +55,12 @@ fn check<'p>(engines: &[&'static str], paths: impl Iterator<Item = &'p PathBuf>)
                 }
             };
             // Most engines would only compare the same 128 MiB again.
-            if is_emulated() && program.ast().cells() > MANY_CELLS {
+            let oracle = if is_emulated() && program.ast().cells() > MANY_CELLS {
                 println!("NOT RUN: {name} in an emulator on other engines than {FEW:?}");
-                oracle.rest(engines.iter().copied().filter(|engine| !FEW.contains(engine)));
-                is_resting = true;
-            }
+                &mut few
+            } else {
+                &mut all
+            };
             // A case without a fuel limit must have the same result with ample fuel and without metering. A run that ends only
             // because fuel runs out is not repeated without metering.
             let metered = Some(case.fuel.unwrap_or(1_000_000_000));
@@ -72,11 +73,8 @@ fn check<'p>(engines: &[&'static str], paths: impl Iterator<Item = &'p PathBuf>)
                 answers.iter().for_each(|answer| check(answer.engine, &Verdict::of(&answer.outcome, &source)));
             }
         }
-        if is_resting {
-            oracle.rest([]);
-        }
     }
-    checked.skipped = oracle.skipped().to_vec();
+    checked.skipped = all.skipped().to_vec();
     checked
 }
 
