@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use harness::{PerWord, able, criterion, engines};
 use jitduel::bench::workloads::{WORKLOADS, hold_out};
-use jitduel::bench::{Subject, prepare, stack, time};
+use jitduel::bench::{Subject, answer, prepare, stack, time};
 use jitduel::engine::Prepared;
 use jitduel::outcome::DEFAULT_STACK_LIMIT;
 
@@ -33,8 +33,8 @@ fn execute(criterion: &mut Criterion<PerWord>) {
     execute_all(criterion.benchmark_group("execute/hold-out"), &engines, &subjects, &|_| ());
 }
 
-/// A prepared program with its inputs.
-type Ready<'a> = (Box<dyn Prepared>, &'a [i64]);
+/// A prepared program with its inputs and its answer.
+type Ready<'a> = (Box<dyn Prepared>, &'a [i64], Vec<i64>);
 
 /// One benchmark for each engine; a run executes all subjects, one after the other.
 fn execute_all(
@@ -55,11 +55,16 @@ fn execute_all(
                 let prepared = |subject: &Subject| {
                     prepare(engine, &subject.program().expect("it was checked"), &subject.options())
                 };
-                let ready = |subject| (prepared(subject).expect("it was checked"), &subject.inputs[..]);
-                subjects.iter().map(ready).collect()
+                let ready = subjects.iter().map(|subject| {
+                    let mut prepared = prepared(subject).expect("it was checked");
+                    let answer = answer(&mut *prepared, &subject.inputs, &mut stack);
+                    (prepared, &subject.inputs[..], answer)
+                });
+                ready.collect()
             });
             bencher.iter_custom(|runs| {
-                let time = |(prepared, inputs): &mut Ready| time(&mut **prepared, inputs, &mut stack, runs);
+                let time =
+                    |(prepared, inputs, answer): &mut Ready| time(&mut **prepared, inputs, &mut stack, runs, answer);
                 ready.iter_mut().map(time).sum::<Duration>()
             });
         });

@@ -218,29 +218,60 @@ pub fn prepare(engine: &str, program: &Program, options: &Options) -> Result<Box
     engine.prepare(program, options, &mut NoClock)
 }
 
-/// Runs a prepared program `runs` times.
+/// Runs a prepared program `runs` times, and checks that the last run leaves these values. An engine that compiles between runs may
+/// have given another answer when it was checked.
 ///
 /// # Panics
-/// If a run traps. Only checked subjects may be repeated.
-pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64) {
+/// If a run traps, or the last one leaves other values. Only checked subjects may be repeated.
+pub fn repeat(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64, answer: &[i64]) {
     for _ in 0..runs {
         prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
     }
+    assert!(runs == 0 || stack.values() == answer, "a later run gives another answer than the first one");
+}
+
+/// The values that the first run of a prepared program leaves, whose answer was checked.
+///
+/// # Panics
+/// The same as for [`repeat`].
+pub fn answer(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store) -> Vec<i64> {
+    prepared.run(inputs, None, stack).expect("a subject that was checked does not trap");
+    stack.values().to_vec()
 }
 
 /// The total wall-clock time of `runs` runs.
 ///
 /// # Panics
 /// The same as for [`repeat`].
-pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64) -> Duration {
+pub fn time(prepared: &mut dyn Prepared, inputs: &[i64], stack: &mut Store, runs: u64, answer: &[i64]) -> Duration {
     let begun = Instant::now();
-    repeat(prepared, inputs, stack, runs);
+    repeat(prepared, inputs, stack, runs, answer);
     begun.elapsed()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Trap;
+
+    /// Gives another answer from the second run on.
+    struct Forgetful(bool);
+
+    impl Prepared for Forgetful {
+        fn run(&mut self, _: &[i64], _: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
+            stack.set(&[i64::from(std::mem::replace(&mut self.0, true))]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    #[should_panic = "a later run gives another answer than the first one"]
+    fn later_runs_are_checked() {
+        let mut stack = stack(10).expect("there is memory");
+        let mut prepared = Forgetful(false);
+        let first = answer(&mut prepared, &[], &mut stack);
+        time(&mut prepared, &[], &mut stack, 3, &first);
+    }
 
     #[test]
     fn a_program_with_a_wrong_answer_is_not_timed() {

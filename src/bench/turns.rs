@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
 use super::statistics::median;
-use super::{Stopwatch, Untimed, repeat};
+use super::{Stopwatch, Untimed, answer, repeat};
 use crate::engine::Prepared;
 use crate::exec::Store;
 
@@ -48,12 +48,16 @@ impl Turns {
     /// round, the times of a contestant's copies are added up.
     ///
     /// # Panics
-    /// If a run traps. Answers must be checked before.
+    /// If a run traps, or a later run gives another answer. Answers must be checked before.
     pub fn ratios(self, copies: &mut [Instance], inputs: &[i64], stack: &mut Store, rng: &mut ChaCha8Rng) -> Vec<f64> {
         let contestants = copies.iter().map(|copy| copy.contestant + 1).max().unwrap_or(1);
+        let mut answers = vec![Vec::new(); contestants];
+        for copy in &mut *copies {
+            answers[copy.contestant] = answer(&mut *copy.prepared, inputs, stack);
+        }
         let mut turn = |copy: &mut Instance, runs: u64| {
             let watch = Stopwatch::start();
-            repeat(&mut *copy.prepared, inputs, stack, runs);
+            repeat(&mut *copy.prepared, inputs, stack, runs, &answers[copy.contestant]);
             watch.elapsed()
         };
         // All turns have the same number of runs, with which even the fastest contestant takes long enough.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Stopwatch, Subject, calibration, prepare, repeat, stack};
+use super::{Stopwatch, Subject, answer, calibration, prepare, repeat, stack};
 use crate::engine::Prepared;
 use crate::exec::Store;
 use crate::lang::{Language, Source};
@@ -120,6 +120,8 @@ struct Contestants {
     contestants: Vec<Contestant>,
     inputs: Vec<i64>,
     stack: Store,
+    /// What the first run of an engine has left. All engines give this answer.
+    answer: Vec<i64>,
 }
 
 enum Contestant {
@@ -142,9 +144,15 @@ fn ready(task: &Task) -> Result<Contestants, String> {
             .map(Contestant::Engine)
             .map_err(|error| error.to_string()),
     };
-    let contestants = task.contestants.iter().map(contestant).collect::<Result<_, _>>()?;
-    let stack = stack(task.subject.stack_limit).map_err(|error| error.to_string())?;
-    Ok(Contestants { contestants, inputs: task.subject.inputs.clone(), stack })
+    let mut contestants = task.contestants.iter().map(contestant).collect::<Result<Vec<_>, _>>()?;
+    let mut stack = stack(task.subject.stack_limit).map_err(|error| error.to_string())?;
+    let inputs = task.subject.inputs.clone();
+    let engine = contestants.iter_mut().find_map(|contestant| match contestant {
+        Contestant::Engine(prepared) => Some(prepared),
+        Contestant::Calibration => None,
+    });
+    let answer = engine.map(|prepared| answer(&mut **prepared, &inputs, &mut stack)).unwrap_or_default();
+    Ok(Contestants { contestants, inputs, stack, answer })
 }
 
 impl Contestants {
@@ -153,7 +161,9 @@ impl Contestants {
         let contestant = self.contestants.get_mut(which)?;
         let watch = Stopwatch::start();
         match contestant {
-            Contestant::Engine(prepared) => repeat(&mut **prepared, &self.inputs, &mut self.stack, runs),
+            Contestant::Engine(prepared) => {
+                repeat(&mut **prepared, &self.inputs, &mut self.stack, runs, &self.answer);
+            }
             Contestant::Calibration => (0..runs).for_each(|_| calibration::run()),
         }
         Some(watch.elapsed())
