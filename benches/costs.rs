@@ -55,7 +55,7 @@ fn to_json(measured: &Measured) -> Value {
         "format": COSTS.tag(),
         "machine": Machine::now().to_json(),
         "command": COSTS.command,
-        "interpreted_ns": costs.interpreted,
+        "interpreter": tier(&costs.interpreter),
         "interpreted_long_ns": costs.interpreted_long,
         "baseline": tier(&costs.baseline),
         "registers": tier(&costs.registers),

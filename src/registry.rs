@@ -156,7 +156,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn changes_tiers(name: &str) -> bool {
     let changes = |threshold| match threshold {
         Threshold::At(0) | Threshold::Never => false,
-        Threshold::BreakEven(costs) => costs != Costs::FORBIDDING,
+        Threshold::BreakEven(costs) => costs.can_pay(),
         Threshold::At(_) => true,
     };
     let variant = VARIANTS.into_iter().find(|(variant, _)| *variant == name);
@@ -207,7 +207,7 @@ pub fn engine(name: &str) -> Option<Box<dyn Engine>> {
                 return Some(Box::new(Native::with_tuning(name, tier, tuning)));
             }
             if name == AGAIN {
-                return Some(Box::new(Again::new(AGAIN, Threshold::BreakEven(Costs::EAGER))));
+                return Some(Box::new(Again::new(AGAIN)));
             }
             let (name, threshold) = VARIANTS.into_iter().find(|(variant, _)| *variant == name)?;
             Some(Box::new(Tiered::new(name, threshold)))

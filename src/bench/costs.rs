@@ -17,6 +17,9 @@ use crate::tiered::{Choice, Costs, TierCosts};
 /// The lengths in words of the generated programs.
 const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 
+/// The engine that prepares the interpreter's code as the tiered engine does, and never compiles.
+const WATCHING: &str = "tiered:watching";
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -43,7 +46,7 @@ pub struct Measured {
     pub costs: Costs,
     /// The number of programs that were compiled.
     pub programs: usize,
-    /// The median over these programs and both tiers of the relative error of the compile time that follows from the constants.
+    /// The median over these programs and all tiers of the relative error of the compile time that follows from the constants.
     pub error: f64,
     /// The number of workloads that were run.
     pub workloads: usize,
@@ -74,21 +77,18 @@ pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
             workloads.iter().map(|subject| execute(engine, subject, effort.runs)).collect::<Result<Vec<_>, _>>()?;
         Ok(geometric_mean(times))
     };
-    let [for_baseline, for_registers] = compile_all(&subjects, effort.compiles)?;
+    let [for_interpreter, for_baseline, for_registers] = compile_all(&subjects, effort.compiles)?;
     let mut errors = Vec::new();
-    let mut tier = |choice: Choice, compiled: &[Compiled]| -> Result<TierCosts, Untimed> {
+    let mut tier = |engine: &str, compiled: &[Compiled]| -> Result<TierCosts, Untimed> {
         let (compile, compile_operation) = fit(compiled);
         errors.extend(compiled.iter().map(|one| ((compile + compile_operation * one.length) / one.time - 1.0).abs()));
-        Ok(TierCosts { compile, compile_operation, operation: per_operation(choice.name())? })
+        Ok(TierCosts { compile, compile_operation, operation: per_operation(engine)? })
     };
-    let baseline = tier(Choice::Baseline, &for_baseline)?;
-    let registers = tier(Choice::Registers, &for_registers)?;
-    let costs = Costs {
-        interpreted: per_operation(PORTABLE)?,
-        interpreted_long: execute(PORTABLE, &long(), effort.runs)?,
-        baseline,
-        registers,
-    };
+    let interpreter = tier(PORTABLE, &for_interpreter)?;
+    let baseline = tier(Choice::Baseline.name(), &for_baseline)?;
+    let registers = tier(Choice::Registers.name(), &for_registers)?;
+    let interpreted_long = execute(PORTABLE, &long(), effort.runs)?;
+    let costs = Costs { interpreter, interpreted_long, baseline, registers, ..Costs::MEASURED };
     Ok(Measured { costs, programs: subjects.len(), error: median(&errors), workloads: workloads.len() })
 }
 
@@ -100,16 +100,16 @@ fn long() -> Subject {
 }
 
 /// Compiles programs as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes it
-/// executable. The bytecode exists before, since the interpreter needs it too.
+/// executable. For the interpreter, translates them to watched code. The bytecode exists before, since all need it.
 ///
 /// A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data, and the branch
 /// predictor knows other branches. So programs and tiers take turns.
-fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 2], Untimed> {
-    let tiers = [Choice::Baseline, Choice::Registers];
-    let mut engines = tiers.map(|tier| registry::engine(tier.name()).expect("it exists"));
+fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 3], Untimed> {
+    let tiers = [WATCHING, Choice::Baseline.name(), Choice::Registers.name()];
+    let mut engines = tiers.map(|tier| registry::engine(tier).expect("it exists"));
     let programs = subjects.iter().map(|subject| Ok((subject.program()?, subject.options())));
     let programs = programs.collect::<Result<Vec<_>, Untimed>>()?;
-    let mut all = vec![[const { Vec::new() }; 2]; programs.len()];
+    let mut all = vec![[const { Vec::new() }; 3]; programs.len()];
     // The first time is not counted, because the engines' buffers grow.
     for round in 0..=times {
         for ((program, options), all) in programs.iter().zip(&mut all) {
@@ -117,7 +117,9 @@ fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 2],
             let code = task.bytecode(&mut NoClock)?;
             for (engine, all) in engines.iter_mut().zip(all) {
                 let begun = Instant::now();
-                black_box(Unit::of(&code, FunctionId::MAIN));
+                if engine.name() != WATCHING {
+                    black_box(Unit::of(&code, FunctionId::MAIN));
+                }
                 let select = begun.elapsed();
                 let mut phases = Phases::default();
                 let prepared = engine.prepare_task(&task, &mut phases)?;
@@ -131,13 +133,13 @@ fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 2],
         }
     }
     let of_tier = |tier: usize| {
-        let of = |((program, options), all): (&(Program, Options), &[Vec<f64>; 2])| {
+        let of = |((program, options), all): (&(Program, Options), &[Vec<f64>; 3])| {
             let code = Task::new(program, options).bytecode(&mut NoClock)?;
             Ok(Compiled { length: code.ops().len() as f64, time: median(&all[tier]).max(1.0) })
         };
         programs.iter().zip(&all).map(of).collect::<Result<Vec<_>, Untimed>>()
     };
-    Ok([of_tier(0)?, of_tier(1)?])
+    Ok([of_tier(0)?, of_tier(1)?, of_tier(2)?])
 }
 
 /// Nanoseconds per executed operation of the bytecode, in runs of a program that is prepared and warm.
@@ -181,11 +183,11 @@ pub fn source(costs: &Costs) -> String {
         let [compile, compile_operation, operation] = [compile, compile_operation, operation].map(literal);
         format!("TierCosts {{ compile: {compile}, compile_operation: {compile_operation}, operation: {operation} }}")
     };
-    let Costs { interpreted, interpreted_long, baseline, registers } = costs;
+    let Costs { interpreter, interpreted_long, baseline, registers, longest_whole } = costs;
     format!(
-        "    pub const MEASURED: Costs = Costs {{\n        interpreted: {},\n        interpreted_long: {},\n        baseline: {},\n        \
-         registers: {},\n    }};",
-        literal(*interpreted),
+        "    pub const MEASURED: Costs = Costs {{\n        interpreter: {},\n        interpreted_long: {},\n        baseline: {},\n        \
+         registers: {},\n        longest_whole: {longest_whole},\n    }};",
+        tier(interpreter),
         literal(*interpreted_long),
         tier(baseline),
         tier(registers)
@@ -236,10 +238,12 @@ mod tests {
     fn constants_are_source_text() {
         let baseline = TierCosts { compile: 1_234.5, compile_operation: 61.26, operation: 0.045678 };
         let registers = TierCosts { compile: 2.0, ..baseline };
-        let costs = Costs { interpreted: 1.0, interpreted_long: 4.0, baseline, registers };
-        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreted: 1.0,\n        interpreted_long: 4.0,\n        baseline: TierCosts { compile: 1230.0, \
+        let interpreter = TierCosts { compile: 650.0, compile_operation: 39.0, operation: 1.0 };
+        let costs = Costs { interpreter, interpreted_long: 4.0, baseline, registers, longest_whole: 1000 };
+        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreter: TierCosts { compile: 650.0, compile_operation: 39.0, \
+            operation: 1.0 },\n        interpreted_long: 4.0,\n        baseline: TierCosts { compile: 1230.0, \
             compile_operation: 61.3, operation: 0.0457 },\n        registers: TierCosts { compile: 2.0, compile_operation: 61.3, \
-            operation: 0.0457 },\n    };";
+            operation: 0.0457 },\n        longest_whole: 1000,\n    };";
         assert_eq!(source(&costs), expected);
     }
 
@@ -249,9 +253,9 @@ mod tests {
             return;
         }
         let Measured { costs, programs, workloads, error } = measure(Effort::SMOKE).expect("it can be measured");
-        let Costs { interpreted, interpreted_long, baseline, registers } = costs;
+        let Costs { interpreter, interpreted_long, baseline, registers, .. } = costs;
         let costs_of = |tier: TierCosts| [tier.compile, tier.compile_operation, tier.operation];
-        let all = [[interpreted, interpreted_long, 1.0], costs_of(baseline), costs_of(registers)].concat();
+        let all = [&costs_of(interpreter)[..], &[interpreted_long], &costs_of(baseline), &costs_of(registers)].concat();
         assert!(all.into_iter().all(|cost| cost.is_finite() && cost > 0.0), "{costs:?}");
         assert!(error.is_finite() && (programs, workloads) == (2 + 3 * WORDS.len(), 2));
     }

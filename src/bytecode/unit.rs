@@ -1,8 +1,9 @@
 //! Units: the part of a program that is compiled when one of its functions is hot.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
+
+use rustc_hash::FxHashSet;
 
 use super::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::words::Class;
@@ -132,7 +133,7 @@ impl Bytecode {
 /// operations.
 pub fn unit_length(code: &Bytecode, root: FunctionId, most: usize) -> Option<usize> {
     let mut total = code.ops_of(root).len();
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     let mut open = vec![root];
     while total <= most
         && let Some(function) = open.pop()

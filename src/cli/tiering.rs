@@ -131,6 +131,7 @@ fn time_line(prepared: &TieredProgram) -> Vec<String> {
                     Why::Visits(visits) => format!("visit {visits}, as the threshold says"),
                     Why::First => "before it begins, as the threshold says".into(),
                     Why::Remembered => "it was hot in an earlier run".into(),
+                    Why::Unforeseen => "before it begins, because its work is not known".into(),
                 };
                 let operations = count(*operations, "operation");
                 format!(

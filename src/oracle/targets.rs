@@ -221,7 +221,8 @@ pub fn profile(bytes: &[u8]) {
         outcome(&mut prepared.expect("there is memory for the code"), &[], None, &mut store)
     };
     let expected = result(Threshold::Never, &[]);
-    for threshold in [Threshold::BreakEven(Costs::EAGER), Threshold::At(threshold)] {
+    let by_costs = [Costs::EAGER, Costs::FORESEEING].map(Threshold::BreakEven);
+    for threshold in by_costs.into_iter().chain([Threshold::At(threshold)]) {
         assert_eq!(result(threshold, &hints), expected, "{threshold:?} with {hints:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::profile::Hot;
-use super::{Cache, Choice, SharedCache, Threshold, Tiered};
+use super::{Cache, Choice, Costs, SharedCache, Threshold, Tiered};
 use crate::engine::{Engine, NoClock, Options, PhaseClock, PrepareError, Prepared, Task};
 use crate::exec::Store;
 use crate::lang::Program;
@@ -13,21 +13,22 @@ use crate::outcome::Trap;
 /// The engine.
 pub struct Again {
     name: &'static str,
-    threshold: Threshold,
     cache: SharedCache,
 }
+
+/// Programs begin in the interpreter.
+const INTERPRETED: Threshold = Threshold::BreakEven(Costs::EAGER);
+
+/// Most programs begin in machine code, which some of them leave.
+const FORESEEN: Threshold = Threshold::BreakEven(Costs::FORESEEING);
 
 /// The greatest number of bytes in the cache: enough for some programs, but not for many.
 const CAPACITY: usize = 1 << 16;
 
 impl Again {
-    /// The engine of this name with a threshold.
-    pub fn new(name: &'static str, threshold: Threshold) -> Again {
-        Again { name, threshold, cache: Rc::new(RefCell::new(Cache::new(CAPACITY))) }
-    }
-
-    fn engine(&self) -> Tiered {
-        Tiered::new(self.name, self.threshold)
+    /// The engine of this name.
+    pub fn new(name: &'static str) -> Again {
+        Again { name, cache: Rc::new(RefCell::new(Cache::new(CAPACITY))) }
     }
 }
 
@@ -38,17 +39,20 @@ impl Engine for Again {
 
     fn prepare_task(&mut self, task: &Task, clock: &mut dyn PhaseClock) -> Result<Box<dyn Prepared>, PrepareError> {
         // The program is prepared anew in every run, so this only shows whether that is possible.
-        self.engine().prepare_tiered(task, clock)?;
-        let (engine, cached) = (self.engine(), self.engine().with_cache(Rc::clone(&self.cache)));
+        let [interpreted, foreseen, cached] =
+            [INTERPRETED, FORESEEN, FORESEEN].map(|threshold| Tiered::new(self.name, threshold));
+        interpreted.prepare_tiered(task, clock)?;
+        let cached = cached.with_cache(Rc::clone(&self.cache));
         let (program, options) = (task.program().clone(), *task.options());
-        Ok(Box::new(Repeated { program, options, engine, cached, tier_changes: 0 }))
+        Ok(Box::new(Repeated { program, options, interpreted, foreseen, cached, tier_changes: 0 }))
     }
 }
 
 struct Repeated {
     program: Program,
     options: Options,
-    engine: Tiered,
+    interpreted: Tiered,
+    foreseen: Tiered,
     cached: Tiered,
     tier_changes: u64,
 }
@@ -75,20 +79,24 @@ impl Prepared for Repeated {
         let mut first = self.cached.prepare_task(&task, &mut NoClock).expect(prepared);
         let expected = Self::result(&mut *first, inputs, fuel, stack);
         self.tier_changes = first.tier_changes();
+        let name = self.cached.name();
         drop(first);
         let mut again = self.cached.prepare_task(&task, &mut NoClock).expect(prepared);
         let found = Self::result(&mut *again, inputs, fuel, stack);
-        assert_eq!(found, expected, "with a warm cache, {} has another result", self.engine.name());
+        assert_eq!(found, expected, "with a warm cache, {name} has another result");
         drop(again);
-        let mut cold = self.engine.prepare_tiered(&task, &mut NoClock).expect(prepared);
-        let _ = cold.run(inputs, fuel, stack);
+        let mut cold = self.interpreted.prepare_tiered(&task, &mut NoClock).expect(prepared);
+        let found = Self::result(&mut cold, inputs, fuel, stack);
+        assert_eq!(found, expected, "if it begins in the interpreter, {name} has another result");
+        self.tier_changes += cold.tier_changes();
         let hot = cold.hot();
         // What is hot is often remembered with the best tier. Then the second profile differs.
         let first_tier = hot.iter().map(|hot| Hot { tier: Choice::Baseline, ..*hot }).collect();
-        for hot in [hot, first_tier] {
-            let mut remembering = self.engine.prepare_remembering(&task, &hot, &mut NoClock).expect(prepared);
+        let main = vec![Hot { function: 0, tier: Choice::Baseline }];
+        for (engine, hot) in [(&self.interpreted, hot), (&self.interpreted, first_tier), (&self.foreseen, main)] {
+            let mut remembering = engine.prepare_remembering(&task, &hot, &mut NoClock).expect(prepared);
             let found = Self::result(&mut remembering, inputs, fuel, stack);
-            assert_eq!(found, expected, "with a profile, {} has another result", self.engine.name());
+            assert_eq!(found, expected, "with the profile {hot:?}, {name} has another result");
         }
         expected.map(drop)
     }

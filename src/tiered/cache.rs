@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_hit_requires_equality_of_everything() {
         let cache = SharedCache::new(RefCell::new(Cache::new(usize::MAX)));
-        let costs = |compile| Threshold::BreakEven(Costs { interpreted: compile, ..Costs::MEASURED });
+        let costs = |compile| Threshold::BreakEven(Costs { interpreted_long: compile, ..Costs::MEASURED });
         let thresholds =
             [costs(1.0), costs(2.0), Threshold::At(0), Threshold::At(1), Threshold::At(2), Threshold::Never];
         let default = Options::default();

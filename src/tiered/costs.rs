@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 /// at hand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
-    /// Executing one operation of the bytecode in the interpreter.
-    pub interpreted: f64,
-    /// The same in a loop or a function of more than [`LONG`] operations: the processor cannot remember that many indirect jumps, and
-    /// predicts most of them wrong.
+    /// The interpreter. To compile is to translate the bytecode to its code.
+    pub interpreter: TierCosts,
+    /// Interpreting one operation of a loop or a function of more than [`LONG`] operations: the processor cannot remember that many
+    /// indirect jumps, and predicts most of them wrong.
     pub interpreted_long: f64,
     /// The baseline, `jit`.
     pub baseline: TierCosts,
     /// The register tier, `regs`.
     pub registers: TierCosts,
+    /// Programs of at most this many operations may be compiled before they begin although parts of them are perhaps never executed. If it
+    /// is 0, all programs begin in the interpreter.
+    pub longest_whole: usize,
 }
 
 /// The number of operations from which on a loop or a function is long.
@@ -55,10 +58,11 @@ impl Choice {
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs = Costs {
-        interpreted: 0.709,
+        interpreter: TierCosts { compile: 650.0, compile_operation: 39.0, operation: 0.709 },
         interpreted_long: 2.4,
         baseline: TierCosts { compile: 2720.0, compile_operation: 82.0, operation: 0.22 },
         registers: TierCosts { compile: 3280.0, compile_operation: 122.0, operation: 0.153 },
+        longest_whole: 1000,
     };
 
     /// Costs with which nothing is ever compiled, although all work is noted. For measuring what that costs.
@@ -68,13 +72,18 @@ impl Costs {
         ..Costs::MEASURED
     };
 
-    /// Costs with which little work is enough for the baseline, and some more for the register tier. For tests of the machinery.
+    /// Costs with which little work is enough for the baseline, and some more for the register tier. Programs begin in the interpreter. For
+    /// tests of the machinery.
     pub const EAGER: Costs = Costs {
-        interpreted: 3.0,
+        interpreter: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 3.0 },
         interpreted_long: 3.0,
         baseline: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 2.0 },
         registers: TierCosts { compile: 30.0, compile_operation: 1.0, operation: 1.0 },
+        longest_whole: 0,
     };
+
+    /// The same if the work of runs is foreseen.
+    pub const FORESEEING: Costs = Costs { longest_whole: usize::MAX, ..Costs::EAGER };
 
     /// What a tier costs.
     pub fn of(&self, tier: Choice) -> &TierCosts {
@@ -87,21 +96,36 @@ impl Costs {
     /// The number of operations that an interpreter executes until compiling `length` operations with a tier would have paid: their
     /// machine code would have saved as much time as it takes to compile them. It executes a loop or a function of `body` operations.
     pub fn break_even(&self, tier: Choice, length: usize, body: usize) -> i64 {
-        let interpreted = if body > LONG { self.interpreted_long } else { self.interpreted };
-        self.break_even_from(interpreted, tier, length)
+        self.break_even_from(self.interpreting(body), tier, self.of(tier).of_compiling(length))
+    }
+
+    /// The same if the program is not yet translated to the interpreter's code. If it is compiled, it need not be.
+    pub fn break_even_at_start(&self, tier: Choice, length: usize, body: usize) -> i64 {
+        let more = self.of(tier).of_compiling(length) - self.interpreter.of_compiling(length);
+        self.break_even_from(self.interpreting(body), tier, more)
+    }
+
+    /// Interpreting one operation of a loop or a function of `body` operations.
+    fn interpreting(&self, body: usize) -> f64 {
+        if body > LONG { self.interpreted_long } else { self.interpreter.operation }
     }
 
     /// The number of operations that code of the baseline executes until compiling `length` operations with the register tier would
     /// have paid.
     pub fn break_even_of_registers(&self, length: usize) -> i64 {
-        self.break_even_from(self.baseline.operation, Choice::Registers, length)
+        self.break_even_from(self.baseline.operation, Choice::Registers, self.registers.of_compiling(length))
     }
 
-    fn break_even_from(&self, operation: f64, tier: Choice, length: usize) -> i64 {
-        let costs = self.of(tier);
-        let saved = (operation - costs.operation).max(1e-3);
+    /// The number of operations whose machine code saves this much time.
+    fn break_even_from(&self, operation: f64, tier: Choice, time: f64) -> i64 {
+        let saved = (operation - self.of(tier).operation).max(1e-3);
         // A conversion from a float saturates.
-        ((costs.of_compiling(length) / saved) as i64).clamp(1, i64::MAX / 4)
+        ((time / saved) as i64).clamp(1, NEVER)
+    }
+
+    /// Whether any amount of work pays for compiling.
+    pub fn can_pay(&self) -> bool {
+        self.baseline.compile.is_finite()
     }
 
     /// The tier with which compiling `length` operations and executing `work` operations takes the least time.
@@ -113,6 +137,9 @@ impl Costs {
         if time(Choice::Baseline) <= time(Choice::Registers) { Choice::Baseline } else { Choice::Registers }
     }
 }
+
+/// No run does so much work.
+pub const NEVER: i64 = i64::MAX / 4;
 
 impl TierCosts {
     /// The time for compiling this many operations.

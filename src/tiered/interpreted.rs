@@ -11,7 +11,7 @@ use super::worth::Worth;
 use super::{Choice, Threshold};
 use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
 use crate::engine::PrepareError;
-use crate::exec::{Granted, Store};
+use crate::exec::Store;
 use crate::host_stack::with_room;
 use crate::interp::threaded::handlers::{BUDGET, Context, Handler, Heat, RISE, Stop};
 use crate::interp::threaded::{Head, Machine, lower, lower_watched};
@@ -88,7 +88,7 @@ enum Next {
 }
 
 impl Interpreted {
-    /// Translates a program to the interpreter's code. Some units may be compiled already.
+    /// Translates a program to the interpreter's code; to watched code, if that has a use and is wanted. Some units may be compiled already.
     ///
     /// # Errors
     /// If there is no address space for the program's cells and calls.
@@ -96,11 +96,11 @@ impl Interpreted {
         bytecode: Rc<Bytecode>,
         threshold: Threshold,
         units: &Units,
-        granted: &Granted,
-    ) -> Result<Interpreted, PrepareError> {
-        let is_watched = units.can_compile() && threshold != Threshold::Never;
+        watches: bool,
+    ) -> Result<Box<Interpreted>, PrepareError> {
+        let is_watched = watches && units.can_compile() && threshold != Threshold::Never;
         let code = if is_watched { lower_watched(&bytecode) } else { lower(&bytecode, true) };
-        let machine = Machine::new(Rc::clone(&bytecode), code, granted)?;
+        let machine = Machine::new(Rc::clone(&bytecode), code, units.granted())?;
         let heat = |function: &Function| {
             let length = (function.end.0 - function.start.0) as usize;
             let limit = match threshold {
@@ -112,8 +112,9 @@ impl Interpreted {
         let heats = if is_watched { bytecode.functions().iter().map(heat).collect() } else { Vec::new() };
         let (watched, worth) = (Vec::new(), Worth::default());
         let compiled = BTreeMap::new();
-        let mut program =
+        let program =
             Interpreted { bytecode, machine, threshold, is_watched, worth, heats, compiled, watched, entries: 0 };
+        let mut program = Box::new(program);
         if is_watched && matches!(threshold, Threshold::At(_)) {
             program.watch_all();
         }
@@ -438,21 +439,26 @@ impl Interpreted {
         Next::Interpret
     }
 
-    /// Executes the program from its entry.
-    fn execute(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
+    /// Continues an execution until it ends.
+    fn execute(
+        &mut self,
+        mut next: Next,
+        units: &mut Units,
+        context: &mut Context,
+        stack: &mut Store,
+    ) -> Result<(), Trap> {
         let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
-        let (mut first, mut units_used) = (None, 0);
-        if let (Threshold::BreakEven(_), Some(main)) = (self.threshold, units.start(FunctionId::MAIN)) {
-            // It was hot in an earlier run.
-            if let Next::End(end) = self.enter(Place::Start(FunctionId::MAIN), main, units, context, stack) {
-                return end;
-            }
-        }
+        let mut units_used = 0;
         loop {
+            let first = match next {
+                Next::Interpret => None,
+                Next::InterpretWith(handler) => Some(handler),
+                Next::End(end) => return end,
+            };
             // Between pauses, only the interpreter's code uses the heats.
             context.heats = self.heats.as_mut_ptr();
             // SAFETY: the context is that of the entry, or one in which the execution has stopped.
-            if !unsafe { self.machine.advance(context, first.take()) } {
+            if !unsafe { self.machine.advance(context, first) } {
                 return self.machine.end(context, stack);
             }
             // Returns use units. After a pause, there is a whole budget again.
@@ -462,7 +468,7 @@ impl Interpreted {
                 // So many calls have begun. They use units only when they return.
                 units_used += RISE as i64;
             }
-            let next = match stop {
+            next = match stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
                     if samples && units_used >= UNITS_NOTED {
@@ -479,12 +485,44 @@ impl Interpreted {
                 }
                 Stop::Arrive => self.arrive(units, context, stack),
             };
-            match next {
-                Next::Interpret => {}
-                Next::InterpretWith(handler) => first = Some(handler),
-                Next::End(end) => return end,
-            }
         }
+    }
+
+    /// Executes the program from its entry.
+    fn start(&mut self, units: &mut Units, context: &mut Context, stack: &mut Store) -> Result<(), Trap> {
+        let next = match (self.threshold, units.start(FunctionId::MAIN)) {
+            // It was hot in an earlier run.
+            (Threshold::BreakEven(_), Some(main)) => {
+                self.enter(Place::Start(FunctionId::MAIN), main, units, context, stack)
+            }
+            _ => Next::Interpret,
+        };
+        self.execute(next, units, context, stack)
+    }
+
+    /// Continues a run whose main program a unit has left at the header of this loop, because it has done enough work. `pointer` is the
+    /// address after the topmost value.
+    ///
+    /// # Errors
+    /// The trap that ended the run.
+    ///
+    /// # Safety
+    /// The values must be in their slots on this stack, and the unit must have the counters of the open loops.
+    pub unsafe fn take_over(
+        &mut self,
+        region: RegionId,
+        unit: UnitId,
+        pointer: *mut i64,
+        units: &mut Units,
+        fuel: u64,
+        stack: &mut Store,
+    ) -> Result<(), Trap> {
+        let mut context = self.machine.context(fuel, stack);
+        self.stage(FunctionId::MAIN, Choice::Registers).left = 0;
+        with_room(|| {
+            let next = self.go_on_at(region, unit, true, pointer, units, &mut context, stack);
+            self.execute(next, units, &mut context, stack)
+        })
     }
 
     /// Runs the program.
@@ -507,7 +545,7 @@ impl Interpreted {
             self.compiled.clear();
             self.watched.iter_mut().for_each(|watched| watched.unit = None);
         }
-        with_room(|| self.execute(units, &mut context, stack))
+        with_room(|| self.start(units, &mut context, stack))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The interpreter's watched code notes the work of loops where it pauses anyway. A function is hot when it has done as much work in
 //! the interpreter as pays for compiling it: at worst, the program then takes little more than twice the time of the best
-//! choice in hindsight. `costs` has the constants. A `times` loop knows its count when it begins, so it is decided there. If a program
-//! without calls and cells begins with such a loop, it is decided before the program begins: see `foresight`.
+//! choice in hindsight. `costs` has the constants. A `times` loop knows its count when it begins, so it is decided there. If the
+//! inputs show that there will be enough work, it is decided before the program begins: see `foresight`.
 //!
 //! What is compiled is a unit: the function and all functions that it can reach. So machine code never calls the interpreter. It
 //! begins at the function's start at the next call, or at the header of the hot loop, between two iterations. When the

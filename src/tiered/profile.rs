@@ -201,7 +201,7 @@ mod tests {
             Key::of(&source, 1, &Options { stack_limit: 7, ..options }, threshold),
             Key::of(&source, 1, &Options { call_limit: 7, ..options }, threshold),
             Key::of(&source, 1, &options, Threshold::At(1)),
-            Key::of(&source, 1, &options, Threshold::BreakEven(Costs { interpreted: 1.0, ..Costs::MEASURED })),
+            Key::of(&source, 1, &options, Threshold::BreakEven(Costs { interpreted_long: 1.0, ..Costs::MEASURED })),
         ];
         let foreign = |change: fn(&mut Key)| {
             let mut key = base.clone();

@@ -63,6 +63,8 @@ pub enum Why {
     First,
     /// It was hot in an earlier run.
     Remembered,
+    /// Nothing says how much work the program will do, and compiling it takes little longer than preparing the interpreter.
+    Unforeseen,
 }
 
 impl Timeline {

@@ -34,18 +34,20 @@ impl Compiler {
         self.native.is_some()
     }
 
-    /// Compiles the unit of a function with a tier, with a second entry at the header of a loop of this function.
+    /// Compiles the unit of a function with a tier, with a second entry at the header of a loop of this function. Code of the baseline
+    /// counts its work if that is wanted and has a use.
     fn compile(
         &self,
         code: &Rc<Bytecode>,
         root: FunctionId,
         region: Option<RegionId>,
         choice: Choice,
+        counts_work: bool,
     ) -> Result<Compiled, PrepareError> {
         let native = self.native.as_ref().expect("only a compiler that can compile is asked to");
         let unit = Unit::of(code, root);
         let entry = region.map(|region| unit.region(region));
-        let counts_work = choice == Choice::Baseline && is_open_ended(unit.code());
+        let counts_work = counts_work && choice == Choice::Baseline && is_open_ended(unit.code());
         let tier = match choice {
             Choice::Baseline => AnyTier::Baseline(Baseline { handover: Handover { entry, counts_work }, ..baseline() }),
             Choice::Registers => AnyTier::Registers(Registers { entry }),
@@ -157,6 +159,11 @@ impl Units {
         self.compiler.can_compile()
     }
 
+    /// Whether nothing was compiled yet.
+    pub fn is_empty(&self) -> bool {
+        self.compiled.is_empty()
+    }
+
     /// A unit.
     pub fn get(&self, UnitId(index): UnitId) -> &Compiled {
         &self.compiled[index]
@@ -181,6 +188,22 @@ impl Units {
     /// that is done, or unless a better tier has compiled its start, and only this is wanted.
     /// `None` if there is no such unit: the host may be unable to run machine code, or the code may be too large.
     pub fn of(&mut self, function: FunctionId, region: Option<RegionId>, choice: Choice, why: Why) -> Option<UnitId> {
+        self.make(function, region, choice, true, why)
+    }
+
+    /// The unit of the whole program, which is executed to its end with this tier or a better one. `None` if there is none.
+    pub fn whole(&mut self, choice: Choice, why: Why) -> Option<UnitId> {
+        self.make(FunctionId::MAIN, None, choice, false, why)
+    }
+
+    fn make(
+        &mut self,
+        function: FunctionId,
+        region: Option<RegionId>,
+        choice: Choice,
+        counts_work: bool,
+        why: Why,
+    ) -> Option<UnitId> {
         if !self.compiler.can_compile() {
             return None;
         }
@@ -193,7 +216,7 @@ impl Units {
             return *known;
         }
         let begun = self.timeline.is_on().then(Instant::now);
-        let made = self.compiler.compile(&self.code, function, region, choice);
+        let made = self.compiler.compile(&self.code, function, region, choice, counts_work);
         if let Some(begun) = begun {
             let what = match &made {
                 Ok(unit) => What::Compiled {
@@ -230,6 +253,23 @@ impl Units {
                 Err(compiled.trap(&self.code, compiled.sites[site as usize], pointer, base))
             }
         }
+    }
+
+    /// Runs the main program, whose inputs are on the stack, until it has done this much work. Its code must count its work.
+    pub fn run_counting(&mut self, unit: UnitId, stack: &mut Store, work: i64) -> Left {
+        let (cells, depth) = (self.code.cells(), self.code.greatest_depth());
+        stack.reserve(cells, 0).expect("the memory was available when the program was prepared");
+        stack.clear_memory(cells);
+        let base = stack.bottom();
+        let pointer = base.wrapping_add(self.code.inputs());
+        let state = State { offset: 0, base, pointer, fuel: 0, depth, counters: &[] };
+        debug_assert!(self.get(unit).counts_work, "the fuel is the work");
+        // SAFETY: this is the state at the start of the main program.
+        let left = unsafe { self.resume(unit, stack, &state, work) };
+        if let End::Returned = left.end {
+            stack.set_depth((left.pointer.addr() - base.addr()) / size_of::<i64>());
+        }
+        left
     }
 
     /// Executes the rest of the unit's function from this state on, until it has done this much work if it counts its work.

@@ -213,7 +213,7 @@ fn broken_file_is_named() {
         ),
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 0,", "expected a nonzero u64"),
         ("jitduel/warm-up.json", "\"iterations\": 1,", "\"iterations\": 9,", "are not in ascending order"),
-        ("jitduel/costs.json", "\"interpreted_ns\"", "\"interpreted\"", "missing field `interpreted_ns`"),
+        ("jitduel/costs.json", "\"interpreted_long_ns\"", "\"interpreted\"", "missing field `interpreted_long_ns`"),
         ("jitduel/ablation.json", "\"slowdown\": ", "\"slowdown\": 0, \"x\": ", "0 is not greater than zero"),
         ("jitduel/ablation.json", "\"rows\": [", "\"rows\": [7,", "invalid type: integer `7`"),
         ("jitduel/peers.json", "\"ratio\": ", "\"ratio\": 1e300, \"x\": ", "cannot be a measurement"),
@@ -245,7 +245,7 @@ fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
         ("break-even", 3, "cargo bench --bench break_even"),
         ("warm-up", 1, "cargo bench --bench warm_up"),
-        ("costs", 3, "cargo bench --bench costs"),
+        ("costs", 4, "cargo bench --bench costs"),
         ("ablation", 1, "cargo bench --bench ablation"),
         ("peers", 3, "cargo bench --features peers --bench peers"),
         ("instructions", 3, "scripts/count"),

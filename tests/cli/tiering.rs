@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::binary::{Ended, jitduel};
 use jitduel::tiers::support;
 
-const HOT: &str = ": f ( n -- m ) 0 swap times 1 + end ; 100000 f 100000 times 1 + end";
+/// The counts of its loops are in memory, so they are not foreseen.
+const HOT: &str = ": f ( n -- m ) 0 swap times 1 + end ; 1 array a 100000 a ! a @ f a @ times 1 + end";
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tiering-{name}-{}", std::process::id()));
@@ -36,6 +37,19 @@ fn explain_says_what_was_compiled_and_why() {
     assert!(compiled.ends_with("so that compiling it pays"), "{compiled}");
     assert!(entered.contains(" us  entered `f` at `times`") && again.contains("compiled the program at `times`"));
     assert!(last.contains("entered the program at `times`"), "{last}");
+    // What is foreseen is compiled as a whole.
+    let explained = |text: &str| {
+        let ended = jitduel(["run", "-e", text, "--engine", "tiered", "--explain"]).run();
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stderr
+    };
+    let foreseen = explained("0 100000 times 1 + end");
+    assert!(
+        foreseen.contains("compiled the program with `regs`: ") && foreseen.contains("its work of 3000"),
+        "{foreseen}"
+    );
+    let recursive = explained(": f ( n -- m ) dup 1 > if dup 1 - f swap 2 - f + end ; 9 f");
+    assert!(recursive.contains("with `jit`: ") && recursive.contains("because its work is not known"), "{recursive}");
     // The threshold replaces the calculation.
     let ended = run(&["--explain", "--threshold", "2"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "200000\n"), "{}", ended.stderr);

@@ -24,9 +24,9 @@ impl Control {
     }
 
     /// Its size in bytes with the greatest number of active calls.
-    pub fn greatest_bytes(&self) -> usize {
-        let depth = usize::try_from(self.greatest_depth).unwrap_or(usize::MAX);
-        let values = depth.saturating_mul(1 + self.needed.definition).saturating_add(self.needed.main);
+    pub fn greatest_bytes(needed: Counters, greatest_depth: u64) -> usize {
+        let depth = usize::try_from(greatest_depth).unwrap_or(usize::MAX);
+        let values = depth.saturating_mul(1 + needed.definition).saturating_add(needed.main);
         values.saturating_mul(size_of::<i64>())
     }
 

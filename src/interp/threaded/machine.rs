@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::code::Code;
+use super::code::{Code, Counters};
 use super::control::Control;
 use super::handlers::{Context, Handler, Ip, REGISTERS, Stop, arrive, work};
 use super::lower::is_tight;
@@ -33,10 +33,23 @@ impl Machine {
     /// If there is no address space for the program's cells and calls.
     pub fn new(bytecode: Rc<Bytecode>, code: Code, granted: &Granted) -> Result<Machine, PrepareError> {
         let control = Control::new(code.counters, bytecode.greatest_depth());
-        let control_bytes = Some(control.greatest_bytes()).filter(|bytes| *bytes > SURELY_AVAILABLE);
+        let control_bytes = Control::greatest_bytes(code.counters, bytecode.greatest_depth());
+        let control_bytes = Some(control_bytes).filter(|bytes| *bytes > SURELY_AVAILABLE);
         granted.can_reserve(bytecode.cells(), control_bytes.unwrap_or(0)).map_err(PrepareError::Reserve)?;
         let has_calls = bytecode.has_calls();
         Ok(Machine { bytecode, code, control, has_calls, counters: Vec::new() })
+    }
+
+    /// Whether a machine for any code of this bytecode can be made, now or later. If not, [`new`](Machine::new) must try.
+    ///
+    /// # Errors
+    /// If there is no address space for the program's cells.
+    pub fn is_available(bytecode: &Bytecode, granted: &Granted) -> Result<bool, PrepareError> {
+        let of_definition = bytecode.functions().iter().map(|function| function.counters as usize + 1).max();
+        let most = Counters { main: bytecode.main().counters as usize, definition: of_definition.unwrap_or(0) };
+        let is_small = Control::greatest_bytes(most, bytecode.greatest_depth()) <= SURELY_AVAILABLE;
+        granted.can_reserve(bytecode.cells(), 0).map_err(PrepareError::Reserve)?;
+        Ok(is_small)
     }
 
     /// Begins an execution: puts the inputs on the stack, clears the memory, and returns the context at the entry.
@@ -45,6 +58,11 @@ impl Machine {
         let cells = self.bytecode.cells();
         stack.reserve(cells, 0).expect("the memory was available when the program was prepared");
         stack.clear_memory(cells);
+        self.context(fuel, stack)
+    }
+
+    /// The context at the entry, for an execution that has begun on this stack.
+    pub fn context(&mut self, fuel: u64, stack: &mut Store) -> Context {
         let bottom = stack.bottom();
         let mut context = Context {
             base: bottom,
@@ -55,7 +73,7 @@ impl Machine {
             returns_end: std::ptr::null_mut(),
             budget: 0,
             memory: stack.memory_start(),
-            cells: cells as u64,
+            cells: self.bytecode.cells() as u64,
             stop: Stop::Pause,
             ip: self.code.start(),
             from: self.code.start(),

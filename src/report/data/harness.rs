@@ -128,11 +128,11 @@ impl OverIterations for WarmUpPoint {
 /// What a tier costs, in nanoseconds.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TierCosts {
-    /// Compiling anything at all.
+    /// Compiling or translating anything at all.
     pub compile_ns: Positive,
-    /// Compiling one operation.
+    /// Compiling or translating one operation.
     pub compile_operation_ns: Positive,
-    /// Executing one operation as machine code.
+    /// Executing one operation.
     pub operation_ns: Positive,
 }
 
@@ -143,8 +143,8 @@ pub struct Costs {
     pub machine: Map<String, Value>,
     /// The command that measured it.
     pub command: String,
-    /// Executing one operation in the interpreter, in nanoseconds.
-    pub interpreted_ns: Positive,
+    /// The interpreter, to whose code a program is translated.
+    pub interpreter: TierCosts,
     /// Executing one operation of a long loop in the interpreter, in nanoseconds.
     pub interpreted_long_ns: Positive,
     /// The baseline.

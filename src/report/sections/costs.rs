@@ -3,7 +3,7 @@
 use super::commands;
 use crate::bench::regret::ENGINE;
 use crate::registry::PORTABLE;
-use crate::report::data::harness::Costs;
+use crate::report::data::harness::{Costs, TierCosts};
 use crate::report::data::{Data, Positive};
 use crate::report::document::{Block, Cell, Row, Section, Table};
 use crate::report::format::number;
@@ -26,7 +26,7 @@ pub(super) fn section(data: &Data) -> Section {
 fn table(data: &Costs) -> Table {
     let used = tiered::Costs::MEASURED;
     let fitted = format!(
-        "a line through the compile times of {} programs, whose relative error is {} % in the median",
+        "a line through the preparation times of {} programs, whose relative error is {} % in the median",
         data.programs,
         number(100.0 * data.error)
     );
@@ -37,8 +37,12 @@ fn table(data: &Costs) -> Table {
         Row::new(name, [number(measured.get()), number(used), how].map(Cell::from).to_vec())
     };
     let long = format!("`{PORTABLE}` on a loop of 10,000 words; in use for more than {} operations", tiered::LONG);
+    let TierCosts { compile_ns, compile_operation_ns, operation_ns } = &data.interpreter;
+    let interpreter = used.interpreter;
     let mut rows = vec![
-        row("interpreting an operation", data.interpreted_ns, used.interpreted, executed(PORTABLE)),
+        row("translating anything at all for the interpreter", *compile_ns, interpreter.compile, fitted.clone()),
+        row("translating an operation", *compile_operation_ns, interpreter.compile_operation, fitted.clone()),
+        row("interpreting an operation", *operation_ns, interpreter.operation, executed(PORTABLE)),
         row("interpreting an operation of a long loop", data.interpreted_long_ns, used.interpreted_long, long),
     ];
     for (choice, data) in [(Choice::Baseline, &data.baseline), (Choice::Registers, &data.registers)] {
@@ -68,19 +72,20 @@ mod tests {
     #[test]
     fn measured_costs_are_beside_those_in_use() {
         let data = r#"{
-            "machine": {}, "command": "", "interpreted_ns": 0.7, "interpreted_long_ns": 5,
+            "machine": {}, "command": "", "interpreted_long_ns": 5,
+            "interpreter": { "compile_ns": 600, "compile_operation_ns": 38, "operation_ns": 0.7 },
             "baseline": { "compile_ns": 400, "compile_operation_ns": 40, "operation_ns": 0.17 },
             "registers": { "compile_ns": 700, "compile_operation_ns": 70, "operation_ns": 0.07 },
             "programs": 51, "error": 0.1, "workloads": 30
         }"#;
         let table = table(&serde_json::from_str(data).expect("it is the data of costs"));
         let cells = |column: usize| table.rows.iter().map(|row| row.cells[column].text.clone()).collect::<Vec<_>>();
-        assert_eq!(cells(0), ["0.700", "5.00", "400", "40.0", "0.170", "700", "70.0", "0.0700"]);
-        let tiered::Costs { interpreted, interpreted_long, baseline, registers } = tiered::Costs::MEASURED;
+        assert_eq!(cells(0), ["600", "38.0", "0.700", "5.00", "400", "40.0", "0.170", "700", "70.0", "0.0700"]);
+        let tiered::Costs { interpreter, interpreted_long, baseline, registers, .. } = tiered::Costs::MEASURED;
         let of = |tier: tiered::TierCosts| [tier.compile, tier.compile_operation, tier.operation];
         assert_eq!(
             cells(1),
-            [vec![interpreted, interpreted_long], of(baseline).into(), of(registers).into()]
+            [&of(interpreter)[..], &[interpreted_long], &of(baseline), &of(registers)]
                 .concat()
                 .iter()
                 .map(|cost| number(*cost))
