@@ -100,8 +100,8 @@ impl Worker {
         let (reply, replies) = sync_channel(1);
         thread::spawn(move || exchange(input, output, &queued, &reply));
         let mut worker = Worker { binary: binary.clone(), process, requests, replies, timeout };
-        // The process runs the subject once on each engine and on the referee.
-        let reply = worker.request(task.to_json().to_string(), task.contestants.len() as u64 + 1)?;
+        // The process runs the subject once on each engine and on the referee, and once more on one engine.
+        let reply = worker.request(task.to_json().to_string(), task.contestants.len() as u64 + 2)?;
         image.check().map_err(fail)?;
         match serde_json::from_str::<Value>(&reply) {
             Ok(reply) if reply["ready"] == true => Ok(worker),

@@ -18,7 +18,7 @@ use crate::tiered::{Event, Threshold, Tiered, TieredProgram, What, Why, profile_
 #[derive(Args)]
 pub(super) struct Tiering {
     /// `tiered`: when to compile a function: at the Nth iteration of one of its loops or at its Nth call, before anything else (0), or
-    /// `never` [default: when it has done as much work in the interpreter as pays for compiling it]
+    /// `never` [default: when it has done, or is expected to do, as much work as pays for compiling it]
     #[arg(long, value_name = "N|never")]
     threshold: Option<When>,
 

@@ -75,7 +75,7 @@ impl Granted {
         let (most_cells, most_bytes) = self.0.get();
         if cells > most_cells || control_bytes > most_bytes {
             can_reserve(cells, control_bytes)?;
-            self.0.set((cells, control_bytes));
+            self.0.set((cells.max(most_cells), control_bytes.max(most_bytes)));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// at hand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
-    /// The interpreter. To compile is to translate the bytecode to its code.
+    /// The interpreter. Here, compiling means translating the bytecode to the interpreter's code.
     pub interpreter: TierCosts,
     /// Interpreting one operation of a loop or a function of more than [`LONG`] operations: the processor cannot remember that many
     /// indirect jumps, and predicts most of them wrong.
@@ -15,8 +15,8 @@ pub struct Costs {
     pub baseline: TierCosts,
     /// The register tier, `regs`.
     pub registers: TierCosts,
-    /// Programs of at most this many operations may be compiled before they begin although parts of them are perhaps never executed. If it
-    /// is 0, all programs begin in the interpreter.
+    /// Programs of at most this many operations may be compiled before they begin although nothing says that they will do enough work.
+    /// Of those with calls, no others are compiled before they begin. If it is 0, all programs begin in the interpreter.
     pub longest_whole: usize,
 }
 
@@ -26,11 +26,11 @@ pub const LONG: usize = 5_000;
 /// What a tier costs, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TierCosts {
-    /// Compiling anything at all: selecting the unit, and making the code executable.
+    /// Compiling anything at all. For machine code, this includes selecting the unit and making the code executable.
     pub compile: f64,
     /// Compiling one operation of the bytecode.
     pub compile_operation: f64,
-    /// Executing one operation as machine code.
+    /// Executing one operation.
     pub operation: f64,
 }
 
@@ -138,7 +138,7 @@ impl Costs {
     }
 }
 
-/// No run does so much work.
+/// The greatest limit of work, which no run exceeds in practice.
 pub const NEVER: i64 = i64::MAX / 4;
 
 impl TierCosts {

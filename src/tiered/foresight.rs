@@ -2,7 +2,7 @@
 //!
 //! The program is executed with the values that are known: those of the inputs, and what follows from them. Of a `times` loop only the
 //! first iteration is executed, and the others are taken to be like it. A `while` loop is taken to end after a few iterations.
-//! So the work is rarely more than the run will do, and may be much less.
+//! Apart from branches, the work is rarely more than the run will do, and it may be much less.
 
 use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
 use crate::lang::words::{Class, Word};
@@ -14,7 +14,7 @@ pub struct Foresight {
     pub work: i64,
     /// The number of operations of the outermost loop that does most of it.
     pub body: usize,
-    /// The run may do this many times as much work: one of [`KNOWN`], [`ABOUT`], [`PART`] and [`ANY`].
+    /// The run may do this many times as much work: from [`KNOWN`] to [`ANY`].
     pub factor: i64,
 }
 
@@ -24,11 +24,14 @@ const KNOWN: i64 = 1;
 /// The counts of some loops in other loops are known only for the first iteration.
 const ABOUT: i64 = 2;
 
-/// The counts of some loops are not known, or other parts were not executed. The factor is a guess; with a half or twice of it, the
-/// benchmarks are as fast in the mean.
+/// The counts of some loops are not known, or other parts were not executed. The factor is a guess. With half or twice this value, the
+/// benchmarks are equally fast on average.
 const PART: i64 = 16;
 
-/// Calls are nested deeply, or there is more to do before the first loop than is executed in advance.
+/// Functions call themselves.
+const RECURSIVE: i64 = 256;
+
+/// There is more to do before the first loop than is executed in advance.
 const ANY: i64 = i64::MAX;
 
 impl Foresight {
@@ -46,8 +49,9 @@ pub fn foresee(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Foresight 
     let fuel = fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
     let steps = (MOST_STEPS.0 + code.ops().len()).min(MOST_STEPS.1);
     let seen = Foresight { work: 0, body: 0, factor: KNOWN };
-    let (function, may_open, condition) = (FunctionId::MAIN, MOST_OPEN, None);
-    let mut walk = Walk { code, stack, fuel, steps, function, may_open, loops: 0, condition, heaviest: 0, seen };
+    let (function, is_recursive, may_open, condition) = (FunctionId::MAIN, false, MOST_OPEN, None);
+    let mut walk =
+        Walk { code, stack, fuel, steps, function, is_recursive, may_open, loops: 0, condition, heaviest: 0, seen };
     if walk.function(FunctionId::MAIN).is_none() {
         walk.doubt(PART);
     }
@@ -63,6 +67,9 @@ const MOST_INPUTS: usize = 64;
 /// Loops and definitions without control flow inside are not executed if they are longer: their work is known, and what they compute
 /// is taken to be unknown.
 const SHORT: usize = 4;
+
+/// A branch of at most this many operations makes no difference.
+const LONG_BRANCH: usize = 16;
 
 /// At most this many iterations of a `while` loop are executed, if its flag is known that often.
 const MOST_ITERATIONS: usize = 4;
@@ -80,6 +87,8 @@ struct Walk<'a> {
     steps: usize,
     /// The function that is executed.
     function: FunctionId,
+    /// Whether a function has called itself.
+    is_recursive: bool,
     /// How many more loops, branches and calls may be open.
     may_open: usize,
     /// The number of open loops.
@@ -133,9 +142,6 @@ impl Walk<'_> {
         let function = &self.code.functions()[id.index()];
         let caller = std::mem::replace(&mut self.function, id);
         // A call counts twice, so that recursive functions end soon.
-        if self.may_open < 2 {
-            self.doubt(ANY);
-        }
         self.may_open = self.may_open.checked_sub(1)?;
         self.nested(function.start.index(), function.end.index())?;
         self.may_open += 1;
@@ -201,6 +207,9 @@ impl Walk<'_> {
                     let flag = self.stack.pop()?;
                     if flag == Some(0) {
                         return Some(End::Left(id));
+                    }
+                    if flag.is_none() {
+                        self.doubt(PART);
                     }
                     self.condition = Some(Condition { height: self.stack.len(), is_known: flag.is_some() });
                 }
@@ -280,10 +289,10 @@ impl Walk<'_> {
     fn doubt_branch(&mut self, region: &Region) {
         let code = self.code;
         let ops = &code.ops()[region.header().index()..region.end.index()];
-        if !region.is_innermost || region.has_call || self.may_jump(ops) {
+        if !region.is_innermost || region.has_call || ops.len() > LONG_BRANCH || self.may_jump(ops) {
             let function = self.function;
             let is_recursive = region.has_call && self.has(ops, |op| *op == Op::Call(function));
-            self.doubt(if is_recursive { ANY } else { PART });
+            self.doubt(if is_recursive { RECURSIVE } else { PART });
         }
     }
 
@@ -321,7 +330,14 @@ impl Walk<'_> {
         let base = self.stack.len().checked_sub(params as usize)?;
         let height = base + results as usize;
         let ops = code.ops_of(id);
-        if ops.len() > SHORT && !has_calls && !self.has(ops, |op| op.is_region_border()) {
+        // A function that calls itself indirectly ends as others do that are nested deeply.
+        self.is_recursive |= self.function == id;
+        let is_deep = self.may_open < 2;
+        if is_deep {
+            self.doubt(if self.is_recursive { RECURSIVE } else { PART });
+        }
+        let is_known_work = || ops.len() > SHORT && !has_calls;
+        if is_deep && !self.is_recursive || is_known_work() && !self.has(ops, |op| op.is_region_border()) {
             self.seen.work = self.seen.work.saturating_add(ops.len() as i64);
             self.stack.truncate(base);
             self.stack.resize(height, None);
@@ -427,8 +443,11 @@ mod tests {
         for (text, part) in [
             // Loops without a known count.
             ("while dup do 1 - end", 0),
+            ("1 array a while a @ do exit end 0 5000 times 1 + end", 0),
+            ("1 array a 3000 while a @ do drop 7 leave end times 1 drop end", 0),
             ("0 swap times 1 + 40 while dup do 1 - end drop end", 5),
             ("0 swap times dup 7 mod times 1 + end 1 + end", 40),
+            (&format!("0 swap times 1 times 1 + end dup 1 > if {} end end", "1 + 1 - ".repeat(50)), 2),
             ("0 swap times 1 + dup 1990 > if 1000 times 1 + end end end", 30),
             // Loops in words, and words in loops.
             (&format!("{COUNT} 1 array a a ! a @ count"), 0),
@@ -466,7 +485,12 @@ mod tests {
         let long = foreseen(&format!("0 1000000 times {} end", "1 times 1 + end ".repeat(100_000)), &[], None);
         assert!(!long.is_whole(), "{long:?}");
         let recursive = foreseen(": f ( n -- m ) dup 0 > if 1 - f end ; f", &[1_000_000], None);
-        assert_eq!(recursive.factor, ANY, "{recursive:?}");
+        assert_eq!(recursive.factor, RECURSIVE, "{recursive:?}");
+        let chain =
+            ": a ( n -- n ) 1 + 1 times end ; : b ( n -- n ) a a ; : c ( n -- n ) b b ; : d ( n -- n ) c c ; 5 d";
+        assert_eq!(foreseen(chain, &[], None).factor, PART);
+        let late = format!("{} 0 1000 times 1 + end", "1 drop ".repeat(3_000));
+        assert_eq!(foreseen(&late, &[], None).factor, ANY);
     }
 
     #[test]

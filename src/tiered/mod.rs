@@ -2,7 +2,7 @@
 //!
 //! The interpreter's watched code notes the work of loops where it pauses anyway. A function is hot when it has done as much work in
 //! the interpreter as pays for compiling it: at worst, the program then takes little more than twice the time of the best
-//! choice in hindsight. `costs` has the constants. A `times` loop knows its count when it begins, so it is decided there. If the
+//! choice in hindsight, as long as the constants are right. `costs` has the constants. A `times` loop knows its count when it begins, so it is decided there. If the
 //! inputs show that there will be enough work, it is decided before the program begins: see `foresight`.
 //!
 //! What is compiled is a unit: the function and all functions that it can reach. So machine code never calls the interpreter. It

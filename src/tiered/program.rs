@@ -3,14 +3,13 @@
 
 use std::rc::Rc;
 
-use super::costs::Costs;
 use super::foresight::foresee;
 use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
 use super::timeline::{Event, Timeline, Why};
-use super::units::{Compiler, End, Left, UnitId, Units};
+use super::units::{Compiler, End, Left, UnitId, Units, is_open_ended};
 use super::{Choice, Threshold};
-use crate::bytecode::{Bytecode, FunctionId, Op};
+use crate::bytecode::{Bytecode, FunctionId, Op, RegionKind, unit_length};
 use crate::engine::{PrepareError, Prepared};
 use crate::exec::Store;
 use crate::interp::threaded::Machine;
@@ -21,15 +20,30 @@ pub struct TieredProgram {
     bytecode: Rc<Bytecode>,
     threshold: Threshold,
     units: Units,
-    /// `None` if the whole program was compiled before it began, and until the first run if that can prepare it.
+    /// The number of operations of the functions that the main program can reach.
+    length: usize,
+    /// `None` until it is needed: if machine code executes the main program, it may never be.
     interpreted: Option<Box<Interpreted>>,
-    /// The work of all runs so far, in operations, while that of the next run is foreseen too: until the register tier has compiled the
-    /// program, or the interpreter's code watches it because its work is not foreseen as a whole.
+    /// The work of all runs so far, in operations, while that of the next run is foreseen too: until something notes the work, or the
+    /// register tier has compiled the program.
     foreseen: Option<i64>,
+    /// How many runs were foreseen.
+    foresights: u32,
     /// How much work code of the baseline that counts its work may still do, in operations, before the register tier pays for it.
     left: i64,
     /// How often the last run has entered machine code from the interpreter.
     tier_changes: u64,
+}
+
+/// At most this many runs of a program are foreseen, because that may take longer than a short run.
+const MOST_FORESIGHTS: u32 = 100;
+
+/// Whether code of the baseline that counts its work can be left: whether the main program has a loop whose work is not known when it
+/// begins.
+fn has_exits(code: &Bytecode) -> bool {
+    let main = code.main().end;
+    let mut regions = code.regions().iter().take_while(|region| region.start < main);
+    regions.any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
 }
 
 impl TieredProgram {
@@ -42,12 +56,15 @@ impl TieredProgram {
         timeline: Timeline,
     ) -> Result<TieredProgram, PrepareError> {
         let units = Units::new(Rc::clone(&bytecode), compiler, timeline);
-        let left = match threshold {
-            Threshold::BreakEven(costs) => costs.break_even_of_registers(bytecode.ops().len()),
-            Threshold::At(_) | Threshold::Never => i64::MAX,
-        };
+        let (mut length, mut left) = (bytecode.ops().len(), i64::MAX);
+        if let Threshold::BreakEven(costs) = threshold {
+            // Definitions that are never called are not compiled.
+            length = unit_length(&bytecode, FunctionId::MAIN, costs.longest_whole).unwrap_or(length);
+            left = costs.break_even_of_registers(length);
+        }
+        let (interpreted, foreseen, foresights, tier_changes) = (None, None, 0, 0);
         let mut program =
-            TieredProgram { bytecode, threshold, units, interpreted: None, foreseen: None, left, tier_changes: 0 };
+            TieredProgram { bytecode, threshold, units, length, interpreted, foreseen, foresights, left, tier_changes };
         if threshold == Threshold::At(0) {
             program.units.of(FunctionId::MAIN, None, Choice::Registers, Why::First);
         } else if threshold != Threshold::Never {
@@ -61,6 +78,9 @@ impl TieredProgram {
             } else if program.units.start(FunctionId::MAIN).is_none() {
                 program.interpreted = Some(program.interpreter(true)?);
             }
+        } else if program.units.compiled_functions().any(|main| main == (FunctionId::MAIN, Choice::Baseline)) {
+            // The register tier may pay later.
+            program.foreseen = Some(0);
         }
         Ok(program)
     }
@@ -69,14 +89,10 @@ impl TieredProgram {
     /// if preparing the interpreter cannot fail.
     fn can_wait(&self) -> Result<bool, PrepareError> {
         let Threshold::BreakEven(costs) = self.threshold else { return Ok(false) };
-        let is_one_function = !self.bytecode.has_calls() && costs.longest_whole > 0;
-        let may_compile = (is_one_function || self.is_short(&costs)) && costs.can_pay() && self.units.can_compile();
-        Ok(may_compile && Machine::is_available(&self.bytecode, self.units.granted())?)
-    }
-
-    /// Whether the program may be compiled although parts of it are perhaps never executed.
-    fn is_short(&self, costs: &Costs) -> bool {
-        self.bytecode.ops().len() <= costs.longest_whole
+        let is_short = self.length <= costs.longest_whole;
+        let may_be_compiled = is_short || !self.bytecode.has_calls() && costs.longest_whole > 0;
+        let may_wait = may_be_compiled && costs.can_pay() && self.units.can_compile();
+        Ok(may_wait && Machine::is_available(&self.bytecode, self.units.granted())?)
     }
 
     /// The program in the interpreter.
@@ -84,56 +100,63 @@ impl TieredProgram {
         Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, watches)
     }
 
-    /// Before a run, decides what executes it: the whole program in machine code if there will be enough work, and else the interpreter.
-    /// `done` is the work of the runs before.
+    /// Before a run, decides what executes it: machine code of the whole program, or the interpreter. `done` is the work of the runs before.
     fn foresee(&mut self, done: i64, inputs: &[i64], fuel: Option<u64>) {
         let Threshold::BreakEven(costs) = self.threshold else { return };
         let seen = foresee(&self.bytecode, inputs, fuel);
         let done = done.saturating_add(seen.work);
-        let length = self.bytecode.ops().len();
+        self.foresights += 1;
+        let is_last = self.foresights == MOST_FORESIGHTS;
         if self.whole().is_some() {
             // It is code of the baseline.
-            let limit = costs.break_even_of_registers(length);
-            self.foreseen = Some(done).filter(|done| *done < limit);
-            if self.foreseen.is_none() {
-                self.units.whole(Choice::Registers, Why::Work { done, limit });
+            let limit = costs.break_even_of_registers(self.length);
+            let expected = done.saturating_mul(seen.factor);
+            if expected >= limit {
+                self.units.whole(Choice::Registers, Why::Work { done: expected, limit });
             }
+            self.foreseen = Some(done).filter(|_| expected < limit && !is_last);
             return;
         }
-        let tier = first_tier(&self.bytecode).max(costs.best(length, done));
+        // If the code can be left for better code, or its work is known, it may be of the baseline.
+        let is_open_ended = is_open_ended(&self.bytecode);
+        let guess = done.saturating_mul(seen.factor);
+        let likely = if is_open_ended && has_exits(&self.bytecode) { done } else { guess };
+        let tier = first_tier(&self.bytecode).max(costs.best(self.length, likely));
         let limit = match self.interpreted {
-            None => costs.break_even_at_start(tier, length, seen.body),
-            Some(_) => costs.break_even(tier, length, seen.body),
+            None => costs.break_even_at_start(tier, self.length, seen.body),
+            Some(_) => costs.break_even(tier, self.length, seen.body),
         };
-        // Code that counts its work can be left for better code, so it may be a mistake.
-        let counts_work = !seen.is_whole() && tier == Choice::Baseline;
-        let expected = if counts_work && self.is_short(&costs) { done.saturating_mul(seen.factor) } else { done };
+        let may_guess = is_open_ended && !self.bytecode.metered() && self.length <= costs.longest_whole;
+        let expected = if may_guess { guess } else { done };
         if expected >= limit {
             let why = if done >= limit { Why::Work { done, limit } } else { Why::Unforeseen };
+            let counts_work = is_open_ended && !seen.is_whole() && tier == Choice::Baseline;
             let made = match counts_work {
                 true => self.units.of(FunctionId::MAIN, None, tier, why),
                 false => self.units.whole(tier, why),
             };
             if made.is_some() {
-                self.foreseen = Some(done).filter(|_| seen.is_whole() && tier == Choice::Baseline);
+                self.foreseen = Some(done).filter(|_| tier == Choice::Baseline && !counts_work);
                 self.interpreted = None;
                 return;
             }
         }
-        self.foreseen = Some(done).filter(|_| seen.is_whole());
-        if !seen.is_whole() || self.interpreted.is_none() {
-            self.interpreted = Some(self.interpreter(!seen.is_whole()).expect("it is available"));
+        // If it was not compiled although that would pay, this is not tried again.
+        let is_foreseen = seen.is_whole() && expected < limit && !is_last;
+        self.foreseen = Some(done).filter(|_| is_foreseen);
+        if self.interpreted.is_none() || !is_foreseen {
+            self.interpreted = Some(self.interpreter(!is_foreseen).expect("it is available"));
         }
     }
 
     /// Compiles the whole program with the register tier, because code of the baseline has done enough work.
     fn promote(&mut self) {
         if let Threshold::BreakEven(costs) = self.threshold {
-            let limit = costs.break_even_of_registers(self.bytecode.ops().len());
+            let limit = costs.break_even_of_registers(self.length);
             let done = limit.saturating_sub(self.left);
             self.units.whole(Choice::Registers, Why::Work { done, limit });
         }
-        // If that has failed, the baseline's code goes on.
+        // If that fails, the baseline's code keeps running.
         self.left = i64::MAX;
     }
 
@@ -142,11 +165,14 @@ impl TieredProgram {
         let fuel = self.bytecode.begin(inputs, fuel, stack);
         self.units.timeline.enter(FunctionId::MAIN, None);
         let Left { end, pointer, work, .. } = self.units.run_counting(main, stack, self.left);
-        self.left = self.left.saturating_sub(work);
         match end {
-            End::Returned => Ok(()),
             End::Trapped(trap) => Err(trap),
+            End::Returned => {
+                self.left = self.left.saturating_sub(work);
+                Ok(())
+            }
             End::Hot(region) => {
+                self.left = 0;
                 let interpreted = self.interpreter(true).expect("it is available");
                 let interpreted = self.interpreted.insert(interpreted);
                 // SAFETY: the code has left the main program at this header, in this state.

@@ -63,7 +63,7 @@ pub enum Why {
     First,
     /// It was hot in an earlier run.
     Remembered,
-    /// Nothing says how much work the program will do, and compiling it takes little longer than preparing the interpreter.
+    /// The program may do as much work as pays for compiling it, although it is not known.
     Unforeseen,
 }
 

@@ -67,7 +67,7 @@ fn baseline() -> Baseline {
 
 /// Whether code of the baseline counts its work, so that it can be left for better code: if the work of the main program is not known
 /// when its loops begin. Programs with metered fuel are not left: the fuel has the register that would count.
-fn is_open_ended(code: &Bytecode) -> bool {
+pub fn is_open_ended(code: &Bytecode) -> bool {
     !code.metered() && (code.has_calls() || code.regions().iter().any(|region| region.kind == RegionKind::While))
 }
 
@@ -141,8 +141,9 @@ pub struct Units {
     compiled: Vec<Compiled>,
     /// The unit in which a function's machine code begins when it is called.
     starts: BTreeMap<FunctionId, UnitId>,
-    /// The unit that was compiled for the start of a function, or for an entry at one of its loops. `None` if that failed.
-    known: BTreeMap<(FunctionId, Option<RegionId>, Choice), Option<UnitId>>,
+    /// The unit that was compiled for the start of a function, or for an entry at one of its loops, and whether its code was to count its
+    /// work. `None` if that failed.
+    known: BTreeMap<(FunctionId, Option<RegionId>, Choice, bool), Option<UnitId>>,
     /// What was compiled when, and where it was entered.
     pub timeline: Timeline,
 }
@@ -212,7 +213,7 @@ impl Units {
         {
             return Some(unit);
         }
-        if let Some(known) = self.known.get(&(function, region, choice)) {
+        if let Some(known) = self.known.get(&(function, region, choice, counts_work)) {
             return *known;
         }
         let begun = self.timeline.is_on().then(Instant::now);
@@ -234,7 +235,7 @@ impl Units {
             self.compiled.push(compiled);
             UnitId(self.compiled.len() - 1)
         });
-        self.known.insert((function, region, choice), made);
+        self.known.insert((function, region, choice, counts_work), made);
         if let Some(unit) = made
             && self.start(function).is_none_or(|start| self.get(start).choice < choice)
         {

@@ -293,6 +293,12 @@ fn a_program_may_begin_in_code_that_it_leaves() {
     // Code without loops in the main program is left between two runs.
     let fib = ": fib ( n -- f ) dup 2 < if exit end dup 1 - fib swap 2 - fib + ; fib";
     assert_eq!(tiers(fib, &[25]), [first]);
+    let simple = program("0 swap times 1 + end", 1);
+    let mut remembering = prepared(&simple, Threshold::DEFAULT, &[Hot { function: 0, tier: Choice::Baseline }]);
+    for _ in 0..50 {
+        assert_eq!(run(&mut remembering, &[10_000]), [10_000]);
+    }
+    assert_eq!(remembering.hot(), [Hot { function: 0, tier: Choice::Registers }], "the work of all runs was foreseen");
     assert_eq!(tiers(fib, &[25, 25]), [first, (Choice::Registers, 0)]);
 }
 
@@ -324,7 +330,8 @@ fn only_the_hot_function_of_a_large_program_is_compiled() {
     for index in 0..10_000 {
         let _ = writeln!(text, ": w{index} ( x -- y ) {} ;", "1 + 3 * 7 xor ".repeat(16));
     }
-    text.push_str("1 hot w7 w9999");
+    text.push_str("1 hot");
+    (0..10_000).for_each(|index| write!(text, " w{index}").expect("it is a string"));
     let program = program(&text, 0);
     assert!(program.ast().nodes().len() > 950_000);
     let mut prepared = prepared(&program, Threshold::BreakEven(Costs::MEASURED), &[]);

@@ -23,7 +23,7 @@ impl Control {
         Control { returns: Vec::new(), counters: vec![0; needed.main], needed, greatest_depth }
     }
 
-    /// Its size in bytes with the greatest number of active calls.
+    /// The size in bytes of a control stack with the greatest number of active calls.
     pub fn greatest_bytes(needed: Counters, greatest_depth: u64) -> usize {
         let depth = usize::try_from(greatest_depth).unwrap_or(usize::MAX);
         let values = depth.saturating_mul(1 + needed.definition).saturating_add(needed.main);

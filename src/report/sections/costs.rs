@@ -11,7 +11,7 @@ use crate::tiered::{self, Choice};
 
 pub(super) fn section(data: &Data) -> Section {
     let text = format!(
-        "`{ENGINE}` compiles a function when it has done as much work in the interpreter as pays for compiling it. These constants \
+        "`{ENGINE}` compiles a function when it has done, or is expected to do, as much work as pays for compiling it. These constants \
          say how much that is. Those in use are fixed in the source text, so that a program is compiled at the same point in \
          every run; only their ratios matter."
     );
