@@ -56,7 +56,7 @@ pub const TABLE: [Entry; 10] = [
     },
     Entry {
         name: Tiered::NAME,
-        what: "begins in `bytecode`, compiles what turns out to be hot with `jit` and then with `regs`, and continues in the \
+        what: "begins in `bytecode` unless compiling will pay, compiles what turns out to be hot with `jit` and then with `regs`, and continues in the \
             machine code, even in the middle of a loop",
     },
 ];
