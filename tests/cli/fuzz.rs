@@ -147,14 +147,15 @@ fn an_older_finding_is_not_replaced() {
     }
     let folder = folder("older");
     // The worker's current program is unknown, so the files of the first thousands of programs exist already.
+    const TAKEN: u64 = 5_000;
     let taken = |index: u64| folder.join(format!("fuzz-1-{index}.stk"));
-    for index in 0..20_000 {
+    for index in 0..TAKEN {
         fs::write(taken(index), "older").expect("it is ours");
     }
     let mut fuzz = jitduel(CAMPAIGN.iter().chain(&["--findings", "."])).current_dir(&folder).spawn();
     kill_worker(&mut fuzz, "SEGV");
     assert_eq!(ended(fuzz).0, Some(4));
-    for index in 0..20_000 {
+    for index in 0..TAKEN {
         assert_eq!(fs::read(taken(index)).expect("it is there"), b"older");
     }
     let paths = fs::read_dir(&folder).expect("it is ours").map(|entry| entry.expect("it can be read").path());
