@@ -64,8 +64,7 @@ const MOST_STEPS: (usize, usize) = (64, 4_000);
 /// At most this many inputs are taken into account.
 const MOST_INPUTS: usize = 64;
 
-/// Loops and definitions without control flow inside are not executed if they are longer: their work is known, and what they compute
-/// is taken to be unknown.
+/// The walk skips longer loops and definitions that contain no control flow. It adds their work, and marks their results as unknown.
 const SHORT: usize = 4;
 
 /// A branch of at most this many operations makes no difference.
@@ -109,7 +108,7 @@ struct Condition {
     is_known: bool,
 }
 
-/// How the execution of some operations ends. There is none if nothing is known about what is executed next.
+/// How the execution of some operations ends. Functions return `None` if they cannot tell which operation comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// After the last operation.

@@ -120,13 +120,13 @@ impl TieredProgram {
         // If the code can be left for better code, or its work is known, it may be of the baseline.
         let is_open_ended = is_open_ended(&self.bytecode);
         let guess = done.saturating_mul(seen.factor);
-        let likely = if is_open_ended && has_exits(&self.bytecode) { done } else { guess };
+        let likely = if has_exits(&self.bytecode) { done } else { guess };
         let tier = first_tier(&self.bytecode).max(costs.best(self.length, likely));
         let limit = match self.interpreted {
             None => costs.break_even_at_start(tier, self.length, seen.body),
             Some(_) => costs.break_even(tier, self.length, seen.body),
         };
-        let may_guess = is_open_ended && !self.bytecode.metered() && self.length <= costs.longest_whole;
+        let may_guess = is_open_ended && self.length <= costs.longest_whole;
         let expected = if may_guess { guess } else { done };
         if expected >= limit {
             let why = if done >= limit { Why::Work { done, limit } } else { Why::Unforeseen };
