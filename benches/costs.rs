@@ -55,6 +55,8 @@ fn to_json(measured: &Measured) -> Value {
         "format": COSTS.tag(),
         "machine": Machine::now().to_json(),
         "command": COSTS.command,
+        "switch_ns": costs.switch,
+        "switch_long_ns": costs.switch_long,
         "interpreter": tier(&costs.interpreter),
         "interpreted_long_ns": costs.interpreted_long,
         "baseline": tier(&costs.baseline),

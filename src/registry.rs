@@ -63,12 +63,13 @@ pub const TABLE: [Entry; 10] = [
 
 /// Engines with other switches, for the oracle and for experiments. The name says when [`Tiered`] compiles a function: at the first
 /// iteration of one of its loops or at its first call, and so on.
-pub const VARIANTS: [(&str, Threshold); 7] = [
+pub const VARIANTS: [(&str, Threshold); 8] = [
     ("tiered:0", Threshold::At(0)),
     ("tiered:1", Threshold::At(1)),
     ("tiered:2", Threshold::At(2)),
     ("tiered:3", Threshold::At(3)),
     ("tiered:never", Threshold::Never),
+    ("tiered:switch", Threshold::BreakEven(Costs::SWITCHING)),
     ("tiered:watching", Threshold::BreakEven(Costs::FORBIDDING)),
     ("tiered:eager", Threshold::BreakEven(Costs::EAGER)),
 ];

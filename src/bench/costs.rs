@@ -3,13 +3,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::phases::Phases;
 use super::sizes::{INPUTS, Shape, Size};
 use super::statistics::{geometric_mean, median};
 use super::workloads::WORKLOADS;
 use super::{Stopwatch, Subject, Untimed, prepare, stack};
 use crate::bytecode::{FunctionId, Unit};
-use crate::engine::{NoClock, Options, Phase, Task};
+use crate::engine::{NoClock, Options, Task};
 use crate::lang::{Program, Source};
 use crate::registry::{self, PORTABLE};
 use crate::tiered::{Choice, Costs, TierCosts};
@@ -17,8 +16,11 @@ use crate::tiered::{Choice, Costs, TierCosts};
 /// The lengths in words of the generated programs.
 const WORDS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
 
-/// The engine that prepares the interpreter's code as the tiered engine does, and never compiles.
-const WATCHING: &str = "tiered:watching";
+/// The engine that interprets the bytecode as it is.
+pub const SWITCHING: &str = "tiered:switch";
+
+/// The number of times that a program is compiled before it is measured.
+const COLD: usize = 3;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +90,9 @@ pub fn measure(effort: Effort) -> Result<Measured, Untimed> {
     let baseline = tier(Choice::Baseline.name(), &for_baseline)?;
     let registers = tier(Choice::Registers.name(), &for_registers)?;
     let interpreted_long = execute(PORTABLE, &long(), effort.runs)?;
-    let costs = Costs { interpreter, interpreted_long, baseline, registers, ..Costs::MEASURED };
+    let switch = per_operation(SWITCHING)?;
+    let switch_long = execute(SWITCHING, &long(), effort.runs)?;
+    let costs = Costs { switch, switch_long, interpreter, interpreted_long, baseline, registers, ..Costs::MEASURED };
     Ok(Measured { costs, programs: subjects.len(), error: median(&errors), workloads: workloads.len() })
 }
 
@@ -100,34 +104,34 @@ fn long() -> Subject {
 }
 
 /// Compiles programs as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes it
-/// executable. For the interpreter, translates them to watched code. The bytecode exists before, since all need it.
+/// executable. For the interpreter, translates them to its code. Lowering to bytecode does not count, since all need it.
 ///
-/// A function is compiled in the middle of a run, when the caches hold other things than the compiler and its data, and the branch
-/// predictor knows other branches. So programs and tiers take turns.
+/// Each program is prepared several times in a row, as in the benchmark of break-even: the caches hold the compiler and its data. If programs
+/// take turns, everything takes about one and a half times as long, and a short program twice as long.
 fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 3], Untimed> {
-    let tiers = [WATCHING, Choice::Baseline.name(), Choice::Registers.name()];
+    let tiers = [PORTABLE, Choice::Baseline.name(), Choice::Registers.name()];
     let mut engines = tiers.map(|tier| registry::engine(tier).expect("it exists"));
     let programs = subjects.iter().map(|subject| Ok((subject.program()?, subject.options())));
     let programs = programs.collect::<Result<Vec<_>, Untimed>>()?;
     let mut all = vec![[const { Vec::new() }; 3]; programs.len()];
-    // The first time is not counted, because the engines' buffers grow.
-    for round in 0..=times {
-        for ((program, options), all) in programs.iter().zip(&mut all) {
-            let task = Task::new(program, options);
-            let code = task.bytecode(&mut NoClock)?;
-            for (engine, all) in engines.iter_mut().zip(all) {
-                let begun = Instant::now();
-                if engine.name() != WATCHING {
+    for ((program, options), all) in programs.iter().zip(&mut all) {
+        let task = Task::new(program, options);
+        let code = task.bytecode(&mut NoClock)?;
+        for (engine, all) in engines.iter_mut().zip(all) {
+            // The first times are not counted, because the engines' buffers grow, and the caches are cold.
+            for round in 0..times + COLD {
+                let lowering = Instant::now();
+                black_box(task.bytecode(&mut NoClock)?);
+                let lowering = lowering.elapsed();
+                let preparing = Instant::now();
+                if engine.name() != PORTABLE {
                     black_box(Unit::of(&code, FunctionId::MAIN));
                 }
-                let select = begun.elapsed();
-                let mut phases = Phases::default();
-                let prepared = engine.prepare_task(&task, &mut phases)?;
-                phases.end();
+                let prepared = engine.prepare_task(&task, &mut NoClock)?;
+                let preparing = preparing.elapsed();
                 drop(prepared);
-                if round > 0 {
-                    let time = select + phases.get(Phase::Generate) + phases.get(Phase::Seal);
-                    all.push(time.as_nanos() as f64);
+                if round >= COLD {
+                    all.push(preparing.saturating_sub(lowering).as_nanos() as f64);
                 }
             }
         }
@@ -183,10 +187,12 @@ pub fn source(costs: &Costs) -> String {
         let [compile, compile_operation, operation] = [compile, compile_operation, operation].map(literal);
         format!("TierCosts {{ compile: {compile}, compile_operation: {compile_operation}, operation: {operation} }}")
     };
-    let Costs { interpreter, interpreted_long, baseline, registers, longest_whole } = costs;
+    let Costs { switch, switch_long, interpreter, interpreted_long, baseline, registers, longest_whole } = costs;
     format!(
-        "    pub const MEASURED: Costs = Costs {{\n        interpreter: {},\n        interpreted_long: {},\n        baseline: {},\n        \
+        "    pub const MEASURED: Costs = Costs {{\n        switch: {},\n        switch_long: {},\n        interpreter: {},\n        interpreted_long: {},\n        baseline: {},\n        \
          registers: {},\n        longest_whole: {longest_whole},\n    }};",
+        literal(*switch),
+        literal(*switch_long),
         tier(interpreter),
         literal(*interpreted_long),
         tier(baseline),
@@ -239,8 +245,16 @@ mod tests {
         let baseline = TierCosts { compile: 1_234.5, compile_operation: 61.26, operation: 0.045678 };
         let registers = TierCosts { compile: 2.0, ..baseline };
         let interpreter = TierCosts { compile: 650.0, compile_operation: 39.0, operation: 1.0 };
-        let costs = Costs { interpreter, interpreted_long: 4.0, baseline, registers, longest_whole: 1000 };
-        let expected = "    pub const MEASURED: Costs = Costs {\n        interpreter: TierCosts { compile: 650.0, compile_operation: 39.0, \
+        let costs = Costs {
+            switch: 2.0,
+            switch_long: 3.0,
+            interpreter,
+            interpreted_long: 4.0,
+            baseline,
+            registers,
+            longest_whole: 1000,
+        };
+        let expected = "    pub const MEASURED: Costs = Costs {\n        switch: 2.0,\n        switch_long: 3.0,\n        interpreter: TierCosts { compile: 650.0, compile_operation: 39.0, \
             operation: 1.0 },\n        interpreted_long: 4.0,\n        baseline: TierCosts { compile: 1230.0, \
             compile_operation: 61.3, operation: 0.0457 },\n        registers: TierCosts { compile: 2.0, compile_operation: 61.3, \
             operation: 0.0457 },\n        longest_whole: 1000,\n    };";
@@ -253,9 +267,15 @@ mod tests {
             return;
         }
         let Measured { costs, programs, workloads, error } = measure(Effort::SMOKE).expect("it can be measured");
-        let Costs { interpreter, interpreted_long, baseline, registers, .. } = costs;
+        let Costs { switch, switch_long, interpreter, interpreted_long, baseline, registers, .. } = costs;
         let costs_of = |tier: TierCosts| [tier.compile, tier.compile_operation, tier.operation];
-        let all = [&costs_of(interpreter)[..], &[interpreted_long], &costs_of(baseline), &costs_of(registers)].concat();
+        let all = [
+            &costs_of(interpreter)[..],
+            &[switch, switch_long, interpreted_long],
+            &costs_of(baseline),
+            &costs_of(registers),
+        ]
+        .concat();
         assert!(all.into_iter().all(|cost| cost.is_finite() && cost > 0.0), "{costs:?}");
         assert!(error.is_finite() && (programs, workloads) == (2 + 3 * WORDS.len(), 2));
     }

@@ -27,7 +27,7 @@ pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 3, command:
 /// `warm-up.json`.
 pub const WARM_UP: Format = Format { kind: "warm-up", version: 1, command: "cargo bench --bench warm_up" };
 /// `costs.json`.
-pub const COSTS: Format = Format { kind: "costs", version: 4, command: "cargo bench --bench costs" };
+pub const COSTS: Format = Format { kind: "costs", version: 5, command: "cargo bench --bench costs" };
 /// `ablation.json`.
 pub const ABLATION: Format = Format { kind: "ablation", version: 1, command: "cargo bench --bench ablation" };
 /// `peers.json`.

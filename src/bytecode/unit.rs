@@ -22,12 +22,14 @@ pub struct Unit {
 impl Unit {
     /// The unit of a function.
     pub fn of(code: &Rc<Bytecode>, root: FunctionId) -> Unit {
-        let mut functions = vec![root];
-        if code.has_calls() {
-            functions.extend(reachable(code, root));
+        let whole = || Unit { code: Rc::clone(code), starts: None, regions_before: 0 };
+        if code.functions.len() == 1 {
+            return whole();
         }
+        let mut functions = vec![root];
+        functions.extend(reachable(code, root));
         if functions.len() == code.functions.len() && root == FunctionId::MAIN {
-            return Unit { code: Rc::clone(code), starts: None, regions_before: 0 };
+            return whole();
         }
         let regions = |id: FunctionId| regions_of(code, &code.functions[id.index()]);
         let mut copy = Bytecode {
@@ -133,6 +135,9 @@ impl Bytecode {
 /// operations.
 pub fn unit_length(code: &Bytecode, root: FunctionId, most: usize) -> Option<usize> {
     let mut total = code.ops_of(root).len();
+    if !code.functions[root.index()].has_calls {
+        return (total <= most).then_some(total);
+    }
     let mut seen = FxHashSet::default();
     let mut open = vec![root];
     while total <= most

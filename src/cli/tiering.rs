@@ -140,6 +140,11 @@ fn time_line(prepared: &TieredProgram) -> Vec<String> {
                     took.as_nanos() as f64 / 1e3
                 )
             }
+            What::Switched { operations, is_whole } => {
+                let operations = count(usize::try_from(*operations).unwrap_or(usize::MAX), "operation");
+                let then = if *is_whole { "which was the whole run" } else { "and begins again" };
+                format!("interpreted the bytecode of {place} for about {operations}, {then}")
+            }
             What::Refused(reason) => format!("could not compile {place}: {reason}"),
             What::Entered { times } => format!(
                 "entered {place}{}",

@@ -236,6 +236,12 @@ impl Store {
         unsafe { std::ptr::copy_nonoverlapping(cells.as_ptr(), self.memory_start(), cells.len()) };
     }
 
+    /// The memory cells, which an engine may change.
+    pub(crate) fn cells_mut(&mut self) -> &mut [i64] {
+        // SAFETY: that many cells are mapped, writable and initialized (zero at first), and `&mut self` is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.memory_start(), self.memory().len()) }
+    }
+
     /// The address of memory cell 0; dangling if there are no cells.
     pub(crate) fn memory_start(&self) -> *mut i64 {
         self.cells.start()

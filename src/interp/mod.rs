@@ -1,5 +1,6 @@
-//! The interpreters: the naive referee and the fast one.
+//! The interpreters: the naive referee, the fast one, and one that needs no preparation.
 
 pub mod bytecode;
+pub mod switch;
 pub mod threaded;
 pub mod tree;

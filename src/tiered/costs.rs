@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 /// at hand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
+    /// Interpreting one operation of the bytecode as it is, which needs no preparation.
+    pub switch: f64,
+    /// The same in a program of more than [`LONG`] operations: the processor cannot remember that many indirect jumps, and predicts most
+    /// of them wrong.
+    pub switch_long: f64,
     /// The interpreter. Here, compiling means translating the bytecode to the interpreter's code.
     pub interpreter: TierCosts,
-    /// Interpreting one operation of a loop or a function of more than [`LONG`] operations: the processor cannot remember that many
-    /// indirect jumps, and predicts most of them wrong.
+    /// Interpreting one operation of a loop or a function of more than [`LONG`] operations.
     pub interpreted_long: f64,
     /// The baseline, `jit`.
     pub baseline: TierCosts,
@@ -58,10 +62,12 @@ impl Choice {
 impl Costs {
     /// Measured on the machine that docs/RESULTS.md describes.
     pub const MEASURED: Costs = Costs {
-        interpreter: TierCosts { compile: 650.0, compile_operation: 39.0, operation: 0.709 },
-        interpreted_long: 2.4,
-        baseline: TierCosts { compile: 2720.0, compile_operation: 82.0, operation: 0.22 },
-        registers: TierCosts { compile: 3280.0, compile_operation: 122.0, operation: 0.153 },
+        switch: 2.5,
+        switch_long: 8.0,
+        interpreter: TierCosts { compile: 159.0, compile_operation: 21.0, operation: 0.40 },
+        interpreted_long: 0.62,
+        baseline: TierCosts { compile: 575.0, compile_operation: 22.2, operation: 0.108 },
+        registers: TierCosts { compile: 649.0, compile_operation: 42.4, operation: 0.0922 },
         longest_whole: 1000,
     };
 
@@ -75,6 +81,8 @@ impl Costs {
     /// Costs with which little work is enough for the baseline, and some more for the register tier. Programs begin in the interpreter. For
     /// tests of the machinery.
     pub const EAGER: Costs = Costs {
+        switch: 5.0,
+        switch_long: 5.0,
         interpreter: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 3.0 },
         interpreted_long: 3.0,
         baseline: TierCosts { compile: 10.0, compile_operation: 1.0, operation: 2.0 },
@@ -85,12 +93,27 @@ impl Costs {
     /// The same if the work of runs is foreseen.
     pub const FORESEEING: Costs = Costs { longest_whole: usize::MAX, ..Costs::EAGER };
 
+    /// Costs with which nothing is ever compiled or translated: the bytecode is interpreted as it is.
+    pub const SWITCHING: Costs = Costs {
+        interpreter: TierCosts { compile: f64::INFINITY, ..Costs::MEASURED.interpreter },
+        longest_whole: usize::MAX,
+        ..Costs::MEASURED
+    };
+
     /// What a tier costs.
     pub fn of(&self, tier: Choice) -> &TierCosts {
         match tier {
             Choice::Baseline => &self.baseline,
             Choice::Registers => &self.registers,
         }
+    }
+
+    /// The number of operations after which it pays to have translated `length` operations to the interpreter's code, and not to interpret
+    /// them as they are.
+    pub fn break_even_of_interpreter(&self, length: usize) -> i64 {
+        let switch = if length > LONG { self.switch_long } else { self.switch };
+        let saved = (switch - self.interpreter.operation).max(1e-3);
+        ((self.interpreter.of_compiling(length) / saved) as i64).clamp(1, NEVER)
     }
 
     /// The number of operations that an interpreter executes until compiling `length` operations with a tier would have paid: their

@@ -5,7 +5,7 @@
 //! Apart from branches, the work is rarely more than the run will do, and it may be much less.
 
 use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
-use crate::lang::words::{Class, Word};
+use crate::lang::Word;
 
 /// The work of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ const ABOUT: i64 = 2;
 
 /// The counts of some loops are not known, or other parts were not executed. The factor is a guess. With half or twice this value, the
 /// benchmarks are equally fast on average.
-const PART: i64 = 16;
+const PART: i64 = 8;
 
 /// Functions call themselves.
 const RECURSIVE: i64 = 256;
 
-/// There is more to do before the first loop than is executed in advance.
+/// More operations precede the first loop than are executed in advance.
 const ANY: i64 = i64::MAX;
 
 impl Foresight {
@@ -47,19 +47,36 @@ pub fn foresee(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Foresight 
     let mut stack = Vec::with_capacity(topmost.len() + 16);
     stack.extend(topmost.iter().copied().map(Some));
     let fuel = fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
-    let steps = (MOST_STEPS.0 + code.ops().len()).min(MOST_STEPS.1);
+    let main = code.main().end;
+    let mut regions = code.regions().iter().take_while(|region| region.start < main);
+    let is_open = regions.any(|region| region.kind == RegionKind::While);
+    let length = code.ops().len();
+    let steps = if is_open { MOST_STEPS.0 + length / 4 } else { MOST_STEPS.0 + length }.min(MOST_STEPS.1);
     let seen = Foresight { work: 0, body: 0, factor: KNOWN };
     let (function, is_recursive, may_open, condition) = (FunctionId::MAIN, false, MOST_OPEN, None);
-    let mut walk =
-        Walk { code, stack, fuel, steps, function, is_recursive, may_open, loops: 0, condition, heaviest: 0, seen };
+    let mut walk = Walk {
+        code,
+        stack,
+        fuel,
+        steps,
+        function,
+        is_recursive,
+        may_open,
+        loops: 0,
+        unknown: 1,
+        condition,
+        heaviest: 0,
+        seen,
+    };
     if walk.function(FunctionId::MAIN).is_none() {
         walk.doubt(PART);
     }
     walk.seen
 }
 
-/// At most this many operations are executed: the first number and one for each operation of the program, up to the second.
-const MOST_STEPS: (usize, usize) = (64, 4_000);
+/// At most this many operations are executed: the first number and one for each operation of the program, up to the second. If the
+/// main program has a `while` loop, only one for every four, because more would rarely say more.
+const MOST_STEPS: (usize, usize) = (16, 4_000);
 
 /// At most this many inputs are taken into account.
 const MOST_INPUTS: usize = 64;
@@ -92,6 +109,8 @@ struct Walk<'a> {
     may_open: usize,
     /// The number of open loops.
     loops: usize,
+    /// How many times as much work the open loops may do, of which the counts are not known.
+    unknown: i64,
     /// The condition of the innermost open `while` loop, if it was executed last.
     condition: Option<Condition>,
     /// The work of the outermost loop that does most.
@@ -161,7 +180,7 @@ impl Walk<'_> {
         let code = self.code;
         while index < end {
             let Some(steps) = self.steps.checked_sub(1) else {
-                self.doubt(if self.loops == 0 { ANY } else { PART });
+                self.doubt(if self.loops == 0 && self.heaviest == 0 { ANY } else { PART });
                 return None;
             };
             self.steps = steps;
@@ -232,7 +251,13 @@ impl Walk<'_> {
         // In the next iteration of an outer loop, the count may be another unless it is a literal.
         let is_literal = || !is_while && matches!(code.ops()[region.start.index() - 1], Op::Literal(_));
         if self.loops > 0 && !is_literal() {
-            self.doubt(if is_while || known == Some(0) { PART } else { ABOUT });
+            self.doubt(if is_while {
+                self.unknown.saturating_mul(PART)
+            } else if known == Some(0) {
+                PART
+            } else {
+                ABOUT
+            });
         }
         if known == Some(0) {
             return Some(End::Reached);
@@ -240,7 +265,11 @@ impl Walk<'_> {
         let known = known.filter(|_| !self.may_jump(ops));
         let count = known.unwrap_or(1);
         if !is_while && known.is_none() {
-            self.doubt(PART);
+            self.doubt(self.unknown.saturating_mul(PART));
+        }
+        let around = self.unknown;
+        if known.is_none() {
+            self.unknown = around.saturating_mul(PART);
         }
         let (height, before) = (self.stack.len(), self.seen.work);
         let is_known_work = known.is_some() && region.is_innermost && !region.has_call;
@@ -260,10 +289,11 @@ impl Walk<'_> {
             }
             self.loops -= 1;
             if is_while && end == Some(End::Reached) {
-                self.doubt(PART);
+                self.doubt(self.unknown);
             }
             let condition = std::mem::replace(&mut self.condition, outer);
             if matches!(end, Some(End::Left(_) | End::Returned)) {
+                self.unknown = around;
                 // There is no other iteration.
                 return end.map(|end| if end == End::Left(id) { End::Reached } else { end });
             }
@@ -274,6 +304,7 @@ impl Walk<'_> {
         };
         let work = (self.seen.work - before).saturating_mul(count);
         self.seen.work = before.saturating_add(work);
+        self.unknown = around;
         if self.loops == 0 && work > self.heaviest {
             (self.heaviest, self.seen.body) = (work, region.operations());
         }
@@ -291,7 +322,7 @@ impl Walk<'_> {
         if !region.is_innermost || region.has_call || ops.len() > LONG_BRANCH || self.may_jump(ops) {
             let function = self.function;
             let is_recursive = region.has_call && self.has(ops, |op| *op == Op::Call(function));
-            self.doubt(if is_recursive { RECURSIVE } else { PART });
+            self.doubt(if is_recursive { RECURSIVE } else { self.unknown.saturating_mul(PART) });
         }
     }
 
@@ -352,30 +383,36 @@ impl Walk<'_> {
     }
 
     fn word(&mut self, word: Word) -> Option<()> {
-        match word.class() {
-            Class::Shuffle => {
-                let first = self.stack.len().checked_sub(word.pops())?;
-                // No shuffle has more than three operands.
-                let operand = |index: usize| self.stack.get(first + index).copied().flatten();
-                let operands = [operand(0), operand(1), operand(2)];
-                self.stack.truncate(first);
-                for origin in word.origins() {
-                    self.stack.push(operands[*origin]);
-                }
+        let first = self.stack.len().checked_sub(word.pops())?;
+        let operands = &mut self.stack[first..];
+        match word {
+            Word::Dup | Word::Over => {
+                let copy = operands[0];
+                self.stack.push(copy);
             }
-            Class::Memory => {
-                let first = self.stack.len().checked_sub(word.pops())?;
-                self.stack.truncate(first);
-                self.stack.resize(first + word.pushes(), None);
+            Word::Drop | Word::Store => self.stack.truncate(first),
+            Word::Swap => operands.swap(0, 1),
+            Word::Rot => operands.rotate_left(1),
+            Word::Nip => {
+                operands.swap(0, 1);
+                self.stack.pop();
             }
-            Class::Arithmetic | Class::Unary | Class::Comparison | Class::Division => {
-                let b = if word.pops() == 2 { self.stack.pop()? } else { Some(0) };
-                if b == Some(0) && word.class() == Class::Division {
-                    // It traps.
+            Word::Tuck => {
+                let copy = operands[1];
+                operands.swap(0, 1);
+                self.stack.push(copy);
+            }
+            Word::Fetch => operands[0] = None,
+            Word::Negate | Word::Invert | Word::Abs => operands[0] = operands[0].map(|a| word.apply(a, 0)),
+            _ => {
+                // A division by zero traps.
+                let is_division = matches!(word, Word::Div | Word::Mod);
+                let (a, b) = (operands[0], operands[1]);
+                if b == Some(0) && is_division {
                     return None;
                 }
-                let a = self.stack.last_mut()?;
-                *a = a.zip(b).map(|(a, b)| word.apply(a, b));
+                operands[0] = if let (Some(a), Some(b)) = (a, b) { Some(word.apply(a, b)) } else { None };
+                self.stack.pop();
             }
         }
         Some(())

@@ -500,31 +500,6 @@ impl Interpreted {
         self.execute(next, units, context, stack)
     }
 
-    /// Continues a run whose main program a unit has left at the header of this loop, because it has done enough work. `pointer` is the
-    /// address after the topmost value.
-    ///
-    /// # Errors
-    /// The trap that ended the run.
-    ///
-    /// # Safety
-    /// The values must be in their slots on this stack, and the unit must have the counters of the open loops.
-    pub unsafe fn take_over(
-        &mut self,
-        region: RegionId,
-        unit: UnitId,
-        pointer: *mut i64,
-        units: &mut Units,
-        fuel: u64,
-        stack: &mut Store,
-    ) -> Result<(), Trap> {
-        let mut context = self.machine.context(fuel, stack);
-        self.stage(FunctionId::MAIN, Choice::Registers).left = 0;
-        with_room(|| {
-            let next = self.go_on_at(region, unit, true, pointer, units, &mut context, stack);
-            self.execute(next, units, &mut context, stack)
-        })
-    }
-
     /// Runs the program.
     ///
     /// # Errors

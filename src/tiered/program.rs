@@ -6,12 +6,13 @@ use std::rc::Rc;
 use super::foresight::foresee;
 use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
-use super::timeline::{Event, Timeline, Why};
-use super::units::{Compiler, End, Left, UnitId, Units, is_open_ended};
+use super::timeline::{Event, Timeline, What, Why};
+use super::units::{Compiler, End, UnitId, Units, has_open_loops, is_open_ended};
 use super::{Choice, Threshold};
 use crate::bytecode::{Bytecode, FunctionId, Op, RegionKind, unit_length};
 use crate::engine::{PrepareError, Prepared};
 use crate::exec::Store;
+use crate::interp::switch::{self, Executed};
 use crate::interp::threaded::Machine;
 use crate::outcome::Trap;
 
@@ -45,6 +46,17 @@ fn has_exits(code: &Bytecode) -> bool {
     let mut regions = code.regions().iter().take_while(|region| region.start < main);
     regions.any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
 }
+
+/// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
+/// it.
+const PART_OF_UNKNOWN: i64 = 8;
+
+/// As many memory cells are cleared in the time that it takes to interpret an operation of the bytecode as it is.
+const CELLS_CLEARED: i64 = 4;
+
+/// Code of the baseline that cannot be left is preferred to the register tier unless the run may do this many times as much work as is
+/// foreseen.
+const MOST_LIKELY: i64 = 32;
 
 impl TieredProgram {
     /// Prepares a program of which this was hot before.
@@ -100,13 +112,32 @@ impl TieredProgram {
         Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, watches)
     }
 
-    /// Before a run, decides what executes it: machine code of the whole program, or the interpreter. `done` is the work of the runs before.
-    fn foresee(&mut self, done: i64, inputs: &[i64], fuel: Option<u64>) {
-        let Threshold::BreakEven(costs) = self.threshold else { return };
-        let seen = foresee(&self.bytecode, inputs, fuel);
-        let done = done.saturating_add(seen.work);
+    /// Before a run, decides what executes it: machine code of the whole program, or the interpreter. `before` is the work of the runs before.
+    /// If the run is so short that it was executed at once, returns how it ended.
+    fn foresee(
+        &mut self,
+        before: i64,
+        inputs: &[i64],
+        fuel: Option<u64>,
+        stack: &mut Store,
+    ) -> Option<Result<(), Trap>> {
+        let Threshold::BreakEven(costs) = self.threshold else { return None };
         self.foresights += 1;
         let is_last = self.foresights == MOST_FORESIGHTS;
+        let may_switch = self.interpreted.is_none() && self.units.is_empty() && !is_last;
+        let limit_of_switch = costs.break_even_of_interpreter(self.length);
+        let is_open = has_open_loops(&self.bytecode);
+        let mut done = before;
+        if may_switch && is_open {
+            // If the run is longer, the memory is cleared once more.
+            let most = limit_of_switch / PART_OF_UNKNOWN - self.bytecode.cells() as i64 / CELLS_CLEARED;
+            let end = self.switch(most.saturating_sub(before), &mut done, inputs, fuel, stack);
+            if end.is_some() {
+                return end;
+            }
+        }
+        let seen = foresee(&self.bytecode, inputs, fuel);
+        done = done.max(before.saturating_add(seen.work));
         if self.whole().is_some() {
             // It is code of the baseline.
             let limit = costs.break_even_of_registers(self.length);
@@ -115,12 +146,22 @@ impl TieredProgram {
                 self.units.whole(Choice::Registers, Why::Work { done: expected, limit });
             }
             self.foreseen = Some(done).filter(|_| expected < limit && !is_last);
-            return;
+            return None;
+        }
+        let part = if seen.is_whole() { 1 } else { PART_OF_UNKNOWN };
+        if may_switch && (seen.is_whole() || !is_open) && done < limit_of_switch / part {
+            // The estimate is not exact.
+            let most = limit_of_switch.saturating_mul(2).saturating_sub(before);
+            let end = self.switch(most, &mut done, inputs, fuel, stack);
+            if end.is_some() {
+                return end;
+            }
         }
         // If the code can be left for better code, or its work is known, it may be of the baseline.
         let is_open_ended = is_open_ended(&self.bytecode);
         let guess = done.saturating_mul(seen.factor);
-        let likely = if has_exits(&self.bytecode) { done } else { guess };
+        let likely = if has_exits(&self.bytecode) { 1 } else { seen.factor.min(MOST_LIKELY) };
+        let likely = done.saturating_mul(likely);
         let tier = first_tier(&self.bytecode).max(costs.best(self.length, likely));
         let limit = match self.interpreted {
             None => costs.break_even_at_start(tier, self.length, seen.body),
@@ -138,7 +179,7 @@ impl TieredProgram {
             if made.is_some() {
                 self.foreseen = Some(done).filter(|_| tier == Choice::Baseline && !counts_work);
                 self.interpreted = None;
-                return;
+                return None;
             }
         }
         // If it was not compiled although that would pay, this is not tried again.
@@ -147,40 +188,66 @@ impl TieredProgram {
         if self.interpreted.is_none() || !is_foreseen {
             self.interpreted = Some(self.interpreter(!is_foreseen).expect("it is available"));
         }
+        None
+    }
+
+    /// Interprets the bytecode as it is until the run has done about this much work. Adds the work, and returns how the run ended if it did.
+    fn switch(
+        &mut self,
+        most: i64,
+        done: &mut i64,
+        inputs: &[i64],
+        fuel: Option<u64>,
+        stack: &mut Store,
+    ) -> Option<Result<(), Trap>> {
+        if most <= 0 {
+            return None;
+        }
+        let Executed { end, operations } = switch::execute(&self.bytecode, inputs, fuel, most, stack);
+        *done = done.saturating_add(operations);
+        self.foreseen = Some(*done);
+        let what = What::Switched { operations, is_whole: end.is_some() };
+        self.units.timeline.add(FunctionId::MAIN, None, what);
+        end
     }
 
     /// Compiles the whole program with the register tier, because code of the baseline has done enough work.
     fn promote(&mut self) {
-        if let Threshold::BreakEven(costs) = self.threshold {
-            let limit = costs.break_even_of_registers(self.length);
-            let done = limit.saturating_sub(self.left);
-            self.units.whole(Choice::Registers, Why::Work { done, limit });
-        }
+        let why = self.why_registers();
+        self.units.whole(Choice::Registers, why);
         // If that fails, the baseline's code keeps running.
         self.left = i64::MAX;
     }
 
-    /// Runs the main program in code of the baseline that counts its work, until it has done enough.
+    /// Why the register tier compiles the program after code of the baseline has counted its work.
+    fn why_registers(&self) -> Why {
+        let Threshold::BreakEven(costs) = self.threshold else { unreachable!("otherwise, no code counts its work") };
+        let limit = costs.break_even_of_registers(self.length);
+        Why::Work { done: limit.saturating_sub(self.left), limit }
+    }
+
+    /// Runs the main program in code of the baseline that counts its work, until it has done enough. Continues in code of the register
+    /// tier.
     fn run_counting(&mut self, main: UnitId, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
-        let fuel = self.bytecode.begin(inputs, fuel, stack);
+        self.bytecode.begin(inputs, fuel, stack);
         self.units.timeline.enter(FunctionId::MAIN, None);
-        let Left { end, pointer, work, .. } = self.units.run_counting(main, stack, self.left);
-        match end {
-            End::Trapped(trap) => Err(trap),
-            End::Returned => {
-                self.left = self.left.saturating_sub(work);
-                Ok(())
-            }
-            End::Hot(region) => {
-                self.left = 0;
-                let interpreted = self.interpreter(true).expect("it is available");
-                let interpreted = self.interpreted.insert(interpreted);
-                // SAFETY: the code has left the main program at this header, in this state.
-                let result = unsafe { interpreted.take_over(region, main, pointer, &mut self.units, fuel, stack) };
-                self.tier_changes = interpreted.entries;
-                result
-            }
-        }
+        let left = self.units.run_counting(main, stack, self.left);
+        let End::Hot(region) = left.end else {
+            self.left = self.left.saturating_sub(left.work);
+            return self.units.finish(left, stack);
+        };
+        self.left = 0;
+        let why = self.why_registers();
+        let Some(registers) = self.units.of(FunctionId::MAIN, Some(region), Choice::Registers, why) else {
+            // The run begins again.
+            let interpreted = self.interpreter(true).expect("it is available");
+            return self.interpreted.insert(interpreted).run(&mut self.units, inputs, fuel, stack);
+        };
+        self.units.timeline.enter(FunctionId::MAIN, Some(region));
+        self.tier_changes = 1;
+        // SAFETY: the code has left the main program at this header.
+        let left = unsafe { self.units.go_on(main, registers, region, left.pointer, stack) };
+        self.units.finish(left, stack)
     }
 
     /// The unit that is the whole program, and is executed to its end.
@@ -244,7 +311,9 @@ impl Prepared for TieredProgram {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         self.tier_changes = 0;
         if let Some(done) = self.foreseen {
-            self.foresee(done, inputs, fuel);
+            if let Some(end) = self.foresee(done, inputs, fuel, stack) {
+                return end;
+            }
         } else if self.left <= 0 && self.interpreted.is_none() {
             self.promote();
         }

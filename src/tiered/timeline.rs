@@ -40,6 +40,13 @@ pub enum What {
     },
     /// It was hot, but could not be compiled; the message of the error.
     Refused(String),
+    /// Its bytecode was interpreted as it is.
+    Switched {
+        /// About how many operations were executed.
+        operations: i64,
+        /// Whether that was the whole run. If not, the run begins again.
+        is_whole: bool,
+    },
     /// The execution continued in its machine code.
     Entered {
         /// How many times, until the next event of another kind.

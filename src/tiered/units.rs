@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::costs::Choice;
 use super::timeline::{Timeline, What, Why};
-use crate::bytecode::{Bytecode, FunctionId, Op, RegionId, RegionKind, TrapSite, Unit};
+use crate::bytecode::{Bytecode, Counter, FunctionId, Op, RegionId, RegionKind, TrapSite, Unit};
 use crate::engine::{NoClock, PrepareError};
 use crate::exec::{Entry, Exit, Granted, State, Store};
 use crate::jit::Handover;
@@ -65,10 +65,15 @@ fn baseline() -> Baseline {
     baseline
 }
 
-/// Whether code of the baseline counts its work, so that it can be left for better code: if the work of the main program is not known
+/// Whether code of the baseline counts its work, so that it can be left for better code: if the work of the main program may not be known
 /// when its loops begin. Programs with metered fuel are not left: the fuel has the register that would count.
 pub fn is_open_ended(code: &Bytecode) -> bool {
-    !code.metered() && (code.has_calls() || code.regions().iter().any(|region| region.kind == RegionKind::While))
+    !code.metered() && has_open_loops(code)
+}
+
+/// Whether the work of the main program may not be known when its loops begin: whether it has calls or `while` loops.
+pub fn has_open_loops(code: &Bytecode) -> bool {
+    code.has_calls() || code.regions().iter().any(|region| region.kind == RegionKind::While)
 }
 
 /// A compiled unit.
@@ -266,11 +271,47 @@ impl Units {
         let state = State { offset: 0, base, pointer, fuel: 0, depth, counters: &[] };
         debug_assert!(self.get(unit).counts_work, "the fuel is the work");
         // SAFETY: this is the state at the start of the main program.
-        let left = unsafe { self.resume(unit, stack, &state, work) };
-        if let End::Returned = left.end {
-            stack.set_depth((left.pointer.addr() - base.addr()) / size_of::<i64>());
+        unsafe { self.resume(unit, stack, &state, work) }
+    }
+
+    /// Continues a run whose main program a unit has left at the header of this loop, in another unit that has its entry there. `pointer` is
+    /// the address after the topmost value.
+    ///
+    /// # Safety
+    /// The values must be in their slots on this stack, and the first unit must have the counters of the open loops.
+    pub unsafe fn go_on(
+        &mut self,
+        from: UnitId,
+        to: UnitId,
+        region: RegionId,
+        pointer: *mut i64,
+        stack: &mut Store,
+    ) -> Left {
+        let mut counters = vec![None; self.code.main().counters as usize];
+        let mut next = Some(region);
+        while let Some(id) = next {
+            let region = self.code.region(id);
+            if let RegionKind::Times { counter: Counter(index) } = region.kind {
+                counters[index as usize] = Some(self.get(from).entry.slot(index as usize));
+            }
+            next = region.parent;
         }
-        left
+        let (offset, depth) = (self.get(to).second_entry(), self.code.greatest_depth());
+        let state = State { offset, base: stack.bottom(), pointer, fuel: 0, depth, counters: &counters };
+        // SAFETY: this is the state at the header, where no call is active.
+        unsafe { self.resume(to, stack, &state, i64::MAX) }
+    }
+
+    /// The end of a run whose main program a unit has left.
+    ///
+    /// # Errors
+    /// The trap that ended the run.
+    pub fn finish(&self, left: Left, stack: &mut Store) -> Result<(), Trap> {
+        if let End::Trapped(trap) = left.end {
+            return Err(trap);
+        }
+        stack.set_depth((left.pointer.addr() - stack.bottom().addr()) / size_of::<i64>());
+        Ok(())
     }
 
     /// Executes the rest of the unit's function from this state on, until it has done this much work if it counts its work.

@@ -25,7 +25,10 @@ fn prepared(program: &Program, threshold: Threshold, hot: &[Hot]) -> TieredProgr
 }
 
 /// With these costs, programs with definitions always begin in the interpreter.
-const INTERPRETED: Threshold = Threshold::BreakEven(Costs { longest_whole: 0, ..Costs::MEASURED });
+const INTERPRETED: Threshold = Threshold::BreakEven(INTERPRETED_COSTS);
+
+/// Programs begin in the interpreter.
+const INTERPRETED_COSTS: Costs = Costs { longest_whole: 0, ..Costs::MEASURED };
 
 fn run(prepared: &mut TieredProgram, inputs: &[i64]) -> Vec<i64> {
     let mut stack = Store::new(DEFAULT_STACK_LIMIT).expect("there is memory");
@@ -179,7 +182,7 @@ fn work_that_pays_is_compiled_and_less_is_not() {
     let tier = |operation| TierCosts { compile: 1_000.0, compile_operation: 0.0, operation };
     let interpreter = TierCosts { compile: 0.0, ..tier(2.0) };
     let costs =
-        Costs { interpreter, interpreted_long: 2.0, baseline: tier(1.0), registers: tier(0.9), longest_whole: 0 };
+        Costs { interpreter, interpreted_long: 2.0, baseline: tier(1.0), registers: tier(0.9), ..INTERPRETED_COSTS };
     let cases = [
         ("0 swap times 1 + end", 100, 1_000),
         ("while dup do 1 - end", 100, 1_000),
@@ -212,7 +215,7 @@ fn a_long_loop_is_compiled_after_less_work() {
     // Compiling pays after 10 operations for each that is compiled, or else after one.
     let interpreter = TierCosts { compile_operation: 0.0, ..tier(2.0) };
     let costs =
-        Costs { interpreter, interpreted_long: 11.0, baseline: tier(1.0), registers: tier(0.9), longest_whole: 0 };
+        Costs { interpreter, interpreted_long: 11.0, baseline: tier(1.0), registers: tier(0.9), ..INTERPRETED_COSTS };
     let body = |words: usize| "3 * 1 + ".repeat(words / 4);
     let hot = |text: &str| {
         let program = program(text, 1);

@@ -58,11 +58,6 @@ impl Machine {
         let cells = self.bytecode.cells();
         stack.reserve(cells, 0).expect("the memory was available when the program was prepared");
         stack.clear_memory(cells);
-        self.context(fuel, stack)
-    }
-
-    /// The context at the entry, for an execution that has begun on this stack.
-    pub fn context(&mut self, fuel: u64, stack: &mut Store) -> Context {
         let bottom = stack.bottom();
         let mut context = Context {
             base: bottom,

@@ -143,6 +143,10 @@ pub struct Costs {
     pub machine: Map<String, Value>,
     /// The command that measured it.
     pub command: String,
+    /// Interpreting one operation of the bytecode as it is, in nanoseconds.
+    pub switch_ns: Positive,
+    /// The same in a long loop.
+    pub switch_long_ns: Positive,
     /// The interpreter, to whose code a program is translated.
     pub interpreter: TierCosts,
     /// Executing one operation of a long loop in the interpreter, in nanoseconds.

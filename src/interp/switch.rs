@@ -1,0 +1,219 @@
+//! Interprets the bytecode as it is, by a `match` on each operation. That takes several times as long as the interpreter's own
+//! code, but nothing has to be translated first, so it is the fastest way to execute a few hundred operations.
+//!
+//! It relies on the verifier and on the explicit checks in the bytecode. It checks the depth nowhere else.
+#![allow(unsafe_code, reason = "the operations and the stack are accessed without bounds checks")]
+
+use crate::bytecode::{Bytecode, Op, Pc, RegionId};
+use crate::exec::Store;
+use crate::lang::Word;
+use crate::outcome::Trap;
+
+/// What [`execute`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// How the run ended. `None` if it did not: then it must begin again, in this interpreter or in another one.
+    pub end: Option<Result<(), Trap>>,
+    /// About how many operations were executed.
+    pub operations: i64,
+}
+
+/// Runs a program, but stops after about this many operations: at the end of an iteration, or before a call. The memory cells must have been
+/// available when the program was prepared.
+///
+/// # Panics
+/// The same as for [`Prepared::run`](crate::engine::Prepared::run).
+pub fn execute(code: &Bytecode, inputs: &[i64], fuel: Option<u64>, operations: i64, store: &mut Store) -> Executed {
+    let fuel = code.begin(inputs, fuel, store);
+    store.reserve(code.cells(), 0).expect("the memory was available when the program was prepared");
+    store.clear_memory(code.cells());
+    let control = vec![0; code.main().counters as usize];
+    let left = operations;
+    let mut run = Run { code, bottom: store.bottom(), control, counters: 0, depth: 0, base: 0, fuel, left };
+    let end = run.execute(store.cells_mut(), inputs.len());
+    let operations = operations - run.left;
+    if let Some(Ok(height)) = end {
+        store.set_depth(height);
+    }
+    Executed { end: end.map(|end| end.map(drop)), operations }
+}
+
+/// A run.
+struct Run<'a> {
+    code: &'a Bytecode,
+    /// The address of the lowest value.
+    bottom: *mut i64,
+    /// The counters of the active functions. Between those of a function and those of its caller are the caller's next operation,
+    /// base and counters.
+    control: Vec<usize>,
+    /// The index of the present function's counters.
+    counters: usize,
+    /// The number of active calls.
+    depth: u64,
+    /// The height of the data stack below the present function's parameters.
+    base: usize,
+    /// The number of iterations and calls that may still begin.
+    fuel: u64,
+    /// How many more operations may be executed, about.
+    left: i64,
+}
+
+/// The number of values that are kept for a caller.
+const LINK: usize = 3;
+
+impl Run<'_> {
+    /// Executes the program from its start, with this many inputs on the stack. Returns how it ended, with the height of the data stack;
+    /// `None` if it did not end.
+    fn execute(&mut self, cells: &mut [i64], inputs: usize) -> Option<Result<usize, Trap>> {
+        let (code, bottom) = (self.code, self.bottom);
+        let (ops, limit) = (code.ops().as_ptr(), code.stack_limit());
+        let mut height = inputs;
+        let mut pc = 0;
+        // The value at this height. SAFETY: the verifier has shown that there is one, or room for one: each check that it could not remove
+        // is an operation.
+        let slot = |height: usize| unsafe { &mut *bottom.add(height) };
+        loop {
+            // SAFETY: execution begins with the first operation, and goes on with the next one or with the target of a branch. The last
+            // operation of a function returns.
+            let op = unsafe { *ops.add(pc) };
+            pc += 1;
+            match op {
+                Op::Literal(value) => {
+                    *slot(height) = value;
+                    height += 1;
+                }
+                Op::Word(Word::Dup) => {
+                    *slot(height) = *slot(height - 1);
+                    height += 1;
+                }
+                Op::Word(Word::Over) => {
+                    *slot(height) = *slot(height - 2);
+                    height += 1;
+                }
+                Op::Word(Word::Drop) => height -= 1,
+                Op::Word(Word::Swap) => {
+                    let (a, b) = (*slot(height - 2), *slot(height - 1));
+                    (*slot(height - 2), *slot(height - 1)) = (b, a);
+                }
+                Op::Word(Word::Rot) => {
+                    let (a, b, c) = (*slot(height - 3), *slot(height - 2), *slot(height - 1));
+                    (*slot(height - 3), *slot(height - 2), *slot(height - 1)) = (b, c, a);
+                }
+                Op::Word(Word::Nip) => {
+                    *slot(height - 2) = *slot(height - 1);
+                    height -= 1;
+                }
+                Op::Word(Word::Tuck) => {
+                    let (a, b) = (*slot(height - 2), *slot(height - 1));
+                    (*slot(height - 2), *slot(height - 1), *slot(height)) = (b, a, b);
+                    height += 1;
+                }
+                Op::Word(word @ (Word::Negate | Word::Invert | Word::Abs)) => {
+                    *slot(height - 1) = word.apply(*slot(height - 1), 0);
+                }
+                Op::Word(Word::Fetch) => {
+                    let address = slot(height - 1);
+                    let Some(cell) = cells.get(*address as usize) else { return self.trap(pc - 1, height) };
+                    *address = *cell;
+                }
+                Op::Word(Word::Store) => {
+                    let address = *slot(height - 1);
+                    let Some(cell) = cells.get_mut(address as usize) else { return self.trap(pc - 1, height) };
+                    *cell = *slot(height - 2);
+                    height -= 2;
+                }
+                Op::Word(Word::Div | Word::Mod) if *slot(height - 1) == 0 => return self.trap(pc - 1, height),
+                Op::Word(word) => {
+                    height -= 1;
+                    *slot(height - 1) = word.apply(*slot(height - 1), *slot(height));
+                }
+                Op::Pick(below) => {
+                    *slot(height) = *slot(height - 1 - below as usize);
+                    height += 1;
+                }
+                Op::Put(below) => {
+                    height -= 1;
+                    *slot(height - 1 - below as usize) = *slot(height);
+                }
+                Op::Times(id) => {
+                    height -= 1;
+                    let count = *slot(height);
+                    if count > 0 {
+                        *self.counter(id) = count as usize;
+                    } else {
+                        pc = code.region(id).end.index();
+                    }
+                }
+                Op::Next(id) => {
+                    let counter = self.counter(id);
+                    *counter -= 1;
+                    if *counter > 0 {
+                        pc = self.again(id)?;
+                    }
+                }
+                Op::Repeat(id) => pc = self.again(id)?,
+                Op::LeaveIfZero(id) => {
+                    height -= 1;
+                    if *slot(height) == 0 {
+                        pc = code.region(id).end.index();
+                    }
+                }
+                Op::If(_) => {
+                    height -= 1;
+                    if *slot(height) == 0 {
+                        pc = code.target(op).expect("it branches").index();
+                    }
+                }
+                Op::Else(id) | Op::Leave(id) => pc = code.region(id).end.index(),
+                Op::While(_) | Op::EndIf(_) => {}
+                Op::Call(id) => {
+                    let function = &code.functions()[id.index()];
+                    self.left -= i64::from(function.end.0 - function.start.0);
+                    if self.left < 0 {
+                        return None;
+                    }
+                    self.control.extend([pc, self.base, self.counters]);
+                    self.base = height - function.params as usize;
+                    self.counters = self.control.len();
+                    self.control.resize(self.counters + function.counters as usize, 0);
+                    self.depth += 1;
+                    pc = function.start.index();
+                }
+                Op::Exit | Op::Return => {
+                    let Some(link) = self.counters.checked_sub(LINK) else { return Some(Ok(height)) };
+                    (pc, self.base, self.counters) =
+                        (self.control[link], self.control[link + 1], self.control[link + 2]);
+                    self.control.truncate(link);
+                    self.depth -= 1;
+                }
+                Op::Fuel if self.fuel > 0 => self.fuel -= 1,
+                Op::CallDepth if self.depth < code.greatest_depth() => {}
+                Op::Need { values, .. } if (height - self.base) as u64 >= values => {}
+                Op::Room { values, .. } | Op::Frame { values } if values <= limit - height as u64 => {}
+                Op::Fuel | Op::CallDepth | Op::Need { .. } | Op::Room { .. } | Op::Frame { .. } => {
+                    return self.trap(pc - 1, height);
+                }
+            }
+        }
+    }
+
+    /// The counter of a `times` loop of the present function.
+    #[inline(always)]
+    fn counter(&mut self, id: RegionId) -> &mut usize {
+        &mut self.control[self.counters + self.code.counter(id).0 as usize]
+    }
+
+    /// The next operation if a loop has another iteration; `None` if enough operations were executed.
+    #[inline(always)]
+    fn again(&mut self, id: RegionId) -> Option<usize> {
+        let region = self.code.region(id);
+        self.left -= region.operations() as i64;
+        (self.left >= 0).then_some(region.header().index())
+    }
+
+    /// The trap of an operation, when the data stack has this height.
+    #[cold]
+    fn trap(&self, op: usize, height: usize) -> Option<Result<usize, Trap>> {
+        Some(Err(self.code.trap(Pc(op as u32), || (height - self.base) as u64)))
+    }
+}
