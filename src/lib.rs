@@ -40,13 +40,13 @@
 //! | [`exec`] | all system calls: executable memory, the stacks and the memory of programs, the call into generated code, forked children, commands |
 //! | [`bytecode`] | flat code in which every check that the verifier left is a separate operation |
 //! | [`engine`] | the interface of an engine: prepare a program, then run it any number of times |
-//! | [`interp`] | `tree`, the deliberately simple referee, and `bytecode`, the fast interpreter |
+//! | [`interp`] | `tree`, the deliberately simple referee, `bytecode`, the fast interpreter, and one that needs no preparation |
 //! | [`jit`] | the baseline tier: lowering to LIR, the peephole pass |
 //! | [`regs`] | the register tier: one pass with an abstract stack of registers and constants |
 //! | [`ssa`] | the optimizing tier: static single assignment form, passes, register allocation |
 //! | `peers` | compilers and interpreters from other projects as engines, and a register allocator, with the feature `peers` |
 //! | [`tiers`] | the pipeline from bytecode to executable code for every tier, and all its switches |
-//! | [`tiered`] | begins in the interpreter and continues in machine code when a loop or a call is hot |
+//! | [`tiered`] | begins in an interpreter or in machine code, and continues in machine code when a loop or a call is hot |
 //! | [`registry`] | the engines by name |
 //! | [`generate`] | generates random programs: over the whole language, with many loops, or with a fault |
 //! | [`oracle`] | runs the same program on every engine and compares the outcomes |

@@ -6,7 +6,7 @@
 
 use crate::bytecode::{Bytecode, Op, Pc, RegionId};
 use crate::exec::Store;
-use crate::lang::Word;
+use crate::lang::words::{Class, Word};
 use crate::outcome::Trap;
 
 /// What [`execute`] has done.
@@ -108,7 +108,7 @@ impl Run<'_> {
                     (*slot(height - 2), *slot(height - 1), *slot(height)) = (b, a, b);
                     height += 1;
                 }
-                Op::Word(word @ (Word::Negate | Word::Invert | Word::Abs)) => {
+                Op::Word(word) if word.class() == Class::Unary => {
                     *slot(height - 1) = word.apply(*slot(height - 1), 0);
                 }
                 Op::Word(Word::Fetch) => {
@@ -215,5 +215,57 @@ impl Run<'_> {
     #[cold]
     fn trap(&self, op: usize, height: usize) -> Option<Result<usize, Trap>> {
         Some(Err(self.code.trap(Pc(op as u32), || (height - self.base) as u64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{Limits, lower};
+    use crate::engine::Run;
+    use crate::interp::tree::evaluate;
+    use crate::lang::{Source, load};
+    use crate::outcome::Outcome;
+
+    const PROGRAMS: [(&str, &[i64]); 9] = [
+        ("0 5 times 3 times 1 + end 2 * end", &[]),
+        ("times 9 times dup drop end end", &[-3]),
+        ("1 while over do over * swap 1 - swap end nip", &[6]),
+        ("0 6 times 5 times 1 + dup 13 = if leave end end end", &[]),
+        (": fib ( n -- f ) dup 2 < if exit end dup 1 - fib swap 2 - fib + ; fib", &[9]),
+        (": g ( n -- m ) 3 times 2 times 1 + end end ; : f ( n -- m ) 4 times g end ; 2 times f end", &[1]),
+        ("2 array a 7 a ! 3 times a @ dup + a ! end a @ a 1 + @", &[]),
+        ("5 while dup do 1 - 12 over / drop end", &[]),
+        (": down ( n -- ) 1 - down ; 5 down", &[]),
+    ];
+
+    /// However few operations may be executed, a run ends as it should or not at all.
+    #[test]
+    fn a_run_is_executed_whole_or_not_at_all() {
+        let mut store = Store::new(100).expect("there is memory");
+        for (text, inputs) in PROGRAMS {
+            let program =
+                load(&Source::new("test", text), inputs.len()).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            for fuel in [None, Some(0), Some(4), Some(1_000)] {
+                let code = lower(&program, Limits { calls: 30, ..Limits::of_stack(100) }, fuel.is_some());
+                let code = code.expect("it is small");
+                let expected = evaluate(program.ast(), Run { inputs, fuel, stack_limit: 100, call_limit: 30 });
+                let mut ended = Vec::new();
+                for operations in 0..1_500 {
+                    let Executed { end, operations: executed } = execute(&code, inputs, fuel, operations, &mut store);
+                    let Some(end) = end else {
+                        assert!(executed > operations, "{text}: it stopped after {executed} of {operations}");
+                        continue;
+                    };
+                    let found = end.map_or_else(Outcome::Trap, |()| Outcome::Done(store.values().to_vec()));
+                    assert_eq!(found, expected, "{text} with {operations} operations and {fuel:?}");
+                    ended.push(operations);
+                }
+                assert!(
+                    ended.windows(2).all(|two| two[0] + 1 == two[1]) && ended.ends_with(&[1_499]),
+                    "{text}: {ended:?}"
+                );
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! Apart from branches, the work is rarely more than the run will do, and it may be much less.
 
 use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
-use crate::lang::Word;
+use crate::lang::words::{Class, Word};
 
 /// The work of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -403,7 +403,7 @@ impl Walk<'_> {
                 self.stack.push(copy);
             }
             Word::Fetch => operands[0] = None,
-            Word::Negate | Word::Invert | Word::Abs => operands[0] = operands[0].map(|a| word.apply(a, 0)),
+            _ if word.class() == Class::Unary => operands[0] = operands[0].map(|a| word.apply(a, 0)),
             _ => {
                 // A division by zero traps.
                 let is_division = matches!(word, Word::Div | Word::Mod);

@@ -11,7 +11,7 @@ use jitduel::oracle::judge::{Care, Judge};
 use jitduel::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome};
 use jitduel::registry::all_names;
 use jitduel::tiered::profile::Hot;
-use jitduel::tiered::{Choice, Costs, LONG, Threshold, TierCosts, Tiered, TieredProgram, What};
+use jitduel::tiered::{Choice, Costs, Event, LONG, Threshold, TierCosts, Tiered, TieredProgram, What};
 use jitduel::tiers::support;
 
 fn program(text: &str, inputs: usize) -> Program {
@@ -24,10 +24,9 @@ fn prepared(program: &Program, threshold: Threshold, hot: &[Hot]) -> TieredProgr
     engine.prepare_remembering(&Task::new(program, &options), hot, &mut NoClock).expect("there is memory")
 }
 
-/// With these costs, programs with definitions always begin in the interpreter.
+/// With these costs, programs always begin in the interpreter.
 const INTERPRETED: Threshold = Threshold::BreakEven(INTERPRETED_COSTS);
 
-/// Programs begin in the interpreter.
 const INTERPRETED_COSTS: Costs = Costs { longest_whole: 0, ..Costs::MEASURED };
 
 fn run(prepared: &mut TieredProgram, inputs: &[i64]) -> Vec<i64> {
@@ -252,7 +251,50 @@ fn work_that_pays_is_foreseen() {
     assert_eq!(changes(called, &[1, 100_000, 100_000]), [0, 0, 0]);
     let open = "0 swap times 1 + 1 while dup do 1 - end drop end";
     assert_eq!(changes(open, &[100_000]), [0]);
-    assert_eq!(changes(open, &[1, 100_000, 100_000]), [0, 1, 0], "the interpreter watches it");
+    assert_eq!(changes(open, &[1, 100_000, 100_000]), [0, 0, 0]);
+}
+
+/// Nothing is prepared for a short run. A run that turns out to be longer begins again, with the memory and the fuel of a new run. If there
+/// are many short runs, preparing pays.
+#[test]
+fn short_runs_need_no_preparation() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let switched = |prepared: &TieredProgram| -> Vec<bool> {
+        let is_whole = |event: &Event| match event.what {
+            What::Switched { is_whole, .. } => Some(is_whole),
+            _ => None,
+        };
+        prepared.events().iter().filter_map(is_whole).collect()
+    };
+    let square = "dup 0 swap times over + end nip";
+    let count = "1 array a while dup do 1 - a @ 1 + a ! end drop a @ dup *";
+    let called = ": f ( n -- n ) 3 + 3 - ; 1 array a while dup do 1 - f a @ 1 + a ! end drop a @ dup *";
+    for (text, long) in [(square, vec![]), (count, vec![false]), (called, vec![false])] {
+        let program = program(text, 1);
+        let ready = || prepared(&program, Threshold::DEFAULT, &[]);
+        let mut few = ready();
+        assert_eq!(run(&mut few, &[2]), [4], "{text}");
+        assert_eq!((switched(&few), few.code_bytes()), (vec![true], Some(0)), "{text}");
+        assert_eq!(run(&mut few, &[3_000]), [9_000_000], "{text}");
+        assert!(few.code_bytes() > Some(0), "{text}");
+        let mut many = ready();
+        assert_eq!(run(&mut many, &[3_000]), [9_000_000], "{text}");
+        assert_eq!(switched(&many), long, "{text}");
+        let mut often = ready();
+        (0..1_000).for_each(|_| assert_eq!(run(&mut often, &[3]), [9], "{text}"));
+        let times = switched(&often).iter().filter(|is_whole| **is_whole).count();
+        assert!((2..100).contains(&times), "{text}: {times} runs");
+    }
+    let program = program(count, 1);
+    let options = Options { metered: true, ..Options::default() };
+    let engine = Tiered::new("tiered", Threshold::DEFAULT);
+    let mut metered = engine.prepare_tiered(&Task::new(&program, &options), &mut NoClock).expect("there is memory");
+    let mut stack = Store::new(DEFAULT_STACK_LIMIT).expect("there is memory");
+    for (size, fuel, is_done) in [(3, 3, true), (3, 2, false), (5_000, 5_000, true), (5_000, 4_999, false)] {
+        assert_eq!(metered.run(&[size], Some(fuel), &mut stack).is_ok(), is_done, "{size} with fuel for {fuel}");
+    }
 }
 
 /// A program whose work is not known begins in code of the baseline. When that has done enough, the register tier continues at a loop,
