@@ -229,10 +229,10 @@ mod tests {
 
     const PROGRAMS: [(&str, &[i64]); 9] = [
         ("0 5 times 3 times 1 + end 2 * end", &[]),
-        ("times 9 times dup drop end end", &[-3]),
+        ("times 9 times 1 drop end end", &[-3]),
         ("1 while over do over * swap 1 - swap end nip", &[6]),
         ("0 6 times 5 times 1 + dup 13 = if leave end end end", &[]),
-        (": fib ( n -- f ) dup 2 < if exit end dup 1 - fib swap 2 - fib + ; fib", &[9]),
+        (": fib ( n -- f ) dup 2 < if exit end dup 1 - fib swap 2 - fib + ; fib", &[6]),
         (": g ( n -- m ) 3 times 2 times 1 + end end ; : f ( n -- m ) 4 times g end ; 2 times f end", &[1]),
         ("2 array a 7 a ! 3 times a @ dup + a ! end a @ a 1 + @", &[]),
         ("5 while dup do 1 - 12 over / drop end", &[]),

@@ -245,7 +245,7 @@ fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
         ("break-even", 3, "cargo bench --bench break_even"),
         ("warm-up", 1, "cargo bench --bench warm_up"),
-        ("costs", 4, "cargo bench --bench costs"),
+        ("costs", 5, "cargo bench --bench costs"),
         ("ablation", 1, "cargo bench --bench ablation"),
         ("peers", 3, "cargo bench --features peers --bench peers"),
         ("instructions", 3, "scripts/count"),

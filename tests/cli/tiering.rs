@@ -32,7 +32,9 @@ fn explain_says_what_was_compiled_and_why() {
     let ended = run(&["--explain"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "200000\n"), "{}", ended.stderr);
     let lines: Vec<&str> = ended.stderr.lines().collect();
-    let [compiled, entered, again, last] = lines[..] else { panic!("{}", ended.stderr) };
+    let [begun, compiled, entered, again, last] = lines[..] else { panic!("{}", ended.stderr) };
+    assert!(begun.contains(" us  interpreted the bytecode of the program for about "), "{begun}");
+    assert!(begun.ends_with(" operations, and begins again"), "{begun}");
     assert!(compiled.contains(" us  compiled `f` at `times` (operation ") && compiled.contains("its work of "));
     assert!(compiled.ends_with("so that compiling it pays"), "{compiled}");
     assert!(entered.contains(" us  entered `f` at `times`") && again.contains("compiled the program at `times`"));
