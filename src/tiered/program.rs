@@ -131,9 +131,11 @@ impl TieredProgram {
         if may_switch && is_open {
             // If the run is longer, the memory is cleared once more.
             let most = limit_of_switch / PART_OF_UNKNOWN - self.bytecode.cells() as i64 / CELLS_CLEARED;
-            let end = self.switch(most.saturating_sub(before), &mut done, inputs, fuel, stack);
-            if end.is_some() {
-                return end;
+            let executed = self.switch(most.saturating_sub(before), inputs, fuel, stack);
+            done = before.saturating_add(executed.operations);
+            if executed.end.is_some() {
+                self.foreseen = Some(done);
+                return executed.end;
             }
         }
         let seen = foresee(&self.bytecode, inputs, fuel);
@@ -152,9 +154,10 @@ impl TieredProgram {
         if may_switch && (seen.is_whole() || !is_open) && done < limit_of_switch / part {
             // The estimate is not exact.
             let most = limit_of_switch.saturating_mul(2).saturating_sub(before);
-            let end = self.switch(most, &mut done, inputs, fuel, stack);
-            if end.is_some() {
-                return end;
+            let executed = self.switch(most, inputs, fuel, stack);
+            if executed.end.is_some() {
+                self.foreseen = Some(before.saturating_add(executed.operations));
+                return executed.end;
             }
         }
         // If the code can be left for better code, or its work is known, it may be of the baseline.
@@ -191,24 +194,15 @@ impl TieredProgram {
         None
     }
 
-    /// Interprets the bytecode as it is until the run has done about this much work. Adds the work, and returns how the run ended if it did.
-    fn switch(
-        &mut self,
-        most: i64,
-        done: &mut i64,
-        inputs: &[i64],
-        fuel: Option<u64>,
-        stack: &mut Store,
-    ) -> Option<Result<(), Trap>> {
+    /// Interprets the bytecode as it is until the run has done about this much work.
+    fn switch(&mut self, most: i64, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Executed {
         if most <= 0 {
-            return None;
+            return Executed { end: None, operations: 0 };
         }
-        let Executed { end, operations } = switch::execute(&self.bytecode, inputs, fuel, most, stack);
-        *done = done.saturating_add(operations);
-        self.foreseen = Some(*done);
-        let what = What::Switched { operations, is_whole: end.is_some() };
+        let executed = switch::execute(&self.bytecode, inputs, fuel, most, stack);
+        let what = What::Switched { operations: executed.operations, is_whole: executed.end.is_some() };
         self.units.timeline.add(FunctionId::MAIN, None, what);
-        end
+        executed
     }
 
     /// Compiles the whole program with the register tier, because code of the baseline has done enough work.
