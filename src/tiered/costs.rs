@@ -112,20 +112,19 @@ impl Costs {
     /// them as they are.
     pub fn break_even_of_interpreter(&self, length: usize) -> i64 {
         let switch = if length > LONG { self.switch_long } else { self.switch };
-        let saved = (switch - self.interpreter.operation).max(1e-3);
-        ((self.interpreter.of_compiling(length) / saved) as i64).clamp(1, NEVER)
+        break_even_from(switch, &self.interpreter, self.interpreter.of_compiling(length))
     }
 
     /// The number of operations that an interpreter executes until compiling `length` operations with a tier would have paid: their
     /// machine code would have saved as much time as it takes to compile them. It executes a loop or a function of `body` operations.
     pub fn break_even(&self, tier: Choice, length: usize, body: usize) -> i64 {
-        self.break_even_from(self.interpreting(body), tier, self.of(tier).of_compiling(length))
+        break_even_from(self.interpreting(body), self.of(tier), self.of(tier).of_compiling(length))
     }
 
     /// The same if the program is not yet translated to the interpreter's code. If it is compiled, it need not be.
     pub fn break_even_at_start(&self, tier: Choice, length: usize, body: usize) -> i64 {
         let more = self.of(tier).of_compiling(length) - self.interpreter.of_compiling(length);
-        self.break_even_from(self.interpreting(body), tier, more)
+        break_even_from(self.interpreting(body), self.of(tier), more)
     }
 
     /// Interpreting one operation of a loop or a function of `body` operations.
@@ -136,14 +135,7 @@ impl Costs {
     /// The number of operations that code of the baseline executes until compiling `length` operations with the register tier would
     /// have paid.
     pub fn break_even_of_registers(&self, length: usize) -> i64 {
-        self.break_even_from(self.baseline.operation, Choice::Registers, self.registers.of_compiling(length))
-    }
-
-    /// The number of operations whose machine code saves this much time.
-    fn break_even_from(&self, operation: f64, tier: Choice, time: f64) -> i64 {
-        let saved = (operation - self.of(tier).operation).max(1e-3);
-        // A conversion from a float saturates.
-        ((time / saved) as i64).clamp(1, NEVER)
+        break_even_from(self.baseline.operation, &self.registers, self.registers.of_compiling(length))
     }
 
     /// Whether any amount of work pays for compiling.
@@ -163,6 +155,13 @@ impl Costs {
 
 /// The greatest limit of work, which no run exceeds in practice.
 pub const NEVER: i64 = i64::MAX / 4;
+
+/// The number of operations that save this much time if a tier executes them, and not what takes `operation` for each.
+fn break_even_from(operation: f64, tier: &TierCosts, time: f64) -> i64 {
+    let saved = (operation - tier.operation).max(1e-3);
+    // A conversion from a float saturates.
+    ((time / saved) as i64).clamp(1, NEVER)
+}
 
 impl TierCosts {
     /// The time for compiling this many operations.
