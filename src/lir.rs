@@ -379,9 +379,10 @@ pub enum Op {
     Room { site: Site, slot: Slot },
     /// Moves the data-stack pointer up by this many slots, or down if negative.
     MovePointer { slots: i64 },
-    /// In code that counts its work in the place of fuel: takes `work` units, at most [`MOST_WORK`]. Leaves the code through the site if
-    /// the rest is negative then.
-    Tick { work: u32, site: Site },
+    /// In code that counts its work in the place of fuel: takes `work` units, at most [`MOST_WORK`]. Branches if the rest is negative then.
+    Tick { work: u32, to: Label },
+    /// Leaves the code through the site.
+    Leave { site: Site },
     /// In code that counts its work in the place of fuel: takes `a` units.
     Count { a: Reg },
     /// Hands the fuel that is left back to [`frame::FUEL`].
@@ -486,6 +487,7 @@ impl Op {
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
             | Op::Tick { .. }
+            | Op::Leave { .. }
             | Op::SaveFuel
             | Op::Entry
             | Op::Return { .. } => (None, [None, None]),
@@ -539,6 +541,7 @@ impl Op {
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
             | Op::Tick { .. }
+            | Op::Leave { .. }
             | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
@@ -590,6 +593,7 @@ impl Op {
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
             | Op::Tick { .. }
+            | Op::Leave { .. }
             | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
@@ -734,7 +738,8 @@ impl Op {
                 Op::Need { slot, site } => write!(f, "need {}, trap {}", s(slot), site.0),
                 Op::Room { slot, site } => write!(f, "room {}, trap {}", s(slot), site.0),
                 Op::MovePointer { slots } => write!(f, "move-pointer {slots:+}"),
-                Op::Tick { work, site } => write!(f, "tick {work}, trap {}", site.0),
+                Op::Tick { work, to } => write!(f, "tick {work}, L{}", to.0),
+                Op::Leave { site } => write!(f, "leave trap {}", site.0),
                 Op::Count { a } => write!(f, "count {}", name(a)),
                 Op::SaveFuel => write!(f, "save-fuel"),
                 Op::Return { end } => write!(f, "return {}", s(end)),

@@ -4,7 +4,7 @@
 //! It relies on the verifier and on the explicit checks in the bytecode. It checks the depth nowhere else.
 #![allow(unsafe_code, reason = "the operations and the stack are accessed without bounds checks")]
 
-use crate::bytecode::{Bytecode, Op, Pc, RegionId};
+use crate::bytecode::{Bytecode, Op, Pc, RegionId, RegionKind};
 use crate::exec::Store;
 use crate::lang::words::{Class, Word};
 use crate::outcome::Trap;
@@ -16,6 +16,19 @@ pub struct Executed {
     pub end: Option<Result<(), Trap>>,
     /// About how many operations were executed.
     pub operations: i64,
+    /// The outermost loop, if the run was stopped in a loop of the main program, and no call was active.
+    pub stopped: Option<Stopped>,
+}
+
+/// A loop in which a run was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The loop.
+    pub region: RegionId,
+    /// About how many operations it has executed.
+    pub operations: i64,
+    /// How many iterations have ended, and how many there are, if it has a count.
+    pub iterations: Option<(usize, usize)>,
 }
 
 /// Runs a program, but stops after about this many operations: at the end of an iteration, or before a call. The memory cells must have been
@@ -27,15 +40,15 @@ pub fn execute(code: &Bytecode, inputs: &[i64], fuel: Option<u64>, operations: i
     let fuel = code.begin(inputs, fuel, store);
     store.reserve(code.cells(), 0).expect("the memory was available when the program was prepared");
     store.clear_memory(code.cells());
-    let control = vec![0; code.main().counters as usize];
-    let left = operations;
-    let mut run = Run { code, bottom: store.bottom(), control, counters: 0, depth: 0, base: 0, fuel, left };
+    let control = vec![0; code.main().counters as usize * COUNTER];
+    let (bottom, left) = (store.bottom(), operations);
+    let mut run = Run { code, bottom, control, counters: 0, depth: 0, base: 0, fuel, operations, left, stopped: None };
     let end = run.execute(store.cells_mut(), inputs.len());
     let operations = operations - run.left;
     if let Some(Ok(height)) = end {
         store.set_depth(height);
     }
-    Executed { end: end.map(|end| end.map(drop)), operations }
+    Executed { end: end.map(|end| end.map(drop)), operations, stopped: run.stopped }
 }
 
 /// A run.
@@ -54,9 +67,17 @@ struct Run<'a> {
     base: usize,
     /// The number of iterations and calls that may still begin.
     fuel: u64,
-    /// How many more operations may be executed, about.
+    /// How many operations may be executed, about.
+    operations: i64,
+    /// How many of these are left.
     left: i64,
+    /// Where the run was stopped.
+    stopped: Option<Stopped>,
 }
+
+/// The number of values that a counter takes: how many iterations have not ended, how many there are, and how many operations were executed
+/// before the loop.
+const COUNTER: usize = 3;
 
 /// The number of values that are kept for a caller.
 const LINK: usize = 3;
@@ -139,13 +160,14 @@ impl Run<'_> {
                     height -= 1;
                     let count = *slot(height);
                     if count > 0 {
-                        *self.counter(id) = count as usize;
+                        let executed = (self.operations - self.left) as usize;
+                        *self.counter(id) = [count as usize, count as usize, executed];
                     } else {
                         pc = code.region(id).end.index();
                     }
                 }
                 Op::Next(id) => {
-                    let counter = self.counter(id);
+                    let [counter, ..] = self.counter(id);
                     *counter -= 1;
                     if *counter > 0 {
                         pc = self.again(id)?;
@@ -175,7 +197,7 @@ impl Run<'_> {
                     self.control.extend([pc, self.base, self.counters]);
                     self.base = height - function.params as usize;
                     self.counters = self.control.len();
-                    self.control.resize(self.counters + function.counters as usize, 0);
+                    self.control.resize(self.counters + function.counters as usize * COUNTER, 0);
                     self.depth += 1;
                     pc = function.start.index();
                 }
@@ -199,8 +221,9 @@ impl Run<'_> {
 
     /// The counter of a `times` loop of the present function.
     #[inline(always)]
-    fn counter(&mut self, id: RegionId) -> &mut usize {
-        &mut self.control[self.counters + self.code.counter(id).0 as usize]
+    fn counter(&mut self, id: RegionId) -> &mut [usize; COUNTER] {
+        let first = self.counters + self.code.counter(id).0 as usize * COUNTER;
+        self.control[first..].first_chunk_mut().expect("each loop has a counter")
     }
 
     /// The next operation if a loop has another iteration; `None` if enough operations were executed.
@@ -208,7 +231,34 @@ impl Run<'_> {
     fn again(&mut self, id: RegionId) -> Option<usize> {
         let region = self.code.region(id);
         self.left -= region.operations() as i64;
-        (self.left >= 0).then_some(region.header().index())
+        if self.left < 0 {
+            self.stop_in(id);
+            return None;
+        }
+        Some(region.header().index())
+    }
+
+    /// Notes in which loop the run is stopped, when another iteration of this loop could begin.
+    #[cold]
+    fn stop_in(&mut self, id: RegionId) {
+        if self.depth > 0 {
+            return;
+        }
+        let mut outermost = id;
+        while let Some(around) = self.code.loop_around(self.code.region(outermost)) {
+            outermost = around;
+        }
+        let executed = self.operations - self.left;
+        self.stopped = Some(match self.code.region(outermost).kind {
+            RegionKind::Times { .. } => {
+                let [left, count, before] = *self.counter(outermost);
+                let (operations, iterations) = (executed - before as i64, Some((count - left, count)));
+                Stopped { region: outermost, operations, iterations }
+            }
+            RegionKind::While | RegionKind::If { .. } => {
+                Stopped { region: outermost, operations: executed, iterations: None }
+            }
+        });
     }
 
     /// The trap of an operation, when the data stack has this height.
@@ -252,7 +302,8 @@ mod tests {
                 let expected = evaluate(program.ast(), Run { inputs, fuel, stack_limit: 100, call_limit: 30 });
                 let mut ended = Vec::new();
                 for operations in 0..1_500 {
-                    let Executed { end, operations: executed } = execute(&code, inputs, fuel, operations, &mut store);
+                    let Executed { end, operations: executed, .. } =
+                        execute(&code, inputs, fuel, operations, &mut store);
                     let Some(end) = end else {
                         assert!(executed > operations, "{text}: it stopped after {executed} of {operations}");
                         continue;
@@ -267,5 +318,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_stopped_run_tells_how_far_it_was() {
+        let mut store = Store::new(100).expect("there is memory");
+        let mut stopped = |text: &str, operations: i64| {
+            let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            let code = lower(&program, Limits::of_stack(100), false).expect("it is small");
+            let executed = execute(&code, &[10], None, operations, &mut store);
+            assert_eq!(executed.end, None, "{text} ended");
+            let Stopped { region, operations, iterations } = executed.stopped?;
+            assert!(operations <= executed.operations, "{text}: {executed:?}");
+            Some((code.region(region).start.0, operations, iterations))
+        };
+        // An iteration counts as four operations.
+        assert_eq!(stopped("0 swap times 1 + end", 10), Some((2, 12, Some((3, 10)))));
+        // What precedes the loop is not its work.
+        assert_eq!(stopped("0 9 times 1 + end swap times 1 + end", 40), Some((7, 12, Some((3, 10)))));
+        // Of nested loops, the outermost one.
+        let nested = "0 swap times 3 times 1 + end end";
+        assert_eq!(stopped(nested, 4), Some((2, 8, Some((0, 10)))));
+        assert_eq!(stopped(nested, 30), Some((2, 34, Some((2, 10)))));
+        assert_eq!(stopped("while dup do 1 - 2 times end end", 20).map(|(.., iterations)| iterations), Some(None));
+        // In a call, its caller's loops are not known.
+        assert_eq!(stopped(": f ( n -- ) times end ; 5 times 100 f end", 20), None);
     }
 }

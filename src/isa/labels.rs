@@ -18,6 +18,8 @@ pub(super) enum Target {
     Function(u32),
     /// The exit of a trap site.
     Exit(Site),
+    /// The same, once it is bound to this offset.
+    ExitAt(u32),
 }
 
 /// A branch that waits for its target; `K` is the encoding of its displacement.
@@ -35,6 +37,8 @@ pub(super) struct Labels<K> {
     /// The offset of each function. Any call can name any function, so the numbers may have gaps until all are bound.
     functions: Vec<u32>,
     fixups: Vec<Fixup<K>>,
+    /// The index of the first fixup whose exit may not be bound.
+    unbound_exits: usize,
     pub forms: Forms,
     pub short_range: i64,
     pub near_range: i64,
@@ -47,6 +51,7 @@ impl<K: Copy> Labels<K> {
             next: 0,
             functions: Vec::new(),
             fixups: Vec::new(),
+            unbound_exits: 0,
             forms,
             short_range: tuning.short_range,
             near_range: tuning.near_range,
@@ -100,7 +105,7 @@ impl<K: Copy> Labels<K> {
         let offset = match target {
             Target::Label(label) => self.offsets.get(label.0 as usize),
             Target::Function(function) => self.functions.get(function as usize),
-            Target::Exit(_) => None,
+            Target::Exit(_) | Target::ExitAt(_) => None,
         };
         offset.filter(|offset| **offset != UNBOUND).map(|offset| *offset as usize)
     }
@@ -110,7 +115,7 @@ impl<K: Copy> Labels<K> {
         match target {
             Target::Label(_) => self.forms.labels,
             Target::Function(_) => self.forms.calls,
-            Target::Exit(_) => self.forms.exits,
+            Target::Exit(_) | Target::ExitAt(_) => self.forms.exits,
         }
     }
 
@@ -129,23 +134,30 @@ impl<K: Copy> Labels<K> {
         self.fixups.push(Fixup { at, target, kind });
     }
 
-    /// The sites that need an exit, in the order of their branches.
-    pub fn sites(&self) -> impl Iterator<Item = Site> {
-        self.fixups.iter().filter_map(|fixup| match fixup.target {
-            Target::Exit(site) => Some(site),
-            Target::Label(_) | Target::Function(_) => None,
-        })
+    /// Whether a branch to a trap site waits for its exit.
+    pub fn needs_exit(&self) -> bool {
+        self.fixups[self.unbound_exits..].iter().any(|fixup| matches!(fixup.target, Target::Exit(_)))
+    }
+
+    /// Binds the exit for the next branch to a trap site to this offset. Returns the site; `None` if there is no such branch.
+    pub fn bind_exit(&mut self, offset: usize) -> Option<Site> {
+        while let Some(fixup) = self.fixups.get_mut(self.unbound_exits) {
+            self.unbound_exits += 1;
+            if let Target::Exit(site) = fixup.target {
+                fixup.target = Target::ExitAt(offset as u32);
+                return Some(site);
+            }
+        }
+        None
     }
 
     /// Resolves every branch that waits for its target: `patch` writes a displacement and returns whether it fits.
-    /// `exits` are the offsets of the exits, in the order of [`sites`](Labels::sites).
     ///
     /// # Panics
-    /// If a label or a function was used and never bound.
+    /// If a label, a function or an exit was used and never bound.
     pub fn resolve(
         self,
         mut code: Vec<u8>,
-        exits: &[usize],
         patch: impl Fn(&mut [u8], Fixup<K>, i64, &Tuning) -> bool,
     ) -> Result<Vec<u8>, OutOfRange> {
         if code.len() > MAX_CODE_BYTES {
@@ -153,7 +165,6 @@ impl<K: Copy> Labels<K> {
         }
         let ranges = Tuning { short_range: self.short_range, near_range: self.near_range, ..Tuning::default() };
         let mut failed = None;
-        let mut exits = exits.iter();
         for &fixup in &self.fixups {
             let to = match fixup.target {
                 Target::Label(Label(label)) => {
@@ -162,7 +173,8 @@ impl<K: Copy> Labels<K> {
                 Target::Function(function) => {
                     self.offset(fixup.target).unwrap_or_else(|| panic!("function {function} is never bound"))
                 }
-                Target::Exit(_) => *exits.next().expect("every site has an exit"),
+                Target::Exit(Site(site)) => panic!("the exit of site {site} is never bound"),
+                Target::ExitAt(offset) => offset as usize,
             };
             if !patch(&mut code, fixup, to as i64 - fixup.at as i64, &ranges) {
                 let forms = failed.get_or_insert(self.forms);
@@ -170,7 +182,7 @@ impl<K: Copy> Labels<K> {
                     Target::Label(_) => forms.labels = longer(self.forms.labels),
                     // Calls have no form between the shortest and the longest.
                     Target::Function(_) => forms.calls = Reach::Far,
-                    Target::Exit(_) => forms.exits = longer(self.forms.exits),
+                    Target::Exit(_) | Target::ExitAt(_) => forms.exits = longer(self.forms.exits),
                 }
             }
         }

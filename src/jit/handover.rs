@@ -4,7 +4,7 @@ use super::contract::{BaselineSink, Roles};
 use super::stack::{Layout, Stack};
 use crate::bytecode::{Bytecode, Function, RegionId, RegionKind};
 use crate::isa::Isa;
-use crate::lir::{FrameSlot, Label, MOST_WORK, Op, Reg};
+use crate::lir::{FrameSlot, Label, MOST_WORK, Op, Reg, Site};
 
 /// What an entry at the header of a loop must establish.
 pub struct Entry {
@@ -34,41 +34,134 @@ impl Entry {
     }
 }
 
-/// What code that counts its work must know about the loops of a program.
-pub struct Work {
-    /// For each region, whether it is a loop that is not left before its end and counts its iterations when it begins.
-    is_known: Vec<bool>,
-    /// For each region, the operations of an iteration that are in no inner loop.
-    work: Vec<u32>,
+/// Where code is left.
+pub struct Leave {
+    /// The label of the code that leaves.
+    pub label: Label,
+    /// The site.
+    pub site: Site,
+    /// The number of values above the data-stack pointer there.
+    pub above: i64,
+    /// The counters that open loops keep in registers, each with its frame slot.
+    pub counters: Vec<(Reg, FrameSlot)>,
+}
+
+impl Leave {
+    /// Emits the code that leaves. It must follow the code of the main program.
+    pub fn put<I: Isa, S: BaselineSink>(self, stack: &mut Stack<I, S>) {
+        stack.put(Op::Label(self.label));
+        for (s, slot) in self.counters {
+            stack.put(Op::StoreFrame { s, slot });
+        }
+        if stack.layout == Layout::TopInRegister {
+            stack.above = self.above;
+            stack.put(Op::Store { s: I::TOP, slot: stack.slot(0) });
+        }
+        stack.put(Op::Leave { site: self.site });
+    }
+}
+
+/// An iteration of a loop may do this many times as much work outside an inner loop as an iteration of that loop does, if only the inner
+/// loop counts.
+const MOST_UNCOUNTED: u32 = 4;
+
+/// What code that counts its work must know about the regions of a program.
+pub struct Work(Vec<Loop>);
+
+/// What must be known about a region that is a loop.
+#[derive(Clone, Copy)]
+struct Loop {
+    /// Whether its work is known when it begins.
+    is_known: bool,
+    /// The operations of an iteration that are in no inner loop.
+    work: u32,
+    /// The same of an inner loop whose header is reached in every iteration, and that counts its work there. 0 if there is none.
+    inside: u32,
+}
+
+impl Loop {
+    /// Whether its iterations are counted at its header.
+    fn counts(&self) -> bool {
+        !self.is_known && self.inside.saturating_mul(MOST_UNCOUNTED) < self.work
+    }
 }
 
 impl Work {
     pub fn of(code: &Bytecode) -> Work {
         let regions = code.regions();
-        let mut is_known: Vec<bool> =
-            regions.iter().map(|region| matches!(region.kind, RegionKind::Times { .. }) && !region.has_call).collect();
-        let mut work: Vec<u32> = regions.iter().map(|region| region.end.0 - region.header().0).collect();
+        let mut loops: Vec<Loop> = regions
+            .iter()
+            .map(|region| Loop {
+                is_known: matches!(region.kind, RegionKind::Times { .. }) && !region.has_call,
+                work: region.end.0 - region.header().0,
+                inside: 0,
+            })
+            .collect();
         // Inner regions come after the regions around them.
         for (index, region) in regions.iter().enumerate().rev() {
-            let Some(outer) = code.loop_around(region).filter(|_| region.is_loop()) else { continue };
-            work[outer.index()] = work[outer.index()].saturating_sub(region.end.0 - region.header().0);
-            is_known[outer.index()] &= is_known[index];
+            let Some(around) = code.loop_around(region).filter(|_| region.is_loop()) else { continue };
+            let inner = loops[index];
+            let outer = &mut loops[around.index()];
+            outer.work = outer.work.saturating_sub(region.end.0 - region.header().0);
+            outer.is_known &= inner.is_known;
+            // If an iteration does not reach a loop that is in no branch, it ends the outer loop.
+            if region.kind == RegionKind::While && region.parent == Some(around) && inner.counts() {
+                outer.inside = outer.inside.max(inner.work);
+            }
         }
-        Work { is_known, work }
+        Work(loops)
     }
 
     /// Whether the work of a loop is known when it begins: it has a count, and contains neither calls nor loops without a count.
     pub fn is_known(&self, id: RegionId) -> bool {
-        self.is_known[id.index()]
+        self.0[id.index()].is_known
     }
 
-    /// The work of an iteration.
-    pub fn of_iteration(&self, id: RegionId) -> u32 {
-        self.work[id.index()].clamp(1, MOST_WORK)
+    /// The work of an iteration, if it is counted at the loop's header. It is not if the work is known when the loop begins, or if an inner
+    /// loop counts in every iteration.
+    pub fn of_iteration(&self, id: RegionId) -> Option<u32> {
+        let region = &self.0[id.index()];
+        region.counts().then_some(region.work.clamp(1, MOST_WORK))
     }
 
     /// The work of a call, besides its loops. About half of a function's operations are executed.
     pub fn of_call(&self, function: &Function) -> i64 {
         i64::from((function.end.0 - function.start.0) / 2).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{Limits, lower};
+    use crate::lang::{Source, load};
+
+    /// The work that is counted at the headers of the loops, in the order in which they begin.
+    fn counted(text: &str) -> Vec<Option<u32>> {
+        let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        let code = lower(&program, Limits::of_stack(100), false).expect("it is small");
+        let work = Work::of(&code);
+        let regions = (0..code.regions().len()).map(|index| RegionId(index as u32));
+        regions.filter(|id| code.region(*id).is_loop()).map(|id| work.of_iteration(id)).collect()
+    }
+
+    #[test]
+    fn every_iteration_is_counted_once() {
+        // Nothing is counted where the work is known.
+        assert_eq!(counted("0 swap times 3 times 1 + end end"), [None, None]);
+        assert_eq!(counted("while dup do 1 - end"), [Some(5)]);
+        assert_eq!(counted("times 9 f end : f ( n -- ) times end ;"), [Some(3), None]);
+        // An inner loop counts whose header every iteration reaches.
+        assert_eq!(counted("times 9 while dup do 1 - end drop end"), [None, Some(5)]);
+        assert_eq!(counted("while dup do 9 while dup do 1 - end drop 1 - end"), [None, Some(5)]);
+        // If that loop does not count itself, this one must.
+        let deep = "times 9 while dup do 9 while dup do 1 - end drop 1 - end drop end";
+        assert_eq!(counted(deep), [Some(4), None, Some(5)]);
+        // A branch may not be executed, nor a loop with a count.
+        assert_eq!(counted("times 9 if 9 while dup do 1 - end drop end end"), [Some(7), Some(5)]);
+        assert_eq!(counted("times 9 times 9 while dup do 1 - end drop end end"), [Some(3), None, Some(5)]);
+        // Much work is not left to a short loop.
+        let long = format!("times {}9 while dup do 1 - end drop end", "1 drop ".repeat(10));
+        assert_eq!(counted(&long), [Some(24), Some(5)]);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::Handover;
 use super::contract::{BaselineSink, Plan, Roles};
-use super::handover::{Entry, Work};
+use super::handover::{Entry, Leave, Work};
 use super::operand::Operand;
 use super::stack::{Layout, Stack};
 use crate::bytecode::{Bytecode, Function, FunctionId, Op as Code, Pc, RegionId, TrapSite};
@@ -36,6 +36,7 @@ pub fn lower<I: Isa, S: BaselineSink>(
         in_main: true,
         wanted: handover.entry,
         entry: None,
+        leaves: Vec::new(),
         work: handover.counts_work.then(|| Work::of(code)),
     };
     for (index, function) in code.functions().iter().enumerate() {
@@ -44,6 +45,9 @@ pub fn lower<I: Isa, S: BaselineSink>(
             id => lowering.begin_function(id, function),
         }
         lowering.body(function);
+        for leave in std::mem::take(&mut lowering.leaves) {
+            leave.put(&mut lowering.stack);
+        }
         if let Some(entry) = lowering.entry.take() {
             entry.put(&mut lowering.stack);
         }
@@ -76,6 +80,8 @@ struct Lowering<'a, I, S> {
     wanted: Option<RegionId>,
     /// The entry at its header.
     entry: Option<Entry>,
+    /// Where the code is left.
+    leaves: Vec<Leave>,
     /// In code that counts its work, what must be known for that.
     work: Option<Work>,
 }
@@ -304,14 +310,12 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.stack.put(Op::Align);
         self.stack.put(Op::Label(label));
         if self.wanted == Some(id) {
-            let counters = self.loops.iter().filter_map(|open| open.counter).collect();
-            self.entry = Some(Entry { header: label, above: self.stack.above, counters });
+            self.entry = Some(Entry { header: label, above: self.stack.above, counters: self.counters_in_registers() });
             self.wanted = None;
         }
         if let Some(work) = &self.work
-            && !work.is_known(id)
+            && let Some(work) = work.of_iteration(id)
         {
-            let work = work.of_iteration(id);
             if self.in_main {
                 self.leave_if_hot(id, work);
             } else {
@@ -322,11 +326,15 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
 
     /// Counts work. Leaves the code at the header of a loop of the main program once enough was done.
     fn leave_if_hot(&mut self, id: RegionId, work: u32) {
-        if self.stack.layout == Layout::TopInRegister {
-            self.stack.put(Op::Store { s: I::TOP, slot: self.stack.slot(0) });
-        }
+        let label = self.label();
+        self.stack.put(Op::Tick { work, to: label });
         let site = self.stack.site(self.code.region(id).start);
-        self.stack.put(Op::Tick { work, site });
+        self.leaves.push(Leave { label, site, above: self.stack.above, counters: self.counters_in_registers() });
+    }
+
+    /// The counters of the open loops that are in registers, each with its frame slot.
+    fn counters_in_registers(&self) -> Vec<(Reg, FrameSlot)> {
+        self.loops.iter().filter_map(|open| open.counter).collect()
     }
 
     /// Counts work.
@@ -336,13 +344,11 @@ impl<I: Isa, S: BaselineSink> Lowering<'_, I, S> {
         self.stack.put(Op::Count { a });
     }
 
-    /// Where the counter of a `times` loop is kept. A call changes all registers that can hold counters. When code is left, the counters
-    /// must be in the frame.
+    /// Where the counter of a `times` loop is kept. A call changes all registers that can hold counters.
     fn counter(&self, id: RegionId) -> CounterPlace {
         let counter = self.code.counter(id);
-        let is_left = self.in_main && self.work.as_ref().is_some_and(|work| !work.is_known(id));
         match self.plan.counters.get(counter.0 as usize) {
-            Some(&register) if !self.code.region(id).has_call && !is_left => CounterPlace::Register(register),
+            Some(&register) if !self.code.region(id).has_call => CounterPlace::Register(register),
             _ => CounterPlace::Frame(FrameSlot(counter.0)),
         }
     }

@@ -39,7 +39,8 @@ pub struct Handover {
     pub entry: Option<RegionId>,
     /// Whether the code counts its work in the place of fuel. Once it has done as much as it got, it leaves at the next header
     /// of a loop of the main program, with all values in their slots and all counters of open loops in the frame. The site's operation
-    /// is the loop's first. Loops whose count is known when they begin, and that contain no others, are not left.
+    /// is the loop's first. Loops whose count is known when they begin, and that contain no others, are not left; nor are those in
+    /// which every iteration reaches an inner loop that can be left.
     pub counts_work: bool,
 }
 

@@ -5,6 +5,7 @@
 //! Apart from branches, the work is rarely more than the run will do, and it may be much less.
 
 use crate::bytecode::{Bytecode, Function, FunctionId, Op, Pc, Region, RegionId, RegionKind};
+use crate::interp::switch::Stopped;
 use crate::lang::words::{Class, Word};
 
 /// The work of a run.
@@ -21,7 +22,7 @@ pub struct Foresight {
 /// The counts of all loops are known, and so are all branches around loops and calls.
 const KNOWN: i64 = 1;
 
-/// The counts of some loops in other loops are known only for the first iteration.
+/// The counts of some loops in other loops are known only for some iterations.
 const ABOUT: i64 = 2;
 
 /// The counts of some loops are not known, or other parts were not executed. The factor is a guess. With half or twice this value, the
@@ -31,10 +32,23 @@ const PART: i64 = 8;
 /// Functions call themselves.
 const RECURSIVE: i64 = 256;
 
-/// More operations precede the first loop than are executed in advance.
+/// More operations precede the first loop than are executed in advance, or the count of the outermost loop is not known.
 const ANY: i64 = i64::MAX;
 
 impl Foresight {
+    /// The work of a run that was stopped in a loop. All iterations are taken to be like those that have ended.
+    pub fn of_stopped(code: &Bytecode, executed: i64, stopped: &Stopped) -> Foresight {
+        let body = code.region(stopped.region).operations();
+        match stopped.iterations {
+            Some((ended, count)) => {
+                let of_loop = i128::from(stopped.operations) * count as i128 / ended.max(1) as i128;
+                let work = i64::try_from(i128::from(executed - stopped.operations) + of_loop).unwrap_or(i64::MAX);
+                Foresight { work, body, factor: if ended > 1 { ABOUT } else { PART } }
+            }
+            None => Foresight { work: executed, body, factor: ANY },
+        }
+    }
+
     /// Whether this is all of the run's work.
     pub fn is_whole(&self) -> bool {
         self.factor == KNOWN
@@ -534,5 +548,20 @@ mod tests {
         let short = foreseen("0 100 times 1 + end 2 times 1 + 1 + 1 + 1 + 1 + end", &[], None);
         let long = foreseen("0 2 times 1 + end 20 times 1 + 1 + 1 + 1 + 1 + end", &[], None);
         assert!(short.body < 5 && long.body > 10, "{short:?} {long:?}");
+    }
+
+    #[test]
+    fn a_stopped_run_is_taken_to_go_on_as_it_began() {
+        let code = lower(&program("0 swap times 1 + end", &[1]), Limits::of_stack(100), false).expect("it is small");
+        let seen = |executed, operations, iterations| {
+            let stopped = Stopped { region: RegionId(0), operations, iterations };
+            let Foresight { work, factor, .. } = Foresight::of_stopped(&code, executed, &stopped);
+            (work, factor)
+        };
+        assert_eq!(seen(120, 100, Some((5, 10))), (220, ABOUT));
+        assert_eq!(seen(120, 100, Some((1, 10))), (1_020, PART));
+        assert_eq!(seen(120, 100, Some((0, 10))), (1_020, PART));
+        assert_eq!(seen(120, 100, Some((1, usize::MAX >> 1))), (i64::MAX, PART));
+        assert_eq!(seen(120, 100, None), (120, ANY));
     }
 }

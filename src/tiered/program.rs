@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::foresight::foresee;
+use super::foresight::{Foresight, foresee};
 use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
 use super::timeline::{Event, Timeline, What, Why};
@@ -45,6 +45,13 @@ fn has_exits(code: &Bytecode) -> bool {
     let main = code.main().end;
     let mut regions = code.regions().iter().take_while(|region| region.start < main);
     regions.any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
+}
+
+/// Whether the main program has a `while` loop.
+fn has_while(code: &Bytecode) -> bool {
+    let main = code.main().end;
+    let mut regions = code.regions().iter().take_while(|region| region.start < main);
+    regions.any(|region| region.kind == RegionKind::While)
 }
 
 /// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
@@ -127,7 +134,7 @@ impl TieredProgram {
         let may_switch = self.interpreted.is_none() && self.units.is_empty() && !is_last;
         let limit_of_switch = costs.break_even_of_interpreter(self.length);
         let is_open = has_open_loops(&self.bytecode);
-        let mut done = before;
+        let (mut done, mut stopped) = (before, None);
         if may_switch && is_open {
             // If the run is longer, the memory is cleared once more.
             let most = limit_of_switch / PART_OF_UNKNOWN - self.bytecode.cells() as i64 / CELLS_CLEARED;
@@ -137,8 +144,10 @@ impl TieredProgram {
                 self.foreseen = Some(done);
                 return executed.end;
             }
+            let place = executed.stopped.filter(|_| has_while(&self.bytecode));
+            stopped = place.map(|place| Foresight::of_stopped(&self.bytecode, executed.operations, &place));
         }
-        let seen = foresee(&self.bytecode, inputs, fuel);
+        let seen = stopped.unwrap_or_else(|| foresee(&self.bytecode, inputs, fuel));
         done = done.max(before.saturating_add(seen.work));
         if self.whole().is_some() {
             // It is code of the baseline.
@@ -197,7 +206,7 @@ impl TieredProgram {
     /// Interprets the bytecode as it is until the run has done about this much work.
     fn switch(&mut self, most: i64, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Executed {
         if most <= 0 {
-            return Executed { end: None, operations: 0 };
+            return Executed { end: None, operations: 0, stopped: None };
         }
         let executed = switch::execute(&self.bytecode, inputs, fuel, most, stack);
         let what = What::Switched { operations: executed.operations, is_whole: executed.end.is_some() };

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the interpreter's state is handed to machine code")]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -136,19 +136,33 @@ impl Compiled {
 }
 
 /// A compiled unit of a program, by index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnitId(usize);
+
+/// What a unit is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    function: FunctionId,
+    /// The loop at which it can be entered, besides its start.
+    region: Option<RegionId>,
+    choice: Choice,
+    /// Whether its code counts its work if that has a use.
+    counts_work: bool,
+}
+
+/// The unit in which a function's machine code begins when it is called: of those of the best tier, the first.
+fn best<'a>(known: impl IntoIterator<Item = &'a (Wanted, Option<UnitId>)>) -> Option<UnitId> {
+    let made = known.into_iter().filter_map(|(wanted, unit)| Some((wanted.choice, Reverse((*unit)?))));
+    made.max().map(|(_, Reverse(unit))| unit)
+}
 
 /// The compiled units of a program.
 pub struct Units {
     code: Rc<Bytecode>,
     compiler: Compiler,
     compiled: Vec<Compiled>,
-    /// The unit in which a function's machine code begins when it is called.
-    starts: BTreeMap<FunctionId, UnitId>,
-    /// The unit that was compiled for the start of a function, or for an entry at one of its loops, and whether its code was to count its
-    /// work. `None` if that failed.
-    known: BTreeMap<(FunctionId, Option<RegionId>, Choice, bool), Option<UnitId>>,
+    /// What was wanted so far, in order, and the unit that was compiled for it. `None` if that failed.
+    known: Vec<(Wanted, Option<UnitId>)>,
     /// What was compiled when, and where it was entered.
     pub timeline: Timeline,
 }
@@ -156,8 +170,8 @@ pub struct Units {
 impl Units {
     /// The units of a program, none of which is compiled yet.
     pub fn new(code: Rc<Bytecode>, compiler: Compiler, timeline: Timeline) -> Units {
-        let (starts, known) = (BTreeMap::new(), BTreeMap::new());
-        Units { code, compiler, compiled: Vec::new(), starts, known, timeline }
+        // Most programs need one unit.
+        Units { code, compiler, compiled: Vec::with_capacity(1), known: Vec::with_capacity(1), timeline }
     }
 
     /// Whether anything can be compiled on this host.
@@ -177,12 +191,15 @@ impl Units {
 
     /// The unit in which the machine code of a function begins when it is called, if there is one.
     pub fn start(&self, function: FunctionId) -> Option<UnitId> {
-        self.starts.get(&function).copied()
+        let first = self.known.partition_point(|(wanted, _)| wanted.function < function);
+        let of_function = self.known[first..].iter().take_while(|(wanted, _)| wanted.function == function);
+        best(of_function)
     }
 
     /// The functions whose calls can enter machine code, each with the tier that compiled it.
     pub fn compiled_functions(&self) -> impl Iterator<Item = (FunctionId, Choice)> {
-        self.starts.iter().map(|(function, unit)| (*function, self.get(*unit).choice))
+        let functions = self.known.chunk_by(|(one, _), (other, _)| one.function == other.function);
+        functions.filter_map(|known| best(known).map(|unit| (known[0].0.function, self.get(unit).choice)))
     }
 
     /// What the system has been able to reserve.
@@ -218,9 +235,11 @@ impl Units {
         {
             return Some(unit);
         }
-        if let Some(known) = self.known.get(&(function, region, choice, counts_work)) {
-            return *known;
-        }
+        let wanted = Wanted { function, region, choice, counts_work };
+        let index = match self.known.binary_search_by_key(&wanted, |(wanted, _)| *wanted) {
+            Ok(index) => return self.known[index].1,
+            Err(index) => index,
+        };
         let begun = self.timeline.is_on().then(Instant::now);
         let made = self.compiler.compile(&self.code, function, region, choice, counts_work);
         if let Some(begun) = begun {
@@ -240,12 +259,7 @@ impl Units {
             self.compiled.push(compiled);
             UnitId(self.compiled.len() - 1)
         });
-        self.known.insert((function, region, choice, counts_work), made);
-        if let Some(unit) = made
-            && self.start(function).is_none_or(|start| self.get(start).choice < choice)
-        {
-            self.starts.insert(function, unit);
-        }
+        self.known.insert(index, (wanted, made));
         made
     }
 

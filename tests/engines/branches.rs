@@ -133,7 +133,7 @@ fn can_trap(op: &Op) -> bool {
             | Op::NeedAbove { .. }
             | Op::Room { .. }
             | Op::TakeDepth { .. }
-            | Op::Tick { .. }
+            | Op::Leave { .. }
             | Op::LoadCell { .. }
             | Op::StoreCell { .. }
             | Op::LoadElement { .. }

@@ -263,10 +263,11 @@ impl State<'_> {
                     traps_at = (self.pointer + slot.0 < base).then_some(site);
                 }
                 Op::Align | Op::Label(_) => {}
-                Op::Tick { work, site } => {
+                Op::Tick { work, to } => {
                     self.fuel = self.fuel.wrapping_sub(work.into());
-                    traps_at = ((self.fuel as i64) < 0).then_some(site);
+                    goes_to = ((self.fuel as i64) < 0).then_some(to);
                 }
+                Op::Leave { site } => traps_at = Some(site),
                 Op::Count { a } => self.fuel = self.fuel.wrapping_sub(self.get(a) as u64),
                 Op::SaveFuel | Op::Entry => unreachable!("only what an interpreter enters has these; see tiered.rs"),
                 Op::Move { d, s } => self.set(op, d, self.get(s)),

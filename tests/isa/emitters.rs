@@ -80,8 +80,9 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::SaveBase { base: slot, slot: cell },
         Op::NeedAbove { site, slot, base: cell },
         Op::SaveFuel,
-        Op::Tick { work: 1, site },
-        Op::Tick { work: MOST_WORK, site },
+        Op::Tick { work: 1, to },
+        Op::Tick { work: MOST_WORK, to },
+        Op::Leave { site },
         Op::Count { a },
         Op::Entry,
     ];
@@ -117,7 +118,7 @@ fn extreme_operands_give_code_or_panic_at_once<I: Isa>() {
     for op in tried.into_iter().flatten() {
         // Binds a label after the operation, unless the operation's own label number prevents that.
         let bind = match op {
-            Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } => to,
+            Op::Jump { to } | Op::CountDown { to, .. } | Op::Branch { to, .. } | Op::Tick { to, .. } => to,
             Op::BranchImm { to, .. } | Op::BranchMask { to, .. } => to,
             _ => Label(0),
         };
@@ -165,7 +166,7 @@ fn invalid_operations_panic_with_a_reason<I: Isa>() {
     };
     excluded(Op::Call { function: 2 }, "the code has no control stack");
     excluded(Op::SaveFuel, "the code counts no fuel");
-    excluded(Op::Tick { work: 1, site }, "the code counts no fuel");
+    excluded(Op::Tick { work: 1, to: Label(0) }, "the code counts no fuel");
     excluded(Op::Count { a: d }, "the code counts no fuel");
     excluded(Op::TakeDepth { site }, "no register for the depth of calls");
     excluded(Op::GiveDepth, "no register for the depth of calls");

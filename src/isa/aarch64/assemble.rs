@@ -197,14 +197,24 @@ impl Assembler {
         self.branch(Test::Flags(cc), Target::Exit(site));
     }
 
+    /// Jumps to the exit of a trap site.
+    pub(super) fn exit(&mut self, site: Site) {
+        self.jump(JUMP, Target::Exit(site));
+    }
+
     /// Jumps to the exit of a trap site if the register is zero.
     pub(super) fn exit_if_zero(&mut self, x: X, site: Site) {
         self.branch(Test::Zero(x), Target::Exit(site));
     }
 
-    /// The sites that need an exit.
-    pub(super) fn sites(&self) -> Vec<Site> {
-        self.labels.sites().collect()
+    /// Whether a jump to the exit of a trap site waits for it.
+    pub(super) fn needs_exit(&self) -> bool {
+        self.labels.needs_exit()
+    }
+
+    /// Binds the exit for the next of these jumps to the next instruction. Returns the site; `None` if no jump waits.
+    pub(super) fn bind_exit(&mut self) -> Option<Site> {
+        self.labels.bind_exit(self.code.len())
     }
 
     /// Resolves branches and returns the code.
@@ -215,12 +225,7 @@ impl Assembler {
     /// # Panics
     /// If a label or a function was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
-        self.finish_with_exits(&[])
-    }
-
-    /// The same, with the offsets of the exits of trap sites in the order of [`sites`](Assembler::sites).
-    pub(super) fn finish_with_exits(self, exits: &[usize]) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code.finish(), exits, patch)
+        self.labels.resolve(self.code.finish(), patch)
     }
 
     fn jump(&mut self, jump: Jump, target: Target) {

@@ -140,21 +140,19 @@ impl Isa for Emitter {
 
     fn finish(mut self) -> Result<Machine, OutOfRange> {
         self.mark(Mark::Exits);
-        let sites = self.asm.sites();
-        let common = self.asm.label();
-        let mut exits = Vec::with_capacity(sites.len());
-        for site in &sites {
-            exits.push(self.asm.offset());
-            // Not in the scratch register: a long jump to the common end changes it.
-            self.constant(X0, site.status().into());
-            self.asm.b(common);
-        }
-        self.asm.bind(common);
-        if !sites.is_empty() {
+        if self.asm.needs_exit() {
+            // A jump back to the common end needs no fixup.
+            let common = self.asm.label();
+            self.asm.bind(common);
             self.put_inst(a64::str_(POINTER.into(), FRAME.into(), field(frame::POINTER)));
             self.epilogue();
+            while let Some(site) = self.asm.bind_exit() {
+                // Not in the scratch register: a long jump to the common end changes it.
+                self.constant(X0, site.status().into());
+                self.asm.b(common);
+            }
         }
-        let bytes = self.asm.finish_with_exits(&exits)?;
+        let bytes = self.asm.finish()?;
         Ok(Machine { bytes, marks: self.marks, entry: self.entry, activation_bytes: self.activation_bytes })
     }
 }
@@ -268,11 +266,12 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), frame::BOTTOM, Cc::Lt, site),
             Op::Room { slot, site } => self.check(slot.bytes(), frame::LIMIT, Cc::Gt, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
-            Op::Tick { work, site } => {
+            Op::Tick { work, to } => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(a64::subs_imm(FUEL.into(), FUEL.into(), imm12(work.into())));
-                self.asm.exit_if(Cc::Mi, site);
+                self.asm.b_cond(Cc::Mi, to);
             }
+            Op::Leave { site } => self.asm.exit(site),
             Op::Count { a } => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(a64::sub(FUEL.into(), FUEL.into(), x(a).into()));

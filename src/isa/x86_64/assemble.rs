@@ -134,6 +134,11 @@ impl Assembler {
         self.labels.add_fixup(self.code.len() - 4, Target::Function(function), Rel32);
     }
 
+    /// Jumps to the exit of a trap site.
+    pub(super) fn exit(&mut self, site: Site) {
+        self.branch(None, Target::Exit(site));
+    }
+
     /// Jumps to the exit of a trap site if the condition holds.
     pub(super) fn exit_if(&mut self, cc: Cc, site: Site) {
         self.branch(Some(cc), Target::Exit(site));
@@ -158,9 +163,14 @@ impl Assembler {
         self.put(x64::jmp_rel32(distance as i32));
     }
 
-    /// The sites that need an exit.
-    pub(super) fn sites(&self) -> Vec<Site> {
-        self.labels.sites().collect()
+    /// Whether a jump to the exit of a trap site waits for it.
+    pub(super) fn needs_exit(&self) -> bool {
+        self.labels.needs_exit()
+    }
+
+    /// Binds the exit for the next of these jumps to the next instruction. Returns the site; `None` if no jump waits.
+    pub(super) fn bind_exit(&mut self) -> Option<Site> {
+        self.labels.bind_exit(self.code.len())
     }
 
     /// Resolves branches and returns the code.
@@ -171,12 +181,7 @@ impl Assembler {
     /// # Panics
     /// If a label or a function was used and never bound.
     pub fn finish(self) -> Result<Vec<u8>, OutOfRange> {
-        self.finish_with_exits(&[])
-    }
-
-    /// The same, with the offsets of the exits of trap sites in the order of [`sites`](Assembler::sites).
-    pub(super) fn finish_with_exits(self, exits: &[usize]) -> Result<Vec<u8>, OutOfRange> {
-        self.labels.resolve(self.code.finish(), exits, patch)
+        self.labels.resolve(self.code.finish(), patch)
     }
 
     fn branch(&mut self, cc: Option<Cc>, target: Target) {

@@ -159,20 +159,18 @@ impl Isa for Emitter {
             }
             self.asm.jump_back_to(back);
         }
-        let sites = self.asm.sites();
-        let common = self.asm.label();
-        let mut exits = Vec::with_capacity(sites.len());
-        for site in &sites {
-            exits.push(self.asm.offset());
-            self.put_inst(x64::mov_imm32(RAX, site.status()));
-            self.asm.jmp(common);
-        }
-        self.asm.bind(common);
-        if !sites.is_empty() {
+        if self.asm.needs_exit() {
+            // A jump back to the common end needs no fixup.
+            let common = self.asm.label();
+            self.asm.bind(common);
             self.put_inst(x64::store(field(frame::POINTER), POINTER));
             self.epilogue();
+            while let Some(site) = self.asm.bind_exit() {
+                self.put_inst(x64::mov_imm32(RAX, site.status()));
+                self.asm.jmp(common);
+            }
         }
-        let bytes = self.asm.finish_with_exits(&exits)?;
+        let bytes = self.asm.finish()?;
         Ok(Machine { bytes, marks: self.marks, entry: self.entry, activation_bytes: self.activation_bytes })
     }
 }
@@ -311,11 +309,12 @@ impl Sink for Emitter {
             Op::Need { slot, site } => self.check(slot.bytes(), field(frame::BOTTOM), Cc::L, site),
             Op::Room { slot, site } => self.check(slot.bytes(), field(frame::LIMIT), Cc::G, site),
             Op::MovePointer { slots } => self.add(POINTER, POINTER, slots.wrapping_mul(8)),
-            Op::Tick { work, site } => {
+            Op::Tick { work, to } => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(x64::sub_imm(FUEL, work as i32));
-                self.asm.exit_if(Cc::S, site);
+                self.asm.jcc(Cc::S, to);
             }
+            Op::Leave { site } => self.asm.exit(site),
             Op::Count { a } => {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(x64::sub(FUEL, gp(a)));

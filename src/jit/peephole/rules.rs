@@ -85,6 +85,7 @@ macro_rules! hold {
             | Op::SaveBase { .. }
             | Op::NeedAbove { .. }
             | Op::Tick { .. }
+            | Op::Leave { .. }
             | Op::Count { .. }
             | Op::SaveFuel
             | Op::Entry
