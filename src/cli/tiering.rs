@@ -106,8 +106,9 @@ impl Tiering {
             time_line(prepared).iter().for_each(|line| say(format_args!("{line}")));
         }
         let Some(path) = &self.profile else { return };
-        let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
-        match profile_file::update(path, key, &prepared.hot()) {
+        let key = || Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
+        let news = prepared.news();
+        match if news.is_empty() { Ok(false) } else { profile_file::update(path, key(), &news) } {
             Ok(changed) => {
                 let what = if changed { "written" } else { "unchanged" };
                 self.explain(format_args!("profile `{}`: {what}", path.display()));

@@ -105,17 +105,24 @@ impl Profiles {
         if text.len() > MOST_BYTES {
             return Err(format!("it has more than {MOST_BYTES} bytes"));
         }
-        #[derive(Deserialize)]
-        struct Format {
-            format: String,
+        let is_ours = |format: &str| {
+            let shown: String = format.chars().take(40).collect();
+            if format == FORMAT { Ok(()) } else { Err(format!("its format is {shown:?}, not {FORMAT:?}")) }
+        };
+        match serde_json::from_slice::<Profiles>(text) {
+            Ok(profiles) => is_ours(&profiles.format).map(|()| profiles),
+            Err(error) => {
+                #[derive(Deserialize)]
+                struct Format {
+                    format: String,
+                }
+                // A file of another format says so, whatever else it holds.
+                let found: Format =
+                    serde_json::from_slice(text).map_err(|error| format!("it is not a profile: {error}"))?;
+                is_ours(&found.format)?;
+                Err(format!("it is damaged: {error}"))
+            }
         }
-        let found: Format = serde_json::from_slice(text).map_err(|error| format!("it is not a profile: {error}"))?;
-        if found.format != FORMAT {
-            let format: String = found.format.chars().take(40).collect();
-            return Err(format!("its format is {format:?}, not {FORMAT:?}"));
-        }
-        let profiles: Profiles = serde_json::from_slice(text).map_err(|error| format!("it is damaged: {error}"))?;
-        Ok(profiles)
     }
 
     /// The text of a file.

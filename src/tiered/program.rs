@@ -8,8 +8,8 @@ use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
 use super::timeline::{Event, Timeline, What, Why};
 use super::units::{Compiler, End, UnitId, Units, has_open_loops, is_open_ended};
-use super::{Choice, Threshold};
-use crate::bytecode::{Bytecode, FunctionId, Op, RegionKind, unit_length};
+use super::{Choice, Costs, Threshold};
+use crate::bytecode::{Bytecode, FunctionId, Op, Region, RegionKind, unit_length};
 use crate::engine::{PrepareError, Prepared};
 use crate::exec::Store;
 use crate::interp::switch::{self, Executed};
@@ -34,24 +34,28 @@ pub struct TieredProgram {
     left: i64,
     /// How often the last run has entered machine code from the interpreter.
     tier_changes: u64,
+    /// What was hot before, as a profile says.
+    remembered: Vec<Hot>,
 }
 
 /// At most this many runs of a program are foreseen, because that may take longer than a short run.
 const MOST_FORESIGHTS: u32 = 100;
 
+/// The loops and branches of the main program.
+fn main_regions(code: &Bytecode) -> impl Iterator<Item = &Region> {
+    let main = code.main().end;
+    code.regions().iter().take_while(move |region| region.start < main)
+}
+
 /// Whether code of the baseline that counts its work can be left: whether the main program has a loop whose work is not known when it
 /// begins.
 fn has_exits(code: &Bytecode) -> bool {
-    let main = code.main().end;
-    let mut regions = code.regions().iter().take_while(|region| region.start < main);
-    regions.any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
+    main_regions(code).any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
 }
 
 /// Whether the main program has a `while` loop.
 fn has_while(code: &Bytecode) -> bool {
-    let main = code.main().end;
-    let mut regions = code.regions().iter().take_while(|region| region.start < main);
-    regions.any(|region| region.kind == RegionKind::While)
+    main_regions(code).any(|region| region.kind == RegionKind::While)
 }
 
 /// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
@@ -82,8 +86,19 @@ impl TieredProgram {
             left = costs.break_even_of_registers(length);
         }
         let (interpreted, foreseen, foresights, tier_changes) = (None, None, 0, 0);
-        let mut program =
-            TieredProgram { bytecode, threshold, units, length, interpreted, foreseen, foresights, left, tier_changes };
+        let remembered = hot.to_vec();
+        let mut program = TieredProgram {
+            bytecode,
+            threshold,
+            units,
+            length,
+            interpreted,
+            foreseen,
+            foresights,
+            left,
+            tier_changes,
+            remembered,
+        };
         if threshold == Threshold::At(0) {
             program.units.of(FunctionId::MAIN, None, Choice::Registers, Why::First);
         } else if threshold != Threshold::Never {
@@ -150,13 +165,7 @@ impl TieredProgram {
         let seen = stopped.unwrap_or_else(|| foresee(&self.bytecode, inputs, fuel));
         done = done.max(before.saturating_add(seen.work));
         if self.whole().is_some() {
-            // It is code of the baseline.
-            let limit = costs.break_even_of_registers(self.length);
-            let expected = done.saturating_mul(seen.factor);
-            if expected >= limit {
-                self.units.whole(Choice::Registers, Why::Work { done: expected, limit });
-            }
-            self.foreseen = Some(done).filter(|_| expected < limit && !is_last);
+            self.improve(&costs, done, &seen, is_last);
             return None;
         }
         let part = if seen.is_whole() { 1 } else { PART_OF_UNKNOWN };
@@ -169,6 +178,23 @@ impl TieredProgram {
                 return executed.end;
             }
         }
+        self.begin(&costs, done, &seen, is_last);
+        None
+    }
+
+    /// Compiles a program with the register tier that is in code of the baseline, if its work pays: that of the runs before and of the run
+    /// that is foreseen.
+    fn improve(&mut self, costs: &Costs, done: i64, seen: &Foresight, is_last: bool) {
+        let limit = costs.break_even_of_registers(self.length);
+        let expected = done.saturating_mul(seen.factor);
+        if expected >= limit {
+            self.units.whole(Choice::Registers, Why::Work { done: expected, limit });
+        }
+        self.foreseen = Some(done).filter(|_| expected < limit && !is_last);
+    }
+
+    /// Compiles a program that was not compiled, if its work pays, and otherwise prepares an interpreter.
+    fn begin(&mut self, costs: &Costs, done: i64, seen: &Foresight, is_last: bool) {
         // If the code can be left for better code, or its work is known, it may be of the baseline.
         let is_open_ended = is_open_ended(&self.bytecode);
         let guess = done.saturating_mul(seen.factor);
@@ -191,7 +217,7 @@ impl TieredProgram {
             if made.is_some() {
                 self.foreseen = Some(done).filter(|_| tier == Choice::Baseline && !counts_work);
                 self.interpreted = None;
-                return None;
+                return;
             }
         }
         // If it was not compiled although that would pay, this is not tried again.
@@ -200,7 +226,6 @@ impl TieredProgram {
         if self.interpreted.is_none() || !is_foreseen {
             self.interpreted = Some(self.interpreter(!is_foreseen).expect("it is available"));
         }
-        None
     }
 
     /// Interprets the bytecode as it is until the run has done about this much work.
@@ -291,6 +316,16 @@ impl TieredProgram {
             Hot { function: function.0, tier }
         };
         self.units.compiled_functions().map(hot).collect()
+    }
+
+    /// What a profile has to learn: the functions that were hot so far, except those of which the profile with which the program was
+    /// prepared says so already.
+    pub fn news(&self) -> Vec<Hot> {
+        let is_known =
+            |hot: &Hot| self.remembered.iter().any(|old| old.function == hot.function && old.tier >= hot.tier);
+        let mut news = self.hot();
+        news.retain(|hot| !is_known(hot));
+        news
     }
 
     /// The time line, if it was requested.
