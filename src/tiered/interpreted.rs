@@ -455,30 +455,41 @@ impl Interpreted {
                 Next::InterpretWith(handler) => Some(handler),
                 Next::End(end) => return end,
             };
-            // Between pauses, only the interpreter's code uses the heats.
+            // Until nothing but pauses has happened, only the interpreter's code uses the heats.
             context.heats = self.heats.as_mut_ptr();
             // SAFETY: the context is that of the entry, or one in which the execution has stopped.
-            if !unsafe { self.machine.advance(context, first) } {
-                return self.machine.end(context, stack);
-            }
-            // Returns use units. After a pause, there is a whole budget again.
-            units_used += BUDGET - context.budget;
-            let stop = context.stop;
-            if stop == Stop::Call {
-                // So many calls have begun. They use units only when they return.
-                units_used += RISE as i64;
-            }
+            let mut goes_on = unsafe { self.machine.advance(context, first) };
+            let stop = loop {
+                if !goes_on {
+                    return self.machine.end(context, stack);
+                }
+                // Returns use units. After a pause, there is a whole budget again.
+                units_used += BUDGET - context.budget;
+                let stop = context.stop;
+                match stop {
+                    Stop::Call | Stop::Pause => {
+                        if stop == Stop::Call {
+                            // So many calls have begun. They use units only when they return.
+                            units_used += RISE as i64;
+                        }
+                        if samples && units_used >= UNITS_NOTED {
+                            break stop;
+                        }
+                    }
+                    // SAFETY: the code is watched, and there is a heat for each function.
+                    Stop::Back if !unsafe { Machine::note_work(context) } => {}
+                    Stop::Back | Stop::Hot | Stop::Arrive | Stop::Done | Stop::Trap => break stop,
+                }
+                // SAFETY: the execution has stopped in this context.
+                goes_on = unsafe { self.machine.advance(context, None) };
+            };
             next = match stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
-                    if samples && units_used >= UNITS_NOTED {
-                        self.note(units_used * self.work_of_unit(context), units, context);
-                        units_used = 0;
-                    }
+                    self.note(units_used * self.work_of_unit(context), units, context);
+                    units_used = 0;
                     Next::Interpret
                 }
-                // SAFETY: the code is watched, and there is a heat for each function.
-                Stop::Back if !unsafe { Machine::note_work(context) } => Next::Interpret,
                 Stop::Back | Stop::Hot => {
                     let head = self.machine.watch().head(self.machine.cell(context.ip));
                     self.hot(head.expect("the execution stops at a header"), units, context, stack)
