@@ -60,7 +60,7 @@ fn has_while(code: &Bytecode) -> bool {
 
 /// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
 /// it.
-const PART_OF_UNKNOWN: i64 = 12;
+const PART_OF_UNKNOWN: i64 = 8;
 
 /// As many memory cells are cleared in the time that it takes to interpret an operation of the bytecode as it is.
 const CELLS_CLEARED: i64 = 4;
