@@ -74,10 +74,7 @@ impl Prepared for Remembering {
         let mut prepared = prepared.expect("it was prepared before");
         prepared.run(inputs, fuel, stack)?;
         if let Profile::File(path, source) = &self.profile {
-            let news = prepared.news();
-            if !news.is_empty() {
-                profile_file::update(path, key(source), &news).expect("the file can be written");
-            }
+            profile_file::update(path, key(source), &prepared.news()).expect("the file can be written");
         }
         Ok(())
     }

@@ -106,14 +106,8 @@ impl Tiering {
             time_line(prepared).iter().for_each(|line| say(format_args!("{line}")));
         }
         let Some(path) = &self.profile else { return };
-        let news = prepared.news();
-        let changed = if news.is_empty() {
-            Ok(false)
-        } else {
-            let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
-            profile_file::update(path, key, &news)
-        };
-        match changed {
+        let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
+        match profile_file::update(path, key, &prepared.news()) {
             Ok(changed) => {
                 let what = if changed { "written" } else { "unchanged" };
                 self.explain(format_args!("profile `{}`: {what}", path.display()));

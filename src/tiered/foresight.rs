@@ -55,15 +55,24 @@ impl Foresight {
     }
 }
 
+/// The loops and branches of the main program.
+pub fn main_regions(code: &Bytecode) -> impl Iterator<Item = &Region> {
+    let main = code.main().end;
+    code.regions().iter().take_while(move |region| region.start < main)
+}
+
+/// Whether the main program has a `while` loop.
+pub fn has_while(code: &Bytecode) -> bool {
+    main_regions(code).any(|region| region.kind == RegionKind::While)
+}
+
 /// Computes the work of a run with these inputs.
 pub fn foresee(code: &Bytecode, inputs: &[i64], fuel: Option<u64>) -> Foresight {
     let topmost = &inputs[inputs.len().saturating_sub(MOST_INPUTS)..];
     let mut stack = Vec::with_capacity(topmost.len() + 16);
     stack.extend(topmost.iter().copied().map(Some));
     let fuel = fuel.map_or(i64::MAX, |fuel| i64::try_from(fuel).unwrap_or(i64::MAX));
-    let main = code.main().end;
-    let mut regions = code.regions().iter().take_while(|region| region.start < main);
-    let is_open = regions.any(|region| region.kind == RegionKind::While);
+    let is_open = has_while(code);
     let length = code.ops().len();
     let steps = if is_open { MOST_STEPS.0 + length / 4 } else { MOST_STEPS.0 + length }.min(MOST_STEPS.1);
     let seen = Foresight { work: 0, body: 0, factor: KNOWN };

@@ -23,11 +23,15 @@ pub fn read(path: &Path) -> Result<Option<Profiles>, String> {
     }
 }
 
-/// Adds hot functions to the file. Returns whether the file changed. Other processes that update it wait.
+/// Adds hot functions to the file. Returns whether the file changed. Other processes that update it wait. If there are no such functions,
+/// the file is not touched.
 ///
 /// # Errors
 /// Why the file was not written. A file that is not a profile is never replaced.
 pub fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
+    if hot.is_empty() {
+        return Ok(false);
+    }
     let text = |error: std::io::Error| error.to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(text)?;

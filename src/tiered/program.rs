@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
-use super::foresight::{Foresight, foresee};
+use super::foresight::{Foresight, foresee, has_while, main_regions};
 use super::interpreted::{Interpreted, first_tier};
 use super::profile::Hot;
 use super::timeline::{Event, Timeline, What, Why};
 use super::units::{Compiler, End, UnitId, Units, has_open_loops, is_open_ended};
 use super::{Choice, Costs, Threshold};
-use crate::bytecode::{Bytecode, FunctionId, Op, Region, RegionKind, unit_length};
+use crate::bytecode::{Bytecode, FunctionId, Op, RegionKind, unit_length};
 use crate::engine::{PrepareError, Prepared};
 use crate::exec::Store;
 use crate::interp::switch::{self, Executed};
@@ -41,21 +41,10 @@ pub struct TieredProgram {
 /// At most this many runs of a program are foreseen, because that may take longer than a short run.
 const MOST_FORESIGHTS: u32 = 100;
 
-/// The loops and branches of the main program.
-fn main_regions(code: &Bytecode) -> impl Iterator<Item = &Region> {
-    let main = code.main().end;
-    code.regions().iter().take_while(move |region| region.start < main)
-}
-
 /// Whether code of the baseline that counts its work can be left: whether the main program has a loop whose work is not known when it
 /// begins.
 fn has_exits(code: &Bytecode) -> bool {
     main_regions(code).any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
-}
-
-/// Whether the main program has a `while` loop.
-fn has_while(code: &Bytecode) -> bool {
-    main_regions(code).any(|region| region.kind == RegionKind::While)
 }
 
 /// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
