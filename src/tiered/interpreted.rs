@@ -439,6 +439,37 @@ impl Interpreted {
         Next::Interpret
     }
 
+    /// Interprets until something other than a pause happens, or until work of calls is to be noted: it counts units only if
+    /// `NOTES_CALLS` is set.
+    ///
+    /// # Safety
+    /// See [`Machine::advance`]. The context must have a heat for each function.
+    unsafe fn interpret<const NOTES_CALLS: bool>(
+        &mut self,
+        context: &mut Context,
+        mut first: Option<Handler>,
+        units_used: &mut i64,
+    ) {
+        loop {
+            // SAFETY: the caller guarantees it, and then the execution has stopped in this context.
+            unsafe { self.machine.advance(context, first.take()) };
+            // Which of these comes next is hard to predict, so no branch tells them apart.
+            if matches!(context.stop, Stop::Call | Stop::Pause) {
+                if NOTES_CALLS {
+                    // Returns use units. After a pause, there is a whole budget again. Before a call, so many calls have begun, which
+                    // use units only when they return.
+                    *units_used += BUDGET - context.budget + i64::from(context.stop == Stop::Call) * RISE as i64;
+                    if *units_used >= UNITS_NOTED {
+                        return;
+                    }
+                }
+            // SAFETY: the code is watched.
+            } else if context.stop != Stop::Back || unsafe { Machine::note_work(context) } {
+                return;
+            }
+        }
+    }
+
     /// Continues an execution until it ends.
     fn execute(
         &mut self,
@@ -447,7 +478,7 @@ impl Interpreted {
         context: &mut Context,
         stack: &mut Store,
     ) -> Result<(), Trap> {
-        let samples = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
+        let notes_calls = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
         let mut units_used = 0;
         loop {
             let first = match next {
@@ -458,32 +489,14 @@ impl Interpreted {
             // Until nothing but pauses has happened, only the interpreter's code uses the heats.
             context.heats = self.heats.as_mut_ptr();
             // SAFETY: the context is that of the entry, or one in which the execution has stopped.
-            let mut goes_on = unsafe { self.machine.advance(context, first) };
-            let stop = loop {
-                if !goes_on {
-                    return self.machine.end(context, stack);
+            unsafe {
+                if notes_calls {
+                    self.interpret::<true>(context, first, &mut units_used);
+                } else {
+                    self.interpret::<false>(context, first, &mut units_used);
                 }
-                // Returns use units. After a pause, there is a whole budget again.
-                units_used += BUDGET - context.budget;
-                let stop = context.stop;
-                match stop {
-                    Stop::Call | Stop::Pause => {
-                        if stop == Stop::Call {
-                            // So many calls have begun. They use units only when they return.
-                            units_used += RISE as i64;
-                        }
-                        if samples && units_used >= UNITS_NOTED {
-                            break stop;
-                        }
-                    }
-                    // SAFETY: the code is watched, and there is a heat for each function.
-                    Stop::Back if !unsafe { Machine::note_work(context) } => {}
-                    Stop::Back | Stop::Hot | Stop::Arrive | Stop::Done | Stop::Trap => break stop,
-                }
-                // SAFETY: the execution has stopped in this context.
-                goes_on = unsafe { self.machine.advance(context, None) };
-            };
-            next = match stop {
+            }
+            next = match context.stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
                     self.note(units_used * self.work_of_unit(context), units, context);

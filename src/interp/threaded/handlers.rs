@@ -444,7 +444,7 @@ handler!(
         if *left == 0 {
             return dispatch(ip.add(5), count, context, r);
         }
-        if work(context, ip.add(3), count.min(0).wrapping_neg()) {
+        if work_done(context, ip.add(3), iterations(count) * (*ip.add(4)).value) {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }
         pause_at((*ip.add(1)).target, 0, context, r, Stop::Pause);
@@ -453,13 +453,20 @@ handler!(
 handler!(
     /// [`back_outer`] in watched code: notes the work of an iteration and of `while` loops in the loop.
     back_outer_watched<> |ip, count, context, r| {
-        let inside = count.min(0).wrapping_neg().saturating_mul((*ip.add(4)).value);
-        if work_done(context, ip.add(2), inside.saturating_add((*ip.add(3)).value)) {
+        if work_done(context, ip.add(2), iterations(count) * (*ip.add(4)).value + (*ip.add(3)).value) {
             return hot_at((*ip.add(1)).target, r[0], 0, context, r[1], r[2]);
         }
         pause_at((*ip.add(1)).target, 0, context, r, Stop::Pause);
     }
 );
+
+/// The iterations of innermost `while` loops that the count stands for, at most [`LONGEST`]: they count down from zero, and a pause
+/// of such a loop sets the count to zero again. The count is positive where an innermost `times` has been left.
+#[inline(always)]
+fn iterations(count: i64) -> i64 {
+    debug_assert!(count >= -(LONGEST as i64), "watched code resets the count");
+    count.min(0).wrapping_neg()
+}
 
 /// Notes the work of this many iterations. The operands are the number of a function and the work of an iteration. Returns whether
 /// the function is hot.

@@ -368,7 +368,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a loop notes its work.
+    /// Whether a loop notes its work when it begins.
     fn notes_work(&self, id: RegionId) -> bool {
         self.watching.as_ref().is_some_and(|watching| !watching.is_counted_outside(id))
     }
@@ -467,7 +467,7 @@ impl Walk<'_> {
             _ if self.is_dead => {}
             RegionKind::Times { counter } if !is_tight(&region) => {
                 let counter = i64::from(counter.0);
-                let is_watched = !region.is_innermost && self.notes_work(id);
+                let is_watched = self.watching.as_ref().is_some_and(|watching| watching.has_work_inside(id));
                 let handler: Handler = match (region.is_innermost, is_watched) {
                     (true, _) => next_calling,
                     (false, false) => next_outer,

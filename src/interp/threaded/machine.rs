@@ -87,23 +87,26 @@ impl Machine {
     /// # Safety
     /// The context must be that of the entry, and the stack and the memory those of [`begin`](Machine::begin).
     pub unsafe fn execute(&mut self, context: &mut Context) {
-        // SAFETY: the context is that of the entry or of a pause.
-        while !matches!(context.stop, Stop::Done | Stop::Trap) && unsafe { self.advance(context, None) } {}
+        while !matches!(context.stop, Stop::Done | Stop::Trap) {
+            // SAFETY: the context is that of the entry or of a pause.
+            unsafe { self.advance(context, None) };
+        }
     }
 
-    /// Executes the program until it stops for any reason. `first` takes the place of the handler of the first instruction. Returns
-    /// whether anything was executed: a call that the call limit does not allow traps.
+    /// Executes the program until it stops for any reason: a call that the call limit does not allow traps. `first` takes the place of
+    /// the handler of the first instruction.
     ///
     /// # Safety
     /// The context must be that of the entry or one in which the program has stopped, and the stack and the memory those of
     /// [`begin`](Machine::begin). The handler must fit the instruction.
     #[inline(always)]
-    pub unsafe fn advance(&mut self, context: &mut Context, first: Option<Handler>) -> bool {
+    pub unsafe fn advance(&mut self, context: &mut Context, first: Option<Handler>) {
         if self.has_calls {
             // There is room for the calls that may begin until the next pause.
             let may_call = self.control.resume(context);
             if context.stop == Stop::Call && !may_call {
-                return false;
+                context.stop = Stop::Trap;
+                return;
             }
         }
         // SAFETY: the caller guarantees it.
@@ -113,7 +116,6 @@ impl Machine {
                 Some(first) => context.run_with(first),
             }
         }
-        true
     }
 
     /// What is known about watched code.
@@ -144,6 +146,8 @@ impl Machine {
     /// # Safety
     /// The program must have stopped for this reason, and the context must have a heat for each function.
     pub unsafe fn note_work(context: &mut Context) -> bool {
+        // The end of a loop around this one notes the iterations since the last pause.
+        context.count = 0;
         // SAFETY: in watched code, two operands of `work` follow the target and the mask.
         unsafe { work(context, context.from.add(2), 1) }
     }

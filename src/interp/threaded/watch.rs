@@ -2,7 +2,7 @@
 //!
 //! Work is counted in operations of the bytecode, for each function. A `times` loop notes the work of all its iterations when it
 //! begins, including that of short inner loops whose count is a literal. An innermost `while` loop notes it when it pauses. The
-//! ends of other loops note what the `while` loops inside have done since.
+//! ends of the loops around note what the `while` loops have done since.
 
 use super::handlers::REGISTERS;
 use super::window::{Value, Window};
@@ -85,7 +85,7 @@ pub struct Watching {
 struct Work {
     /// The operations of an iteration that are in no inner loop, and those of inner loops that are counted with it.
     iteration: i64,
-    /// The greatest work of an iteration of the loops directly inside.
+    /// The greatest work of an iteration of the `while` loops inside; zero if there are none.
     inside: i64,
     /// Whether the loop around it counts its work.
     is_counted_outside: bool,
@@ -105,15 +105,16 @@ impl Watching {
             }
             let length = i64::from(region.end.0 - region.header().0);
             work[index].iteration += length;
-            let iteration = work[index].iteration;
+            let Work { iteration, inside, .. } = work[index];
             let Some(around) = code.loop_around(region) else { continue };
-            let known = known_count(code, region).map(|count| count.max(0).saturating_mul(iteration));
+            let known = known_count(code, region).map(|count| count.saturating_mul(iteration));
             let known = known.filter(|known| *known <= MOST_KNOWN);
             work[index].is_counted_outside = known.is_some();
             let outer = &mut work[around.index()];
             // Below zero until the outer loop's own length is added.
             outer.iteration += known.unwrap_or(0) - length;
-            outer.inside = iteration.max(outer.inside);
+            let inside = if matches!(region.kind, RegionKind::While) { inside.max(iteration) } else { inside };
+            outer.inside = inside.max(outer.inside);
         }
         let heads = Vec::with_capacity(code.regions().len());
         Watching { heads, open: Vec::new(), work }
@@ -149,7 +150,12 @@ impl Watching {
         self.work[region.index()].iteration
     }
 
-    /// The work of an iteration of the largest loop directly inside.
+    /// Whether there are `while` loops inside.
+    pub fn has_work_inside(&self, region: RegionId) -> bool {
+        self.work_inside(region) > 0
+    }
+
+    /// The work of an iteration of the largest `while` loop inside.
     pub fn work_inside(&self, region: RegionId) -> i64 {
         self.work[region.index()].inside
     }
@@ -159,11 +165,11 @@ impl Watching {
     }
 }
 
-/// The count of a `times` loop, if the program has it as a literal.
+/// The count of a `times` loop, if the program has it as a positive literal.
 fn known_count(code: &Bytecode, region: &Region) -> Option<i64> {
     let before = region.start.index().checked_sub(1)?;
     match (region.kind, code.ops()[before]) {
-        (RegionKind::Times { .. }, Op::Literal(count)) => Some(count),
+        (RegionKind::Times { .. }, Op::Literal(count)) if count > 0 => Some(count),
         _ => None,
     }
 }
