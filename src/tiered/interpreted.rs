@@ -20,8 +20,12 @@ use crate::outcome::Trap;
 /// The least and the greatest work in operations that a call is taken for.
 const WORK_OF_CALL: RangeInclusive<i64> = 8..=200;
 
-/// The work of calls is noted at a pause after so many units of the interpreter's budget, because noting it takes longer than a pause.
-const UNITS_NOTED: i64 = 8 * BUDGET;
+/// The work of calls is noted at a pause after at least and at most so many units of the interpreter's budget, because noting it
+/// takes longer than a pause.
+const UNITS_NOTED: RangeInclusive<i64> = 8 * BUDGET..=64 * BUDGET;
+
+/// The work of calls is noted when this part of what a function may still do has been done.
+const PART_NOTED: i64 = 8;
 
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.
 pub const WORK_OF_ENTERING: i64 = 100;
@@ -248,8 +252,8 @@ impl Interpreted {
     }
 
     /// Notes work of calls. It counts for the innermost function that is worth entering when it is called, and whose calls
-    /// are active.
-    fn note(&mut self, work: i64, units: &mut Units, context: &Context) {
+    /// are active. Returns the work that the function may still do before it is hot.
+    fn note(&mut self, work: i64, units: &mut Units, context: &Context) -> i64 {
         let mut cell = self.machine.cell(context.ip);
         let mut function = self.machine.watch().function(cell);
         // SAFETY: the program has stopped.
@@ -262,9 +266,9 @@ impl Interpreted {
         let heat = &mut self.heats[function.index()].left;
         *heat -= work;
         if *heat >= 0 {
-            return;
+            return *heat;
         }
-        let Some((why, tier)) = self.pays(function, self.body(cell)) else { return };
+        let Some((why, tier)) = self.pays(function, self.body(cell)) else { return self.heats[function.index()].left };
         match self.machine.watch().innermost(cell) {
             Some(head) => {
                 let cell = self.machine.watch().heads[head].cell;
@@ -276,6 +280,7 @@ impl Interpreted {
             None if function != FunctionId::MAIN => _ = self.unit(Place::Start(function), tier, why, units),
             None => {}
         }
+        0
     }
 
     /// The function and the loop of a place.
@@ -439,8 +444,8 @@ impl Interpreted {
         Next::Interpret
     }
 
-    /// Interprets until something other than a pause happens, or until work of calls is to be noted: it counts units only if
-    /// `NOTES_CALLS` is set.
+    /// Interprets until something other than a pause happens, or until work of calls is to be noted because no unit is left. It
+    /// counts units only if `NOTES_CALLS` is set.
     ///
     /// # Safety
     /// See [`Machine::advance`]. The context must have a heat for each function.
@@ -448,7 +453,7 @@ impl Interpreted {
         &mut self,
         context: &mut Context,
         mut first: Option<Handler>,
-        units_used: &mut i64,
+        units_left: &mut i64,
     ) {
         loop {
             // SAFETY: the caller guarantees it, and then the execution has stopped in this context.
@@ -458,8 +463,8 @@ impl Interpreted {
                 if NOTES_CALLS {
                     // Returns use units. After a pause, there is a whole budget again. Before a call, so many calls have begun, which
                     // use units only when they return.
-                    *units_used += BUDGET - context.budget + i64::from(context.stop == Stop::Call) * RISE as i64;
-                    if *units_used >= UNITS_NOTED {
+                    *units_left -= BUDGET - context.budget + i64::from(context.stop == Stop::Call) * RISE as i64;
+                    if *units_left <= 0 {
                         return;
                     }
                 }
@@ -479,7 +484,8 @@ impl Interpreted {
         stack: &mut Store,
     ) -> Result<(), Trap> {
         let notes_calls = self.bytecode.has_calls() && matches!(self.threshold, Threshold::BreakEven(_));
-        let mut units_used = 0;
+        let mut units_noted = *UNITS_NOTED.start();
+        let mut units_left = units_noted;
         loop {
             let first = match next {
                 Next::Interpret => None,
@@ -491,16 +497,18 @@ impl Interpreted {
             // SAFETY: the context is that of the entry, or one in which the execution has stopped.
             unsafe {
                 if notes_calls {
-                    self.interpret::<true>(context, first, &mut units_used);
+                    self.interpret::<true>(context, first, &mut units_left);
                 } else {
-                    self.interpret::<false>(context, first, &mut units_used);
+                    self.interpret::<false>(context, first, &mut units_left);
                 }
             }
             next = match context.stop {
                 Stop::Done | Stop::Trap => return self.machine.end(context, stack),
                 Stop::Call | Stop::Pause => {
-                    self.note(units_used * self.work_of_unit(context), units, context);
-                    units_used = 0;
+                    let work = self.work_of_unit(context);
+                    let left = self.note((units_noted - units_left) * work, units, context);
+                    units_noted = (left / work / PART_NOTED).clamp(*UNITS_NOTED.start(), *UNITS_NOTED.end());
+                    units_left = units_noted;
                     Next::Interpret
                 }
                 Stop::Back | Stop::Hot => {
