@@ -47,10 +47,11 @@ pub(super) struct Labels<K> {
 impl<K: Copy> Labels<K> {
     pub fn new(tuning: &Tuning, forms: Forms) -> Labels<K> {
         Labels {
-            offsets: Vec::new(),
+            // Growing from nothing would take longer than most small programs need otherwise for their branches.
+            offsets: Vec::with_capacity(16),
             next: 0,
             functions: Vec::new(),
-            fixups: Vec::new(),
+            fixups: Vec::with_capacity(16),
             unbound_exits: 0,
             forms,
             short_range: tuning.short_range,

@@ -19,8 +19,8 @@ use crate::isa::Isa;
 use crate::lir::Sink;
 use contract::Plain;
 pub use contract::Plan;
-use peephole::Peephole;
 pub use peephole::{Fired, Rule};
+use peephole::{Peephole, Window};
 pub use stack::Layout;
 
 /// The switches of the baseline.
@@ -53,10 +53,12 @@ pub fn lower<I: Isa, S: Sink>(
     sink: S,
 ) -> (S, Vec<TrapSite>, Fired) {
     if switches.peephole {
-        let mut peephole = Peephole::<I, S>::new(sink, code.cells());
+        // The window is large, so it stays in its place.
+        let mut window = Window::new(sink);
+        let mut peephole = Peephole::<I, S>::new(&mut window, code.cells());
         let sites = lower::lower::<I, _>(code, plan, switches.layout, true, handover, &mut peephole);
-        let (sink, fired) = peephole.finish();
-        (sink, sites, fired)
+        let fired = peephole.finish();
+        (window.sink, sites, fired)
     } else {
         let mut plain = Plain(sink);
         let sites = lower::lower::<I, _>(code, plan, switches.layout, false, handover, &mut plain);

@@ -15,27 +15,28 @@ use crate::isa::Isa;
 use crate::lir::{Op, Reg, Sink, Slot};
 pub use rule::{Fired, Rule};
 use rules::Rules;
+pub(super) use window::Window;
 
 /// Rewrites operations on their way to another sink.
 #[derive(Debug)]
-pub(super) struct Peephole<I, S> {
-    rules: Rules<I, S>,
+pub(super) struct Peephole<'w, I, S> {
+    rules: Rules<'w, I, S>,
 }
 
-impl<I: Isa, S: Sink> Peephole<I, S> {
-    /// A pass in front of a sink, for a program with this many memory cells. The instruction set decides which immediates
+impl<'w, I: Isa, S: Sink> Peephole<'w, I, S> {
+    /// A pass that uses this window, for a program with this many memory cells. The instruction set decides which immediates
     /// fit.
-    pub fn new(sink: S, cells: usize) -> Peephole<I, S> {
-        Peephole { rules: Rules::new(sink, cells) }
+    pub fn new(window: &'w mut Window<I, S>, cells: usize) -> Peephole<'w, I, S> {
+        Peephole { rules: Rules::new(window, cells) }
     }
 
-    /// Emits the held operations. Returns the sink and how often each rule fired.
-    pub fn finish(self) -> (S, Fired) {
+    /// Emits the held operations. Returns how often each rule fired.
+    pub fn finish(self) -> Fired {
         self.rules.finish()
     }
 }
 
-impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
+impl<I: Isa, S: Sink> Sink for Peephole<'_, I, S> {
     #[inline]
     fn at(&mut self, pc: u32) {
         self.rules.at(pc);
@@ -47,7 +48,7 @@ impl<I: Isa, S: Sink> Sink for Peephole<I, S> {
     }
 }
 
-impl<I: Isa, S: Sink> BaselineSink for Peephole<I, S> {
+impl<I: Isa, S: Sink> BaselineSink for Peephole<'_, I, S> {
     #[inline(always)]
     fn load(&mut self, d: Reg, slot: Slot, last: bool) {
         self.rules.load(d, slot, last);

@@ -170,8 +170,7 @@ pub struct Units {
 impl Units {
     /// The units of a program, none of which is compiled yet.
     pub fn new(code: Rc<Bytecode>, compiler: Compiler, timeline: Timeline) -> Units {
-        // Most programs need one unit.
-        Units { code, compiler, compiled: Vec::with_capacity(1), known: Vec::with_capacity(1), timeline }
+        Units { code, compiler, compiled: Vec::new(), known: Vec::new(), timeline }
     }
 
     /// Whether anything can be compiled on this host.
@@ -254,6 +253,11 @@ impl Units {
                 Err(error) => What::Refused(error.to_string()),
             };
             self.timeline.add(function, region, what);
+        }
+        if self.known.is_empty() {
+            // Most programs need one unit.
+            self.known.reserve_exact(1);
+            self.compiled.reserve_exact(1);
         }
         let made = made.ok().map(|compiled| {
             self.compiled.push(compiled);

@@ -20,8 +20,8 @@ use crate::lir::{AluOp, Cond, DivOp, FrameSlot, Label, Op, Reg, Sink, Site, Slot
 
 /// The window, and the state of the rules.
 #[derive(Debug)]
-pub(super) struct Rules<I, S> {
-    pub window: Window<I, S>,
+pub(super) struct Rules<'w, I, S> {
+    pub window: &'w mut Window<I, S>,
     /// The bytecode operation that the next operations are made for.
     pc: u32,
     /// The registers that the current word has written so far.
@@ -97,17 +97,17 @@ macro_rules! hold {
 /// The rules, one table for each kind of operation. The first rule that matches fires, and the rules are applied to its
 /// output in turn. If a rule only moves an operation or changes its registers, the operation is still attributed to the
 /// same bytecode operation.
-impl<I: Isa, S: Sink> Rules<I, S> {
-    pub fn new(sink: S, cells: usize) -> Rules<I, S> {
+impl<'w, I: Isa, S: Sink> Rules<'w, I, S> {
+    pub fn new(window: &'w mut Window<I, S>, cells: usize) -> Rules<'w, I, S> {
         let (operands, fired) = (RegisterSet::default(), Fired::default());
-        Rules { window: Window::new(sink), pc: NO_PC, operands, cells, fired }
+        Rules { window, pc: NO_PC, operands, cells, fired }
     }
 
-    /// Emits the held operations. Returns the sink and how often each rule fired.
-    pub fn finish(mut self) -> (S, Fired) {
+    /// Emits the held operations. Returns how often each rule fired.
+    pub fn finish(mut self) -> Fired {
         self.window.release(NO_SLOT);
         self.fired.add(Rule::StoredTop, self.window.skipped_stores);
-        (self.window.sink, self.fired)
+        self.fired
     }
 
     /// Attributes the operations that follow to this bytecode operation.

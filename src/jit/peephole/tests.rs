@@ -34,15 +34,16 @@ fn ops(inputs: &[Input]) -> Vec<Op> {
 }
 
 fn rewritten<I: Isa>(before: &[impl Copy + Into<Input>]) -> (Vec<Op>, Vec<Rule>) {
-    let mut pass = Peephole::<I, Recorder>::new(Recorder::default(), CELLS);
+    let mut window = Window::new(Recorder::default());
+    let mut pass = Peephole::<I, Recorder>::new(&mut window, CELLS);
     for &input in before {
         match input.into() {
             Input::Op(op) => pass.put(op),
             Input::LastLoad(d, slot) => pass.load_last(d, slot),
         }
     }
-    let (recorder, fired) = pass.finish();
-    (recorder.ops.into_iter().map(|(_, op)| op).collect(), fired.counts().map(|(rule, _)| rule).collect())
+    let fired = pass.finish();
+    (window.sink.ops.into_iter().map(|(_, op)| op).collect(), fired.counts().map(|(rule, _)| rule).collect())
 }
 
 const ADD: AluOp = AluOp::Add;
@@ -63,7 +64,8 @@ fn nothing_is_held_after_a_label_a_branch_or_a_call() {
         Op::Call { function: 1 },
         Op::EndCall,
     ] {
-        let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
+        let mut window = Window::new(Recorder::default());
+        let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(&mut window, CELLS);
         pass.put(Op::Constant { d: a, value: 5 });
         assert_eq!((pass.rules.window.len, pass.rules.window.sink.ops.len()), (BEFORE + 1, 0));
         pass.put(barrier);
@@ -75,13 +77,15 @@ const SUB: AluOp = AluOp::Sub;
 #[test]
 fn retargeted_division_keeps_its_bytecode_operation() {
     let &[t, a, b, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are three registers") };
-    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
+    let mut window = Window::new(Recorder::default());
+    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(&mut window, CELLS);
     pass.at(1);
     pass.put(Op::Divide { op: DivOp::Quotient, d: t, a, b, site: Site(0) });
     pass.at(2);
     pass.put(Op::Move { d: b, s: t });
     pass.load_last(t, Slot(0));
-    let (recorder, fired) = pass.finish();
+    let fired = pass.finish();
+    let recorder = window.sink;
     assert_eq!(fired.counts().map(|(rule, _)| rule).collect::<Vec<_>>(), [Rule::RetargetBeforeLoad]);
     assert_eq!(recorder.ops.iter().map(|(pc, _)| *pc).collect::<Vec<_>>(), [1, 2]);
 }
@@ -91,14 +95,16 @@ fn retargeted_division_keeps_its_bytecode_operation() {
 fn store_stays_if_two_words_load_its_slot() {
     let &[_, a, b, c, ..] = aarch64::Emitter::ALLOCATABLE else { unreachable!("there are four registers") };
     let (x, y) = (Slot(0), Slot(1));
-    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(Recorder::default(), CELLS);
+    let mut window = Window::new(Recorder::default());
+    let mut pass = Peephole::<aarch64::Emitter, Recorder>::new(&mut window, CELLS);
     pass.at(1);
     pass.load_last(b, y);
     pass.put(Op::Store { s: b, slot: x });
     pass.put(Op::Load { d: a, slot: x });
     pass.at(2);
     pass.load_last(c, x);
-    let (recorder, _) = pass.finish();
+    pass.finish();
+    let recorder = window.sink;
     let stores = recorder.ops.iter().filter(|(_, op)| matches!(op, Op::Store { .. })).count();
     assert_eq!((recorder.ops.len(), stores), (4, 1), "{recorder:?}");
 }

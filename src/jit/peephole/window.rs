@@ -14,7 +14,7 @@ use crate::lir::{Clobbers, Op, Operands, Reg, Sink, Slot};
 pub(super) const BEFORE: usize = 3;
 
 /// The greatest number of held operations.
-const HELD: usize = 64;
+const HELD: usize = 32;
 
 /// How many operations stay when the window is full. These suffice for the rules, even after several of them have
 /// fired.
@@ -35,7 +35,7 @@ const NOTHING: Op = Op::MovePointer { slots: 0 };
 
 /// Operations on their way to a sink.
 #[derive(Debug)]
-pub(super) struct Window<I, S> {
+pub(in crate::jit) struct Window<I, S> {
     pub sink: S,
     pub held: [Op; HELD],
     facts: [Facts; HELD],
@@ -49,7 +49,7 @@ pub(super) struct Window<I, S> {
 
 /// Facts about a held operation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
+pub(in crate::jit) struct Facts {
     /// The slot that holds the same value as the register of the top after the operation.
     top: Slot,
     /// The bytecode operation that it was made for.
@@ -88,6 +88,7 @@ impl Facts {
 }
 
 impl<I: Isa, S: Sink> Window<I, S> {
+    /// An empty window in front of a sink.
     pub fn new(sink: S) -> Window<I, S> {
         Window {
             sink,
