@@ -47,7 +47,7 @@ pub(super) struct Labels<K> {
 impl<K: Copy> Labels<K> {
     pub fn new(tuning: &Tuning, forms: Forms) -> Labels<K> {
         Labels {
-            // Growing from nothing would take longer than most small programs need otherwise for their branches.
+            // Most small programs need no more, and growing an empty table twice takes longer than resolving their branches.
             offsets: Vec::with_capacity(16),
             next: 0,
             functions: Vec::new(),

@@ -20,11 +20,12 @@ use crate::outcome::Trap;
 /// The least and the greatest work in operations that a call is taken for.
 const WORK_OF_CALL: RangeInclusive<i64> = 8..=200;
 
-/// The work of calls is noted at a pause after at least and at most so many units of the interpreter's budget, because noting it
-/// takes longer than a pause.
+/// The least and the greatest number of units of the interpreter's budget after which a pause notes the work of calls. Noting it takes
+/// longer than a pause.
 const UNITS_NOTED: RangeInclusive<i64> = 8 * BUDGET..=64 * BUDGET;
 
-/// The work of calls is noted when this part of what a function may still do has been done.
+/// Between the bounds of [`UNITS_NOTED`], a pause notes the work of calls once the function has done one part in this many of the work
+/// that it may still do before it is hot.
 const PART_NOTED: i64 = 8;
 
 /// The work in operations that takes as much time in the interpreter as entering machine code and leaving it.

@@ -460,8 +460,8 @@ handler!(
     }
 );
 
-/// The iterations of innermost `while` loops that the count stands for, at most [`LONGEST`]: they count down from zero, and a pause
-/// of such a loop sets the count to zero again. The count is positive where an innermost `times` has been left.
+/// The number of iterations of innermost `while` loops since the count was last reset, at most [`LONGEST`]. Each iteration decrements
+/// the count, and a pause of such a loop resets it to zero. The count is positive after a `leave` from an innermost `times`.
 #[inline(always)]
 fn iterations(count: i64) -> i64 {
     debug_assert!(count >= -(LONGEST as i64), "watched code resets the count");
