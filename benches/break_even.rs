@@ -85,8 +85,11 @@ impl Compared {
     /// The regret at each point; empty if `tiered` was not measured.
     fn regrets(&self) -> Vec<f64> {
         let regret = |index: usize| {
-            let choices = CHOICES.into_iter().filter_map(|engine| Some(time(self.times(engine)?, index)));
-            regret::regret(time(self.times(regret::ENGINE)?, index), choices)
+            let by_process = |engine: &str| -> Option<Vec<f64>> {
+                Some(self.times(engine)?.iter().map(|times| times[index]).collect())
+            };
+            let choices: Vec<Vec<f64>> = CHOICES.into_iter().filter_map(by_process).collect();
+            regret::regret(&by_process(regret::ENGINE)?, choices.iter().map(Vec::as_slice))
         };
         (0..self.points.len()).filter_map(regret).collect()
     }
@@ -136,7 +139,7 @@ fn show_regret(sweeps: &[Compared]) {
     }
     rows.push(row("all", total, String::new()));
     say(format_args!(
-        "\nRegret: the time of `{}` divided by the least of {}, at the same size. The aims are {AIM_MEAN:.2} in the mean and\n\
+        "\nRegret: the time of `{}` relative to the best of {}, at the same size. The aims are {AIM_MEAN:.2} in the mean and\n\
          {AIM_WORST:.1} at worst:\n\n{}",
         regret::ENGINE,
         CHOICES.join(", "),
@@ -156,6 +159,7 @@ fn iterations(number: f64) -> String {
 fn to_json(sweeps: &[Compared], level: f64) -> Value {
     let mut lines = Vec::new();
     for sweep in sweeps {
+        let regrets = sweep.regrets();
         for (engine, times, Estimate { value, low, high }) in sweep.break_evens(level) {
             let point = |(index, point): (usize, &Point)| {
                 json!({
@@ -164,6 +168,7 @@ fn to_json(sweeps: &[Compared], level: f64) -> Value {
                     "iterations": point.work.iterations,
                     "interpreter_ns": time(&sweep.interpreter, index),
                     "engine_ns": time(times, index),
+                    "regret": regrets.get(index).filter(|_| engine == regret::ENGINE),
                 })
             };
             lines.push(json!({

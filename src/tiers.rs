@@ -135,3 +135,40 @@ pub fn compiler(host: &str) -> Option<Compiler> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{Limits, RegionId, lower};
+    use crate::lang::{Source, load};
+    use crate::lir::Recorder;
+
+    /// With an entry, code must be as fast as without one, and its speed depends on where its loops and functions are.
+    fn an_entry_moves_nothing<I: Isa>() {
+        let text = ": f ( n -- m ) 1 + ; 0 swap times while dup 9 < do f end f end";
+        let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{fault}"));
+        let code = lower(&program, Limits::of_stack(100), false).expect("it is small");
+        let ops = |tier| stream::<I, _>(&code, tier, &Tuning::default(), Recorder::default()).0.ops;
+        let registers = |entry| AnyTier::Registers(Registers { entry });
+        let jit = |entry| match tier("jit") {
+            Some(AnyTier::Baseline(jit)) => {
+                AnyTier::Baseline(Baseline { handover: Handover { entry, ..jit.handover }, ..jit })
+            }
+            _ => unreachable!("`jit` is the baseline"),
+        };
+        for tier in [registers as fn(_) -> _, jit] {
+            let without = ops(tier(None));
+            for (index, region) in code.regions().iter().enumerate().filter(|(_, region)| region.is_loop()) {
+                let with = ops(tier(Some(RegionId(index as u32))));
+                assert!(with.len() > without.len(), "{}: it has no entry at {region:?}", I::NAME);
+                assert_eq!(with[..without.len()], without[..], "{}: the entry at {region:?}", I::NAME);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_moves_nothing_on_any_isa() {
+        an_entry_moves_nothing::<aarch64::Emitter>();
+        an_entry_moves_nothing::<x86_64::Emitter>();
+    }
+}

@@ -181,7 +181,7 @@ impl Measured {
             let (ratios, ..) = ratios(&workload.of_size(size), &contestants, turns, rng)?;
             let (tiered, choices) = ratios.split_last().expect("there are several contestants");
             // The times are relative to that of the first choice.
-            regrets.extend(regret::regret(*tiered, choices.iter().copied().chain([1.0])));
+            regrets.extend(regret::regret(&[*tiered], choices.iter().chain(&[1.0]).map(std::slice::from_ref)));
         }
         let subject = workload.subject();
         let contestants = [Contestant::Engine(REGISTERS), Contestant::File(folder)];

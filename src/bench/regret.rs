@@ -1,6 +1,6 @@
 //! Regret: how much longer the tiered engine takes than the engine that would have been best for this program and input.
 
-use super::statistics::geometric_mean;
+use super::statistics::{geometric_mean, median};
 use crate::tiered::Tiered;
 
 /// The engine whose regret is computed.
@@ -26,9 +26,20 @@ pub struct Summary {
     pub at: usize,
 }
 
-/// The regret: a time of the engine divided by the least time of the others at the same size. `None` if there are no others.
-pub fn regret(time: f64, choices: impl IntoIterator<Item = f64>) -> Option<f64> {
-    choices.into_iter().min_by(f64::total_cmp).map(|least| time / least)
+/// The regret at a size: the time of the engine relative to the best choice. `None` if there are no choices.
+///
+/// The times are by process, for the engine and for each choice. A shared machine may be twice as slow in one process as in another,
+/// so times are compared within a process. The ratio to a choice is the median over processes, and the best choice is the one to
+/// which that ratio is greatest.
+///
+/// # Panics
+/// If there is no process.
+pub fn regret<'a>(times: &[f64], choices: impl IntoIterator<Item = &'a [f64]>) -> Option<f64> {
+    let ratio = |choice: &[f64]| {
+        let ratios: Vec<f64> = times.iter().zip(choice).map(|(time, choice)| time / choice).collect();
+        median(&ratios)
+    };
+    choices.into_iter().map(ratio).max_by(f64::total_cmp)
 }
 
 /// The summary of these regrets; `None` if there are none.
@@ -44,9 +55,15 @@ mod tests {
 
     #[test]
     fn regret_is_relative_to_the_best_choice() {
-        assert_eq!(regret(30.0, [20.0, 10.0, 40.0]), Some(3.0));
-        assert_eq!(regret(5.0, [10.0]), Some(0.5), "it may be better than every choice");
-        assert_eq!(regret(5.0, []), None);
+        assert_eq!(regret(&[30.0], [&[20.0][..], &[10.0], &[40.0]]), Some(3.0));
+        assert_eq!(regret(&[5.0], [&[10.0][..]]), Some(0.5), "it may be better than every choice");
+        assert_eq!(regret(&[5.0], []), None);
+    }
+
+    /// The medians of the times are 20 and 10.
+    #[test]
+    fn times_are_compared_within_a_process() {
+        assert_eq!(regret(&[10.0, 20.0, 20.0], [&[10.0, 20.0, 10.0][..]]), Some(1.0));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Format {
 /// A race, as saved by `bench`.
 pub const BASELINE: Format = Format { kind: "race", version: 2, command: "jitduel bench … --save-baseline NAME" };
 /// `break-even.json`.
-pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 3, command: "cargo bench --bench break_even" };
+pub const BREAK_EVEN: Format = Format { kind: "break-even", version: 4, command: "cargo bench --bench break_even" };
 /// `warm-up.json`.
 pub const WARM_UP: Format = Format { kind: "warm-up", version: 1, command: "cargo bench --bench warm_up" };
 /// `costs.json`.

@@ -6,7 +6,7 @@
 
 use crate::bytecode::{Bytecode, Op, Pc, RegionId, RegionKind};
 use crate::exec::Store;
-use crate::lang::words::{Class, Word};
+use crate::lang::words::{Class, Word, word_rows};
 use crate::outcome::Trap;
 
 /// What [`execute`] has done.
@@ -49,6 +49,79 @@ pub fn execute(code: &Bytecode, inputs: &[i64], fuel: Option<u64>, operations: i
         store.set_depth(height);
     }
     Executed { end: end.map(|end| end.map(drop)), operations, stopped: run.stopped }
+}
+
+macro_rules! each {
+    ($($(#[$doc:meta])* $name:ident $spelling:literal $effect:tt $meaning:expr $(, c $c:literal forth $forth:literal)?;)*) => {
+        /// The same as [`execute_word`], with code of its own for each word, so that a word takes a single indirect jump.
+        ///
+        /// # Safety
+        /// The same as for [`execute_word`].
+        #[inline(always)]
+        unsafe fn each_word(word: Word, bottom: *mut i64, height: usize, cells: &mut [i64]) -> Option<usize> {
+            // SAFETY: the caller guarantees it.
+            match word { $(Word::$name => unsafe { execute_word(Word::$name, bottom, height, cells) },)* }
+        }
+    };
+}
+word_rows!(each);
+
+/// Executes a word on a data stack of this height. Returns the height after it; `None` if it traps.
+///
+/// # Safety
+/// The stack must have the values that the word pops, and room for those that it pushes.
+#[inline(always)]
+unsafe fn execute_word(word: Word, bottom: *mut i64, height: usize, cells: &mut [i64]) -> Option<usize> {
+    // The value at this height. SAFETY: the caller guarantees that there is one, or room for one.
+    let slot = |height: usize| unsafe { &mut *bottom.add(height) };
+    match word {
+        Word::Dup => {
+            *slot(height) = *slot(height - 1);
+            Some(height + 1)
+        }
+        Word::Over => {
+            *slot(height) = *slot(height - 2);
+            Some(height + 1)
+        }
+        Word::Drop => Some(height - 1),
+        Word::Swap => {
+            let (a, b) = (*slot(height - 2), *slot(height - 1));
+            (*slot(height - 2), *slot(height - 1)) = (b, a);
+            Some(height)
+        }
+        Word::Rot => {
+            let (a, b, c) = (*slot(height - 3), *slot(height - 2), *slot(height - 1));
+            (*slot(height - 3), *slot(height - 2), *slot(height - 1)) = (b, c, a);
+            Some(height)
+        }
+        Word::Nip => {
+            *slot(height - 2) = *slot(height - 1);
+            Some(height - 1)
+        }
+        Word::Tuck => {
+            let (a, b) = (*slot(height - 2), *slot(height - 1));
+            (*slot(height - 2), *slot(height - 1), *slot(height)) = (b, a, b);
+            Some(height + 1)
+        }
+        Word::Fetch => {
+            let address = slot(height - 1);
+            *address = *cells.get(*address as usize)?;
+            Some(height)
+        }
+        Word::Store => {
+            *cells.get_mut(*slot(height - 1) as usize)? = *slot(height - 2);
+            Some(height - 2)
+        }
+        Word::Div | Word::Mod if *slot(height - 1) == 0 => None,
+        _ if word.class() == Class::Unary => {
+            *slot(height - 1) = word.apply(*slot(height - 1), 0);
+            Some(height)
+        }
+        _ => {
+            *slot(height - 2) = word.apply(*slot(height - 2), *slot(height - 1));
+            Some(height - 1)
+        }
+    }
 }
 
 /// A run.
@@ -103,50 +176,11 @@ impl Run<'_> {
                     *slot(height) = value;
                     height += 1;
                 }
-                Op::Word(Word::Dup) => {
-                    *slot(height) = *slot(height - 1);
-                    height += 1;
-                }
-                Op::Word(Word::Over) => {
-                    *slot(height) = *slot(height - 2);
-                    height += 1;
-                }
-                Op::Word(Word::Drop) => height -= 1,
-                Op::Word(Word::Swap) => {
-                    let (a, b) = (*slot(height - 2), *slot(height - 1));
-                    (*slot(height - 2), *slot(height - 1)) = (b, a);
-                }
-                Op::Word(Word::Rot) => {
-                    let (a, b, c) = (*slot(height - 3), *slot(height - 2), *slot(height - 1));
-                    (*slot(height - 3), *slot(height - 2), *slot(height - 1)) = (b, c, a);
-                }
-                Op::Word(Word::Nip) => {
-                    *slot(height - 2) = *slot(height - 1);
-                    height -= 1;
-                }
-                Op::Word(Word::Tuck) => {
-                    let (a, b) = (*slot(height - 2), *slot(height - 1));
-                    (*slot(height - 2), *slot(height - 1), *slot(height)) = (b, a, b);
-                    height += 1;
-                }
-                Op::Word(word) if word.class() == Class::Unary => {
-                    *slot(height - 1) = word.apply(*slot(height - 1), 0);
-                }
-                Op::Word(Word::Fetch) => {
-                    let address = slot(height - 1);
-                    let Some(cell) = cells.get(*address as usize) else { return self.trap(pc - 1, height) };
-                    *address = *cell;
-                }
-                Op::Word(Word::Store) => {
-                    let address = *slot(height - 1);
-                    let Some(cell) = cells.get_mut(address as usize) else { return self.trap(pc - 1, height) };
-                    *cell = *slot(height - 2);
-                    height -= 2;
-                }
-                Op::Word(Word::Div | Word::Mod) if *slot(height - 1) == 0 => return self.trap(pc - 1, height),
                 Op::Word(word) => {
-                    height -= 1;
-                    *slot(height - 1) = word.apply(*slot(height - 1), *slot(height));
+                    // SAFETY: see `slot`.
+                    let after = unsafe { each_word(word, bottom, height, cells) };
+                    let Some(after) = after else { return self.trap(pc - 1, height) };
+                    height = after;
                 }
                 Op::Pick(below) => {
                     *slot(height) = *slot(height - 1 - below as usize);

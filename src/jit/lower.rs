@@ -2,6 +2,8 @@
 //!
 //! This file handles control flow and calls. `words` lowers all other words, and `stack` knows the slot of each value.
 
+use smallvec::SmallVec;
+
 use super::Handover;
 use super::contract::{BaselineSink, Plan, Roles};
 use super::handover::{Entry, Leave, Work};
@@ -29,14 +31,14 @@ pub fn lower<I: Isa, S: BaselineSink>(
         pairs: pairs && layout != Layout::Pushing,
         base: None,
         has_depth: false,
-        targets: Vec::new(),
-        loops: Vec::new(),
+        targets: SmallVec::new(),
+        loops: SmallVec::new(),
         labels: 0,
         is_dead: false,
         in_main: true,
         wanted: handover.entry,
         entry: None,
-        leaves: Vec::new(),
+        leaves: SmallVec::new(),
         work: handover.counts_work.then(|| Work::of(code)),
     };
     for (index, function) in code.functions().iter().enumerate() {
@@ -48,10 +50,11 @@ pub fn lower<I: Isa, S: BaselineSink>(
         for leave in std::mem::take(&mut lowering.leaves) {
             leave.put(&mut lowering.stack);
         }
-        if let Some(entry) = lowering.entry.take() {
-            entry.put(&mut lowering.stack);
-        }
         lowering.in_main = false;
+    }
+    if let Some(entry) = lowering.entry {
+        lowering.stack.sink.at(code.main().start.0);
+        entry.put(&mut lowering.stack);
     }
     lowering.stack.sites
 }
@@ -68,9 +71,9 @@ struct Lowering<'a, I, S> {
     has_depth: bool,
     /// The targets of forward branches out of the open regions, the nearest last; `None` where THEN ends with a jump and so
     /// has no branch over ELSE.
-    targets: Vec<Option<Target>>,
+    targets: SmallVec<[Option<Target>; 8]>,
     /// The open loops, innermost last.
-    loops: Vec<OpenLoop>,
+    loops: SmallVec<[OpenLoop; 4]>,
     labels: u32,
     /// Whether the next operation cannot be reached from the operation before it.
     is_dead: bool,
@@ -81,7 +84,7 @@ struct Lowering<'a, I, S> {
     /// The entry at its header.
     entry: Option<Entry>,
     /// Where the code is left.
-    leaves: Vec<Leave>,
+    leaves: SmallVec<[Leave; 2]>,
     /// In code that counts its work, what must be known for that.
     work: Option<Work>,
 }

@@ -67,10 +67,12 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, entry: Option<Region
     for id in (0..code.functions().len() as u32).map(FunctionId) {
         if plan.inlined.body(code, id).is_none() {
             walk.function(id);
-            if let Some(entry) = walk.entry.take() {
-                entry.put(&mut walk.state, code, &plan.homes);
-            }
         }
+    }
+    if let Some(entry) = walk.entry.take() {
+        walk.state.sink.at(code.main().start.0);
+        walk.state.begin_main(code.main());
+        entry.put(&mut walk.state, code, &plan.homes);
     }
     walk.state.into_sites()
 }

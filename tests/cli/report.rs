@@ -243,7 +243,7 @@ fn broken_file_is_named() {
 #[test]
 fn other_version_is_refused_with_the_command_that_makes_it() {
     for (kind, version, command) in [
-        ("break-even", 3, "cargo bench --bench break_even"),
+        ("break-even", 4, "cargo bench --bench break_even"),
         ("warm-up", 1, "cargo bench --bench warm_up"),
         ("costs", 5, "cargo bench --bench costs"),
         ("ablation", 1, "cargo bench --bench ablation"),

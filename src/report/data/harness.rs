@@ -50,6 +50,8 @@ pub struct Point {
     pub interpreter_ns: Positive,
     /// The engine's time to prepare and run the program, in nanoseconds.
     pub engine_ns: Positive,
+    /// The engine's time relative to the best choice, for the engine whose regret is computed.
+    pub regret: Option<Positive>,
 }
 
 /// A point of a curve over iterations.
