@@ -141,11 +141,11 @@ mod tests {
     use super::*;
     use crate::bytecode::{Limits, RegionId, lower};
     use crate::lang::{Source, load};
-    use crate::lir::Recorder;
+    use crate::lir::{Op, Recorder};
 
     /// With an entry, code must be as fast as without one, and its speed depends on where its loops and functions are.
     fn an_entry_moves_nothing<I: Isa>() {
-        let text = ": f ( n -- m ) 1 + ; 0 swap times while dup 9 < do f end f end";
+        let text = ": f ( n -- m ) dup 1 > if 1 - f else 9 + end ; 0 swap times while dup 9 < do f end f end";
         let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{fault}"));
         let code = lower(&program, Limits::of_stack(100), false).expect("it is small");
         let ops = |tier| stream::<I, _>(&code, tier, &Tuning::default(), Recorder::default()).0.ops;
@@ -158,6 +158,8 @@ mod tests {
         };
         for tier in [registers as fn(_) -> _, jit] {
             let without = ops(tier(None));
+            let functions = without.iter().filter(|(_, op)| matches!(op, Op::Function { .. })).count();
+            assert_eq!(functions, 1, "{}: no code follows the main program", I::NAME);
             for (index, region) in code.regions().iter().enumerate().filter(|(_, region)| region.is_loop()) {
                 let with = ops(tier(Some(RegionId(index as u32))));
                 assert!(with.len() > without.len(), "{}: it has no entry at {region:?}", I::NAME);
