@@ -1,7 +1,11 @@
-//! An engine for the oracle: it executes every run with a cold cache, with a warm cache, and with remembered profiles.
+//! An engine for the oracle: it executes every run with a cold cache, with a warm cache, with remembered profiles, and with a random
+//! threshold.
 
 use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
+
+use rustc_hash::FxHasher;
 
 use super::profile::Hot;
 use super::{Cache, Choice, Costs, SharedCache, Threshold, Tiered};
@@ -57,6 +61,13 @@ struct Repeated {
     tier_changes: u64,
 }
 
+/// A threshold from 4 to 67, greater than those of other engines. It looks random, but is always the same for the same run.
+fn random(inputs: &[i64], fuel: Option<u64>) -> u64 {
+    let mut hasher = FxHasher::default();
+    (inputs, fuel).hash(&mut hasher);
+    4 + hasher.finish() % 64
+}
+
 impl Repeated {
     /// The result of a run, and what is on the stack and in the memory.
     fn result(
@@ -90,6 +101,12 @@ impl Prepared for Repeated {
         assert_eq!(found, expected, "if it begins in the interpreter, {name} has another result");
         self.tier_changes += cold.tier_changes();
         let hot = cold.hot();
+        let threshold = Threshold::At(random(inputs, fuel));
+        let random = Tiered::new(name, threshold);
+        let mut late = random.prepare_tiered(&task, &mut NoClock).expect(prepared);
+        let found = Self::result(&mut late, inputs, fuel, stack);
+        assert_eq!(found, expected, "with {threshold:?}, {name} has another result");
+        self.tier_changes += late.tier_changes();
         // What is hot is often remembered with the best tier. Then the second profile differs.
         let first_tier = hot.iter().map(|hot| Hot { tier: Choice::Baseline, ..*hot }).collect();
         let main = vec![Hot { function: 0, tier: Choice::Baseline }];
@@ -103,5 +120,20 @@ impl Prepared for Repeated {
 
     fn tier_changes(&self) -> u64 {
         self.tier_changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn thresholds_vary_with_the_run() {
+        let thresholds = |fuel| (0..200).map(move |input| random(&[input], fuel));
+        let all: BTreeSet<u64> = thresholds(None).chain(thresholds(Some(9))).collect();
+        assert!(all.len() > 48 && all.iter().all(|threshold| (4..68).contains(threshold)), "{all:?}");
+        assert!(thresholds(None).eq(thresholds(None)) && thresholds(None).ne(thresholds(Some(9))));
     }
 }
