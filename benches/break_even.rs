@@ -57,6 +57,8 @@ struct Compared {
     change: Option<u64>,
     interpreter: Times,
     engines: Vec<(&'static str, Times)>,
+    /// The regret at each point; empty if `tiered` was not measured.
+    regrets: Vec<f64>,
 }
 
 impl Compared {
@@ -65,7 +67,9 @@ impl Compared {
         let interpreter = engines.iter().position(|(engine, _)| *engine == INTERPRETER)?;
         let (_, interpreter) = engines.remove(interpreter);
         let change = points.change.map(|point| point.work.iterations);
-        Some(Compared { workload, points: points.all, change, interpreter, engines })
+        let mut compared = Compared { workload, points: points.all, change, interpreter, engines, regrets: Vec::new() };
+        compared.regrets = (0..compared.points.len()).filter_map(|index| compared.regret(index)).collect();
+        Some(compared)
     }
 
     /// For each engine, the number of iterations from which it beats the interpreter.
@@ -82,16 +86,12 @@ impl Compared {
         self.engines.iter().find(|(name, _)| *name == engine).map(|(_, times)| times)
     }
 
-    /// The regret at each point; empty if `tiered` was not measured.
-    fn regrets(&self) -> Vec<f64> {
-        let regret = |index: usize| {
-            let by_process = |engine: &str| -> Option<Vec<f64>> {
-                Some(self.times(engine)?.iter().map(|times| times[index]).collect())
-            };
-            let choices: Vec<Vec<f64>> = CHOICES.into_iter().filter_map(by_process).collect();
-            regret::regret(&by_process(regret::ENGINE)?, choices.iter().map(Vec::as_slice))
-        };
-        (0..self.points.len()).filter_map(regret).collect()
+    /// The regret at a point; `None` if `tiered` was not measured.
+    fn regret(&self, index: usize) -> Option<f64> {
+        let by_process =
+            |engine: &str| -> Option<Vec<f64>> { Some(self.times(engine)?.iter().map(|times| times[index]).collect()) };
+        let choices: Vec<Vec<f64>> = CHOICES.into_iter().filter_map(by_process).collect();
+        regret::regret(&by_process(regret::ENGINE)?, choices.iter().map(Vec::as_slice))
     }
 }
 
@@ -126,16 +126,15 @@ fn show(sweeps: &[Compared], level: f64) {
 
 /// Prints the regret of each workload and of all.
 fn show_regret(sweeps: &[Compared]) {
-    let regrets: Vec<(&Compared, Vec<f64>)> = sweeps.iter().map(|sweep| (sweep, sweep.regrets())).collect();
-    let all: Vec<f64> = regrets.iter().flat_map(|(_, regrets)| regrets).copied().collect();
+    let all: Vec<f64> = sweeps.iter().flat_map(|sweep| &sweep.regrets).copied().collect();
     let Some(total) = summary(&all) else { return };
     let mut rows = vec![["workload", "geometric mean", "worst", "at size"].map(String::from)];
     rows.push(["---", "--:", "--:", "--:"].map(String::from));
     let row = |name: &str, Summary { mean, worst, .. }: Summary, at: String| {
         [name.into(), format!("{mean:.2}"), format!("{worst:.2}"), at]
     };
-    for (sweep, regrets) in &regrets {
-        rows.extend(summary(regrets).map(|own| row(sweep.workload, own, sweep.points[own.at].size.to_string())));
+    for sweep in sweeps {
+        rows.extend(summary(&sweep.regrets).map(|own| row(sweep.workload, own, sweep.points[own.at].size.to_string())));
     }
     rows.push(row("all", total, String::new()));
     say(format_args!(
@@ -159,7 +158,6 @@ fn iterations(number: f64) -> String {
 fn to_json(sweeps: &[Compared], level: f64) -> Value {
     let mut lines = Vec::new();
     for sweep in sweeps {
-        let regrets = sweep.regrets();
         for (engine, times, Estimate { value, low, high }) in sweep.break_evens(level) {
             let point = |(index, point): (usize, &Point)| {
                 json!({
@@ -168,7 +166,7 @@ fn to_json(sweeps: &[Compared], level: f64) -> Value {
                     "iterations": point.work.iterations,
                     "interpreter_ns": time(&sweep.interpreter, index),
                     "engine_ns": time(times, index),
-                    "regret": regrets.get(index).filter(|_| engine == regret::ENGINE),
+                    "regret": sweep.regrets.get(index).filter(|_| engine == regret::ENGINE),
                 })
             };
             lines.push(json!({

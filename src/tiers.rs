@@ -143,20 +143,16 @@ mod tests {
     use crate::lang::{Source, load};
     use crate::lir::{Op, Recorder};
 
-    /// With an entry, code must be as fast as without one, and its speed depends on where its loops and functions are.
-    fn an_entry_moves_nothing<I: Isa>() {
+    /// Code that is entered or left must be as fast as other code, and its speed depends on where its loops and functions are.
+    fn handing_over_moves_nothing<I: Isa>() {
         let text = ": f ( n -- m ) dup 1 > if 1 - f else 9 + end ; 0 swap times while dup 9 < do f end f end";
         let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{fault}"));
         let code = lower(&program, Limits::of_stack(100), false).expect("it is small");
         let ops = |tier| stream::<I, _>(&code, tier, &Tuning::default(), Recorder::default()).0.ops;
         let registers = |entry| AnyTier::Registers(Registers { entry });
-        let jit = |entry| match tier("jit") {
-            Some(AnyTier::Baseline(jit)) => {
-                AnyTier::Baseline(Baseline { handover: Handover { entry, ..jit.handover }, ..jit })
-            }
-            _ => unreachable!("`jit` is the baseline"),
-        };
-        for tier in [registers as fn(_) -> _, jit] {
+        let Some(AnyTier::Baseline(baseline)) = tier("jit") else { unreachable!("`jit` is the baseline") };
+        let jit = |entry| AnyTier::Baseline(Baseline { handover: Handover { entry, ..baseline.handover }, ..baseline });
+        for tier in [&registers as &dyn Fn(_) -> _, &jit] {
             let without = ops(tier(None));
             let functions = without.iter().filter(|(_, op)| matches!(op, Op::Function { .. })).count();
             assert_eq!(functions, 1, "{}: no code follows the main program", I::NAME);
@@ -166,11 +162,22 @@ mod tests {
                 assert_eq!(with[..without.len()], without[..], "{}: the entry at {region:?}", I::NAME);
             }
         }
+        let counting = Baseline { handover: Handover { counts_work: true, ..baseline.handover }, ..baseline };
+        let ops = ops(AnyTier::Baseline(counting));
+        let index =
+            |kind: fn(&Op) -> bool| ops.iter().position(|(_, op)| kind(op)).expect("the code has this operation");
+        let function = index(|op| matches!(op, Op::Function { .. }));
+        assert!(matches!(ops[function - 1], (_, Op::Return { .. })), "{}: code follows the main program", I::NAME);
+        assert!(
+            index(|op| matches!(op, Op::Leave { .. })) > function,
+            "{}: code in front of functions leaves",
+            I::NAME
+        );
     }
 
     #[test]
-    fn an_entry_moves_nothing_on_any_isa() {
-        an_entry_moves_nothing::<aarch64::Emitter>();
-        an_entry_moves_nothing::<x86_64::Emitter>();
+    fn handing_over_moves_nothing_on_any_isa() {
+        handing_over_moves_nothing::<aarch64::Emitter>();
+        handing_over_moves_nothing::<x86_64::Emitter>();
     }
 }

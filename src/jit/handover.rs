@@ -17,8 +17,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Emits the entry, which belongs to the main program. It follows the last function: in front of functions, it would move them, and
-    /// processors execute the same loop up to a quarter slower at some offsets from a cache line than at others.
+    /// Emits the entry. It must follow [`Op::Main`].
     pub fn put<I: Isa, S: BaselineSink>(self, stack: &mut Stack<I, S>) {
         stack.put(Op::Entry);
         stack.above = self.above;
@@ -48,7 +47,7 @@ pub struct Leave {
 }
 
 impl Leave {
-    /// Emits the code that leaves. It must follow the code of the main program.
+    /// Emits the code that leaves. It must follow [`Op::Main`].
     pub fn put<I: Isa, S: BaselineSink>(self, stack: &mut Stack<I, S>) {
         stack.put(Op::Label(self.label));
         for (s, slot) in self.counters {

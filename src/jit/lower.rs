@@ -47,13 +47,16 @@ pub fn lower<I: Isa, S: BaselineSink>(
             id => lowering.begin_function(id, function),
         }
         lowering.body(function);
-        for leave in std::mem::take(&mut lowering.leaves) {
-            leave.put(&mut lowering.stack);
-        }
         lowering.in_main = false;
     }
-    if let Some(entry) = lowering.entry {
+    if lowering.entry.is_some() || !lowering.leaves.is_empty() {
+        lowering.stack.put(Op::Main);
         lowering.stack.sink.at(code.main().start.0);
+    }
+    for leave in lowering.leaves {
+        leave.put(&mut lowering.stack);
+    }
+    if let Some(entry) = lowering.entry {
         entry.put(&mut lowering.stack);
     }
     lowering.stack.sites

@@ -45,8 +45,7 @@ impl Entry {
         }
     }
 
-    /// Emits the entry, which belongs to the main program. It follows the last function: in front of functions, it would move them, and
-    /// processors execute the same loop up to a quarter slower at some offsets from a cache line than at others.
+    /// Emits the entry. It must follow [`Op::Main`].
     pub fn put<I: Isa, S: Sink>(self, state: &mut State<I, S>, code: &Bytecode, homes: &[u8]) {
         let Stack { height, known, .. } = self.stack;
         state.put(Op::Entry);

@@ -69,7 +69,8 @@ pub fn lower<I: Isa, S: Sink>(code: &Bytecode, plan: &Plan, entry: Option<Region
             walk.function(id);
         }
     }
-    if let Some(entry) = walk.entry.take() {
+    if let Some(entry) = walk.entry {
+        walk.state.put(Op::Main);
         walk.state.sink.at(code.main().start.0);
         walk.state.begin_main(code.main());
         entry.put(&mut walk.state, code, &plan.homes);

@@ -100,14 +100,13 @@ impl Prepared for Repeated {
         let found = Self::result(&mut cold, inputs, fuel, stack);
         assert_eq!(found, expected, "if it begins in the interpreter, {name} has another result");
         self.tier_changes += cold.tier_changes();
-        let hot = cold.hot();
         let threshold = Threshold::At(random(inputs, fuel));
-        let random = Tiered::new(name, threshold);
-        let mut late = random.prepare_tiered(&task, &mut NoClock).expect(prepared);
+        let mut late = Tiered::new(name, threshold).prepare_tiered(&task, &mut NoClock).expect(prepared);
         let found = Self::result(&mut late, inputs, fuel, stack);
         assert_eq!(found, expected, "with {threshold:?}, {name} has another result");
         self.tier_changes += late.tier_changes();
         // What is hot is often remembered with the best tier. Then the second profile differs.
+        let hot = cold.hot();
         let first_tier = hot.iter().map(|hot| Hot { tier: Choice::Baseline, ..*hot }).collect();
         let main = vec![Hot { function: 0, tier: Choice::Baseline }];
         for (engine, hot) in [(&self.interpreted, hot), (&self.interpreted, first_tier), (&self.foreseen, main)] {

@@ -269,7 +269,9 @@ impl State<'_> {
                 }
                 Op::Leave { site } => traps_at = Some(site),
                 Op::Count { a } => self.fuel = self.fuel.wrapping_sub(self.get(a) as u64),
-                Op::SaveFuel | Op::Entry => unreachable!("only what an interpreter enters has these; see tiered.rs"),
+                Op::SaveFuel | Op::Main | Op::Entry => {
+                    unreachable!("only what an interpreter enters has these; see tiered.rs")
+                }
                 Op::Move { d, s } => self.set(op, d, self.get(s)),
                 Op::Constant { d, value } => self.set(op, d, value),
                 Op::Load { d, slot } => {

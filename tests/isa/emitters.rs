@@ -84,6 +84,7 @@ fn operations(reg: Reg, slot: Slot, cell: FrameSlot, imm: i64, site: Site, label
         Op::Tick { work: MOST_WORK, to },
         Op::Leave { site },
         Op::Count { a },
+        Op::Main,
         Op::Entry,
     ];
     ops.extend(AluOp::ALL.into_iter().flat_map(|op| [Op::Alu { d, a, b, op }, Op::AluImm { d, a, op, imm }]));

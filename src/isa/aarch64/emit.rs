@@ -280,10 +280,10 @@ impl Sink for Emitter {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(a64::str_(FUEL.into(), FRAME.into(), field(frame::FUEL)));
             }
+            Op::Main => self.slots = (FRAME.into(), frame::SLOTS.into()),
             Op::Entry => {
                 assert!(self.entry.is_none(), "the code has a second entry already");
                 self.entry = Some(self.asm.offset());
-                self.slots = (FRAME.into(), frame::SLOTS.into());
                 self.prologue(frame::POINTER);
             }
             Op::Return { end } => {

@@ -323,10 +323,10 @@ impl Sink for Emitter {
                 assert!(self.metered, "the code counts no fuel");
                 self.put_inst(x64::store(field(frame::FUEL), FUEL));
             }
+            Op::Main => self.slots = (FRAME, frame::SLOTS),
             Op::Entry => {
                 assert!(self.entry.is_none(), "the code has a second entry already");
                 self.entry = Some(self.asm.offset());
-                self.slots = (FRAME, frame::SLOTS);
                 self.prologue(frame::POINTER);
             }
             Op::Return { end } => {

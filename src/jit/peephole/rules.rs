@@ -88,6 +88,7 @@ macro_rules! hold {
             | Op::Leave { .. }
             | Op::Count { .. }
             | Op::SaveFuel
+            | Op::Main
             | Op::Entry
             | Op::Return { .. }) => $emit,
         }
