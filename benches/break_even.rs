@@ -53,7 +53,7 @@ fn compiles(engine: &str) -> bool {
 struct Compared {
     workload: &'static str,
     points: Vec<Point>,
-    /// The number of iterations from which `tiered` changes to machine code, if it does.
+    /// The number of iterations from which `tiered` uses machine code in a first run, if it does.
     change: Option<u64>,
     interpreter: Times,
     engines: Vec<(&'static str, Times)>,
@@ -172,7 +172,7 @@ fn to_json(sweeps: &[Compared], level: f64) -> Value {
             lines.push(json!({
                 "workload": sweep.workload,
                 "engine": engine,
-                // Where it changes from the interpreter to machine code.
+                // The smallest size at which it uses machine code in a first run.
                 "change": sweep.change.filter(|_| engine == regret::ENGINE),
                 "points": sweep.points.iter().enumerate().map(point).collect::<Value>(),
                 "break_even": { "iterations": value, "low": low, "high": high },

@@ -57,11 +57,11 @@ pub mod frame {
     pub const BOTTOM: i32 = 0;
     /// The address after the highest slot that may be used.
     pub const LIMIT: i32 = 8;
-    /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer. Input of [`Op::Entry`](super::Op::Entry):
-    /// the data-stack pointer.
+    /// Output: at a normal end the address after the topmost value, at a trap the data-stack pointer. Input of
+    /// [`Op::Entry`](super::Op::Entry): the data-stack pointer.
     pub const POINTER: i32 = 16;
-    /// The number of iterations that loops may still start, plus the number of calls that may still begin. [`Op::SaveFuel`](super::Op::SaveFuel)
-    /// updates it. In code that counts its work, the units of work until it leaves.
+    /// The number of iterations that loops may still start, plus the number of calls that may still begin.
+    /// [`Op::SaveFuel`](super::Op::SaveFuel) updates it. In code that counts its work, the units of work until it leaves.
     pub const FUEL: i32 = 24;
     /// The address of memory cell 0.
     pub const MEMORY: i32 = 32;

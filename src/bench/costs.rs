@@ -106,8 +106,8 @@ fn long() -> Subject {
 /// Compiles programs as the tiered engine does when the main program is hot: selects the unit, generates machine code, and makes it
 /// executable. For the interpreter, translates them to its code. Lowering to bytecode does not count, since all need it.
 ///
-/// Each program is prepared several times in a row, as in the benchmark of break-even: the caches hold the compiler and its data. If programs
-/// take turns, everything takes about one and a half times as long, and a short program twice as long.
+/// Each program is prepared several times in a row, as in the benchmark of break-even: the caches hold the compiler and its data. If
+/// programs took turns, everything would take longer, and short programs would take up to three times as long.
 fn compile_all(subjects: &[Subject], times: usize) -> Result<[Vec<Compiled>; 3], Untimed> {
     let tiers = [PORTABLE, Choice::Baseline.name(), Choice::Registers.name()];
     let mut engines = tiers.map(|tier| registry::engine(tier).expect("it exists"));

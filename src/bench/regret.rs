@@ -29,8 +29,8 @@ pub struct Summary {
 /// The regret at a size: the time of the engine relative to the best choice. `None` if there are no choices.
 ///
 /// The times are by process, for the engine and for each choice. A shared machine may be twice as slow in one process as in another,
-/// so times are compared within a process. The ratio to a choice is the median over processes, and the best choice is the one to
-/// which that ratio is greatest.
+/// so times are compared within a process. The ratio to a choice is the median over processes. The best choice is the one with
+/// the greatest ratio.
 ///
 /// # Panics
 /// If there is no process.

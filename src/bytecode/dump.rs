@@ -7,7 +7,8 @@ use super::{Bytecode, Function, Op, Pc};
 use crate::lang::{Language, Source, printable};
 use crate::plural::count;
 
-/// The lines of a let program, to be shown in the listing of a function above the code of each. A word of a stack program says enough by itself.
+/// The lines of a let program, to be shown in the listing of a function above the code of each. A word of a stack program says enough by
+/// itself.
 pub struct SourceLines<'a> {
     code: &'a Bytecode,
     source: &'a Source,

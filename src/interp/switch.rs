@@ -12,7 +12,7 @@ use crate::outcome::Trap;
 /// What [`execute`] has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Executed {
-    /// How the run ended. `None` if it did not: then it must begin again, in this interpreter or in another one.
+    /// How the run ended. `None` if it did not: then it must begin again, in an interpreter or in machine code.
     pub end: Option<Result<(), Trap>>,
     /// About how many operations were executed.
     pub operations: i64,
@@ -31,8 +31,8 @@ pub struct Stopped {
     pub iterations: Option<(usize, usize)>,
 }
 
-/// Runs a program, but stops after about this many operations: at the end of an iteration, or before a call. The memory cells must have been
-/// available when the program was prepared.
+/// Runs a program, but stops after about this many operations: at the end of an iteration, or before a call. The memory cells must have
+/// been available when the program was prepared.
 ///
 /// # Panics
 /// The same as for [`Prepared::run`](crate::engine::Prepared::run).

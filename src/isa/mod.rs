@@ -60,8 +60,8 @@ pub trait Isa: Sink + Sized {
     /// Whether [`crate::lir::Op::BranchMask`] needs no register for this mask.
     fn fits_mask(mask: i64) -> bool;
 
-    /// The number of instructions that [`crate::lir::Op::Alu`], `AluImm`, `Unary` or `Divide` takes beyond the fewest, because its registers
-    /// do not suit the instruction set.
+    /// The number of instructions that [`crate::lir::Op::Alu`], `AluImm`, `Unary` or `Divide` takes beyond the fewest, because its
+    /// registers do not suit the instruction set.
     fn copies(op: Op) -> u32;
 
     /// Whether [`crate::lir::Op::MulAdd`] is one instruction.

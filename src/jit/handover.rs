@@ -61,8 +61,8 @@ impl Leave {
     }
 }
 
-/// An iteration of a loop may do this many times as much work outside an inner loop as an iteration of that loop does, if only the inner
-/// loop counts.
+/// If an inner loop counts its work, the loop around it need not count, unless one of its iterations does more than this many times as
+/// much work outside the inner loop as an iteration of the inner loop does.
 const MOST_UNCOUNTED: u32 = 4;
 
 /// What code that counts its work must know about the regions of a program.
@@ -75,7 +75,7 @@ struct Loop {
     is_known: bool,
     /// The operations of an iteration that are in no inner loop.
     work: u32,
-    /// The same of an inner loop whose header is reached in every iteration, and that counts its work there. 0 if there is none.
+    /// The same for an inner loop that every iteration reaches, and that counts its own work at its header. 0 if there is none.
     inside: u32,
 }
 
@@ -104,7 +104,7 @@ impl Work {
             let outer = &mut loops[around.index()];
             outer.work = outer.work.saturating_sub(region.end.0 - region.header().0);
             outer.is_known &= inner.is_known;
-            // If an iteration does not reach a loop that is in no branch, it ends the outer loop.
+            // Every iteration of the outer loop reaches a loop that is in no branch, except an iteration that ends the outer loop.
             if region.kind == RegionKind::While && region.parent == Some(around) && inner.counts() {
                 outer.inside = outer.inside.max(inner.work);
             }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(counted("0 swap times 3 times 1 + end end"), [None, None]);
         assert_eq!(counted("while dup do 1 - end"), [Some(5)]);
         assert_eq!(counted("times 9 f end : f ( n -- ) times end ;"), [Some(3), None]);
-        // An inner loop counts whose header every iteration reaches.
+        // If every iteration reaches the header of an inner loop, only the inner loop counts.
         assert_eq!(counted("times 9 while dup do 1 - end drop end"), [None, Some(5)]);
         assert_eq!(counted("while dup do 9 while dup do 1 - end drop 1 - end"), [None, Some(5)]);
         // If that loop does not count itself, this one must.

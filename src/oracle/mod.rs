@@ -1,10 +1,9 @@
 //! The oracle: every engine must produce the same outcome for a program, and leave the same memory.
 //!
-//! [`Oracle`] runs a program on several engines. The stack and the memory lie between inaccessible pages. The stack is filled with poison that
-//! differs for each engine, as are the registers that generated code must not rely on. [`judge`] chooses the runs of a
-//! random program and compares them with the referee. [`campaign`] does so for many programs in separate processes.
-//! [`shrink`] reduces a program on which engines disagree to a small one. [`external`] runs commands that are judged
-//! like engines.
+//! [`Oracle`] runs a program on several engines. The stack and the memory lie between inaccessible pages. The stack is filled with poison
+//! that differs for each engine, as are the registers that generated code must not rely on. [`judge`] chooses the runs of a random program
+//! and compares them with the referee. [`campaign`] does so for many programs in separate processes. [`shrink`] reduces a program on which
+//! engines disagree to a small one. [`external`] runs commands that are judged like engines.
 
 pub mod campaign;
 pub mod external;

@@ -1,7 +1,8 @@
 //! A second entry of the code, at the header of a loop.
 //!
-//! An interpreter that has found a loop hot enters the code there, between two iterations. All values are in their slots, and the
-//! counters of the open loops are in the frame. The entry loads what the header expects in registers.
+//! When an interpreter or code of the baseline has found a loop hot, execution enters this code there, between two iterations. All
+//! values are in their slots, and the counters of the open loops are in the frame. The entry loads what the header expects in
+//! registers.
 
 use std::ops::Range;
 

@@ -104,7 +104,9 @@ const MOST_STEPS: (usize, usize) = (16, 4_000);
 /// At most this many inputs are taken into account.
 const MOST_INPUTS: usize = 64;
 
-/// The walk skips longer loops and definitions that contain no control flow. It adds their work, and marks their results as unknown.
+/// The walk skips definitions that are longer than this and contain no control flow. It also skips loops with a known count that contain
+/// neither loops nor calls, unless they are not longer than this and have a single iteration. It adds the work of what it skips, and
+/// marks the results as unknown.
 const SHORT: usize = 4;
 
 /// A branch of at most this many operations makes no difference.
@@ -132,7 +134,7 @@ struct Walk<'a> {
     may_open: usize,
     /// The number of open loops.
     loops: usize,
-    /// How many times as much work the open loops may do, of which the counts are not known.
+    /// How many times as much work the run may do because the counts of some open loops are not known.
     unknown: i64,
     /// The condition of the innermost open `while` loop, if it was executed last.
     condition: Option<Condition>,
@@ -383,7 +385,7 @@ impl Walk<'_> {
         let base = self.stack.len().checked_sub(params as usize)?;
         let height = base + results as usize;
         let ops = code.ops_of(id);
-        // A function that calls itself indirectly ends as others do that are nested deeply.
+        // Indirect recursion ends like other calls that are nested too deeply.
         self.is_recursive |= self.function == id;
         let is_deep = self.may_open < 2;
         if is_deep {

@@ -93,7 +93,8 @@ enum Next {
 }
 
 impl Interpreted {
-    /// Translates a program to the interpreter's code; to watched code, if that has a use and is wanted. Some units may be compiled already.
+    /// Translates a program to the interpreter's code; to watched code, if that has a use and is wanted. Some units may be compiled
+    /// already.
     ///
     /// # Errors
     /// If there is no address space for the program's cells and calls.
@@ -200,8 +201,8 @@ impl Interpreted {
         }
     }
 
-    /// If compiling a function pays that has done as much work as its limit, returns why, and with which tier. If not, it may do more
-    /// work first. It does its work in a loop or a function of `body` operations.
+    /// Decides whether to compile a function that has done as much work as its limit. If compiling pays, returns why and with which
+    /// tier. If not, the function may do more work first. It does its work in a loop or a function of `body` operations.
     fn pays(&mut self, function: FunctionId, body: usize) -> Option<(Why, Choice)> {
         let Threshold::BreakEven(costs) = self.threshold else { return None };
         let Heat { left: heat, limit } = &mut self.heats[function.index()];
@@ -331,7 +332,7 @@ impl Interpreted {
         self.enter(place, unit, units, context, stack)
     }
 
-    /// Why a place is compiled at which the execution stops, and with which tier.
+    /// Why and with which tier to compile a place where the execution stops.
     fn why_at(&self, place: Place, visits: u64) -> (Choice, Why) {
         match (self.threshold, self.compiled.get(&self.function_and_loop(place).0)) {
             (Threshold::BreakEven(_), Some(Stage { tier, limit, left })) => {
@@ -462,8 +463,8 @@ impl Interpreted {
             // Which of these comes next is hard to predict, so no branch tells them apart.
             if matches!(context.stop, Stop::Call | Stop::Pause) {
                 if NOTES_CALLS {
-                    // Returns use units. After a pause, there is a whole budget again. Before a call, so many calls have begun, which
-                    // use units only when they return.
+                    // Returns use units, and each pause restores the budget. At `Stop::Call`, `RISE` calls have begun. They would use
+                    // units only when they return, so they are counted here.
                     *units_left -= BUDGET - context.budget + i64::from(context.stop == Stop::Call) * RISE as i64;
                     if *units_left <= 0 {
                         return;

@@ -1,17 +1,18 @@
-//! `tiered`: begins in an interpreter or in machine code, compiles the functions whose loops and calls are hot, and continues in their machine code.
+//! `tiered`: begins in an interpreter or in machine code, compiles the functions whose loops and calls are hot, and continues in their
+//! machine code.
 //!
-//! The interpreter's watched code notes the work of loops where it pauses anyway. A function is hot when it has done as much work in
-//! the interpreter as pays for compiling it: at worst, the program then takes little more than twice the time of the best
-//! choice in hindsight, as long as the constants are right. `costs` has the constants. A `times` loop knows its count when it begins, so it is decided there. If the
-//! inputs show that there will be enough work, it is decided before the program begins: see `foresight`. A run that is too short to pay for
-//! any preparation is executed by the interpreter that needs none, [`interp::switch`](crate::interp::switch).
+//! The interpreter's watched code notes the work of loops where it pauses anyway. A function is hot when the interpreter has done so
+//! much of its work that compiling it pays. So at worst, a program takes little more than twice as long as with the best choice in
+//! hindsight, if the constants in `costs` are right. The count of a `times` loop is known when the loop begins, so the engine decides
+//! there. If the inputs show that there will be enough work, it decides before the program begins: see `foresight`. If a run is too
+//! short to pay for any preparation, [`interp::switch`](crate::interp::switch) executes it, which needs none.
 //!
-//! What is compiled is a unit: the function and all functions that it can reach. So machine code never calls the interpreter. It
-//! begins at the function's start at the next call, or at the header of the hot loop, between two iterations. When the
-//! function returns, the interpreter goes on after the call.
+//! The engine compiles a unit: the function and all functions that it can reach. So machine code never calls the interpreter. The
+//! machine code is entered at its start, when the function is called next, or at the header of the hot loop, between two iterations.
+//! When the function returns, the interpreter goes on after the call.
 //!
-//! The first tier that compiles is the baseline. Its code counts its work, and leaves at the header of a loop when the register tier
-//! would have paid. Code of the register tier enters the loop there.
+//! The first tier that compiles is the baseline, unless fuel is metered. Its code counts its work. When the register tier would have
+//! paid, the execution leaves this code at the header of a loop, and continues there in code of the register tier.
 
 mod again;
 mod cache;

@@ -32,7 +32,8 @@ pub struct TieredProgram {
     foresights: u32,
     /// How much work code of the baseline that counts its work may still do, in operations, before the register tier pays for it.
     left: i64,
-    /// How often the last run has entered machine code from the interpreter.
+    /// How often the last run has changed tiers: from the interpreter to machine code, or from code of the baseline to that of the
+    /// register tier.
     tier_changes: u64,
     /// What was hot before, as a profile says.
     remembered: Vec<Hot>,
@@ -47,15 +48,15 @@ fn has_exits(code: &Bytecode) -> bool {
     main_regions(code).any(|region| region.kind == RegionKind::While || region.is_loop() && region.has_call)
 }
 
-/// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for translating
-/// it.
+/// If the work of a run is not known, the bytecode is interpreted as it is until it has done this part of the work that pays for
+/// translating it.
 const PART_OF_UNKNOWN: i64 = 8;
 
 /// As many memory cells are cleared in the time that it takes to interpret an operation of the bytecode as it is.
 const CELLS_CLEARED: i64 = 4;
 
-/// Code of the baseline that cannot be left is preferred to the register tier unless the run may do this many times as much work as is
-/// foreseen.
+/// If code of the baseline cannot be left, the tier is chosen for the greatest work that the run may do, but for at most this many times
+/// as much as is foreseen.
 const MOST_LIKELY: i64 = 32;
 
 impl TieredProgram {
@@ -123,8 +124,8 @@ impl TieredProgram {
         Interpreted::new(Rc::clone(&self.bytecode), self.threshold, &self.units, watches)
     }
 
-    /// Before a run, decides what executes it: machine code of the whole program, or the interpreter. `before` is the work of the runs before.
-    /// If the run is so short that it was executed at once, returns how it ended.
+    /// Before a run, decides what executes it: machine code of the whole program, or the interpreter. `before` is the work of the earlier
+    /// runs. If the run is so short that it was executed at once, returns how it ended.
     fn foresee(
         &mut self,
         before: i64,
@@ -171,8 +172,8 @@ impl TieredProgram {
         None
     }
 
-    /// Compiles a program with the register tier that is in code of the baseline, if its work pays: that of the runs before and of the run
-    /// that is foreseen.
+    /// Compiles a program with the register tier if it is in code of the baseline so far, and if the work of the earlier runs and of the
+    /// next run pays for it.
     fn improve(&mut self, costs: &Costs, done: i64, seen: &Foresight, is_last: bool) {
         let limit = costs.break_even_of_registers(self.length);
         let expected = done.saturating_mul(seen.factor);

@@ -12,7 +12,7 @@ pub struct Timeline(Option<(Instant, Vec<Event>)>);
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The time since the program was prepared.
+    /// The time since the engine began to prepare the program, after lowering it to bytecode.
     pub at: Duration,
     /// The function.
     pub function: FunctionId,

@@ -292,8 +292,8 @@ impl Units {
         unsafe { self.resume(unit, stack, &state, work) }
     }
 
-    /// Continues a run whose main program a unit has left at the header of this loop, in another unit that has its entry there. `pointer` is
-    /// the address after the topmost value.
+    /// Continues a run whose main program a unit has left at the header of this loop, in another unit that has its entry there. `pointer`
+    /// is the address after the topmost value.
     ///
     /// # Safety
     /// The values must be in their slots on this stack, and the first unit must have the counters of the open loops.

@@ -54,7 +54,7 @@ fn programs(
     }
 }
 
-/// More iterations than a program of seven words needs to reach any depth that one of its words requires.
+/// More iterations than a program of six words needs to reach any depth that one of its words requires.
 const ITERATIONS: usize = 24;
 
 /// The depths in which a path through these nodes can end if it starts with one of the given depths, taking every

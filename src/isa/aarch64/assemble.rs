@@ -1,7 +1,7 @@
 //! The assembler: places instructions one after another and resolves branches to labels.
 //!
-//! A branch on a bit reaches 32 KiB, any other conditional branch 1 MiB, `b` and `bl` reach 128 MiB, and a computed `br` or `blr` reaches all code. A branch
-//! or call whose target is bound takes the shortest form that reaches. A forward one takes the form that [`Forms`]
+//! A branch on a bit reaches 32 KiB, any other conditional branch 1 MiB, `b` and `bl` reach 128 MiB, and a computed `br` or `blr` reaches
+//! all code. A branch or call whose target is bound takes the shortest form that reaches. A forward one takes the form that [`Forms`]
 //! specifies. If that turns out to be too short, [`Assembler::finish`] returns the form to try next.
 
 use super::encode::{self as a64, Cc, Half, Inst, Rel14, Rel19, Rel21, Rel26, Shift6};

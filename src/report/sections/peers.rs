@@ -70,7 +70,7 @@ fn table(peers: &Peers) -> Table {
         caption: format!(
             "Time relative to `{}`, with intervals; all intervals together hold with {} % confidence.",
             peers.base,
-            100.0 * peers.confidence
+            count(100.0 * peers.confidence)
         ),
         columns: ["workload".to_owned()].into_iter().chain(contestants.iter().cloned()).collect(),
         is_numeric: true,
