@@ -16,4 +16,4 @@ pub use inline::Inlined;
 pub use lower::{Limits, TooLarge, lower};
 pub use op::{Bytecode, Check, CheckGroup, CheckKind, Counter, Function, FunctionId, Op, Pc, TrapSite};
 pub use region::{Region, RegionId, RegionKind};
-pub use unit::{Unit, unit_length};
+pub(crate) use unit::{Unit, unit_length};

@@ -61,8 +61,8 @@ pub fn can_reserve(cells: usize, control_bytes: usize) -> io::Result<()> {
     control.reserve(control_bytes)
 }
 
-/// The greatest reservations that the system has been able to grant. As much again is not tried, because that would take several
-/// system calls.
+/// Reservations that the system has been able to grant together. As much again is not tried, because that would take several system
+/// calls.
 #[derive(Debug, Default)]
 pub struct Granted(Cell<(usize, usize)>);
 
@@ -72,10 +72,15 @@ impl Granted {
     /// # Errors
     /// The system's error.
     pub fn can_reserve(&self, cells: usize, control_bytes: usize) -> io::Result<()> {
-        let (most_cells, most_bytes) = self.0.get();
-        if cells > most_cells || control_bytes > most_bytes {
-            can_reserve(cells, control_bytes)?;
-            self.0.set((cells.max(most_cells), control_bytes.max(most_bytes)));
+        let (granted_cells, granted_bytes) = self.0.get();
+        if cells > granted_cells || control_bytes > granted_bytes {
+            let mut most = (cells.max(granted_cells), control_bytes.max(granted_bytes));
+            // The system may have granted each of the two, but not both together.
+            if can_reserve(most.0, most.1).is_err() {
+                can_reserve(cells, control_bytes)?;
+                most = (cells, control_bytes);
+            }
+            self.0.set(most);
         }
         Ok(())
     }

@@ -41,7 +41,8 @@ pub fn execute(code: &Bytecode, inputs: &[i64], fuel: Option<u64>, operations: i
     store.reserve(code.cells(), 0).expect("the memory was available when the program was prepared");
     store.clear_memory(code.cells());
     let control = vec![0; code.main().counters as usize * COUNTER];
-    let (bottom, left) = (store.bottom(), operations);
+    let (bottom, operations) = (store.bottom(), operations.max(0));
+    let left = operations;
     let mut run = Run { code, bottom, control, counters: 0, depth: 0, base: 0, fuel, operations, left, stopped: None };
     let end = run.execute(store.cells_mut(), inputs.len());
     let operations = operations - run.left;

@@ -143,6 +143,11 @@ impl Costs {
         self.baseline.compile.is_finite()
     }
 
+    /// Whether any amount of work pays for translating the bytecode to the interpreter's code.
+    pub fn can_translate(&self) -> bool {
+        self.interpreter.compile.is_finite()
+    }
+
     /// The tier with which compiling `length` operations and executing `work` operations takes the least time.
     pub fn best(&self, length: usize, work: i64) -> Choice {
         let time = |tier: Choice| {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use super::timeline::Why;
-use super::units::{End, Left, UnitId, Units};
+use super::units::{Compiled, End, UnitId, Units};
 use super::worth::Worth;
 use super::{Choice, Threshold};
 use crate::bytecode::{Bytecode, Function, FunctionId, RegionId, unit_length};
@@ -69,7 +69,7 @@ struct Watched {
     place: Place,
     /// How often the execution was there.
     visits: u64,
-    /// The unit that is entered there, once it is known.
+    /// The unit that was entered there last. A better tier may have compiled the function since.
     unit: Option<UnitId>,
 }
 
@@ -153,8 +153,15 @@ impl Interpreted {
     /// Makes the execution stop at a cell where a loop or a definition begins.
     fn stop_at(&mut self, cell: usize) -> Watched {
         let watch = self.machine.watch();
-        // If a definition begins with a loop, the state at its start is that at the loop's header.
-        let place = watch.head(cell).map_or_else(|| Place::Start(watch.function(cell)), Place::Head);
+        // If a definition begins with a loop, the state at its start is that at the loop's header. If all iterations begin with as many
+        // values, their states are possible at the start too.
+        let is_start = |head: &usize| {
+            let head = &watch.heads[*head];
+            let start = head.function.index().checked_sub(1).map(|definition| watch.starts[definition].cell);
+            start == Some(cell) && self.bytecode.region(head.region).is_level
+        };
+        let head = watch.head(cell).filter(|head| !is_start(head));
+        let place = head.map_or_else(|| Place::Start(watch.function(cell)), Place::Head);
         // SAFETY: an instruction begins there, and it is not watched yet.
         let handler = unsafe { self.machine.stop_at(cell) };
         Watched { cell, handler, place, visits: 0, unit: None }
@@ -191,21 +198,15 @@ impl Interpreted {
         self.compiled.get(&function).map(|stage| stage.tier)
     }
 
-    /// From now on, the register tier compiles a function.
-    fn promote(&mut self, function: FunctionId) {
-        self.stage(function, Choice::Registers);
-        for index in 0..self.watched.len() {
-            if self.function_and_loop(self.watched[index].place).0 == function {
-                self.watched[index].unit = None;
-            }
-        }
-    }
-
     /// Decides whether to compile a function that has done as much work as its limit. If compiling pays, returns why and with which
     /// tier. If not, the function may do more work first. It does its work in a loop or a function of `body` operations.
     fn pays(&mut self, function: FunctionId, body: usize) -> Option<(Why, Choice)> {
         let Threshold::BreakEven(costs) = self.threshold else { return None };
         let Heat { left: heat, limit } = &mut self.heats[function.index()];
+        if !costs.can_pay() {
+            *heat = *limit;
+            return None;
+        }
         let done = limit.saturating_sub(*heat);
         // Finding the length of the unit takes less time than the work that was done.
         let length = unit_length(&self.bytecode, function, done as usize);
@@ -321,7 +322,8 @@ impl Interpreted {
         if !is_hot {
             return Next::InterpretWith(handler);
         }
-        if let Some(unit) = unit {
+        let deserved = self.deserved(self.function_and_loop(place).0);
+        if let Some(unit) = unit.filter(|unit| Some(units.get(*unit).tier()) >= deserved) {
             return self.enter(place, unit, units, context, stack);
         }
         let (tier, why) = self.why_at(place, visits);
@@ -344,58 +346,76 @@ impl Interpreted {
         }
     }
 
-    /// Executes the rest of the present function as machine code.
+    /// Executes the rest of the present function as machine code. Code of the baseline that has done enough work goes on in code of the
+    /// register tier.
     fn enter(
         &mut self,
-        place: Place,
-        unit: UnitId,
+        mut place: Place,
+        mut unit: UnitId,
         units: &mut Units,
         context: &mut Context,
         stack: &mut Store,
     ) -> Next {
-        let (function, region) = self.function_and_loop(place);
-        self.entries += 1;
-        units.timeline.enter(function, region);
-        let work = match self.compiled.get(&function) {
-            Some(stage) => stage.left.max(0),
-            None => i64::MAX,
-        };
-        // SAFETY: the interpreter has stopped at this place, and the state is that of this execution.
-        let (is_open, left) = unsafe {
-            match place {
-                Place::Head(head) => {
-                    let head = self.machine.watch().heads[head];
-                    let state = self.machine.state_at_header(context, &head, units.get(unit).second_entry());
-                    (true, units.resume(unit, stack, &state, work))
+        loop {
+            let (function, region) = self.function_and_loop(place);
+            self.entries += 1;
+            units.timeline.enter(function, region);
+            let granted = match self.compiled.get(&function) {
+                Some(stage) => stage.left.max(0),
+                None => i64::MAX,
+            };
+            // SAFETY: the interpreter has stopped at this place, and the state is that of this execution.
+            let (is_open, left) = unsafe {
+                match place {
+                    Place::Head(head) => {
+                        let head = self.machine.watch().heads[head];
+                        let state = self.machine.state_at_header(context, &head, units.get(unit).second_entry());
+                        (true, units.resume(unit, stack, &state, granted))
+                    }
+                    Place::Start(function) => {
+                        let state = self.machine.state_at_start(context, function);
+                        // The main program's counters exist from the beginning.
+                        (function == FunctionId::MAIN, units.resume(unit, stack, &state, granted))
+                    }
                 }
-                Place::Start(function) => {
-                    let state = self.machine.state_at_start(context, function);
-                    // The main program's counters exist from the beginning.
-                    (function == FunctionId::MAIN, units.resume(unit, stack, &state, work))
+            };
+            let pointer = left.pointer;
+            match left.end {
+                End::Trapped(trap) => return Next::End(Err(trap)),
+                End::Returned { fuel, work } => {
+                    self.has_done(work, function, units.get(unit));
+                    let next = self.leave(function, is_open, pointer, fuel, context, stack);
+                    if let (Next::Interpret, Threshold::BreakEven(_)) = (&next, self.threshold) {
+                        // If this happens often, the caller should be machine code too.
+                        self.note(WORK_OF_ENTERING, units, context);
+                    }
+                    return next;
+                }
+                End::Hot(region) => {
+                    self.has_done(granted, function, units.get(unit));
+                    match self.go_on_at(region, unit, is_open, pointer, units, context) {
+                        Some(better) => (place, unit) = better,
+                        None => return Next::Interpret,
+                    }
                 }
             }
-        };
-        if units.get(unit).counts_work() {
-            let stage = self.stage(function, Choice::Baseline);
-            stage.left = stage.left.saturating_sub(left.work);
-            if stage.left <= 0 && stage.tier == Choice::Baseline {
-                self.promote(function);
-            }
         }
-        if let End::Hot(region) = left.end {
-            return self.go_on_at(region, unit, is_open, left.pointer, units, context, stack);
-        }
-        let next = self.leave(function, is_open, left, context, stack);
-        if let (Next::Interpret, Threshold::BreakEven(_)) = (&next, self.threshold) {
-            // If this happens often, the caller should be machine code too.
-            self.note(WORK_OF_ENTERING, units, context);
-        }
-        next
     }
 
-    /// Continues at the header of a loop where code of the baseline was left because it has done enough work: in code of the register tier,
-    /// if it can be compiled, or else in the interpreter.
-    #[expect(clippy::too_many_arguments, reason = "the whole execution changes hands")]
+    /// Notes the work that a unit of a function has done, if it counts its work. Once that is enough, the register tier compiles the
+    /// function.
+    fn has_done(&mut self, work: i64, function: FunctionId, unit: &Compiled) {
+        if unit.counts_work() {
+            let stage = self.stage(function, Choice::Baseline);
+            stage.left = stage.left.saturating_sub(work);
+            if stage.left <= 0 {
+                stage.tier = Choice::Registers;
+            }
+        }
+    }
+
+    /// Continues at the header of a loop where code of the baseline was left because it has done enough work. Returns the place, and the
+    /// unit of the register tier to enter there. `None` if it cannot be compiled.
     fn go_on_at(
         &mut self,
         region: RegionId,
@@ -404,34 +424,28 @@ impl Interpreted {
         pointer: *mut i64,
         units: &mut Units,
         context: &mut Context,
-        stack: &mut Store,
-    ) -> Next {
+    ) -> Option<(Place, UnitId)> {
         let heads = &self.machine.watch().heads;
         let index = heads.binary_search_by_key(&region, |head| head.region).expect("every loop has a header");
         let head = heads[index];
         // SAFETY: the code has left this function at this header, in this state.
         unsafe { self.machine.return_to_header(context, &head, is_open, pointer, units.counters(unit)) };
+        let Stage { limit, left, .. } = *self.stage(head.function, Choice::Registers);
+        let why = Why::Work { done: limit.saturating_sub(left), limit };
         let place = Place::Head(index);
-        let (_, why) = self.why_at(place, 0);
-        match self.unit(place, Choice::Registers, why, units) {
-            Some(unit) => self.enter(place, unit, units, context, stack),
-            None => Next::Interpret,
-        }
+        Some((place, self.unit(place, Choice::Registers, why, units)?))
     }
 
-    /// Continues after machine code has executed a function.
+    /// Continues after machine code has executed a function, whose results are below `pointer`.
     fn leave(
         &mut self,
         function: FunctionId,
         is_open: bool,
-        left: Left,
+        pointer: *mut i64,
+        fuel: u64,
         context: &mut Context,
         stack: &mut Store,
     ) -> Next {
-        let Left { end, pointer, fuel, .. } = left;
-        if let End::Trapped(trap) = end {
-            return Next::End(Err(trap));
-        }
         if function == FunctionId::MAIN {
             // SAFETY: both are addresses in the stack.
             let depth = unsafe { pointer.offset_from(context.bottom) };

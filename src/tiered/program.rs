@@ -75,24 +75,22 @@ impl TieredProgram {
             length = unit_length(&bytecode, FunctionId::MAIN, costs.longest_whole).unwrap_or(length);
             left = costs.break_even_of_registers(length);
         }
-        let (interpreted, foreseen, foresights, tier_changes) = (None, None, 0, 0);
-        let remembered = hot.to_vec();
         let mut program = TieredProgram {
             bytecode,
             threshold,
             units,
             length,
-            interpreted,
-            foreseen,
-            foresights,
+            interpreted: None,
+            foreseen: None,
+            foresights: 0,
             left,
-            tier_changes,
-            remembered,
+            tier_changes: 0,
+            remembered: hot.to_vec(),
         };
         if threshold == Threshold::At(0) {
             program.units.of(FunctionId::MAIN, None, Choice::Registers, Why::First);
         } else if threshold != Threshold::Never {
-            program.remember(hot);
+            program.remember();
         }
         if program.whole().is_none() {
             if !program.can_wait()? {
@@ -134,8 +132,9 @@ impl TieredProgram {
         stack: &mut Store,
     ) -> Option<Result<(), Trap>> {
         let Threshold::BreakEven(costs) = self.threshold else { return None };
-        self.foresights += 1;
-        let is_last = self.foresights == MOST_FORESIGHTS;
+        self.foresights = self.foresights.saturating_add(1);
+        // If only the interpreter that needs no preparation may run, it goes on.
+        let is_last = self.foresights >= MOST_FORESIGHTS && costs.can_translate();
         let may_switch = self.interpreted.is_none() && self.units.is_empty() && !is_last;
         let limit_of_switch = costs.break_even_of_interpreter(self.length);
         let is_open = has_open_loops(&self.bytecode);
@@ -250,16 +249,20 @@ impl TieredProgram {
         self.bytecode.begin(inputs, fuel, stack);
         self.units.timeline.enter(FunctionId::MAIN, None);
         let left = self.units.run_counting(main, stack, self.left);
-        let End::Hot(region) = left.end else {
-            self.left = self.left.saturating_sub(left.work);
-            return self.units.finish(left, stack);
+        let region = match left.end {
+            End::Hot(region) => region,
+            End::Returned { work, .. } => {
+                self.left = self.left.saturating_sub(work);
+                return self.units.finish(left, stack);
+            }
+            End::Trapped(trap) => return Err(trap),
         };
         self.left = 0;
         let why = self.why_registers();
         let Some(registers) = self.units.of(FunctionId::MAIN, Some(region), Choice::Registers, why) else {
             // The run begins again.
-            let interpreted = self.interpreter(true).expect("it is available");
-            return self.interpreted.insert(interpreted).run(&mut self.units, inputs, fuel, stack);
+            self.interpreted = Some(self.interpreter(true).expect("it is available"));
+            return self.interpret(inputs, fuel, stack);
         };
         self.units.timeline.enter(FunctionId::MAIN, Some(region));
         self.tier_changes = 1;
@@ -268,15 +271,23 @@ impl TieredProgram {
         self.units.finish(left, stack)
     }
 
+    /// Runs the program in the interpreter, which must be prepared.
+    fn interpret(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
+        let interpreted = self.interpreted.as_mut().expect("the caller has prepared it");
+        let result = interpreted.run(&mut self.units, inputs, fuel, stack);
+        self.tier_changes = interpreted.entries;
+        result
+    }
+
     /// The unit that is the whole program, and is executed to its end.
     fn whole(&self) -> Option<UnitId> {
         self.units.start(FunctionId::MAIN).filter(|unit| !self.units.get(*unit).counts_work())
     }
 
     /// Compiles what was hot before.
-    fn remember(&mut self, hot: &[Hot]) {
+    fn remember(&mut self) {
         let functions = self.bytecode.functions().len();
-        let hot = hot.iter().map(|hot| (FunctionId(hot.function), hot.tier));
+        let hot = self.remembered.iter().map(|hot| (FunctionId(hot.function), hot.tier));
         let hot = hot.filter(|(function, _)| function.index() < functions);
         if let Some((_, tier)) = hot.clone().find(|(function, _)| *function == FunctionId::MAIN) {
             self.units.of(FunctionId::MAIN, None, tier, Why::Remembered);
@@ -352,10 +363,8 @@ impl Prepared for TieredProgram {
             self.units.timeline.enter(FunctionId::MAIN, None);
             return self.units.run(main, stack, fuel);
         }
-        if let Some(interpreted) = &mut self.interpreted {
-            let result = interpreted.run(&mut self.units, inputs, fuel, stack);
-            self.tier_changes = interpreted.entries;
-            return result;
+        if self.interpreted.is_some() {
+            return self.interpret(inputs, fuel, stack);
         }
         let main = self.units.start(FunctionId::MAIN).expect("a program that is not interpreted is compiled");
         self.run_counting(main, inputs, fuel, stack)

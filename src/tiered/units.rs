@@ -94,17 +94,18 @@ pub struct Left {
     pub end: End,
     /// The address after its topmost value.
     pub pointer: *mut i64,
-    /// The fuel that is left, if the program is metered.
-    pub fuel: u64,
-    /// The work that it has done, if it counts its work.
-    pub work: i64,
 }
 
 /// Why machine code has left a function.
 pub enum End {
     /// The function has returned.
-    Returned,
-    /// A trap ended the execution.
+    Returned {
+        /// The fuel that is left, if the program is metered.
+        fuel: u64,
+        /// The work that it has done, if it counts its work.
+        work: i64,
+    },
+    /// A trap ended the execution. Nothing says how much work was done before.
     Trapped(Trap),
     /// It has done as much work as it was given, and stands at the header of this loop.
     Hot(RegionId),
@@ -122,6 +123,11 @@ impl Compiled {
     /// The number of its bytecode operations.
     pub fn operations(&self) -> usize {
         self.unit.code().ops().len()
+    }
+
+    /// The tier that compiled it.
+    pub fn tier(&self) -> Choice {
+        self.choice
     }
 
     /// Whether its code counts its work, and leaves when it has done enough.
@@ -344,14 +350,14 @@ impl Units {
         let pointer = compiled.entry.pointer();
         let Exit::Trap { site, pointer: above, base } = exit else {
             let fuel = compiled.entry.fuel();
-            return Left { end: End::Returned, pointer, fuel, work: work.saturating_sub(fuel as i64) };
+            return Left { end: End::Returned { fuel, work: work.saturating_sub(fuel as i64) }, pointer };
         };
         let site = compiled.sites[site as usize];
         let end = match compiled.unit.code().ops()[site.pc.index()] {
             Op::Times(region) | Op::While(region) => End::Hot(compiled.unit.region_of_root(region)),
             _ => End::Trapped(compiled.trap(&self.code, site, above, base)),
         };
-        Left { end, pointer: pointer.wrapping_offset(site.values_above as isize), fuel: state.fuel, work }
+        Left { end, pointer: pointer.wrapping_offset(site.values_above as isize) }
     }
 
     /// The counters of the open loops, by number, after a unit's code was left at the header of a loop.

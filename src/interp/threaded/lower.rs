@@ -439,6 +439,10 @@ impl Walk<'_> {
 
     /// Binds the end of a loop, and the jumps of its `leave`s, to the next instruction.
     fn end_loop(&mut self, leaves: Vec<Target>) {
+        if let Some(watching) = &mut self.watching {
+            // A call at the end of the body returns to the instruction that ends the iteration.
+            watching.end(self.state.builder.length());
+        }
         self.bind();
         leaves.into_iter().for_each(|leave| self.bind_target(leave));
     }
@@ -446,10 +450,6 @@ impl Walk<'_> {
     /// Reconciles the window with the window at the start of the iteration.
     fn end_iteration(&mut self) -> OpenLoop {
         let open = self.loops.pop().expect("the loop is open");
-        let end = self.state.builder.length();
-        if let Some(watching) = &mut self.watching {
-            watching.end(end);
-        }
         let window = std::mem::replace(&mut self.state.header, open.outer_header).expect("the loop has a header");
         if self.is_dead {
             // No path reaches the end of an iteration.

@@ -4,7 +4,7 @@
 mod code;
 mod compute;
 mod control;
-pub mod handlers;
+pub(crate) mod handlers;
 mod lower;
 mod machine;
 mod moves;
@@ -14,8 +14,9 @@ mod watch;
 mod window;
 mod words;
 
-pub use code::{Code, Line};
-pub use lower::{listing, lower, lower_watched};
-pub use machine::Machine;
+pub use code::Line;
+pub use lower::listing;
+pub(crate) use lower::{lower, lower_watched};
+pub(crate) use machine::Machine;
 pub use tables::PAIRS;
-pub use watch::{Head, Watch};
+pub(crate) use watch::Head;

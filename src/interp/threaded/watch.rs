@@ -21,7 +21,7 @@ pub struct Watch {
 pub struct Head {
     /// Its first cell.
     pub cell: usize,
-    /// The cell after the loop's body.
+    /// The cell after the instruction that ends an iteration.
     pub end: usize,
     /// The function that contains it.
     pub function: FunctionId,

@@ -6,7 +6,7 @@ use crate::registry::ENGINES;
 use crate::report::data::Data;
 use crate::report::data::harness::{PeerLine, PeerMean, Peers};
 use crate::report::document::{Block, Cell, Row, Section, Table};
-use crate::report::format::number;
+use crate::report::format::{count, number};
 use crate::report::grid::{in_order, ratios};
 use crate::report::plot::{Bar, Group, Plot};
 
