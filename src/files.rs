@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -67,11 +68,13 @@ pub fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), WriteError> {
 /// # Errors
 /// System errors. Also fails if it is not a regular file or has more bytes.
 pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
+    // Another process may put a pipe in the place of the file at any time, and opening a pipe must not wait for a writer.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(not_regular());
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+    file.take(most_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most_bytes {
         return Err(io::Error::other(format!("it has more than {most_bytes} bytes")));
     }

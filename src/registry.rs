@@ -158,7 +158,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn changes_tiers(name: &str) -> bool {
     let changes = |threshold| match threshold {
         Threshold::At(0) | Threshold::Never => false,
-        Threshold::BreakEven(costs) => costs.can_pay(),
+        Threshold::BreakEven(costs) => costs.can_pay() && costs.can_translate(),
         Threshold::At(_) => true,
     };
     let variant = VARIANTS.into_iter().find(|(variant, _)| *variant == name);

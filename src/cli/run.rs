@@ -1,6 +1,6 @@
 //! `run`: runs a program on one engine, or compares several engines.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 use std::fmt;
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::input::{ALL, Inputs, ProgramArg, check_input_count, engine_names_or_a
 use super::output::Output;
 use super::perf_map::{Detail, PerfMap};
 use super::programs::Programs;
-use super::tiering::Tiering;
+use super::tiering::{Remembering, Tiering};
 use super::trace::Trace;
 use crate::corpus::Case;
 use crate::engine::{self, Engine, NoClock, Options, PrepareError, Prepared, outcome};
@@ -24,7 +24,7 @@ use crate::lang::{Program, Source};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, Verdict, other_memory};
 use crate::plural::count;
 use crate::registry;
-use crate::tiered::{Tiered, TieredProgram};
+use crate::tiered::Tiered;
 
 /// Run a program and print the stack that it leaves, bottom first
 #[derive(Args)]
@@ -89,86 +89,20 @@ impl Run {
         let runs = given.unwrap_or_else(|| vec![case.as_ref().map_or(Vec::new(), |case| case.inputs.clone())]);
         let runs: Vec<_> =
             runs.into_iter().map(|inputs| check_input_count(inputs, stack_limit)).collect::<Result<_, _>>()?;
-        let mut duelists = self.duelists()?;
-        let is_duel = duelists.len() > 1;
-        let mut programs = Programs::new(&source);
-        let options = Options { metered: fuel.is_some(), stack_limit, call_limit };
-        let mut stack =
-            Store::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?;
-        let mut status = Status::Ok;
-        for inputs in &runs {
-            let program = programs.with_inputs(inputs.len())?;
-            let answers = match &program {
-                Ok(program) => {
-                    let mut outcomes = Vec::new();
-                    let mut memory = Vec::new();
-                    let mut answers = Vec::new();
-                    for duelist in &mut duelists {
-                        let tiering = &self.tiering;
-                        let Some((name, prepared)) = duelist.prepare(program, &options, &source, tiering)? else {
-                            continue;
-                        };
-                        let outcome = if self.trace.is_given() {
-                            if runs.len() > 1 {
-                                say(format_args!("trace of {}:", inputs_text(inputs)));
-                            }
-                            self.trace.run(program, engine::Run { inputs, fuel, stack_limit, call_limit }, &source)?
-                        } else {
-                            outcome(prepared.as_dyn(), inputs, fuel, &mut stack)
-                        };
-                        let mut answer = Answer::new(name, Verdict::of(&outcome, &source));
-                        match (outcomes.first(), &outcome) {
-                            (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
-                            (Some(first), Outcome::Done(_)) if *first == outcome => {
-                                answer.compare(&memory, stack.memory());
-                            }
-                            _ => {}
-                        }
-                        answers.push(answer);
-                        outcomes.push(outcome);
-                    }
-                    show_traps(&outcomes, &source);
-                    answers
-                }
-                Err(fault) => {
-                    show(*fault, &source);
-                    let name = if let [duelist] = &duelists[..] { duelist.name } else { "front end" };
-                    vec![Answer::new(name, Verdict::of_fault(fault, &source))]
-                }
-            };
-            let message = program.err().map(ToString::to_string);
-            if answers.is_empty() {
-                bail!("none of the engines accepts the program");
-            }
-            if self.json {
-                for answer in &answers {
-                    let mut line = json!({ "program": source.name(), "engine": answer.engine, "isa": ARCH });
-                    answer.add_to(&mut line, message.as_deref());
-                    if is_duel {
-                        line["inputs"] = json!(inputs);
-                        line["agree"] = agree(&answers).into();
-                    }
-                    writeln!(out, "{line}")?;
-                }
-            } else if is_duel {
-                if runs.len() > 1 {
-                    writeln!(out, "{}:", inputs_text(inputs))?;
-                }
-                write!(out, "{}", comparison(&answers))?;
-            } else {
-                writeln!(out, "{}", answers[0].verdict)?;
-            }
-            status = status.max(worst(&answers));
-            if let Some(case) = &case {
-                status = status.max(self.judge(case, &answers));
-            }
-        }
-        for prepared in duelists.iter().flat_map(|duelist| duelist.prepared.values()) {
-            if let Some(Ready::Tiered(prepared)) = prepared {
-                self.tiering.finish(prepared, &options, &source);
-            }
-        }
-        Ok(status)
+        let mut duel = Duel {
+            duelists: self.duelists()?,
+            run: &self,
+            source: &source,
+            options: Options { metered: fuel.is_some(), stack_limit, call_limit },
+            fuel,
+            case: case.as_ref(),
+            has_several_runs: runs.len() > 1,
+            stack: Store::new(stack_limit).with_context(|| format!("no memory for a stack of {stack_limit} values"))?,
+        };
+        let status = duel.run_all(&runs, out);
+        // Even if a later run failed, the earlier ones count.
+        duel.finish();
+        status
     }
 
     /// The requested engines.
@@ -204,16 +138,124 @@ impl Run {
                 is_alone,
                 may_fall_back,
                 engine: registry::engine(name).context("clap accepts only names of engines")?,
-                prepared: HashMap::new(),
+                prepared: BTreeMap::new(),
                 map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
             })
         };
         names.into_iter().map(duelist).collect()
     }
+}
+
+/// The runs of a program on all engines.
+struct Duel<'a> {
+    run: &'a Run,
+    source: &'a Source,
+    options: Options,
+    fuel: Option<u64>,
+    case: Option<&'a Case>,
+    has_several_runs: bool,
+    duelists: Vec<Duelist>,
+    stack: Store,
+}
+
+impl Duel<'_> {
+    /// Runs the program with each of these inputs, and prints the answers.
+    fn run_all(&mut self, runs: &[Vec<i64>], out: &mut Output) -> Result<Status> {
+        let mut programs = Programs::new(self.source);
+        let mut status = Status::Ok;
+        for inputs in runs {
+            let program = programs.with_inputs(inputs.len())?;
+            let answers = match &program {
+                Ok(program) => self.answers(program, inputs)?,
+                Err(fault) => {
+                    show(*fault, self.source);
+                    let name = if let [duelist] = &self.duelists[..] { duelist.name } else { "front end" };
+                    vec![Answer::new(name, Verdict::of_fault(fault, self.source))]
+                }
+            };
+            if answers.is_empty() {
+                bail!("none of the engines accepts the program");
+            }
+            let message = program.err().map(ToString::to_string);
+            self.print(inputs, &answers, message.as_deref(), out)?;
+            status = status.max(worst(&answers));
+            if let Some(case) = self.case {
+                status = status.max(self.judge(case, &answers));
+            }
+        }
+        Ok(status)
+    }
+
+    /// The answers of the engines to a program that the front end accepts. Shows its traps.
+    fn answers(&mut self, program: &Program, inputs: &[i64]) -> Result<Vec<Answer>> {
+        let Duel { run, source, options, fuel, stack, .. } = self;
+        let is_duel = self.duelists.len() > 1;
+        let mut outcomes = Vec::new();
+        let mut memory = Vec::new();
+        let mut answers = Vec::new();
+        for duelist in &mut self.duelists {
+            let Some((name, prepared)) = duelist.prepare(program, options, source, &run.tiering)? else { continue };
+            let outcome = if run.trace.is_given() {
+                if self.has_several_runs {
+                    say(format_args!("trace of {}:", inputs_text(inputs)));
+                }
+                let Options { stack_limit, call_limit, .. } = *options;
+                run.trace.run(program, engine::Run { inputs, fuel: *fuel, stack_limit, call_limit }, source)?
+            } else {
+                outcome(prepared.as_dyn(), inputs, *fuel, stack)
+            };
+            let mut answer = Answer::new(name, Verdict::of(&outcome, source));
+            match (outcomes.first(), &outcome) {
+                (None, Outcome::Done(_)) if is_duel => memory = stack.memory().to_vec(),
+                (Some(first), Outcome::Done(_)) if *first == outcome => answer.compare(&memory, stack.memory()),
+                _ => {}
+            }
+            answers.push(answer);
+            outcomes.push(outcome);
+        }
+        show_traps(&outcomes, source);
+        Ok(answers)
+    }
+
+    /// Prints the answers of one run. `message` says why the front end rejects the program, if it does.
+    fn print(&self, inputs: &[i64], answers: &[Answer], message: Option<&str>, out: &mut Output) -> Result<()> {
+        let is_duel = self.duelists.len() > 1;
+        if self.run.json {
+            for answer in answers {
+                let mut line = json!({ "program": self.source.name(), "engine": answer.engine, "isa": ARCH });
+                answer.add_to(&mut line, message);
+                if is_duel {
+                    line["inputs"] = json!(inputs);
+                    line["agree"] = agree(answers).into();
+                }
+                writeln!(out, "{line}")?;
+            }
+        } else if is_duel {
+            if self.has_several_runs {
+                writeln!(out, "{}:", inputs_text(inputs))?;
+            }
+            write!(out, "{}", comparison(answers))?;
+        } else {
+            writeln!(out, "{}", answers[0].verdict)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the profiles, and prints the time lines, in the order of the numbers of inputs.
+    fn finish(&self) {
+        let prepared: Vec<_> = self.duelists.iter().flat_map(|duelist| &duelist.prepared).collect();
+        for (inputs, ready) in &prepared {
+            if let Some(Ready::Tiered(program)) = ready {
+                let inputs = Some(**inputs).filter(|_| prepared.len() > 1);
+                self.run.tiering.finish(program, inputs, &self.options, self.source);
+            }
+        }
+    }
 
     /// Reports whether the case was met.
     fn judge(&self, case: &Case, answers: &[Answer]) -> Status {
-        let has_limits = self.fuel.is_some() || self.stack_limit.is_some() || self.call_limit.is_some();
+        let Run { fuel, stack_limit, call_limit, .. } = self.run;
+        let has_limits = fuel.is_some() || stack_limit.is_some() || call_limit.is_some();
         let (met, status) = match answers.iter().all(|answer| answer.verdict == case.expected) {
             true => ("met", Status::Ok),
             // With different limits, a different result may be right.
@@ -234,21 +276,21 @@ struct Duelist {
     /// Whether the interpreter may replace it if the host cannot run it: only if it was not requested by name.
     may_fall_back: bool,
     /// `None` if a peer's compiler refuses the program.
-    prepared: HashMap<usize, Option<Ready>>,
+    prepared: BTreeMap<usize, Option<Ready>>,
     map: Option<PerfMap>,
 }
 
 /// A program that an engine has prepared.
 enum Ready {
     Any(Box<dyn Prepared>),
-    Tiered(Box<TieredProgram>),
+    Tiered(Box<Remembering>),
 }
 
 impl Ready {
     fn as_dyn(&mut self) -> &mut dyn Prepared {
         match self {
             Ready::Any(prepared) => &mut **prepared,
-            Ready::Tiered(prepared) => &mut **prepared,
+            Ready::Tiered(prepared) => &mut prepared.program,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The options of `run` for the engine `tiered`: its threshold, a remembered profile, and the time line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
@@ -9,10 +9,11 @@ use clap::Args;
 use super::input::say;
 use crate::bytecode::{Bytecode, FunctionId, RegionId};
 use crate::engine::{NoClock, Options, PrepareError, Task};
-use crate::lang::{Program, Source};
+use crate::lang::{Program, Source, printable};
 use crate::plural::count;
 use crate::tiered::profile::Key;
 use crate::tiered::{Event, Threshold, Tiered, TieredProgram, What, Why, profile_file};
+use crate::tiers::support;
 
 /// The options.
 #[derive(Args)]
@@ -60,6 +61,9 @@ impl Tiering {
         if self.is_given() && engines != [Tiered::NAME] {
             bail!("--threshold, --profile and --explain belong to the engine `tiered`; use --engine tiered");
         }
+        if self.profile.is_some() && self.threshold() == Threshold::Never {
+            bail!("--threshold never compiles nothing, so --profile has no use");
+        }
         Ok(())
     }
 
@@ -68,30 +72,34 @@ impl Tiering {
     }
 
     /// Prepares a program on the tiered engine with these options.
-    pub fn prepare(
-        &self,
-        program: &Program,
-        options: &Options,
-        source: &Source,
-    ) -> Result<TieredProgram, PrepareError> {
+    pub fn prepare(&self, program: &Program, options: &Options, source: &Source) -> Result<Remembering, PrepareError> {
+        if let Err(reason) = support() {
+            say(format_args!("note: nothing is compiled: {reason}"));
+        }
         let mut engine = Tiered::new(Tiered::NAME, self.threshold());
         if self.explain {
             engine = engine.with_time_line();
         }
-        let mut hot = Vec::new();
+        let (mut hot, mut may_learn) = (Vec::new(), false);
         if let Some(path) = &self.profile {
             let key = Key::of(source, program.inputs(), options, self.threshold());
-            match profile_file::read(path) {
-                Ok(None) => self.explain(format_args!("profile `{}`: there is none yet", path.display())),
+            let read = profile_file::read(path);
+            may_learn = read.is_ok();
+            match read {
+                Ok(None) => self.explain(format_args!("profile `{}`: there is none yet", shown(path))),
                 Ok(Some(profiles)) => {
                     hot = profiles.hot(&key).to_vec();
                     let functions = count(hot.len(), "function");
-                    self.explain(format_args!("profile `{}`: {functions} remembered for this run", path.display()));
+                    self.explain(format_args!("profile `{}`: {functions} remembered for this run", shown(path)));
                 }
-                Err(reason) => say(format_args!("note: the profile `{}` is ignored: {reason}", path.display())),
+                Err(reason) => {
+                    let reason = printable(&reason);
+                    say(format_args!("note: the profile `{}` is ignored: {reason}", shown(path)));
+                }
             }
         }
-        engine.prepare_remembering(&Task::new(program, options), &hot, &mut NoClock)
+        let program = engine.prepare_remembering(&Task::new(program, options), &hot, &mut NoClock)?;
+        Ok(Remembering { program, may_learn })
     }
 
     fn explain(&self, line: std::fmt::Arguments) {
@@ -100,21 +108,41 @@ impl Tiering {
         }
     }
 
-    /// After the last run of a program: writes the profile, and prints the time line.
-    pub fn finish(&self, prepared: &TieredProgram, options: &Options, source: &Source) {
+    /// After the last run of a program: writes the profile, and prints the time line. `inputs` is the number of inputs, if there are several
+    /// programs that differ in it.
+    pub fn finish(&self, prepared: &Remembering, inputs: Option<usize>, options: &Options, source: &Source) {
+        let program = &prepared.program;
         if self.explain {
-            time_line(prepared).iter().for_each(|line| say(format_args!("{line}")));
+            if let Some(inputs) = inputs {
+                say(format_args!("with {}:", count(inputs, "input")));
+            }
+            time_line(program).iter().for_each(|line| say(format_args!("{line}")));
         }
-        let Some(path) = &self.profile else { return };
-        let key = Key::of(source, prepared.bytecode().inputs(), options, self.threshold());
-        match profile_file::update(path, key, &prepared.news()) {
+        let Some(path) = self.profile.as_ref().filter(|_| prepared.may_learn) else { return };
+        let key = Key::of(source, program.bytecode().inputs(), options, self.threshold());
+        match profile_file::update(path, key, &program.news()) {
             Ok(changed) => {
                 let what = if changed { "written" } else { "unchanged" };
-                self.explain(format_args!("profile `{}`: {what}", path.display()));
+                self.explain(format_args!("profile `{}`: {what}", shown(path)));
             }
-            Err(reason) => say(format_args!("note: the profile `{}` was not written: {reason}", path.display())),
+            Err(reason) => {
+                let reason = printable(&reason);
+                say(format_args!("note: the profile `{}` was not written: {reason}", shown(path)));
+            }
         }
     }
+}
+
+/// A program that may learn from a profile, and may have something to teach it.
+pub(super) struct Remembering {
+    pub program: TieredProgram,
+    /// Whether the profile may be written: what is not a profile is not replaced.
+    may_learn: bool,
+}
+
+/// The name of a file as a terminal may show it.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
 }
 
 /// The time line as text.

@@ -18,7 +18,7 @@ const FORMAT: &str = "jitduel-profiles/2";
 /// A file of profiles has at most this many bytes.
 pub const MOST_BYTES: usize = 1 << 20;
 
-/// The greatest number of programs that are remembered. The one that was used longest ago is forgotten first.
+/// The greatest number of programs that are remembered. The one that learned something longest ago is forgotten first.
 const MOST_PROFILES: usize = 256;
 
 /// The greatest number of functions that are remembered for a program.
@@ -82,7 +82,7 @@ struct Profile {
     hot: Vec<Hot>,
 }
 
-/// The profiles of several programs, the one that was used last at the end.
+/// The profiles of several programs, the one that learned something last at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profiles {
@@ -106,9 +106,11 @@ impl Profiles {
             return Err(format!("it has more than {MOST_BYTES} bytes"));
         }
         let is_ours = |format: &str| {
-            let shown: String = format.chars().take(40).collect();
+            let shown = cut(format, 40);
             if format == FORMAT { Ok(()) } else { Err(format!("its format is {shown:?}, not {FORMAT:?}")) }
         };
+        // The parser quotes the file, which may hold anything.
+        let reason = |error: serde_json::Error| cut(&error.to_string(), 200);
         match serde_json::from_slice::<Profiles>(text) {
             Ok(profiles) => is_ours(&profiles.format).map(|()| profiles),
             Err(error) => {
@@ -118,9 +120,9 @@ impl Profiles {
                 }
                 // A file of another format says so, whatever else it holds.
                 let found: Format =
-                    serde_json::from_slice(text).map_err(|error| format!("it is not a profile: {error}"))?;
+                    serde_json::from_slice(text).map_err(|error| format!("it is not a profile: {}", reason(error)))?;
                 is_ours(&found.format)?;
-                Err(format!("it is damaged: {error}"))
+                Err(format!("it is damaged: {}", reason(error)))
             }
         }
     }
@@ -134,7 +136,9 @@ impl Profiles {
 
     /// What was hot with this key.
     pub fn hot(&self, key: &Key) -> &[Hot] {
-        self.profiles.iter().find(|profile| profile.key == *key).map_or(&[], |profile| &profile.hot)
+        let hot = self.profiles.iter().find(|profile| profile.key == *key).map_or(&[][..], |profile| &profile.hot);
+        // A hostile file may name more.
+        &hot[..hot.len().min(MOST_HOT)]
     }
 
     /// Adds what was hot in a run to what was hot before. Returns whether that changes anything but the order.
@@ -153,7 +157,7 @@ impl Profiles {
         changes
     }
 
-    /// Removes the profiles that were used longest ago until the file is small enough.
+    /// Removes the profiles that learned something longest ago until the file is small enough.
     fn forget_the_oldest(&mut self) {
         let lengths = |profile: &Profile| serde_json::to_string(profile).map_or(0, |text| text.len() + 1);
         let empty = Profiles::default().text().len();
@@ -166,6 +170,14 @@ impl Profiles {
             kept += 1;
         }
         self.profiles.drain(..self.profiles.len() - kept);
+    }
+}
+
+/// The beginning of a text of more than this many characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

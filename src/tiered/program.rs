@@ -378,3 +378,63 @@ impl Prepared for TieredProgram {
         Some(self.units.code_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::{Limits, lower};
+    use crate::lang::{Source, load};
+    use crate::tiers::{Native, support, tier};
+
+    /// A tier may refuse a program, for example because there is no memory for more code. Then a better one, a worse one or the
+    /// interpreter goes on, from wherever the execution is.
+    #[test]
+    fn a_tier_that_refuses_is_done_without() {
+        if let Err(reason) = support() {
+            return println!("NOT RUN: {reason}");
+        }
+        let interpreted = Threshold::BreakEven(Costs { longest_whole: 0, ..Costs::MEASURED });
+        let thresholds =
+            [Threshold::DEFAULT, interpreted, Threshold::BreakEven(Costs::EAGER), Threshold::At(1), Threshold::At(2)];
+        let mut refusals = [0, 0];
+        let mut changes = 0;
+        for text in [
+            "0 swap while dup do dup rot + swap 1 - end drop",
+            ": f ( n -- m ) 0 swap while dup do dup rot + swap 1 - end drop ; f",
+            ": f ( n -- m ) while dup 7 > do 3 - end ; 0 swap times 40 f + end",
+            ": f ( n -- m ) dup 0 > if 1 - f 1 + end ; 0 swap times 9 f + end",
+            ": f ( n -- m ) dup 0 > if 1 - dup while dup do 1 - end drop f 1 + end ; 300 mod f",
+        ] {
+            let program = load(&Source::new("test", text), 1).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            let code = Rc::new(lower(&program, Limits::of_stack(1_000), false).expect("it is small"));
+            let results = |threshold, refused| {
+                let mut compiler = Compiler::new(tier("regs").map(|tier| Native::new("tiered", tier)));
+                compiler.refused = refused;
+                let mut timeline = Timeline::default();
+                timeline.start();
+                let mut program =
+                    TieredProgram::new(Rc::clone(&code), threshold, compiler, &[], timeline).expect("there is memory");
+                let mut stack = Store::new(1_000).expect("there is memory");
+                let mut run = |size: &i64| {
+                    program.run(&[*size], None, &mut stack).expect("it does not trap");
+                    (stack.values().to_vec(), program.tier_changes())
+                };
+                let runs: Vec<_> = [5, 40_000, 40_000, 7, 90_000].iter().map(&mut run).collect();
+                (runs, program.events().iter().any(|event| matches!(event.what, What::Refused(_))))
+            };
+            let (expected, _) = results(Threshold::Never, None);
+            for threshold in thresholds {
+                for (index, refused) in [Choice::Baseline, Choice::Registers].into_iter().enumerate() {
+                    let (runs, was_refused) = results(threshold, Some(refused));
+                    refusals[index] += usize::from(was_refused);
+                    for ((found, changed), (values, _)) in runs.iter().zip(&expected) {
+                        assert_eq!(found, values, "{text}, {threshold:?} without {refused:?}");
+                        changes += u64::from(was_refused && *changed > 0);
+                    }
+                }
+            }
+        }
+        // Some executions are in machine code when a tier refuses.
+        assert!(refusals.iter().all(|refusals| *refusals > 10) && changes > 20, "{refusals:?}, {changes}");
+    }
+}

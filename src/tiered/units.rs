@@ -21,12 +21,20 @@ pub struct Compiler {
     /// `None` if the host cannot run machine code.
     native: Option<Rc<RefCell<Native>>>,
     granted: Rc<Granted>,
+    /// A tier that refuses everything, as if there were too much code.
+    #[cfg(test)]
+    pub refused: Option<Choice>,
 }
 
 impl Compiler {
     /// A compiler that uses this one; without it, nothing can be compiled.
     pub fn new(native: Option<Native>) -> Compiler {
-        Compiler { native: native.map(|native| Rc::new(RefCell::new(native))), granted: Rc::default() }
+        Compiler {
+            native: native.map(|native| Rc::new(RefCell::new(native))),
+            granted: Rc::default(),
+            #[cfg(test)]
+            refused: None,
+        }
     }
 
     /// Whether it can compile anything on this host.
@@ -44,6 +52,10 @@ impl Compiler {
         choice: Choice,
         counts_work: bool,
     ) -> Result<Compiled, PrepareError> {
+        #[cfg(test)]
+        if self.refused == Some(choice) {
+            return Err(PrepareError::CodeTooLarge);
+        }
         let native = self.native.as_ref().expect("only a compiler that can compile is asked to");
         let unit = Unit::of(code, root);
         let entry = region.map(|region| unit.region(region));

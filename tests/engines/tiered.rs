@@ -190,6 +190,10 @@ fn work_that_pays_is_compiled_and_less_is_not() {
         (": f ( n -- m ) dup if 1 - f 1 + end ; f", 20, 3_000),
         (": w ( a -- b ) 1 + ; 0 swap times w end", 50, 2_000),
         (": w ( a -- b ) 1 + ; 0 swap while dup do 1 - swap w swap end drop", 50, 2_000),
+        // The last word of the loop is a call, and calls are noted at the same place each time.
+        (": w ( a -- b ) 1 - ; 1 + w while dup do w end", 50, 2_000),
+        (": a ( x -- y ) 1 - ; : b ( x -- y ) a a 1 + ; a while dup 0 > do b end", 15, 2_000),
+        (": w ( a -- b ) 1 - ; : run ( n -- m ) 1 + w while dup do w end ; run", 50, 2_000),
     ];
     for (text, few, many) in cases {
         let program = program(text, 1);
@@ -197,6 +201,7 @@ fn work_that_pays_is_compiled_and_less_is_not() {
             let mut prepared = prepared(&program, Threshold::BreakEven(costs), &[]);
             run(&mut prepared, &[size]);
             assert_eq!(prepared.code_bytes() > Some(0), is_hot, "{text} with {size}: {:?}", prepared.events());
+            assert_eq!(prepared.tier_changes() > 0, is_hot, "{text} with {size}: {:?}", prepared.events());
             let expected = run(&mut self::prepared(&program, Threshold::Never, &[]), &[size]);
             // What is hot stays hot, and the next run begins in machine code.
             assert_eq!(run(&mut prepared, &[size]), expected);
@@ -345,6 +350,66 @@ fn a_program_may_begin_in_code_that_it_leaves() {
     }
     assert_eq!(remembering.hot(), [Hot { function: 0, tier: Choice::Registers }], "the work of all runs was foreseen");
     assert_eq!(tiers(fib, &[25, 25]), [first, (Choice::Registers, 0)]);
+}
+
+/// The work of a run that traps is not known. It does not count as all the work that would pay for the register tier.
+#[test]
+fn a_trap_does_not_count_as_work() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let text = ": f ( n -- m ) dup 1 > if dup 1 - f swap 2 - f + else drop 1 0 / end ; f";
+    let program = program(text, 1);
+    let mut prepared = prepared(&program, Threshold::DEFAULT, &[]);
+    let mut stack = Store::new(DEFAULT_STACK_LIMIT).expect("there is memory");
+    for _ in 0..3 {
+        assert!(matches!(outcome(&mut prepared, &[60], None, &mut stack), Outcome::Trap(_)));
+    }
+    assert_eq!(prepared.hot(), [Hot { function: 0, tier: Choice::Baseline }], "{:?}", prepared.events());
+}
+
+/// A call of a function that begins with a loop arrives at the loop's header. It needs no other code than a call of any other function.
+#[test]
+fn a_function_that_begins_with_a_loop_is_compiled_once() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let program = program(": f ( n -- m ) while dup 5 > do 3 - end ; 1 array a a ! 0 4 times a @ f + end", 1);
+    let hot = [Hot { function: 1, tier: Choice::Registers }];
+    let mut prepared = prepared(&program, INTERPRETED, &hot);
+    assert_eq!(run(&mut prepared, &[30_000]), [4 * 3]);
+    let compiled = prepared.events().iter().filter(|event| matches!(event.what, What::Compiled { .. })).count();
+    assert_eq!((compiled, prepared.tier_changes()), (1, 4), "{:?}", prepared.events());
+    // The execution may arrive there in the middle of the loop too.
+    let looping = self::program(": f ( n -- m ) while dup 5 > do 3 - end ; 1 array a a ! a @ f", 1);
+    for threshold in [Threshold::At(7), Threshold::At(8), INTERPRETED] {
+        let mut prepared = self::prepared(&looping, threshold, &[]);
+        assert_eq!(run(&mut prepared, &[30_000]), [3], "{threshold:?}");
+        assert!(prepared.tier_changes() > 0, "{threshold:?}: {:?}", prepared.events());
+    }
+}
+
+/// The variant that interprets the bytecode as it is never does anything else.
+#[test]
+fn the_bytecode_as_it_is_stays_interpreted() {
+    let program = program("0 swap times 1 + end", 1);
+    let mut prepared = prepared(&program, Threshold::BreakEven(Costs::SWITCHING), &[]);
+    for _ in 0..300 {
+        assert_eq!(run(&mut prepared, &[5_000]), [5_000]);
+    }
+    assert_eq!(prepared.code_bytes(), Some(0), "{:?}", prepared.events().last());
+}
+
+/// However much work there is, nothing is compiled if that is forbidden.
+#[test]
+fn forbidden_compiling_never_pays() {
+    let program = program(": f ( n -- ) times 1000000 times end end ; 7 f 9223372036854775807 f", 0);
+    let mut stack = Store::new(DEFAULT_STACK_LIMIT).expect("there is memory");
+    let metered = Options { metered: true, ..Options::default() };
+    let engine = Tiered::new("tiered", Threshold::BreakEven(Costs::FORBIDDING));
+    let mut limited = engine.prepare_tiered(&Task::new(&program, &metered), &mut NoClock).expect("there is memory");
+    assert!(matches!(outcome(&mut limited, &[], Some(10_000_000), &mut stack), Outcome::Trap(_)));
+    assert_eq!((limited.code_bytes(), limited.tier_changes()), (Some(0), 0));
 }
 
 /// Small words are not entered one by one: what calls them is compiled.
