@@ -156,6 +156,10 @@ fn time_line(prepared: &TieredProgram) -> Vec<String> {
                     Why::Work { done, limit } => {
                         format!("its work of {done} operations exceeds {limit}, so that compiling it pays")
                     }
+                    Why::Done(work) => {
+                        format!("code of `jit` has done {work} of its operations, as the threshold says")
+                    }
+                    Why::Arrived => "the rest of its function is compiled, and the execution arrives here".into(),
                     Why::Visits(visits) => format!("visit {visits}, as the threshold says"),
                     Why::First => "before it begins, as the threshold says".into(),
                     Why::Remembered => "it was hot in an earlier run".into(),

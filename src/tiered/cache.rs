@@ -13,7 +13,7 @@ use crate::lang::Program;
 /// A cache of prepared programs. The caller owns it, and any number of engines may share it. A program is found only if it was prepared
 /// from an equal tree for the same number of inputs, with the same options and threshold.
 pub struct Cache {
-    /// The greatest number of bytes, about.
+    /// The greatest number of bytes of [`TieredProgram::bytes`].
     capacity: usize,
     entries: Vec<Entry>,
     /// The number of searches so far.
@@ -76,8 +76,8 @@ impl PartialEq for Key {
 }
 
 impl Cache {
-    /// An empty cache. Programs are removed, the least recently used first, until the others have at most `capacity` bytes, about. A
-    /// program that is in use is never removed.
+    /// An empty cache. Programs are removed, the least recently used first, until the others have at most `capacity` bytes of
+    /// bytecode, interpreter's code and machine code, about. Their trees do not count. A program that is in use is never removed.
     pub fn new(capacity: usize) -> Cache {
         Cache { capacity, entries: Vec::new(), now: 0, counts: CacheCounts::default() }
     }

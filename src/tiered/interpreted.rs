@@ -337,9 +337,10 @@ impl Interpreted {
     /// Why and with which tier to compile a place where the execution stops.
     fn why_at(&self, place: Place, visits: u64) -> (Choice, Why) {
         match (self.threshold, self.compiled.get(&self.function_and_loop(place).0)) {
-            (Threshold::BreakEven(_), Some(Stage { tier, limit, left })) => {
-                (*tier, Why::Work { done: limit.saturating_sub(*left), limit: *limit })
+            (Threshold::BreakEven(_), Some(Stage { tier, limit, left: ..=0 })) => {
+                (*tier, Why::Work { done: *limit, limit: *limit })
             }
+            (Threshold::BreakEven(_), Some(Stage { tier, .. })) => (*tier, Why::Arrived),
             // The oracle must see both tiers, entered from the interpreter.
             (Threshold::At(threshold), _) if threshold % 2 == 0 => (Choice::Baseline, Why::Visits(visits)),
             _ => (Choice::Registers, Why::Visits(visits)),
@@ -431,7 +432,11 @@ impl Interpreted {
         // SAFETY: the code has left this function at this header, in this state.
         unsafe { self.machine.return_to_header(context, &head, is_open, pointer, units.counters(unit)) };
         let Stage { limit, left, .. } = *self.stage(head.function, Choice::Registers);
-        let why = Why::Work { done: limit.saturating_sub(left), limit };
+        let done = limit.saturating_sub(left);
+        let why = match self.threshold {
+            Threshold::BreakEven(_) => Why::Work { done, limit },
+            Threshold::At(_) | Threshold::Never => Why::Done(done),
+        };
         let place = Place::Head(index);
         Some((place, self.unit(place, Choice::Registers, why, units)?))
     }

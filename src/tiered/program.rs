@@ -339,7 +339,7 @@ impl TieredProgram {
         &self.bytecode
     }
 
-    /// About how many bytes of memory it needs.
+    /// About how many bytes its bytecode, its interpreter's code and its machine code have.
     pub fn bytes(&self) -> usize {
         // The interpreter's code has about three cells of 8 bytes for every two operations.
         self.bytecode.ops().len() * (size_of::<Op>() + 8 + 12) + self.units.code_bytes()

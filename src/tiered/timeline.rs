@@ -66,6 +66,10 @@ pub enum Why {
     },
     /// This is the visit of the place at which the threshold says to compile it.
     Visits(u64),
+    /// Code of the baseline has done this much work, in operations, as the threshold says.
+    Done(i64),
+    /// The function was compiled before, but cannot be entered where the execution arrives.
+    Arrived,
     /// The threshold says to compile the program before it begins.
     First,
     /// It was hot in an earlier run.

@@ -128,6 +128,17 @@ fn the_prompt_runs_only_the_interpreter_and_reports_it() {
     assert!(status == 2 && err.contains("engine `regs` is not supported on this host"), "{err}");
 }
 
+/// The tiered engine interprets everything there. Who asks what it compiles is told why it compiles nothing.
+#[test]
+fn explain_says_why_nothing_is_compiled() {
+    let run = ["run", "-e", "0 100000 times 1 + end", "--engine", "tiered"];
+    for options in [&["--explain", "--threshold", "0"][..], &["--explain"]] {
+        let (status, out, err) = said(no_executable_memory, &[&run[..], options].concat());
+        assert_eq!((status, out.as_str()), (0, "100000\n"), "{err}");
+        assert!(err.contains("note: nothing is compiled: no executable memory"), "{err}");
+    }
+}
+
 #[test]
 fn check_runs_the_possible_engines_and_reports_the_others() {
     let met = file("met.stk", "1 +\n\\ case: 1 -> 2\n").display().to_string();

@@ -52,10 +52,24 @@ fn explain_says_what_was_compiled_and_why() {
     );
     let recursive = explained(": f ( n -- m ) dup 1 > if dup 1 - f swap 2 - f + end ; 9 f");
     assert!(recursive.contains("with `jit`: ") && recursive.contains("because its work is not known"), "{recursive}");
+    // Inputs of several lengths are several programs, each with a time line of its own.
+    let arguments = ["run", "-e", "1", "--engine", "tiered", "--explain", "--threshold", "0"];
+    let ended = jitduel(arguments.iter().chain(&["--input", "1", "--input", "1,2", "--input", ""])).run();
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let [none, .., one, _, _, two, _, _] = lines[..] else { panic!("{}", ended.stderr) };
+    assert_eq!((none, one, two), ("with 0 inputs:", "with 1 input:", "with 2 inputs:"), "{}", ended.stderr);
     // The threshold replaces the calculation.
     let ended = run(&["--explain", "--threshold", "2"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "200000\n"), "{}", ended.stderr);
     assert!(ended.stderr.contains("; visit 2, as the threshold says\n"), "{}", ended.stderr);
+    // Code of `jit` that has done its share of work is left for that of `regs`.
+    let open = jitduel(["run", "-e", "0 1000 while dup do 1 - end", "--threshold", "2", "--explain"]).run();
+    assert!(open.stderr.contains("with `regs`: ") && !open.stderr.contains("visit 0"), "{}", open.stderr);
+    assert!(
+        open.stderr.contains("; code of `jit` has done 16 of its operations, as the threshold says\n"),
+        "{}",
+        open.stderr
+    );
     let ended = run(&["--explain", "--threshold", "0"]);
     assert!(ended.stderr.contains("before it begins, as the threshold says\n"), "{}", ended.stderr);
     let ended = run(&["--explain", "--threshold", "never"]);
@@ -72,6 +86,9 @@ fn options_of_the_tiered_engine_are_refused_for_others() {
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
         assert!(ended.stderr.contains("use --engine tiered"), "{}", ended.stderr);
     }
+    let ended = run(&["--threshold", "never", "--profile", "nowhere"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--threshold never compiles nothing"), "{}", ended.stderr);
     for threshold in ["-1", "x", ""] {
         let ended = run(&[&format!("--threshold={threshold}")]);
         assert_eq!(ended.code, 2, "{}", ended.stderr);
@@ -118,6 +135,23 @@ fn a_profile_makes_the_next_run_begin_in_machine_code() {
     assert!(profiled(&path).stderr.ends_with(": unchanged\n"), "nothing was forgotten");
 }
 
+/// If a later run cannot begin, what the earlier runs have shown is not lost.
+#[test]
+fn a_refused_input_loses_neither_profile_nor_time_line() {
+    if let Err(reason) = support() {
+        return println!("NOT RUN: {reason}");
+    }
+    let path = folder("refused").join("profile");
+    let name = path.to_str().expect("its name is text");
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/let/workloads/collatz.let");
+    let runs = ["--input", "3000", "--input", "1,2"];
+    let ended =
+        jitduel(["run", program, "--engine", "tiered", "--explain", "--profile", name].iter().chain(&runs)).run();
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stdout.lines().count() == 1 && ended.stderr.contains(" us  compiled "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(": written\n") && path.exists(), "{}", ended.stderr);
+}
+
 #[test]
 fn a_file_that_is_not_a_profile_is_ignored_and_kept() {
     let folder = folder("ignored");
@@ -126,17 +160,24 @@ fn a_file_that_is_not_a_profile_is_ignored_and_kept() {
         assert_eq!((ended.code, ended.stdout.as_str()), (0, "200000\n"), "{}", ended.stderr);
         let note = format!("note: the profile `{}` is ignored: {reason}", path.display());
         assert!(ended.stderr.contains(&note), "{}\n{note}", ended.stderr);
+        // What the file holds does not reach the terminal as it is, nor in any length, and is said once.
+        assert!(ended.stderr.len() < 3_000 && ended.stderr.matches("the profile").count() == 1, "{}", ended.stderr);
+        assert!(!ended.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ended.stderr);
     };
     let deep = "[".repeat(200_000);
     let large = vec![b' '; (1 << 20) + 1];
+    let empty = "{\"format\":\"jitduel-profiles/2\",\"profiles\":[]";
     let hostile = "{\"format\":\"jitduel-profiles/2\",\"profiles\":[{\"key\":null,\"hot\":[]}]}";
-    let cases: [(&str, &[u8], &str); 6] = [
+    let (long, escapes) = (format!("{empty},\"{}\":1}}", "x".repeat(500_000)), format!("{empty},\"\u{202e}RED\":1}}"));
+    let cases: [(&str, &[u8], &str); 8] = [
         ("text", b"fn main() {}", "it is not a profile"),
         ("bytes", &[0xff, 0, 0xfe], "it is not a profile"),
         ("deep", deep.as_bytes(), "it is not a profile"),
         ("large", &large, "it has more than 1048576 bytes"),
         ("foreign", b"{\"format\":\"jitduel-profiles/9\"}", "its format is \"jitduel-profiles/9\""),
         ("hostile", hostile.as_bytes(), "it is damaged"),
+        ("long", long.as_bytes(), "it is damaged: unknown field `xxx"),
+        ("escapes", escapes.as_bytes(), "it is damaged: unknown field `\\u{202e}RED`"),
     ];
     for (name, bytes, reason) in cases {
         let path = folder.join(name);
