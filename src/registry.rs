@@ -56,9 +56,9 @@ pub const TABLE: [Entry; 10] = [
     },
     Entry {
         name: Tiered::NAME,
-        what: "interprets short runs without any preparation, begins others in `bytecode` or in machine code, whichever \
-            will pay, compiles what turns out to be hot with `jit` and then with `regs`, and continues in the machine code, even \
-            in the middle of a loop",
+        what: "interprets short runs without any preparation, and begins others in `bytecode` or in machine code, whichever it \
+            expects to be faster; compiles what turns out to be hot with `jit` and then with `regs`, and switches to the new code \
+            even in the middle of a loop",
     },
 ];
 
