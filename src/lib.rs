@@ -57,8 +57,9 @@
 //! A module imports only modules above it in this table, so there are no import cycles. A test checks the imports.
 //! [`isa`] and [`exec`] do not depend on the language.
 //!
-//! Nearly all unsafe code is in [`exec`], in [`interp::bytecode`] and in its handlers. Besides these, [`tiers`] and the
-//! Cranelift peer each have an unsafe block that vouches for the code that they compiled.
+//! Unsafe code is in [`exec`], in the interpreters [`interp::bytecode`] and [`interp::switch`], and in [`tiered`], which hands the state of
+//! one engine to another. Besides these, [`tiers`] and the Cranelift peer each have an unsafe block that vouches for the code that
+//! they compiled.
 //!
 //! # What is absent
 //!

@@ -13,9 +13,10 @@ use crate::isa::{Forms, Isa, Machine, Shape, Tuning, aarch64, x86_64};
 use crate::jit::{Fired, Handover, Layout, Switches};
 use crate::lir::Sink;
 use crate::ssa::{Passes, Settings};
+pub(crate) use native::Sealed;
 pub(crate) use native::depth;
 use native::frame_slots;
-pub use native::{Native, Sealed, support};
+pub use native::{Native, support};
 pub use tier::{Baseline, Optimizing, Registers, Tier};
 
 /// One of the tiers.

@@ -110,6 +110,7 @@ fn interrupts_are_noted_and_end_nothing() {
     };
     {
         let interrupts = Interrupts::catch().expect("the system allows it");
+        assert!(Interrupts::catch().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists));
         assert!(!interrupts.came());
         interrupt();
         assert!(interrupts.came());

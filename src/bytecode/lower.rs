@@ -16,9 +16,9 @@ use crate::lang::words::Class;
 use crate::lang::{Definition, DefinitionId, NodeKind, Program, Span};
 use crate::outcome::DEFAULT_CALL_LIMIT;
 
-/// The program's bytecode would have too many operations for a 32-bit index.
+/// The program's bytecode would have too many operations for a 32-bit index, or the program has too many inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the program is too large: its bytecode would have 2^32 operations or more")]
+#[error("the program is too large: its bytecode would have 2^32 operations or more, or it has 2^32 inputs or more")]
 pub struct TooLarge;
 
 /// What an execution may use at most.
@@ -40,10 +40,11 @@ impl Limits {
 /// Lowers a program to be executed within these limits. With `metered`, every iteration of a loop and every call uses fuel.
 ///
 /// # Errors
-/// [`TooLarge`], which requires a text of more than a gigabyte.
+/// [`TooLarge`], which requires a text of more than a gigabyte, or as many inputs.
 pub fn lower(program: &Program, limits: Limits, metered: bool) -> Result<Bytecode, TooLarge> {
     let ast = program.ast();
     let length = ast.nodes().len();
+    let inputs = u32::try_from(program.inputs()).map_err(|_| TooLarge)?;
     // A node yields at most five operations. Those of a call are a check of its group, one that uses fuel, two checks of its own,
     // and the call. A function has one more.
     if 5 * length as u64 + ast.definitions().len() as u64 >= u64::from(u32::MAX) {
@@ -90,7 +91,7 @@ pub fn lower(program: &Program, limits: Limits, metered: bool) -> Result<Bytecod
         has_needs: false,
     };
     with_room(|| {
-        lowering.function("", ast.main(), Span { start: 0, end: 0 }, program.inputs() as u32, 0);
+        lowering.function("", ast.main(), Span { start: 0, end: 0 }, inputs, 0);
         for (definition, frame) in ast.definitions().iter().zip(program.frames()) {
             lowering.extent = *frame;
             let Definition { name, span, params, results, body } = definition;
@@ -441,6 +442,14 @@ mod tests {
     use super::*;
     use crate::lang::{Source, Word, parse, verify};
     use crate::outcome::TrapKind;
+
+    /// A number of inputs that does not fit the number of a function's parameters is refused, and not cut off.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn too_many_inputs_are_refused() {
+        let program = crate::lang::load(&Source::new("test", "drop"), 1 << 32).expect("it is a program");
+        assert_eq!(lower(&program, Limits::of_stack(u64::MAX), false).err(), Some(TooLarge));
+    }
 
     fn lowered(text: &str, inputs: usize, limit: u64) -> Bytecode {
         let ast = Arc::new(parse(&Source::new("test", text)).expect("the text parses"));

@@ -96,16 +96,19 @@ impl Entry {
     /// the code itself writes.
     ///
     /// # Panics
-    /// If the number of values on the stack is not the number of inputs, the stack is smaller than the code's limit, or the
-    /// system has no memory left for the cells and the control stack. On an armored stack, also if the code violates the
-    /// calling convention.
+    /// If the number of values on the stack is not the number of inputs or exceeds the code's stack limit, the stack is smaller than that
+    /// limit, or the system has no memory left for the cells and the control stack. On an armored stack, also if the code violates
+    /// the calling convention.
     pub fn run(&mut self, stack: &mut Store, fuel: u64) -> Exit {
-        let Requirements { inputs, cells, depth, .. } = self.requirements;
+        let Requirements { inputs, stack_limit, cells, depth, .. } = self.requirements;
         assert_eq!(stack.values().len(), inputs, "the stack does not hold exactly the inputs");
+        // The checks in the code assume that no stack is deeper than the limit.
+        assert!(inputs <= stack_limit, "the inputs exceed the stack limit");
         self.reserve(stack);
         stack.clear_memory(cells);
         self.begin(stack, stack.bottom(), fuel, depth);
-        // SAFETY: the stack holds the inputs, and has room for the limit.
+        // SAFETY: the stack holds the inputs, which are within the limit, and has room for the limit. `reserve` has made room for the cells
+        // and the control stack, and the frame has the slots.
         let exit = unsafe { self.call(stack, 0) };
         if exit == Exit::Done {
             let values = self.above_bottom(POINTER);

@@ -11,8 +11,10 @@ extern "C" fn note(_: libc::c_int) {
     CAME.store(true, Ordering::Relaxed);
 }
 
-/// While it exists, an interrupt ends neither this process nor the children that it forks, and is only noted. Only one may exist at a
-/// time.
+/// Whether one exists.
+static EXISTS: AtomicBool = AtomicBool::new(false);
+
+/// While it exists, an interrupt ends neither this process nor the children that it forks, and is only noted. Only one exists at a time.
 pub struct Interrupts {
     /// What the process did before with an interrupt.
     before: libc::sigaction,
@@ -22,8 +24,11 @@ impl Interrupts {
     /// Begins to catch interrupts. Forgets those that came before.
     ///
     /// # Errors
-    /// The system's error.
+    /// The system's error; [`io::ErrorKind::AlreadyExists`] if there is one already.
     pub fn catch() -> io::Result<Interrupts> {
+        if EXISTS.swap(true, Ordering::Relaxed) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         CAME.store(false, Ordering::Relaxed);
         let handler: extern "C" fn(libc::c_int) = note;
         let mut before = MaybeUninit::<libc::sigaction>::zeroed();
@@ -35,6 +40,7 @@ impl Interrupts {
             libc::sigaction(libc::SIGINT, &raw const action, before.as_mut_ptr())
         };
         if result != 0 {
+            EXISTS.store(false, Ordering::Relaxed);
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the call has filled it.
@@ -56,5 +62,6 @@ impl Drop for Interrupts {
     fn drop(&mut self) {
         // SAFETY: restores an action that the system has reported.
         unsafe { libc::sigaction(libc::SIGINT, &raw const self.before, std::ptr::null_mut()) };
+        EXISTS.store(false, Ordering::Relaxed);
     }
 }

@@ -40,7 +40,7 @@ mod start;
 mod store;
 mod trampoline;
 
-pub use call::{Entry, Exit, Requirements, State};
+pub(crate) use call::{Entry, Exit, Requirements, State};
 pub use clock::{children_processor_time, processor_time};
 pub use code::Code;
 pub use code_memory::{CodeMemory, can_execute, code_memory, disable_double_mapping};

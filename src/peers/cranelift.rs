@@ -97,7 +97,7 @@ impl Engine for Cranelift {
         }
         let stack_bytes = linker.stack_bytes(&code).ok_or_else(|| {
             refuse(format!(
-                "{} active calls do not fit {} MiB of the host's stack",
+                "the program and {} active calls do not fit {} MiB of the host's stack",
                 code.greatest_depth(),
                 MOST_STACK >> 20
             ))
@@ -114,7 +114,7 @@ impl Engine for Cranelift {
         };
         let sealed = Code::new(&bytes).map_err(|error| PrepareError::not_sealed(NAME, error))?;
         // SAFETY: Cranelift compiled for this host and its C calling convention. The translation accesses the same memory as our
-        // own tiers, with the same checks.
+        // own tiers, with the same checks. Besides that, it uses the host's stack, for which `run` provides room.
         #[expect(unsafe_code, reason = "the proof needs to know how the code was compiled")]
         let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Box::new(CraneliftCode { entry, code, stack_bytes }))
@@ -124,11 +124,11 @@ impl Engine for Cranelift {
 struct CraneliftCode {
     entry: Entry,
     code: Rc<Bytecode>,
-    /// The bytes of the host's stack that calls may need.
+    /// The bytes of the host's stack that the program and its calls may need.
     stack_bytes: usize,
 }
 
-/// The most bytes of the host's stack that calls may need.
+/// The most bytes of the host's stack that a program and its calls may need.
 const MOST_STACK: usize = 1 << 30;
 
 /// Room for what is on the host's stack besides calls.
@@ -165,13 +165,14 @@ impl Linker {
         }
     }
 
-    /// The bytes of the host's stack that the calls need; `None` if they are more than [`MOST_STACK`].
+    /// The bytes of the host's stack that the program and its calls need; `None` if they are more than [`MOST_STACK`]. No code probes
+    /// the stack, so a frame may otherwise be beyond the guard page.
     fn stack_bytes(&self, code: &Bytecode) -> Option<usize> {
         // Besides the frame: the return address, the saved frame pointer, and parameters and results that are on the stack.
         let on_stack = code.functions().iter().map(|function| function.params as usize + function.results as usize);
         let call = self.largest_frame + 64 + 8 * on_stack.max().unwrap_or(0);
-        let calls = usize::try_from(code.greatest_depth()).ok()?.checked_mul(call)?;
-        Some(calls).filter(|calls| *calls <= MOST_STACK)
+        let frames = usize::try_from(code.greatest_depth()).ok()?.checked_add(1)?;
+        frames.checked_mul(call).filter(|bytes| *bytes <= MOST_STACK)
     }
 
     /// Resolves the calls and returns the code.
@@ -198,13 +199,8 @@ impl Linker {
 impl Prepared for CraneliftCode {
     fn run(&mut self, inputs: &[i64], fuel: Option<u64>, stack: &mut Store) -> Result<(), Trap> {
         let fuel = self.code.begin(inputs, fuel, stack);
-        let exit = match self.stack_bytes {
-            0 => self.entry.run(stack, fuel),
-            bytes => {
-                stacker::maybe_grow(bytes + STACK_MARGIN, bytes + 2 * STACK_MARGIN, || self.entry.run(stack, fuel))
-            }
-        };
-        match exit {
+        let bytes = self.stack_bytes + STACK_MARGIN;
+        match stacker::maybe_grow(bytes, bytes + STACK_MARGIN, || self.entry.run(stack, fuel)) {
             Exit::Done => Ok(()),
             // The site is the number of the operation that trapped, and the pointer shows the depth.
             Exit::Trap { site, pointer, base } => {
@@ -870,4 +866,38 @@ impl<'a> Translator<'a> {
 /// The offset in bytes of a slot from the lowest.
 fn offset(slot: usize) -> i32 {
     i32::try_from(8 * slot).expect("no program has that many inputs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{NoClock, Options, outcome};
+    use crate::lang::{Source, load};
+    use crate::outcome::Outcome;
+
+    /// Every input is a variable, and the frame of the main program may be larger than the rest of the thread's stack.
+    #[test]
+    fn a_large_frame_gets_a_large_stack() {
+        let inputs = 100_000;
+        let run = move || {
+            let program = load(&Source::new("test", "+"), inputs).expect("it is a program");
+            let options = Options { stack_limit: inputs, ..Options::default() };
+            let mut prepared = match Cranelift::default().prepare(&program, &options, &mut NoClock) {
+                Err(error @ PrepareError::Unsupported { .. }) => return println!("NOT RUN: {error}"),
+                prepared => prepared.expect("there is memory"),
+            };
+            let mut stack = Store::new(inputs).expect("there is memory");
+            let values: Vec<i64> = (0..inputs as i64).collect();
+            let mut expected = values[..inputs - 2].to_vec();
+            expected.push(2 * inputs as i64 - 3);
+            assert_eq!(outcome(&mut *prepared, &values, None, &mut stack), Outcome::Done(expected));
+        };
+        // The frame has more bytes than this stack.
+        std::thread::Builder::new()
+            .stack_size(768 << 10)
+            .spawn(run)
+            .expect("there is memory")
+            .join()
+            .expect("it succeeds");
+    }
 }

@@ -23,8 +23,8 @@ pub struct Plan {
     inlined: Inlined,
     /// The summary of each region.
     bodies: Vec<Body>,
-    /// The number of registers that the code of each function wants.
-    wanted: Vec<usize>,
+    /// For each function, whether all allocatable registers may hold something at the same time.
+    is_crowded: Vec<bool>,
     /// The home of each operation's result; see [`homes::find`].
     homes: Vec<u8>,
     pool: &'static [Reg],
@@ -37,26 +37,47 @@ impl Plan {
         let summary = summarize::<I>(code, &inlined);
         let loops = code.regions().iter().zip(&summary.bodies).filter(|(region, _)| region.is_loop());
         let constants = loops.map(|(_, body)| body.constants.iter().count()).max().unwrap_or(0);
-        let wanted = |(function, height): (&Function, &usize)| {
+        let registers = |function: &Function, height: usize, constants: usize| {
             let counters = (function.counters as usize).min(counters::<I>());
             height.saturating_add(constants + counters + 4)
         };
-        let wanted: Vec<usize> = code.functions().iter().zip(&summary.heights).map(wanted).collect();
-        let most = wanted.iter().copied().max().unwrap_or(0);
+        let functions = || code.functions().iter().zip(&summary.heights);
+        let most = functions().map(|(function, height)| registers(function, *height, constants)).max().unwrap_or(0);
+        let pool = pool::<I>(most, tuning.value_registers, code.reserved());
+        let pinned = constants_of_nests(code, &summary.bodies);
+        let is_crowded = |(function, height): (&Function, &usize)| {
+            let first = code.regions().partition_point(|region| region.start < function.start);
+            let regions = code.regions()[first..].iter().take_while(|region| region.start < function.end);
+            let pinned = regions.zip(&pinned[first..]).map(|(_, pinned)| *pinned).max().unwrap_or(0);
+            registers(function, *height, pinned.max(constants)) > pool.len()
+        };
+        let is_crowded = functions().map(is_crowded).collect();
         let homes = homes::find(code, &summary.bodies);
-        Plan {
-            inlined,
-            bodies: summary.bodies,
-            homes,
-            wanted,
-            pool: pool::<I>(most, tuning.value_registers, code.reserved()),
-        }
+        Plan { inlined, bodies: summary.bodies, homes, is_crowded, pool }
     }
 
     /// The number of allocatable registers that the code may use.
     pub fn registers(&self) -> usize {
         self.pool.len()
     }
+}
+
+/// For each region, how many constants it and the loops around it may keep in registers at the same time.
+fn constants_of_nests(code: &Bytecode, bodies: &[Body]) -> Vec<usize> {
+    let mut pinned = vec![0; bodies.len()];
+    // Outer regions come before the regions inside.
+    for (index, (region, body)) in code.regions().iter().zip(bodies).enumerate() {
+        let around = code.loop_around(region);
+        let outer = || std::iter::successors(around, |id| code.loop_around(code.region(*id)));
+        // A constant of a loop that is farther out counts twice.
+        let is_new = |value: &i64| {
+            let mut loops = outer().take(16).map(|id| &bodies[id.index()]);
+            !loops.any(|body| body.constants.iter().any(|known| known == *value))
+        };
+        let own = if region.is_loop() { body.constants.iter().filter(is_new).count() } else { 0 };
+        pinned[index] = own + around.map_or(0, |id| pinned[id.index()]);
+    }
+    pinned
 }
 
 /// Lowers a program into a sink and returns its trap sites. `entry` is a loop of the main program at whose header the code gets a
@@ -117,7 +138,7 @@ impl<I: Isa, S: Sink> Walk<'_, I, S> {
         if id == FunctionId::MAIN {
             self.state.begin_main(function);
         } else {
-            let is_crowded = self.plan.wanted[id.index()] > self.plan.pool.len();
+            let is_crowded = self.plan.is_crowded[id.index()];
             let has_calls = self.plan.inlined.makes_call(function.start.0..function.end.0);
             self.state.begin_function(id, function, is_crowded, has_calls);
         }
@@ -319,6 +340,27 @@ mod tests {
         let mut recorder = Recorder::default();
         lower::<I, _>(&code, &Plan::new::<I>(&code, &Tuning::default()), None, &mut recorder);
         recorder.ops.into_iter().map(|(_, op)| op).collect()
+    }
+
+    /// Each of several nested loops may keep four constants in registers. If that leaves no register free, a definition has a spare slot
+    /// for cycles of moves. Otherwise, this would panic.
+    #[test]
+    fn definitions_with_many_constants_can_break_cycles() {
+        for values in 1..8 {
+            for loops in 1..6 {
+                let mut body = String::from("0 pick 1 pick * dup if swap else 1 + end xor");
+                for nest in 0..loops {
+                    let constants: String =
+                        (1..5).map(|index| format!("{} xor ", 1_000_003 * (4 * nest + index))).collect();
+                    body = format!("3 times {constants} {body} end");
+                }
+                let touched: String = (0..values).map(|depth| format!("{depth} pick drop ")).collect();
+                let names = "a ".repeat(values);
+                let text = format!(": f ( {names}b -- {names}b ) 3 times {touched} {body} end ; f");
+                lowered_for::<Emitter>(&text, values + 1);
+                lowered_for::<x86_64::Emitter>(&text, values + 1);
+            }
+        }
     }
 
     #[test]

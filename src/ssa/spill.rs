@@ -24,7 +24,7 @@ pub enum Home {
 pub struct Homes {
     /// By value.
     pub of: Vec<Home>,
-    /// Whether a value only lives between two instructions, so that spilling it would be of no use.
+    /// Whether a value is in a register only between two instructions, so that spilling it, or spilling it again, would be of no use.
     pub is_short: Vec<bool>,
     /// The number of frame slots so far.
     pub slots: u32,
@@ -44,6 +44,8 @@ impl Homes {
     /// Gives a value a frame slot of its own.
     pub fn spill(&mut self, value: Value) {
         self.of[value.index()] = Home::Slot(FrameSlot(self.slots));
+        // From its definition to the store.
+        self.is_short[value.index()] = true;
         self.slots += 1;
     }
 

@@ -78,7 +78,7 @@ impl Engine for Native {
 }
 
 /// A program in executable memory.
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// The code with its requirements.
     pub entry: Entry,
     /// Its trap sites.
@@ -92,7 +92,7 @@ impl Native {
     ///
     /// # Errors
     /// The same as for [`Engine::prepare_task`].
-    pub fn compile(
+    pub(crate) fn compile(
         &mut self,
         code: &Bytecode,
         tier: AnyTier,
@@ -117,10 +117,11 @@ impl Native {
         };
         let granted = self.granted.can_reserve(requirements.cells, requirements.control_bytes);
         granted.map_err(PrepareError::Reserve)?;
-        // SAFETY: the code was compiled for this host. The program was verified for these inputs and this limit: each
-        // check that the verifier could not remove is an operation, and an operation that fails traps at its site. The
-        // emitters follow the calling convention, and address only the frame, the data stack, the memory cells that exist, and
-        // the control stack, which has room for as many activations as can be active at once.
+        // SAFETY: the code was compiled for this host. The program was verified for this number of inputs. Each check that the
+        // verifier could not remove is an operation, and an operation that fails traps at its site. The checks assume that the
+        // inputs are within the limit, which `Entry::run` asserts. The emitters follow the calling convention, and address only the
+        // frame, the data stack, the memory cells that exist, and the control stack, which has room for as many activations as can
+        // be active at once. Only `tiered` asks for code that counts its work, and it gives that code work in the place of fuel.
         #[expect(unsafe_code, reason = "only this function knows what the code was compiled from")]
         let entry = unsafe { Entry::new(sealed, requirements) };
         Ok(Sealed { entry, sites, second })
@@ -165,6 +166,10 @@ pub(crate) fn depth(code: &Bytecode, site: TrapSite, pointer: i64, base: i64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytecode::{Limits, lower};
+    use crate::engine::NoClock;
+    use crate::lang::{Source, load};
+    use crate::tiers::tier;
 
     #[test]
     fn other_hosts_have_no_compiler() {
@@ -175,5 +180,23 @@ mod tests {
             this host is riscv64";
         assert_eq!(error.to_string(), said);
         assert_eq!(support().is_ok(), cfg!(any(target_arch = "aarch64", target_arch = "x86_64")));
+    }
+
+    /// The checks in the code assume that no stack is deeper than the limit, so deeper inputs must not reach it.
+    #[test]
+    fn code_refuses_more_inputs_than_its_limit() {
+        if let Err(reason) = support() {
+            return println!("NOT RUN: {reason}");
+        }
+        let text = format!("times drop end {}7", "drop ".repeat(300));
+        let program = load(&Source::new("test", text), 501).expect("it is a program");
+        let code = lower(&program, Limits::of_stack(2), false).expect("it is small");
+        let regs = tier("regs").expect("there is one");
+        let mut sealed = Native::new("regs", regs).compile(&code, regs, &mut NoClock).expect("there is memory");
+        let mut stack = Store::new(501).expect("there is memory");
+        stack.set(&[0; 501]);
+        let run = std::panic::AssertUnwindSafe(|| sealed.entry.run(&mut stack, u64::MAX));
+        let panic = std::panic::catch_unwind(run).expect_err("the inputs exceed the limit");
+        assert_eq!(panic.downcast_ref(), Some(&"the inputs exceed the stack limit"));
     }
 }

@@ -36,8 +36,8 @@ pub trait Tier: Copy {
 pub struct Baseline {
     /// Its switches.
     pub switches: Switches,
-    /// What the code has besides if an interpreter enters it.
-    pub handover: Handover,
+    /// What the code has besides if an interpreter enters it. An engine alone has no use for such code.
+    pub(crate) handover: Handover,
 }
 
 impl Tier for Baseline {
@@ -61,10 +61,10 @@ impl Tier for Baseline {
 }
 
 /// The register tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
     /// The loop of the main program at whose header the code has a second entry.
-    pub entry: Option<RegionId>,
+    pub(crate) entry: Option<RegionId>,
 }
 
 impl Tier for Registers {

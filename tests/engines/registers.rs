@@ -14,7 +14,7 @@ use jitduel::tiers::{AnyTier, Native, Registers};
 fn judge_of_few() -> Judge {
     let few = |value_registers| {
         let tuning = Tuning { value_registers, ..Tuning::default() };
-        Box::new(Native::with_tuning("regs", AnyTier::Registers(Registers { entry: None }), tuning)) as Box<dyn Engine>
+        Box::new(Native::with_tuning("regs", AnyTier::Registers(Registers::default()), tuning)) as Box<dyn Engine>
     };
     let engines = [Box::new(Tree) as Box<dyn Engine>].into_iter().chain((6..=11).map(few)).collect();
     Judge::of(engines)

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::binary::size;
 use jitduel::bytecode::{self, Bytecode, Limits};
 use jitduel::engine::Run;
+use jitduel::front;
 use jitduel::generate::trial;
 use jitduel::interp::tree::measure;
 use jitduel::isa::{Isa, aarch64, x86_64};
-use jitduel::lang::{Source, parse, verify};
+use jitduel::lang::{Language, Source, parse, verify};
 use jitduel::oracle::campaign::kind;
 use jitduel::outcome::Outcome;
 use jitduel::ssa::interpret::{Ending, Machine, run};
@@ -356,6 +357,36 @@ fn allocator_stores_a_spilled_value_once() {
     stored.sort_unstable();
     stored.dedup();
     assert!(stores > 14 && stored.len() == stores, "{stores} stores of {} values", stored.len());
+}
+
+/// Two loop nests use all registers, with values of greater weight than those between them. A value that is spilled there still needs a
+/// register from its definition to its store. It must not be spilled again for that, which would repeat without an end.
+#[test]
+fn allocator_spills_no_value_twice() {
+    let numbered = |name: &str, count: usize, text: &dyn Fn(String) -> String| -> String {
+        (0..count).map(|index| text(format!("{name}{index}"))).collect()
+    };
+    let (first, second) = (5, 6);
+    let nest = |name: &str, count| {
+        let uses = numbered(name, count, &|value| format!("x = x + {value}; x = x ^ {value}; ").repeat(4));
+        format!("while x & 1 {{ while x & 2 {{ while x & 4 {{ {uses} }} }} }} ")
+    };
+    let text = format!(
+        "fn main(p) {{ let x = p; {} {} {} let v = a0 ^ b0; x = a0 * a1; {} {} return x ^ v; }}",
+        numbered("a", first, &|value| format!("let {value} = p * 1{}; ", &value[1..])),
+        nest("a", first),
+        numbered("b", second, &|value| format!("let {value} = x * 2{}; ", &value[1..])),
+        numbered("a", first, &|value| format!("x = x ^ {value}; x = x * 7; ")),
+        nest("b", second),
+    );
+    let program = front::load(&Source::new("test.let", text).in_language(Language::Let), 1);
+    let program = program.expect("it takes one input").expect("it is a program");
+    let code = bytecode::lower(&program, Limits::of_stack(100), false).expect("the program is small");
+    let function = ssa::functions::<x86_64::Emitter>(&code, Passes::ALL).remove(0);
+    let (function, _) = ssa::allocated::<x86_64::Emitter>(function, 0);
+    let insts = function.layout.iter().flat_map(|block| &function.block(*block).insts);
+    let stores = insts.filter(|value| matches!(function.op(**value), Op::Spill { .. })).count();
+    assert!((1..40).contains(&stores), "{stores} stores");
 }
 
 #[test]
