@@ -154,6 +154,12 @@ struct OpenRegion {
 }
 
 impl Lowering<'_> {
+    /// A depth as operations have it. One beyond the stack limit, or beyond what any memory holds, fails the check before it, so the
+    /// clamped depth is never used. Sums with it do not overflow.
+    fn reachable(&self, depth: u64) -> u64 {
+        depth.min(self.code.stack_limit).min(1 << 48)
+    }
+
     /// Lowers the main program or a definition. An empty body's last operation is attributed to `empty`.
     fn function(&mut self, name: &str, body: Range<usize>, empty: Span, params: u32, results: u32) {
         let start = self.here();
@@ -193,13 +199,10 @@ impl Lowering<'_> {
                     }
                 }
                 NodeKind::Pick(depth) => {
-                    // A depth beyond the limit fails the check before it, so the clamped depth is never used.
-                    let reachable = depth.min(self.code.stack_limit);
-                    self.word(word, Op::Pick(reachable), depth + 1, depth + 2);
+                    self.word(word, Op::Pick(self.reachable(depth)), depth + 1, depth + 2);
                 }
                 NodeKind::Put(depth) => {
-                    let reachable = depth.min(self.code.stack_limit);
-                    self.word(word, Op::Put(reachable), depth + 2, depth + 1);
+                    self.word(word, Op::Put(self.reachable(depth)), depth + 2, depth + 1);
                 }
                 NodeKind::Times { end } => {
                     self.effect(word, 1, 0);
@@ -449,6 +452,17 @@ mod tests {
     fn too_many_inputs_are_refused() {
         let program = crate::lang::load(&Source::new("test", "drop"), 1 << 32).expect("it is a program");
         assert_eq!(lower(&program, Limits::of_stack(u64::MAX), false).err(), Some(TooLarge));
+    }
+
+    /// No tier can compute with a depth near the greatest number.
+    #[test]
+    fn depths_are_clamped_to_what_memory_may_hold() {
+        let code = lowered("3 times 1 end drop drop 9223372036854775807 pick 9223372036854775806 put", 0, u64::MAX);
+        let depths = code.ops().iter().filter_map(|op| match op {
+            Op::Pick(depth) | Op::Put(depth) => Some(*depth),
+            _ => None,
+        });
+        assert_eq!(depths.collect::<Vec<_>>(), [1 << 48, 1 << 48]);
     }
 
     fn lowered(text: &str, inputs: usize, limit: u64) -> Bytecode {

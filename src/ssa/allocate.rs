@@ -399,7 +399,10 @@ impl<'a> Scan<'a> {
 
 /// Whether two lists of ranges have a position in common.
 fn overlap(a: &[Range], b: &[Range]) -> bool {
-    let (mut i, mut j) = (0, 0);
+    let (Some(first_of_a), Some(first_of_b)) = (a.first(), b.first()) else { return false };
+    // One of the two lists may have many ranges before the first of the other.
+    let mut i = a.partition_point(|range| range.end <= first_of_b.start);
+    let mut j = b.partition_point(|range| range.end <= first_of_a.start);
     while let (Some(a), Some(b)) = (a.get(i), b.get(j)) {
         if a.start < b.end && b.start < a.end {
             return true;
