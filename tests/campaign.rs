@@ -199,7 +199,7 @@ fn run_among_killers(campaign: &Campaign) -> (Tally, Vec<Killed>) {
 /// The only finding of a campaign with one wrong engine and one right engine.
 fn finding(wrong: &'static str, programs: u64, patience: Duration) -> Finding {
     let tally = run(&Campaign { patience, ..campaign(&["bytecode", wrong], programs) });
-    assert_eq!(tally.programs, programs, "the campaign continued");
+    assert_eq!(tally.counts.programs, programs, "the campaign continued");
     let [finding] = <[Finding; 1]>::try_from(tally.findings).expect("one");
     assert_eq!(finding.engines, [wrong]);
     let trial = finding.trial.as_ref().expect("the program is known");
@@ -249,7 +249,7 @@ fn a_panic_is_found() {
 fn a_write_beyond_the_stack_is_found() {
     let tally = run(&campaign(&["tree", "wild"], 300));
     let classes: Vec<&str> = tally.findings.iter().map(|finding| finding.class.as_str()).collect();
-    assert_eq!(tally.programs, 300);
+    assert_eq!(tally.counts.programs, 300);
     // An inaccessible page is at the upper edge, a checked slot at the lower one.
     assert_eq!(classes.len(), 2, "{classes:?}");
     assert!(classes.contains(&"killed by SIGSEGV"), "{classes:?}");
@@ -278,7 +278,7 @@ fn a_stopped_campaign_reports_no_hang() {
         // SAFETY: changes only this process.
         unsafe { libc::setpgid(0, 0) };
         let tally = run(&Campaign { patience: Duration::from_secs(3), ..campaign(&["tree", "jit"], 60_000) });
-        write!(output, "{} {}", tally.programs, tally.wrong).expect("the test reads the pipe");
+        write!(output, "{} {}", tally.counts.programs, tally.wrong).expect("the test reads the pipe");
     });
     let mut campaign = campaign.expect("a process");
     std::thread::sleep(Duration::from_secs(1));
@@ -311,7 +311,7 @@ fn one_program_can_be_repeated_by_its_index() {
     let finding = &whole.findings[0];
     for index in [finding.index, finding.others[0], finding.others[finding.others.len() - 1]] {
         let again = run(&Campaign { first: index, ..campaign(&["other value"], 1) });
-        assert_eq!((again.programs, again.wrong), (1, 1));
+        assert_eq!((again.counts.programs, again.wrong), (1, 1));
         assert_eq!(again.findings[0].index, index);
     }
 }
@@ -319,7 +319,7 @@ fn one_program_can_be_repeated_by_its_index() {
 fn a_process_killed_from_outside_is_not_a_disagreement() {
     set_runs(0);
     let (tally, killed) = run_among_killers(&campaign(&["killed once", "bytecode"], 600));
-    assert_eq!((tally.programs, tally.wrong, tally.unjudged.len()), (600, 0, 0));
+    assert_eq!((tally.counts.programs, tally.wrong, tally.unjudged.len()), (600, 0, 0));
     let [Killed { ended, is_given_up, .. }] = killed[..] else { panic!("{killed:?}") };
     assert_eq!((ended.to_string().as_str(), is_given_up), ("killed by SIGKILL", false));
 }
@@ -328,7 +328,7 @@ fn a_process_killed_repeatedly_is_not_a_disagreement() {
     let (tally, killed) = run_among_killers(&campaign(&["bytecode", "killed"], 100));
     let unjudged = tally.unjudged.len();
     assert!(unjudged > 3 && tally.wrong == 0, "{tally:?}");
-    assert_eq!(tally.programs, 100 - unjudged as u64, "all other programs are judged");
+    assert_eq!(tally.counts.programs, 100 - unjudged as u64, "all other programs are judged");
     assert!(tally.unjudged.contains(&first_with_rot()), "{:?}", tally.unjudged);
     let given_up = killed.iter().filter(|killed| killed.is_given_up).map(|killed| killed.index);
     assert_eq!(given_up.collect::<Vec<_>>(), tally.unjudged);
@@ -338,7 +338,7 @@ fn a_process_killed_repeatedly_is_not_a_disagreement() {
 fn killing_the_investigation_does_not_hide_a_finding() {
     set_runs(0);
     let tally = run(&Campaign { first: first_with_rot(), ..campaign(&["killed later"], 1) });
-    assert_eq!((tally.programs, tally.wrong), (1, 1));
+    assert_eq!((tally.counts.programs, tally.wrong), (1, 1));
     assert_eq!(tally.findings[0].engines, ["killed later"]);
     assert!(runs() > 2);
 }
@@ -350,12 +350,12 @@ fn a_campaign_that_stops_early_counts_only_what_it_judged() {
     let tally = run(&Campaign { first, enough: Some(1), jobs: 1, ..campaign(&engines, 10_000) });
     let finding = &tally.findings[0];
     assert_eq!((tally.findings.len(), tally.wrong), (1, 1));
-    assert_eq!(first + tally.programs, finding.index + 1, "the programs before it and itself");
+    assert_eq!(first + tally.counts.programs, finding.index + 1, "the programs before it and itself");
     // The same programs judged directly: all but the finding agree.
     let mut judge = Judge::of(engines.map(|name| engine(name).expect("it exists")).into());
     let judged = (first..finding.index).map(|index| judge.judge(&trial(index), care(index)).expect("it is right"));
     let (runs, words) = judged.fold((0, 0), |(runs, words), judged| (runs + judged.runs, words + judged.words));
-    assert!(runs > 0 && (tally.runs, tally.words) == (runs, words), "{runs} {words} {tally:?}");
+    assert!(runs > 0 && (tally.counts.runs, tally.counts.words) == (runs, words), "{runs} {words} {tally:?}");
 }
 
 fn a_sequence_has_an_end() {
@@ -370,9 +370,9 @@ fn a_sequence_has_an_end() {
     for shard in [whole, Shard { index: 3, of: 7 }, Shard { index: 6, of: 7 }] {
         for left in [0, 1, 3] {
             let campaign = last(shard, left);
-            assert_eq!((campaign.left(), run(&campaign).programs), (left, left), "{shard:?}");
+            assert_eq!((campaign.left(), run(&campaign).counts.programs), (left, left), "{shard:?}");
             let more = Campaign { programs: Some(u64::MAX), ..campaign };
-            assert_eq!(run(&more).programs, left, "{shard:?}");
+            assert_eq!(run(&more).counts.programs, left, "{shard:?}");
         }
         assert_eq!(Campaign { first: u64::MAX, ..last(shard, 0) }.left(), 0);
     }
@@ -382,7 +382,7 @@ fn a_sequence_has_an_end() {
 fn time_ends_a_batch_early() {
     let engines: Vec<_> = registry::ENGINES.into_iter().chain(["tiered:again", "ssa:few"]).collect();
     let short = Campaign { programs: None, time: Some(Duration::from_millis(100)), jobs: 1, ..campaign(&engines, 0) };
-    let programs = run(&short).programs;
+    let programs = run(&short).counts.programs;
     assert!((1..1_024).contains(&programs), "{programs}");
 }
 

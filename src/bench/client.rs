@@ -98,8 +98,9 @@ impl Worker {
         let (requests, queued) = channel();
         // At most one reply is buffered, so a process that prints without end cannot fill the memory.
         let (reply, replies) = sync_channel(1);
-        thread::spawn(move || exchange(input, output, &queued, &reply));
+        // If the system has no thread left, dropping the worker ends the process.
         let mut worker = Worker { binary: binary.clone(), process, requests, replies, timeout };
+        thread::Builder::new().spawn(move || exchange(input, output, &queued, &reply)).map_err(fail)?;
         // The process runs the subject once on each engine and on the referee, and once more on one engine.
         let reply = worker.request(task.to_json().to_string(), task.contestants.len() as u64 + 2)?;
         image.check().map_err(fail)?;

@@ -64,6 +64,17 @@ pub struct Times {
 }
 
 impl Race<'_> {
+    /// Checks that every binary accepts the subject, and that every contestant gives the referee's answer. Takes the time of one of the
+    /// processes that [`run`](Race::run) starts.
+    ///
+    /// # Errors
+    /// If a binary cannot take part or refuses the subject.
+    pub fn check(&self, subject: &Subject, words: u64) -> Result<(), RaceError> {
+        let order: Vec<usize> = (0..self.contestants.len()).collect();
+        let timeout = Timeout { base: self.timeout, words };
+        self.start(subject, timeout, &order, &mut ChaCha8Rng::seed_from_u64(self.seed)).map(drop)
+    }
+
     /// Runs the race on a subject that executes `words` words per run. Calls `progress` after each pair of processes.
     ///
     /// # Errors

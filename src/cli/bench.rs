@@ -3,13 +3,13 @@
 mod subjects;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::input::{engine_names, say};
+use super::input::{engine_names, say, show, shown, target_folder};
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, print_error};
@@ -21,10 +21,9 @@ use crate::bench::race::{Contestant, Race, Times};
 use crate::bench::record::{Line, Record};
 use crate::bench::statistics::{Estimate, Finding, level_of_each, min_count};
 use crate::bench::worker::{CALIBRATION, serve};
-use crate::bench::{Subject, Work};
+use crate::bench::{Subject, Untimed, Work};
 use crate::exec::is_emulated;
 use crate::files;
-use crate::lang::printable;
 use subjects::Subjects;
 
 /// Race engines on some programs and report which is faster, and by how much
@@ -77,12 +76,12 @@ pub(super) struct Bench {
     #[arg(long, value_name = "BINARY", conflicts_with_all = ["save_baseline", "baseline"])]
     against: Option<PathBuf>,
 
-    /// Save the result as a baseline with this name
+    /// Save the result as a baseline with this name, in `jitduel/baselines` in cargo's target folder ($CARGO_TARGET_DIR, or target)
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     save_baseline: Option<String>,
 
     /// Compare with a saved baseline. Each time is first divided by the time of a calibration kernel measured beside it.
-    /// Programs are compared only if their inputs and options are the same
+    /// Programs are compared only if their texts, inputs and limits are the same
     #[arg(long, value_name = "NAME", value_parser = baseline_name)]
     baseline: Option<String>,
 
@@ -120,7 +119,7 @@ impl Bench {
         }
         self.refuse_unreliable_host()?;
         if self.save_baseline.is_some() {
-            files::probe(BASELINES.as_ref())?;
+            files::probe(&baselines())?;
         }
         let mut baseline = self.baseline.as_deref().map(|name| Baseline::read(&baseline_path(name))).transpose()?;
         let subjects = self.subjects.read()?;
@@ -131,22 +130,37 @@ impl Bench {
             match subject.check(&[]) {
                 Ok(work) => works.push(work),
                 Err(reason) => {
-                    say(format_args!("{}: {reason}", subject.name));
+                    match reason {
+                        Untimed::Fault(fault) => show(&fault, &subject.source),
+                        reason => say(format_args!("{}: {reason}", subject.name)),
+                    }
                     return Ok(Status::Stopped);
                 }
             }
         }
         machine.weaknesses().iter().for_each(|weakness| say(format_args!("note: {weakness}")));
-        let lines = self.race(&subjects, &works)?;
+        let mut lines = Vec::new();
+        let failure = match self.race(&subjects, &works, &mut lines) {
+            Err(error) if lines.is_empty() => return Err(error),
+            raced => raced.err(),
+        };
         let record = Record { machine, options: self.options(), confidence: CONFIDENCE, subjects, lines };
+        let status = self.report(&record, baseline.as_ref(), out)?;
+        let Some(error) = failure else { return Ok(status) };
+        print_error(&error);
+        Ok(status.max(Status::Usage))
+    }
+
+    /// Saves and prints a result, and compares it with the baseline or the other build.
+    fn report(&self, record: &Record, baseline: Option<&Baseline>, out: &mut Output) -> Result<Status> {
         // The result took minutes to measure, so it is saved before it is printed, and printed even if saving fails.
-        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| save(name, &record));
+        let kept = self.save_baseline.as_deref().map_or(Status::Ok, |name| save(name, record));
         match self.export {
             Form::Markdown => write!(out, "{}", record.to_markdown())?,
             Form::Json => writeln!(out, "{}", record.to_json())?,
             Form::Csv => write!(out, "{}", record.to_csv())?,
         }
-        let changes = match &baseline {
+        let changes = match baseline {
             Some(baseline) => record.against_baseline(baseline),
             None if self.against.is_some() => {
                 record.lines.iter().filter_map(|line| Some((line, record.ratio(line)?))).collect()
@@ -227,14 +241,14 @@ impl Bench {
 
     fn options(&self) -> Vec<(String, String)> {
         let option = |name: &str, value: String| (name.to_owned(), value);
-        let against = self.against.as_ref().map_or(String::new(), |binary| binary.display().to_string());
+        let against = self.against.as_deref().map_or(String::new(), shown);
         vec![
             option(ENGINES, self.engine.join(",")),
             option("processes", self.processes.to_string()),
             option("rounds", self.rounds.to_string()),
             option(TURN, self.turn().as_micros().to_string()),
             option("seed", self.seed.to_string()),
-            option("against", printable(&against).into_owned()),
+            option("against", against),
         ]
     }
 
@@ -243,8 +257,8 @@ impl Bench {
         Duration::from_micros(self.sample).max(MIN_TURN)
     }
 
-    /// Runs all races.
-    fn race(&self, subjects: &[Subject], works: &[Work]) -> Result<Vec<Line>> {
+    /// Runs all races. If one fails, `lines` has the results of those before it, which took minutes to measure.
+    fn race(&self, subjects: &[Subject], works: &[Work], lines: &mut Vec<Line>) -> Result<()> {
         let mut images = vec![Image::of_this_process().context("cannot find this program's own executable")?];
         if let Some(other) = &self.against {
             images.push(Image::open(other).map_err(|error| RaceError::unopened(other, error))?);
@@ -269,9 +283,18 @@ impl Bench {
             let calibration = is_calibrated.then_some(CALIBRATION);
             vec![race(engines.chain(calibration).map(here).collect())]
         };
+        let failed = |subject: &Subject| format!("cannot race {}", subject.name);
         let mut progress = ProgressLine::default();
+        // If an engine refuses a subject, the races must not end after others have taken minutes.
+        for (subject, work) in subjects.iter().zip(works) {
+            for race in &races {
+                progress.show(format_args!("{}: checking the answers", subject.name));
+                let checked = race.check(subject, work.words);
+                progress.clear();
+                checked.with_context(|| failed(subject))?;
+            }
+        }
         let (mut done, all) = (0, subjects.len() * races.len() * self.processes as usize / 2);
-        let mut lines = Vec::new();
         for (subject, work) in subjects.iter().zip(works) {
             for race in &races {
                 let times = race.run(subject, work.words, &mut || {
@@ -279,10 +302,11 @@ impl Bench {
                     progress.show(format_args!("{}: pair {done} of {all}", subject.name));
                 });
                 progress.clear();
-                lines.extend(self.lines(subject, work, &race.contestants, &times?, is_calibrated));
+                let times = times.with_context(|| failed(subject))?;
+                lines.extend(self.lines(subject, work, &race.contestants, &times, is_calibrated));
             }
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// The lines of one race.
@@ -320,10 +344,12 @@ impl Bench {
 }
 
 /// The folder of saved baselines.
-const BASELINES: &str = "target/jitduel/baselines";
+fn baselines() -> PathBuf {
+    target_folder().join("jitduel/baselines")
+}
 
 fn baseline_path(name: &str) -> PathBuf {
-    Path::new(BASELINES).join(format!("{name}.json"))
+    baselines().join(format!("{name}.json"))
 }
 
 /// Saves a result. A failure is only reported, because the result can still be printed.
@@ -331,7 +357,7 @@ fn save(name: &str, record: &Record) -> Status {
     let path = baseline_path(name);
     match files::replace(&path, format!("{}\n", record.to_json())) {
         Ok(()) => {
-            say(format_args!("saved as {}", path.display()));
+            say(format_args!("saved as {}", shown(&path)));
             Status::Ok
         }
         Err(error) => {

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::external::{self, ExternalArgs};
 use super::findings::Findings;
-use super::input::{engine_names, language_names, nonzero_duration, say};
+use super::input::{engine_names, language_names, nonzero_duration, say, shown};
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::{Status, print_error};
 use crate::exec::code_memory;
 use crate::lang::Language;
-use crate::oracle::campaign::{Campaign, Event, Finding, Killed, Shard, Tally};
+use crate::oracle::campaign::{Campaign, Counts, Event, Finding, Killed, Shard, Tally};
 use crate::oracle::external::External;
 use crate::plural::count;
 use crate::registry;
@@ -183,15 +183,16 @@ impl Fuzz {
             let some: String = finding.others.iter().take(5).map(|index| format!(" {index}")).collect();
             say(format_args!("similar to program {}: {others} more, such as{some}", finding.index));
         }
-        tally.skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
+        let Counts { programs, external, unsupported, ref skipped, .. } = tally.counts;
+        skipped.iter().for_each(|skipped| say(format_args!("skipped: {skipped}")));
         if self.json {
             writeln!(out, "{}", summary_as_json(&campaign, &tally, &findings, elapsed))?;
         } else {
-            let of_command = campaign.external.map(|_| external::summary(tally.external, tally.unsupported));
+            let of_command = campaign.external.map(|_| external::summary(external, unsupported));
             writeln!(out, "{}{}", summary(&tally, elapsed), of_command.unwrap_or_default())?;
         }
-        let is_declined = external::declined_all(tally.external, tally.unsupported);
-        let is_whole = tally.programs > 0 && tally.unjudged.is_empty() && !is_declined;
+        let is_declined = external::declined_all(external, unsupported);
+        let is_whole = programs > 0 && tally.unjudged.is_empty() && !is_declined;
         Ok(found.max(if is_whole { Status::Ok } else { Status::Usage }))
     }
 }
@@ -209,7 +210,7 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
     );
     let text = format!("{}\n{note}", file.trim_end_matches('\n'));
     match findings.keep(*index, &text) {
-        Ok(path) => say(format_args!("written to {}", path.display())),
+        Ok(path) => say(format_args!("written to {}", shown(path))),
         Err(error) => {
             print_error(&error.into());
             if let Some(out) = otherwise {
@@ -221,8 +222,8 @@ fn keep(findings: &mut Findings, seed: u64, finding: &Finding, otherwise: Option
 }
 
 fn summary_as_json(campaign: &Campaign, tally: &Tally, kept: &Findings, elapsed: Duration) -> Value {
-    let Tally { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, .. } = tally;
-    let Tally { wrong, findings, skipped, unjudged, .. } = tally;
+    let Tally { counts, wrong, findings, unjudged } = tally;
+    let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } = counts;
     let finding = |finding: &Finding| {
         let trial = finding.trial.as_ref();
         json!({
@@ -279,7 +280,8 @@ fn culprits(finding: &Finding) -> String {
 
 /// The summary of a campaign as text.
 fn summary(tally: &Tally, elapsed: Duration) -> String {
-    let Tally { programs, runs, tiered, changed, words, trapped, rejected, wrong, findings, unjudged, .. } = tally;
+    let Tally { counts, wrong, findings, unjudged } = tally;
+    let Counts { programs, runs, tiered, changed, words, trapped, rejected, .. } = counts;
     let mut found = match (wrong, findings.len()) {
         (0, _) if *programs == 0 => "no program was checked".into(),
         (0, _) => "all agree".into(),
@@ -303,7 +305,7 @@ fn summary(tally: &Tally, elapsed: Duration) -> String {
 
 /// The state of the campaign, for the progress line.
 fn progress(tally: &Tally, elapsed: Duration) -> String {
-    let Tally { programs, words, trapped, wrong, .. } = tally;
+    let Tally { counts: Counts { programs, words, trapped, .. }, wrong, .. } = tally;
     let rate = *programs as f64 / elapsed.as_secs_f64().max(1e-3);
     let (programs, words) = (count(*programs, "program"), count(*words, "word"));
     format!("{programs}, {rate:.0} per second, {words}, {trapped} trapped, {wrong} disagree")

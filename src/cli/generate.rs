@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::say;
+use super::input::{say, shown};
 use super::output::Output;
 use crate::files;
+use crate::generate::loops::MIN_WORK;
 use crate::generate::statistics::Statistics;
 use crate::generate::{Kind, Trial, trial};
 use crate::outcome::Verdict;
@@ -27,9 +28,9 @@ pub(super) struct Generate {
     #[arg(long, value_enum, default_value_t = KindArg::Random)]
     kind: KindArg,
 
-    /// Words that a program of kind `loops` executes, within a factor of two
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..))]
-    work: u64,
+    /// Words that a program of kind `loops` executes, within a factor of two, from 100 to 1000000000 [default: 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(MIN_WORK..=MAX_WORK))]
+    work: Option<u64>,
 
     /// Seed of the sequence of programs
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -48,7 +49,13 @@ pub(super) struct Generate {
     stats: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+/// The greatest work of a program. The referee executes each program, and needs up to a minute for so many words.
+const MAX_WORK: u64 = 1_000_000_000;
+
+/// The work of a program if none is given.
+const DEFAULT_WORK: u64 = 100_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KindArg {
     /// Valid programs over the whole language, some of which trap
     Random,
@@ -62,9 +69,12 @@ enum KindArg {
 
 impl Generate {
     pub fn run(self, out: &mut Output) -> Result<Status> {
+        if self.work.is_some() && self.kind != KindArg::Loops {
+            bail!("--work belongs to the kind `loops`; use --kind loops");
+        }
         let (kind, name) = match self.kind {
             KindArg::Random => (Kind::Random, "random"),
-            KindArg::Loops => (Kind::Loops { work: self.work }, "loops"),
+            KindArg::Loops => (Kind::Loops { work: self.work.unwrap_or(DEFAULT_WORK) }, "loops"),
             KindArg::Repeats => (Kind::Repeats, "repeats"),
             KindArg::Invalid => (Kind::Invalid, "invalid"),
         };
@@ -80,7 +90,7 @@ impl Generate {
                 let path = folder.join(format!("{name}-{}-{index}.stk", self.seed));
                 files::create(&path, text(&trial))?;
             }
-            say(format_args!("{} in {}", count(self.count, "program"), folder.display()));
+            say(format_args!("{} in {}", count(self.count, "program"), shown(folder)));
             return Ok(Status::Ok);
         }
         for (index, trial) in trials {

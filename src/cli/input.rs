@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueHint};
 
 use crate::corpus::{self, Case, NearMiss};
-use crate::lang::{Diagnostic, Language, Source, integer};
+use crate::lang::{Diagnostic, Language, Source, integer, printable};
 use crate::plural::count;
 use crate::registry;
 
@@ -191,6 +191,16 @@ pub(super) fn warn(message: impl Display) {
 /// Prints a line to stderr. Errors are ignored, because there is nowhere to report them.
 pub(super) fn say(message: impl Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// The name of a file as a terminal may show it.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
+}
+
+/// Cargo's target folder, where benchmarks and races save their measurements.
+pub(super) fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()).unwrap_or("target".into()).into()
 }
 
 /// A duration in seconds, minutes or hours.

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Status;
+use super::input::{shown, target_folder};
 use super::output::Output;
 use crate::files;
 use crate::report::data::Data;
@@ -38,9 +39,7 @@ impl Report {
         if let Some(data) = self.data.as_ref().filter(|data| !data.is_dir()) {
             bail!("`{}` is not a folder", data.display());
         }
-        let usual =
-            || std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()).unwrap_or("target".into()).into();
-        let data: PathBuf = self.data.unwrap_or_else(usual);
+        let data = self.data.unwrap_or_else(target_folder);
         let document = sections::document(&Data::read(&data)?, SystemTime::now());
         let folder = self.out.unwrap_or_else(|| data.join("report"));
         for (name, plot) in markdown::plots(&document) {
@@ -52,7 +51,7 @@ impl Report {
         }
         // Names are printed after both files exist.
         for (name, _) in &pages {
-            writeln!(out, "{}", folder.join(name).display())?;
+            writeln!(out, "{}", shown(&folder.join(name)))?;
         }
         Ok(Status::Ok)
     }

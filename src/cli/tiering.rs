@@ -1,12 +1,12 @@
 //! The options of `run` for the engine `tiered`: its threshold, a remembered profile, and the time line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::input::say;
+use super::input::{say, shown};
 use crate::bytecode::{Bytecode, FunctionId, RegionId};
 use crate::engine::{NoClock, Options, PrepareError, Task};
 use crate::lang::{Program, Source, printable};
@@ -138,11 +138,6 @@ pub(super) struct Remembering {
     pub program: TieredProgram,
     /// Whether the profile may be written: what is not a profile is not replaced.
     may_learn: bool,
-}
-
-/// The name of a file as a terminal may show it.
-fn shown(path: &Path) -> String {
-    printable(&path.display().to_string()).into_owned()
 }
 
 /// The time line as text.

@@ -6,18 +6,19 @@
 
 mod inquiry;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
 use super::external::External;
 use super::judge::{Care, HOST, Judge};
-use super::worker::{Counts, Exit, Failure, Message, POLL, Reporter, Worker};
+use super::worker::{Exit, Failure, Message, POLL, Reporter, Worker};
 use crate::engine::Engine;
 use crate::exec::{Ended, ready};
 use crate::generate::{Kind, Trial, trial};
 use crate::lang::Language;
+
+pub use super::worker::Counts;
 
 /// The parameters of a campaign.
 #[derive(Clone, Debug)]
@@ -89,49 +90,14 @@ pub struct Finding {
 /// The progress and results of a campaign.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Programs judged.
-    pub programs: u64,
-    /// Runs, summed over the engines. The last programs that a process judged before it died are not counted.
-    pub runs: u64,
-    /// Those of them that the command made.
-    pub external: u64,
-    /// Runs that the command does not support, with the same omission.
-    pub unsupported: u64,
-    /// Runs on engines that can change from an interpreter to machine code, with the same omission.
-    pub tiered: u64,
-    /// Those of them that did.
-    pub changed: u64,
-    /// Words that the referee executed under the programs' own limits, with the same omission.
-    pub words: u64,
-    /// Programs that trapped, with the same omission.
-    pub trapped: u64,
-    /// Programs that were correctly rejected, with the same omission.
-    pub rejected: u64,
+    /// What its processes counted.
+    pub counts: Counts,
     /// Programs that failed.
     pub wrong: u64,
     /// One finding of each kind, in the order of discovery.
     pub findings: Vec<Finding>,
-    /// Messages about what the host cannot run.
-    pub skipped: BTreeSet<String>,
     /// The indices of programs that were not judged, because their processes were killed from outside more than once.
     pub unjudged: Vec<u64>,
-}
-
-impl Tally {
-    fn add(&mut self, counts: Counts) {
-        let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } =
-            counts;
-        self.external += external;
-        self.unsupported += unsupported;
-        self.tiered += tiered;
-        self.changed += changed;
-        self.programs += programs;
-        self.runs += runs;
-        self.words += words;
-        self.trapped += trapped;
-        self.rejected += rejected;
-        self.skipped.extend(skipped);
-    }
 }
 
 /// An event that a campaign reports.
@@ -293,7 +259,7 @@ impl Campaign {
     /// The time after which a worker that shows no progress has hung. It shows progress after each run of the command,
     /// whose own limit ends a run that hangs.
     fn patience(&self) -> Duration {
-        self.patience + self.external.as_ref().map_or(Duration::ZERO, External::time)
+        self.patience.saturating_add(self.external.as_ref().map_or(Duration::ZERO, External::time))
     }
 
     /// Whether the time of a campaign that began then is over.
@@ -305,8 +271,10 @@ impl Campaign {
     fn work(&self, batch: Batch, started: Instant, reporter: &mut Reporter) {
         let mut judge = self.judge(&self.engines);
         let mut counts = Counts::default();
-        let take_counts =
-            |counts: &mut Counts, judge: &Judge| Counts { skipped: judge.skipped().to_vec(), ..mem::take(counts) };
+        let take_counts = |counts: &mut Counts, judge: &Judge| {
+            let skipped = judge.skipped().iter().cloned().collect();
+            Counts { skipped, ..mem::take(counts) }
+        };
         for own in batch.next..batch.end {
             reporter.begin(own);
             let index = self.index(own);
@@ -402,12 +370,12 @@ impl Running<'_> {
         match worker.end()? {
             Exit::Done => {}
             Exit::Died(wrong) => {
-                self.tally.programs += batch.advance(at + 1);
+                self.tally.counts.programs += batch.advance(at + 1);
                 self.found(at, wrong, watch);
             }
             Exit::KilledFromOutside(_) if batch.next == batch.end => {}
             Exit::KilledFromOutside(ended) => {
-                self.tally.programs += batch.advance(at);
+                self.tally.counts.programs += batch.advance(at);
                 let (index, is_given_up) = (self.campaign.index(at), batch.killed_at == Some(at));
                 watch(Event::Killed(Killed { index, ended, is_given_up }));
                 if is_given_up {
@@ -424,7 +392,7 @@ impl Running<'_> {
     fn count(&mut self, index: usize, counts: Counts) {
         let batch = &mut self.workers[index].1;
         batch.advance(batch.next.saturating_add(counts.programs));
-        self.tally.add(counts);
+        self.tally.counts += counts;
     }
 
     /// Investigates a failing program, and shrinks it if it is the first of its kind. If the system provides no process for

@@ -1,6 +1,8 @@
 //! A worker: a separate process that judges programs and reports results until it finishes or dies.
 
+use std::collections::BTreeSet;
 use std::io::{self, PipeWriter, Write};
+use std::ops::AddAssign;
 use std::panic;
 use std::time::{Duration, Instant};
 
@@ -41,20 +43,46 @@ pub(super) enum Message {
     Trial(Trial, Option<String>),
 }
 
-/// The counts of a worker.
+/// The counts of a worker or of a campaign. The last programs that a process judged before it died count only as programs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Counts {
+pub struct Counts {
+    /// Programs judged.
     pub programs: u64,
+    /// Runs, summed over the engines.
     pub runs: u64,
+    /// Those of them that the command made.
     pub external: u64,
+    /// Runs that the command does not support.
     pub unsupported: u64,
+    /// Runs on engines that can change from an interpreter to machine code.
     pub tiered: u64,
+    /// Those of them that did.
     pub changed: u64,
+    /// Words that the referee executed under the programs' own limits.
     pub words: u64,
+    /// Programs that trapped.
     pub trapped: u64,
+    /// Programs that were correctly rejected.
     pub rejected: u64,
     /// Messages about what the host cannot run.
-    pub skipped: Vec<String>,
+    pub skipped: BTreeSet<String>,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        let Counts { programs, runs, external, unsupported, tiered, changed, words, trapped, rejected, skipped } =
+            other;
+        self.programs += programs;
+        self.runs += runs;
+        self.external += external;
+        self.unsupported += unsupported;
+        self.tiered += tiered;
+        self.changed += changed;
+        self.words += words;
+        self.trapped += trapped;
+        self.rejected += rejected;
+        self.skipped.extend(skipped);
+    }
 }
 
 /// A line in the pipe from a worker.

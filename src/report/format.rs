@@ -61,9 +61,14 @@ pub fn counts(values: impl IntoIterator<Item = Option<f64>>) -> Vec<Cell> {
     values.into_iter().map(|value| value.map(count).unwrap_or_default().into()).collect()
 }
 
-/// A point in time, in UTC.
+/// A point in time, in UTC. A file may have any date. Dates before 1970 and after 9999, which the format does not have, are shown as
+/// the nearest one that it has.
 pub fn moment(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last))
+        .to_string()
+        .replace('T', " ")
+        .replace('Z', " UTC")
 }
 
 /// How long ago something happened, in the largest fitting unit.
@@ -124,5 +129,12 @@ mod tests {
         );
         assert_eq!(age(now + Duration::from_secs(9), now), "just now");
         assert_eq!(moment(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC");
+    }
+
+    #[test]
+    fn any_date_of_a_file_can_be_shown() {
+        let far = Duration::from_secs(1 << 40);
+        assert_eq!(moment(SystemTime::UNIX_EPOCH - far), "1970-01-01 00:00:00 UTC");
+        assert_eq!(moment(SystemTime::UNIX_EPOCH + far), "9999-12-31 23:59:59 UTC");
     }
 }

@@ -58,6 +58,7 @@ fn patch_of_the_slower_build_applies() {
 fn errors_name_what_cannot_be_timed() {
     let folder = folder("bench_refused");
     let trap = file(&folder, "trap.stk", "1 0 /");
+    file(&folder, "unknown.stk", "1\n2 \x1b[2Jboom");
     let empty = folder.join("empty");
     std::fs::create_dir_all(&empty).expect("the folder is writable");
     for (arguments, code, expected) in [
@@ -66,6 +67,9 @@ fn errors_name_what_cannot_be_timed() {
             1,
             "the program ends with `trap division by zero 1:5`; only a program that ends without a trap can be timed",
         ),
+        // The source line is shown, with the control character escaped.
+        (&["unknown.stk"], 1, "--> unknown.stk:2:3\n"),
+        (&["unknown.stk"], 1, "␛[2Jboom"),
         (&["nothing.stk"], 2, "cannot read `nothing.stk`"),
         (&["empty"], 2, "no program in empty"),
         (&["fact", "--processes", "19"], 2, "an even number from 20 to 10000"),
@@ -107,6 +111,9 @@ fn errors_name_what_cannot_be_timed() {
         assert_eq!((ended.code, ended.stdout.as_str()), (code, ""), "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
     }
+    let elsewhere = jitduel(["bench", "--force", "fact", "--baseline", "never-kept"]);
+    let ended = elsewhere.env("CARGO_TARGET_DIR", "elsewhere").current_dir(&folder).run();
+    assert!(ended.stderr.contains("cannot read `elsewhere/jitduel/baselines/never-kept.json`: "), "{}", ended.stderr);
 }
 
 #[test]
@@ -392,6 +399,43 @@ fn another_build_is_raced() {
     let of = |engine: &'static str, other: &'static str| [vec!["work", other, ""], vec!["work", engine, other]];
     let expected = [of("bytecode", "bytecode of the other build"), of("tree", "tree of the other build")].concat();
     assert_eq!(lines, expected);
+}
+
+/// The engines of the other build refuse the second program at once, or only after the first one was raced.
+#[test]
+fn refused_program_does_not_cost_the_races_of_others() {
+    if is_left_out("other programs in place of builds") {
+        return;
+    }
+    let folder = folder("bench_later");
+    file(&folder, "a.stk", "0 200 times 1 + end");
+    file(&folder, "b.stk", "0 100 times 1 + end");
+    let build = |name: &str, refusal: &str| {
+        let refusing = format!("case $task in *'\"name\":\"b\"'*) {refusal};; esac");
+        let serving = "echo '{\"ready\":true}'; while read which runs; do touch raced; echo $((1000 * runs)); done";
+        script(&folder, name, &format!("read task; {refusing}; {serving}"));
+        bench(&folder, &["a.stk", "b.stk", "--engine", "bytecode", "--against", name])
+    };
+    let never = build("never", "echo '{\"error\":\"too long\"}'; exit");
+    assert_eq!((never.code, never.stdout.as_str()), (2, ""), "{}", never.stderr);
+    assert!(never.stderr.contains("error: cannot race b: `never` refused the program: too long\n"), "{}", never.stderr);
+    assert!(!folder.join("raced").exists(), "{}", never.stderr);
+    let once = build("once", "[ -e asked ] && { echo '{\"error\":\"tired\"}'; exit; }; touch asked");
+    assert!(once.code == 2 && once.stdout.contains("\n| a       | bytecode "), "{}{}", once.stdout, once.stderr);
+    assert!(!once.stdout.contains("| b ") && once.stdout.contains("\nAll intervals together"), "{}", once.stdout);
+    assert!(once.stderr.ends_with("error: cannot race b: `once` refused the program: tired\n"), "{}", once.stderr);
+}
+
+/// No system has room for the stack of such a thread.
+#[test]
+fn lack_of_threads_is_an_error() {
+    if is_left_out("a race without threads") {
+        return;
+    }
+    let ended = jitduel([&SHORT[..], &["fact", "--engine", "bytecode"]].concat());
+    let ended = ended.env("RUST_MIN_STACK", &(1_u64 << 50).to_string()).run();
+    let said = ended.stderr.contains(" cannot take part: Resource temporarily unavailable");
+    assert!(ended.code == 2 && ended.stdout.is_empty() && said, "{ended:?}");
 }
 
 /// Turns are sized by warm runs. If a first run that takes a thousand times as long sized them, they would be a thousand times

@@ -204,3 +204,17 @@ fn a_campaign_without_programs_does_not_report_agreement() {
     let ended = jitduel(["fuzz", "--first", &last, "--engine", "bytecode", "--time", "60s"]).run();
     assert!(ended.code == 0 && ended.stdout.starts_with("1 program in "), "{ended:?}");
 }
+
+/// The longest times are added and doubled. `cat` prints no result, so the first program is a finding.
+#[test]
+fn the_longest_times_and_a_strange_folder_are_accepted() {
+    if is_left_out("the longest times") {
+        return;
+    }
+    let longest = format!("{}s", u64::MAX);
+    let fuzz = ["fuzz", "--seed", "1", "--programs", "1", "--engine", "tree", "--patience", &longest];
+    let external = ["--external", "cat {file}", "--external-time", &longest, "--findings", "found\u{1b}[2J"];
+    let ended = jitduel(fuzz.into_iter().chain(external)).current_dir(&folder("longest")).run();
+    let said = "\nwritten to found\\u{1b}[2J/fuzz-1-0.stk\n";
+    assert!(ended.code == 4 && ended.stderr.matches(said).count() == 2, "{ended:?}");
+}

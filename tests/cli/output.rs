@@ -243,6 +243,9 @@ fn a_count_of_one_is_singular() {
     let ended = cli(&["gen", "--out", out.to_str().expect("it is UTF-8")]);
     assert_eq!(ended.stderr, format!("1 program in {}\n", out.display()));
     assert!(cli(&["gen", "--stats"]).stdout.starts_with("1 program\n"));
+    // A terminal would obey the name of a folder that has control characters.
+    let ended = jitduel(["gen", "--out", "\u{1b}[2J"]).current_dir(&folder).run();
+    assert_eq!(ended.stderr, "1 program in \\u{1b}[2J\n");
     let findings = folder.join("findings");
     let ended = cli(&[
         "fuzz",

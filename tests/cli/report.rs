@@ -206,6 +206,13 @@ fn broken_file_is_named() {
             "the points of a sweep are not in ascending order",
         ),
         (
+            "jitduel/break-even.json",
+            "\"iterations\": 1051.0941883767537",
+            "\"iterations\": 1e-322",
+            "cannot be a measurement",
+        ),
+        ("jitduel/break-even.json", "\"low\": ", "\"low\": -1, \"x\": ", "-1 is not greater than zero at line"),
+        (
             "jitduel/warm-up.json",
             "\"ns_per_iteration\": ",
             "\"ns_per_iteration\": -1, \"x\": ",
@@ -296,4 +303,7 @@ fn input_and_output_folders_are_respected() {
         assert_eq!((ended.code, ended.stdout), (0, format!("{expected}/index.html\n{expected}/report.md\n")));
         assert!(folder.join(expected).join("code-size.svg").exists());
     }
+    // A terminal would obey the name of a folder that has control characters.
+    let ended = jitduel(["report", "--out", "\u{1b}[2J"]).current_dir(&folder).run();
+    assert_eq!(ended.stdout, "\\u{1b}[2J/index.html\n\\u{1b}[2J/report.md\n");
 }

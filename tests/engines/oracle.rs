@@ -99,10 +99,11 @@ fn generated_programs_can_be_printed_saved_and_checked() {
     let folder = std::env::temp_dir().join(format!("jitduel-gen-{}", std::process::id()));
     let out = folder.to_str().expect("a plain name");
     for kind in ["random", "loops", "invalid"] {
-        let arguments = ["gen", "--kind", kind, "--count", "20", "--seed", "9", "--work", "1000"];
+        let work: &[_] = if kind == "loops" { &["--work", "1000"] } else { &[] };
+        let arguments = [&["gen", "--kind", kind, "--count", "20", "--seed", "9"], work].concat();
         let kept = jitduel(arguments.iter().chain(&["--out", out])).run();
         assert_eq!((kept.code, kept.stdout.as_str()), (0, ""), "{}", kept.stderr);
-        let printed = jitduel(arguments).run();
+        let printed = jitduel(&arguments).run();
         let texts: Vec<String> = (0..20)
             .map(|index| std::fs::read_to_string(folder.join(format!("{kind}-9-{index}.stk"))).expect("it was written"))
             .collect();
@@ -119,7 +120,15 @@ fn generated_programs_can_be_printed_saved_and_checked() {
 
     let statistics = jitduel(["gen", "--count", "200", "--stats"]).run();
     assert!(statistics.stdout.starts_with("200 programs\non average "), "{}", statistics.stdout);
-    assert_eq!(jitduel(["gen", "--kind", "loops", "--work", "99"]).run().code, 2);
+    for (kind, work, expected) in [
+        ("loops", "99", "99 is not in 100..=1000000000"),
+        // The referee would not end.
+        ("loops", "1000000001", "1000000001 is not in 100..=1000000000"),
+        ("random", "1000", "--work belongs to the kind `loops`"),
+    ] {
+        let ended = jitduel(["gen", "--kind", kind, "--work", work]).run();
+        assert!(ended.code == 2 && ended.stderr.contains(expected), "{}", ended.stderr);
+    }
 }
 
 /// Each patch states its class, which also begins its file name, and changes at most two lines.

@@ -114,7 +114,7 @@ impl Campaign {
             reporter.send(Message::Trial(small, Some(file)));
         };
         // The worker may spend one timeout on the whole program before its first message.
-        last_trial(work, 2 * self.patience())
+        last_trial(work, self.patience().saturating_mul(2))
     }
 }
 

@@ -80,11 +80,22 @@ where
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Crossing {
     /// The crossing; zero if the engine is faster from the start.
+    #[serde(default, deserialize_with = "zero_or_positive")]
     pub iterations: Option<f64>,
     /// The lower end of its interval.
+    #[serde(default, deserialize_with = "zero_or_positive")]
     pub low: Option<f64>,
     /// The upper end of its interval.
+    #[serde(default, deserialize_with = "zero_or_positive")]
     pub high: Option<f64>,
+}
+
+/// Accepts zero, and otherwise only what [`Positive`] accepts.
+fn zero_or_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        Some(number) if number != 0.0 => Positive::try_from(number).map(|it| Some(it.get())).map_err(D::Error::custom),
+        zero_or_none => Ok(zero_or_none),
+    }
 }
 
 /// `warm-up.json`: the time per iteration, over the number of iterations.
