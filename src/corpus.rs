@@ -1,10 +1,11 @@
 //! Corpus files: programs with test cases in comments.
 //!
-//! A line `\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT` is a case. In let programs, it begins with `//`. Cases are found in the raw bytes, so even a
-//! program that is not valid UTF-8 can state its expected result. A comment that only resembles a case is not one;
-//! [`near_misses`] reports it.
+//! A line `\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT` is a case. In let programs, it begins with
+//! `//`. Cases are found in the raw bytes, so even a program that is not valid UTF-8 can state its expected result. A
+//! comment that only resembles a case is not one; [`near_misses`] reports it.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, TrapKind, Verdict}
 pub struct Case {
     /// Its line, from 1.
     pub line: usize,
+    /// The language of the program that it is in.
+    pub language: Language,
     /// The loop iterations and calls that may start, if limited.
     pub fuel: Option<u64>,
     /// The maximum number of values on the stack.
@@ -37,17 +40,10 @@ impl Case {
     }
 }
 
-impl Case {
-    /// The case line of a program in this language.
-    pub fn line_in(&self, language: Language) -> String {
-        format!("{}{}", language.comment(), &self.to_string()[Language::Stack.comment().len()..])
-    }
-}
-
-/// The case line of a stack program, as [`cases`] parses it.
+/// The case line, as [`cases`] parses it.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\\ case")?;
+        write!(f, "{} case", self.language.comment())?;
         if let Some(fuel) = self.fuel {
             write!(f, " fuel={fuel}")?;
         }
@@ -64,49 +60,61 @@ impl fmt::Display for Case {
 
 /// A line that begins like a case but is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}; write `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`")]
+#[error("line {line}: {message}; write `{} case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`", language.comment())]
 pub struct CaseError {
     /// The line, from 1.
     pub line: usize,
+    /// The language of the program.
+    pub language: Language,
     /// What is wrong with it.
     pub message: String,
 }
 
+/// The folders that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(FolderError::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct FolderErrors(pub Vec<FolderError>);
+
 /// A folder that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read `{}`", path.display())]
+#[error("cannot read `{}`: {error}", path.display())]
 pub struct FolderError {
     /// The folder.
     pub path: PathBuf,
     /// The system's error.
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 /// Finds the programs at a path: the path itself unless it is a folder, else all `*.stk` and `*.let` files in and below the folder,
 /// sorted by name. Pipes, sockets and devices in a folder are skipped, because reading them may never end.
 ///
 /// # Errors
-/// The first folder that cannot be read; programs found before it stay in `found`.
-pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+/// The folders that cannot be read. They do not hide the programs in the others: `found` has those in any case.
+pub fn programs(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), FolderErrors> {
+    let mut errors = Vec::new();
+    find(path, found, &mut errors);
+    if errors.is_empty() { Ok(()) } else { Err(FolderErrors(errors)) }
+}
+
+fn find(path: &Path, found: &mut Vec<PathBuf>, errors: &mut Vec<FolderError>) {
     if !path.is_dir() {
         found.push(path.to_owned());
-        return Ok(());
+        return;
     }
-    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries: Vec<_> = entries
-        .map_err(|source| FolderError { path: path.to_owned(), source })?
-        .into_iter()
+    let entries = match std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) => return errors.push(FolderError { path: path.to_owned(), error }),
+    };
+    let is_ours = |ending: &OsStr| Language::ALL.iter().any(|language| ending == language.extension());
+    let mut paths: Vec<_> = entries
+        .iter()
         // A link to a folder might create a cycle.
-        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()) || !entry.path().is_dir())
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let is_ours =
-                |ending: &std::ffi::OsStr| Language::ALL.iter().any(|language| ending == language.extension());
-            path.is_dir() || (path.extension().is_some_and(is_ours) && may_be_program(path))
-        })
+        .map(|entry| (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir())))
+        .filter(|(path, is_folder)| *is_folder || (path.extension().is_some_and(is_ours) && may_be_program(path)))
+        .map(|(path, _)| path)
         .collect();
-    entries.sort();
-    entries.iter().try_for_each(|path| programs(path, found))
+    paths.sort();
+    paths.iter().for_each(|path| find(path, found, errors));
 }
 
 /// Whether a path is a regular file or a dangling link. The caller reports an error for the latter when it reads it.
@@ -119,10 +127,11 @@ fn may_be_program(path: &Path) -> bool {
 /// # Errors
 /// The first line that begins like a case but is malformed.
 pub fn cases(source: &Source) -> Result<Vec<Case>, CaseError> {
+    let language = source.language();
     let mut cases = Vec::new();
     for (line, text) in lines(source) {
-        if let Some(rest) = after_case(&text, source.language()) {
-            cases.push(case(line, rest).map_err(|message| CaseError { line, message })?);
+        if let Some(rest) = after_case(&text, language) {
+            cases.push(case(line, language, rest).map_err(|message| CaseError { line, language, message })?);
         }
     }
     Ok(cases)
@@ -214,7 +223,7 @@ pub fn check_input_count(inputs: Vec<i64>, stack_limit: usize) -> Result<Vec<i64
     Ok(inputs)
 }
 
-fn case(line: usize, rest: &str) -> Result<Case, String> {
+fn case(line: usize, language: Language, rest: &str) -> Result<Case, String> {
     let (options, rest) = rest.split_once(':').ok_or("a case needs a `:` before its inputs")?;
     let (inputs, result) = rest.split_once("->").ok_or("a case needs a `->` before its result")?;
     let (mut fuel, mut stack_limit, mut call_limit) = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
@@ -228,7 +237,7 @@ fn case(line: usize, rest: &str) -> Result<Case, String> {
     }
     let inputs = values(inputs)?;
     let inputs = check_input_count(inputs, stack_limit)?;
-    Ok(Case { line, fuel, stack_limit, call_limit, inputs, expected: verdict(result.trim())? })
+    Ok(Case { line, language, fuel, stack_limit, call_limit, inputs, expected: verdict(result.trim())? })
 }
 
 /// The result in a case line, without the white space around it.
@@ -284,7 +293,9 @@ mod tests {
         let text = "\\ case fuel=5 stack-limit=7 call-limit=0: 1 -2 -> 3\n+\n\\ cases are these\n\\ case: -> \n";
         let cases = parsed(text).expect("the cases are well-formed");
         let expected = Verdict::Done(vec![3]);
-        let case = Case { line: 1, fuel: Some(5), stack_limit: 7, call_limit: 0, inputs: vec![1, -2], expected };
+        let language = Language::Stack;
+        let case =
+            Case { line: 1, language, fuel: Some(5), stack_limit: 7, call_limit: 0, inputs: vec![1, -2], expected };
         assert_eq!(cases[0], case);
         let defaults = (None, DEFAULT_STACK_LIMIT, DEFAULT_CALL_LIMIT);
         assert_eq!((cases[1].fuel, cases[1].stack_limit, cases[1].call_limit), defaults);
@@ -317,6 +328,9 @@ mod tests {
         ] {
             assert_eq!(parsed(line).expect("the cases are well-formed")[0].to_string(), line);
         }
+        let line = "// case fuel=5: 1 -> 2";
+        let source = Source::new("test", line).in_language(Language::Let);
+        assert_eq!(cases(&source).expect("the case is well-formed")[0].to_string(), line);
     }
 
     #[test]

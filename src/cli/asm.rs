@@ -37,7 +37,7 @@ pub(super) struct Asm {
     #[arg(long, value_name = "E", value_parser = engine_names(), default_value = "jit")]
     engine: String,
 
-    /// The instruction set [default: the host's]
+    /// The instruction set, for the stages ssa, lir, asm and hex [default: the host's]
     #[arg(long)]
     isa: Option<IsaName>,
 
@@ -110,15 +110,15 @@ impl Asm {
         let stack_limit =
             self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT);
         let call_limit = self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT);
+        let is_metered = self.fuel.or(case.as_ref().and_then(|case| case.fuel)).is_some();
         let inputs = given.or(case.map(|case| case.inputs)).unwrap_or_default();
         let inputs = check_input_count(inputs, stack_limit)?.len();
+        let selects_passes = self.passes.is_some() || self.after.is_some() || !self.without.is_empty();
         let mut tier = tier(&self.engine);
         match &mut tier {
             Some(AnyTier::Optimizing(optimizing)) => optimizing.settings.passes = self.selected_passes(),
             _ if self.stage == Stage::Ssa => bail!("engine `{}` has no stage `ssa`; only `ssa` does", self.engine),
-            _ if self.passes.is_some() || self.after.is_some() || !self.without.is_empty() => {
-                bail!("engine `{}` has no passes; only `ssa` does", self.engine);
-            }
+            _ if selects_passes => bail!("engine `{}` has no passes; only `ssa` does", self.engine),
             _ => {}
         }
         if tier.is_none() && matches!(self.stage, Stage::Lir | Stage::Asm | Stage::Hex) {
@@ -127,6 +127,11 @@ impl Asm {
         }
         if self.stage == Stage::Code && self.engine != Interpreter::NAME {
             bail!("engine `{}` has no stage `code`; only `{}` does", self.engine, Interpreter::NAME);
+        }
+        if matches!(self.stage, Stage::Ast | Stage::Bytecode | Stage::Code) && (selects_passes || self.isa.is_some()) {
+            bail!(
+                "the options --isa, --passes, --without and --after have no effect on the stages ast, bytecode and code"
+            );
         }
         let parsed = match front::parse(&source) {
             Ok(parsed) => parsed,
@@ -141,7 +146,7 @@ impl Asm {
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         let limits = Limits { stack: stack_limit as u64, calls: call_limit };
-        let code = bytecode::lower(&program, limits, self.fuel.is_some())?;
+        let code = bytecode::lower(&program, limits, is_metered)?;
         if self.stage == Stage::Code {
             write!(out, "{}", code_listing(&code, &source))?;
             return Ok(Status::Ok);

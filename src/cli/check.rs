@@ -9,14 +9,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::external::{self, ExternalArgs};
-use super::input::{cases, engine_names, read, say, show};
+use super::input::{cases, engine_names, language_names, read, say, show};
 use super::output::Output;
 use super::programs::Programs;
 use super::run::{Answer, agree};
 use super::{Status, print_error};
-use crate::corpus::{Case, programs};
+use crate::corpus::{Case, FolderErrors, programs};
 use crate::engine::Run;
-use crate::lang::{Diagnostic, Program, Source};
+use crate::lang::{Diagnostic, Language, Program, Source};
 use crate::oracle::external::{External, Said};
 use crate::oracle::{self, Oracle};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Outcome, TrapKind, Verdict};
@@ -29,18 +29,22 @@ use crate::registry;
     jitduel check corpus\n  \
     jitduel check corpus/basics/gcd.stk --engine tree,jit\n  \
     jitduel check -e '2 3 *'\n\n\
-    A case is a comment line `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`. A program without\n\
-    cases runs once without inputs; a rejection or a trap is then an error, because no case expects it. Each case runs\n\
-    with metered fuel and, unless it runs out of fuel, again without a limit. With --external './vm {file}', the\n\
-program `vm` is judged like an engine.")]
+    A case is a comment line `\\ case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`; in let programs, it\n\
+    begins with `//`. A program without cases runs once without inputs; a rejection or a trap is then an error, because\n\
+    no case expects it. Each case runs with metered fuel and, unless it runs out of fuel, again without a limit. With\n\
+    --external './vm {file}', the program `vm` is judged like an engine.")]
 pub(super) struct Check {
-    /// Program files, or folders to search for *.stk files; `-` is standard input
+    /// Program files, or folders to search for *.stk and *.let files; `-` is standard input
     #[arg(required_unless_present = "expression", value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
 
     /// The program text
     #[arg(short = 'e', value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "paths")]
     expression: Option<String>,
+
+    /// The language of the programs [default: `let` for files that end in .let, or else `stack`]
+    #[arg(long, value_name = "NAME", value_parser = language_names())]
+    language: Option<String>,
 
     /// The engines, separated by commas [default: all]
     #[arg(long, value_name = "E,E", value_delimiter = ',', value_parser = engine_names())]
@@ -75,20 +79,27 @@ impl Check {
         };
         let mut status = Status::Ok;
         let mut paths = Vec::new();
+        let mut unread = 0;
         for path in &self.paths {
-            if let Err(error) = programs(path, &mut paths) {
-                print_error(&error.into());
+            if let Err(FolderErrors(errors)) = programs(path, &mut paths) {
+                unread += errors.len();
+                errors.into_iter().for_each(|error| print_error(&error.into()));
                 status = Status::Usage;
             }
         }
         if paths.is_empty() && self.expression.is_none() && status == Status::Ok {
             bail!(
-                "no program (*.stk) in {}",
+                "no program (*.stk or *.let) in {}",
                 self.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
             );
         }
         let texts = self.expression.iter().map(|text| Ok(Source::new("-e", text.as_bytes())));
-        let sources = texts.chain(paths.iter().map(|path| read(path)));
+        let language = self.language.as_deref().and_then(Language::named);
+        let in_language = |source: Source| match language {
+            Some(language) => source.in_language(language),
+            None => source,
+        };
+        let sources = texts.chain(paths.iter().map(|path| read(path))).map(|source| source.map(in_language));
         let (mut seen, mut unchecked, mut failed, mut stopped) = (0, 0, 0, 0);
         for source in sources {
             seen += 1;
@@ -109,7 +120,7 @@ impl Check {
             status = status.max(worst);
             for report in &reports {
                 if self.json {
-                    writeln!(out, "{}", report.json(&source))?;
+                    out.json_line(&report.json(&source))?;
                 } else if report.case.is_none() || report.status() == Status::Disagreement {
                     writeln!(out, "{}", report.text(&source))?;
                 }
@@ -142,6 +153,9 @@ impl Check {
         }
         if unchecked > 0 {
             summary += &format!("; {} could not be checked", count(unchecked, "program"));
+        }
+        if unread > 0 {
+            summary += &format!("; {} could not be read", count(unread, "folder"));
         }
         if checking.external.is_some() {
             summary += &external::summary(checking.external_runs, checking.unsupported);

@@ -1,26 +1,28 @@
-//! `export`: translates a program to C or Forth.
+//! `export`: translates a program to C, Forth or the stack language.
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::Status;
-use super::input::{Inputs, ProgramArg, check_input_count, first_case, show};
+use super::input::{Inputs, ProgramArg, check_input_count, first_case, show, warn};
 use super::output::Output;
 use crate::export::{Limits, c, forth};
 use crate::front;
 use crate::lang::print;
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 
-/// Translate a program to C or Forth, with the same outcome down to the trap and its location
+/// Translate a program to C or Forth, with the same outcome down to the trap and its location, or to the stack language
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     jitduel export corpus/basics/factorial.stk --to c > program.c\n  \
     jitduel export -e '11 *' 7 --to forth > program.fs\n\n\
     The file is complete. When run, it prints the line that `jitduel run` prints and exits with 0, or with 1 after a\n\
     trap. Its first lines show how to run it. A C program also accepts other inputs as arguments. Without inputs, the\n\
-    inputs and limits of the first `\\ case` line apply, if there is one.")]
+    inputs and limits of the first `\\ case` line apply, if there is one.\n\n\
+    With --to stack, only the number of inputs matters. A stack program contains neither inputs nor limits: give them\n\
+    to `jitduel run`.")]
 pub(super) struct Export {
     #[command(flatten)]
     program: ProgramArg,
@@ -61,6 +63,14 @@ impl Export {
         let source = self.program.source()?;
         let given = self.program.only_inputs_or(self.input.as_ref())?;
         let case = if given.is_none() { first_case(&source)? } else { None };
+        if let Language::Stack = self.to {
+            if self.fuel.is_some() || self.stack_limit.is_some() || self.call_limit.is_some() {
+                bail!("a stack program contains no limits: use --to stack without them, and give them to `run`");
+            }
+            if case.as_ref().is_some_and(|case| !case.has_default_limits()) {
+                warn("a stack program contains no limits: give those of the case to `run`");
+            }
+        }
         let limits = Limits {
             stack: self.stack_limit.or(case.as_ref().map(|case| case.stack_limit)).unwrap_or(DEFAULT_STACK_LIMIT),
             calls: self.call_limit.or(case.as_ref().map(|case| case.call_limit)).unwrap_or(DEFAULT_CALL_LIMIT),

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::exec::survive_file_size_limit;
+use crate::exec::{keep_ended_children, refuse_closed_stdin, survive_file_size_limit};
 use crate::host_stack::with_room;
 use crate::lang::printable;
 use output::Output;
@@ -81,6 +81,8 @@ pub fn main() -> ExitCode {
 
 fn parse_and_run() -> ExitCode {
     survive_file_size_limit();
+    keep_ended_children();
+    refuse_closed_stdin();
     let mut out = Output::default();
     let status = match Cli::try_parse() {
         Ok(cli) => cli.verb.run(&mut out).unwrap_or_else(|error| {
@@ -113,9 +115,14 @@ impl Verb {
 
 /// Prints an error to stderr.
 fn print_error(error: &anyhow::Error) {
-    // It may contain file names, so each line is escaped.
-    let text = format!("{error:#}").lines().map(printable).collect::<Vec<_>>().join("\n");
+    // It may contain file names.
+    let text = printable_lines(&format!("{error:#}"));
     input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));
+}
+
+/// A text with each line as [`printable`] shows it.
+fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The style of the word "error", as in clap's messages and in diagnostics.

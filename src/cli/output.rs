@@ -8,9 +8,12 @@ use std::fs::File;
 use std::io::{self, LineWriter, Write};
 use std::os::fd::AsFd;
 
-use super::{Status, print_error};
-use crate::exec::stdout_was_closed;
 use anstream::{AutoStream, ColorChoice};
+use serde_json::Value;
+
+use super::input::say;
+use super::{Status, print_error, printable_lines};
+use crate::exec::stdout_was_closed;
 
 /// Standard output. Writing to it never returns an error.
 #[derive(Default)]
@@ -48,8 +51,13 @@ impl Output {
     /// Prints clap's help to stdout, or its error message to stderr.
     pub fn print_help_or_error(&mut self, answer: &clap::Error) -> Status {
         if answer.use_stderr() {
-            // There is nowhere to report that stderr failed.
-            let _ = answer.print();
+            // clap repeats arguments as they are. In its colored text, their control characters look like its own.
+            if std::env::args_os().any(|argument| argument.to_string_lossy().contains(char::is_control)) {
+                say(printable_lines(answer.render().to_string().trim_end()));
+            } else {
+                // There is nowhere to report that stderr failed.
+                let _ = answer.print();
+            }
             return Status::Usage;
         }
         let text = answer.render();
@@ -58,6 +66,16 @@ impl Output {
             _ => write!(stream, "{}", text.ansi()),
         });
         Status::Ok
+    }
+
+    /// Prints a line of JSON. Control characters are escaped: JSON allows some of them, but a terminal may obey them.
+    pub fn json_line(&mut self, line: &Value) -> io::Result<()> {
+        let mut text = line.to_string();
+        if text.contains(char::is_control) {
+            let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+            text = text.chars().map(escaped).collect();
+        }
+        writeln!(self, "{text}")
     }
 
     /// Flushes, and prints an error if output was lost. Returns the worse of `status` and the status of the output.

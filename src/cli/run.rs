@@ -139,7 +139,8 @@ impl Run {
                 may_fall_back,
                 engine: registry::engine(name).context("clap accepts only names of engines")?,
                 prepared: BTreeMap::new(),
-                map: self.perf_map.map(|detail| PerfMap::new(detail, name)).transpose()?,
+                perf_map: self.perf_map,
+                map: None,
             })
         };
         names.into_iter().map(duelist).collect()
@@ -228,7 +229,7 @@ impl Duel<'_> {
                     line["inputs"] = json!(inputs);
                     line["agree"] = agree(answers).into();
                 }
-                writeln!(out, "{line}")?;
+                out.json_line(&line)?;
             }
         } else if is_duel {
             if self.has_several_runs {
@@ -277,6 +278,9 @@ struct Duelist {
     may_fall_back: bool,
     /// `None` if a peer's compiler refuses the program.
     prepared: BTreeMap<usize, Option<Ready>>,
+    /// Whether to write a map, and which.
+    perf_map: Option<Detail>,
+    /// The map, from the first program on that the front end accepts.
     map: Option<PerfMap>,
 }
 
@@ -319,6 +323,9 @@ impl Duelist {
     ) -> Result<Option<(&'static str, &mut Ready)>> {
         let inputs = program.inputs();
         if !self.prepared.contains_key(&inputs) {
+            if let (Some(detail), None) = (self.perf_map, &self.map) {
+                self.map = Some(PerfMap::new(detail, self.name)?);
+            }
             let mut ready = match self.ready(program, options, source, tiering) {
                 Err(error @ PrepareError::Peer { .. }) if !self.is_alone => {
                     say(format_args!("skipped: {error}"));

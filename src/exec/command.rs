@@ -36,22 +36,28 @@ pub enum End {
     TooMuchOutput,
 }
 
-/// The greatest part of the standard error that is kept.
+/// How much of the end of the standard error is kept, in bytes.
 const KEPT_STDERR: u64 = 4_096;
+
+/// The length of a standard error at which its file is emptied, in bytes.
+const MOST_STDERR: u64 = 1 << 20;
 
 /// The longest pause between two looks at a running command.
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs a command to its end, without standard input. It is killed if it needs more than `time`, or prints more than
-/// `bytes` to standard output or to standard error. The processes that it has started and left in its process group are
-/// killed in any case.
+/// `bytes` to standard output. Standard error may have any length. The processes that the command has started and left
+/// in its process group are killed in any case.
 ///
 /// On Linux, the command is also killed if this process ends.
 ///
 /// # Errors
 /// The system's error, if the command cannot be started, or a file for its output cannot be created in `folder`.
 pub fn run_command(command: &mut Command, folder: &Path, time: Duration, bytes: u64) -> io::Result<Finished> {
-    let [stdout, stderr] = [tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?];
+    let stdout = tempfile::tempfile_in(folder)?;
+    // Each write goes to the end, also after we have emptied the file.
+    let stderr = tempfile::Builder::new().append(true).tempfile_in(folder)?.into_file();
+    let mut earlier_stderr = Vec::new();
     command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).process_group(0);
     // SAFETY: getpid only reads.
     let parent = unsafe { libc::getpid() };
@@ -64,8 +70,13 @@ pub fn run_command(command: &mut Command, folder: &Path, time: Duration, bytes: 
         if has_ended(id)? {
             break None;
         }
-        if stdout.metadata()?.len() > bytes || stderr.metadata()?.len() > bytes {
+        if stdout.metadata()?.len() > bytes {
             break Some(End::TooMuchOutput);
+        }
+        // A long log must not fill the disk.
+        if stderr.metadata()?.len() > MOST_STDERR {
+            earlier_stderr = end_of(&stderr)?;
+            stderr.set_len(0)?;
         }
         if waited >= time {
             break Some(End::TimeOver);
@@ -84,12 +95,19 @@ pub fn run_command(command: &mut Command, folder: &Path, time: Duration, bytes: 
         None => Ended::Exited(status.code().unwrap_or_default()),
     };
     let mut end = killed.unwrap_or(End::Ended(ended));
-    let (said, complained) = (stdout.metadata()?.len(), stderr.metadata()?.len());
-    if killed.is_none() && said.max(complained) > bytes {
+    let said = stdout.metadata()?.len();
+    if killed.is_none() && said > bytes {
         end = End::TooMuchOutput;
     }
-    let kept = complained.min(KEPT_STDERR);
-    Ok(Finished { end, stdout: read(&stdout, 0, said.min(bytes))?, stderr: read(&stderr, complained - kept, kept)? })
+    let stderr = [earlier_stderr, end_of(&stderr)?].concat();
+    Ok(Finished { end, stdout: read(&stdout, 0, said.min(bytes))?, stderr })
+}
+
+/// The end of a standard error.
+fn end_of(stderr: &File) -> io::Result<Vec<u8>> {
+    let length = stderr.metadata()?.len();
+    let kept = length.min(KEPT_STDERR);
+    read(stderr, length - kept, kept)
 }
 
 /// Whether our own child has ended. It can still be waited for, so its id still belongs to it.

@@ -48,5 +48,5 @@ pub use command::{End, Finished, run_command};
 pub use interrupts::Interrupts;
 pub use process::{Child, Ended, is_emulated, ready};
 pub use shared::SharedNumber;
-pub use start::{stdout_was_closed, survive_file_size_limit};
+pub use start::{keep_ended_children, refuse_closed_stdin, stdout_was_closed, survive_file_size_limit};
 pub use store::{Armor, Edge, Granted, Store, can_reserve};

@@ -65,8 +65,8 @@ impl Trial {
     pub fn with_case(&self, expected: Verdict) -> String {
         let &Trial { language, ref text, ref inputs, fuel, stack_limit, call_limit } = self;
         let line = text.lines().count() + 1;
-        let case = Case { line, fuel: Some(fuel), stack_limit, call_limit, inputs: inputs.clone(), expected };
-        format!("{}\n{}\n", text.trim_end_matches('\n'), case.line_in(language))
+        let case = Case { line, language, fuel: Some(fuel), stack_limit, call_limit, inputs: inputs.clone(), expected };
+        format!("{}\n{case}\n", text.trim_end_matches('\n'))
     }
 
     /// The run.

@@ -33,20 +33,26 @@ impl Diagnostic {
     pub fn render(&self, source: &Source) -> String {
         let (origin, span) = source.origin(self.span);
         let window = Window::around(origin, span);
-        let title = Level::ERROR.primary_title(self.title.as_str());
-        let mut report = vec![window.show(title, &self.label, origin)];
+        let (title, label) = (without_controls(&self.title), without_controls(&self.label));
+        let mut report = vec![window.show(Level::ERROR.primary_title(title), &label, origin)];
         let note = self.note.as_ref().map(|(span, label)| {
             let (origin, span) = source.origin(*span);
-            (Window::around(origin, span), label, origin)
+            (Window::around(origin, span), without_controls(label), origin)
         });
         if let Some((window, label, origin)) = &note {
             report.push(window.show(Level::NOTE.secondary_title(label.as_str()), "", origin));
         }
         if let Some(help) = &self.help {
-            report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
+            report.push(Group::with_title(Level::HELP.secondary_title(without_controls(help))));
         }
         Renderer::styled().render(&report)
     }
+}
+
+/// Replaces the control characters that the renderer passes on and that a terminal may obey, such as U+009B, which
+/// begins an escape sequence. The number of characters stays the same.
+fn without_controls(text: &str) -> String {
+    text.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{fffd}")
 }
 
 /// The part of the source line around a position.
@@ -67,7 +73,7 @@ impl Window {
         let line_end = bytes[start..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| start + at);
         // Carriage returns at line ends are not shown.
         let line_end = if bytes[start..line_end].ends_with(b"\r") { line_end - 1 } else { line_end };
-        let lossy = |from: usize, to: usize| String::from_utf8_lossy(&bytes[from..to.max(from)]).into_owned();
+        let lossy = |from: usize, to: usize| without_controls(&String::from_utf8_lossy(&bytes[from..to.max(from)]));
         // A character has at most four bytes. Cutting the bytes first keeps a line of 10 MB cheap.
         let (before, marked, after) = (
             lossy(line_start.max(start.saturating_sub(4 * SHOWN_AROUND)), start),
@@ -83,7 +89,7 @@ impl Window {
         let from = text.len();
         text.extend(marked.chars().take(SHOWN_AROUND));
         let to = text.len();
-        if to - from < end.min(line_end) - start {
+        if marked.chars().count() > SHOWN_AROUND || end.min(line_end) > start + 4 * SHOWN_AROUND {
             text.push('…');
         }
         text.extend(after.chars().take(SHOWN_AROUND));
@@ -410,6 +416,18 @@ mod tests {
         let text = shown(("1 ".repeat(5_000_000) + "oops" + &" drop".repeat(1_000_000)).as_bytes());
         assert!(text.contains(":1:10000001"), "{text}");
         assert!(text.len() < 1000, "{text}");
+    }
+
+    /// The characters that replace them have more bytes, and the caret is still under the word.
+    #[test]
+    fn control_characters_beyond_ascii_are_replaced() {
+        let text = shown("\\ \n( \u{85}\u{9b}2J ) oops\u{9b}2J swap".as_bytes());
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        let word = "error: unknown word `oops\u{fffd}2J`\n --> test.stk:2:10\n";
+        let line = "\n2 | ( \u{fffd}\u{fffd}2J ) oops\u{fffd}2J swap\n  |          ^^^^^^^ not a word of the language";
+        assert!(text.starts_with(word) && text.ends_with(line), "{text}");
+        let long = shown("\u{9b}".repeat(SHOWN_AROUND + 1).as_bytes());
+        assert!(long.contains(&format!("\n1 | {}…\n", "\u{fffd}".repeat(SHOWN_AROUND))), "{long}");
     }
 
     #[test]

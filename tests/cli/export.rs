@@ -39,6 +39,22 @@ fn the_first_case_provides_default_inputs_and_limits() {
     shows(&export(&["-e", "1", "--to", "c"]), title);
 }
 
+/// The limits are not part of the text, so they would be lost.
+#[test]
+fn a_stack_program_contains_no_limits() {
+    for limit in ["--fuel", "--stack-limit", "--call-limit"] {
+        let ended = export(&["-e", "1", "--to", "stack", limit, "5"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+        assert!(ended.stderr.starts_with("error: a stack program contains no limits: "), "{}", ended.stderr);
+    }
+    for (case, is_warned) in [("fuel=5", true), ("stack-limit=7", true), ("", false)] {
+        let ended = export(&["-e", &format!("\\ case {case}: 3 -> 4\n1 +"), "--to", "stack"]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (0, "1 +\n"));
+        let warning = "warning: a stack program contains no limits: give those of the case to `run`\n";
+        assert_eq!(ended.stderr.ends_with(warning), is_warned, "{}", ended.stderr);
+    }
+}
+
 /// A file name may contain characters that would end or extend a comment.
 #[test]
 fn the_name_of_a_file_stays_in_its_comment() {

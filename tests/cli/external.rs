@@ -172,6 +172,21 @@ fn every_misbehavior_is_reported() {
     assert_eq!((&line["agree"], &line["engines"][1]), (&false.into(), &told), "{ended:?}");
 }
 
+/// If the signal of ended children is ignored, the system forgets how they ended. Our parent may have ignored it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_parent_that_ignores_ended_children_does_not_matter() {
+    let ignoring = |arguments: &[&str]| jitduel(arguments).by_shell("exec env --ignore-signal=CHLD \"$@\"").run();
+    let command = format!("{} {{file}}", script(&folder("ignored"), "vm", "echo 3"));
+    let ended = ignoring(&["check", "-e", "1 2 +", "--engine", "tree", "--external", &command]);
+    assert!(
+        ended.code == 0 && ended.stdout.ends_with(": all agree; the command: 2 runs, 0 unsupported\n"),
+        "{ended:?}"
+    );
+    let ended = ignoring(&["fuzz", "--seed", "1", "--programs", "5", "--engine", "tree"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
 #[test]
 fn unsupported_runs_are_counted() {
     let folder = folder("unsupported");

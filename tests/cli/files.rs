@@ -135,6 +135,14 @@ fn a_perf_map_that_cannot_be_written_is_removed() {
     assert!(!Path::new(path).exists());
 }
 
+/// There is nothing to map.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_rejected_program_has_no_perf_map() {
+    let ended = jitduel(["run", "-e", "oops", "--perf-map"]).run();
+    assert!(ended.code == 1 && !ended.stderr.contains("perf map: "), "{ended:?}");
+}
+
 /// We ignore the signal of the file size limit, but programs that we start must not inherit this.
 #[cfg(target_os = "linux")]
 #[test]

@@ -458,7 +458,7 @@ fn files_that_cannot_be_read_are_named() {
             refused(&cli(&[verb, folder]), &format!("cannot read `{folder}`: Is a directory"));
         }
     }
-    refused(&cli(&["check", folder]), &format!("no program (*.stk) in {folder}"));
+    refused(&cli(&["check", folder]), &format!("no program (*.stk or *.let) in {folder}"));
 }
 
 // check.
@@ -522,6 +522,44 @@ fn check_reads_standard_input_and_does_not_follow_linked_folders() {
     }
     let ended = jitduel(["check", ".", "--engine", "tree"]).current_dir(&folder).run();
     expect(&ended, 0, "ok ./one.stk: 1 case\n1 program, 1 case x 1 engine, 2 runs: all agree\n");
+}
+
+/// Without it, input that was never there would count as an empty program.
+#[test]
+fn a_closed_standard_input_is_an_error() {
+    if SMALL {
+        println!("NOT RUN: a closed standard input, whose descriptor an emulator may use for its own file");
+        return;
+    }
+    for arguments in [&["check", "-"][..], &["run", "-"], &["asm", "-"], &["export", "-", "--to", "c"]] {
+        refused(&jitduel(arguments).by_shell("exec \"$@\" <&-").run(), "cannot read standard input: ");
+    }
+    // It matters only if it is read.
+    expect(&jitduel(["run", "-e", "1"]).by_shell("exec \"$@\" <&-").run(), 0, "1\n");
+    expect(&jitduel(["run", "-"]).by_shell("exec \"$@\" </dev/null").run(), 0, "\n");
+}
+
+#[test]
+fn check_takes_let_programs_from_any_source() {
+    let text = "// case: 3 -> 4\nfn main(n) { return n + 1; }\n";
+    let check = |arguments: &[&str]| jitduel([&["check", "--engine", "tree"], arguments].concat()).stdin(text).run();
+    let summary = "1 program, 1 case x 1 engine, 2 runs: all agree\n";
+    expect(&check(&["-e", text, "--language", "let"]), 0, &format!("ok -e: 1 case\n{summary}"));
+    expect(&check(&["-", "--language", "let"]), 0, &format!("ok -: 1 case\n{summary}"));
+    let path = file(&folder("let-check"), "program.txt", text);
+    expect(&check(&[&path, "--language", "let"]), 0, &format!("ok {path}: 1 case\n{summary}"));
+    assert_eq!(check(&[&path]).code, 1, "it is no stack program");
+}
+
+#[test]
+fn cases_of_let_programs_are_shown_as_comments_of_their_language() {
+    let folder = folder("let-case");
+    let path = file(&folder, "program.let", "// case fuel=9: 3 -> 4\nfn main(n) { return n + 1; }\n");
+    let ended = cli(&["run", &path]);
+    expect(&ended, 0, "4\n");
+    assert!(ended.stderr.contains("using the case on line 1: // case fuel=9: 3 -> 4\n"), "{}", ended.stderr);
+    let path = file(&folder, "malformed.let", "// case 3 -> 4\nfn main(n) { return n + 1; }\n");
+    refused(&cli(&["run", &path]), "; write `// case [fuel=N] [stack-limit=N] [call-limit=N]: INPUTS -> RESULT`");
 }
 
 #[test]
@@ -628,6 +666,44 @@ fn check_continues_after_a_file_that_cannot_be_checked() {
     assert!(ended.stderr.contains("cannot read `no-folder/`"), "{}", ended.stderr);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unreadable_folder_does_not_hide_the_programs_behind_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    // Without these capabilities, root needs permissions like everybody else.
+    const WITHOUT_PRIVILEGES: &str = "test \"$(id -u)\" = 0 || exec \"$@\"; \
+                                      exec setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"";
+    let folder = folder("unreadable-folders");
+    for name in ["a", "b", "c", "d", "e/f"] {
+        std::fs::create_dir_all(folder.join(name)).expect("it is ours");
+    }
+    let permit = |name: &str, mode: u32| {
+        std::fs::set_permissions(folder.join(name), PermissionsExt::from_mode(mode)).expect("it is ours");
+    };
+    file(&folder.join("a"), "1.stk", "\\ case: -> 1\n1");
+    file(&folder.join("c"), "bad.stk", "\\ case: -> 2\n1");
+    for (name, mode) in [("b", 0), ("d", 0), ("e", 0o444)] {
+        permit(name, mode);
+    }
+    let check = jitduel(["check", ".", "--engine", "tree"]).current_dir(&folder);
+    let ended = check.by_shell(WITHOUT_PRIVILEGES).run();
+    for name in ["b", "d", "e"] {
+        permit(name, 0o755);
+    }
+    expect(
+        &ended,
+        4,
+        "ok ./a/1.stk: 1 case\nFAILED ./c/bad.stk:1: expected 2\n  tree: 1\n2 programs, 2 cases x 1 engine, 4 runs: 1 case FAILED; \
+         1 program could not be checked; 2 folders could not be read\n",
+    );
+    // The folder `e` can be listed, but nothing in it can be read.
+    for name in ["b", "d", "e/f"] {
+        let message = format!("error: cannot read `./{name}`: Permission denied");
+        assert!(ended.stderr.contains(&message), "{message}: {}", ended.stderr);
+    }
+}
+
 // asm.
 
 /// An instruction of a listing: its bytes, its text and its source word.
@@ -664,18 +740,28 @@ const LISTED: [&str; 4] = [
 fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
     let count = size("programs", LISTED.len(), 1);
     for text in &LISTED[..count] {
-        let stage = |engine: &str, isa: &str, stage: &str| {
-            cli(&["asm", "-e", text, "--input", "6,5,4,3,2,1", "--engine", engine, "--isa", isa, "--stage", stage])
+        let listed = |engine: &str, stage: &str, more: &[&str]| {
+            let verb = ["asm", "-e", text, "--input", "6,5,4,3,2,1", "--engine", engine, "--stage", stage];
+            cli(&[&verb[..], more].concat())
         };
-        let bytecode = stage("tree", "x86_64", "bytecode").stdout;
-        let tree = stage("tree", "x86_64", "ast").stdout;
+        let early = |engine: &str, stage: &str| listed(engine, stage, &[]);
+        let stage = |engine: &str, isa: &str, stage: &str| listed(engine, stage, &["--isa", isa]);
+        let bytecode = early("tree", "bytecode").stdout;
+        let tree = early("tree", "ast").stdout;
         assert!(bytecode.ends_with("return\n"), "{bytecode}");
         assert_eq!(tree.split_whitespace().count(), text.split_whitespace().count());
         for &engine in TRIED {
             let machine = TIERS.iter().any(|(name, _)| *name == engine);
+            expect(&early(engine, "ast"), 0, &tree);
+            expect(&early(engine, "bytecode"), 0, &bytecode);
+            let code = early(engine, "code");
+            if engine == "bytecode" {
+                assert_eq!((code.code, code.stderr.as_str()), (0, ""));
+                assert!(code.stdout.ends_with("\\ return\n") && code.stdout.contains("  done  "), "{}", code.stdout);
+            } else {
+                refused(&code, &format!("engine `{engine}` has no stage `code`; only `bytecode` does"));
+            }
             for isa in ISAS {
-                expect(&stage(engine, isa, "ast"), 0, &tree);
-                expect(&stage(engine, isa, "bytecode"), 0, &bytecode);
                 for name in ["lir", "asm", "hex"] {
                     let ended = stage(engine, isa, name);
                     if machine {
@@ -685,17 +771,6 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
                         let message = format!("engine `{engine}` emits no machine code; its stages are {own}");
                         refused(&ended, &message);
                     }
-                }
-                let code = stage(engine, isa, "code");
-                if engine == "bytecode" {
-                    assert_eq!((code.code, code.stderr.as_str()), (0, ""));
-                    assert!(
-                        code.stdout.ends_with("\\ return\n") && code.stdout.contains("  done  "),
-                        "{}",
-                        code.stdout
-                    );
-                } else {
-                    refused(&code, &format!("engine `{engine}` has no stage `code`; only `bytecode` does"));
                 }
                 if machine {
                     let asm = stage(engine, isa, "asm").stdout;
@@ -709,6 +784,20 @@ fn asm_shows_every_stage_of_every_engine_for_both_instruction_sets() {
             }
         }
     }
+}
+
+/// These stages come before the passes, and before the instruction set matters.
+#[test]
+fn asm_refuses_options_without_effect() {
+    let asm = |arguments: &[&str]| cli(&[&["asm", "-e", "1"], arguments].concat());
+    for stage in ["ast", "bytecode"] {
+        for option in [["--isa", "x86_64"], ["--passes", "fold"], ["--without", "fold"], ["--after", "fold"]] {
+            let ended = asm(&["--engine", "ssa", "--stage", stage, option[0], option[1]]);
+            refused(&ended, "--isa, --passes, --without and --after have no effect");
+        }
+    }
+    refused(&asm(&["--engine", "bytecode", "--stage", "code", "--isa", "x86_64"]), "have no effect");
+    assert_eq!(asm(&["--engine", "ssa", "--isa", "x86_64", "--without", "fold"]).code, 0);
 }
 
 /// Asserts that the hexadecimal digits decode to the listing's instructions and match its bytes.
@@ -775,6 +864,9 @@ fn asm_reports_faults_and_reads_the_first_case() {
         ended.stdout.lines().filter(|line| line.contains("fuel ")).count()
     };
     assert_eq!((fuel_checks(&[]), fuel_checks(&["--fuel", "0"]), fuel_checks(&["--fuel", "7"])), (0, 2, 2));
+    // The fuel of the case counts like its other limits: the code is that which `run` runs.
+    let metered = cli(&["asm", "-e", "\\ case fuel=5: -> \n3 times end", "--stage", "bytecode"]);
+    assert!(metered.stdout.contains("fuel "), "{metered:?}");
     // The host's instruction set is the default.
     let of_the_host = cli(&["asm", "-e", "1 2 +"]);
     assert_eq!(of_the_host.stdout, cli(&["asm", "-e", "1 2 +", "--isa", HOST]).stdout);
@@ -876,6 +968,22 @@ fn colors_obey_the_environment() {
     let hostile = run("\x1b[31mred \x07", &[]);
     assert!(!hostile.stderr.contains(['\x1b', '\x07']), "{:?}", hostile.stderr);
     assert!(!run("\x1b[31mred", &["--json"]).stdout.contains('\x1b'));
+    // Neither must the control characters beyond ASCII, of which U+009B begins an escape sequence.
+    let hostile = run("oops\u{9b}2J", &[]);
+    assert!(hostile.stderr.contains("1 | oops\u{fffd}2J\n") && !hostile.stderr.contains('\u{9b}'), "{hostile:?}");
+    for verb in ["run", "check"] {
+        let told = cli(&[verb, "-e", "oops\u{9b}2J", "--json"]).stdout;
+        assert!(told.contains("oops\\u009b2J") && !told.contains('\u{9b}'), "{told:?}");
+        let told: serde_json::Value = serde_json::from_str(&told).expect("it is JSON");
+        assert_eq!(told["message"], "unknown word `oops\u{9b}2J`", "the message itself is unchanged");
+    }
+    // Nor an argument that is refused.
+    for argument in ["--\x1b[2Jx", "--\u{9b}2Jx", "--x\x07"] {
+        let forced = jitduel(["check", argument]).env("CLICOLOR_FORCE", "1").run();
+        expect(&forced, 2, "");
+        assert!(forced.stderr.starts_with("error: unexpected argument '--"), "{forced:?}");
+        assert!(!forced.stderr.contains(|c: char| c.is_control() && c != '\n'), "{forced:?}");
+    }
     let forced = jitduel(["run", "-e", "1 \x1b]0;title\x07 drop"]).env("CLICOLOR_FORCE", "1").run();
     assert!(!forced.stderr.contains("\x1b]") && !forced.stderr.contains('\x07'), "{:?}", forced.stderr);
 }
@@ -957,7 +1065,9 @@ fn survives(path: &str) -> Ended {
     for (index, stage) in STAGES.into_iter().enumerate() {
         let pairs = [("aarch64", "jit"), ("x86_64", "jit-push")];
         for (isa, engine) in if SMALL { &pairs[index % 2..=index % 2] } else { &pairs[..] } {
-            let asm = cli(&["asm", path, "--stage", stage, "--isa", isa, "--engine", engine]);
+            let early = ["asm", path, "--stage", stage, "--engine", engine];
+            let late = [&early[..], &["--isa", isa]].concat();
+            let asm = cli(if ["ast", "bytecode"].contains(&stage) { &early[..] } else { &late });
             // A program that would trap has code. A rejected one has at least a tree if its syntax is valid.
             let shown = !ended.stdout.starts_with("rejected")
                 || (stage == "ast" && !ended.stdout.starts_with("rejected syntax"));
