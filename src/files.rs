@@ -4,10 +4,12 @@
 //! reader finds either the old file or the new one, and a full disk leaves the old one unchanged. A symbolic link under
 //! the file's own name is never followed, because it could point to an unrelated file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::{NamedTempFile, TempPath};
 
@@ -79,6 +81,31 @@ pub fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {most_bytes} bytes")));
     }
     Ok(bytes)
+}
+
+/// How long to wait for another process that updates a file.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Locks the folder of a file until the result is dropped, so that other processes wait before they update the file. The folder
+/// is created if necessary. The file itself is not locked, because [`replace`] puts another file in its place.
+///
+/// # Errors
+/// System errors. Also fails if another process holds the lock for too long.
+pub fn lock_folder_of(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let lock = File::open(folder)?;
+    let begun = Instant::now();
+    while let Err(busy) = lock.try_lock() {
+        match busy {
+            TryLockError::Error(error) => return Err(error),
+            TryLockError::WouldBlock if begun.elapsed() > PATIENCE => {
+                return Err(io::Error::other("another process has locked its folder for too long"));
+            }
+            TryLockError::WouldBlock => sleep(Duration::from_millis(5)),
+        }
+    }
+    Ok(lock)
 }
 
 pub(crate) fn not_regular() -> io::Error {

@@ -16,7 +16,7 @@ use crate::interp::bytecode::Interpreter;
 use crate::interp::threaded;
 use crate::isa::disassemble::{Line, disassemble};
 use crate::isa::{Isa, Mark, Tuning, aarch64, x86_64};
-use crate::lang::{Fault, Source, print};
+use crate::lang::{Fault, Source, print, printable_lines};
 use crate::lir::{self, Recorder};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT};
 use crate::ssa::{self, PASSES, Passes};
@@ -138,7 +138,7 @@ impl Asm {
             Err(fault) => return Ok(stopped(&fault, &source)),
         };
         if self.stage == Stage::Ast {
-            write!(out, "{}", print::print(&parsed.ast))?;
+            write!(out, "{}", printable_lines(&print::print(&parsed.ast)))?;
             return Ok(Status::Ok);
         }
         let program = match parsed.program(inputs)? {

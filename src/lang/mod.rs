@@ -21,7 +21,7 @@ pub use ast::{Array, ArrayId, Ast, Definition, DefinitionId, Node, NodeKind};
 pub use diagnostic::Diagnostic;
 pub use outline::Declaration;
 pub use parse::parse;
-pub use source::{Language, Piece, Place, Source, Span, printable};
+pub use source::{Language, Piece, Place, Source, Span, printable, printable_lines};
 pub(crate) use syntax_error::nearest;
 pub use syntax_error::{NameFault, Opener, SyntaxError, SyntaxErrorKind};
 pub use token::integer;

@@ -264,6 +264,17 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Makes each line of a text safe to print on a terminal, as [`printable`] does. The ends of lines and tabs stay.
+pub fn printable_lines(text: &str) -> String {
+    let mut shown = String::new();
+    for part in text.split_inclusive(['\n', '\t']) {
+        let end = ["\r\n", "\n", "\t"].into_iter().find(|end| part.ends_with(end)).unwrap_or_default();
+        shown += &printable(&part[..part.len() - end.len()]);
+        shown += end;
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +283,8 @@ mod tests {
     fn control_characters_in_names_are_escaped() {
         assert_eq!(printable("ü|b.stk"), "ü|b.stk");
         assert_eq!(Source::new("\u{1b}[2J\n\u{202e}x", "").name(), "\\u{1b}[2J\\n\\u{202e}x");
+        assert_eq!(printable_lines("\u{1b}\ta\r\nb\rc\n\n"), "\\u{1b}\ta\r\nb\\rc\n\n");
+        assert_eq!(printable_lines("\u{1b}"), "\\u{1b}");
     }
 
     #[test]

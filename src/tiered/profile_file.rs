@@ -1,15 +1,9 @@
 //! The file of remembered profiles: read as a whole, and replaced under a lock.
 
-use std::fs::File;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use super::profile::{Hot, Key, MOST_BYTES, Profiles};
 use crate::files;
-
-/// How long to wait for another process that updates the same profile.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Reads a file of profiles. `None` if there is no such file.
 ///
@@ -32,21 +26,7 @@ pub fn update(path: &Path, key: Key, hot: &[Hot]) -> Result<bool, String> {
     if hot.is_empty() {
         return Ok(false);
     }
-    let text = |error: std::io::Error| error.to_string();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(text)?;
-    // The file itself is replaced, so its lock would be lost.
-    let lock = File::open(folder).map_err(text)?;
-    let begun = Instant::now();
-    while let Err(busy) = lock.try_lock() {
-        match busy {
-            std::fs::TryLockError::Error(error) => return Err(text(error)),
-            std::fs::TryLockError::WouldBlock if begun.elapsed() > PATIENCE => {
-                return Err("another process has locked its folder for too long".into());
-            }
-            std::fs::TryLockError::WouldBlock => sleep(Duration::from_millis(5)),
-        }
-    }
+    let _lock = files::lock_folder_of(path).map_err(|error| error.to_string())?;
     // A file that is not a profile is not replaced: it could be anything.
     let mut profiles = read(path)?.unwrap_or_default();
     let changed = profiles.add(key, hot);

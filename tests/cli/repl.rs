@@ -1,7 +1,7 @@
 //! `repl` without a terminal: what it answers, what stays, and what it exits with.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::binary::{Ended, SMALL, expect, file, folder, jitduel, refused};
 
@@ -202,6 +202,82 @@ fn the_main_program_of_a_file_runs_with_inputs() {
     assert!(ended.code == 2 && ended.stderr.contains(" --> wrong.stk:2:3\n"), "{ended:?}");
     assert!(ended.stderr.contains("`main` takes 2 inputs, but 0 are given; write them after the name of the file"));
     assert!(ended.stdout.contains(&both("8").join("\n")), "a wrong file changes nothing: {ended:?}");
+    // An empty argument is no input, and not the inputs of the case.
+    file(&folder, "depth.stk", "\\ case: 7 -> 7 1\n1\n");
+    assert_eq!(run(":load depth.stk\n").stdout, both("7 1").join("\n") + "\n");
+    assert_eq!(run(":load depth.stk ''\n").stdout, both("1").join("\n") + "\n");
+}
+
+/// A pipe has nobody who writes to it, and a device may be endless.
+#[test]
+fn pipes_and_devices_are_not_loaded() {
+    let folder = folder("pipes");
+    let pipe = folder.join("pipe.stk");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo").success());
+    for path in [pipe.to_str().expect("UTF-8"), "/dev/zero", "/"] {
+        let ended = repl(&format!(":load '{path}'\n1\n"), &[]);
+        let said = format!("error: cannot read `{path}`: it is not a regular file\n");
+        assert!(ended.code == 2 && ended.stderr == said, "{ended:?}");
+        assert!(ended.stdout.ends_with("2 engines agree\n"), "the session goes on: {ended:?}");
+    }
+}
+
+#[test]
+fn the_limits_of_a_case_are_those_of_its_run_and_of_its_listing() {
+    let folder = folder("limits");
+    file(&folder, "fuel.stk", "\\ case fuel=5: -> 1\n9 times end 1\n");
+    file(&folder, "stack.stk", "\\ case stack-limit=3: -> 1 2 3 4\n1 2 3 4\n");
+    file(&folder, "calls.stk", "\\ case call-limit=1: -> 1\n: g ( -- a ) 1 ; : f ( -- a ) g ; f\n");
+    let run = |lines: &str, arguments: &[&str]| {
+        let session = jitduel([&["repl"], arguments].concat());
+        session.stdin(format!(":tree off\n{lines}")).current_dir(&folder).run()
+    };
+    for (name, option, limit, trap, enough, done) in [
+        ("fuel.stk", "--fuel", "5", "out of fuel 2:3", "9", "1"),
+        ("stack.stk", "--stack-limit", "3", "stack overflow 2:7", "65536", "1 2 3 4"),
+        ("calls.stk", "--call-limit", "1", "call depth exceeded 2:31", "10000", "1"),
+    ] {
+        let load = format!(":load {name}\n:asm x86_64\n");
+        let asm = jitduel(["asm", name, "--isa", "x86_64", option, limit]).current_dir(&folder).run();
+        let ended = run(&load, &[]);
+        let answer = both(&format!("trap {trap}")).join("\n");
+        assert!(
+            asm.code == 0 && ended.stdout.ends_with(&format!("{answer}\n{}", asm.stdout)),
+            "{name}: {asm:?} {ended:?}"
+        );
+        // A limit of the command line takes the place of that of the case, even if it is the default.
+        let ended = run(&load, &[option, enough]);
+        assert!(ended.stdout.contains(&both(done).join("\n")), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_rejected_does_not_change_the_language() {
+    let folder = folder("rejected");
+    file(&folder, "fault.let", "fn main() { return oops; }\n");
+    file(&folder, "inputs.let", "fn main(a) { return a; }\n");
+    let lines = ":tree off\n:load fault.let\n:load inputs.let\n1 2 +\n:load inputs.let 7\n1 + 2\n";
+    let ended = jitduel(["repl"]).stdin(lines).current_dir(&folder).run();
+    let expected = [
+        "rejected name 1:20",
+        &both("3").join("\n"),
+        "the language is now `let`",
+        &both("7").join("\n"),
+        &both("3").join("\n"),
+    ];
+    expect(&ended, 2, &(expected.join("\n") + "\n"));
+}
+
+#[test]
+fn characters_that_a_terminal_would_interpret_are_escaped() {
+    let folder = folder("escapes");
+    file(&folder, "red.stk", ": \u{1b}[31mx ( -- a )\t1 ; 2 array \u{1b}y \u{1b}[31mx\n");
+    let ended = jitduel(["repl"]).stdin(":load red.stk\n:tree\n:list\n").current_dir(&folder).run();
+    assert!(ended.code == 0 && !ended.stdout.contains('\u{1b}'), "{ended:?}");
+    let tree = "2 array \\u{1b}y\n: \\u{1b}[31mx ( -- a )\n  1\n;\n\\u{1b}[31mx\n";
+    assert_eq!(ended.stdout.matches(tree).count(), 2, "{ended:?}");
+    assert!(ended.stdout.ends_with(": \\u{1b}[31mx ( -- a )\t1 ;\n2 array \\u{1b}y\n"), "{ended:?}");
+    expect(&jitduel(["asm", "red.stk", "--stage", "ast"]).current_dir(&folder).run(), 0, tree);
 }
 
 #[test]
@@ -221,38 +297,77 @@ fn the_exit_code_is_the_highest_of_all() {
     }
 }
 
+/// Starts a session with a program that never ends and then `7`.
+#[cfg(target_os = "linux")]
+fn endless_run(arguments: &[&str]) -> std::process::Child {
+    use std::io::Write;
+
+    let mut session = Command::new(env!("CARGO_BIN_EXE_jitduel"));
+    session.arg("repl").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut session = session.spawn().expect("it starts");
+    let mut stdin = session.stdin.take().expect("it is piped");
+    stdin.write_all(b":tree off\nwhile 1 do end\n7\n").expect("it is read");
+    session
+}
+
+/// Waits for the process in which the engines of a session run.
+#[cfg(target_os = "linux")]
+fn engines_of(session: &std::process::Child) -> u32 {
+    let children = format!("/proc/{0}/task/{0}/children", session.id());
+    loop {
+        if let Ok(child) = std::fs::read_to_string(&children).expect("Linux lists them").trim().parse() {
+            return child;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn signal(signal: &str, process: u32) {
+    let sent = Command::new("kill").args([signal, &process.to_string()]).status().expect("there is kill");
+    assert!(sent.success());
+}
+
 /// No program makes an engine crash, so this test kills the process in which the engines run.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_engine_that_crashes_disagrees_and_the_session_goes_on() {
-    use std::io::Write;
-    use std::process::Command;
+    if SMALL {
+        println!("NOT RUN: a signal to a process that an emulator may have started");
+        return;
+    }
+    let session = endless_run(&[]);
+    let child = engines_of(&session);
+    // The child must have taken its default action for the signal back.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    signal("-SEGV", child);
+    let output = session.wait_with_output().expect("it ends");
+    let said = "bytecode  the process of the engine ended: killed by SIGSEGV\nthe engines DISAGREE\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{said}{}\n", both("7").join("\n")));
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_time_limit_does_not_count_the_time_when_the_session_was_stopped() {
+    use std::time::{Duration, Instant};
 
     if SMALL {
         println!("NOT RUN: a signal to a process that an emulator may have started");
         return;
     }
-    let mut session = Command::new(env!("CARGO_BIN_EXE_jitduel"));
-    let mut session = session.arg("repl").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut stdin = session.stdin.take().expect("it is piped");
-    stdin.write_all(b":tree off\nwhile 1 do end\n7\n").expect("it is read");
-    drop(stdin);
-    let children = format!("/proc/{0}/task/{0}/children", session.id());
-    let runs_on = || std::fs::read_to_string(&children).expect("Linux lists them").trim().parse::<i32>().ok();
-    let child = loop {
-        if let Some(child) = runs_on() {
-            break child;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    };
-    // The child must have taken its default action for the signal back.
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let killed = Command::new("kill").args(["-SEGV", &child.to_string()]).status().expect("there is kill");
-    assert!(killed.success());
+    let session = endless_run(&["--timeout", "2s"]);
+    let child = engines_of(&session);
+    signal("-STOP", session.id());
+    signal("-STOP", child);
+    std::thread::sleep(Duration::from_secs(3));
+    let continued = Instant::now();
+    signal("-CONT", child);
+    signal("-CONT", session.id());
     let output = session.wait_with_output().expect("it ends");
-    let said = "bytecode  the process of the engine ended: killed by SIGSEGV\nthe engines DISAGREE\n";
-    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{said}{}\n", both("7").join("\n")));
-    assert_eq!(output.status.code(), Some(4));
+    let said = format!("bytecode  ended at the time limit\n{}\n", both("7").join("\n"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), said);
+    assert!(continued.elapsed() > Duration::from_secs(1), "{:?}", continued.elapsed());
 }
 
 #[test]
@@ -286,6 +401,19 @@ fn a_reader_that_stops_early_is_no_error() {
         let null = Stdio::null();
         assert_eq!(invocation.run_with_streams(writer.into(), null), Some(code), "{lines}");
     }
+}
+
+/// Otherwise a session with endless input would never end.
+#[test]
+fn a_session_ends_when_nobody_reads_its_answers() {
+    let folder = folder("unread");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let lines = ": f ( -- ) ;\\n:save early.stk\\n1\\n:save late.stk";
+    let invocation =
+        jitduel(["repl"]).current_dir(&folder).by_shell(&format!("printf ':tree off\\n{lines}\\n' | \"$@\""));
+    assert_eq!(invocation.run_with_streams(writer.into(), Stdio::null()), Some(0));
+    assert!(!folder.join("late.stk").exists());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,9 +61,15 @@ fn pseudoterminal() -> (File, File) {
 impl Session {
     /// Starts a session whose state folder is in this folder, and waits for the prompt.
     fn start(folder: &Path, variables: &[(&str, &str)]) -> Session {
+        Session::start_by("exec \"$@\"", folder, variables)
+    }
+
+    /// The same through a shell script that ends with `exec "$@"`.
+    fn start_by(script: &str, folder: &Path, variables: &[(&str, &str)]) -> Session {
         let (terminal, theirs) = pseudoterminal();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jitduel"));
-        command.arg("repl").current_dir(folder).env("XDG_STATE_HOME", folder.join("state")).env("TERM", "xterm");
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_jitduel"), "repl"]);
+        command.current_dir(folder).env("XDG_STATE_HOME", folder.join("state")).env("TERM", "xterm");
         command.env("NO_COLOR", "1").envs(variables.iter().copied());
         let stream = || theirs.try_clone().expect("it is open");
         command.stdin(stream()).stdout(stream()).stderr(stream());
@@ -270,6 +276,65 @@ fn the_history_is_in_the_state_folder_of_the_user() {
     session.send("\x04");
     assert_eq!(session.end(), Some(0));
     assert!(home.join(".local/state/jitduel/history").exists());
+}
+
+/// The history of a session whose state folder is in this folder, with the greatest number of entries.
+fn full_history(folder: &Path) -> (PathBuf, String) {
+    let path = folder.join("state/jitduel/history");
+    let text = "#V2\n".to_owned() + &(1..=1000).map(|number| format!("{number} drop\n")).collect::<String>();
+    std::fs::create_dir_all(path.parent().expect("it has one")).expect("it is ours");
+    std::fs::write(&path, &text).expect("it is ours");
+    (path, text)
+}
+
+#[test]
+fn sessions_share_the_history() {
+    if is_left_out() {
+        return;
+    }
+    let folder = folder("shared-history");
+    let (path, text) = full_history(&folder);
+    let (mut one, mut other) = (Session::start(&folder, &[]), Session::start(&folder, &[]));
+    one.ask(":time", "times are not shown");
+    other.ask(":time on", "times are shown");
+    one.ask(":time off", "times are not shown");
+    let kept = text.replace("#V2\n1 drop\n2 drop\n3 drop\n", "#V2\n");
+    let now = std::fs::read_to_string(&path).expect("it is there");
+    assert_eq!(now, kept + ":time\n:time on\n:time off\n");
+}
+
+#[test]
+fn a_history_is_not_lost_on_a_full_disk() {
+    if is_left_out() {
+        return;
+    }
+    let folder = folder("full-disk");
+    let (path, text) = full_history(&folder);
+    let mut session = Session::start_by("ulimit -f 4; exec \"$@\"", &folder, &[]);
+    session.send(":time\r");
+    session.see("warning: the history is no longer written: cannot write `");
+    session.see("File too large");
+    session.see("> ");
+    session.ask(":time", "times are shown");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text);
+}
+
+#[test]
+fn a_history_that_is_locked_for_too_long_is_only_a_warning() {
+    if is_left_out() {
+        return;
+    }
+    let folder = folder("locked");
+    let (path, text) = full_history(&folder);
+    // The line editor would lock the file itself.
+    let locks = [path.as_path(), path.parent().expect("it has one")].map(|path| File::open(path).expect("it is there"));
+    locks.iter().for_each(|lock| lock.lock().expect("nobody else has it"));
+    let mut session = Session::start(&folder, &[]);
+    session.send(":time\r");
+    session.see("another process has locked its folder for too long");
+    session.see("> ");
+    session.ask(":time", "times are shown");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text);
 }
 
 #[test]

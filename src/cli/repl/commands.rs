@@ -33,7 +33,8 @@ pub enum Command {
     Clear,
     Load {
         path: PathBuf,
-        inputs: Vec<i64>,
+        /// `None` if there are no arguments. An empty argument is an empty list.
+        inputs: Option<Vec<i64>>,
     },
     Save {
         path: PathBuf,
@@ -127,7 +128,8 @@ impl Command {
             (":time", [word]) => Command::Time(Some(switch(word).ok_or_else(usage)?)),
             (":list", []) => Command::List,
             (":clear", []) => Command::Clear,
-            (":load", [path, inputs @ ..]) => Command::Load { path: file(path), inputs: numbers(inputs)? },
+            (":load", [path]) => Command::Load { path: file(path), inputs: None },
+            (":load", [path, inputs @ ..]) => Command::Load { path: file(path), inputs: Some(numbers(inputs)?) },
             (":save", [path]) => Command::Save { path: file(path), replaces: false },
             (":save!", [path]) => Command::Save { path: file(path), replaces: true },
             _ => return Err(usage()),
@@ -214,9 +216,13 @@ mod tests {
 
     #[test]
     fn files_have_inputs_and_may_have_spaces_in_their_names() {
-        let parsed = Command::parse(":load 'a b.stk' 1,2 -3").expect("it is right");
-        assert!(
-            matches!(&parsed, Command::Load { path, inputs } if path.to_str() == Some("a b.stk") && *inputs == [1, 2, -3])
-        );
+        for (line, expected) in [
+            (":load 'a b.stk' 1,2 -3", Some(vec![1, 2, -3])),
+            (":load 'a b.stk' ''", Some(Vec::new())),
+            (":load 'a b.stk'", None),
+        ] {
+            let Ok(Command::Load { path, inputs }) = Command::parse(line) else { panic!("{line}") };
+            assert_eq!((path.to_str(), inputs), (Some("a b.stk"), expected), "{line}");
+        }
     }
 }

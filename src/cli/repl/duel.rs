@@ -46,7 +46,7 @@ enum Line {
     Refused(String),
 }
 
-/// How often the parent looks for an interrupt.
+/// How often the parent looks for an interrupt and at the time limit.
 const POLL: Duration = Duration::from_millis(50);
 
 /// Runs a program on engines, one after another. If the run on one does not end by itself, the others are left out. `time_limit`
@@ -64,28 +64,38 @@ pub fn duel(
     let mut child = Child::fork(|pipe| work(program, engines, run, pipe))?;
     let mut replies = Vec::new();
     let mut bytes = Vec::new();
-    let mut begun = Instant::now();
+    let mut waited = Duration::ZERO;
     loop {
         let is_interrupted = interrupts.is_some_and(Interrupts::came);
-        let is_late = time_limit.is_some_and(|limit| begun.elapsed() >= limit);
+        let is_late = time_limit.is_some_and(|limit| waited >= limit);
         if is_interrupted || is_late {
             replies.push(if is_interrupted { Reply::Interrupted } else { Reply::TimedOut });
             return Ok(replies);
         }
-        let left = time_limit.map_or(Duration::MAX, |limit| limit.saturating_sub(begun.elapsed()));
-        let patience = if interrupts.is_some() { POLL.min(left) } else { left };
-        if ready([&child], patience)?.is_empty() {
+        let patience = match time_limit {
+            Some(limit) => POLL.min(limit - waited),
+            None if interrupts.is_some() => POLL,
+            None => Duration::MAX,
+        };
+        let begun = Instant::now();
+        let is_ready = !ready([&child], patience)?.is_empty();
+        // A longer gap means that this process was stopped, and perhaps the child too.
+        waited += begun.elapsed().min(2 * POLL);
+        if !is_ready {
             continue;
         }
+        // No line ends in what was received before.
+        let mut searched = bytes.len();
         let may_follow = child.read_available(&mut bytes)?;
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        while let Some(length) = bytes[searched..].iter().position(|byte| *byte == b'\n') {
             // A child that crashes while it writes leaves a partial line, which has no end.
-            let line: Vec<u8> = bytes.drain(..=end).collect();
+            let line: Vec<u8> = bytes.drain(..=searched + length).collect();
+            searched = 0;
             replies.push(match serde_json::from_slice(&line)? {
                 Line::Ran(ran) => Reply::Ran(ran),
                 Line::Refused(reason) => Reply::Refused(reason),
             });
-            begun = Instant::now();
+            waited = Duration::ZERO;
         }
         if replies.len() == engines.len() {
             return Ok(replies);

@@ -1,11 +1,10 @@
 //! Where lines come from: a terminal, or else standard input as it is.
 
-use std::io::{self, BufRead, Read};
+use std::io::{BufRead, Read};
 
 use anyhow::{Context, Result};
 
 use super::terminal::Words;
-use crate::lang::Source;
 
 /// What can be read.
 pub enum Input {
@@ -27,14 +26,18 @@ pub trait Lines {
 }
 
 /// Standard input that is no terminal.
-pub struct Piped;
+pub struct Piped<R> {
+    /// The input.
+    pub input: R,
+    /// The greatest size of a line. A longer one is cut to one byte more, so the reader must not go on after it.
+    pub most_bytes: usize,
+}
 
-impl Lines for Piped {
+impl<R: BufRead> Lines for Piped<R> {
     fn next(&mut self, _: bool, _: &dyn Fn() -> Words) -> Result<Input> {
         let mut line = Vec::new();
-        // A longer program would be refused anyway.
-        let mut stdin = io::stdin().lock().take(Source::MAX_BYTES as u64 + 1);
-        stdin.read_until(b'\n', &mut line).context("cannot read standard input")?;
+        let mut input = self.input.by_ref().take(self.most_bytes as u64 + 1);
+        input.read_until(b'\n', &mut line).context("cannot read standard input")?;
         Ok(match line.pop_if(|byte| *byte == b'\n') {
             None if line.is_empty() => Input::End,
             _ => Input::Line(line),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod duel;
+mod history;
 mod lines;
 mod session;
 mod terminal;
@@ -16,17 +17,18 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::asm::{IsaName, Stage, listing_for};
-use super::input::{cases, check_input_count, engine_names, language_names, nonzero_duration, read, say, show};
+use super::input::{cases, check_input_count, engine_names, language_names, nonzero_duration, say, show};
 use super::output::Output;
 use super::run::{Answer, agree, show_traps, worst};
 use super::{Status, print_error};
 use crate::bytecode::lower;
+use crate::corpus::Case;
 use crate::engine::Run;
 use crate::exec::Interrupts;
 use crate::files;
 use crate::front::Outline;
 use crate::interp::bytecode::Interpreter;
-use crate::lang::{Language, Source, print, printable};
+use crate::lang::{Language, Source, print, printable, printable_lines};
 use crate::outcome::{DEFAULT_CALL_LIMIT, DEFAULT_STACK_LIMIT, Verdict};
 use crate::plural::count;
 use crate::registry;
@@ -92,23 +94,24 @@ impl Repl {
             checked => checked.map(|()| true)?,
         };
         let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-        let mut lines: Box<dyn Lines> = if is_terminal { Box::new(Terminal::open()?) } else { Box::new(Piped) };
+        let mut lines: Box<dyn Lines> = if is_terminal {
+            Box::new(Terminal::open()?)
+        } else {
+            Box::new(Piped { input: io::stdin().lock(), most_bytes: Source::MAX_BYTES })
+        };
         let mut prompt = Prompt {
             out,
             session: Session::default(),
             language: Language::named(&self.language).unwrap_or_default(),
             engine,
             is_available,
-            limits: Limits {
-                fuel: self.fuel,
-                stack: self.stack_limit.unwrap_or(DEFAULT_STACK_LIMIT),
-                calls: self.call_limit.unwrap_or(DEFAULT_CALL_LIMIT),
-            },
+            limits: Limits { fuel: self.fuel, stack: self.stack_limit, calls: self.call_limit },
             timeout: self.timeout,
             shows_trees: true,
             shows_times: is_terminal,
             interrupts: is_terminal.then(Interrupts::catch).transpose().context("cannot catch interrupts")?,
             last: None,
+            most_bytes: Source::MAX_BYTES,
             next_line: 1,
             status: Status::Ok,
         };
@@ -131,12 +134,33 @@ fn check_engine(engine: &str) -> Result<()> {
     Ok(())
 }
 
-/// The limits of a run.
+/// The limits of a run, as far as somebody has set them.
 #[derive(Clone, Copy)]
 struct Limits {
     fuel: Option<u64>,
-    stack: usize,
-    calls: u64,
+    stack: Option<usize>,
+    calls: Option<u64>,
+}
+
+impl Limits {
+    /// These limits, and those of a case where there are none.
+    fn or_of(self, case: &Case) -> Limits {
+        Limits {
+            fuel: self.fuel.or(case.fuel),
+            stack: self.stack.or(Some(case.stack_limit)),
+            calls: self.calls.or(Some(case.call_limit)),
+        }
+    }
+
+    /// A run with these limits.
+    fn run(self, inputs: &[i64]) -> Run<'_> {
+        Run {
+            inputs,
+            fuel: self.fuel,
+            stack_limit: self.stack.unwrap_or(DEFAULT_STACK_LIMIT),
+            call_limit: self.calls.unwrap_or(DEFAULT_CALL_LIMIT),
+        }
+    }
 }
 
 /// The prompt: what it has read, and how it answers.
@@ -154,7 +178,10 @@ struct Prompt<'o> {
     shows_times: bool,
     /// At a terminal, where an interrupt ends a run and not the session.
     interrupts: Option<Interrupts>,
-    last: Option<Entry>,
+    /// The last entry, and the limits of its run.
+    last: Option<(Entry, Limits)>,
+    /// The maximum size of an entry in bytes.
+    most_bytes: usize,
     /// The number of the next line.
     next_line: usize,
     /// The worst status so far.
@@ -171,7 +198,10 @@ enum Typed {
 impl Prompt<'_> {
     /// Reads and answers until the end of the input.
     fn talk(&mut self, lines: &mut dyn Lines) -> Result<()> {
-        while let Some(typed) = self.read(lines)? {
+        // The input may be endless, so the session ends when nobody reads its answers.
+        while !self.out.is_lost()
+            && let Some(typed) = self.read(lines)?
+        {
             if let Some(interrupts) = &self.interrupts {
                 interrupts.forget();
             }
@@ -215,6 +245,10 @@ impl Prompt<'_> {
                 }
                 Input::Line(mut line) => {
                     line.push(b'\n');
+                    if text.len() + line.len() > self.most_bytes {
+                        // What follows may be the rest of this line, so the session cannot go on.
+                        bail!("the entry that begins in line {first_line} has more than {} bytes", self.most_bytes);
+                    }
                     self.next_line += line.iter().filter(|byte| **byte == b'\n').count();
                     if is_first && line.iter().all(u8::is_ascii_whitespace) {
                         first_line = self.next_line;
@@ -256,6 +290,9 @@ impl Prompt<'_> {
                 return Ok(Status::Stopped);
             }
         };
+        if entry.source.language() != self.language {
+            self.speak(entry.source.language())?;
+        }
         if self.shows_trees {
             let tree = tree(&entry, entry.own.clone());
             write!(self.out, "{tree}")?;
@@ -268,7 +305,7 @@ impl Prompt<'_> {
             }
         }
         let status = if entry.runs { self.duel(&entry, inputs, limits) } else { Ok(Status::Ok) };
-        self.last = Some(entry);
+        self.last = Some((entry, limits));
         status
     }
 
@@ -279,8 +316,7 @@ impl Prompt<'_> {
             engines.push(self.engine);
         }
         self.out.flush()?;
-        let run = Run { inputs, fuel: limits.fuel, stack_limit: limits.stack, call_limit: limits.calls };
-        let replies = duel(&entry.program, &engines, run, self.timeout, self.interrupts.as_ref());
+        let replies = duel(&entry.program, &engines, limits.run(inputs), self.timeout, self.interrupts.as_ref());
         let replies = replies.context("cannot run a program in a process of its own")?;
         let width = engines.iter().map(|engine| engine.len()).max().unwrap_or(0);
         let mut answers = Vec::new();
@@ -332,7 +368,7 @@ impl Prompt<'_> {
             Command::Quit => {}
             Command::Help => write!(self.out, "{}", commands::help())?,
             Command::Tree => {
-                let last = self.last()?;
+                let (last, _) = self.last()?;
                 let tree = tree(last, 0..last.own.end);
                 write!(self.out, "{tree}")?;
             }
@@ -353,7 +389,7 @@ impl Prompt<'_> {
             Command::Language(language) => self.speak(language)?,
             Command::List => {
                 let (text, _) = self.session.text(self.language);
-                write!(self.out, "{text}")?;
+                write!(self.out, "{}", printable_lines(&text))?;
             }
             Command::Clear => self.session.clear(self.language),
             Command::Load { path, inputs } => return self.load(&path, inputs),
@@ -362,22 +398,21 @@ impl Prompt<'_> {
         Ok(Status::Ok)
     }
 
-    fn last(&self) -> Result<&Entry> {
+    fn last(&self) -> Result<&(Entry, Limits)> {
         self.last.as_ref().context("there is no program yet: type one first")
     }
 
-    /// Prints a stage of the last program.
+    /// Prints a stage of the last program, as it was compiled for its run.
     fn list_code(&mut self, isa: IsaName, stage: Stage) -> Result<()> {
-        let entry = self.last()?;
+        let (entry, limits) = self.last()?;
         let Some(tier) = tier(self.engine) else {
             bail!("engine `{}` emits no machine code; `:engine {DEFAULT_ENGINE}` does", self.engine);
         };
         if stage == Stage::Ssa && !matches!(tier, AnyTier::Optimizing(_)) {
             bail!("engine `{}` has no SSA form; `:engine ssa` does", self.engine);
         }
-        let run =
-            Run { inputs: &[], fuel: self.limits.fuel, stack_limit: self.limits.stack, call_limit: self.limits.calls };
-        let code = lower(&entry.program, run.options().limits(), self.limits.fuel.is_some())?;
+        let options = limits.run(&[]).options();
+        let code = lower(&entry.program, options.limits(), options.metered)?;
         let listing = listing_for(isa, &code, &entry.source, self.engine, tier, stage)?;
         write!(self.out, "{listing}")?;
         Ok(())
@@ -400,28 +435,26 @@ impl Prompt<'_> {
         Ok(())
     }
 
-    fn load(&mut self, path: &Path, inputs: Vec<i64>) -> Result<Status> {
+    fn load(&mut self, path: &Path, inputs: Option<Vec<i64>>) -> Result<Status> {
         if path.as_os_str() == "-" {
             bail!("the prompt itself may read standard input; `./-` is a file with that name");
         }
-        let source = read(path)?;
+        // Ctrl-C does not end the reading, so pipes and devices are refused.
+        let bytes = files::read(path, Source::MAX_BYTES as u64);
+        let source = Source::of_file(path, bytes.with_context(|| format!("cannot read `{}`", path.display()))?);
         let mut limits = self.limits;
-        let mut inputs = inputs;
-        if inputs.is_empty()
-            && let Some(case) = cases(&source)?.into_iter().next()
-        {
-            say(format_args!("note: no inputs given; using the case on line {}", case.line));
-            limits = Limits {
-                fuel: limits.fuel.or(case.fuel),
-                stack: if limits.stack == DEFAULT_STACK_LIMIT { case.stack_limit } else { limits.stack },
-                calls: if limits.calls == DEFAULT_CALL_LIMIT { case.call_limit } else { limits.calls },
-            };
-            inputs = case.inputs;
-        }
-        let inputs = check_input_count(inputs, limits.stack)?;
-        if source.language() != self.language {
-            self.speak(source.language())?;
-        }
+        let inputs = match inputs {
+            Some(inputs) => inputs,
+            None => match cases(&source)?.into_iter().next() {
+                Some(case) => {
+                    say(format_args!("note: no inputs given; using the case on line {}", case.line));
+                    limits = limits.or_of(&case);
+                    case.inputs
+                }
+                None => Vec::new(),
+            },
+        };
+        let inputs = check_input_count(inputs, limits.run(&[]).stack_limit)?;
         self.enter(source, Origin::File, &inputs, limits)
     }
 
@@ -459,10 +492,11 @@ impl Prompt<'_> {
 /// The tree of a program as text, with the declarations in a part of its text.
 fn tree(entry: &Entry, names: Range<u32>) -> String {
     let ast = entry.program.ast();
-    match entry.source.language() {
+    let tree = match entry.source.language() {
         Language::Stack => print::print_part(ast, names, entry.runs),
         Language::Let => print::print_part(&ast.with_safe_names(), names, entry.runs),
-    }
+    };
+    printable_lines(&tree)
 }
 
 /// An answer, in which an empty stack can be seen.
@@ -478,5 +512,53 @@ fn time(time: Duration) -> String {
         ..1e6 => format!("{:.1} us", nanoseconds / 1e3),
         ..1e9 => format!("{:.1} ms", nanoseconds / 1e6),
         _ => format!("{:.1} s", nanoseconds / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    /// What a session without a terminal reads first, if an entry has at most this many bytes.
+    fn read(input: impl io::Read, most_bytes: usize) -> Result<Option<Typed>> {
+        let mut prompt = Prompt {
+            out: &mut Output::default(),
+            session: Session::default(),
+            language: Language::Stack,
+            engine: DEFAULT_ENGINE,
+            is_available: true,
+            limits: Limits { fuel: None, stack: None, calls: None },
+            timeout: None,
+            shows_trees: true,
+            shows_times: false,
+            interrupts: None,
+            last: None,
+            most_bytes,
+            next_line: 1,
+            status: Status::Ok,
+        };
+        prompt.read(&mut Piped { input: BufReader::new(input), most_bytes })
+    }
+
+    #[test]
+    fn an_entry_has_a_greatest_size() {
+        let limited = |text: String| read(io::Cursor::new(text), 100);
+        let Ok(Some(Typed::Text(text, 1))) = limited("( \n".to_owned() + &" \n".repeat(46) + ") 1\n2\n") else {
+            panic!("it is short enough")
+        };
+        assert_eq!(text.len(), 99);
+        for long in [
+            "( \n".repeat(100),
+            "1 if\n".repeat(100),
+            "1 ".repeat(60) + "\n2\n",
+            " ".repeat(200),
+            format!(":load {}", "x".repeat(100)),
+        ] {
+            let error = limited(long.clone()).err().unwrap_or_else(|| panic!("{long}"));
+            assert_eq!(error.to_string(), "the entry that begins in line 1 has more than 100 bytes");
+        }
+        read(io::repeat(b' '), 100).err().expect("it is endless");
     }
 }

@@ -1,8 +1,8 @@
 //! The prompt at a terminal: editing, the history and completion.
 
 use std::collections::VecDeque;
-use std::env;
-use std::fs;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -11,15 +11,16 @@ use rustyline::config::{BellStyle, CompletionType, Config};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
-use rustyline::history::FileHistory;
+use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
 use super::commands;
+use super::history;
 use super::lines::{Input, Lines};
 use super::session::Session;
 use crate::cli::input::warn;
-use crate::lang::{Language, words};
+use crate::lang::{Language, printable, words};
 use crate::letlang;
 use crate::registry;
 
@@ -39,7 +40,9 @@ impl Words {
             Language::Stack => words::spellings().collect(),
             Language::Let => letlang::KEYWORDS.to_vec(),
         };
-        let mut words: Vec<String> = known.into_iter().chain(session.names(language)).map(str::to_owned).collect();
+        // The names of a loaded file may have characters that a terminal would interpret.
+        let names = session.names(language).filter(|name| printable(name) == *name);
+        let mut words: Vec<String> = known.into_iter().chain(names).map(str::to_owned).collect();
         words.sort();
         Words { words, language }
     }
@@ -108,7 +111,7 @@ impl Helper for Helping {}
 
 /// A terminal with a line editor.
 pub struct Terminal {
-    editor: Editor<Helping, FileHistory>,
+    editor: Editor<Helping, MemHistory>,
     /// The file of the history. `None` if it cannot be written or has no folder.
     history: Option<PathBuf>,
     /// Lines that were pasted behind a command.
@@ -124,13 +127,13 @@ impl Terminal {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .bell_style(BellStyle::None)
-            .max_history_size(MOST_REMEMBERED)
+            .max_history_size(history::MOST_ENTRIES)
             .and_then(|config| config.history_ignore_dups(true))
             .context("cannot configure the line editor")?
             .build();
-        let history = FileHistory::with_config(&config);
-        let mut editor = Editor::with_history(config, history).context("cannot use the terminal")?;
-        let history = history_file().filter(|path| match prepare_history(&mut editor, path) {
+        let remembered = MemHistory::with_config(&config);
+        let mut editor = Editor::with_history(config, remembered).context("cannot use the terminal")?;
+        let history = history::path().filter(|path| match prepare_history(&mut editor, path) {
             Ok(()) => true,
             Err(error) => {
                 warn(format_args!("there is no history: {error:#}"));
@@ -141,25 +144,15 @@ impl Terminal {
     }
 }
 
-/// The number of entries of the history.
-const MOST_REMEMBERED: usize = 1000;
-
-/// The file of the history in the user's state folder, if the environment says where that is.
-fn history_file() -> Option<PathBuf> {
-    // A relative path is invalid, says the XDG Base Directory Specification.
-    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(env::home_dir().filter(|home| home.is_absolute())?.join(".local/state")))?;
-    Some(state.join("jitduel/history"))
-}
-
-/// Creates the folder of the history and reads the history, if there is one.
-fn prepare_history(editor: &mut Editor<Helping, FileHistory>, path: &Path) -> Result<()> {
+/// Creates the folder of the history, which only the user can read, and gives the entries to the editor.
+fn prepare_history(editor: &mut Editor<Helping, MemHistory>, path: &Path) -> Result<()> {
     let folder = path.parent().context("it has no folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
-    match editor.load_history(path) {
-        Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        read => read.with_context(|| format!("cannot read `{}`", path.display())),
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.with_context(|| format!("cannot create `{}`", folder.display()))?;
+    for entry in history::read(path)? {
+        editor.add_history_entry(entry)?;
     }
+    Ok(())
 }
 
 impl Lines for Terminal {
@@ -184,12 +177,13 @@ impl Lines for Terminal {
 
     fn remember(&mut self, text: &str) {
         // Without room in memory there is no history, and nothing else is lost.
-        let _ = self.editor.add_history_entry(text);
+        let is_new = self.editor.add_history_entry(text).unwrap_or(false);
         // Each entry is written at once, so that it survives whatever ends the session.
-        if let Some(path) = &self.history
-            && let Err(error) = self.editor.append_history(path)
+        if is_new
+            && let Some(path) = &self.history
+            && let Err(error) = history::add(path, text)
         {
-            warn(format_args!("the history is no longer written: cannot write `{}`: {error}", path.display()));
+            warn(format_args!("the history is no longer written: {error:#}"));
             self.history = None;
         }
     }
@@ -198,6 +192,17 @@ impl Lines for Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::repl::session::Origin;
+    use crate::lang::Source;
+
+    #[test]
+    fn a_name_that_a_terminal_would_interpret_is_not_completed() {
+        let mut session = Session::default();
+        let source = Source::new("file", ": \u{1b}x ( -- ) ; : y' ( -- ) ;");
+        assert!(session.enter(source, Origin::File, 0).is_ok());
+        let Words { words, .. } = Words::new(&session, Language::Stack);
+        assert!(words.contains(&"y'".to_owned()) && !words.contains(&"\u{1b}x".to_owned()), "{words:?}");
+    }
 
     #[test]
     fn words_names_and_commands_are_completed() {
