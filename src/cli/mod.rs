@@ -28,7 +28,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exec::{keep_ended_children, refuse_closed_stdin, survive_file_size_limit};
 use crate::host_stack::with_room;
-use crate::lang::printable;
+use crate::lang::printable_lines;
 use output::Output;
 
 /// Test and race JIT compilers against an interpreter on a small stack language.
@@ -116,13 +116,9 @@ impl Verb {
 /// Prints an error to stderr.
 fn print_error(error: &anyhow::Error) {
     // It may contain file names.
-    let text = printable_lines(&format!("{error:#}"));
+    let text = format!("{error:#}");
+    let text = printable_lines(text.trim_end());
     input::say(format_args!("{}error:{} {text}", ERROR.render(), ERROR.render_reset()));
-}
-
-/// A text with each line as [`printable`] shows it.
-fn printable_lines(text: &str) -> String {
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The style of the word "error", as in clap's messages and in diagnostics.

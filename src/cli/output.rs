@@ -1,7 +1,7 @@
 //! Standard output for all verbs.
 //!
 //! The exit code must not depend on how much of the output is read, so a verb's writes never fail. If the reader of a
-//! pipe has closed it, further output is discarded. Any other loss of output is reported by [`Output::finish`], which
+//! pipe has closed it, further output is discarded, and a session of `repl` ends with the status that it has. Any other loss of output is reported by [`Output::finish`], which
 //! sets the exit code. Writes bypass std's own `Stdout`, because it does not report that a stream cannot be written.
 
 use std::fs::File;
@@ -12,8 +12,9 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 
 use super::input::say;
-use super::{Status, print_error, printable_lines};
+use super::{Status, print_error};
 use crate::exec::stdout_was_closed;
+use crate::lang::printable_lines;
 
 /// Standard output. Writing to it never returns an error.
 #[derive(Default)]
